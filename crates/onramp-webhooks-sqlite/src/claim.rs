@@ -1,0 +1,80 @@
+//! Leasing what is due, and prolonging leases.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::inbox::{ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Lease};
+use rusqlite::{Connection, Row, params};
+
+use crate::column;
+
+/// Leases what is due. Every step looks only at what waits, through the partial index on `due_at`.
+pub(crate) fn claim(connection: &Connection, now: Timestamp, request: ClaimRequest) -> rusqlite::Result<Claims> {
+    connection
+        .prepare_cached("UPDATE onramp_deliveries SET state = 0, due_at = 0 WHERE due_at > 0 AND due_at <= ?")?
+        .execute([now.as_millis()])?;
+    let mut claimed = due(connection, request.limit)?;
+    let mut orders = HashSet::new();
+    claimed.retain(|(delivery, ordered)| {
+        !ordered || delivery.key.as_ref().is_none_or(|key| orders.insert(key.subject().to_owned()))
+    });
+    let until = now.after(request.lease).as_millis();
+    let mut lease =
+        connection.prepare_cached("UPDATE onramp_deliveries SET state = 1, due_at = ?, fence = fence + 1 WHERE id = ?")?;
+    for (delivery, _) in &claimed {
+        lease.execute(params![until, delivery.lease.id.as_i64()])?;
+    }
+    let next_due: Option<i64> = connection
+        .prepare_cached("SELECT min(due_at) FROM onramp_deliveries WHERE due_at > 0")?
+        .query_row([], |row| row.get(0))?;
+    Ok(Claims::new(claimed.into_iter().map(|(delivery, _)| delivery).collect(), next_due.map(Timestamp::from_millis)))
+}
+
+/// The first deliveries that are due and whose order has none that is leased, each with whether it belongs to an order.
+fn due(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<(ClaimedDelivery, bool)>> {
+    connection
+        .prepare_cached(
+            "SELECT d.id, d.fence, d.attempts, d.duplicates, d.endpoint, d.provider, d.subject, d.discriminator, d.received_at, b.body,
+                    d.stage IS NOT NULL,
+                    d.stage > 0 AND EXISTS (SELECT 1 FROM onramp_deliveries later
+                                            WHERE later.subject = d.subject AND later.state = 4 AND later.stage > d.stage)
+             FROM onramp_deliveries d INDEXED BY onramp_deliveries_due
+             JOIN onramp_bodies b ON b.id = d.id
+             WHERE d.due_at = 0
+               AND (d.stage IS NULL
+                    OR NOT EXISTS (SELECT 1 FROM onramp_deliveries held
+                                   WHERE held.subject = d.subject AND held.state = 1 AND held.stage IS NOT NULL))
+             ORDER BY d.id
+             LIMIT ?",
+        )?
+        .query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| Ok((delivery(row)?, row.get(10)?)))?
+        .collect()
+}
+
+fn delivery(row: &Row<'_>) -> rusqlite::Result<ClaimedDelivery> {
+    Ok(ClaimedDelivery {
+        lease: Lease::new(DeliveryId::from_i64(row.get(0)?), row.get::<_, i64>(1)? + 1),
+        attempt: row.get::<_, u32>(2)?.saturating_add(1),
+        duplicates: column::count(row, 3)?,
+        endpoint: Arc::from(row.get::<_, String>(4)?),
+        provider: column::provider(row, 5)?,
+        key: column::key(row, 6)?,
+        received_at: column::timestamp(row, 8)?,
+        body: row.get::<_, Vec<u8>>(9)?.into(),
+        stale: row.get::<_, Option<bool>>(11)?.unwrap_or(false),
+    })
+}
+
+/// Prolongs leases, and answers the lost ones.
+pub(crate) fn renew(connection: &Connection, leases: &[Lease], until: Timestamp) -> rusqlite::Result<Vec<Lease>> {
+    let mut renew =
+        connection.prepare_cached("UPDATE onramp_deliveries SET due_at = ? WHERE id = ? AND fence = ? AND state = 1")?;
+    let mut lost = Vec::new();
+    for lease in leases {
+        if renew.execute(params![until.as_millis(), lease.id.as_i64(), lease.fence])? == 0 {
+            lost.push(*lease);
+        }
+    }
+    Ok(lost)
+}

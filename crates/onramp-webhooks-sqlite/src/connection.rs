@@ -1,0 +1,111 @@
+//! Opening the file with the settings that the promises rest on.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use onramp_webhooks::inbox::{InboxError, InboxErrorKind, QuarantineBound};
+use rusqlite::{Connection, OpenFlags};
+
+use crate::SqliteInbox;
+use crate::error::failed;
+
+/// How to open a [`SqliteInbox`].
+///
+/// ```no_run
+/// # async fn open() -> Result<(), onramp_webhooks::inbox::InboxError> {
+/// use std::time::Duration;
+/// use onramp_webhooks_sqlite::SqliteOptions;
+///
+/// let inbox = SqliteOptions::new("shop.db").busy_timeout(Duration::from_secs(1)).open().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct SqliteOptions {
+    pub(crate) path: PathBuf,
+    pub(crate) busy_timeout: Duration,
+    pub(crate) quarantine: QuarantineBound,
+    pub(crate) largest: Option<u64>,
+}
+
+impl SqliteOptions {
+    /// The file at `path`, which is made when it is missing; its folder has to exist.
+    #[must_use]
+    pub fn new(path: impl AsRef<Path>) -> Self {
+        Self {
+            path: path.as_ref().to_owned(),
+            busy_timeout: Duration::from_millis(2_500),
+            quarantine: QuarantineBound::default(),
+            largest: None,
+        }
+    }
+
+    /// How long to wait for another process that holds the file before a call fails. Default 2.5 s, which leaves the receiver
+    /// time to answer before its ack deadline.
+    #[must_use]
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
+        self
+    }
+
+    /// How much junk to keep. Default: 1 000 deliveries with 64 MiB.
+    #[must_use]
+    pub fn quarantine(mut self, bound: QuarantineBound) -> Self {
+        self.quarantine = bound;
+        self
+    }
+
+    /// The size that the file must not exceed, in bytes; then nothing more is recorded, and nothing acknowledged. Default: as
+    /// large as the disk allows.
+    #[must_use]
+    pub fn largest_file(mut self, bytes: u64) -> Self {
+        self.largest = Some(bytes);
+        self
+    }
+
+    /// Opens the inbox.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, written or migrated, is no SQLite database, or was written by a newer version.
+    pub async fn open(self) -> Result<SqliteInbox, InboxError> {
+        SqliteInbox::start(self).await
+    }
+
+    /// The connection that writes.
+    pub(crate) fn writer(&self) -> Result<Connection, InboxError> {
+        let connection = Connection::open(&self.path).map_err(failed("open the inbox"))?;
+        connection.busy_timeout(self.busy_timeout).map_err(failed("open the inbox"))?;
+        connection.set_prepared_statement_cache_capacity(64);
+        let mode: String = connection
+            .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
+            .map_err(failed("switch the inbox to write-ahead logging"))?;
+        if mode != "wal" {
+            return Err(InboxError::new(InboxErrorKind::Unusable, "switch the inbox to write-ahead logging")
+                .because(format!("this file stays in journal mode {mode:?}; the inbox needs a file on a local disk")));
+        }
+        connection
+            .execute_batch("PRAGMA synchronous = FULL; PRAGMA cache_size = -8000; PRAGMA journal_size_limit = 67108864;")
+            .map_err(failed("open the inbox"))?;
+        if let Some(largest) = self.largest {
+            let page: u64 = connection
+                .query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0))
+                .map_err(failed("open the inbox"))?
+                .unsigned_abs();
+            connection
+                .execute_batch(&format!("PRAGMA max_page_count = {}", (largest / page.max(1)).max(1)))
+                .map_err(failed("open the inbox"))?;
+        }
+        Ok(connection)
+    }
+
+    /// A connection that reads beside the writer.
+    pub(crate) fn reader(&self) -> Result<Connection, InboxError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+        let connection = Connection::open_with_flags(&self.path, flags).map_err(failed("open the inbox for reading"))?;
+        connection.busy_timeout(self.busy_timeout).map_err(failed("open the inbox for reading"))?;
+        connection
+            .execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -2000;")
+            .map_err(failed("open the inbox for reading"))?;
+        Ok(connection)
+    }
+}

@@ -1,0 +1,122 @@
+//! The inbox over the writer and a reader.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::inbox::{
+    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, InboxError, InboxErrorKind, Lease, NewDelivery, Record, Recorded,
+    Replayed, Retention, Settlement,
+};
+use rusqlite::Connection;
+use tokio::sync::Notify;
+
+use crate::error::failed;
+use crate::writer::{Effect, Writer};
+use crate::{SqliteOptions, claim, look, prune, rearm, record, settle};
+
+/// An [`Inbox`] in one SQLite file. Any number of them, in any number of processes on one machine, may share a file, and an
+/// application may keep its own tables in it.
+///
+/// Every answer of a writing call comes after the commit that holds it has reached the disk.
+pub struct SqliteInbox {
+    options: Arc<SqliteOptions>,
+    writer: Writer,
+    reader: Arc<Mutex<Option<Connection>>>,
+    work: Arc<Notify>,
+}
+
+impl SqliteInbox {
+    /// Opens the inbox in the file at `path`, which is made when it is missing.
+    ///
+    /// # Errors
+    /// As [`SqliteOptions::open`].
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, InboxError> {
+        SqliteOptions::new(path).open().await
+    }
+
+    pub(crate) async fn start(options: SqliteOptions) -> Result<Self, InboxError> {
+        let work = Arc::new(Notify::new());
+        let writer = Writer::start(options.clone(), Arc::clone(&work)).await?;
+        Ok(Self { options: Arc::new(options), writer, reader: Arc::default(), work })
+    }
+
+    /// Runs `query` on the reading connection, beside the writer.
+    async fn read<T, Q>(&self, query: Q) -> Result<T, InboxError>
+    where
+        T: Send + 'static,
+        Q: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (options, reader) = (Arc::clone(&self.options), Arc::clone(&self.reader));
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+            let connection = match reader.take() {
+                Some(connection) => connection,
+                None => options.reader()?,
+            };
+            let answer = query(&connection).map_err(failed("read the inbox"))?;
+            *reader = Some(connection);
+            Ok(answer)
+        });
+        reading.await.map_err(|error| InboxError::new(InboxErrorKind::Unavailable, "read the inbox").because(error))?
+    }
+}
+
+#[async_trait]
+impl Inbox for SqliteInbox {
+    async fn record(&self, delivery: NewDelivery) -> Result<Recorded, InboxError> {
+        let bound = self.options.quarantine;
+        self.writer.call(Effect::MakesWork, move |transaction| record::record(transaction, &delivery, bound)).await
+    }
+
+    async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, InboxError> {
+        self.writer.call(Effect::Quiet, move |transaction| claim::claim(transaction, now, request)).await
+    }
+
+    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, InboxError> {
+        self.writer.call(Effect::Quiet, move |transaction| claim::renew(transaction, &leases, until)).await
+    }
+
+    async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, InboxError> {
+        self.writer.call(Effect::MakesWork, move |transaction| settle::settle(transaction, now, &settlements)).await
+    }
+
+    async fn wait_for_work(&self) {
+        self.work.notified().await;
+    }
+
+    async fn check(&self) -> Result<(), InboxError> {
+        let write = |transaction: &rusqlite::Transaction<'_>| {
+            transaction.prepare_cached("UPDATE onramp_probe SET writes = writes + 1")?.execute([]).map(drop)
+        };
+        self.writer.call(Effect::Quiet, write).await
+    }
+
+    async fn list(&self, filter: Filter) -> Result<Vec<Record>, InboxError> {
+        self.read(move |connection| look::list(connection, &filter)).await
+    }
+
+    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, InboxError> {
+        self.read(move |connection| look::show(connection, id)).await
+    }
+
+    async fn counts(&self) -> Result<Counts, InboxError> {
+        self.read(look::counts).await
+    }
+
+    async fn rearm(&self, id: DeliveryId, reread: Option<NewDelivery>) -> Result<Replayed, InboxError> {
+        self.writer.call(Effect::MakesWork, move |transaction| rearm::rearm(transaction, id, reread.as_ref())).await?
+    }
+
+    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, InboxError> {
+        self.writer.call(Effect::Quiet, move |transaction| prune::prune(transaction, now, retention)).await
+    }
+}
+
+impl fmt::Debug for SqliteInbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteInbox").field("path", &self.options.path).finish_non_exhaustive()
+    }
+}

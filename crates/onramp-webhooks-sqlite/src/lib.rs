@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+mod claim;
+mod column;
+mod connection;
+mod error;
+mod file;
+mod inbox;
+mod look;
+mod migrations;
+mod prune;
+mod rearm;
+mod record;
+mod settle;
+mod writer;
+
+pub use self::connection::SqliteOptions;
+pub use self::inbox::SqliteInbox;

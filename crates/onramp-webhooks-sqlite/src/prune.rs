@@ -1,0 +1,48 @@
+//! Removing what was handled long ago.
+
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::inbox::{DeliveryId, Retention, State};
+use rusqlite::{Connection, params};
+
+use crate::record::remove;
+
+/// The most deliveries in one call, so that no commit keeps receivers waiting for long.
+const ROUND: usize = 1_000;
+
+/// Removes bodies of deliveries handled before `now - retention`, and whole deliveries whose key does not count any more.
+///
+/// Ids grow with the time of arrival, so the look ends at the first delivery that arrived later.
+pub(crate) fn prune(connection: &Connection, now: Timestamp, retention: Retention) -> rusqlite::Result<u64> {
+    let cutoff = now.before(retention.handled).as_millis();
+    let old = old(connection, now.as_millis(), cutoff)?;
+    let newest: Option<i64> =
+        connection.prepare_cached("SELECT max(id) FROM onramp_deliveries")?.query_row([], |row| row.get(0))?;
+    for (id, forgotten) in &old {
+        // The newest id stays taken: ids are never used again.
+        if *forgotten && Some(*id) != newest {
+            remove(connection, DeliveryId::from_i64(*id))?;
+        } else {
+            connection.prepare_cached("DELETE FROM onramp_bodies WHERE id = ?")?.execute([id])?;
+        }
+    }
+    Ok(old.len() as u64)
+}
+
+/// Deliveries handled before `cutoff` whose bodies are still there, each with whether its key has stopped counting.
+fn old(connection: &Connection, now: i64, cutoff: i64) -> rusqlite::Result<Vec<(i64, bool)>> {
+    let mut oldest_first = connection.prepare_cached(
+        "SELECT d.received_at, d.id, d.subject IS NULL OR coalesce(d.key_expires_at <= ?, false), d.state = ? AND d.settled_at < ?
+         FROM onramp_bodies b CROSS JOIN onramp_deliveries d ON d.id = b.id ORDER BY b.id",
+    )?;
+    let mut rows = oldest_first.query(params![now, State::Handled.as_u8(), cutoff])?;
+    let mut old = Vec::new();
+    while let Some(row) = rows.next()? {
+        if row.get::<_, i64>(0)? >= cutoff || old.len() >= ROUND {
+            break;
+        }
+        if row.get(3)? {
+            old.push((row.get(1)?, row.get(2)?));
+        }
+    }
+    Ok(old)
+}

@@ -1,0 +1,59 @@
+//! The store's half of a replay.
+
+use onramp_webhooks::inbox::{DeliveryId, InboxError, InboxErrorKind, NewDelivery, Replayed, State};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::record::{count_duplicate, holder, keep_conflict, remove};
+
+/// Makes a delivery pending; the inner result says why not.
+pub(crate) fn rearm(
+    connection: &Connection,
+    id: DeliveryId,
+    reread: Option<&NewDelivery>,
+) -> rusqlite::Result<Result<Replayed, InboxError>> {
+    let state: Option<u8> = connection
+        .prepare_cached("SELECT state FROM onramp_deliveries WHERE id = ?")?
+        .query_row([id.as_i64()], |row| row.get(0))
+        .optional()?;
+    match state.and_then(State::from_u8) {
+        None => return Ok(Err(InboxError::new(InboxErrorKind::NotFound, "replay"))),
+        Some(State::Leased) => return Ok(Err(InboxError::new(InboxErrorKind::Refused, "replay").because("a worker holds it"))),
+        Some(_) => {}
+    }
+    if let Some(reread) = reread
+        && let Some(elsewhere) = adopt(connection, id, reread)?
+    {
+        return Ok(Ok(elsewhere));
+    }
+    connection
+        .prepare_cached("UPDATE onramp_deliveries SET state = 0, due_at = 0, attempts = 0, settled_at = NULL WHERE id = ?")?
+        .execute([id.as_i64()])?;
+    Ok(Ok(Replayed::Due))
+}
+
+/// Gives a delivery the identity that was read from it; answers what became of it when another delivery has that identity.
+fn adopt(connection: &Connection, id: DeliveryId, reread: &NewDelivery) -> rusqlite::Result<Option<Replayed>> {
+    if let Some(first) = holder(connection, reread.key.as_ref(), reread.received_at)?.filter(|first| first.id != id) {
+        remove(connection, id)?;
+        if first.same_body(reread) {
+            count_duplicate(connection, first.id)?;
+            return Ok(Some(Replayed::Duplicate { first: first.id }));
+        }
+        keep_conflict(connection, reread, first.id)?;
+        return Ok(Some(Replayed::Conflict { first: first.id }));
+    }
+    connection
+        .prepare_cached(
+            "UPDATE onramp_deliveries SET event_type = ?, subject = ?, discriminator = ?, key_expires_at = ?, stage = ? WHERE id = ?",
+        )?
+        .execute(params![
+            reread.event_type,
+            reread.key.as_ref().map(|key| key.subject()),
+            reread.key.as_ref().map(|key| key.discriminator()),
+            reread.key_expires_at.map(|at| at.as_millis()),
+            reread.stage.map(|stage| stage.as_u8()),
+            id.as_i64(),
+        ])?;
+    connection.prepare_cached("DELETE FROM onramp_junk WHERE id = ?")?.execute([id.as_i64()])?;
+    Ok(None)
+}

@@ -1,0 +1,162 @@
+//! Keeping a delivery: new, duplicate or conflict.
+
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::identity::DedupKey;
+use onramp_webhooks::inbox::{DeliveryId, NewDelivery, QuarantineBound, Recorded, State, conflict_note};
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// Keeps a delivery.
+pub(crate) fn record(connection: &Connection, new: &NewDelivery, bound: QuarantineBound) -> rusqlite::Result<Recorded> {
+    if let Some(id) = insert_new(connection, new, bound)? {
+        return Ok(Recorded::New(id));
+    }
+    match holder(connection, new.key.as_ref(), new.received_at)? {
+        Some(first) if first.same_body(new) => {
+            let rearmed = count_duplicate(connection, first.id)?;
+            Ok(Recorded::Duplicate { first: first.id, rearmed })
+        }
+        Some(first) => Ok(Recorded::Conflict { first: first.id, kept: keep_conflict(connection, new, first.id)? }),
+        // The holder's time was over, and it has given the key up.
+        None => insert_new(connection, new, bound)?.map(Recorded::New).ok_or(rusqlite::Error::QueryReturnedNoRows),
+    }
+}
+
+/// `None` when the key is held by another delivery.
+fn insert_new(connection: &Connection, new: &NewDelivery, bound: QuarantineBound) -> rusqlite::Result<Option<DeliveryId>> {
+    let (state, note) = match &new.quarantine {
+        Some(quarantine) => (State::Quarantined, Some(quarantine.reason.as_str())),
+        None => (State::Pending, None),
+    };
+    let id = insert(connection, new, new.key.as_ref(), state, note)?;
+    if let (Some(id), Some(quarantine)) = (id, &new.quarantine)
+        && quarantine.junk
+    {
+        keep_junk(connection, id, new.body.len(), bound)?;
+    }
+    Ok(id)
+}
+
+fn insert(
+    connection: &Connection,
+    new: &NewDelivery,
+    key: Option<&DedupKey>,
+    state: State,
+    note: Option<&str>,
+) -> rusqlite::Result<Option<DeliveryId>> {
+    let inserted = connection
+        .prepare_cached(
+            "INSERT INTO onramp_deliveries
+                (endpoint, provider, event_type, subject, discriminator, key_expires_at, stage, fingerprint, state, due_at, received_at, note)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (subject, discriminator) DO NOTHING",
+        )?
+        .execute(params![
+            &*new.endpoint,
+            new.provider.as_str(),
+            new.event_type,
+            key.map(DedupKey::subject),
+            key.map(DedupKey::discriminator),
+            new.key_expires_at.map(Timestamp::as_millis),
+            new.stage.map(|stage| stage.as_u8()),
+            new.fingerprint.as_bytes().as_slice(),
+            state.as_u8(),
+            (state == State::Pending).then_some(0_i64),
+            new.received_at.as_millis(),
+            note,
+        ])?;
+    if inserted == 0 {
+        return Ok(None);
+    }
+    let id = connection.last_insert_rowid();
+    connection.prepare_cached("INSERT INTO onramp_bodies (id, body) VALUES (?, ?)")?.execute(params![id, new.body.as_ref()])?;
+    Ok(Some(DeliveryId::from_i64(id)))
+}
+
+/// A delivery that holds a key.
+pub(crate) struct Holder {
+    pub(crate) id: DeliveryId,
+    fingerprint: Vec<u8>,
+}
+
+impl Holder {
+    pub(crate) fn same_body(&self, new: &NewDelivery) -> bool {
+        self.fingerprint == new.fingerprint.as_bytes().as_slice()
+    }
+}
+
+/// The delivery that holds `key` now; one whose time is over gives the key up.
+pub(crate) fn holder(connection: &Connection, key: Option<&DedupKey>, now: Timestamp) -> rusqlite::Result<Option<Holder>> {
+    let Some(key) = key else { return Ok(None) };
+    let found = connection
+        .prepare_cached("SELECT id, fingerprint, key_expires_at FROM onramp_deliveries WHERE subject = ? AND discriminator = ?")?
+        .query_row(params![key.subject(), key.discriminator()], |row| {
+            let holder = Holder { id: DeliveryId::from_i64(row.get(0)?), fingerprint: row.get(1)? };
+            Ok((holder, row.get::<_, Option<i64>>(2)?))
+        })
+        .optional()?;
+    match found {
+        Some((expired, Some(expires_at))) if expires_at <= now.as_millis() => {
+            connection
+                .prepare_cached("UPDATE onramp_deliveries SET subject = NULL, discriminator = NULL WHERE id = ?")?
+                .execute([expired.id.as_i64()])?;
+            Ok(None)
+        }
+        found => Ok(found.map(|(holder, _)| holder)),
+    }
+}
+
+/// Counts a duplicate on the first of its kind, and answers whether that was armed again.
+pub(crate) fn count_duplicate(connection: &Connection, first: DeliveryId) -> rusqlite::Result<bool> {
+    let rearmed = connection
+        .prepare_cached(
+            "UPDATE onramp_deliveries SET duplicates = duplicates + 1, state = 0, due_at = 0, attempts = 0, settled_at = NULL
+             WHERE id = ? AND state IN (2, 5)",
+        )?
+        .execute([first.as_i64()])?;
+    if rearmed == 0 {
+        connection
+            .prepare_cached("UPDATE onramp_deliveries SET duplicates = duplicates + 1 WHERE id = ?")?
+            .execute([first.as_i64()])?;
+    }
+    Ok(rearmed > 0)
+}
+
+/// Keeps a delivery beside the one that holds its key; once, however often it comes.
+pub(crate) fn keep_conflict(connection: &Connection, new: &NewDelivery, first: DeliveryId) -> rusqlite::Result<DeliveryId> {
+    let key = new.key.as_ref().map(|key| key.conflicting(&new.fingerprint));
+    if let Some(kept) = insert(connection, new, key.as_ref(), State::Conflict, Some(&conflict_note(first)))? {
+        return Ok(kept);
+    }
+    // No time limit: a conflict of an event whose key counts for a while only cannot be, its fingerprint is in its key.
+    let kept = holder(connection, key.as_ref(), Timestamp::from_millis(i64::MIN))?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    count_duplicate(connection, kept.id)?;
+    Ok(kept.id)
+}
+
+/// Enters a delivery among the junk, and removes the oldest beyond the bound.
+fn keep_junk(connection: &Connection, id: DeliveryId, size: usize, bound: QuarantineBound) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT INTO onramp_junk (id, size) VALUES (?, ?)")?
+        .execute(params![id.as_i64(), i64::try_from(size).unwrap_or(i64::MAX)])?;
+    let evicted: Vec<i64> = connection
+        .prepare_cached(
+            "SELECT id FROM (SELECT id, row_number() OVER newest AS nth, sum(size) OVER newest AS bytes
+                             FROM onramp_junk WINDOW newest AS (ORDER BY id DESC))
+             WHERE nth > ? OR bytes > ?",
+        )?
+        .query_map(params![bound.deliveries, i64::try_from(bound.bytes).unwrap_or(i64::MAX)], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    evicted.into_iter().try_for_each(|id| remove(connection, DeliveryId::from_i64(id)))
+}
+
+/// Removes a delivery and all that belongs to it.
+pub(crate) fn remove(connection: &Connection, id: DeliveryId) -> rusqlite::Result<()> {
+    for statement in [
+        "DELETE FROM onramp_deliveries WHERE id = ?",
+        "DELETE FROM onramp_bodies WHERE id = ?",
+        "DELETE FROM onramp_junk WHERE id = ?",
+    ] {
+        connection.prepare_cached(statement)?.execute([id.as_i64()])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! The one writer: a thread that commits whatever has gathered while the last commit was under way.
+//!
+//! Not waiting for more makes the fastest batch: the disk's own latency sets its size.
+
+use std::sync::Arc;
+
+use onramp_webhooks::inbox::{InboxError, InboxErrorKind};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::SqliteOptions;
+use crate::error::{failed, is_of_the_statement};
+use crate::file::FileId;
+use crate::migrations::migrate;
+
+/// The most calls in one transaction.
+const BATCH: usize = 512;
+
+/// The most calls that wait for one.
+const QUEUE: usize = 1_024;
+
+/// Where calls are sent; the thread ends when nobody can send any more.
+#[derive(Clone, Debug)]
+pub(crate) struct Writer {
+    queue: mpsc::Sender<Box<dyn Call>>,
+}
+
+impl Writer {
+    /// Opens the file in a thread of its own, and returns once it is open. `work` is notified when something may have fallen due.
+    pub(crate) async fn start(options: SqliteOptions, work: Arc<Notify>) -> Result<Self, InboxError> {
+        let (queue, calls) = mpsc::channel(QUEUE);
+        let (opened, open) = oneshot::channel();
+        let open_and_run = move || match File::open(&options) {
+            Ok(file) => {
+                if opened.send(Ok(())).is_ok() {
+                    Thread { options, file: Some(file), work }.run(calls);
+                }
+            }
+            Err(error) => {
+                // Whoever asked may have gone; then there is nobody to tell.
+                let _ = opened.send(Err(error));
+            }
+        };
+        std::thread::Builder::new()
+            .name("onramp-inbox".into())
+            .spawn(open_and_run)
+            .map_err(|error| InboxError::new(InboxErrorKind::Unavailable, "start the inbox's thread").because(error))?;
+        open.await.map_err(|_| closed())??;
+        Ok(Self { queue })
+    }
+
+    /// Runs `work` inside the next transaction, and answers once that is on the disk. It may run more than once, when a transaction
+    /// has to be taken apart; only the last time counts.
+    pub(crate) async fn call<T, W>(&self, effect: Effect, work: W) -> Result<T, InboxError>
+    where
+        T: Send + 'static,
+        W: FnMut(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let call = Asked { work, effect, result: None, reply };
+        self.queue.send(Box::new(call)).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+}
+
+/// What a call can change for workers that wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Something may fall due.
+    MakesWork,
+    /// Nothing falls due.
+    Quiet,
+}
+
+fn closed() -> InboxError {
+    InboxError::new(InboxErrorKind::Closed, "call the inbox")
+}
+
+/// A call on its way through the thread.
+trait Call: Send {
+    fn run(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()>;
+    fn answer(self: Box<Self>, committed: Result<(), InboxError>);
+    fn effect(&self) -> Effect;
+}
+
+struct Asked<T, W> {
+    work: W,
+    effect: Effect,
+    result: Option<T>,
+    reply: oneshot::Sender<Result<T, InboxError>>,
+}
+
+impl<T, W> Call for Asked<T, W>
+where
+    T: Send,
+    W: FnMut(&Transaction<'_>) -> rusqlite::Result<T> + Send,
+{
+    fn run(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+        self.result = Some((self.work)(transaction)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), InboxError>) {
+        let Self { result, reply, .. } = *self;
+        // Whoever asked may have gone; what was committed stays.
+        let _ = reply.send(committed.and_then(|()| result.ok_or_else(closed)));
+    }
+
+    fn effect(&self) -> Effect {
+        self.effect
+    }
+}
+
+/// The open file, and which file it was.
+struct File {
+    connection: Connection,
+    id: FileId,
+}
+
+impl File {
+    fn open(options: &SqliteOptions) -> Result<Self, InboxError> {
+        let mut connection = options.writer()?;
+        migrate(&mut connection)?;
+        Ok(Self { connection, id: FileId::of(&options.path) })
+    }
+}
+
+struct Thread {
+    options: SqliteOptions,
+    /// `None` after a failure of the file: opened anew for the next call.
+    file: Option<File>,
+    work: Arc<Notify>,
+}
+
+impl Thread {
+    fn run(mut self, mut queue: mpsc::Receiver<Box<dyn Call>>) {
+        let mut calls = Vec::with_capacity(BATCH);
+        while queue.blocking_recv_many(&mut calls, BATCH) > 0 {
+            self.batch(&mut calls);
+        }
+    }
+
+    fn batch(&mut self, calls: &mut Vec<Box<dyn Call>>) {
+        match self.commit(calls) {
+            Ok(()) => {
+                let makes_work = calls.iter().any(|call| call.effect() == Effect::MakesWork);
+                calls.drain(..).for_each(|call| call.answer(Ok(())));
+                if makes_work {
+                    self.work.notify_one();
+                }
+            }
+            Err(Failure::Statement(_)) if calls.len() > 1 => {
+                for call in std::mem::take(calls) {
+                    self.batch(&mut vec![call]);
+                }
+            }
+            Err(Failure::Statement(error) | Failure::File(error)) => {
+                tracing::error!(%error, calls = calls.len(), "nothing of this transaction happened");
+                calls.drain(..).for_each(|call| call.answer(Err(error.clone())));
+            }
+        }
+    }
+
+    /// One transaction; after an error none of it happened.
+    fn commit(&mut self, calls: &mut [Box<dyn Call>]) -> Result<(), Failure> {
+        if self.file.as_ref().is_some_and(|file| file.id != FileId::of(&self.options.path)) {
+            tracing::error!(path = %self.options.path.display(), "the inbox's file was moved, replaced or deleted; opening what is there now");
+            self.file = None;
+        }
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(File::open(&self.options).map_err(Failure::File)?),
+        };
+        transact(&mut file.connection, calls).map_err(|error| {
+            let of_the_statement = is_of_the_statement(&error);
+            // A lock passes by itself; after anything else only a new connection knows what is on the disk.
+            if !of_the_statement && error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) {
+                self.file = None;
+            }
+            let error = failed("write to the inbox")(error);
+            if of_the_statement { Failure::Statement(error) } else { Failure::File(error) }
+        })
+    }
+}
+
+/// Why a transaction failed.
+enum Failure {
+    /// One call's own data; the others can do without it.
+    Statement(InboxError),
+    /// The file, the disk or another process.
+    File(InboxError),
+}
+
+fn transact(connection: &mut Connection, calls: &mut [Box<dyn Call>]) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for call in calls {
+        call.run(&transaction)?;
+    }
+    transaction.commit()
+}

@@ -1,0 +1,92 @@
+//! Currency and commodity codes.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::DecodeError;
+use super::fields::Decode;
+
+/// The code of a currency or a crypto commodity, as it was received: `USD`, `usd`, `BTC`, `matic.sc.polygon`.
+///
+/// Equality is exact; [`same_as`](Currency::same_as) ignores case.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Currency(Box<str>);
+
+impl Currency {
+    /// The code as it was received.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the code is that of a national currency, by ISO 4217 and in any case. Metals, funds and test codes (`XAU`, `CLF`,
+    /// `XTS`) are not.
+    ///
+    /// A crypto commodity can bear such a code too: Mantle's `MNT` is also the Mongolian tögrög.
+    #[must_use]
+    pub fn is_fiat(&self) -> bool {
+        iso_currency::Currency::from_code(&self.0.to_ascii_uppercase())
+            .is_some_and(|currency| !currency.is_special() && !currency.is_fund())
+    }
+
+    /// Whether `other` is the same code, in any case.
+    #[must_use]
+    pub fn same_as(&self, other: &str) -> bool {
+        self.0.eq_ignore_ascii_case(other)
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl AsRef<str> for Currency {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Currency {
+    fn from(code: &str) -> Self {
+        Self(code.into())
+    }
+}
+
+impl From<String> for Currency {
+    fn from(code: String) -> Self {
+        Self(code.into())
+    }
+}
+
+impl Decode for Currency {
+    fn decode(json: &str) -> Result<Self, DecodeError> {
+        String::decode(json).map(Self::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn national_money_is_fiat_and_nothing_else() {
+        for code in ["USD", "usd", "Eur", "JPY", "XAF", "XOF", "mnt"] {
+            assert!(Currency::from(code).is_fiat(), "{code}");
+        }
+        for code in
+            ["BTC", "ETHSC", "matic.sc.polygon", "XAU", "xts", "XXX", "XDR", "CLF", "USDT", "USDC", "", "US", "ＵＳＤ", "uſd"]
+        {
+            assert!(!Currency::from(code).is_fiat(), "{code}");
+        }
+    }
+
+    #[test]
+    fn codes_are_compared_in_any_case() {
+        assert!(Currency::from("usd").same_as("USD"));
+        assert!(!Currency::from("usd").same_as("USDT"));
+    }
+}

@@ -1,0 +1,57 @@
+//! The fields of an object that its model has no place for.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map;
+
+use super::RawJson;
+
+/// The fields of an object that its model has no place for, as they were written: new ones, and known ones that came null or empty.
+///
+/// They are written back with the model, except where the model has a value of the same name by then.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Extra(BTreeMap<String, RawJson>);
+
+impl Extra {
+    /// The field called `name`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&RawJson> {
+        self.0.get(name)
+    }
+
+    /// Sets a field, and returns what it was before.
+    pub fn insert(&mut self, name: impl Into<String>, value: RawJson) -> Option<RawJson> {
+        self.0.insert(name.into(), value)
+    }
+
+    /// All fields, ordered by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &RawJson)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// Number of fields.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no field.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<(String, RawJson)> for Extra {
+    fn from_iter<I: IntoIterator<Item = (String, RawJson)>>(fields: I) -> Self {
+        Self(fields.into_iter().collect())
+    }
+}
+
+impl IntoIterator for Extra {
+    type Item = (String, RawJson);
+    type IntoIter = btree_map::IntoIter<String, RawJson>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}

@@ -1,0 +1,174 @@
+//! JSON values kept as they were written.
+
+use std::borrow::Cow;
+use std::str::FromStr;
+
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::DecodeError;
+use super::fields::Fields;
+
+/// A JSON value as it was written: no digit, no order and no white space is lost.
+///
+/// Equality compares the text. Serialises back to itself, with serde_json only.
+///
+/// ```
+/// use onramp_webhooks::event::RawJson;
+///
+/// let fees: RawJson = r#"{"partner": 0.10, "gas": ["21000"]}"#.parse()?;
+/// assert_eq!(fees.pointer("/partner").unwrap().as_str(), "0.10");
+/// assert_eq!(fees.pointer("/gas/0").unwrap().to_text().unwrap(), "21000");
+/// # Ok::<(), onramp_webhooks::event::DecodeError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RawJson(Box<str>);
+
+impl RawJson {
+    /// The JSON string that says `text`.
+    #[must_use]
+    pub fn string(text: &str) -> Self {
+        Self(serde_json::Value::from(text).to_string().into())
+    }
+
+    /// The JSON text, with quotes and escapes if it is a string.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What a string says, or a number as it is written; `None` for every other kind of value.
+    #[must_use]
+    pub fn to_text(&self) -> Option<Cow<'_, str>> {
+        match self.0.as_bytes().first()? {
+            b'"' => serde_json::from_str(&self.0).ok().map(Cow::Owned),
+            b'-' | b'0'..=b'9' => Some(Cow::Borrowed(&self.0)),
+            _ => None,
+        }
+    }
+
+    /// The value inside this one that a JSON pointer (RFC 6901) names, as it is written; `""` names this value.
+    ///
+    /// `None` if there is no such value, or if a name on the way is given twice, because then nobody can tell which one is meant.
+    #[must_use]
+    pub fn pointer(&self, pointer: &str) -> Option<Self> {
+        find(&self.0, pointer)
+    }
+}
+
+/// The value that a JSON pointer (RFC 6901) names in `json`, as it is written.
+///
+/// `None` if `json` is not JSON, if there is no such value, or if a name on the way is given twice, because then nobody can tell
+/// which one is meant.
+///
+/// ```
+/// use onramp_webhooks::event::pointer;
+///
+/// let body = br#"{"order":{"fee":1.20}}"#;
+/// assert_eq!(pointer(body, "/order/fee").unwrap().as_str(), "1.20");
+/// ```
+#[must_use]
+pub fn pointer(json: &[u8], pointer: &str) -> Option<RawJson> {
+    find(without_bom(str::from_utf8(json).ok()?), pointer)
+}
+
+pub(crate) fn without_bom(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+fn find(json: &str, pointer: &str) -> Option<RawJson> {
+    let mut value: &RawValue = serde_json::from_str(json).ok()?;
+    let mut steps = pointer.split('/');
+    if steps.next() != Some("") {
+        return None;
+    }
+    for step in steps {
+        value = child(value.get(), &step.replace("~1", "/").replace("~0", "~"))?;
+    }
+    Some(value.into())
+}
+
+fn child<'a>(json: &'a str, step: &str) -> Option<&'a RawValue> {
+    if json.starts_with('{') {
+        return Fields::read(json).ok()?.get(step);
+    }
+    let plain = step == "0" || (!step.starts_with('0') && step.bytes().all(|byte| byte.is_ascii_digit()));
+    let elements: Vec<&RawValue> = serde_json::from_str(json).ok()?;
+    elements.get(step.parse::<usize>().ok().filter(|_| plain)?).copied()
+}
+
+impl From<&RawValue> for RawJson {
+    fn from(value: &RawValue) -> Self {
+        Self(value.get().into())
+    }
+}
+
+/// Reads one JSON value; white space around it is dropped.
+impl FromStr for RawJson {
+    type Err = DecodeError;
+
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        let value: &RawValue = serde_json::from_str(text).map_err(|error| DecodeError::syntax(&error))?;
+        Ok(value.into())
+    }
+}
+
+impl Serialize for RawJson {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::from_str::<&RawValue>(&self.0).map_err(S::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for RawJson {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Box::<RawValue>::deserialize(deserializer)?.as_ref().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pointer_finds_what_it_names() {
+        let json = r#" {"a/b": {"m~n": [10, {"x": 1.2300}], "~1": true}, "": {"": 0}} "#;
+        for (path, found) in [
+            ("", json.trim()),
+            ("/a~1b/m~0n/0", "10"),
+            ("/a~1b/m~0n/1/x", "1.2300"),
+            ("/a~1b/m~0n", r#"[10, {"x": 1.2300}]"#),
+            ("/a~1b/~01", "true"),
+            ("/", r#"{"": 0}"#),
+            ("//", "0"),
+        ] {
+            assert_eq!(pointer(json.as_bytes(), path).unwrap().as_str(), found, "{path}");
+            assert_eq!(json.parse::<RawJson>().unwrap().pointer(path).unwrap().as_str(), found, "{path}");
+        }
+        for path in ["a", "/a", "/a~1b/m~0n/2", "/a~1b/m~0n/01", "/a~1b/m~0n/-", "/a~1b/m~0n/+1", "/a~1b/m~0n/0/x", "/a~1b/m~0n/"]
+        {
+            assert_eq!(pointer(json.as_bytes(), path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_pointer_into_doubt_finds_nothing() {
+        for json in ["", "{", "\u{0}", r#"{"a":1,"a":1}"#, r#"{"b":0,"a":1,"b":1}"#] {
+            assert_eq!(pointer(json.as_bytes(), "/a"), None, "{json}");
+        }
+        assert_eq!(pointer(b"\xef\xbb\xbf{\"a\":1}", "/a").unwrap().as_str(), "1");
+        assert_eq!(pointer(b"\xff", ""), None);
+    }
+
+    #[test]
+    fn strings_and_numbers_have_a_text() {
+        let text = |json: &str| json.parse::<RawJson>().unwrap().to_text().map(Cow::into_owned);
+        assert_eq!(text(r#""caf\u00e9""#).as_deref(), Some("café"));
+        assert_eq!(text("-1.50e3").as_deref(), Some("-1.50e3"));
+        for other in ["null", "true", "[1]", "{}", r#""\ud800""#] {
+            assert_eq!(text(other), None, "{other}");
+        }
+        assert_eq!(RawJson::string("a\"b\n").to_text().unwrap(), "a\"b\n");
+        assert!("1 2".parse::<RawJson>().is_err());
+    }
+}

@@ -1,0 +1,387 @@
+//! The fingerprint of a body: a hash that ignores what JSON ignores.
+
+use std::fmt;
+use std::ops::Range;
+
+use serde::de::IgnoredAny;
+use sha2::{Digest, Sha256};
+
+/// Values nested deeper than this are hashed as raw bytes: it bounds the work that a body can ask for.
+const DEEPEST: usize = 128;
+
+/// SHA-256 of a body in canonical form: two bodies that say the same have the same fingerprint.
+///
+/// White space between tokens, the order of an object's members, and the way a string is escaped do not matter. Everything else
+/// does: a number counts as it is written (`1.0` is not `1`, and no digit is ever lost), and of a member given twice both count,
+/// in their order. Bytes that are not JSON, and JSON nested deeper than 128 levels, count byte for byte.
+///
+/// ```
+/// use onramp_webhooks::fingerprint::Fingerprint;
+///
+/// let fingerprint = Fingerprint::of(br#"{"type":"login","click_id":"A-17"}"#);
+/// assert_eq!(fingerprint, Fingerprint::of(br#"{ "click_id": "\u0041-17", "type": "login" }"#));
+/// assert_ne!(fingerprint, Fingerprint::of(br#"{"type":"login","click_id":"A-18"}"#));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// The fingerprint of `body`, which may be any bytes.
+    #[must_use]
+    pub fn of(body: &[u8]) -> Self {
+        let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
+        let mut hash = Sha256::new();
+        match canonical(body) {
+            Some(canonical) => hash.update(canonical),
+            None => {
+                // No canonical JSON begins with this byte, so that no raw body can pretend to be one.
+                hash.update(b"\0");
+                hash.update(body);
+            }
+        }
+        Self(hash.finalize().into())
+    }
+
+    /// A fingerprint from its stored bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes to store.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fingerprint({self})")
+    }
+}
+
+/// `body` without white space, with sorted members and one way of escaping; `None` if it is not JSON or too deep.
+///
+/// Stores keep fingerprints for ever: this form cannot change.
+fn canonical(body: &[u8]) -> Option<Vec<u8>> {
+    let text = str::from_utf8(body).ok()?;
+    serde_json::from_str::<IgnoredAny>(text).ok()?;
+    let mut writer = Canonical { rest: text, out: Vec::with_capacity(body.len() + body.len() / 16) };
+    writer.value(DEEPEST)?;
+    Some(writer.out)
+}
+
+/// Walks over text that is known to be JSON. `None` means too deep.
+struct Canonical<'a> {
+    rest: &'a str,
+    out: Vec<u8>,
+}
+
+/// Where a member lies in the output.
+struct Member {
+    name: Range<usize>,
+    whole: Range<usize>,
+}
+
+impl Canonical<'_> {
+    fn value(&mut self, depth: usize) -> Option<()> {
+        match self.peek()? {
+            b'{' => self.object(depth.checked_sub(1)?),
+            b'[' => self.array(depth.checked_sub(1)?),
+            b'"' => self.string(),
+            _ => self.scalar(),
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Option<()> {
+        self.copy_byte()?;
+        let start = self.out.len();
+        let mut members = Vec::with_capacity(8);
+        while self.peek()? != b'}' {
+            self.separator()?;
+            members.push(self.member(depth)?);
+        }
+        self.sort(start, members);
+        self.copy_byte()
+    }
+
+    fn member(&mut self, depth: usize) -> Option<Member> {
+        let start = self.out.len();
+        self.string()?;
+        let name = start..self.out.len();
+        self.peek()?;
+        self.copy_byte()?;
+        self.value(depth)?;
+        Some(Member { name, whole: start..self.out.len() })
+    }
+
+    fn array(&mut self, depth: usize) -> Option<()> {
+        self.copy_byte()?;
+        while self.peek()? != b']' {
+            self.separator()?;
+            self.value(depth)?;
+        }
+        self.copy_byte()
+    }
+
+    fn string(&mut self) -> Option<()> {
+        let (content, _) = self.rest.strip_prefix('"')?.split_once('"')?;
+        if content.contains('\\') { self.escaped_string() } else { self.copy(content.len() + 2) }
+    }
+
+    fn escaped_string(&mut self) -> Option<()> {
+        self.copy_byte()?;
+        loop {
+            let plain = self.rest.find(['"', '\\'])?;
+            self.copy(plain)?;
+            let Some(escape) = self.rest.strip_prefix('\\') else { return self.copy_byte() };
+            let (letter, rest) = escape.split_at_checked(1)?;
+            self.rest = rest;
+            match letter {
+                "u" => self.unicode_escape()?,
+                letter => self.push(unescaped(letter)?),
+            }
+        }
+    }
+
+    /// A surrogate without its other half, which no Rust string can hold, stays an escape.
+    fn unicode_escape(&mut self) -> Option<()> {
+        let (unit, rest) = code_unit(self.rest)?;
+        self.rest = rest;
+        let pair = rest.strip_prefix("\\u").and_then(code_unit);
+        if let Some((low, rest)) = pair
+            && let [Ok(character)] = *char::decode_utf16([unit, low]).collect::<Vec<_>>()
+        {
+            self.push(character);
+            self.rest = rest;
+        } else if let Some(character) = char::from_u32(unit.into()) {
+            self.push(character);
+        } else {
+            self.out.extend(format!("\\u{unit:04x}").bytes());
+        }
+        Some(())
+    }
+
+    fn scalar(&mut self) -> Option<()> {
+        let end = self.rest.find(|byte| matches!(byte, ',' | ']' | '}' | ' ' | '\t' | '\n' | '\r'));
+        self.copy(end.unwrap_or(self.rest.len()))
+    }
+
+    fn sort(&mut self, start: usize, mut members: Vec<Member>) {
+        let name = |member: &Member| self.out.get(member.name.clone());
+        if members.is_sorted_by(|a, b| name(a) <= name(b)) {
+            return;
+        }
+        members.sort_by(|a, b| name(a).cmp(&name(b)));
+        let whole: Vec<&[u8]> = members.iter().filter_map(|member| self.out.get(member.whole.clone())).collect();
+        let sorted = whole.join(&b',');
+        self.out.truncate(start);
+        self.out.extend(sorted);
+    }
+
+    /// The first byte that is not white space.
+    fn peek(&mut self) -> Option<u8> {
+        self.rest = self.rest.trim_ascii_start();
+        self.rest.as_bytes().first().copied()
+    }
+
+    /// Copies the comma before every element but the first.
+    fn separator(&mut self) -> Option<()> {
+        if self.peek()? == b',' {
+            self.copy_byte()?;
+            self.peek()?;
+        }
+        Some(())
+    }
+
+    fn copy_byte(&mut self) -> Option<()> {
+        self.copy(1)
+    }
+
+    fn copy(&mut self, count: usize) -> Option<()> {
+        let (copied, rest) = self.rest.split_at_checked(count)?;
+        self.out.extend_from_slice(copied.as_bytes());
+        self.rest = rest;
+        Some(())
+    }
+
+    fn push(&mut self, character: char) {
+        match character {
+            '"' | '\\' => self.out.extend([b'\\', character as u8]),
+            '\0'..' ' => self.out.extend(format!("\\u{:04x}", u32::from(character)).bytes()),
+            _ => self.out.extend(character.encode_utf8(&mut [0; 4]).bytes()),
+        }
+    }
+}
+
+fn unescaped(letter: &str) -> Option<char> {
+    match letter {
+        "b" => Some('\u{8}'),
+        "f" => Some('\u{c}'),
+        "n" => Some('\n'),
+        "r" => Some('\r'),
+        "t" => Some('\t'),
+        itself => itself.chars().next(),
+    }
+}
+
+fn code_unit(text: &str) -> Option<(u16, &str)> {
+    let (digits, rest) = text.split_at_checked(4)?;
+    Some((u16::from_str_radix(digits, 16).ok()?, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A JSON value as text, in as many spellings as wanted.
+    #[derive(Clone, Debug, PartialEq)]
+    enum Json {
+        Scalar(String),
+        String(String),
+        Array(Vec<Json>),
+        Object(Vec<(String, Json)>),
+    }
+
+    impl Json {
+        fn any() -> impl Strategy<Value = Self> {
+            let scalar =
+                prop_oneof![Just("null".to_owned()), Just("true".into()), "-?(0|[1-9][0-9]{0,40})(\\.[0-9]{1,30})?(e-?[0-9])?"];
+            let leaf = prop_oneof![scalar.prop_map(Json::Scalar), any::<String>().prop_map(Json::String)];
+            leaf.prop_recursive(5, 40, 6, |inner| {
+                let members = prop::collection::btree_map("[a-c\"\\\\é]{0,3}", inner.clone(), 0..6);
+                prop_oneof![
+                    prop::collection::vec(inner, 0..6).prop_map(Json::Array),
+                    members.prop_map(|members| Json::Object(members.into_iter().collect())),
+                ]
+            })
+        }
+
+        /// The value as text; `dice` decides on order, space and escapes.
+        fn spelled(&self, dice: &mut fastrand::Rng) -> String {
+            let mut parts = match self {
+                Self::Scalar(text) => return text.clone(),
+                Self::String(text) => return string(text, dice),
+                Self::Array(elements) => elements.iter().map(|element| element.spelled(dice)).collect(),
+                Self::Object(members) => {
+                    let member =
+                        |(name, value): &(String, Self)| format!("{}{}:{}", string(name, dice), space(dice), value.spelled(dice));
+                    members.iter().map(member).collect::<Vec<_>>()
+                }
+            };
+            let (open, close) = if matches!(self, Self::Array(_)) { ('[', ']') } else { ('{', '}') };
+            if open == '{' {
+                dice.shuffle(&mut parts);
+            }
+            let parts: Vec<String> = parts.into_iter().map(|part| format!("{}{part}{}", space(dice), space(dice))).collect();
+            format!("{open}{}{}{close}", space(dice), parts.join(","))
+        }
+    }
+
+    fn space(dice: &mut fastrand::Rng) -> &'static str {
+        dice.choice(["", "", " ", "\n\t", "\r\n  "]).unwrap()
+    }
+
+    fn string(text: &str, dice: &mut fastrand::Rng) -> String {
+        let escape = |character: char| match character {
+            _ if dice.u8(..) < 40 => character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04X}")).collect(),
+            '"' | '\\' => format!("\\{character}"),
+            '\n' => "\\n".into(),
+            '/' if dice.bool() => "\\/".into(),
+            '\0'..' ' => format!("\\u{:04x}", u32::from(character)),
+            _ => character.to_string(),
+        };
+        format!("\"{}\"", text.chars().map(escape).collect::<String>())
+    }
+
+    proptest! {
+        #[test]
+        fn spelling_does_not_matter_and_values_do(a in Json::any(), b in Json::any(), seed: u64) {
+            let mut dice = fastrand::Rng::with_seed(seed);
+            let mut of = |json: &Json| Fingerprint::of(json.spelled(&mut dice).as_bytes());
+            prop_assert_eq!(of(&a), of(&a));
+            prop_assert_eq!(of(&a) == of(&b), a == b);
+        }
+
+        #[test]
+        fn any_bytes_have_a_fingerprint(bytes: Vec<u8>) {
+            prop_assert_eq!(Fingerprint::of(&bytes), Fingerprint::of(&bytes));
+        }
+    }
+
+    fn same(a: &str, b: &str) -> bool {
+        Fingerprint::of(a.as_bytes()) == Fingerprint::of(b.as_bytes())
+    }
+
+    #[test]
+    fn only_spelling_is_ignored() {
+        for (a, b) in [
+            (r#" {"b":[1 , 2],"a":"\u00e9\/"} "#, r#"{"a":"é/","b":[1,2]}"#),
+            (r#""\ud83d\ude00""#, r#""😀""#),
+            (r#""\uD800""#, r#""\ud800""#),
+            ("\u{feff}{}", "{}"),
+        ] {
+            assert!(same(a, b), "{a} {b}");
+        }
+        for (a, b) in [
+            ("1.0", "1"),
+            ("1e2", "100"),
+            ("12345678901234567890.0000000000000000001", "12345678901234567890.0000000000000000002"),
+            (r#""1""#, "1"),
+            (r#"{"a":1,"a":2}"#, r#"{"a":2,"a":1}"#),
+            (r#"{"a":1,"a":1}"#, r#"{"a":1}"#),
+            ("[1,2]", "[2,1]"),
+            (r#""\ud800""#, r#""\\ud800""#),
+            (r#"{"a":[{}]}"#, r#"{"a":[[]]}"#),
+            ("{", "{ "),
+            ("", " "),
+            ("", "null"),
+        ] {
+            assert!(!same(a, b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn deep_and_long_bodies_take_neither_the_stack_nor_the_day() {
+        let (deep, deeper) = ("[".repeat(128) + &"]".repeat(128), "[".repeat(129) + &"]".repeat(129));
+        assert!(same(&deep, &format!(" {deep}")));
+        assert!(!same(&deeper, &format!(" {deeper}")));
+        let _ = Fingerprint::of("[".repeat(1 << 20).as_bytes());
+        let _ = Fingerprint::of(("[".repeat(1 << 19) + &"]".repeat(1 << 19)).as_bytes());
+        let members: Vec<String> = (0..100_000).rev().map(|n| format!("\"{n:06}\":1")).collect();
+        let _ = Fingerprint::of(format!("{{{}}}", members.join(",")).as_bytes());
+        let nested = (0..100).fold("1".repeat(1 << 19), |inner, _| format!(r#"{{"b":{inner},"a":0}}"#));
+        let _ = Fingerprint::of(nested.as_bytes());
+    }
+
+    #[test]
+    fn shown_in_lower_hex() {
+        let fingerprint = Fingerprint::from_bytes([0xab; 32]);
+        assert_eq!(fingerprint.to_string(), "ab".repeat(32));
+        assert_eq!(Fingerprint::from_bytes(*fingerprint.as_bytes()), fingerprint);
+    }
+
+    #[test]
+    fn stored_fingerprints_stay_valid() {
+        let json = r#"{"type": "login", "order": {"b": [1.50, "\u00e9\/\n"], "a": {}}, "click_id": null}"#;
+        assert_eq!(
+            canonical(json.as_bytes()).unwrap(),
+            r#"{"click_id":null,"order":{"a":{},"b":[1.50,"é/\u000a"]},"type":"login"}"#.as_bytes()
+        );
+        for (body, stored) in [
+            (json, "a12f64d1f1993f53054ed0430526111630a5d7ab0426eabdc090a9b93964f7a3"),
+            ("not JSON", "6ceb1d043b8889b9a2d2591e10fd4975ae60412704d004653ca4fadab47a593c"),
+        ] {
+            assert_eq!(Fingerprint::of(body.as_bytes()).to_string(), stored);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What a shop implements: one function that is called once for every event.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::delivery::Delivery;
+
+/// Handles events.
+///
+/// `Ok` completes the delivery for good. A crash between the handler's own writes and the completion runs the handler again, so
+/// write under [`Delivery::key`], which is the same at every attempt.
+///
+/// ```
+/// use onramp_webhooks::{async_trait, Delivery, Handler, HandlerError};
+///
+/// struct Shop;
+///
+/// #[async_trait]
+/// impl Handler for Shop {
+///     async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
+///         if let Some(purchase) = delivery.event().completed_purchase()? {
+///             println!("{} paid {} for {}", purchase.customer, purchase.fiat, purchase.crypto);
+///         }
+///         Ok(())
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait Handler: Send + Sync + 'static {
+    /// Handles one event. Events of one order never run at the same time; others do.
+    ///
+    /// The call is dropped at its next await when it takes longer than the worker's attempt timeout, or the shutdown's grace.
+    ///
+    /// # Errors
+    /// See [`HandlerError`]: every error of another type becomes a transient one with `?`. A panic is a transient one, too.
+    async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError>;
+}
+
+#[async_trait]
+impl<H: Handler + ?Sized> Handler for Arc<H> {
+    async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
+        (**self).handle(delivery).await
+    }
+}
+
+/// Why an event was not handled, and what should become of it.
+///
+/// Does not implement [`Error`] itself, so that `?` turns every error into a transient one.
+#[derive(Debug)]
+pub struct HandlerError {
+    pub(crate) kind: HandlerErrorKind,
+    pub(crate) cause: Box<dyn Error + Send + Sync>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HandlerErrorKind {
+    Transient,
+    Permanent,
+    NotYet(Duration),
+}
+
+impl HandlerError {
+    /// Worth another try: retried with growing pauses until the attempts are used up.
+    pub fn transient(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind: HandlerErrorKind::Transient, cause: cause.into() }
+    }
+
+    /// Refused for good: a dead letter at once, for a person to look at.
+    pub fn permanent(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind: HandlerErrorKind::Permanent, cause: cause.into() }
+    }
+
+    /// Too early (the shop's own row is not there yet, the provider has not confirmed): parked for `pause`, and the attempt does
+    /// not count.
+    pub fn not_yet(pause: Duration, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind: HandlerErrorKind::NotYet(pause), cause: cause.into() }
+    }
+}
+
+impl<E: Error + Send + Sync + 'static> From<E> for HandlerError {
+    fn from(error: E) -> Self {
+        Self::transient(error)
+    }
+}
+
+impl fmt::Display for HandlerError {
+    /// The cause and the causes behind it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.cause)?;
+        let mut cause = self.cause.source();
+        while let Some(deeper) = cause {
+            write!(f, ": {deeper}")?;
+            cause = deeper.source();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the points could not be written")]
+    struct Outer(#[source] std::io::Error);
+
+    #[test]
+    fn question_mark_makes_any_error_transient_with_all_its_causes() {
+        fn handle() -> Result<(), HandlerError> {
+            Err(Outer(std::io::Error::other("disk on fire")))?;
+            Ok(())
+        }
+        let error = handle().unwrap_err();
+        assert_eq!(error.kind, HandlerErrorKind::Transient);
+        assert_eq!(error.to_string(), "the points could not be written: disk on fire");
+    }
+}

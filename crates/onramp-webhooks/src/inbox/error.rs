@@ -1,0 +1,81 @@
+//! Why an inbox could not do its work.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+/// An inbox could not do what was asked; nothing was recorded or changed by the call.
+///
+/// `Clone`, because one failed commit fails every caller whose delivery was in it.
+#[derive(Clone, Debug)]
+pub struct InboxError {
+    kind: InboxErrorKind,
+    context: &'static str,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// What kind of failure it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum InboxErrorKind {
+    /// Somebody else holds the store, or it is away: worth another try soon.
+    Unavailable,
+    /// No space left on the device, or the store's own size limit is reached.
+    Full,
+    /// The store cannot be written.
+    ReadOnly,
+    /// The store is damaged, or was written by a newer version.
+    Unusable,
+    /// The inbox has been closed.
+    Closed,
+    /// No delivery with that id.
+    NotFound,
+    /// The delivery's state does not allow it.
+    Refused,
+}
+
+impl InboxError {
+    /// An error without a deeper cause; `context` says what was being done.
+    #[must_use]
+    pub const fn new(kind: InboxErrorKind, context: &'static str) -> Self {
+        Self { kind, context, source: None }
+    }
+
+    /// The same error with its cause.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(Arc::from(source.into()));
+        self
+    }
+
+    /// What kind of failure it was.
+    #[must_use]
+    pub const fn kind(&self) -> InboxErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for InboxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            InboxErrorKind::Unavailable => "the inbox is unavailable",
+            InboxErrorKind::Full => "the inbox is full",
+            InboxErrorKind::ReadOnly => "the inbox cannot be written",
+            InboxErrorKind::Unusable => "the inbox is unusable",
+            InboxErrorKind::Closed => "the inbox is closed",
+            InboxErrorKind::NotFound => "no such delivery",
+            InboxErrorKind::Refused => "refused",
+        };
+        write!(f, "{}: {kind}", self.context)?;
+        match &self.source {
+            Some(source) => write!(f, ": {source}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error for InboxError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().map(|source| source.as_ref() as _)
+    }
+}

@@ -1,0 +1,72 @@
+//! Giving a delivery to the handler once more, because a person says so.
+
+use super::{DeliveryId, Inbox, InboxError, InboxErrorKind, NewDelivery, Record, State};
+use crate::clock::Timestamp;
+use crate::receiver::read;
+
+/// What a replay did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Replayed {
+    /// It is due, with all its attempts before it.
+    Due,
+    /// It was in quarantine and can be read now, but its event had come in again since then; what was in quarantine is gone.
+    Duplicate {
+        /// The delivery that holds the event.
+        first: DeliveryId,
+    },
+    /// It was in quarantine and can be read now, but contradicts a delivery with its key; it is kept as a conflict.
+    Conflict {
+        /// The delivery that holds the key.
+        first: DeliveryId,
+    },
+    /// It was in quarantine and still cannot be read.
+    StillUnreadable {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Which states a replay may start from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReplayScope {
+    /// What has not been handled: dead letters, conflicts, quarantine, and what waits for its time.
+    Unhandled,
+    /// Also what has been handled: its handler runs a second time.
+    EvenHandled,
+}
+
+/// Arms a delivery again: dead letters, conflicts and waiting ones fall due at once with a fresh count of attempts; what lies in
+/// quarantine is read again with the rules of this version first.
+///
+/// # Errors
+/// [`NotFound`](InboxErrorKind::NotFound); [`Refused`](InboxErrorKind::Refused) when a worker holds it, it was handled and
+/// `scope` does not allow that, or its body was pruned; otherwise whatever the inbox answers.
+pub async fn replay(inbox: &dyn Inbox, id: DeliveryId, scope: ReplayScope, now: Timestamp) -> Result<Replayed, InboxError> {
+    let record = inbox.show(id).await?.ok_or(InboxError::new(InboxErrorKind::NotFound, "replay"))?;
+    let refused = |why| Err(InboxError::new(InboxErrorKind::Refused, "replay").because(why));
+    match record.state {
+        State::Leased => return refused("a worker holds it"),
+        State::Handled if scope == ReplayScope::Unhandled => return refused("it was handled"),
+        _ if record.body.is_none() => return refused("its body was pruned"),
+        _ => {}
+    }
+    match reread(&record, now) {
+        Some(reread) => match reread.quarantine {
+            Some(quarantine) => Ok(Replayed::StillUnreadable { reason: quarantine.reason }),
+            None => inbox.rearm(id, Some(reread)).await,
+        },
+        None => inbox.rearm(id, None).await,
+    }
+}
+
+/// What this version reads from a delivery in quarantine; `None` when it is not in quarantine.
+fn reread(record: &Record, now: Timestamp) -> Option<NewDelivery> {
+    match (&record.state, &record.body) {
+        (State::Quarantined, Some(body)) => {
+            Some(read::delivery(&record.endpoint, record.provider, read::DEFAULT_RETRY_HORIZON, now, body.clone()).delivery)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,31 @@
+#![doc = include_str!("../README.md")]
+
+pub mod allow_list;
+pub mod client_ip;
+pub mod clock;
+mod delivery;
+pub mod event;
+pub mod fingerprint;
+mod handler;
+pub mod identity;
+pub mod inbox;
+pub mod kriptomat;
+mod receiver;
+pub mod reply;
+mod request;
+mod telemetry;
+pub mod wert;
+pub mod worker;
+
+pub use async_trait::async_trait;
+
+pub use self::delivery::Delivery;
+pub use self::event::{CompletedPurchase, Event, Provider};
+pub use self::handler::{Handler, HandlerError};
+pub use self::inbox::Inbox;
+pub use self::kriptomat::{Kriptomat, KriptomatPostback};
+pub use self::receiver::{BuildError, Endpoint, Receiver, ReceiverBuilder};
+pub use self::reply::Reply;
+pub use self::request::{Headers, Request};
+pub use self::wert::{Wert, WertEvent};
+pub use self::worker::Worker;

@@ -1,0 +1,154 @@
+//! Step two: the body, up to the limit and the deadline.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use futures_core::Stream;
+use tokio::time::Instant;
+
+/// A sender that is still writing does not read an answer, so what is over the limit is read and thrown away, up to this many
+/// times the limit.
+const DRAINED: usize = 16;
+
+/// What came of a body.
+#[derive(Debug)]
+pub(super) enum Taken {
+    /// All of it.
+    Whole(Bytes),
+    /// Its first `limit` bytes; there were more.
+    Cut(Bytes),
+    /// It broke off, or did not end before the deadline.
+    Stopped,
+}
+
+/// Reads a body, keeping at most `limit` bytes.
+pub(super) async fn take<S, E>(body: S, limit: usize, deadline: Instant) -> Taken
+where
+    S: Stream<Item = Result<Bytes, E>>,
+{
+    tokio::time::timeout_at(deadline, collect(body, limit)).await.unwrap_or(Taken::Stopped)
+}
+
+async fn collect<S, E>(body: S, limit: usize) -> Taken
+where
+    S: Stream<Item = Result<Bytes, E>>,
+{
+    let mut body = pin!(body);
+    let mut kept = Kept::default();
+    let mut total = 0_usize;
+    while let Some(chunk) = poll_fn(|cx| body.as_mut().poll_next(cx)).await {
+        let Ok(chunk) = chunk else { return Taken::Stopped };
+        let room = limit.saturating_sub(total);
+        total = total.saturating_add(chunk.len());
+        if room > 0 {
+            kept.push(chunk.slice(..chunk.len().min(room)));
+        }
+        if total > limit.saturating_mul(DRAINED) {
+            break;
+        }
+    }
+    if total > limit { Taken::Cut(kept.freeze()) } else { Taken::Whole(kept.freeze()) }
+}
+
+/// Chunks put together; a body that came in one chunk is not copied.
+#[derive(Default)]
+struct Kept {
+    first: Bytes,
+    joined: BytesMut,
+}
+
+impl Kept {
+    fn push(&mut self, chunk: Bytes) {
+        if self.first.is_empty() {
+            self.first = chunk;
+            return;
+        }
+        if self.joined.is_empty() {
+            self.joined.extend_from_slice(&self.first);
+        }
+        self.joined.extend_from_slice(&chunk);
+    }
+
+    fn freeze(self) -> Bytes {
+        if self.joined.is_empty() { self.first } else { self.joined.freeze() }
+    }
+}
+
+/// A body that has been read already, as a stream.
+pub(super) fn whole(body: Bytes) -> Whole {
+    Whole(Some(body))
+}
+
+pub(super) struct Whole(Option<Bytes>);
+
+impl Stream for Whole {
+    type Item = Result<Bytes, std::convert::Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.0.take().map(Ok))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Chunks, and then an end, an error or silence.
+    struct Chunks(VecDeque<Result<Bytes, ()>>, bool);
+
+    impl Stream for Chunks {
+        type Item = Result<Bytes, ()>;
+
+        fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+            match self.0.pop_front() {
+                None if !self.1 => Poll::Pending,
+                next => Poll::Ready(next),
+            }
+        }
+    }
+
+    fn chunks(parts: &[&'static [u8]]) -> VecDeque<Result<Bytes, ()>> {
+        parts.iter().map(|part| Ok(Bytes::from_static(part))).collect()
+    }
+
+    async fn taken(parts: VecDeque<Result<Bytes, ()>>, ends: bool, limit: usize) -> Taken {
+        take(Chunks(parts, ends), limit, Instant::now() + Duration::from_secs(4)).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn chunks_are_joined_up_to_the_limit() {
+        for parts in [&[b"abcdef".as_slice()][..], &[b"ab", b"", b"c", b"def"]] {
+            assert!(matches!(taken(chunks(parts), true, 6).await, Taken::Whole(body) if body == "abcdef"));
+            assert!(matches!(taken(chunks(parts), true, 5).await, Taken::Cut(body) if body == "abcde"));
+        }
+        assert!(matches!(taken(chunks(&[]), true, 5).await, Taken::Whole(body) if body.is_empty()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_breaks_off_or_never_ends_has_stopped() {
+        let mut broken = chunks(&[b"abc"]);
+        broken.push_back(Err(()));
+        assert!(matches!(taken(broken, true, 5).await, Taken::Stopped));
+        assert!(matches!(taken(chunks(&[b"abc"]), false, 5).await, Taken::Stopped));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_endless_body_is_read_no_further_than_the_drain() {
+        struct Endless(usize);
+        impl Stream for Endless {
+            type Item = Result<Bytes, ()>;
+            fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+                self.0 += 1;
+                assert!(self.0 <= 1 + DRAINED, "read on");
+                Poll::Ready(Some(Ok(Bytes::from_static(b"12345"))))
+            }
+        }
+        let taken = take(Endless(0), 5, Instant::now() + Duration::from_secs(4)).await;
+        assert!(matches!(taken, Taken::Cut(body) if body == "12345"));
+    }
+}

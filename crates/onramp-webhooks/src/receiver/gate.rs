@@ -1,0 +1,71 @@
+//! Step one: which endpoint is meant, and may this client use it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use percent_encoding::percent_decode_str;
+
+use super::Endpoint;
+use crate::client_ip::ClientIp;
+use crate::event::Acknowledgement;
+use crate::reply::Outcome;
+use crate::request::Request;
+
+/// A request that may come in.
+pub(super) struct Admission {
+    pub(super) endpoint: Arc<Endpoint>,
+    /// A content encoding that nobody here decodes.
+    pub(super) encoding: Option<String>,
+}
+
+/// A request that may not.
+pub(crate) struct Refusal {
+    pub(crate) endpoint: Option<Arc<Endpoint>>,
+    pub(crate) outcome: Outcome,
+    /// Why, for the log.
+    pub(crate) why: Cow<'static, str>,
+}
+
+impl Refusal {
+    /// How the sender's provider wants to be answered.
+    pub(crate) fn acknowledgement(&self) -> Acknowledgement {
+        self.endpoint.as_ref().map_or(Acknowledgement::Readable, |endpoint| endpoint.provider.acknowledgement())
+    }
+}
+
+/// Path, then address, then method: who does not know the path learns nothing about what lies behind it.
+pub(super) fn admit(endpoints: &[Arc<Endpoint>], client_ip: &ClientIp, request: &Request<'_>) -> Result<Admission, Refusal> {
+    let endpoint = find(endpoints, request.path)?;
+    let refuse = |outcome, why| Refusal { endpoint: Some(Arc::clone(&endpoint)), outcome, why };
+    if let Some(allowed) = &endpoint.allowed {
+        let lines = client_ip.header_name().map(|name| request.headers.lines(name)).into_iter().flatten();
+        match client_ip.resolve(request.peer, lines) {
+            Ok(client) if allowed.contains(client.address) => {}
+            Ok(client) => return Err(refuse(Outcome::Denied, format!("{client} is not on the allow-list {allowed}").into())),
+            Err(error) => return Err(refuse(Outcome::Denied, error.to_string().into())),
+        }
+    }
+    if request.method != "POST" {
+        return Err(refuse(Outcome::Method, "events are sent with POST".into()));
+    }
+    let encoding = request.headers.lines("content-encoding").find(|value| !value.eq_ignore_ascii_case(b"identity"));
+    Ok(Admission { encoding: encoding.map(|value| String::from_utf8_lossy(value).into_owned()), endpoint })
+}
+
+fn find(endpoints: &[Arc<Endpoint>], path: &str) -> Result<Arc<Endpoint>, Refusal> {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let (name, secret) = match path.split_once('/') {
+        Some((name, secret)) => (name, Some(secret)),
+        None => (path, None),
+    };
+    let endpoint = endpoints.iter().find(|endpoint| *endpoint.name == *name);
+    let secret: Option<Cow<'_, [u8]>> = secret.map(|secret| percent_decode_str(secret).into());
+    match endpoint {
+        Some(endpoint) if endpoint.opens(secret.as_deref()) => Ok(Arc::clone(endpoint)),
+        Some(endpoint) => {
+            Err(Refusal { endpoint: Some(Arc::clone(endpoint)), outcome: Outcome::NoEndpoint, why: "wrong path secret".into() })
+        }
+        None => Err(Refusal { endpoint: None, outcome: Outcome::NoEndpoint, why: "no endpoint of that name".into() }),
+    }
+}

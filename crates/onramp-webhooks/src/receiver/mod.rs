@@ -1,0 +1,150 @@
+//! From a request to a recorded delivery and its acknowledgement: gate → body → read → record, one file a step.
+
+mod body;
+mod builder;
+mod endpoint;
+mod gate;
+pub(crate) mod read;
+mod record;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use self::body::Taken;
+pub use self::builder::{BuildError, ReceiverBuilder};
+pub use self::endpoint::Endpoint;
+use self::gate::Admission;
+pub(crate) use self::gate::Refusal;
+use crate::client_ip::ClientIp;
+use crate::clock::Clock;
+use crate::handler::Handler;
+use crate::inbox::{Inbox, Retention};
+use crate::reply::{Outcome, Reply};
+use crate::request::Request;
+use crate::telemetry;
+use crate::worker::WorkerBuilder;
+
+/// Records what providers send, and answers the way each of them needs. Cheap to clone; clones are the same receiver.
+///
+/// ```
+/// use bytes::Bytes;
+/// use onramp_webhooks::inbox::MemoryInbox;
+/// use onramp_webhooks::{Receiver, Request, Wert};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let receiver = Receiver::builder(MemoryInbox::new()).endpoint(Wert::with_path_secret("s3cret")).build()?;
+///
+/// let headers = [("content-type", "application/json")];
+/// let request = Request::new("POST", "/wert/s3cret", None, &headers);
+/// let reply = receiver.receive_whole(&request, Bytes::from_static(br#"{"type":"login","click_id":"42"}"#)).await;
+/// assert_eq!(reply.status(), 200);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Receiver {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    inbox: Arc<dyn Inbox>,
+    endpoints: Vec<Arc<Endpoint>>,
+    client_ip: ClientIp,
+    body_limit: usize,
+    ack_deadline: Duration,
+    retention: Option<Retention>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Receiver {
+    /// Starts a receiver that records into `inbox`.
+    pub fn builder(inbox: impl Inbox) -> ReceiverBuilder {
+        ReceiverBuilder::new(Arc::new(inbox))
+    }
+
+    /// Receives one request whose body comes as a stream of chunks.
+    ///
+    /// Everything about the head is decided at once; the future reads the body, records it and resolves to the answer, within
+    /// the ack deadline. It never panics and never fails: whatever goes wrong is an answer of the table in [`reply`](crate::reply).
+    ///
+    /// Dropping the future gives the request up; the delivery may or may not have been recorded then, and the sender, who has
+    /// no acknowledgement, sends it again.
+    pub fn receive<S, E>(&self, request: &Request<'_>, body: S) -> impl Future<Output = Reply> + use<S, E>
+    where
+        S: Stream<Item = Result<Bytes, E>>,
+    {
+        let begun = Instant::now();
+        let admitted = gate::admit(&self.shared.endpoints, &self.shared.client_ip, request);
+        let shared = Arc::clone(&self.shared);
+        async move {
+            match admitted {
+                Err(refusal) => telemetry::refused(&refusal),
+                Ok(admission) => {
+                    let span = tracing::debug_span!("receive", endpoint = &*admission.endpoint.name);
+                    shared.take(admission, body, begun).instrument(span).await
+                }
+            }
+        }
+    }
+
+    /// Receives one request whose body has been read already; otherwise as [`receive`](Self::receive).
+    pub fn receive_whole(&self, request: &Request<'_>, body: Bytes) -> impl Future<Output = Reply> + use<> {
+        self.receive(request, body::whole(body))
+    }
+
+    /// The endpoints' names: each is reached at `/NAME`, with its secret as the next segment of the path.
+    pub fn endpoints(&self) -> impl Iterator<Item = &str> + '_ {
+        self.shared.endpoints.iter().map(|endpoint| &*endpoint.name)
+    }
+
+    /// The inbox that this receiver records into.
+    #[must_use]
+    pub fn inbox(&self) -> &Arc<dyn Inbox> {
+        &self.shared.inbox
+    }
+
+    /// Starts a worker that takes what this receiver records to `handler`.
+    pub fn worker(&self, handler: impl Handler) -> WorkerBuilder {
+        WorkerBuilder::new(Arc::clone(&self.shared.inbox), Arc::new(handler))
+            .clock(Arc::clone(&self.shared.clock))
+            .retention(self.shared.retention)
+    }
+}
+
+impl Shared {
+    async fn take<S, E>(&self, admission: Admission, body: S, begun: Instant) -> Reply
+    where
+        S: Stream<Item = Result<Bytes, E>>,
+    {
+        let deadline = begun + self.ack_deadline;
+        let endpoint = &*admission.endpoint;
+        let read = match body::take(body, self.body_limit, deadline).await {
+            Taken::Stopped => return telemetry::received(endpoint, None, &Outcome::BodyStopped, begun),
+            Taken::Whole(body) => match &admission.encoding {
+                None => read::delivery(&endpoint.name, endpoint.provider, endpoint.retry_horizon, self.clock.now(), body),
+                Some(encoding) => read::encoded(&endpoint.name, endpoint.provider, self.clock.now(), body, encoding),
+            },
+            Taken::Cut(body) => read::cut(&endpoint.name, endpoint.provider, self.clock.now(), body, self.body_limit),
+        };
+        let label = read.label;
+        let outcome = record::record(&*self.inbox, read, deadline).await;
+        telemetry::received(endpoint, Some(label), &outcome, begun)
+    }
+}
+
+impl fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver")
+            .field("endpoints", &self.shared.endpoints)
+            .field("inbox", &self.shared.inbox)
+            .finish_non_exhaustive()
+    }
+}

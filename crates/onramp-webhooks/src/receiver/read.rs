@@ -1,0 +1,64 @@
+//! Step three: what the body says, or why it says nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::clock::Timestamp;
+use crate::event::{Event, Provider};
+use crate::identity::{self, DedupKey, Identity};
+use crate::inbox::{NewDelivery, Quarantine};
+
+/// Wert's documentation spreads its retries over 15 h 05 min.
+pub(crate) const SHORTEST_RETRY_HORIZON: Duration = Duration::from_secs(15 * 3_600 + 5 * 60);
+
+/// How long keys count of events that have no identifier of their own, unless an endpoint says otherwise.
+pub(crate) const DEFAULT_RETRY_HORIZON: Duration = Duration::from_secs(16 * 3_600);
+
+/// A delivery as read, with the event type as metrics name it.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) delivery: NewDelivery,
+    pub(super) label: &'static str,
+    pub(super) cut: bool,
+}
+
+/// Reads a whole body.
+pub(crate) fn delivery(endpoint: &Arc<str>, provider: Provider, retry_horizon: Duration, now: Timestamp, body: Bytes) -> Read {
+    let mut new = NewDelivery::new(Arc::clone(endpoint), provider, now, body);
+    match Event::decode(provider, &new.body) {
+        Ok(event) => {
+            let Identity { key, horizon, stage } = event.identity(endpoint, &new.fingerprint, retry_horizon);
+            new.event_type = Some(event.type_name().to_owned());
+            new.key = key;
+            new.key_expires_at = horizon.map(|horizon| now.after(horizon));
+            new.stage = stage;
+            Read { delivery: new, label: event.type_label(), cut: false }
+        }
+        Err(error) => {
+            let reason = error.to_string();
+            quarantined(new, if error.is_junk() { Quarantine::junk(reason) } else { Quarantine::misfit(reason) })
+        }
+    }
+}
+
+/// A body in a content encoding that nobody here decodes.
+pub(super) fn encoded(endpoint: &Arc<str>, provider: Provider, now: Timestamp, body: Bytes, encoding: &str) -> Read {
+    let new = NewDelivery::new(Arc::clone(endpoint), provider, now, body);
+    quarantined(new, Quarantine::misfit(format!("content-encoding {encoding:?} is not supported")))
+}
+
+/// The beginning of a body over the limit.
+pub(super) fn cut(endpoint: &Arc<str>, provider: Provider, now: Timestamp, body: Bytes, limit: usize) -> Read {
+    let new = NewDelivery::new(Arc::clone(endpoint), provider, now, body);
+    Read { cut: true, ..quarantined(new, Quarantine::junk(format!("cut: the body is larger than the limit of {limit} bytes"))) }
+}
+
+/// Keeps one copy of what could not be read, however often it comes.
+fn quarantined(mut new: NewDelivery, quarantine: Quarantine) -> Read {
+    let subject = identity::subject(&new.endpoint, "quarantine", "");
+    new.key = Some(DedupKey::from_parts(subject, new.fingerprint.to_string()));
+    new.quarantine = Some(quarantine);
+    Read { delivery: new, label: "unreadable", cut: false }
+}

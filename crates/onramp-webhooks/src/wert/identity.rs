@@ -1,0 +1,187 @@
+//! What makes two of Wert's events the same. Wert gives events no id, so it depends on what the event is about.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::{Order, WertEvent, WertPayload};
+use crate::event::OrderId;
+use crate::event::fields::Fields;
+use crate::fingerprint::Fingerprint;
+use crate::identity::{DedupKey, Identity, Stage, subject};
+
+/// Unknown types longer than this enter a key as their hash.
+const LONGEST_TYPE: usize = 64;
+
+pub(super) fn of(event: &WertEvent, endpoint: &str, fingerprint: &Fingerprint, horizon: Duration) -> Identity {
+    let by_content = format!("{}:{fingerprint}", short(event.payload.type_name()));
+    let about = |kind, id: &str| subject(endpoint, kind, id);
+    let click = || about("click", event.click_id.as_ref().map_or("", |id| id.as_str()));
+
+    if let WertPayload::Test = event.payload {
+        return Identity { key: None, horizon: None, stage: None };
+    }
+    if let Some((stage, order)) = stage(&event.payload) {
+        let named = named(order).map(|(kind, id)| about(kind, id));
+        let once = named.is_some() && matches!(event.payload, WertPayload::OrderComplete(_));
+        let discriminator = if once { event.payload.type_name().to_owned() } else { by_content };
+        let key = DedupKey::from_parts(named.unwrap_or_else(click), discriminator);
+        return Identity { key: Some(key), horizon: None, stage: Some(stage) };
+    }
+    match unknown_order_id(event) {
+        Some(id) => {
+            let key = DedupKey::from_parts(about("order", id.as_str()), by_content);
+            Identity { key: Some(key), horizon: None, stage: None }
+        }
+        None => Identity { key: Some(DedupKey::from_parts(click(), by_content)), horizon: Some(horizon), stage: None },
+    }
+}
+
+/// The order of an event about money, and how far it has come.
+const fn stage(payload: &WertPayload) -> Option<(Stage, &Order)> {
+    match payload {
+        WertPayload::PaymentStarted(order) => Some((Stage::STARTED, order)),
+        WertPayload::TransferStarted(order) => Some((Stage::TRANSFERRING, order)),
+        WertPayload::OrderComplete(order)
+        | WertPayload::OrderFailed(order)
+        | WertPayload::OrderCanceled(order)
+        | WertPayload::TxSmartContractFailed(order) => Some((Stage::FINAL, order)),
+        _ => None,
+    }
+}
+
+fn named(order: &Order) -> Option<(&'static str, &str)> {
+    let id = order.id.as_ref().map(|id| ("order", id.as_str()));
+    let transaction = order.transaction_id.as_ref().map(|id| ("transaction", id.as_str()));
+    [id, transaction].into_iter().flatten().find(|(_, id)| !id.is_empty())
+}
+
+fn unknown_order_id(event: &WertEvent) -> Option<OrderId> {
+    let WertPayload::Unknown(_) = event.payload else { return None };
+    let mut order = Fields::read(event.extra.get("order")?.as_str()).ok()?;
+    order.if_fits("id").ok()?
+}
+
+fn short(type_name: &str) -> Cow<'_, str> {
+    let plain = type_name.len() <= LONGEST_TYPE && type_name.bytes().all(|byte| byte.is_ascii_graphic());
+    if plain {
+        return Cow::Borrowed(type_name);
+    }
+    let hash = Fingerprint::from_bytes(Sha256::digest(type_name).into());
+    Cow::Owned(format!("#sha256/{hash}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::event::{Event, Provider};
+
+    const HORIZON: Duration = Duration::from_secs(16 * 60 * 60);
+
+    /// Key, whether for ever, and stage, with the fingerprint abbreviated to `#`.
+    fn identity(body: &str) -> Option<(String, bool, Option<Stage>)> {
+        let fingerprint = Fingerprint::of(body.as_bytes());
+        let identity = Event::decode(Provider::Wert, body.as_bytes()).unwrap().identity("wert", &fingerprint, HORIZON);
+        assert!(identity.horizon.is_none_or(|horizon| horizon == HORIZON));
+        let key = identity.key?.to_string().replace(&fingerprint.to_string(), "#");
+        Some((key, identity.horizon.is_none(), identity.stage))
+    }
+
+    fn order_event(kind: &str, ids: Value) -> String {
+        let mut order = json!({"base": "BTC", "base_amount": "1", "quote": "USD", "quote_amount": "1"});
+        order.as_object_mut().unwrap().extend(ids.as_object().unwrap().clone());
+        json!({"type": kind, "click_id": "C", "order": order}).to_string()
+    }
+
+    #[test]
+    fn a_purchase_completes_once() {
+        for (ids, key) in [
+            (json!({"id": "O", "transaction_id": "T"}), "wert/order/O/order_complete"),
+            (json!({"id": "O", "transaction_id": null}), "wert/order/O/order_complete"),
+            (json!({"id": "", "transaction_id": "T"}), "wert/transaction/T/order_complete"),
+            (json!({"transaction_id": "T"}), "wert/transaction/T/order_complete"),
+            (json!({"id": null, "transaction_id": ""}), "wert/click/C/order_complete:#"),
+            (json!({}), "wert/click/C/order_complete:#"),
+        ] {
+            assert_eq!(identity(&order_event("order_complete", ids)), Some((key.into(), true, Some(Stage::FINAL))));
+        }
+    }
+
+    #[test]
+    fn other_order_events_are_the_same_when_their_content_is() {
+        for (kind, stage) in [
+            ("payment_started", Stage::STARTED),
+            ("transfer_started", Stage::TRANSFERRING),
+            ("order_failed", Stage::FINAL),
+            ("order_canceled", Stage::FINAL),
+            ("tx_smart_contract_failed", Stage::FINAL),
+        ] {
+            for (ids, subject) in [
+                (json!({"id": "O", "transaction_id": "T"}), "order/O"),
+                (json!({"transaction_id": "T"}), "transaction/T"),
+                (json!({"transaction_id": null}), "click/C"),
+            ] {
+                let key = format!("wert/{subject}/{kind}:#");
+                assert_eq!(identity(&order_event(kind, ids)), Some((key, true, Some(stage))));
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_no_order_is_remembered_for_a_while() {
+        for kind in [
+            "registration",
+            "login",
+            "logout",
+            "card_added",
+            "new_card_added",
+            "verify_start",
+            "verify_retry",
+            "verify_failed",
+            "verify_success",
+            "new_type",
+        ] {
+            let key = format!("wert/click/C/{kind}:#");
+            assert_eq!(identity(&json!({"type": kind, "click_id": "C"}).to_string()), Some((key, false, None)));
+            let key = format!("wert/click//{kind}:#");
+            assert_eq!(identity(&json!({"type": kind, "click_id": ""}).to_string()), Some((key, false, None)));
+        }
+        let verified = order_event("verify_success", json!({"id": "O"}));
+        assert_eq!(identity(&verified), Some(("wert/click/C/verify_success:#".into(), false, None)));
+    }
+
+    #[test]
+    fn an_unknown_type_is_about_an_order_if_it_names_one() {
+        for (order, subject, for_ever) in [
+            (json!({"id": "O"}), "order/O", true),
+            (json!({"id": ""}), "click/C", false),
+            (json!({"id": 5}), "click/C", false),
+            (json!({"transaction_id": "T"}), "click/C", false),
+            (json!("O"), "click/C", false),
+            (json!(null), "click/C", false),
+        ] {
+            let body = json!({"type": "order_refunded", "click_id": "C", "order": order}).to_string();
+            assert_eq!(identity(&body), Some((format!("wert/{subject}/order_refunded:#"), for_ever, None)));
+        }
+    }
+
+    #[test]
+    fn a_test_is_never_a_duplicate() {
+        for body in [include_str!("../../fixtures/wert/test.json"), r#"{"type":"test","click_id":7,"order":"?"}"#] {
+            assert_eq!(identity(body), None);
+        }
+    }
+
+    #[test]
+    fn a_strange_type_makes_no_strange_key() {
+        let key = |kind: &str| identity(&json!({"type": kind, "click_id": "C"}).to_string()).unwrap().0;
+        let (long, null) = (key(&"x".repeat(1 << 20)), key("a\u{0}"));
+        assert!(long.len() < 100 && long.starts_with("wert/click/C/#sha256/"), "{long}");
+        assert!(null.starts_with("wert/click/C/#sha256/"), "{null}");
+        assert_ne!(key(&"x".repeat(65)), key(&"y".repeat(65)));
+        assert_ne!(key("a b"), key("a  b"));
+    }
+}

@@ -1,0 +1,136 @@
+//! Putting a worker together.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::run::Run;
+use super::{RetryPolicy, Worker};
+use crate::clock::{Clock, SystemClock};
+use crate::handler::Handler;
+use crate::inbox::{Inbox, Retention};
+
+/// Puts a [`Worker`] together. The defaults suit a handler that writes to a database.
+#[derive(Clone)]
+pub struct WorkerBuilder {
+    pub(super) inbox: Arc<dyn Inbox>,
+    pub(super) handler: Arc<dyn Handler>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) retry: RetryPolicy,
+    pub(super) concurrency: usize,
+    pub(super) batch: usize,
+    pub(super) lease: Duration,
+    pub(super) attempt_timeout: Duration,
+    pub(super) poll: Duration,
+    pub(super) grace: Duration,
+    pub(super) retention: Option<Retention>,
+}
+
+impl WorkerBuilder {
+    /// A worker from `inbox` to `handler`, for a process that handles without receiving.
+    #[must_use]
+    pub fn new(inbox: Arc<dyn Inbox>, handler: Arc<dyn Handler>) -> Self {
+        Self {
+            inbox,
+            handler,
+            clock: Arc::new(SystemClock),
+            retry: RetryPolicy::default(),
+            concurrency: 16,
+            batch: 128,
+            lease: Duration::from_secs(30),
+            attempt_timeout: Duration::from_secs(30),
+            poll: Duration::from_secs(1),
+            grace: Duration::from_secs(8),
+            retention: None,
+        }
+    }
+
+    /// Where the time comes from. Default: the machine's clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// How often and when a failing event is tried again.
+    #[must_use]
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// How many handlers run at the same time, at least 1. Default 16.
+    #[must_use]
+    pub fn concurrency(mut self, handlers: usize) -> Self {
+        self.concurrency = handlers.max(1);
+        self
+    }
+
+    /// How many deliveries are claimed at once, at least 1, so that a busy worker pays for few commits. Default 128.
+    #[must_use]
+    pub fn batch(mut self, deliveries: usize) -> Self {
+        self.batch = deliveries.max(1);
+        self
+    }
+
+    /// How long a claim lasts, at least one second; it is renewed while the worker lives. A worker that died holds its deliveries
+    /// this long. Default 30 s.
+    #[must_use]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease.max(Duration::from_secs(1));
+        self
+    }
+
+    /// How long one call of the handler may take before it counts as failed. Default 30 s.
+    #[must_use]
+    pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.attempt_timeout = timeout;
+        self
+    }
+
+    /// How often to look for what other processes recorded, at least a millisecond. What this process records is taken at once.
+    /// Default 1 s.
+    #[must_use]
+    pub fn poll(mut self, every: Duration) -> Self {
+        self.poll = every.max(Duration::from_millis(1));
+        self
+    }
+
+    /// How long a shutdown waits for running handlers. Default 8 s.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    pub(crate) fn retention(mut self, retention: Option<Retention>) -> Self {
+        self.retention = retention;
+        self
+    }
+
+    /// Starts the worker.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    #[must_use = "dropping the worker leaves it running, but then nothing can end it in good order"]
+    pub fn spawn(self) -> Worker {
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(Run::new(Arc::new(self), stopped).run());
+        Worker { stop, task }
+    }
+}
+
+impl fmt::Debug for WorkerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerBuilder")
+            .field("inbox", &self.inbox)
+            .field("retry", &self.retry)
+            .field("concurrency", &self.concurrency)
+            .field("batch", &self.batch)
+            .field("lease", &self.lease)
+            .field("attempt_timeout", &self.attempt_timeout)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,91 @@
+//! The leases that this worker holds.
+
+use std::collections::HashMap;
+
+use tokio::task::{AbortHandle, Id};
+
+use crate::clock::Timestamp;
+use crate::inbox::{DeliveryId, Lease};
+
+/// Every lease from its claim to its settlement.
+#[derive(Debug, Default)]
+pub(super) struct Held(HashMap<DeliveryId, Entry>);
+
+#[derive(Debug)]
+struct Entry {
+    lease: Lease,
+    until: Timestamp,
+    running: Option<AbortHandle>,
+}
+
+impl Held {
+    /// Takes a lease, and says whether its handler is still to be run: after a jump of the clock, a claim can bring what is
+    /// running here already, and then the new lease is that run's.
+    pub(super) fn claimed(&mut self, lease: Lease, until: Timestamp) -> bool {
+        let running = self.0.remove(&lease.id).and_then(|entry| entry.running);
+        let to_run = running.is_none();
+        self.0.insert(lease.id, Entry { lease, until, running });
+        to_run
+    }
+
+    pub(super) fn begun(&mut self, lease: Lease, running: AbortHandle) {
+        if let Some(entry) = self.of(lease) {
+            entry.running = Some(running);
+        }
+    }
+
+    /// Whether `lease` is held and has not run out: a process that was frozen may wake up after another took over.
+    pub(super) fn holds(&self, lease: Lease, now: Timestamp) -> bool {
+        self.0.get(&lease.id).is_some_and(|entry| entry.lease == lease && now < entry.until)
+    }
+
+    /// Its handler has come to an end: answers the lease under which to settle it; `None` when that was lost.
+    pub(super) fn ended(&mut self, id: DeliveryId) -> Option<Lease> {
+        let entry = self.0.get_mut(&id)?;
+        entry.running = None;
+        Some(entry.lease)
+    }
+
+    /// Its handler was dropped before its end: answers the lease to give back; `None` when that was lost.
+    pub(super) fn dropped(&mut self, task: Id) -> Option<Lease> {
+        let mut entries = self.0.values_mut();
+        let entry = entries.find(|entry| entry.running.as_ref().is_some_and(|running| running.id() == task))?;
+        entry.running = None;
+        Some(entry.lease)
+    }
+
+    pub(super) fn renewed(&mut self, leases: &[Lease], until: Timestamp) {
+        for lease in leases {
+            if let Some(entry) = self.of(*lease) {
+                entry.until = until;
+            }
+        }
+    }
+
+    pub(super) fn settled(&mut self, lease: Lease) {
+        if self.of(lease).is_some() {
+            self.0.remove(&lease.id);
+        }
+    }
+
+    /// Gives a lost lease up; its handler, if it runs, is dropped at its next await.
+    pub(super) fn lost(&mut self, lease: Lease) {
+        if self.of(lease).is_some()
+            && let Some(Entry { running: Some(running), .. }) = self.0.remove(&lease.id)
+        {
+            running.abort();
+        }
+    }
+
+    pub(super) fn all(&self) -> Vec<Lease> {
+        self.0.values().map(|entry| entry.lease).collect()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn of(&mut self, lease: Lease) -> Option<&mut Entry> {
+        self.0.get_mut(&lease.id).filter(|entry| entry.lease == lease)
+    }
+}

@@ -1,0 +1,309 @@
+//! The worker's loop: one task owns all that is claimed, running and finished, so that nothing is shared and nothing is locked.
+
+use std::collections::VecDeque;
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+
+use super::WorkerBuilder;
+use super::attempt::attempt;
+use super::held::Held;
+use crate::clock::Timestamp;
+use crate::inbox::{ClaimRequest, ClaimedDelivery, Claims, DeliveryId, InboxError, Lease, Settled, Settlement};
+use crate::telemetry;
+
+/// Pause after the inbox failed.
+const AFTER_FAILURE: Duration = Duration::from_millis(500);
+
+/// Pause between two rounds of pruning, once nothing is left to prune.
+const BETWEEN_PRUNES: Duration = Duration::from_secs(600);
+
+/// The leases that were lost, when the inbox could say.
+type Lost = Result<Vec<Lease>, InboxError>;
+
+type InFlight<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
+
+/// What the loop waits for.
+enum Happened {
+    Ended(Result<(DeliveryId, Settled), JoinError>),
+    Claimed(Timestamp, Result<Claims, InboxError>),
+    Settled(Vec<Settlement>, Lost),
+    Renewed(Vec<Lease>, Timestamp, Lost),
+    MayBeDue,
+    Time,
+    Stop,
+    GraceOver,
+}
+
+pub(super) struct Run {
+    worker: Arc<WorkerBuilder>,
+    stopped: watch::Receiver<bool>,
+    stopping: bool,
+    held: Held,
+    /// Claimed, and not begun.
+    queue: VecDeque<ClaimedDelivery>,
+    running: JoinSet<(DeliveryId, Settled)>,
+    /// Finished, and not yet being settled.
+    finished: Vec<Settlement>,
+    claiming: InFlight<(Timestamp, Result<Claims, InboxError>)>,
+    settling: InFlight<(Vec<Settlement>, Lost)>,
+    renewing: InFlight<(Vec<Lease>, Timestamp, Lost)>,
+    pruning: InFlight<()>,
+    grace: InFlight<()>,
+    grace_over: bool,
+    /// Something may be due.
+    hungry: bool,
+    /// When to look again even if nothing says so.
+    look_at: Timestamp,
+    /// Not to settle again before, because the inbox failed.
+    settle_at: Timestamp,
+    renew_at: Timestamp,
+}
+
+impl Run {
+    pub(super) fn new(worker: Arc<WorkerBuilder>, stopped: watch::Receiver<bool>) -> Self {
+        let now = worker.clock.now();
+        let renew_at = now.after(worker.lease / 3);
+        Self {
+            stopped,
+            stopping: false,
+            held: Held::default(),
+            queue: VecDeque::new(),
+            running: JoinSet::new(),
+            finished: Vec::new(),
+            claiming: None,
+            settling: None,
+            renewing: None,
+            pruning: prune(Arc::clone(&worker)),
+            grace: None,
+            grace_over: false,
+            hungry: true,
+            look_at: now,
+            settle_at: now,
+            renew_at,
+            worker,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        while !(self.stopping && self.is_idle()) {
+            self.begin();
+            match self.next().await {
+                Happened::Ended(ended) => self.ended(ended),
+                Happened::Claimed(asked_at, claims) => self.claimed(asked_at, claims),
+                Happened::Settled(settlements, lost) => self.settled(settlements, lost),
+                Happened::Renewed(leases, until, lost) => self.renewed(&leases, until, lost),
+                Happened::MayBeDue => self.hungry = true,
+                Happened::Time => {}
+                Happened::Stop => self.stop(),
+                Happened::GraceOver => self.give_up(),
+            }
+        }
+    }
+
+    /// Waits for the next thing that changes what can be done. Cancel-safe: whatever is under way stays under way.
+    async fn next(&mut self) -> Happened {
+        let (clock, inbox) = (&self.worker.clock, &self.worker.inbox);
+        let settling_later = !self.finished.is_empty() && self.settling.is_none();
+        let renewing_later = !self.held.is_empty() && self.renewing.is_none();
+        tokio::select! {
+            Some(ended) = self.running.join_next() => Happened::Ended(ended),
+            (asked_at, claims) = in_flight(&mut self.claiming) => Happened::Claimed(asked_at, claims),
+            (settlements, lost) = in_flight(&mut self.settling) => Happened::Settled(settlements, lost),
+            (leases, until, lost) = in_flight(&mut self.renewing) => Happened::Renewed(leases, until, lost),
+            () = in_flight(&mut self.pruning) => Happened::Time,
+            () = in_flight(&mut self.grace) => Happened::GraceOver,
+            () = inbox.wait_for_work(), if !self.hungry => Happened::MayBeDue,
+            () = clock.sleep_until(self.look_at), if !self.hungry => Happened::MayBeDue,
+            () = clock.sleep_until(self.settle_at), if settling_later => Happened::Time,
+            () = clock.sleep_until(self.renew_at), if renewing_later => Happened::Time,
+            _ = self.stopped.wait_for(|stopped| *stopped), if !self.stopping => Happened::Stop,
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.held.is_empty() && self.running.is_empty() && self.claiming.is_none() && self.settling.is_none()
+    }
+
+    /// Starts whatever can start now.
+    fn begin(&mut self) {
+        let now = self.worker.clock.now();
+        self.begin_attempts(now);
+        self.begin_settling(now);
+        self.begin_renewing(now);
+        self.begin_claiming(now);
+    }
+
+    fn begin_attempts(&mut self, now: Timestamp) {
+        while self.running.len() < self.worker.concurrency {
+            let Some(claimed) = self.queue.pop_front() else { break };
+            let lease = claimed.lease;
+            if !self.held.holds(lease, now) {
+                self.held.lost(lease);
+                continue;
+            }
+            let worker = Arc::clone(&self.worker);
+            let running = self.running.spawn(async move { (lease.id, attempt(&worker, claimed).await) });
+            self.held.begun(lease, running);
+        }
+    }
+
+    fn begin_settling(&mut self, now: Timestamp) {
+        if self.finished.is_empty() || self.settling.is_some() || now < self.settle_at {
+            return;
+        }
+        let (inbox, settlements) = (Arc::clone(&self.worker.inbox), std::mem::take(&mut self.finished));
+        self.settling = Some(Box::pin(async move {
+            let lost = inbox.settle(now, settlements.clone()).await;
+            (settlements, lost)
+        }));
+    }
+
+    fn begin_renewing(&mut self, now: Timestamp) {
+        if now < self.renew_at || self.renewing.is_some() {
+            return;
+        }
+        self.renew_at = now.after(self.worker.lease / 3);
+        let (inbox, leases, until) = (Arc::clone(&self.worker.inbox), self.held.all(), now.after(self.worker.lease));
+        if !leases.is_empty() {
+            self.renewing = Some(Box::pin(async move {
+                let lost = inbox.renew(leases.clone(), until).await;
+                (leases, until, lost)
+            }));
+        }
+    }
+
+    fn begin_claiming(&mut self, now: Timestamp) {
+        if self.stopping || !self.hungry || self.claiming.is_some() || self.queue.len() > self.worker.batch / 2 {
+            return;
+        }
+        self.hungry = false;
+        let (inbox, request) = (Arc::clone(&self.worker.inbox), ClaimRequest::new(self.worker.batch, self.worker.lease));
+        self.claiming = Some(Box::pin(async move { (now, inbox.claim(now, request).await) }));
+    }
+
+    fn ended(&mut self, ended: Result<(DeliveryId, Settled), JoinError>) {
+        let settlement = match ended {
+            Ok((id, outcome)) => self.held.ended(id).map(|lease| Settlement::new(lease, outcome)),
+            // An attempt catches its panics, so this one was dropped: its lease was lost, or the grace is over.
+            Err(dropped) => self.held.dropped(dropped.id()).map(|lease| Settlement::new(lease, Settled::Released)),
+        };
+        self.finished.extend(settlement);
+    }
+
+    fn claimed(&mut self, asked_at: Timestamp, claims: Result<Claims, InboxError>) {
+        let poll = asked_at.after(self.worker.poll);
+        let claims = match claims {
+            Ok(claims) => claims,
+            Err(error) => {
+                tracing::error!(%error, "could not claim deliveries");
+                self.look_at = asked_at.after(AFTER_FAILURE);
+                return;
+            }
+        };
+        let oldest = claims.deliveries.first().map_or(asked_at, |delivery| delivery.received_at);
+        telemetry::backlog_age(asked_at.since(oldest));
+        self.look_at = claims.next_due.map_or(poll, |due| due.min(poll));
+        self.hungry |= claims.deliveries.len() == self.worker.batch;
+        let until = asked_at.after(self.worker.lease);
+        if self.held.is_empty() {
+            self.renew_at = asked_at.after(self.worker.lease / 3);
+        }
+        for claimed in claims.deliveries {
+            if self.held.claimed(claimed.lease, until) {
+                if self.stopping {
+                    self.finished.push(Settlement::new(claimed.lease, Settled::Released));
+                } else {
+                    self.queue.push_back(claimed);
+                }
+            }
+        }
+    }
+
+    fn settled(&mut self, settlements: Vec<Settlement>, lost: Lost) {
+        match lost {
+            Ok(lost) => {
+                if !lost.is_empty() {
+                    tracing::warn!(?lost, "another worker had taken over; its outcome counts");
+                    telemetry::leases_lost(lost.len());
+                }
+                for settlement in settlements {
+                    self.held.settled(settlement.lease);
+                }
+            }
+            Err(error) if self.grace_over => {
+                tracing::error!(%error, "could not record what came of deliveries; they will be handled again once their leases end");
+                settlements.iter().for_each(|settlement| self.held.settled(settlement.lease));
+            }
+            Err(error) => {
+                tracing::error!(%error, "could not record what came of deliveries; trying again");
+                self.finished.extend(settlements);
+                self.settle_at = self.worker.clock.now().after(AFTER_FAILURE);
+            }
+        }
+    }
+
+    fn renewed(&mut self, leases: &[Lease], until: Timestamp, lost: Lost) {
+        match lost {
+            Ok(lost) => {
+                self.held.renewed(leases, until);
+                for lease in lost {
+                    tracing::warn!(id = %lease.id, "lease lost: another worker has taken over");
+                    self.held.lost(lease);
+                }
+            }
+            Err(error) => tracing::error!(%error, "could not renew leases"),
+        }
+    }
+
+    /// Claims no more, and gives back what has not begun.
+    fn stop(&mut self) {
+        self.stopping = true;
+        self.pruning = None;
+        self.grace = Some(Box::pin(tokio::time::sleep(self.worker.grace)));
+        for claimed in std::mem::take(&mut self.queue) {
+            self.finished.push(Settlement::new(claimed.lease, Settled::Released));
+        }
+    }
+
+    /// Drops the handlers that still run; their deliveries are given back.
+    fn give_up(&mut self) {
+        self.grace_over = true;
+        if !self.running.is_empty() {
+            tracing::warn!(
+                handlers = self.running.len(),
+                "still running at the end of the shutdown's grace; they will run again"
+            );
+        }
+        self.running.abort_all();
+    }
+}
+
+/// Waits for what is in flight; for ever when nothing is.
+async fn in_flight<T>(slot: &mut InFlight<T>) -> T {
+    let Some(future) = slot else { return pending().await };
+    let output = future.await;
+    *slot = None;
+    output
+}
+
+/// Prunes for as long as the worker lives.
+fn prune(worker: Arc<WorkerBuilder>) -> InFlight<()> {
+    let retention = worker.retention?;
+    Some(Box::pin(async move {
+        loop {
+            match worker.inbox.prune(worker.clock.now(), retention).await {
+                Ok(0) => worker.clock.sleep_until(worker.clock.now().after(BETWEEN_PRUNES)).await,
+                Ok(pruned) => tracing::debug!(pruned, "pruned handled deliveries"),
+                Err(error) => {
+                    tracing::error!(%error, "could not prune");
+                    worker.clock.sleep_until(worker.clock.now().after(BETWEEN_PRUNES)).await;
+                }
+            }
+        }
+    }))
+}

@@ -1,0 +1,69 @@
+//! `cargo xtask ci`
+
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use clap::Args;
+use xshell::Shell;
+
+use crate::coexist::Coexist;
+use crate::lint;
+use crate::package::Package;
+use crate::test::Test;
+
+/// Run every check that a change must pass, up to the first that fails.
+#[derive(Args)]
+pub(crate) struct Ci {}
+
+type Check = fn(&Shell) -> anyhow::Result<()>;
+
+const CHECKS: &[(&str, Check)] = &[
+    ("format", lint::format),
+    ("clippy", lint::clippy),
+    ("documentation", lint::documentation),
+    ("test", |sh| Test::everything().run(sh)),
+    ("coexist", |sh| Coexist {}.run(sh)),
+    ("package", |sh| Package {}.run(sh)),
+];
+
+enum Outcome {
+    Passed(Duration),
+    Failed(Duration),
+    DidNotRun,
+}
+
+impl Ci {
+    pub(crate) fn run(self, sh: &Shell) -> anyhow::Result<()> {
+        let mut failure = None;
+        let mut rows = Vec::new();
+        for (name, check) in CHECKS {
+            let outcome = if failure.is_some() { Outcome::DidNotRun } else { timed(sh, *check, &mut failure) };
+            rows.push((name, outcome));
+        }
+        println!();
+        for (name, outcome) in rows {
+            match outcome {
+                Outcome::Passed(took) => println!("{name:<14} passed      {:>6.1} s", took.as_secs_f64()),
+                Outcome::Failed(took) => println!("{name:<14} FAILED      {:>6.1} s", took.as_secs_f64()),
+                Outcome::DidNotRun => println!("{name:<14} did not run"),
+            }
+        }
+        if let Some(error) = failure {
+            bail!(error);
+        }
+        Ok(())
+    }
+}
+
+fn timed(sh: &Shell, check: Check, failure: &mut Option<anyhow::Error>) -> Outcome {
+    let start = Instant::now();
+    let result = check(sh);
+    let took = start.elapsed();
+    match result {
+        Ok(()) => Outcome::Passed(took),
+        Err(error) => {
+            *failure = Some(error);
+            Outcome::Failed(took)
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The commands of this repository's developers and its CI: `cargo xtask help`.
+
+mod bench;
+mod ci;
+mod coexist;
+mod lint;
+mod package;
+mod test;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use xshell::Shell;
+
+/// The commands of this repository's developers and its CI.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+enum Command {
+    Bench(bench::Bench),
+    Ci(ci::Ci),
+    Coexist(coexist::Coexist),
+    Lint(lint::Lint),
+    Package(package::Package),
+    Test(test::Test),
+}
+
+fn main() -> ExitCode {
+    match run(Command::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    let sh = Shell::new()?;
+    sh.change_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+    match command {
+        Command::Bench(bench) => bench.run(&sh),
+        Command::Ci(ci) => ci.run(&sh),
+        Command::Coexist(coexist) => coexist.run(&sh),
+        Command::Lint(lint) => lint.run(&sh),
+        Command::Package(package) => package.run(&sh),
+        Command::Test(test) => test.run(&sh),
+    }
+}
