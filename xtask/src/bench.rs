@@ -14,6 +14,8 @@ pub(crate) struct Bench {
 impl Bench {
     pub(crate) fn run(self, sh: &Shell) -> anyhow::Result<()> {
         let args = self.args;
+        // The benchmark starts a program beside it, so both have to be there.
+        cmd!(sh, "cargo build --release --package onramp-webhooks-bench").run()?;
         Ok(cmd!(sh, "cargo run --release --package onramp-webhooks-bench -- {args...}").run()?)
     }
 }

@@ -14,42 +14,45 @@ pub(crate) fn claim(connection: &Connection, now: Timestamp, request: ClaimReque
     connection
         .prepare_cached("UPDATE onramp_deliveries SET state = 0, due_at = 0 WHERE due_at > 0 AND due_at <= ?")?
         .execute([now.as_millis()])?;
-    let mut claimed = due(connection, request.limit)?;
-    let mut orders = HashSet::new();
-    claimed.retain(|(delivery, ordered)| {
-        !ordered || delivery.key.as_ref().is_none_or(|key| orders.insert(key.subject().to_owned()))
-    });
+    let claimed = due(connection, request.limit)?;
     let until = now.after(request.lease).as_millis();
     let mut lease =
         connection.prepare_cached("UPDATE onramp_deliveries SET state = 1, due_at = ?, fence = fence + 1 WHERE id = ?")?;
-    for (delivery, _) in &claimed {
+    for delivery in &claimed {
         lease.execute(params![until, delivery.lease.id.as_i64()])?;
     }
     let next_due: Option<i64> = connection
         .prepare_cached("SELECT min(due_at) FROM onramp_deliveries WHERE due_at > 0")?
         .query_row([], |row| row.get(0))?;
-    Ok(Claims::new(claimed.into_iter().map(|(delivery, _)| delivery).collect(), next_due.map(Timestamp::from_millis)))
+    Ok(Claims::new(claimed, next_due.map(Timestamp::from_millis)))
 }
 
-/// The first deliveries that are due and whose order has none that is leased, each with whether it belongs to an order.
-fn due(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<(ClaimedDelivery, bool)>> {
-    connection
-        .prepare_cached(
-            "SELECT d.id, d.fence, d.attempts, d.duplicates, d.endpoint, d.provider, d.subject, d.discriminator, d.received_at, b.body,
-                    d.stage IS NOT NULL,
-                    d.stage > 0 AND EXISTS (SELECT 1 FROM onramp_deliveries later
-                                            WHERE later.subject = d.subject AND later.state = 4 AND later.stage > d.stage)
-             FROM onramp_deliveries d INDEXED BY onramp_deliveries_due
-             JOIN onramp_bodies b ON b.id = d.id
-             WHERE d.due_at = 0
-               AND (d.stage IS NULL
-                    OR NOT EXISTS (SELECT 1 FROM onramp_deliveries held
-                                   WHERE held.subject = d.subject AND held.state = 1 AND held.stage IS NOT NULL))
-             ORDER BY d.id
-             LIMIT ?",
-        )?
-        .query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| Ok((delivery(row)?, row.get(10)?)))?
-        .collect()
+/// The first deliveries that are due and whose order has none that is leased, one of each order.
+fn due(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<ClaimedDelivery>> {
+    let mut first_received_first = connection.prepare_cached(
+        "SELECT d.id, d.fence, d.attempts, d.duplicates, d.endpoint, d.provider, d.subject, d.discriminator, d.received_at, b.body,
+                d.stage IS NOT NULL,
+                d.stage > 0 AND EXISTS (SELECT 1 FROM onramp_deliveries later
+                                        WHERE later.subject = d.subject AND later.state = 4 AND later.stage > d.stage)
+         FROM onramp_deliveries d INDEXED BY onramp_deliveries_due
+         JOIN onramp_bodies b ON b.id = d.id
+         WHERE d.due_at = 0
+           AND (d.stage IS NULL
+                OR NOT EXISTS (SELECT 1 FROM onramp_deliveries held
+                               WHERE held.subject = d.subject AND held.state = 1 AND held.stage IS NOT NULL))
+         ORDER BY d.id",
+    )?;
+    let mut rows = first_received_first.query([])?;
+    let (mut due, mut orders) = (Vec::new(), HashSet::new());
+    while due.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        let order: Option<String> = if row.get(10)? { row.get(6)? } else { None };
+        if order.is_none_or(|order| orders.insert(order)) {
+            due.push(delivery(row)?);
+        }
+    }
+    Ok(due)
 }
 
 fn delivery(row: &Row<'_>) -> rusqlite::Result<ClaimedDelivery> {

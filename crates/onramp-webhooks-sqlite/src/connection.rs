@@ -74,6 +74,11 @@ impl SqliteOptions {
     /// The connection that writes.
     pub(crate) fn writer(&self) -> Result<Connection, InboxError> {
         let connection = Connection::open(&self.path).map_err(failed("open the inbox"))?;
+        // SQLite opens what it may not write for reading, and says so only at the first write.
+        if connection.is_readonly("main").map_err(failed("open the inbox"))? {
+            let error = InboxError::new(InboxErrorKind::ReadOnly, "open the inbox");
+            return Err(error.because("this process may not write the file or its folder"));
+        }
         connection.busy_timeout(self.busy_timeout).map_err(failed("open the inbox"))?;
         connection.set_prepared_statement_cache_capacity(64);
         let mode: String = connection

@@ -14,6 +14,7 @@ use rusqlite::Connection;
 use tokio::sync::Notify;
 
 use crate::error::failed;
+use crate::file::FileId;
 use crate::writer::{Effect, Writer};
 use crate::{SqliteOptions, claim, look, prune, rearm, record, settle};
 
@@ -24,7 +25,7 @@ use crate::{SqliteOptions, claim, look, prune, rearm, record, settle};
 pub struct SqliteInbox {
     options: Arc<SqliteOptions>,
     writer: Writer,
-    reader: Arc<Mutex<Option<Connection>>>,
+    reader: Arc<Mutex<Option<(FileId, Connection)>>>,
     work: Arc<Notify>,
 }
 
@@ -52,12 +53,13 @@ impl SqliteInbox {
         let (options, reader) = (Arc::clone(&self.options), Arc::clone(&self.reader));
         let reading = tokio::task::spawn_blocking(move || {
             let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
-            let connection = match reader.take() {
-                Some(connection) => connection,
-                None => options.reader()?,
+            let file = FileId::of(&options.path);
+            let (file, connection) = match reader.take() {
+                Some(open) if open.0 == file => open,
+                _ => (file, options.reader()?),
             };
             let answer = query(&connection).map_err(failed("read the inbox"))?;
-            *reader = Some(connection);
+            *reader = Some((file, connection));
             Ok(answer)
         });
         reading.await.map_err(|error| InboxError::new(InboxErrorKind::Unavailable, "read the inbox").because(error))?

@@ -15,6 +15,9 @@ use crate::column;
 const COLUMNS: &str = "d.id, d.endpoint, d.provider, d.event_type, d.subject, d.discriminator, d.stage, d.fingerprint, d.state,
     d.received_at, d.due_at, d.settled_at, d.attempts, d.duplicates, d.note";
 
+/// Leaves out what was removed.
+const SEEN: &str = "d.state < 8";
+
 /// The deliveries that fit `filter`, newest first, without bodies.
 pub(crate) fn list(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Record>> {
     let (condition, mut values) = conditions(filter);
@@ -26,7 +29,7 @@ pub(crate) fn list(connection: &Connection, filter: &Filter) -> rusqlite::Result
 }
 
 fn conditions(filter: &Filter) -> (String, Vec<Value>) {
-    let mut conditions = vec!["true".to_owned()];
+    let mut conditions = vec![SEEN.to_owned()];
     let mut values = Vec::new();
     if !filter.states.is_empty() {
         conditions.push(format!("d.state IN ({})", vec!["?"; filter.states.len()].join(", ")));
@@ -60,7 +63,7 @@ fn integer(number: usize) -> Value {
 pub(crate) fn show(connection: &Connection, id: DeliveryId) -> rusqlite::Result<Option<Record>> {
     connection
         .prepare_cached(&format!(
-            "SELECT {COLUMNS}, b.body FROM onramp_deliveries d LEFT JOIN onramp_bodies b ON b.id = d.id WHERE d.id = ?"
+            "SELECT {COLUMNS}, b.body FROM onramp_deliveries d LEFT JOIN onramp_bodies b ON b.id = d.id WHERE d.id = ? AND {SEEN}"
         ))?
         .query_row([id.as_i64()], record)
         .optional()
@@ -95,7 +98,7 @@ fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
 /// How many deliveries stand where.
 pub(crate) fn counts(connection: &Connection) -> rusqlite::Result<Counts> {
     connection
-        .prepare_cached("SELECT state, count(*) FROM onramp_deliveries GROUP BY state")?
+        .prepare_cached(&format!("SELECT state, count(*) FROM onramp_deliveries d WHERE {SEEN} GROUP BY state"))?
         .query_map([], |row| Ok((state(row, 0)?, column::count(row, 1)?)))?
         .collect()
 }

@@ -15,11 +15,8 @@ const ROUND: usize = 1_000;
 pub(crate) fn prune(connection: &Connection, now: Timestamp, retention: Retention) -> rusqlite::Result<u64> {
     let cutoff = now.before(retention.handled).as_millis();
     let old = old(connection, now.as_millis(), cutoff)?;
-    let newest: Option<i64> =
-        connection.prepare_cached("SELECT max(id) FROM onramp_deliveries")?.query_row([], |row| row.get(0))?;
     for (id, forgotten) in &old {
-        // The newest id stays taken: ids are never used again.
-        if *forgotten && Some(*id) != newest {
+        if *forgotten {
             remove(connection, DeliveryId::from_i64(*id))?;
         } else {
             connection.prepare_cached("DELETE FROM onramp_bodies WHERE id = ?")?.execute([id])?;

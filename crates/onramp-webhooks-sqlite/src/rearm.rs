@@ -11,13 +11,15 @@ pub(crate) fn rearm(
     id: DeliveryId,
     reread: Option<&NewDelivery>,
 ) -> rusqlite::Result<Result<Replayed, InboxError>> {
-    let state: Option<u8> = connection
-        .prepare_cached("SELECT state FROM onramp_deliveries WHERE id = ?")?
-        .query_row([id.as_i64()], |row| row.get(0))
+    let found: Option<(u8, bool)> = connection
+        .prepare_cached("SELECT state, EXISTS (SELECT 1 FROM onramp_bodies b WHERE b.id = d.id) FROM onramp_deliveries d WHERE id = ? AND state < 8")?
+        .query_row([id.as_i64()], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    match state.and_then(State::from_u8) {
+    let refused = |why| Ok(Err(InboxError::new(InboxErrorKind::Refused, "replay").because(why)));
+    match found {
         None => return Ok(Err(InboxError::new(InboxErrorKind::NotFound, "replay"))),
-        Some(State::Leased) => return Ok(Err(InboxError::new(InboxErrorKind::Refused, "replay").because("a worker holds it"))),
+        Some((state, _)) if state == State::Leased.as_u8() => return refused("a worker holds it"),
+        Some((_, false)) => return refused("its body was pruned"),
         Some(_) => {}
     }
     if let Some(reread) = reread
@@ -25,6 +27,7 @@ pub(crate) fn rearm(
     {
         return Ok(Ok(elsewhere));
     }
+    connection.prepare_cached("DELETE FROM onramp_junk WHERE id = ?")?.execute([id.as_i64()])?;
     connection
         .prepare_cached("UPDATE onramp_deliveries SET state = 0, due_at = 0, attempts = 0, settled_at = NULL WHERE id = ?")?
         .execute([id.as_i64()])?;
@@ -54,6 +57,5 @@ fn adopt(connection: &Connection, id: DeliveryId, reread: &NewDelivery) -> rusql
             reread.stage.map(|stage| stage.as_u8()),
             id.as_i64(),
         ])?;
-    connection.prepare_cached("DELETE FROM onramp_junk WHERE id = ?")?.execute([id.as_i64()])?;
     Ok(None)
 }

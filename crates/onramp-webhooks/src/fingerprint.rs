@@ -57,7 +57,9 @@ impl Fingerprint {
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+        let hex: String = digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect();
+        f.pad(&hex)
     }
 }
 
@@ -132,8 +134,9 @@ impl Canonical<'_> {
     }
 
     fn string(&mut self) -> Option<()> {
-        let (content, _) = self.rest.strip_prefix('"')?.split_once('"')?;
-        if content.contains('\\') { self.escaped_string() } else { self.copy(content.len() + 2) }
+        let content = self.rest.as_bytes().get(1..)?;
+        let end = content.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+        if content.get(end) == Some(&b'"') { self.copy(end + 2) } else { self.escaped_string() }
     }
 
     fn escaped_string(&mut self) -> Option<()> {
@@ -170,7 +173,7 @@ impl Canonical<'_> {
     }
 
     fn scalar(&mut self) -> Option<()> {
-        let end = self.rest.find(|byte| matches!(byte, ',' | ']' | '}' | ' ' | '\t' | '\n' | '\r'));
+        let end = self.rest.bytes().position(|byte| matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r'));
         self.copy(end.unwrap_or(self.rest.len()))
     }
 

@@ -1,5 +1,6 @@
 //! What makes two deliveries the same event: the dedup key, and the order that an event belongs to.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -7,8 +8,11 @@ use sha2::{Digest, Sha256};
 
 use crate::fingerprint::Fingerprint;
 
-/// Identifiers longer than this many bytes enter a key as their hash, so that no sender decides the size of an index.
+/// Identifiers longer than this many bytes enter a key as their hash.
 const LONGEST_ID: usize = 128;
+
+/// What a hash in a key begins with; a word that begins so is hashed, too, so that no word can pretend to be a hash.
+const HASHED: &str = "#sha256:";
 
 /// What makes two deliveries the same event, within one endpoint.
 ///
@@ -108,11 +112,17 @@ pub(crate) struct Identity {
 /// The subject half of a key. `kind` is one of the provider's fixed words and endpoint names have no slash, so that no two
 /// subjects are spelled the same.
 pub(crate) fn subject(endpoint: &str, kind: &str, id: &str) -> String {
-    if id.len() <= LONGEST_ID {
-        format!("{endpoint}/{kind}/{id}")
-    } else {
-        format!("{endpoint}/{kind}#sha256/{}", Fingerprint::from_bytes(Sha256::digest(id).into()))
+    format!("{endpoint}/{kind}/{}", plain_or_hash(id, LONGEST_ID))
+}
+
+/// A sender's word for a key: itself when it is short and printable, else its hash, so that no sender decides the size of an index
+/// and no store has to keep control characters.
+pub(crate) fn plain_or_hash(word: &str, longest: usize) -> Cow<'_, str> {
+    if word.len() <= longest && !word.chars().any(char::is_control) && !word.starts_with(HASHED) {
+        return Cow::Borrowed(word);
     }
+    let hash = Fingerprint::from_bytes(Sha256::digest(word).into());
+    Cow::Owned(format!("{HASHED}{hash}"))
 }
 
 #[cfg(test)]
@@ -129,7 +139,13 @@ mod tests {
     #[test]
     fn a_short_id_cannot_spell_the_hash_of_a_long_one() {
         let long = subject("wert", "click", &"a".repeat(500));
-        let spelled = long.trim_start_matches("wert/click");
-        assert_ne!(subject("wert", "click", spelled.trim_start_matches('/')), long);
+        assert_ne!(subject("wert", "click", long.trim_start_matches("wert/click/")), long);
+    }
+
+    #[test]
+    fn control_characters_stay_out_of_keys() {
+        let (nul, newline) = (subject("wert", "click", "a\0b"), subject("wert", "click", "a\nb"));
+        assert!(!nul.contains('\0') && !newline.contains('\n'));
+        assert_ne!(nul, newline);
     }
 }

@@ -8,7 +8,7 @@ pub trait Headers {
     fn lines<'a>(&'a self, name: &'a str) -> Box<dyn Iterator<Item = &'a [u8]> + 'a>;
 }
 
-impl Headers for [(&str, &str)] {
+impl<const N: usize> Headers for [(&str, &str); N] {
     fn lines<'a>(&'a self, name: &'a str) -> Box<dyn Iterator<Item = &'a [u8]> + 'a> {
         Box::new(self.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_bytes()))
     }

@@ -9,7 +9,7 @@ CREATE TABLE onramp_deliveries (
     key_expires_at INTEGER,                     -- milliseconds since 1970; NULL: never
     stage          INTEGER,                     -- place in the order's life; NULL: belongs to no order
     fingerprint    BLOB    NOT NULL,
-    state          INTEGER NOT NULL,            -- 0 pending 1 leased 2 retrying 3 parked 4 handled 5 dead 6 quarantined 7 conflict
+    state          INTEGER NOT NULL,            -- 0 pending 1 leased 2 retrying 3 parked 4 handled 5 dead 6 quarantined 7 conflict 8 removed
     due_at         INTEGER,                     -- 0: now; NULL: never by itself
     fence          INTEGER NOT NULL DEFAULT 0,
     attempts       INTEGER NOT NULL DEFAULT 0,

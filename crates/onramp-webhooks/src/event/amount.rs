@@ -31,14 +31,13 @@ const LONGEST: usize = 512;
 ///
 /// let amount: Amount = "1234567890.123456789012345678".parse()?;
 /// assert_eq!(amount.to_string(), "1234567890.123456789012345678");
-/// assert_eq!((amount.to_decimal() * 2).to_plain_string(), "2469135780.246913578024691356");
+/// assert_eq!(amount.to_decimal().double().to_plain_string(), "2469135780.246913578024691356");
 /// # Ok::<(), onramp_webhooks::event::ParseAmountError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Amount {
     text: Box<str>,
     written_as: WrittenAs,
-    value: Value,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -47,10 +46,17 @@ enum WrittenAs {
     Number,
 }
 
+/// The parts of a text that is an amount.
+struct Parts<'a> {
+    whole: &'a str,
+    fraction: &'a str,
+    exponent: i32,
+}
+
 /// `digits` × 10^-`scale`, with no zero at either end of the digits; zero has no digits.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
 struct Value {
-    digits: Box<str>,
+    digits: String,
     scale: i32,
 }
 
@@ -73,15 +79,15 @@ impl Amount {
     /// The amount as a number to calculate with.
     #[must_use]
     pub fn to_decimal(&self) -> BigDecimal {
-        let digits = self.value.digits.bytes().map(|digit| digit - b'0');
-        let whole = digits.fold(BigInt::ZERO, |whole, digit| whole * 10 + digit);
-        BigDecimal::new(whole, self.value.scale.into())
+        let Value { digits, scale } = self.value();
+        let whole = digits.bytes().map(|digit| digit - b'0').fold(BigInt::ZERO, |whole, digit| whole * 10 + digit);
+        BigDecimal::new(whole, scale.into())
     }
 
     /// Whether the amount is zero.
     #[must_use]
     pub fn is_zero(&self) -> bool {
-        self.value.digits.is_empty()
+        self.value().digits.is_empty()
     }
 
     /// The same amount, to be written as a JSON number. One that was parsed from a text is written as a JSON string.
@@ -89,10 +95,15 @@ impl Amount {
     pub fn into_number(self) -> Self {
         Self { written_as: WrittenAs::Number, ..self }
     }
+
+    fn value(&self) -> Value {
+        // The text was read when the amount was made.
+        Parts::read(&self.text).map(Value::from).unwrap_or_default()
+    }
 }
 
-impl Value {
-    fn parse(text: &str) -> Option<Self> {
+impl<'a> Parts<'a> {
+    fn read(text: &'a str) -> Option<Self> {
         let text = Some(text).filter(|text| text.len() <= LONGEST)?;
         let (mantissa, exponent) =
             text.split_once(['e', 'E']).map_or((text, None), |(mantissa, exponent)| (mantissa, Some(exponent)));
@@ -101,17 +112,22 @@ impl Value {
         let fraction = fraction.unwrap_or_default();
         let exponent = exponent.map_or(Some(0), parse_exponent)?;
         let bounded = whole.len() + fraction.len() <= MOST_DIGITS;
-        (well_formed && bounded).then(|| Self::normalised(format!("{whole}{fraction}"), fraction.len(), exponent))
+        (well_formed && bounded).then_some(Self { whole, fraction, exponent })
     }
+}
 
-    fn normalised(digits: String, fraction: usize, exponent: i32) -> Self {
+impl From<Parts<'_>> for Value {
+    fn from(Parts { whole, fraction, exponent }: Parts<'_>) -> Self {
+        let digits = format!("{whole}{fraction}");
         let significant = digits.trim_end_matches('0');
-        let fraction = i32::try_from(fraction).unwrap_or(i32::MAX);
+        let fraction = i32::try_from(fraction.len()).unwrap_or(i32::MAX);
         let zeros = i32::try_from(digits.len() - significant.len()).unwrap_or(i32::MAX);
         let significant = significant.trim_start_matches('0');
         Self { digits: significant.into(), scale: if significant.is_empty() { 0 } else { fraction - exponent - zeros } }
     }
+}
 
+impl Value {
     /// The number of digits before the point; negative for zeros after it.
     fn magnitude(&self) -> i32 {
         i32::try_from(self.digits.len()).unwrap_or(i32::MAX) - self.scale
@@ -132,8 +148,8 @@ impl FromStr for Amount {
     type Err = ParseAmountError;
 
     fn from_str(text: &str) -> Result<Self, ParseAmountError> {
-        let value = Value::parse(text).ok_or(ParseAmountError)?;
-        Ok(Self { text: text.into(), written_as: WrittenAs::String, value })
+        Parts::read(text).ok_or(ParseAmountError)?;
+        Ok(Self { text: text.into(), written_as: WrittenAs::String })
     }
 }
 
@@ -153,7 +169,7 @@ impl fmt::Display for Amount {
 
 impl PartialEq for Amount {
     fn eq(&self, other: &Self) -> bool {
-        self.value == other.value
+        self.value() == other.value()
     }
 }
 
@@ -161,7 +177,7 @@ impl Eq for Amount {}
 
 impl Hash for Amount {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.value.hash(state);
+        self.value().hash(state);
     }
 }
 
@@ -173,7 +189,7 @@ impl PartialOrd for Amount {
 
 impl Ord for Amount {
     fn cmp(&self, other: &Self) -> Ordering {
-        let (a, b) = (&self.value, &other.value);
+        let (a, b) = (self.value(), other.value());
         let by_magnitude = || a.magnitude().cmp(&b.magnitude()).then_with(|| a.digits.cmp(&b.digits));
         other.is_zero().cmp(&self.is_zero()).then_with(by_magnitude)
     }

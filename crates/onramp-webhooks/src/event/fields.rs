@@ -4,8 +4,6 @@
 //! on the features that some other crate switches on. `RawValue` is exact in every build.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::fmt;
 
 use serde::de::{IgnoredAny, MapAccess, Visitor};
@@ -33,29 +31,38 @@ impl Decode for String {
 ///
 /// A field that is null or the empty string counts as missing. It stays among the others and ends in [`Extra`], so that an event
 /// can be written back as it came.
-pub(crate) struct Fields<'a>(BTreeMap<Cow<'a, str>, &'a RawValue>);
+pub(crate) struct Fields<'a> {
+    /// Ordered by name: a search costs little, however many members a stranger sends.
+    members: Vec<(Cow<'a, str>, &'a RawValue)>,
+}
 
 impl<'a> Fields<'a> {
     pub(crate) fn read(json: &'a str) -> Result<Self, DecodeError> {
-        let members: Members<'a> = serde_json::from_str(json).map_err(|_| diagnose(json))?;
-        match members.twice {
-            None => Ok(Self(members.fields)),
-            Some(name) => Err(DecodeError::misfit("given twice").under(&shown(&name))),
+        let Members(mut members) = serde_json::from_str(json).map_err(|_| diagnose(json))?;
+        members.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let twice = members.iter().zip(members.iter().skip(1)).find(|((a, _), (b, _))| a == b);
+        match twice {
+            None => Ok(Self { members }),
+            Some(((name, _), _)) => Err(DecodeError::misfit("given twice").under(&shown(name))),
         }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
-        self.0.get(name).copied()
+        self.members.get(self.find(name)?).map(|(_, value)| *value)
     }
 
     pub(crate) fn take(&mut self, name: &str) -> Option<&'a RawValue> {
-        self.0.remove(name)
+        self.find(name).map(|at| self.members.remove(at).1)
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        self.members.binary_search_by(|(member, _)| (**member).cmp(name)).ok()
     }
 
     /// Takes every member whose name is `wanted`.
     pub(crate) fn take_all(&mut self, wanted: impl Fn(&str) -> bool) -> Vec<(String, &'a RawValue)> {
         let mut taken = Vec::new();
-        self.0.retain(|name, value| {
+        self.members.retain(|(name, value)| {
             let keep = !wanted(name);
             if !keep {
                 taken.push((name.clone().into_owned(), *value));
@@ -93,7 +100,7 @@ impl<'a> Fields<'a> {
 
 impl From<Fields<'_>> for Extra {
     fn from(fields: Fields<'_>) -> Self {
-        fields.0.into_iter().map(|(name, value)| (name.into_owned(), value.into())).collect()
+        fields.members.into_iter().map(|(name, value)| (name.into_owned(), value.into())).collect()
     }
 }
 
@@ -111,10 +118,7 @@ fn shown(name: &str) -> String {
     name.chars().take(64).flat_map(char::escape_debug).collect()
 }
 
-struct Members<'a> {
-    fields: BTreeMap<Cow<'a, str>, &'a RawValue>,
-    twice: Option<String>,
-}
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -135,17 +139,11 @@ impl<'de> Visitor<'de> for MembersVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Members { fields: BTreeMap::new(), twice: None };
-        while let Some(Name(name)) = map.next_key()? {
-            let value = map.next_value()?;
-            match members.fields.entry(name) {
-                Entry::Vacant(entry) => {
-                    entry.insert(value);
-                }
-                Entry::Occupied(entry) => members.twice = Some(entry.key().clone().into_owned()),
-            }
+        let mut members = Vec::with_capacity(8);
+        while let Some((Name(name), value)) = map.next_entry()? {
+            members.push((name, value));
         }
-        Ok(members)
+        Ok(Members(members))
     }
 }
 

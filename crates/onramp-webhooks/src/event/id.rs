@@ -12,7 +12,7 @@ macro_rules! ids {
         $(#[$doc])*
         ///
         /// Kept as it was received: case and white space count.
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $id(Box<str>);
 
@@ -75,4 +75,31 @@ ids! {
     SessionId
     /// Kriptomat's `uuid` of a purchase.
     PostbackId
+    /// The wallet, or the contract, that receives the crypto.
+    WalletAddress
 }
+
+/// What names a person, or leads to one, stays out of logs.
+macro_rules! hidden {
+    ($($id:ident)+) => {$(
+        impl fmt::Debug for $id {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($id), "(hidden)"))
+            }
+        }
+    )+};
+}
+
+/// What names a purchase is what support asks for.
+macro_rules! shown {
+    ($($id:ident)+) => {$(
+        impl fmt::Debug for $id {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($id)).field(&self.0).finish()
+            }
+        }
+    )+};
+}
+
+hidden! { ClickId UserId SessionId WalletAddress }
+shown! { OrderId TransactionId PostbackId }

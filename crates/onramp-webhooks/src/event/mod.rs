@@ -21,7 +21,7 @@ pub use bigdecimal::BigDecimal;
 pub use currency::Currency;
 pub use error::{DecodeError, DecodeErrorKind};
 pub use extra::Extra;
-pub use id::{ClickId, OrderId, PostbackId, SessionId, TransactionId, UserId};
+pub use id::{ClickId, OrderId, PostbackId, SessionId, TransactionId, UserId, WalletAddress};
 pub(crate) use provider::ProviderRules;
 pub use provider::{Acknowledgement, Event, Provider, UnknownProvider};
 pub(crate) use purchase::fiat_and_crypto;

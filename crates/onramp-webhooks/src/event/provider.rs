@@ -9,8 +9,6 @@ use serde::{Serialize, Serializer};
 use super::{CompletedPurchase, DecodeError, UnclearPurchase, raw_json};
 use crate::fingerprint::Fingerprint;
 use crate::identity::Identity;
-use crate::kriptomat::KriptomatPostback;
-use crate::wert::WertEvent;
 
 /// What this crate has to know about a provider's events.
 pub(crate) trait ProviderRules: Sized {
@@ -41,7 +39,7 @@ pub enum Acknowledgement {
 }
 
 macro_rules! providers {
-    ($($(#[$doc:meta])* $provider:ident($name:literal): $event:ident),+ $(,)?) => {
+    ($($(#[$doc:meta])* $provider:ident($name:literal): $event:ty),+ $(,)?) => {
         /// A provider of on-ramp widgets.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
@@ -51,7 +49,8 @@ macro_rules! providers {
 
         /// The content of a delivery, as its provider's model.
         ///
-        /// Serialises to the provider's JSON; what is decoded and serialised again has the same [`Fingerprint`].
+        /// Serialises to the provider's JSON: a JSON body that is decoded and serialised again keeps its [`Fingerprint`], as far
+        /// down as a fingerprint looks.
         #[derive(Clone, Debug, PartialEq, Eq)]
         #[non_exhaustive]
         pub enum Event {
@@ -150,9 +149,9 @@ macro_rules! providers {
 
 providers! {
     /// [Wert](https://wert.io): widget events.
-    Wert("wert"): WertEvent,
+    Wert("wert"): crate::wert::WertEvent,
     /// [Kriptomat](https://kriptomat.io): the widget's postback.
-    Kriptomat("kriptomat"): KriptomatPostback,
+    Kriptomat("kriptomat"): crate::kriptomat::KriptomatPostback,
 }
 
 impl fmt::Display for Provider {

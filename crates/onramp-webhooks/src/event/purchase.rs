@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Amount, Currency, OrderId, TransactionId};
+use super::{Amount, Currency, OrderId, TransactionId, WalletAddress};
 
 /// A purchase that the provider calls complete: the customer has paid and the crypto was sent.
 ///
@@ -28,7 +28,7 @@ pub struct CompletedPurchase {
     /// What the customer paid.
     pub fiat: Money,
     /// The wallet or contract that received the crypto.
-    pub address: Option<String>,
+    pub address: Option<WalletAddress>,
     /// The transaction on the blockchain, if the provider told it. Kriptomat never does.
     pub transaction: Option<TransactionId>,
     /// The provider's own name for the purchase: Wert's order id, or Kriptomat's `uuid`.
@@ -60,7 +60,7 @@ impl fmt::Display for Money {
 }
 
 /// What you gave the widget to know the customer again: Wert's `click_id`, Kriptomat's additional fields.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct CustomerReference {
     primary: Option<String>,
     fields: BTreeMap<String, String>,
@@ -81,6 +81,13 @@ impl CustomerReference {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
         self.fields.get(key).map(String::as_str)
+    }
+}
+
+/// Leaves the references out: they name a person.
+impl fmt::Debug for CustomerReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CustomerReference(hidden)")
     }
 }
 

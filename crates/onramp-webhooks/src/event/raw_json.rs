@@ -1,6 +1,7 @@
 //! JSON values kept as they were written.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::str::FromStr;
 
 use serde::ser::Error as _;
@@ -22,8 +23,15 @@ use super::fields::Fields;
 /// assert_eq!(fees.pointer("/gas/0").unwrap().to_text().unwrap(), "21000");
 /// # Ok::<(), onramp_webhooks::event::DecodeError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct RawJson(Box<str>);
+
+/// Leaves the value out: it may be anything, so it may be personal.
+impl fmt::Debug for RawJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RawJson({} bytes)", self.0.len())
+    }
+}
 
 impl RawJson {
     /// The JSON string that says `text`.

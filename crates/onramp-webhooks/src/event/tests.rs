@@ -340,3 +340,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn debug_names_no_customer() {
+    for (provider, file, body) in fixtures() {
+        let shown = format!("{:?}", decode(provider, body).unwrap());
+        let body: Value = serde_json::from_str(body).unwrap();
+        let personal =
+            ["/click_id", "/hpp_session_id", "/user/user_id", "/order/address", "/to_address", "/0", "/additional_fields[0]"];
+        for value in personal.iter().filter_map(|pointer| body.pointer(pointer)?.as_str()) {
+            assert!(!shown.contains(value), "{file} shows {value}: {shown}");
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! A worker's time-limited claim on deliveries, and how it ends.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,7 +67,7 @@ impl Claims {
 }
 
 /// A delivery on its way to the handler.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[expect(clippy::exhaustive_structs, reason = "every store builds it, and a field it forgets should not compile")]
 pub struct ClaimedDelivery {
     /// The claim.
@@ -134,4 +135,18 @@ pub enum Settled {
     },
     /// Never reached the handler, or was cut off by a shutdown: due at once, and the attempt does not count.
     Released,
+}
+
+impl fmt::Debug for ClaimedDelivery {
+    /// Leaves out the body and the key, which hold personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClaimedDelivery")
+            .field("lease", &self.lease)
+            .field("attempt", &self.attempt)
+            .field("stale", &self.stale)
+            .field("endpoint", &self.endpoint)
+            .field("provider", &self.provider)
+            .field("received_at", &self.received_at)
+            .finish_non_exhaustive()
+    }
 }

@@ -243,7 +243,11 @@ impl Rows {
         self.by_id.get(&lease.id).is_some_and(|row| row.fence == lease.fence && row.record.state == State::Leased)
     }
 
-    fn settle(&mut self, now: Timestamp, settlement: Settlement) {
+    /// Ends a lease, and answers whether it was held.
+    fn settle(&mut self, now: Timestamp, settlement: Settlement) -> bool {
+        if !self.holds(settlement.lease) {
+            return false;
+        }
         let (state, due_at, note, attempt_counts) = match settlement.outcome {
             Settled::Handled => (State::Handled, None, None, true),
             Settled::Retry { at, error } => (State::Retrying, Some(at), Some(error), true),
@@ -251,12 +255,13 @@ impl Rows {
             Settled::Dead { error } => (State::Dead, None, Some(error), true),
             Settled::Released => (State::Pending, None, None, false),
         };
-        let Some(row) = self.transition(settlement.lease.id, state, due_at) else { return };
+        let Some(row) = self.transition(settlement.lease.id, state, due_at) else { return false };
         row.record.attempts += u32::from(attempt_counts);
         row.record.settled_at = matches!(state, State::Handled | State::Dead).then_some(now);
         if state != State::Pending {
             row.record.note = note;
         }
+        true
     }
 
     fn reread(&mut self, id: DeliveryId, reread: NewDelivery) -> Option<Replayed> {
@@ -309,13 +314,11 @@ impl Inbox for MemoryInbox {
 
     async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, InboxError> {
         let mut rows = self.rows();
-        let (held, lost): (Vec<_>, Vec<_>) = settlements.into_iter().partition(|settlement| rows.holds(settlement.lease));
-        for settlement in held {
-            rows.settle(now, settlement);
-        }
+        let end = |settlement: Settlement| (settlement.lease, rows.settle(now, settlement));
+        let lost = settlements.into_iter().map(end).filter(|(_, held)| !held).map(|(lease, _)| lease).collect();
         drop(rows);
         self.work.notify_one();
-        Ok(lost.into_iter().map(|settlement| settlement.lease).collect())
+        Ok(lost)
     }
 
     async fn wait_for_work(&self) {
@@ -355,6 +358,9 @@ impl Inbox for MemoryInbox {
             None => return Err(InboxError::new(InboxErrorKind::NotFound, "replay")),
             Some(row) if row.record.state == State::Leased => {
                 return Err(InboxError::new(InboxErrorKind::Refused, "replay").because("a worker holds it"));
+            }
+            Some(row) if row.record.body.is_none() => {
+                return Err(InboxError::new(InboxErrorKind::Refused, "replay").because("its body was pruned"));
             }
             Some(_) => {}
         }

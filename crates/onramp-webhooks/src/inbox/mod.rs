@@ -19,7 +19,7 @@ pub use self::error::{InboxError, InboxErrorKind};
 pub use self::lease::{ClaimRequest, ClaimedDelivery, Claims, Lease, Settled, Settlement};
 pub use self::memory::MemoryInbox;
 pub use self::record::{Counts, Filter, Record, Retention, State, UnknownState};
-pub use self::replay::{ReplayScope, Replayed, replay};
+pub use self::replay::{ReplayScope, Replayed, replay, replay_all};
 use crate::clock::Timestamp;
 
 /// A durable store of deliveries.
@@ -95,7 +95,8 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// fingerprint) or becomes a conflict (another one).
     ///
     /// # Errors
-    /// [`NotFound`](InboxErrorKind::NotFound); [`Refused`](InboxErrorKind::Refused) when a worker holds it; when the store cannot be written.
+    /// [`NotFound`](InboxErrorKind::NotFound); [`Refused`](InboxErrorKind::Refused) when a worker holds it or its body was pruned;
+    /// when the store cannot be written.
     async fn rearm(&self, id: DeliveryId, reread: Option<NewDelivery>) -> Result<Replayed, InboxError>;
 
     /// Removes the bodies of deliveries handled longer ago than `retention`, and whole deliveries once their key does not count

@@ -89,7 +89,7 @@ impl FromStr for State {
 pub struct UnknownState(String);
 
 /// One delivery as people look at it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[expect(clippy::exhaustive_structs, reason = "every store builds it, and a field it forgets should not compile")]
 pub struct Record {
     /// Its id.
@@ -217,7 +217,7 @@ impl Counts {
 
 impl FromIterator<(State, u64)> for Counts {
     fn from_iter<I: IntoIterator<Item = (State, u64)>>(counts: I) -> Self {
-        Self(counts.into_iter().collect())
+        Self(counts.into_iter().filter(|(_, count)| *count > 0).collect())
     }
 }
 
@@ -234,5 +234,24 @@ impl Retention {
     #[must_use]
     pub const fn new(handled: Duration) -> Self {
         Self { handled }
+    }
+}
+
+impl fmt::Debug for Record {
+    /// Leaves out the body and the key, which hold personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("id", &self.id)
+            .field("endpoint", &self.endpoint)
+            .field("provider", &self.provider)
+            .field("event_type", &self.event_type)
+            .field("stage", &self.stage)
+            .field("state", &self.state)
+            .field("received_at", &self.received_at)
+            .field("due_at", &self.due_at)
+            .field("settled_at", &self.settled_at)
+            .field("attempts", &self.attempts)
+            .field("duplicates", &self.duplicates)
+            .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,6 @@
 //! Giving a delivery to the handler once more, because a person says so.
 
-use super::{DeliveryId, Inbox, InboxError, InboxErrorKind, NewDelivery, Record, State};
+use super::{DeliveryId, Filter, Inbox, InboxError, InboxErrorKind, NewDelivery, Record, State};
 use crate::clock::Timestamp;
 use crate::receiver::read;
 
@@ -58,6 +58,28 @@ pub async fn replay(inbox: &dyn Inbox, id: DeliveryId, scope: ReplayScope, now: 
             None => inbox.rearm(id, Some(reread)).await,
         },
         None => inbox.rearm(id, None).await,
+    }
+}
+
+/// [`replay`] for every delivery that fits `filter`, the newest first; its limit is the size of a page here, not of the whole.
+/// Answers what became of each.
+///
+/// # Errors
+/// When the inbox cannot be read; what was replayed before that stays so.
+pub async fn replay_all(
+    inbox: &dyn Inbox,
+    mut filter: Filter,
+    scope: ReplayScope,
+    now: Timestamp,
+) -> Result<Vec<(DeliveryId, Result<Replayed, InboxError>)>, InboxError> {
+    let mut replayed = Vec::new();
+    loop {
+        let page = inbox.list(filter.clone()).await?;
+        let Some(oldest) = page.last() else { return Ok(replayed) };
+        filter.before = Some(oldest.id);
+        for record in page {
+            replayed.push((record.id, replay(inbox, record.id, scope, now).await));
+        }
     }
 }
 

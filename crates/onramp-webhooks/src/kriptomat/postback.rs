@@ -11,7 +11,7 @@ use crate::event::fields::{Decode, Fields};
 use crate::event::model::{ObjectWriter, deserialize_by_decoding};
 use crate::event::{
     Acknowledgement, Amount, CompletedPurchase, Currency, CustomerReference, DecodeError, DecodeErrorKind, Extra, Money,
-    PostbackId, ProviderRules, UnclearPurchase,
+    PostbackId, ProviderRules, UnclearPurchase, WalletAddress,
 };
 use crate::fingerprint::Fingerprint;
 use crate::identity::{DedupKey, Identity, Stage, subject};
@@ -38,7 +38,7 @@ pub struct KriptomatPostback {
     /// How much was paid, in the currency that the widget was started with. See [`FIAT_CURRENCY`](Self::FIAT_CURRENCY).
     pub fiat_amount: Amount,
     /// The wallet that received the crypto.
-    pub to_address: String,
+    pub to_address: WalletAddress,
     /// The network that carried the crypto.
     pub network: Option<String>,
     /// The fields that you gave to the widget.
@@ -52,9 +52,9 @@ impl KriptomatPostback {
     /// amounts are in euro.
     pub const FIAT_CURRENCY: &'static str = "EUR";
 
-    /// A postback without a network and additional fields.
+    /// A postback without a network and additional fields, with `amount` to be written as a JSON number, as Kriptomat does.
     #[must_use]
-    pub fn new(uuid: PostbackId, amount: Amount, asset_type: Currency, fiat_amount: Amount, to_address: String) -> Self {
+    pub fn new(uuid: PostbackId, amount: Amount, asset_type: Currency, fiat_amount: Amount, to_address: WalletAddress) -> Self {
         Self {
             uuid,
             amount: amount.into_number(),
@@ -255,7 +255,7 @@ mod tests {
         let purchase = decode(r#","0":"A","network":"base""#).unwrap().completed_purchase().unwrap().unwrap();
         assert_eq!(purchase.fiat.to_string(), "9.10 EUR");
         assert_eq!(purchase.crypto.to_string(), "0.50 eth");
-        assert_eq!(purchase.address.as_deref(), Some("0x1"));
+        assert_eq!(purchase.address.as_ref().map(WalletAddress::as_str), Some("0x1"));
         assert_eq!(purchase.order.unwrap().as_str(), "U");
         assert_eq!(purchase.transaction, None);
     }

@@ -16,6 +16,9 @@ pub(crate) const SHORTEST_RETRY_HORIZON: Duration = Duration::from_secs(15 * 3_6
 /// How long keys count of events that have no identifier of their own, unless an endpoint says otherwise.
 pub(crate) const DEFAULT_RETRY_HORIZON: Duration = Duration::from_secs(16 * 3_600);
 
+/// Types longer than this many bytes are kept as their hash; the body has them whole.
+const LONGEST_TYPE: usize = 64;
+
 /// A delivery as read, with the event type as metrics name it.
 #[derive(Debug)]
 pub(crate) struct Read {
@@ -30,7 +33,7 @@ pub(crate) fn delivery(endpoint: &Arc<str>, provider: Provider, retry_horizon: D
     match Event::decode(provider, &new.body) {
         Ok(event) => {
             let Identity { key, horizon, stage } = event.identity(endpoint, &new.fingerprint, retry_horizon);
-            new.event_type = Some(event.type_name().to_owned());
+            new.event_type = Some(identity::plain_or_hash(event.type_name(), LONGEST_TYPE).into_owned());
             new.key = key;
             new.key_expires_at = horizon.map(|horizon| now.after(horizon));
             new.stage = stage;

@@ -1,21 +1,18 @@
 //! What makes two of Wert's events the same. Wert gives events no id, so it depends on what the event is about.
 
-use std::borrow::Cow;
 use std::time::Duration;
-
-use sha2::{Digest, Sha256};
 
 use super::{Order, WertEvent, WertPayload};
 use crate::event::OrderId;
 use crate::event::fields::Fields;
 use crate::fingerprint::Fingerprint;
-use crate::identity::{DedupKey, Identity, Stage, subject};
+use crate::identity::{DedupKey, Identity, Stage, plain_or_hash, subject};
 
 /// Unknown types longer than this enter a key as their hash.
 const LONGEST_TYPE: usize = 64;
 
 pub(super) fn of(event: &WertEvent, endpoint: &str, fingerprint: &Fingerprint, horizon: Duration) -> Identity {
-    let by_content = format!("{}:{fingerprint}", short(event.payload.type_name()));
+    let by_content = || format!("{}:{fingerprint}", plain_or_hash(event.payload.type_name(), LONGEST_TYPE));
     let about = |kind, id: &str| subject(endpoint, kind, id);
     let click = || about("click", event.click_id.as_ref().map_or("", |id| id.as_str()));
 
@@ -25,16 +22,16 @@ pub(super) fn of(event: &WertEvent, endpoint: &str, fingerprint: &Fingerprint, h
     if let Some((stage, order)) = stage(&event.payload) {
         let named = named(order).map(|(kind, id)| about(kind, id));
         let once = named.is_some() && matches!(event.payload, WertPayload::OrderComplete(_));
-        let discriminator = if once { event.payload.type_name().to_owned() } else { by_content };
+        let discriminator = if once { event.payload.type_name().to_owned() } else { by_content() };
         let key = DedupKey::from_parts(named.unwrap_or_else(click), discriminator);
         return Identity { key: Some(key), horizon: None, stage: Some(stage) };
     }
     match unknown_order_id(event) {
         Some(id) => {
-            let key = DedupKey::from_parts(about("order", id.as_str()), by_content);
-            Identity { key: Some(key), horizon: None, stage: None }
+            let key = DedupKey::from_parts(about("order", id.as_str()), by_content());
+            Identity { key: Some(key), horizon: None, stage: Some(Stage::UNPLACED) }
         }
-        None => Identity { key: Some(DedupKey::from_parts(click(), by_content)), horizon: Some(horizon), stage: None },
+        None => Identity { key: Some(DedupKey::from_parts(click(), by_content())), horizon: Some(horizon), stage: None },
     }
 }
 
@@ -61,15 +58,6 @@ fn unknown_order_id(event: &WertEvent) -> Option<OrderId> {
     let WertPayload::Unknown(_) = event.payload else { return None };
     let mut order = Fields::read(event.extra.get("order")?.as_str()).ok()?;
     order.if_fits("id").ok()?
-}
-
-fn short(type_name: &str) -> Cow<'_, str> {
-    let plain = type_name.len() <= LONGEST_TYPE && type_name.bytes().all(|byte| byte.is_ascii_graphic());
-    if plain {
-        return Cow::Borrowed(type_name);
-    }
-    let hash = Fingerprint::from_bytes(Sha256::digest(type_name).into());
-    Cow::Owned(format!("#sha256/{hash}"))
 }
 
 #[cfg(test)]
@@ -155,16 +143,16 @@ mod tests {
 
     #[test]
     fn an_unknown_type_is_about_an_order_if_it_names_one() {
-        for (order, subject, for_ever) in [
-            (json!({"id": "O"}), "order/O", true),
-            (json!({"id": ""}), "click/C", false),
-            (json!({"id": 5}), "click/C", false),
-            (json!({"transaction_id": "T"}), "click/C", false),
-            (json!("O"), "click/C", false),
-            (json!(null), "click/C", false),
+        for (order, subject, for_ever, stage) in [
+            (json!({"id": "O"}), "order/O", true, Some(Stage::UNPLACED)),
+            (json!({"id": ""}), "click/C", false, None),
+            (json!({"id": 5}), "click/C", false, None),
+            (json!({"transaction_id": "T"}), "click/C", false, None),
+            (json!("O"), "click/C", false, None),
+            (json!(null), "click/C", false, None),
         ] {
             let body = json!({"type": "order_refunded", "click_id": "C", "order": order}).to_string();
-            assert_eq!(identity(&body), Some((format!("wert/{subject}/order_refunded:#"), for_ever, None)));
+            assert_eq!(identity(&body), Some((format!("wert/{subject}/order_refunded:#"), for_ever, stage)));
         }
     }
 
@@ -179,8 +167,8 @@ mod tests {
     fn a_strange_type_makes_no_strange_key() {
         let key = |kind: &str| identity(&json!({"type": kind, "click_id": "C"}).to_string()).unwrap().0;
         let (long, null) = (key(&"x".repeat(1 << 20)), key("a\u{0}"));
-        assert!(long.len() < 100 && long.starts_with("wert/click/C/#sha256/"), "{long}");
-        assert!(null.starts_with("wert/click/C/#sha256/"), "{null}");
+        assert!(long.len() < 100 && long.starts_with("wert/click/C/#sha256:"), "{long}");
+        assert!(null.starts_with("wert/click/C/#sha256:"), "{null}");
         assert_ne!(key(&"x".repeat(65)), key(&"y".repeat(65)));
         assert_ne!(key("a b"), key("a  b"));
     }

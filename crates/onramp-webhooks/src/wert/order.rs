@@ -5,7 +5,7 @@ use serde::Serializer;
 use super::payload::Payload;
 use crate::event::fields::{Decode, Fields};
 use crate::event::model::{ObjectWriter, model};
-use crate::event::{Amount, Currency, DecodeError, Extra, OrderId, TransactionId};
+use crate::event::{Amount, Currency, DecodeError, Extra, OrderId, TransactionId, WalletAddress};
 
 /// An order.
 ///
@@ -25,7 +25,7 @@ pub struct Order {
     /// How much of `quote`.
     pub quote_amount: Amount,
     /// The wallet or contract that is to receive the crypto.
-    pub address: Option<String>,
+    pub address: Option<WalletAddress>,
     /// The transaction on the blockchain, once there is one.
     pub transaction_id: Option<TransactionId>,
     /// Why the order failed, in Wert's words. Not documented; seen on `order_failed`. What is not a string is in `extra`.

@@ -39,6 +39,11 @@ impl Held {
         self.0.get(&lease.id).is_some_and(|entry| entry.lease == lease && now < entry.until)
     }
 
+    /// Whether any lease has run out, as far as this worker knows.
+    pub(super) fn has_expired(&self, now: Timestamp) -> bool {
+        self.0.values().any(|entry| entry.until <= now)
+    }
+
     /// Its handler has come to an end: answers the lease under which to settle it; `None` when that was lost.
     pub(super) fn ended(&mut self, id: DeliveryId) -> Option<Lease> {
         let entry = self.0.get_mut(&id)?;
@@ -68,13 +73,11 @@ impl Held {
         }
     }
 
-    /// Gives a lost lease up; its handler, if it runs, is dropped at its next await.
-    pub(super) fn lost(&mut self, lease: Lease) {
-        if self.of(lease).is_some()
-            && let Some(Entry { running: Some(running), .. }) = self.0.remove(&lease.id)
-        {
-            running.abort();
-        }
+    /// Gives a lost lease up, and answers whether its handler runs; that is dropped at its next await.
+    pub(super) fn lost(&mut self, lease: Lease) -> bool {
+        let lost = if self.of(lease).is_some() { self.0.remove(&lease.id) } else { None };
+        let running = lost.and_then(|entry| entry.running);
+        running.inspect(AbortHandle::abort).is_some()
     }
 
     pub(super) fn all(&self) -> Vec<Lease> {

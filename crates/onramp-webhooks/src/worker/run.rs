@@ -132,6 +132,10 @@ impl Run {
     /// Starts whatever can start now.
     fn begin(&mut self) {
         let now = self.worker.clock.now();
+        // A clock that went back must not put off what goes by it.
+        self.look_at = self.look_at.min(now.after(self.worker.poll));
+        self.settle_at = self.settle_at.min(now.after(AFTER_FAILURE));
+        self.renew_at = self.renew_at.min(now.after(self.worker.lease / 3));
         self.begin_attempts(now);
         self.begin_settling(now);
         self.begin_renewing(now);
@@ -179,6 +183,10 @@ impl Run {
 
     fn begin_claiming(&mut self, now: Timestamp) {
         if self.stopping || !self.hungry || self.claiming.is_some() || self.queue.len() > self.worker.batch / 2 {
+            return;
+        }
+        // After an outage or a jump of the clock: claiming would hand out anew what is running or handled here.
+        if self.held.has_expired(now) {
             return;
         }
         self.hungry = false;
@@ -252,11 +260,16 @@ impl Run {
             Ok(lost) => {
                 self.held.renewed(leases, until);
                 for lease in lost {
-                    tracing::warn!(id = %lease.id, "lease lost: another worker has taken over");
-                    self.held.lost(lease);
+                    // A lease that was settled while it was being renewed is answered as lost, too.
+                    if self.held.lost(lease) {
+                        tracing::warn!(id = %lease.id, "lease lost: another worker has taken over");
+                    }
                 }
             }
-            Err(error) => tracing::error!(%error, "could not renew leases"),
+            Err(error) => {
+                tracing::error!(%error, "could not renew leases; trying again");
+                self.renew_at = self.worker.clock.now().after(AFTER_FAILURE);
+            }
         }
     }
 

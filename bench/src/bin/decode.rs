@@ -1,0 +1,65 @@
+//! (d) Nanoseconds and allocations of reading one event, without input or output.
+//!
+//! A program of its own, because counting allocations slows every one of them down.
+
+#[path = "../report.rs"]
+mod report;
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use onramp_webhooks::fingerprint::Fingerprint;
+use onramp_webhooks::{Event, Provider};
+
+use crate::report::{median, print, thousands};
+
+const EVENTS: [(&str, Provider, &[u8]); 4] = [
+    ("Wert login", Provider::Wert, include_bytes!("../../../crates/onramp-webhooks/fixtures/wert/login.json")),
+    ("Wert order_complete", Provider::Wert, include_bytes!("../../../crates/onramp-webhooks/fixtures/wert/order_complete.json")),
+    (
+        "Wert tx_smart_contract_failed",
+        Provider::Wert,
+        include_bytes!("../../../crates/onramp-webhooks/fixtures/wert/tx_smart_contract_failed.json"),
+    ),
+    (
+        "Kriptomat postback",
+        Provider::Kriptomat,
+        include_bytes!("../../../crates/onramp-webhooks/fixtures/kriptomat/postback.plain-keys.json"),
+    ),
+];
+
+fn main() -> anyhow::Result<()> {
+    let quick = std::env::args().any(|argument| argument == "--quick");
+    let (calls, rounds) = if quick { (1_000, 1) } else { (100_000, 5) };
+    let mut rows = Vec::new();
+    for (name, provider, body) in EVENTS {
+        Event::decode(provider, body)?;
+        let decoding = || drop(black_box(Event::decode(provider, black_box(body))));
+        let hashing = || {
+            black_box(Fingerprint::of(black_box(body)));
+        };
+        let value = || drop(black_box(serde_json::from_slice::<serde_json::Value>(black_box(body))));
+        let allocations = allocation_counter::measure(decoding).count_total;
+        let (decode, value) = (nanos(decoding, calls, rounds), nanos(value, calls, rounds));
+        rows.push(vec![
+            name.to_owned(),
+            body.len().to_string(),
+            thousands(decode),
+            allocations.to_string(),
+            format!("{:.2}", decode / value),
+            thousands(nanos(hashing, calls, rounds)),
+        ]);
+    }
+    print("(d) Reading one event", &["", "bytes", "decode ns", "allocations", "to serde_json::Value", "fingerprint ns"], rows);
+    Ok(())
+}
+
+fn nanos(call: impl Fn(), calls: u32, rounds: usize) -> f64 {
+    let round = || {
+        let begun = Instant::now();
+        (0..calls).for_each(|_| call());
+        begun.elapsed().as_nanos() as f64 / f64::from(calls)
+    };
+    round();
+    median((0..rounds).map(|_| round()).collect())
+}

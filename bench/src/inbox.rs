@@ -1,0 +1,92 @@
+//! (b) Deliveries per second made durable by callers that wait for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use onramp_webhooks::Provider;
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::identity::{DedupKey, Stage};
+use onramp_webhooks::inbox::{Inbox, NewDelivery};
+use onramp_webhooks_sqlite::SqliteInbox;
+use tokio::sync::Mutex;
+
+use crate::Scale;
+use crate::body::{self, Ids};
+use crate::report::{median, print, thousands};
+use crate::server::OneCommit;
+
+/// The delivery of order number `n`, as the receiver makes it.
+pub(crate) fn delivery(ids: Ids, n: u64) -> NewDelivery {
+    let id = body::id(ids, n);
+    let mut new = NewDelivery::new(
+        "wert",
+        Provider::Wert,
+        Timestamp::from_millis(1_700_000_000_000),
+        Bytes::from(body::order_complete(&id)),
+    );
+    new.event_type = Some("order_complete".to_owned());
+    new.key = Some(DedupKey::from_parts(format!("wert/order/{id}"), "order_complete".to_owned()));
+    new.stage = Some(Stage::FINAL);
+    new
+}
+
+/// Measures and prints.
+pub(crate) fn run(scale: Scale) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let sizes: &[usize] = if scale.quick { &[1, 8] } else { &[1, 32, 128, 512] };
+    let mut rows = Vec::new();
+    for &callers in sizes {
+        let mut rates: [Vec<f64>; 3] = Default::default();
+        for _ in 0..scale.rounds {
+            for (rates, (ids, one_commit)) in
+                rates.iter_mut().zip([(Ids::Ordered, true), (Ids::Ordered, false), (Ids::Random, false)])
+            {
+                rates.push(runtime.block_on(measure(callers, ids, one_commit, scale.time))?);
+            }
+        }
+        let [one, ordered, random] = rates;
+        let ratio = median(ordered.iter().zip(&one).map(|(ordered, one)| ordered / one).collect());
+        rows.push(vec![
+            callers.to_string(),
+            thousands(median(one)),
+            thousands(median(ordered)),
+            format!("{ratio:.1}"),
+            thousands(median(random)),
+        ]);
+    }
+    print(
+        "(b) Durable deliveries a second at the inbox",
+        &["callers", "one commit each", "batched, ordered ids", "ratio", "batched, random ids"],
+        rows,
+    );
+    Ok(())
+}
+
+async fn measure(callers: usize, ids: Ids, one_commit: bool, time: Duration) -> anyhow::Result<f64> {
+    let folder = tempfile::tempdir()?;
+    let sqlite = SqliteInbox::open(folder.path().join("inbox.db")).await?;
+    let inbox: Arc<dyn Inbox> = if one_commit { Arc::new(OneCommit(Mutex::new(sqlite))) } else { Arc::new(sqlite) };
+    let next = Arc::new(AtomicU64::new(1));
+    let begun = Instant::now();
+    let end = begun + time;
+    let calling: Vec<_> = (0..callers)
+        .map(|_| {
+            let (inbox, next) = (Arc::clone(&inbox), Arc::clone(&next));
+            tokio::spawn(async move {
+                let mut done = 0_u64;
+                while Instant::now() < end {
+                    inbox.record(delivery(ids, next.fetch_add(1, Ordering::Relaxed))).await?;
+                    done += 1;
+                }
+                anyhow::Ok(done)
+            })
+        })
+        .collect();
+    let mut done = 0;
+    for caller in calling {
+        done += caller.await??;
+    }
+    Ok(done as f64 / begun.elapsed().as_secs_f64())
+}

@@ -1,0 +1,89 @@
+//! Run with `cargo xtask bench`: what durability costs, as ratios from one run.
+
+mod body;
+mod http;
+mod inbox;
+mod load;
+mod report;
+mod server;
+mod worker;
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use clap::{Parser, Subcommand};
+
+/// What durability costs, as ratios from one run.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Seconds of every single measurement.
+    #[arg(long, global = true, default_value_t = 3.0)]
+    seconds: f64,
+    /// Rounds; every figure is the median of so many, taken in turn.
+    #[arg(long, global = true, default_value_t = 3)]
+    rounds: usize,
+    /// Only shows that everything runs: one short round of the small sizes.
+    #[arg(long, global = true)]
+    quick: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// (a) Requests per second over loopback, beside a handler that only reads the body.
+    Http,
+    /// (b) Deliveries per second made durable at the inbox, beside one commit each.
+    Inbox,
+    /// (c) Deliveries per second through the worker, with few and many rows in the table.
+    Worker,
+    /// (d) Nanoseconds and allocations of reading one event.
+    Decode,
+    /// The server that the requests go to; prints its address.
+    #[command(hide = true)]
+    Serve {
+        /// What to serve.
+        kind: server::Kind,
+    },
+}
+
+/// How much to measure.
+#[derive(Clone, Copy)]
+struct Scale {
+    time: Duration,
+    rounds: usize,
+    quick: bool,
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    let scale = if cli.quick {
+        Scale { time: Duration::from_millis(200), rounds: 1, quick: true }
+    } else {
+        Scale { time: Duration::from_secs_f64(cli.seconds), rounds: cli.rounds.max(1), quick: false }
+    };
+    match cli.command {
+        Some(Command::Http) => http::run(scale),
+        Some(Command::Inbox) => inbox::run(scale),
+        Some(Command::Worker) => worker::run(scale),
+        Some(Command::Decode) => decode(scale),
+        Some(Command::Serve { kind }) => server::serve(kind),
+        None => {
+            http::run(scale)?;
+            inbox::run(scale)?;
+            worker::run(scale)?;
+            decode(scale)
+        }
+    }
+}
+
+/// Runs the program beside this one that counts allocations.
+fn decode(scale: Scale) -> anyhow::Result<()> {
+    let program = std::env::current_exe()?.with_file_name(format!("decode{}", std::env::consts::EXE_SUFFIX));
+    let status = std::process::Command::new(&program)
+        .args(scale.quick.then_some("--quick"))
+        .status()
+        .with_context(|| format!("start {}; build every program of this package", program.display()))?;
+    ensure!(status.success(), "reading events: {status}");
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! The servers that requests go to, each in a process of its own so that its memory can be read.
+
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Bytes;
+use axum::routing::post;
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::inbox::{
+    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, InboxError, Lease, NewDelivery, Record, Recorded, Replayed,
+    Retention, Settlement,
+};
+use onramp_webhooks::{Event, Provider, Receiver, Wert};
+use onramp_webhooks_sqlite::SqliteInbox;
+use tokio::sync::Mutex;
+
+/// What a server does with a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Kind {
+    /// Reads it.
+    Bare,
+    /// Reads the event in it.
+    Parse,
+    /// Records it with the receiver and the SQLite inbox.
+    Durable,
+    /// The same, with a commit for every request.
+    OneCommit,
+}
+
+/// The path that every server answers at.
+pub(crate) const PATH: &str = "/wert/secret";
+
+/// Serves until the process is ended; prints the address first.
+pub(crate) fn serve(kind: Kind) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let app = match kind {
+            Kind::Bare => Router::new().route(PATH, post(async |_: Bytes| RECEIVED)),
+            Kind::Parse => Router::new().route(PATH, post(parse)),
+            Kind::Durable => receive(SqliteInbox::open(folder.path().join("inbox.db")).await?)?,
+            Kind::OneCommit => receive(OneCommit(Mutex::new(SqliteInbox::open(folder.path().join("inbox.db")).await?)))?,
+        };
+        let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+        println!("{}", listener.local_addr()?);
+        axum::serve(listener, app).await.context("serve")
+    })
+}
+
+const RECEIVED: &str = r#"{"received":true}"#;
+
+async fn parse(body: Bytes) -> &'static str {
+    match Event::decode(Provider::Wert, &body) {
+        Ok(_) => RECEIVED,
+        Err(_) => "{}",
+    }
+}
+
+fn receive(inbox: impl Inbox) -> anyhow::Result<Router> {
+    let receiver = Receiver::builder(inbox).endpoint(Wert::with_path_secret("secret")).build()?;
+    Ok(onramp_webhooks_axum::routes(receiver))
+}
+
+/// An inbox that makes every delivery wait for a commit of its own.
+#[derive(Debug)]
+pub(crate) struct OneCommit(pub(crate) Mutex<SqliteInbox>);
+
+#[async_trait]
+impl Inbox for OneCommit {
+    async fn record(&self, delivery: NewDelivery) -> Result<Recorded, InboxError> {
+        self.0.lock().await.record(delivery).await
+    }
+
+    async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, InboxError> {
+        self.0.lock().await.claim(now, request).await
+    }
+
+    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, InboxError> {
+        self.0.lock().await.renew(leases, until).await
+    }
+
+    async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, InboxError> {
+        self.0.lock().await.settle(now, settlements).await
+    }
+
+    async fn wait_for_work(&self) {
+        std::future::pending().await
+    }
+
+    async fn check(&self) -> Result<(), InboxError> {
+        self.0.lock().await.check().await
+    }
+
+    async fn list(&self, filter: Filter) -> Result<Vec<Record>, InboxError> {
+        self.0.lock().await.list(filter).await
+    }
+
+    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, InboxError> {
+        self.0.lock().await.show(id).await
+    }
+
+    async fn counts(&self) -> Result<Counts, InboxError> {
+        self.0.lock().await.counts().await
+    }
+
+    async fn rearm(&self, id: DeliveryId, reread: Option<NewDelivery>) -> Result<Replayed, InboxError> {
+        self.0.lock().await.rearm(id, reread).await
+    }
+
+    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, InboxError> {
+        self.0.lock().await.prune(now, retention).await
+    }
+}

@@ -1,0 +1,101 @@
+//! (c) Deliveries per second from the inbox through a handler that does nothing, and into the inbox again as handled.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use onramp_webhooks::inbox::{Inbox, State};
+use onramp_webhooks::worker::WorkerBuilder;
+use onramp_webhooks::{Delivery, Handler, HandlerError};
+use onramp_webhooks_sqlite::SqliteInbox;
+use tokio::sync::Notify;
+
+use crate::Scale;
+use crate::body::Ids;
+use crate::inbox::delivery;
+use crate::report::{median, print, thousands};
+
+/// Counts, and tells when it has counted enough.
+struct Count {
+    left: AtomicU64,
+    done: Notify,
+}
+
+struct NoOp(Arc<Count>);
+
+#[async_trait]
+impl Handler for NoOp {
+    async fn handle(&self, _: &Delivery) -> Result<(), HandlerError> {
+        if self.0.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.done.notify_one();
+        }
+        Ok(())
+    }
+}
+
+/// Measures and prints.
+pub(crate) fn run(scale: Scale) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let (sizes, drained): (&[u64], u64) = if scale.quick { (&[100], 1_000) } else { (&[1_000, 1_000_000], 200_000) };
+    let mut rows = Vec::new();
+    let mut first = f64::NAN;
+    for &handled in sizes {
+        let rates = runtime.block_on(measure(handled, drained, scale.rounds))?;
+        let rate = median(rates);
+        if first.is_nan() {
+            first = rate;
+        }
+        rows.push(vec![thousands(handled as f64), thousands(rate), format!("{:.2}", rate / first)]);
+    }
+    print("(c) Deliveries a second through the worker", &["handled rows in the table", "drained/s", "to the first"], rows);
+    Ok(())
+}
+
+async fn measure(handled: u64, drained: u64, rounds: usize) -> anyhow::Result<Vec<f64>> {
+    let folder = tempfile::tempdir()?;
+    let inbox: Arc<dyn Inbox> = Arc::new(SqliteInbox::open(folder.path().join("inbox.db")).await?);
+    fill(&inbox, 0, handled).await?;
+    drain(&inbox, handled).await?;
+    let mut rates = Vec::new();
+    for round in 0..rounds as u64 {
+        fill(&inbox, handled + round * drained, drained).await?;
+        rates.push(drained as f64 / drain(&inbox, drained).await?.as_secs_f64());
+    }
+    Ok(rates)
+}
+
+/// Records `count` deliveries, from order number `first` on.
+async fn fill(inbox: &Arc<dyn Inbox>, first: u64, count: u64) -> anyhow::Result<()> {
+    let next = Arc::new(AtomicU64::new(first));
+    let filling: Vec<_> = (0..512)
+        .map(|_| {
+            let (inbox, next) = (Arc::clone(inbox), Arc::clone(&next));
+            tokio::spawn(async move {
+                loop {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    if n >= first + count {
+                        return anyhow::Ok(());
+                    }
+                    inbox.record(delivery(Ids::Ordered, n)).await?;
+                }
+            })
+        })
+        .collect();
+    for filler in filling {
+        filler.await??;
+    }
+    Ok(())
+}
+
+/// Runs a worker until it has handled `count` deliveries and the inbox says so.
+async fn drain(inbox: &Arc<dyn Inbox>, count: u64) -> anyhow::Result<Duration> {
+    let counting = Arc::new(Count { left: AtomicU64::new(count), done: Notify::new() });
+    let begun = Instant::now();
+    let worker = WorkerBuilder::new(Arc::clone(inbox), Arc::new(NoOp(Arc::clone(&counting)))).batch(512).spawn();
+    counting.done.notified().await;
+    worker.shutdown().await;
+    let took = begun.elapsed();
+    anyhow::ensure!(inbox.counts().await?.of(State::Pending) == 0, "not everything was handled");
+    Ok(took)
+}

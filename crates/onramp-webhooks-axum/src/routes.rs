@@ -1,0 +1,36 @@
+//! The mount.
+
+use std::future::Future;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::any;
+use onramp_webhooks::Receiver;
+
+use crate::reply;
+use crate::request::{Lines, head};
+
+/// Routes for every endpoint of `receiver`: `/NAME` and all below it, in every method, because the receiver has an answer to each.
+///
+/// [Nest](Router::nest) them where the providers are told to send their events, or [merge](Router::merge) them to have them at the
+/// root. The [crate's documentation](crate) has an example.
+pub fn routes<S>(receiver: Receiver) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let names: Vec<String> = receiver.endpoints().map(str::to_owned).collect();
+    let endpoint = any(move |request: Request| receive(&receiver, request));
+    names.into_iter().fold(Router::new(), |router, name| {
+        router
+            .route(&format!("/{name}"), endpoint.clone())
+            .route(&format!("/{name}/"), endpoint.clone())
+            .route(&format!("/{name}/{{*rest}}"), endpoint.clone())
+    })
+}
+
+fn receive(receiver: &Receiver, request: Request) -> impl Future<Output = Response> + use<> {
+    let (parts, body) = request.into_parts();
+    let received = receiver.receive(&head(&parts, &Lines(&parts.headers)), body.into_data_stream());
+    async { reply::response(received.await) }
+}

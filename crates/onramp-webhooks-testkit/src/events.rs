@@ -1,0 +1,249 @@
+//! Bodies like the providers send them, to the field.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+/// Crockford's alphabet, in which a ULID is written.
+const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// An order id like Wert's, a ULID: 26 characters that begin with the time. Each is greater than the one before it in this process.
+#[must_use]
+pub fn order_id() -> String {
+    static FIRST: LazyLock<u128> = LazyLock::new(|| now_millis() << 80 | u128::from(std::process::id()) << 48);
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = *FIRST + u128::from(NEXT.fetch_add(1, Ordering::Relaxed));
+    (0..26).rev().map(|place| letter(number >> (5 * place))).collect()
+}
+
+/// A uuid like Kriptomat's, which do not grow. Each is given once in this process.
+#[must_use]
+pub fn uuid() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let (high, middle) = (number >> 32, (number >> 16) & 0xffff);
+    format!("{high:08x}-{middle:04x}-4{:03x}-8{:03x}-{:012x}", number & 0xfff, number >> 52, number & 0xffff_ffff_ffff)
+}
+
+fn now_millis() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis())
+}
+
+fn letter(number: u128) -> char {
+    let index = usize::try_from(number & 31).unwrap_or(0);
+    ALPHABET.get(index).copied().map_or('0', char::from)
+}
+
+/// An order in Wert's widget, and the events about it.
+#[derive(Clone, Debug)]
+pub struct WertOrder {
+    click_id: String,
+    order: Map<String, Value>,
+}
+
+impl Default for WertOrder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl WertOrder {
+    /// An order with a new id: 250.00 USD for 0.00391274 BTC.
+    #[must_use]
+    pub fn new() -> Self {
+        let order = Map::new();
+        Self { click_id: "shop-20418".into(), order }
+            .with("id", order_id())
+            .crypto("0.00391274", "BTC")
+            .fiat("250.00", "USD")
+            .with("address", "bc1q5d182a80d71bcbecd5e8fd869ff169e19a6c3a")
+    }
+
+    /// The id of the order; `None` when it was taken out.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.order.get("id")?.as_str()
+    }
+
+    /// Sets the string that the shop gave to the widget.
+    #[must_use]
+    pub fn click_id(mut self, click_id: impl Into<String>) -> Self {
+        self.click_id = click_id.into();
+        self
+    }
+
+    /// Sets what was bought.
+    #[must_use]
+    pub fn crypto(self, amount: &str, code: &str) -> Self {
+        self.with("base_amount", amount).with("base", code)
+    }
+
+    /// Sets what was paid.
+    #[must_use]
+    pub fn fiat(self, amount: &str, code: &str) -> Self {
+        self.with("quote_amount", amount).with("quote", code)
+    }
+
+    /// Sets any field of `order`; `id` among them.
+    #[must_use]
+    pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
+        self.order.insert(field.into(), value.into());
+        self
+    }
+
+    /// Takes a field of `order` out.
+    #[must_use]
+    pub fn without(mut self, field: &str) -> Self {
+        self.order.remove(field);
+        self
+    }
+
+    /// The body of an event of type `event_type` about this order, as the fields stand.
+    #[must_use]
+    pub fn event(&self, event_type: &str) -> Bytes {
+        let event = json!({"type": event_type, "click_id": self.click_id, "order": self.order});
+        event.to_string().into()
+    }
+
+    /// `payment_started`: no transaction yet.
+    #[must_use]
+    pub fn payment_started(&self) -> Bytes {
+        self.clone().with("transaction_id", Value::Null).event("payment_started")
+    }
+
+    /// `transfer_started`: there is a transaction, and nothing is final.
+    #[must_use]
+    pub fn transfer_started(&self) -> Bytes {
+        self.with_transaction().event("transfer_started")
+    }
+
+    /// `order_complete`.
+    #[must_use]
+    pub fn complete(&self) -> Bytes {
+        self.with_transaction().event("order_complete")
+    }
+
+    /// `order_failed`.
+    #[must_use]
+    pub fn failed(&self) -> Bytes {
+        self.clone().with("transaction_id", Value::Null).with("error_code", "card_declined").event("order_failed")
+    }
+
+    fn with_transaction(&self) -> Self {
+        let transaction = format!("0x{:0>64}", self.id().unwrap_or_default().to_ascii_lowercase());
+        self.clone().with("transaction_id", transaction)
+    }
+}
+
+/// The body of an event of Wert about an account, such as `login`.
+#[must_use]
+pub fn wert_account(event_type: &str, click_id: &str) -> Bytes {
+    json!({"type": event_type, "click_id": click_id}).to_string().into()
+}
+
+/// The body that the Test button in Wert's dashboard sends.
+#[must_use]
+pub fn wert_test() -> Bytes {
+    WertOrder::new().click_id("test_click_id").without("id").with("transaction_id", "any_transaction").event("test")
+}
+
+/// Kriptomat's postback.
+#[derive(Clone, Debug)]
+pub struct Postback {
+    fields: Map<String, Value>,
+}
+
+impl Default for Postback {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Postback {
+    /// A postback with a new uuid: 180.40 EUR for 0.0625 ETH.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { fields: Map::new() }
+            .with("uuid", uuid())
+            .with("amount", 0.0625)
+            .with("asset_type", "eth")
+            .with("fiat_amount", "180.40")
+            .with("to_address", "0xc9c87f267ae87702e80821c8cc5a559f6f33f2a0")
+    }
+
+    /// The uuid of the purchase; `None` when it was taken out.
+    #[must_use]
+    pub fn uuid(&self) -> Option<&str> {
+        self.fields.get("uuid")?.as_str()
+    }
+
+    /// Sets any field.
+    #[must_use]
+    pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
+        self.fields.insert(field.into(), value.into());
+        self
+    }
+
+    /// Takes a field out.
+    #[must_use]
+    pub fn without(mut self, field: &str) -> Self {
+        self.fields.remove(field);
+        self
+    }
+
+    /// Sets the additional field called `key`, spelled as in the documentation's JSON example.
+    #[must_use]
+    pub fn additional_field(self, key: &str, value: impl Into<Value>) -> Self {
+        self.with(&format!("additional_fields[{key}]"), value)
+    }
+
+    /// The body as JSON.
+    #[must_use]
+    pub fn json(&self) -> Bytes {
+        Value::from(self.fields.clone()).to_string().into()
+    }
+
+    /// The body as a form.
+    #[must_use]
+    pub fn form(&self) -> Bytes {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in &self.fields {
+            form.append_pair(name, &value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned));
+        }
+        form.finish().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use onramp_webhooks::{Event, Provider};
+
+    use super::*;
+
+    #[test]
+    fn order_ids_are_ulids_that_grow() {
+        let ids: Vec<_> = (0..100).map(|_| order_id()).collect();
+        assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
+        assert!(ids.iter().all(|id| id.len() == 26 && id.starts_with("01")), "{ids:?}");
+    }
+
+    #[test]
+    fn everything_can_be_read() {
+        let order = WertOrder::new();
+        let types = [order.payment_started(), order.transfer_started(), order.complete(), order.failed(), wert_test()]
+            .map(|body| Event::decode(Provider::Wert, &body).unwrap().type_name().to_owned());
+        assert_eq!(types, ["payment_started", "transfer_started", "order_complete", "order_failed", "test"]);
+        assert_eq!(Event::decode(Provider::Wert, &wert_account("login", "c")).unwrap().type_name(), "login");
+
+        let postback = Postback::new().additional_field("0", "customer-7");
+        for body in [postback.json(), postback.form()] {
+            let purchase = Event::decode(Provider::Kriptomat, &body).unwrap().completed_purchase().unwrap().unwrap();
+            assert_eq!(purchase.fiat.to_string(), "180.40 EUR");
+            assert_eq!(purchase.customer.to_string(), "customer-7");
+        }
+        assert_ne!(Postback::new().uuid(), Postback::new().uuid());
+    }
+}

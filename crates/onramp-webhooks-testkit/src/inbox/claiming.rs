@@ -1,0 +1,210 @@
+//! What is due, in which order, and never two of one order.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{Arc, Mutex};
+
+use onramp_webhooks::identity::{DedupKey, Stage};
+use onramp_webhooks::inbox::{ClaimedDelivery, NewDelivery, Recorded, Settled, State};
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
+
+use super::tools::{at, complete, dead, ids, keyless, login, order_event, parked, received, retry, saying, started};
+use super::{Fixture, Store};
+
+pub(super) async fn brings_what_was_recorded(store: &Store) {
+    let inbox = store.open().await;
+    let mut new = received(started("A"), 7);
+    new.endpoint = "sandbox".into();
+    let id = inbox.new_id(new.clone()).await;
+    let claimed = inbox.one_due(8).await;
+    assert_eq!((claimed.lease.id, claimed.attempt, claimed.stale, claimed.duplicates), (id, 1, false, 0));
+    assert_eq!((&*claimed.endpoint, claimed.provider, claimed.key), ("sandbox", new.provider, new.key));
+    assert_eq!((claimed.received_at, claimed.body), (at(7), new.body));
+    let record = inbox.see(id).await;
+    assert_eq!((record.state.as_str(), record.due_at), ("leased", Some(at(38))));
+}
+
+pub(super) async fn first_received_first_up_to_the_limit(store: &Store) {
+    let inbox = store.open().await;
+    let mut recorded = Vec::new();
+    for number in 0..10 {
+        // The clock may have gone back meanwhile: what counts is who came first.
+        recorded.push(inbox.new_id(received(complete(&format!("{number}")), 10 - number)).await);
+    }
+    assert!(inbox.claims(20, 0).await.deliveries.is_empty());
+    for expected in recorded.chunks(4) {
+        assert_eq!(ids(&inbox.claims(20, 4).await.deliveries), expected);
+    }
+    assert!(inbox.claims(20, 4).await.deliveries.is_empty());
+}
+
+pub(super) async fn never_two_of_one_order(store: &Store) {
+    let inbox = store.open().await;
+    let a1 = inbox.new_id(started("A")).await;
+    let a2 = inbox.new_id(complete("A")).await;
+    let b1 = inbox.new_id(started("B")).await;
+    let a3 = inbox.new_id(order_event("A", "order_refunded", Stage::UNPLACED)).await;
+    let first = inbox.due(0).await;
+    assert_eq!(ids(&first), [a1, b1]);
+    let b2 = inbox.new_id(complete("B")).await;
+    assert!(inbox.due(1).await.is_empty(), "both orders are busy");
+    let (a, b) = (first[0].lease, first[1].lease);
+    assert!(inbox.end(2, b, Settled::Handled).await);
+    assert_eq!(ids(&inbox.due(2).await), [b2]);
+    assert!(inbox.end(3, a, Settled::Handled).await);
+    let second = inbox.one_due(3).await;
+    assert_eq!(second.lease.id, a2);
+    assert!(inbox.end(4, second.lease, Settled::Handled).await);
+    assert_eq!(inbox.one_due(4).await.lease.id, a3);
+}
+
+pub(super) async fn the_limit_is_filled_past_a_busy_order(store: &Store) {
+    let inbox = store.open().await;
+    let stages = (0..20).map(|number| order_event("A", &format!("state_{number}"), Stage::UNPLACED));
+    let mut busy = Vec::new();
+    for event in stages {
+        busy.push(inbox.new_id(event).await);
+    }
+    let others = [inbox.new_id(complete("B")).await, inbox.new_id(complete("C")).await];
+    assert_eq!(ids(&inbox.claims(0, 3).await.deliveries), [busy[0], others[0], others[1]]);
+}
+
+pub(super) async fn a_failed_event_does_not_hold_back_its_order(store: &Store) {
+    goes_on_after(store, retry(1_000)).await;
+    goes_on_after(store, dead()).await;
+}
+
+pub(super) async fn a_parked_event_does_not_hold_back_its_order(store: &Store) {
+    goes_on_after(store, parked(1_000)).await;
+}
+
+async fn goes_on_after(store: &Store, outcome: Settled) {
+    let inbox = store.open().await;
+    inbox.led_to(0, started("A"), outcome).await;
+    let next = inbox.new_id(complete("A")).await;
+    assert_eq!(inbox.one_due(1).await.lease.id, next);
+}
+
+pub(super) async fn events_without_an_order_run_side_by_side(store: &Store) {
+    let inbox = store.open().await;
+    // An event of an order without any id is about the click, like the events of the account.
+    let mut order = complete("C");
+    order.key = Some(DedupKey::from_parts("wert/click/C".into(), "order_complete".into()));
+    let all = [
+        inbox.new_id(login("C", 100)).await,
+        inbox.new_id(order).await,
+        inbox.new_id(saying_login("C")).await,
+        inbox.new_id(keyless()).await,
+        inbox.new_id(keyless()).await,
+    ];
+    assert_eq!(ids(&inbox.due(0).await), all);
+    let late = inbox.new_id(received(login("C", 200), 100)).await;
+    assert_eq!(inbox.claims(1, 10).await.deliveries[0].lease.id, late);
+}
+
+/// Another account event of the same click.
+fn saying_login(click: &str) -> NewDelivery {
+    let mut new = saying(login(click, 100), format!(r#"{{"type":"logout","click_id":"{click}"}}"#));
+    new.key = Some(DedupKey::from_parts(format!("wert/click/{click}"), format!("logout:{}", new.fingerprint)));
+    new
+}
+
+pub(super) async fn only_what_is_due_is_claimed(store: &Store) {
+    let inbox = store.open().await;
+    let [pending, leased, retrying, parked, ..] = inbox.one_of_each().await;
+    assert_eq!(ids(&inbox.due(20).await), [pending], "at second 20 only what is pending");
+    assert_eq!(ids(&inbox.due(1_000_000).await), [retrying, parked, leased, pending], "one day all that waits for its time");
+}
+
+pub(super) async fn stale_is_what_comes_after_a_later_state(store: &Store) {
+    let stages = [Stage::UNPLACED, Stage::STARTED, Stage::TRANSFERRING, Stage::FINAL];
+    for (earlier, handled) in stages.into_iter().enumerate() {
+        for (later, stage) in stages.into_iter().enumerate() {
+            let inbox = store.open().await;
+            inbox.led_to(0, order_event("A", "handled", handled), Settled::Handled).await;
+            inbox.new_id(order_event("A", "arrives", stage)).await;
+            let expected = stage != Stage::UNPLACED && later < earlier;
+            assert_eq!(inbox.one_due(1).await.stale, expected, "{stage:?} after {handled:?}");
+        }
+    }
+}
+
+pub(super) async fn a_later_state_that_was_not_handled_makes_nothing_stale(store: &Store) {
+    let inbox = store.open().await;
+    inbox.led_to(0, complete("handled"), Settled::Handled).await;
+    for (order, outcome) in [("A", retry(1_000)), ("B", parked(1_000)), ("C", dead())] {
+        inbox.led_to(0, complete(order), outcome).await;
+        inbox.new_id(started(order)).await;
+        let claimed = inbox.one_due(1).await;
+        assert!(!claimed.stale, "after {order}");
+        assert!(inbox.end(1, claimed.lease, Settled::Handled).await);
+    }
+}
+
+pub(super) async fn says_when_the_next_falls_due(store: &Store) {
+    let inbox = store.open().await;
+    assert_eq!(inbox.claims(0, 1).await.next_due, None);
+    inbox.led_to(0, complete("A"), parked(50)).await;
+    inbox.led_to(0, complete("B"), retry(40)).await;
+    assert_eq!(inbox.claims(1, 1).await.next_due, Some(at(40)));
+    inbox.new_id(complete("C")).await;
+    assert_eq!(inbox.claims(2, 1).await.next_due, Some(at(32)), "the lease of this very claim");
+    let claims = inbox.claims(45, 10).await;
+    assert_eq!((claims.deliveries.len(), claims.next_due), (2, Some(at(50))));
+    for claimed in claims.deliveries {
+        assert!(inbox.end(46, claimed.lease, Settled::Handled).await);
+    }
+    let last = inbox.one_due(50).await;
+    assert!(inbox.end(50, last.lease, Settled::Handled).await);
+    assert_eq!(inbox.claims(51, 10).await.next_due, None);
+}
+
+pub(super) async fn many_claimers_get_each_delivery_once(store: &Store) {
+    let inbox = store.open().await;
+    let mut recorded = BTreeSet::new();
+    for number in 0..500 {
+        recorded.insert(inbox.new_id(complete(&format!("{number:03}"))).await);
+    }
+    let taken: Vec<_> = claimers(&inbox, 500).await.into_iter().map(|claimed| claimed.lease.id).collect();
+    assert_eq!(taken.len(), 500, "some were handed out twice, or not at all");
+    assert_eq!(BTreeSet::from_iter(taken), recorded);
+}
+
+pub(super) async fn many_claimers_never_hold_two_of_one_order(store: &Store) {
+    let inbox = store.open().await;
+    for number in 0..250 {
+        let event = order_event(&format!("{:02}", number % 50), &format!("state_{}", number / 50), Stage::UNPLACED);
+        assert!(matches!(inbox.tell(event).await, Recorded::New(_)));
+    }
+    assert_eq!(claimers(&inbox, 250).await.len(), 250);
+}
+
+/// Claims and completes in eight tasks until `expected` deliveries are handled. Panics when two of one order are held at the same time.
+async fn claimers(inbox: &Fixture, expected: u64) -> Vec<ClaimedDelivery> {
+    let barrier = Arc::new(Barrier::new(8));
+    let busy: Arc<Mutex<HashSet<String>>> = Arc::default();
+    let claimer = || {
+        let (inbox, barrier, busy) = (inbox.clone(), Arc::clone(&barrier), Arc::clone(&busy));
+        async move {
+            barrier.wait().await;
+            let mut all = Vec::new();
+            while inbox.counts().await.unwrap().of(State::Handled) < expected {
+                tokio::task::yield_now().await;
+                for claimed in inbox.claims(1, 7).await.deliveries {
+                    let order = claimed.key.as_ref().unwrap().subject().to_owned();
+                    assert!(busy.lock().unwrap().insert(order.clone()), "two of {order} at the same time");
+                    tokio::task::yield_now().await;
+                    busy.lock().unwrap().remove(&order);
+                    assert!(inbox.end(1, claimed.lease, Settled::Handled).await);
+                    all.push(claimed);
+                }
+            }
+            all
+        }
+    };
+    let mut running = JoinSet::new();
+    for _ in 0..8 {
+        running.spawn(claimer());
+    }
+    running.join_all().await.concat()
+}

@@ -1,0 +1,219 @@
+//! The conformance suite of the trait [`Inbox`](onramp_webhooks::Inbox).
+//!
+//! [`inbox_suite!`](crate::inbox_suite) turns every case into a test; [`cases`] lists them to be run in other ways.
+
+mod claiming;
+mod fixture;
+mod leasing;
+mod looking;
+mod pruning;
+mod quarantining;
+mod rearming;
+mod recording;
+mod replaying;
+mod settling;
+mod tools;
+mod waking;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use onramp_webhooks::inbox::QuarantineBound;
+use tokio::runtime;
+
+pub use self::fixture::{Fixture, Store};
+
+/// No case takes this long; one that does hangs.
+const HANGS: Duration = Duration::from_secs(60);
+
+/// One promise of the trait, and how to find out whether a store keeps it.
+#[derive(Clone, Copy)]
+pub struct InboxCase {
+    name: &'static str,
+    run: for<'a> fn(&'a Store) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>,
+}
+
+impl InboxCase {
+    /// The case's name: `recording::the_same_again_is_a_duplicate`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Tries the promise on fresh inboxes of `store`, on a runtime with several threads if there should be real races.
+    ///
+    /// # Panics
+    /// When the promise is broken.
+    pub async fn run(&self, store: &Store) {
+        (self.run)(store).await;
+    }
+}
+
+impl fmt::Debug for InboxCase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("InboxCase").field(&self.name).finish()
+    }
+}
+
+/// Runs the case called `name`, on a runtime of its own; what the tests of [`inbox_suite!`](crate::inbox_suite) call.
+///
+/// # Panics
+/// When the promise is broken, or there is no such case.
+pub fn run<F, O>(name: &str, open: F)
+where
+    F: Fn(QuarantineBound) -> O + Send + Sync + 'static,
+    O: Future<Output = Fixture> + Send + 'static,
+{
+    let case = cases().find(|case| case.name == name).expect("the suite has the case");
+    let runtime = runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().expect("a runtime");
+    let store = Store::new(open);
+    let ended = runtime.block_on(async { tokio::time::timeout(HANGS, case.run(&store)).await });
+    assert!(ended.is_ok(), "did not end within {HANGS:?}");
+}
+
+macro_rules! suite {
+    (($dollar:tt) $($module:ident { $($case:ident,)+ })+) => {
+        /// All cases, in the order of the trait's methods.
+        pub fn cases() -> impl Iterator<Item = InboxCase> {
+            [$($(InboxCase {
+                name: concat!(stringify!($module), "::", stringify!($case)),
+                run: |store| Box::pin($module::$case(store)),
+            },)+)+].into_iter()
+        }
+
+        /// One test for every promise of the trait [`Inbox`](onramp_webhooks::Inbox).
+        ///
+        /// Takes a function that opens an empty inbox which keeps at most so much junk:
+        /// `async fn open(bound: QuarantineBound) -> Fixture`. The tests run at the same time, so no two of these inboxes may share
+        /// what they store.
+        #[macro_export]
+        macro_rules! inbox_suite {
+            ($dollar open:expr) => {
+                $(
+                    mod $module {
+                        #[allow(unused_imports, reason = "whatever the function that opens needs")]
+                        use super::*;
+
+                        $(
+                            #[test]
+                            fn $case() {
+                                $dollar crate::inbox::run(concat!(stringify!($module), "::", stringify!($case)), $dollar open);
+                            }
+                        )+
+                    }
+                )+
+            };
+        }
+    };
+}
+
+suite! {
+    ($)
+    recording {
+        a_first_delivery_is_new_and_pending,
+        the_same_again_is_a_duplicate,
+        another_body_is_a_conflict_and_the_first_stands,
+        a_conflicting_body_is_kept_once,
+        a_conflict_leaves_a_handled_first_alone,
+        an_expired_key_is_new_again,
+        a_key_without_end_counts_for_ever,
+        without_a_key_nothing_is_a_duplicate,
+        both_halves_make_the_key,
+        a_duplicate_arms_a_failed_first_again,
+        a_duplicate_arms_a_dead_first_again,
+        a_duplicate_of_any_other_first_only_counts,
+        a_duplicate_leaves_a_leased_first_to_its_worker,
+        of_many_copies_at_once_one_is_new,
+        of_many_bodies_at_once_one_is_new_and_each_other_kept_once,
+        many_at_once_are_all_kept,
+        ids_grow_with_arrival,
+    }
+    claiming {
+        brings_what_was_recorded,
+        first_received_first_up_to_the_limit,
+        never_two_of_one_order,
+        the_limit_is_filled_past_a_busy_order,
+        a_failed_event_does_not_hold_back_its_order,
+        a_parked_event_does_not_hold_back_its_order,
+        events_without_an_order_run_side_by_side,
+        only_what_is_due_is_claimed,
+        stale_is_what_comes_after_a_later_state,
+        a_later_state_that_was_not_handled_makes_nothing_stale,
+        says_when_the_next_falls_due,
+        many_claimers_get_each_delivery_once,
+        many_claimers_never_hold_two_of_one_order,
+    }
+    leasing {
+        an_expired_lease_is_claimed_again_with_a_greater_fence,
+        an_expired_lease_holds_its_order_no_longer,
+        a_renewed_lease_lasts,
+        renewing_a_lost_lease_says_so,
+        an_old_fence_ends_nothing,
+        an_expired_lease_that_nobody_took_still_counts,
+        a_lease_ends_once,
+        one_lost_lease_does_not_spoil_the_others,
+        a_clock_that_goes_back_loses_and_doubles_nothing,
+    }
+    settling {
+        handled_is_for_good,
+        a_retry_waits_for_its_time,
+        a_parked_one_waits_and_costs_no_attempt,
+        a_dead_letter_waits_for_a_person,
+        a_released_one_is_due_at_once_and_costs_no_attempt,
+        attempts_are_counted_over_all_outcomes,
+    }
+    quarantining {
+        what_lies_in_quarantine_is_not_claimed,
+        the_oldest_junk_goes_beyond_the_number,
+        the_oldest_junk_goes_beyond_the_bytes,
+        nothing_but_junk_ever_goes,
+        what_went_is_new_again,
+        junk_that_was_armed_is_junk_no_more,
+    }
+    looking {
+        a_body_comes_back_to_the_byte,
+        what_is_not_there_is_none,
+        lists_are_newest_first_and_without_bodies,
+        lists_fit_their_filter,
+        pages_follow_each_other,
+        counts_know_every_state,
+        a_healthy_inbox_says_so,
+    }
+    rearming {
+        what_ended_is_pending_again,
+        what_waits_is_due_at_once,
+        what_a_worker_holds_is_refused,
+        what_is_not_there_is_not_found,
+        what_was_pruned_is_refused,
+        a_reread_one_takes_its_identity,
+        a_reread_duplicate_goes_and_is_counted,
+        a_reread_duplicate_arms_a_dead_first,
+        a_reread_conflict_is_kept_as_one,
+        an_id_is_never_used_again,
+    }
+    pruning {
+        bodies_go_and_keys_stay,
+        what_has_no_key_any_more_goes_whole,
+        nothing_else_is_touched,
+        the_newest_id_stays_taken,
+        many_go_in_rounds,
+    }
+    waking {
+        a_new_delivery_wakes,
+        what_was_recorded_before_wakes,
+        the_end_of_a_lease_wakes,
+        a_replay_wakes,
+        a_duplicate_that_arms_wakes,
+    }
+    replaying {
+        every_state_that_allows_it_falls_due,
+        what_was_handled_has_to_be_asked_for,
+        what_a_worker_holds_what_is_not_there_and_what_was_pruned_is_refused,
+        what_can_be_read_now_is_handled,
+        what_still_cannot_be_read_stays,
+        what_came_again_meanwhile_goes,
+        what_contradicts_is_kept_as_a_conflict,
+    }
+}

@@ -1,0 +1,91 @@
+//! Replay, the operation for people, over this store.
+
+use onramp_webhooks::identity::Stage;
+use onramp_webhooks::inbox::{DeliveryId, InboxErrorKind, Quarantine, ReplayScope, Replayed, Retention, Settled, State, replay};
+
+use super::tools::{LEASE, at, complete, quarantined, saying};
+use super::{Fixture, Store};
+
+pub(super) async fn every_state_that_allows_it_falls_due(store: &Store) {
+    let inbox = store.open().await;
+    let [pending, _, retrying, parked, _, dead, _, kept] = inbox.one_of_each().await;
+    for id in [pending, retrying, parked, dead, kept] {
+        assert_eq!(replayed(&inbox, id, ReplayScope::Unhandled).await, Ok(Replayed::Due));
+        assert_eq!((inbox.state(id).await, inbox.see(id).await.attempts), (State::Pending, 0));
+    }
+    assert_eq!(inbox.due(20).await.len(), 5);
+}
+
+pub(super) async fn what_was_handled_has_to_be_asked_for(store: &Store) {
+    let inbox = store.open().await;
+    let id = inbox.led_to(0, complete("A"), Settled::Handled).await;
+    assert_eq!(replayed(&inbox, id, ReplayScope::Unhandled).await, Err(InboxErrorKind::Refused));
+    assert!(inbox.due(1).await.is_empty());
+    assert_eq!(replayed(&inbox, id, ReplayScope::EvenHandled).await, Ok(Replayed::Due));
+    assert_eq!(inbox.one_due(1).await.attempt, 1);
+}
+
+pub(super) async fn what_a_worker_holds_what_is_not_there_and_what_was_pruned_is_refused(store: &Store) {
+    let inbox = store.open().await;
+    let [_, leased, _, _, handled, ..] = inbox.one_of_each().await;
+    assert_eq!(inbox.prune(at(1_000), Retention::new(LEASE)).await.unwrap(), 1);
+    for scope in [ReplayScope::Unhandled, ReplayScope::EvenHandled] {
+        assert_eq!(replayed(&inbox, leased, scope).await, Err(InboxErrorKind::Refused));
+        assert_eq!(replayed(&inbox, handled, scope).await, Err(InboxErrorKind::Refused));
+        assert_eq!(replayed(&inbox, DeliveryId::from_i64(999), scope).await, Err(InboxErrorKind::NotFound));
+    }
+}
+
+/// The body of an event that this version can read, whatever the one did that recorded it.
+const READABLE: &str = r#"{"type":"order_complete","click_id":"C","order":{"id":"A","base":"BTC","base_amount":"0.1","quote":"EUR",
+    "quote_amount":"9000","address":"bc1","transaction_id":"T"}}"#;
+
+pub(super) async fn what_can_be_read_now_is_handled(store: &Store) {
+    let inbox = store.open().await;
+    for quarantine in [Quarantine::misfit("order: unknown field"), Quarantine::junk("an old mistake")] {
+        let inbox = store.open().await;
+        let id = inbox.new_id(quarantined(READABLE, quarantine)).await;
+        assert_eq!(replayed(&inbox, id, ReplayScope::Unhandled).await, Ok(Replayed::Due));
+        let record = inbox.see(id).await;
+        assert_eq!((record.event_type.as_deref(), record.stage), (Some("order_complete"), Some(Stage::FINAL)));
+        assert_eq!(record.key.unwrap().to_string(), "wert/order/A/order_complete");
+        let claimed = inbox.one_due(1).await;
+        assert_eq!((claimed.lease.id, &claimed.body[..]), (id, READABLE.as_bytes()));
+    }
+    assert!(inbox.everything().await.is_empty());
+}
+
+pub(super) async fn what_still_cannot_be_read_stays(store: &Store) {
+    let inbox = store.open().await;
+    for (body, quarantine) in
+        [("{", Quarantine::junk("not JSON")), (r#"{"type":"order_complete"}"#, Quarantine::misfit("order: missing"))]
+    {
+        let id = inbox.new_id(quarantined(body, quarantine)).await;
+        let replayed = replayed(&inbox, id, ReplayScope::Unhandled).await;
+        assert!(matches!(replayed, Ok(Replayed::StillUnreadable { .. })), "{replayed:?}");
+        assert_eq!(inbox.state(id).await, State::Quarantined);
+    }
+    assert!(inbox.due(1).await.is_empty());
+}
+
+pub(super) async fn what_came_again_meanwhile_goes(store: &Store) {
+    let inbox = store.open().await;
+    let id = inbox.new_id(quarantined(READABLE, Quarantine::misfit("order: unknown field"))).await;
+    let first = inbox.new_id(saying(complete("A"), READABLE)).await;
+    assert_eq!(replayed(&inbox, id, ReplayScope::Unhandled).await, Ok(Replayed::Duplicate { first }));
+    assert!(inbox.is_gone(id).await);
+    assert_eq!(inbox.see(first).await.duplicates, 1);
+}
+
+pub(super) async fn what_contradicts_is_kept_as_a_conflict(store: &Store) {
+    let inbox = store.open().await;
+    let id = inbox.new_id(quarantined(READABLE, Quarantine::misfit("order: unknown field"))).await;
+    let first = inbox.new_id(complete("A")).await;
+    assert_eq!(replayed(&inbox, id, ReplayScope::Unhandled).await, Ok(Replayed::Conflict { first }));
+    let counts = inbox.counts().await.unwrap();
+    assert_eq!((counts.of(State::Conflict), counts.of(State::Quarantined), counts.of(State::Pending)), (1, 0, 1));
+}
+
+async fn replayed(inbox: &Fixture, id: DeliveryId, scope: ReplayScope) -> Result<Replayed, InboxErrorKind> {
+    replay(&**inbox.inbox(), id, scope, at(2)).await.map_err(|error| error.kind())
+}

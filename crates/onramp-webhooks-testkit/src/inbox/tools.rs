@@ -1,0 +1,199 @@
+//! What the cases are written with. A call that fails where it must not is a panic, which is how a case speaks.
+
+use std::future::Future;
+use std::time::Duration;
+
+use bytes::Bytes;
+use onramp_webhooks::Provider;
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::fingerprint::Fingerprint;
+use onramp_webhooks::identity::{DedupKey, Stage};
+use onramp_webhooks::inbox::{
+    ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Filter, Lease, NewDelivery, Quarantine, Record, Recorded, Settled,
+    Settlement, State,
+};
+
+use super::Fixture;
+
+/// How long claims last here.
+pub(super) const LEASE: Duration = Duration::from_secs(30);
+
+/// Longer than anything takes that does not wait for something.
+const SOON: Duration = Duration::from_secs(5);
+
+/// The moment `seconds` after this suite's beginning of time.
+pub(super) const fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(1_700_000_000_000 + seconds * 1_000)
+}
+
+/// Awaits what must come without any further doing.
+pub(super) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(SOON, future).await.unwrap_or_else(|_| panic!("{what} did not come within {SOON:?}"))
+}
+
+/// An event about an order, received at second zero.
+pub(super) fn order_event(order: &str, event_type: &str, stage: Stage) -> NewDelivery {
+    let body = format!(r#"{{"type":"{event_type}","order":{{"id":"{order}"}}}}"#);
+    let mut new = NewDelivery::new("wert", Provider::Wert, at(0), body.into());
+    new.event_type = Some(event_type.into());
+    new.key = Some(DedupKey::from_parts(format!("wert/order/{order}"), event_type.into()));
+    new.stage = Some(stage);
+    new
+}
+
+pub(super) fn complete(order: &str) -> NewDelivery {
+    order_event(order, "order_complete", Stage::FINAL)
+}
+
+pub(super) fn started(order: &str) -> NewDelivery {
+    order_event(order, "payment_started", Stage::STARTED)
+}
+
+/// An event that belongs to no order, and whose key counts until second `expires`.
+pub(super) fn login(click: &str, expires: i64) -> NewDelivery {
+    let body = format!(r#"{{"type":"login","click_id":"{click}"}}"#);
+    let mut new = NewDelivery::new("wert", Provider::Wert, at(0), body.into());
+    new.event_type = Some("login".into());
+    new.key = Some(DedupKey::from_parts(format!("wert/click/{click}"), format!("login:{}", new.fingerprint)));
+    new.key_expires_at = Some(at(expires));
+    new
+}
+
+/// An event that is never a duplicate.
+pub(super) fn keyless() -> NewDelivery {
+    let mut new = NewDelivery::new("wert", Provider::Wert, at(0), Bytes::from_static(br#"{"type":"test"}"#));
+    new.event_type = Some("test".into());
+    new
+}
+
+/// A body that could not be read, keyed as the receiver does it.
+pub(super) fn quarantined(body: impl Into<Bytes>, quarantine: Quarantine) -> NewDelivery {
+    let mut new = NewDelivery::new("wert", Provider::Wert, at(0), body.into());
+    new.key = Some(DedupKey::from_parts("wert/quarantine/".into(), new.fingerprint.to_string()));
+    new.quarantine = Some(quarantine);
+    new
+}
+
+pub(super) fn junk(body: impl Into<Bytes>) -> NewDelivery {
+    quarantined(body, Quarantine::junk("not JSON: line 1, column 1"))
+}
+
+pub(super) fn misfit(body: impl Into<Bytes>) -> NewDelivery {
+    quarantined(body, Quarantine::misfit("order: missing"))
+}
+
+/// The same event with another body.
+pub(super) fn saying(mut new: NewDelivery, body: impl Into<Bytes>) -> NewDelivery {
+    new.body = body.into();
+    new.fingerprint = Fingerprint::of(&new.body);
+    new
+}
+
+/// The same event, received at second `seconds`.
+pub(super) fn received(mut new: NewDelivery, seconds: i64) -> NewDelivery {
+    new.received_at = at(seconds);
+    new
+}
+
+/// All that a record tells, for comparison.
+pub(super) fn told(record: &Record) -> String {
+    let key = record.key.as_ref().map(ToString::to_string);
+    format!("{record:?} {key:?} {:?} {:?} {:?}", record.fingerprint, record.note, record.body)
+}
+
+pub(super) fn ids(claimed: &[ClaimedDelivery]) -> Vec<DeliveryId> {
+    claimed.iter().map(|claimed| claimed.lease.id).collect()
+}
+
+pub(super) fn retry(seconds: i64) -> Settled {
+    Settled::Retry { at: at(seconds), error: "out of order".into() }
+}
+
+pub(super) fn parked(seconds: i64) -> Settled {
+    Settled::Parked { until: at(seconds), reason: "no such customer yet".into() }
+}
+
+pub(super) fn dead() -> Settled {
+    Settled::Dead { error: "refused for good".into() }
+}
+
+impl Fixture {
+    pub(super) async fn tell(&self, new: NewDelivery) -> Recorded {
+        self.record(new).await.unwrap()
+    }
+
+    /// Records what must be new.
+    pub(super) async fn new_id(&self, new: NewDelivery) -> DeliveryId {
+        let shown = format!("{:?} {:?}", new.event_type, new.key);
+        match self.tell(new).await {
+            Recorded::New(id) => id,
+            recorded => panic!("{shown} is {recorded:?}, and should be new"),
+        }
+    }
+
+    pub(super) async fn claims(&self, seconds: i64, limit: usize) -> Claims {
+        self.claim(at(seconds), ClaimRequest::new(limit, LEASE)).await.unwrap()
+    }
+
+    /// Claims all that is due.
+    pub(super) async fn due(&self, seconds: i64) -> Vec<ClaimedDelivery> {
+        self.claims(seconds, 10_000).await.deliveries
+    }
+
+    /// Claims the one that must be due.
+    pub(super) async fn one_due(&self, seconds: i64) -> ClaimedDelivery {
+        let mut due = self.due(seconds).await;
+        assert_eq!(due.len(), 1, "one should be due: {due:?}");
+        due.remove(0)
+    }
+
+    /// Ends a lease, and answers whether it was held.
+    pub(super) async fn end(&self, seconds: i64, lease: Lease, outcome: Settled) -> bool {
+        let lost = self.settle(at(seconds), vec![Settlement::new(lease, outcome)]).await.unwrap();
+        assert!(lost.is_empty() || lost == [lease], "an answer about another lease: {lost:?}");
+        lost.is_empty()
+    }
+
+    /// Records `new`, claims it at second `seconds` and ends it with `outcome` in the same second. Nothing else may be due.
+    pub(super) async fn led_to(&self, seconds: i64, new: NewDelivery, outcome: Settled) -> DeliveryId {
+        let id = self.new_id(new).await;
+        let claimed = self.one_due(seconds).await;
+        assert_eq!(claimed.lease.id, id);
+        assert!(self.end(seconds, claimed.lease, outcome).await, "the lease was lost");
+        id
+    }
+
+    pub(super) async fn see(&self, id: DeliveryId) -> Record {
+        self.show(id).await.unwrap().unwrap_or_else(|| panic!("delivery {id} is gone"))
+    }
+
+    pub(super) async fn state(&self, id: DeliveryId) -> State {
+        self.see(id).await.state
+    }
+
+    pub(super) async fn is_gone(&self, id: DeliveryId) -> bool {
+        self.show(id).await.unwrap().is_none()
+    }
+
+    pub(super) async fn everything(&self) -> Vec<Record> {
+        self.list(Filter::all().limit(10_000)).await.unwrap()
+    }
+
+    /// One delivery of every state, in the order of [`State::ALL`]; some time after second 10, when the failed ones are not due yet.
+    pub(super) async fn one_of_each(&self) -> [DeliveryId; 8] {
+        let handled = self.led_to(0, complete("handled"), Settled::Handled).await;
+        let dead = self.led_to(0, complete("dead"), dead()).await;
+        let retrying = self.led_to(0, complete("retrying"), retry(1_000)).await;
+        let parked = self.led_to(0, complete("parked"), parked(2_000)).await;
+        let quarantined = self.new_id(misfit("{}")).await;
+        let kept = match self.tell(saying(complete("handled"), "another")).await {
+            Recorded::Conflict { kept, .. } => kept,
+            recorded => panic!("a conflict is {recorded:?}"),
+        };
+        let leased = self.new_id(complete("leased")).await;
+        let claimed = self.claim(at(10), ClaimRequest::new(1, Duration::from_secs(3_000))).await.unwrap().deliveries;
+        assert_eq!(ids(&claimed), [leased]);
+        let pending = self.new_id(complete("pending")).await;
+        [pending, leased, retrying, parked, handled, dead, quarantined, kept]
+    }
+}

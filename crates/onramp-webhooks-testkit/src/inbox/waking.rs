@@ -1,0 +1,64 @@
+//! A worker that waits is woken by what falls due.
+
+use std::future::Future;
+
+use onramp_webhooks::inbox::{Recorded, Replayed, Settled};
+
+use super::tools::{complete, dead, misfit, soon};
+use super::{Fixture, Store};
+
+pub(super) async fn a_new_delivery_wakes(store: &Store) {
+    let inbox = quiet(store).await;
+    wakes(&inbox, async { assert!(matches!(inbox.tell(complete("A")).await, Recorded::New(_))) }).await;
+}
+
+pub(super) async fn what_was_recorded_before_wakes(store: &Store) {
+    let inbox = quiet(store).await;
+    inbox.new_id(complete("A")).await;
+    soon("waking", inbox.wait_for_work()).await;
+}
+
+pub(super) async fn the_end_of_a_lease_wakes(store: &Store) {
+    let inbox = quiet(store).await;
+    for outcome in [Settled::Released, Settled::Handled] {
+        inbox.tell(complete("A")).await;
+        let lease = inbox.one_due(0).await.lease;
+        drain(&inbox).await;
+        wakes(&inbox, async { assert!(inbox.end(0, lease, outcome).await) }).await;
+    }
+}
+
+pub(super) async fn a_replay_wakes(store: &Store) {
+    let inbox = quiet(store).await;
+    let id = inbox.new_id(misfit("{}")).await;
+    drain(&inbox).await;
+    wakes(&inbox, async { assert_eq!(inbox.rearm(id, None).await.unwrap(), Replayed::Due) }).await;
+}
+
+pub(super) async fn a_duplicate_that_arms_wakes(store: &Store) {
+    let inbox = quiet(store).await;
+    inbox.led_to(0, complete("A"), dead()).await;
+    drain(&inbox).await;
+    wakes(&inbox, async { assert!(matches!(inbox.tell(complete("A")).await, Recorded::Duplicate { rearmed: true, .. })) }).await;
+}
+
+async fn quiet(store: &Store) -> Fixture {
+    let inbox = store.open().await;
+    drain(&inbox).await;
+    inbox
+}
+
+/// Takes the waking that may be stored, so that the next one is for what comes next.
+async fn drain(inbox: &Fixture) {
+    inbox.new_id(misfit(format!("drain {}", inbox.everything().await.len()))).await;
+    soon("waking", inbox.wait_for_work()).await;
+}
+
+/// Somebody who waits already is woken by what `happens`.
+async fn wakes(inbox: &Fixture, happens: impl Future<Output = ()>) {
+    let waits = inbox.clone();
+    let woken = tokio::spawn(async move { waits.wait_for_work().await });
+    tokio::task::yield_now().await;
+    happens.await;
+    soon("waking", woken).await.unwrap();
+}

@@ -1,0 +1,10 @@
+#![doc = include_str!("../README.md")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a case of a test suite speaks by panicking"
+)]
+
+pub mod events;
+pub mod inbox;

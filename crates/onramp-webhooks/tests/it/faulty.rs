@@ -1,0 +1,117 @@
+//! An inbox that can be made to fail, and to hang.
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::sync::{Arc, Mutex};
+
+use onramp_webhooks::async_trait;
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::inbox::{
+    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, InboxError, InboxErrorKind, Lease, MemoryInbox, NewDelivery, Record,
+    Recorded, Replayed, Retention, Settlement,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Op {
+    Record,
+    Claim,
+    Renew,
+    Settle,
+    Prune,
+    Wait,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    Errors(usize),
+    Hangs,
+}
+
+/// A memory inbox behind a bad line. Clones are the same inbox.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Faulty {
+    inner: Arc<MemoryInbox>,
+    faults: Arc<Mutex<HashMap<Op, Fault>>>,
+}
+
+impl Faulty {
+    /// The next `times` calls of `op` fail, and nothing happens.
+    pub(crate) fn errors(&self, op: Op, times: usize) {
+        self.faults.lock().unwrap().insert(op, Fault::Errors(times));
+    }
+
+    /// Calls of `op` never return, and nothing happens.
+    pub(crate) fn hangs(&self, op: Op) {
+        self.faults.lock().unwrap().insert(op, Fault::Hangs);
+    }
+
+    pub(crate) fn recovers(&self) {
+        self.faults.lock().unwrap().clear();
+    }
+
+    async fn pass(&self, op: Op) -> Result<(), InboxError> {
+        let fault = self.faults.lock().unwrap().get(&op).copied();
+        match fault {
+            None | Some(Fault::Errors(0)) => Ok(()),
+            Some(Fault::Errors(times)) => {
+                self.errors(op, times - 1);
+                Err(InboxError::new(InboxErrorKind::Unavailable, "test"))
+            }
+            Some(Fault::Hangs) => pending().await,
+        }
+    }
+}
+
+#[async_trait]
+impl Inbox for Faulty {
+    async fn record(&self, delivery: NewDelivery) -> Result<Recorded, InboxError> {
+        self.pass(Op::Record).await?;
+        self.inner.record(delivery).await
+    }
+
+    async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, InboxError> {
+        self.pass(Op::Claim).await?;
+        self.inner.claim(now, request).await
+    }
+
+    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, InboxError> {
+        self.pass(Op::Renew).await?;
+        self.inner.renew(leases, until).await
+    }
+
+    async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, InboxError> {
+        self.pass(Op::Settle).await?;
+        self.inner.settle(now, settlements).await
+    }
+
+    async fn wait_for_work(&self) {
+        if self.pass(Op::Wait).await.is_ok() {
+            self.inner.wait_for_work().await;
+        }
+    }
+
+    async fn check(&self) -> Result<(), InboxError> {
+        self.inner.check().await
+    }
+
+    async fn list(&self, filter: Filter) -> Result<Vec<Record>, InboxError> {
+        self.inner.list(filter).await
+    }
+
+    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, InboxError> {
+        self.inner.show(id).await
+    }
+
+    async fn counts(&self) -> Result<Counts, InboxError> {
+        self.inner.counts().await
+    }
+
+    async fn rearm(&self, id: DeliveryId, reread: Option<NewDelivery>) -> Result<Replayed, InboxError> {
+        self.inner.rearm(id, reread).await
+    }
+
+    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, InboxError> {
+        self.pass(Op::Prune).await?;
+        self.inner.prune(now, retention).await
+    }
+}

@@ -1,0 +1,13 @@
+//! The core through its public API: the door, the memory inbox, the worker.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test speaks by panicking")]
+
+mod door;
+mod faulty;
+mod gate;
+mod memory;
+mod metrics;
+mod mutations;
+mod slow;
+mod tools;
+mod worker;

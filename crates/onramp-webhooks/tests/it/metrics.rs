@@ -1,0 +1,219 @@
+//! What is counted, and under which names.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use metrics::{Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use onramp_webhooks::inbox::{ClaimRequest, Inbox, MemoryInbox};
+use onramp_webhooks::{Provider, Wert};
+use onramp_webhooks_testkit::events::{WertOrder, wert_account, wert_test};
+
+use crate::faulty::{Faulty, Op};
+use crate::tools::{Door, endpoint};
+use crate::worker::stage::{Do, Stage, rest};
+
+/// The values of every metric, by name and labels as Prometheus writes them.
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<BTreeMap<String, Vec<f64>>>>);
+
+struct Metric {
+    seen: Seen,
+    name: String,
+}
+
+impl Seen {
+    fn metric(&self, key: &Key) -> Arc<Metric> {
+        let labels: Vec<_> = key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
+        Arc::new(Metric { seen: self.clone(), name: format!("{}{{{}}}", key.name(), labels.join(",")) })
+    }
+
+    /// The counters, and how often each histogram and gauge was written.
+    fn counts(&self) -> BTreeMap<String, usize> {
+        self.0.lock().unwrap().iter().map(|(name, values)| (name.clone(), values.len())).collect()
+    }
+
+    fn values(&self, name: &str) -> Vec<f64> {
+        self.0.lock().unwrap().get(name).cloned().unwrap_or_default()
+    }
+
+    /// Runs `test` with everything in it counted here.
+    fn during(&self, test: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        metrics::with_local_recorder(self, || runtime.block_on(test));
+    }
+}
+
+impl Metric {
+    fn write(&self, value: f64) {
+        self.seen.0.lock().unwrap().entry(self.name.clone()).or_default().push(value);
+    }
+}
+
+impl CounterFn for Metric {
+    fn increment(&self, value: u64) {
+        (0..value).for_each(|_| self.write(1.0));
+    }
+
+    fn absolute(&self, _: u64) {
+        unimplemented!("nothing here sets a counter")
+    }
+}
+
+impl GaugeFn for Metric {
+    fn increment(&self, _: f64) {
+        unimplemented!("nothing here moves a gauge")
+    }
+
+    fn decrement(&self, _: f64) {
+        unimplemented!("nothing here moves a gauge")
+    }
+
+    fn set(&self, value: f64) {
+        self.write(value);
+    }
+}
+
+impl HistogramFn for Metric {
+    fn record(&self, value: f64) {
+        self.write(value);
+    }
+}
+
+impl Recorder for Seen {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::from_arc(self.metric(key))
+    }
+
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(self.metric(key))
+    }
+
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::from_arc(self.metric(key))
+    }
+}
+
+fn expected(counts: &[(&str, usize)]) -> BTreeMap<String, usize> {
+    counts.iter().map(|(name, count)| (format!("onramp_webhooks_{name}"), *count)).collect()
+}
+
+#[test]
+fn the_door_counts_what_arrives() {
+    let seen = Seen::default();
+    seen.during(async {
+        let inbox = Faulty::default();
+        let door = Door::new(Provider::Wert, inbox.clone(), |builder| builder.body_limit(10_000));
+        let order = WertOrder::new();
+        let secret_type = order.event("a type that a stranger chose");
+        for body in [order.complete(), order.complete(), order.fiat("1", "USD").complete(), secret_type, wert_test()] {
+            door.post(body).await;
+        }
+        door.post("{").await;
+        door.post(door.misfit()).await;
+        door.post(vec![b'x'; 20_000]).await;
+        door.send("POST", "/wert/wrong", None, &[], "").await;
+        door.send("POST", "/a/path/that/a/stranger/chose", None, &[], "").await;
+        door.send("GET", &door.path, None, &[], "").await;
+        inbox.errors(Op::Record, 1);
+        door.post(wert_account("login", "C")).await;
+    });
+    assert_eq!(
+        seen.counts(),
+        expected(&[
+            ("received_total{endpoint=wert,provider=wert,type=order_complete,outcome=new}", 1),
+            ("received_total{endpoint=wert,provider=wert,type=order_complete,outcome=duplicate}", 1),
+            ("received_total{endpoint=wert,provider=wert,type=order_complete,outcome=conflict}", 1),
+            ("received_total{endpoint=wert,provider=wert,type=unknown,outcome=new}", 1),
+            ("received_total{endpoint=wert,provider=wert,type=test,outcome=new}", 1),
+            ("received_total{endpoint=wert,provider=wert,type=unreadable,outcome=quarantined}", 2),
+            ("received_total{endpoint=wert,provider=wert,type=unreadable,outcome=too_large}", 1),
+            ("received_total{endpoint=wert,provider=wert,type=unknown,outcome=not_found}", 1),
+            ("received_total{endpoint=,provider=,type=unknown,outcome=not_found}", 1),
+            ("received_total{endpoint=wert,provider=wert,type=unknown,outcome=method_not_allowed}", 1),
+            ("received_total{endpoint=wert,provider=wert,type=login,outcome=not_recorded}", 1),
+            ("ack_seconds{endpoint=wert}", 9),
+            ("non_2xx_total{endpoint=wert,status=404}", 1),
+            ("non_2xx_total{endpoint=,status=404}", 1),
+            ("non_2xx_total{endpoint=wert,status=405}", 1),
+            ("non_2xx_total{endpoint=wert,status=503}", 1),
+        ])
+    );
+}
+
+#[test]
+fn the_door_counts_whom_it_denies_and_how_long_an_answer_takes() {
+    let seen = Seen::default();
+    seen.during(async {
+        let kriptomat = endpoint(Provider::Kriptomat).allow("192.0.2.1".parse().unwrap());
+        let door = Door::with(kriptomat, Provider::Kriptomat, MemoryInbox::new(), |builder| builder);
+        door.post(door.purchase()).await;
+
+        let inbox = Faulty::default();
+        inbox.hangs(Op::Record);
+        let slow = Door::with(Wert::with_path_secret("s3cret").named("slow"), Provider::Wert, inbox, |builder| builder);
+        slow.send("POST", "/slow/s3cret", None, &[], wert_test()).await;
+    });
+    assert_eq!(
+        seen.counts(),
+        expected(&[
+            ("received_total{endpoint=kriptomat,provider=kriptomat,type=unknown,outcome=denied}", 1),
+            ("non_2xx_total{endpoint=kriptomat,status=403}", 1),
+            ("received_total{endpoint=slow,provider=wert,type=test,outcome=not_recorded}", 1),
+            ("non_2xx_total{endpoint=slow,status=503}", 1),
+            ("ack_seconds{endpoint=slow}", 1),
+        ])
+    );
+    let seconds = seen.values("onramp_webhooks_ack_seconds{endpoint=slow}")[0];
+    assert!((4.0..4.1).contains(&seconds), "{seconds}");
+}
+
+#[test]
+fn the_worker_counts_its_attempts() {
+    let seen = Seen::default();
+    let counted = seen.clone();
+    seen.during(async move {
+        let stage = Stage::new();
+        stage.post(WertOrder::new().complete()).await;
+        stage.pass(90);
+        let mut working = stage.worker(|worker| worker.lease(Duration::from_secs(30)));
+        let call = working.call().await;
+        assert_eq!(counted.values("onramp_webhooks_backlog_age_seconds{}"), [90.0]);
+        call.answer(Do::Handle);
+        for what in [Do::Fail, Do::Refuse, Do::Panic, Do::NotYet(Duration::from_secs(1_000))] {
+            stage.post(WertOrder::new().complete()).await;
+            working.call().await.answer(what);
+        }
+        rest().await;
+        stage.pass(10_000);
+        let calls = [working.call().await, working.call().await, working.call().await];
+        for op in [Op::Renew, Op::Claim] {
+            stage.inbox.errors(op, usize::MAX);
+        }
+        stage.pass(30);
+        rest().await;
+        stage.inbox.recovers();
+        let taken = stage.inbox.claim(stage.now(), ClaimRequest::new(10, Duration::from_secs(1_000))).await.unwrap();
+        assert_eq!(taken.deliveries.len(), 3);
+        calls.into_iter().for_each(|call| call.answer(Do::Handle));
+        rest().await;
+    });
+    let mut counts = seen.counts();
+    counts.retain(|name, _| !name.contains("backlog") && !name.contains("ack_") && !name.contains("received"));
+    assert_eq!(
+        counts,
+        expected(&[
+            ("attempts_total{provider=wert,result=handled}", 4),
+            ("attempts_total{provider=wert,result=retry}", 2),
+            ("attempts_total{provider=wert,result=dead}", 1),
+            ("attempts_total{provider=wert,result=parked}", 1),
+            ("handler_seconds{provider=wert}", 8),
+            ("dead_letters_total{provider=wert}", 1),
+            ("leases_lost_total{}", 3),
+        ])
+    );
+}

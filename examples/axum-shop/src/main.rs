@@ -1,0 +1,42 @@
+//! Run with `cargo run -p axum-shop`.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use shop::{Answer, Shop};
+use tokio::net::TcpListener;
+
+fn main() -> ExitCode {
+    shop::run(serve)
+}
+
+async fn serve(shop: Shop) -> std::io::Result<()> {
+    let app = Router::new()
+        .nest("/webhooks", onramp_webhooks_axum::routes(shop.receiver()))
+        .route("/points/{customer}", get(points))
+        .route("/healthz", get(health))
+        .with_state(shop.clone());
+    let listener = TcpListener::from_std(shop.listener()?)?;
+    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).with_graceful_shutdown(shop.stopped()).await
+}
+
+async fn points(State(shop): State<Shop>, Path(customer): Path<String>) -> Response {
+    respond(shop.points(customer).await)
+}
+
+async fn health(State(shop): State<Shop>) -> Response {
+    respond(shop.health().await)
+}
+
+fn respond(answer: Answer) -> Response {
+    match StatusCode::from_u16(answer.status) {
+        Ok(status) => (status, [(CONTENT_TYPE, answer.content_type)], answer.body).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}

@@ -1,0 +1,23 @@
+//! What the shop answers on its own routes, for each framework to send.
+
+use serde::Serialize;
+
+/// A status and a body of JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The content type.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: String,
+}
+
+impl Answer {
+    pub(crate) fn json(status: u16, body: &impl Serialize) -> Self {
+        // What the shop serialises is strings and truths, which never fails.
+        let body = serde_json::to_string(body).unwrap_or_default();
+        Self { status, content_type: "application/json", body }
+    }
+}

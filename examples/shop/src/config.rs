@@ -1,0 +1,135 @@
+//! The shop's configuration, from environment variables.
+
+use std::env::VarError;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use onramp_webhooks::allow_list::AllowList;
+use onramp_webhooks::client_ip::{ClientIp, ForwardingHeader};
+
+/// What the environment says.
+#[derive(Clone)]
+pub struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) database: PathBuf,
+    pub(crate) wert_secret: String,
+    pub(crate) kriptomat_allow: AllowList,
+    pub(crate) client_ip: ClientIp,
+}
+
+/// A variable of the environment that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{variable}: {reason}")]
+pub struct ConfigError {
+    variable: &'static str,
+    reason: String,
+}
+
+impl Config {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// Names the variable that cannot be used, and says why.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_variables(|variable| std::env::var(variable))
+    }
+
+    fn from_variables(get: impl Fn(&str) -> Result<String, VarError>) -> Result<Self, ConfigError> {
+        let variable = |name: &'static str, default: &str| match get(name) {
+            Ok(value) => Ok(Variable { name, value }),
+            Err(VarError::NotPresent) => Ok(Variable { name, value: default.to_owned() }),
+            Err(VarError::NotUnicode(_)) => Err(ConfigError { variable: name, reason: "is not UTF-8".into() }),
+        };
+        let trusted: AllowList = variable("TRUSTED_PROXIES", "")?.parse()?;
+        let header: ForwardingHeader = variable("CLIENT_IP_HEADER", "x-forwarded-for")?.parse()?;
+        Ok(Self {
+            listen: variable("LISTEN", "127.0.0.1:8080")?.parse()?,
+            database: variable("DATABASE_URL", "sqlite://shop.db")?.read(sqlite_file)?,
+            wert_secret: variable("WERT_SECRET", "dev-secret")?.read(secret)?,
+            kriptomat_allow: variable("KRIPTOMAT_ALLOW", "174.138.2.203")?.parse()?,
+            client_ip: ClientIp::behind(trusted, header),
+        })
+    }
+}
+
+impl std::fmt::Debug for Config {
+    /// Leaves the secret out.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config").field("listen", &self.listen).field("database", &self.database).finish_non_exhaustive()
+    }
+}
+
+struct Variable {
+    name: &'static str,
+    value: String,
+}
+
+impl Variable {
+    fn parse<T: FromStr<Err: std::fmt::Display>>(self) -> Result<T, ConfigError> {
+        self.read(|value| value.parse().map_err(|error: T::Err| error.to_string()))
+    }
+
+    fn read<T>(self, read: impl FnOnce(&str) -> Result<T, String>) -> Result<T, ConfigError> {
+        read(&self.value).map_err(|reason| ConfigError { variable: self.name, reason })
+    }
+}
+
+fn secret(value: &str) -> Result<String, String> {
+    if value.is_empty() { Err("is empty".into()) } else { Ok(value.to_owned()) }
+}
+
+/// The file of `sqlite://FILE` or `sqlite:FILE`; what follows a `?` is for other programs that read the same variable.
+fn sqlite_file(url: &str) -> Result<PathBuf, String> {
+    let Some(file) = url.strip_prefix("sqlite:") else {
+        // The rest of the address may hold a password.
+        let scheme = url.split_once(':').map_or("no", |(scheme, _)| scheme);
+        return Err(format!("this shop keeps its data in SQLite, as in sqlite://shop.db; the address given has {scheme} scheme"));
+    };
+    let file = file.strip_prefix("//").unwrap_or(file);
+    let file = file.split_once('?').map_or(file, |(file, _)| file);
+    if file.is_empty() || file.starts_with(':') {
+        return Err("names no file, as sqlite://shop.db does".into());
+    }
+    Ok(file.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(variable: &str, value: &str) -> Result<Config, ConfigError> {
+        Config::from_variables(|name| if name == variable { Ok(value.into()) } else { Err(VarError::NotPresent) })
+    }
+
+    #[test]
+    fn every_form_of_the_database_address_names_the_file() {
+        for (url, file) in [
+            ("sqlite://shop.db", "shop.db"),
+            ("sqlite:shop.db", "shop.db"),
+            ("sqlite://data/shop.db?mode=rwc", "data/shop.db"),
+            ("sqlite:///var/lib/shop.db", "/var/lib/shop.db"),
+            ("sqlite:/var/lib/shop.db", "/var/lib/shop.db"),
+        ] {
+            assert_eq!(config("DATABASE_URL", url).unwrap().database, PathBuf::from(file), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named_and_passwords_are_not_repeated() {
+        for (variable, value) in [
+            ("DATABASE_URL", "postgres://me:hush@db/shop"),
+            ("DATABASE_URL", "shop.db"),
+            ("DATABASE_URL", "sqlite::memory:"),
+            ("DATABASE_URL", "sqlite://?mode=memory"),
+            ("LISTEN", "8080"),
+            ("WERT_SECRET", ""),
+            ("KRIPTOMAT_ALLOW", "kriptomat.io"),
+            ("TRUSTED_PROXIES", "10.0.0.0/33"),
+            ("CLIENT_IP_HEADER", "x forwarded for"),
+        ] {
+            let error = config(variable, value).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{variable}: ")) && !error.contains("hush"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The shop, as its routes see it.
+
+use std::error::Error;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use onramp_webhooks::Receiver;
+use serde_json::json;
+use tokio::task::spawn_blocking;
+
+use crate::stop::Stop;
+use crate::{Answer, Points};
+
+/// A health check that takes longer than this says what there is to say.
+const LONGEST_CHECK: Duration = Duration::from_secs(3);
+
+/// What a framework's routes need. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Shop {
+    pub(crate) receiver: Receiver,
+    pub(crate) points: Points,
+    pub(crate) listener: Arc<Mutex<Option<TcpListener>>>,
+    pub(crate) stop: Stop,
+}
+
+impl Shop {
+    /// Mount this at `/webhooks`.
+    #[must_use]
+    pub fn receiver(&self) -> Receiver {
+        self.receiver.clone()
+    }
+
+    /// The bound listener, in non-blocking mode.
+    ///
+    /// # Errors
+    /// When it was taken before.
+    pub fn listener(&self) -> std::io::Result<TcpListener> {
+        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
+        listener.ok_or_else(|| std::io::Error::other("the listener was taken before"))
+    }
+
+    /// Returns when the server is to accept no more, and to finish what runs.
+    pub fn stopped(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
+        self.stop.clone().stopped()
+    }
+
+    /// Answers `GET /points/{customer}`.
+    pub async fn points(&self, customer: String) -> Answer {
+        let (points, asked) = (self.points.clone(), customer.clone());
+        match spawn_blocking(move || points.of(&asked)).await {
+            Ok(Ok(points)) => Answer::json(200, &json!({ "customer": customer, "points": points })),
+            Ok(Err(error)) => unavailable(&error),
+            Err(error) => unavailable(&error),
+        }
+    }
+
+    /// Answers `GET /healthz`: 200 when the inbox can write.
+    pub async fn health(&self) -> Answer {
+        match tokio::time::timeout(LONGEST_CHECK, self.receiver.inbox().check()).await {
+            Ok(Ok(())) => Answer::json(200, &json!({ "healthy": true })),
+            Ok(Err(error)) => unhealthy(&error.to_string()),
+            Err(_) => unhealthy("the inbox does not answer"),
+        }
+    }
+}
+
+fn unhealthy(reason: &str) -> Answer {
+    tracing::warn!(reason, "unhealthy");
+    Answer::json(503, &json!({ "healthy": false }))
+}
+
+fn unavailable(error: &(dyn Error + 'static)) -> Answer {
+    tracing::error!(error, "the points could not be read");
+    Answer::json(503, &json!({ "error": "the points could not be read" }))
+}

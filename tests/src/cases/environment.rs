@@ -1,0 +1,36 @@
+//! What the shop says to an environment that it cannot use.
+
+use crate::home::Home;
+
+/// On standard error, with an exit code that is not zero, before anything else happens.
+pub async fn a_variable_that_cannot_be_used_is_named(binary: &str) {
+    let home = Home::of(binary);
+    for (variable, value) in [
+        ("LISTEN", "8080"),
+        ("LISTEN", "shop.example:http"),
+        ("DATABASE_URL", "shop.db"),
+        ("DATABASE_URL", "sqlite::memory:"),
+        ("DATABASE_URL", "mysql://localhost/shop"),
+        ("WERT_SECRET", ""),
+        ("KRIPTOMAT_ALLOW", "kriptomat.io"),
+        ("TRUSTED_PROXIES", "10.0.0.0/33"),
+        ("CLIENT_IP_HEADER", "x forwarded for"),
+    ] {
+        let ended = home.launch().env(variable, value).refused().await;
+        assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+        assert!(ended.stderr.contains(variable), "{ended:?}");
+        assert!(ended.stdout.is_empty(), "{ended:?}");
+    }
+    assert!(!home.file().exists());
+}
+
+/// The message says what would be accepted.
+pub async fn another_database_is_refused_without_telling_its_password(binary: &str) {
+    let home = Home::of(binary);
+    let ended = home.launch().env("DATABASE_URL", "postgres://shop:hush-hush@localhost/shop").refused().await;
+    assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+    assert!(
+        ended.stderr.contains("DATABASE_URL") && ended.stderr.contains("postgres") && ended.stderr.contains("sqlite://shop.db")
+    );
+    assert!(!ended.stderr.contains("hush"), "{ended:?}");
+}

@@ -1,0 +1,120 @@
+//! The black-box suite that every shop has to pass, whatever framework it is built on. A shop's integration tests are three lines:
+//!
+//! ```ignore
+//! //! The suite of all shops.
+//!
+//! onramp_webhooks_tests::shop_suite!(env!("CARGO_BIN_EXE_axum-shop"));
+//! ```
+//!
+//! Every case is a test of its own name. It starts the shop as a process, in a folder of its own and on a free port, and talks to it
+//! over HTTP, standard output, signals and its database file. It needs a Unix.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::exhaustive_structs,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "a test that cannot go on fails"
+)]
+
+pub mod cases;
+pub mod client;
+pub mod connection;
+pub mod database;
+pub mod event;
+pub mod fixture;
+pub mod home;
+pub mod shop;
+pub mod wait;
+
+/// Runs one case.
+pub fn run(case: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(case);
+}
+
+/// Makes every case a test for the shop at `$binary`.
+#[macro_export]
+macro_rules! shop_suite {
+    ($binary:expr) => {
+        $crate::shop_suite! { $binary;
+            documented {
+                every_fixture_is_acknowledged_and_handled_once
+                what_comes_again_is_acknowledged_and_only_a_test_is_handled_again
+                points_are_exact_to_the_last_digit
+                strangers_have_no_points
+            }
+            door {
+                a_wrong_secret_finds_nothing
+                a_secret_may_hold_any_character
+                other_methods_are_told_to_post
+                an_address_off_the_list_is_denied_and_the_log_says_why
+                a_trusted_proxy_speaks_for_its_client
+                nobody_else_speaks_for_a_client
+                what_cannot_be_read_is_acknowledged_to_wert_and_refused_to_kriptomat
+                a_body_over_the_limit_is_acknowledged_to_wert_and_refused_to_kriptomat
+                chunked_bodies_are_read
+                a_connection_serves_many_requests
+                a_body_that_stops_is_answered_before_wert_gives_up
+            }
+            same_event {
+                two_hundred_copies_at_once_are_handled_once
+                another_amount_under_the_same_key_changes_nothing
+            }
+            crash {
+                kills_lose_nothing_and_repeat_nothing
+            }
+            faults {
+                a_locked_file_is_told_in_time_and_waited_for
+                #[cfg_attr(not(target_os = "linux"), ignore = "only Linux lets a test limit the files of another process")]
+                a_full_disk_is_told_and_recovered_from
+                a_folder_that_goes_away_is_told_and_found_again
+                a_deleted_file_is_made_anew
+                a_file_that_cannot_be_written_is_refused_at_the_start
+                a_file_that_turns_read_only_is_told_and_recovered_from
+                a_file_that_is_no_database_is_refused_at_the_start
+                a_closed_standard_output_stops_nothing
+            }
+            together {
+                two_shops_on_one_file_handle_every_event_once
+            }
+            stop {
+                a_request_in_flight_is_finished
+                an_idle_connection_holds_nothing_up
+                ctrl_c_is_a_good_end_too
+                half_a_request_holds_nothing_up_for_long
+                a_locked_file_holds_nothing_up_for_long
+                what_was_not_handled_is_handled_at_the_next_start
+            }
+            environment {
+                a_variable_that_cannot_be_used_is_named
+                another_database_is_refused_without_telling_its_password
+            }
+        }
+    };
+    ($binary:expr; $($group:ident { $($(#[$attribute:meta])* $case:ident)+ })+) => {$(
+        mod $group {$(
+            #[test]
+            $(#[$attribute])*
+            fn $case() {
+                $crate::run($crate::cases::$group::$case($binary));
+            }
+        )+}
+    )+};
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_case_is_in_the_suite() {
+        let suite = include_str!("lib.rs");
+        let groups = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/cases")).unwrap();
+        for group in groups {
+            let source = std::fs::read_to_string(group.unwrap().path()).unwrap();
+            for case in source.lines().filter_map(|line| line.strip_prefix("pub async fn ")) {
+                let case = case.split('(').next().unwrap();
+                assert!(suite.lines().any(|line| line.trim() == case), "{case} is not in the suite");
+            }
+        }
+    }
+}
