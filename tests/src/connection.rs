@@ -60,6 +60,12 @@ impl Reply {
         assert_eq!(problem["status"], status);
         assert!(problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
     }
+
+    /// Checks that this asks for another try, because nothing was kept.
+    pub fn assert_not_recorded(&self) {
+        self.assert_problem(503);
+        assert!(self.header("retry-after").unwrap().parse::<u32>().is_ok(), "{self:?}");
+    }
 }
 
 /// A connection to which any bytes can be written.

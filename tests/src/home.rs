@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::database::Database;
-use crate::shop::{Launch, ShopProcess};
+use crate::launch::Launch;
+use crate::shop::ShopProcess;
 
 /// A folder with a shop's database file, and how shops are started in it. The folder goes with this value.
 #[derive(Debug)]

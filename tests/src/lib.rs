@@ -1,6 +1,6 @@
 //! The black-box suite that every shop has to pass, whatever framework it is built on. A shop's integration tests are three lines:
 //!
-//! ```ignore
+//! ```text
 //! //! The suite of all shops.
 //!
 //! onramp_webhooks_tests::shop_suite!(env!("CARGO_BIN_EXE_axum-shop"));
@@ -24,6 +24,9 @@ pub mod database;
 pub mod event;
 pub mod fixture;
 pub mod home;
+pub mod launch;
+mod lines;
+pub mod orders;
 pub mod shop;
 pub mod wait;
 
@@ -41,6 +44,8 @@ macro_rules! shop_suite {
             documented {
                 every_fixture_is_acknowledged_and_handled_once
                 what_comes_again_is_acknowledged_and_only_a_test_is_handled_again
+                the_readme_is_right
+                a_purchase_of_nobody_waits_for_a_person
                 points_are_exact_to_the_last_digit
                 strangers_have_no_points
             }
@@ -70,10 +75,12 @@ macro_rules! shop_suite {
                 a_full_disk_is_told_and_recovered_from
                 a_folder_that_goes_away_is_told_and_found_again
                 a_deleted_file_is_made_anew
-                a_file_that_cannot_be_written_is_refused_at_the_start
-                a_file_that_turns_read_only_is_told_and_recovered_from
                 a_file_that_is_no_database_is_refused_at_the_start
                 a_closed_standard_output_stops_nothing
+            }
+            read_only {
+                a_shop_is_refused_at_the_start
+                a_shop_that_runs_tells_it_and_recovers
             }
             together {
                 two_shops_on_one_file_handle_every_event_once
@@ -118,3 +125,9 @@ mod tests {
         }
     }
 }
+
+/// The code in the README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+#[derive(Debug)]
+pub struct Readme;

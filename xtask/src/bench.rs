@@ -13,9 +13,17 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn run(self, sh: &Shell) -> anyhow::Result<()> {
-        let args = self.args;
-        // The benchmark starts a program beside it, so both have to be there.
-        cmd!(sh, "cargo build --release --package onramp-webhooks-bench").run()?;
-        Ok(cmd!(sh, "cargo run --release --package onramp-webhooks-bench -- {args...}").run()?)
+        run(sh, Some("--release"), &self.args)
     }
+}
+
+/// Shows that every benchmark runs; its figures mean nothing.
+pub(crate) fn smoke(sh: &Shell) -> anyhow::Result<()> {
+    run(sh, None, &["--quick".to_owned()])
+}
+
+fn run(sh: &Shell, profile: Option<&str>, args: &[String]) -> anyhow::Result<()> {
+    // The benchmark starts a program beside it, so both have to be there.
+    cmd!(sh, "cargo build {profile...} --package onramp-webhooks-bench").run()?;
+    Ok(cmd!(sh, "cargo run {profile...} --package onramp-webhooks-bench -- {args...}").run()?)
 }

@@ -6,6 +6,7 @@ use anyhow::bail;
 use clap::Args;
 use xshell::Shell;
 
+use crate::bench;
 use crate::coexist::Coexist;
 use crate::lint;
 use crate::package::Package;
@@ -22,6 +23,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("clippy", lint::clippy),
     ("documentation", lint::documentation),
     ("test", |sh| Test::everything().run(sh)),
+    ("bench", bench::smoke),
     ("coexist", |sh| Coexist {}.run(sh)),
     ("package", |sh| Package {}.run(sh)),
 ];

@@ -51,9 +51,11 @@ async fn recorded(receiver: &Receiver) -> u64 {
     counts.of(DeliveryState::Pending)
 }
 
+type Mount = fn(Router) -> Router;
+
 #[tokio::test]
 async fn at_the_root_below_a_prefix_and_below_two() {
-    let mounts: [(&str, fn(Router) -> Router); 5] = [
+    let mounts: [(&str, Mount); 5] = [
         ("", |routes| Router::new().merge(routes)),
         ("/webhooks", |routes| Router::new().nest("/webhooks", routes)),
         ("/webhooks", |routes| Router::new().nest("/webhooks/", routes)),

@@ -1,10 +1,10 @@
 //! Opening the file with the settings that the promises rest on.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use onramp_webhooks::inbox::{InboxError, InboxErrorKind, QuarantineBound};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::SqliteInbox;
 use crate::error::failed;
@@ -81,9 +81,7 @@ impl SqliteOptions {
         }
         connection.busy_timeout(self.busy_timeout).map_err(failed("open the inbox"))?;
         connection.set_prepared_statement_cache_capacity(64);
-        let mode: String = connection
-            .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
-            .map_err(failed("switch the inbox to write-ahead logging"))?;
+        let mode = self.switch_to_wal(&connection).map_err(failed("switch the inbox to write-ahead logging"))?;
         if mode != "wal" {
             return Err(InboxError::new(InboxErrorKind::Unusable, "switch the inbox to write-ahead logging")
                 .because(format!("this file stays in journal mode {mode:?}; the inbox needs a file on a local disk")));
@@ -101,6 +99,19 @@ impl SqliteOptions {
                 .map_err(failed("open the inbox"))?;
         }
         Ok(connection)
+    }
+
+    /// SQLite itself does not wait here when several open a new file at the same moment.
+    fn switch_to_wal(&self, connection: &Connection) -> rusqlite::Result<String> {
+        let deadline = Instant::now() + self.busy_timeout;
+        loop {
+            match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)) {
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                mode => return mode,
+            }
+        }
     }
 
     /// A connection that reads beside the writer.

@@ -11,7 +11,8 @@ const ROUND: usize = 1_000;
 
 /// Removes bodies of deliveries handled before `now - retention`, and whole deliveries whose key does not count any more.
 ///
-/// Ids grow with the time of arrival, so the look ends at the first delivery that arrived later.
+/// Ids grow with the time of arrival, so the look ends where deliveries arrived later: not at the first one, because the clock may
+/// have been wrong for a while, but after a round of them.
 pub(crate) fn prune(connection: &Connection, now: Timestamp, retention: Retention) -> rusqlite::Result<u64> {
     let cutoff = now.before(retention.handled).as_millis();
     let old = old(connection, now.as_millis(), cutoff)?;
@@ -32,11 +33,12 @@ fn old(connection: &Connection, now: i64, cutoff: i64) -> rusqlite::Result<Vec<(
          FROM onramp_bodies b CROSS JOIN onramp_deliveries d ON d.id = b.id ORDER BY b.id",
     )?;
     let mut rows = oldest_first.query(params![now, State::Handled.as_u8(), cutoff])?;
-    let mut old = Vec::new();
-    while let Some(row) = rows.next()? {
-        if row.get::<_, i64>(0)? >= cutoff || old.len() >= ROUND {
-            break;
-        }
+    let (mut old, mut young) = (Vec::new(), 0);
+    while old.len() < ROUND
+        && young < ROUND
+        && let Some(row) = rows.next()?
+    {
+        young += usize::from(row.get::<_, i64>(0)? >= cutoff);
         if row.get(3)? {
             old.push((row.get(1)?, row.get(2)?));
         }

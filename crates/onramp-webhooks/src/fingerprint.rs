@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use memchr::memchr2;
 use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
 
@@ -29,17 +30,26 @@ impl Fingerprint {
     /// The fingerprint of `body`, which may be any bytes.
     #[must_use]
     pub fn of(body: &[u8]) -> Self {
-        let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
-        let mut hash = Sha256::new();
-        match canonical(body) {
-            Some(canonical) => hash.update(canonical),
-            None => {
-                // No canonical JSON begins with this byte, so that no raw body can pretend to be one.
-                hash.update(b"\0");
-                hash.update(body);
-            }
+        let is_json = serde_json::from_slice::<IgnoredAny>(without_bom(body)).is_ok();
+        if is_json { Self::of_json(body) } else { Self::of_bytes(without_bom(body)) }
+    }
+
+    /// The same, for a body that an event was read from: only an object of JSON begins with a brace then.
+    pub(crate) fn of_decoded(body: &[u8]) -> Self {
+        if without_bom(body).trim_ascii_start().starts_with(b"{") { Self::of_json(body) } else { Self::of(body) }
+    }
+
+    fn of_json(body: &[u8]) -> Self {
+        let body = without_bom(body);
+        match str::from_utf8(body).ok().and_then(canonical) {
+            Some(canonical) => Self(Sha256::digest(canonical).into()),
+            None => Self::of_bytes(body),
         }
-        Self(hash.finalize().into())
+    }
+
+    fn of_bytes(body: &[u8]) -> Self {
+        // No canonical JSON begins with this byte, so that no raw body can pretend to be one.
+        Self(Sha256::new().chain_update(b"\0").chain_update(body).finalize().into())
     }
 
     /// A fingerprint from its stored bytes.
@@ -69,13 +79,15 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// `body` without white space, with sorted members and one way of escaping; `None` if it is not JSON or too deep.
+fn without_bom(body: &[u8]) -> &[u8] {
+    body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)
+}
+
+/// `text`, which is JSON, without white space, with sorted members and one way of escaping; `None` if it is too deep.
 ///
 /// Stores keep fingerprints for ever: this form cannot change.
-fn canonical(body: &[u8]) -> Option<Vec<u8>> {
-    let text = str::from_utf8(body).ok()?;
-    serde_json::from_str::<IgnoredAny>(text).ok()?;
-    let mut writer = Canonical { rest: text, out: Vec::with_capacity(body.len() + body.len() / 16) };
+fn canonical(text: &str) -> Option<Vec<u8>> {
+    let mut writer = Canonical { rest: text, out: Vec::with_capacity(text.len() + text.len() / 16) };
     writer.value(DEEPEST)?;
     Some(writer.out)
 }
@@ -135,7 +147,7 @@ impl Canonical<'_> {
 
     fn string(&mut self) -> Option<()> {
         let content = self.rest.as_bytes().get(1..)?;
-        let end = content.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+        let end = memchr2(b'"', b'\\', content)?;
         if content.get(end) == Some(&b'"') { self.copy(end + 2) } else { self.escaped_string() }
     }
 
@@ -377,7 +389,7 @@ mod tests {
     fn stored_fingerprints_stay_valid() {
         let json = r#"{"type": "login", "order": {"b": [1.50, "\u00e9\/\n"], "a": {}}, "click_id": null}"#;
         assert_eq!(
-            canonical(json.as_bytes()).unwrap(),
+            canonical(json).unwrap(),
             r#"{"click_id":null,"order":{"a":{},"b":[1.50,"é/\u000a"]},"type":"login"}"#.as_bytes()
         );
         for (body, stored) in [

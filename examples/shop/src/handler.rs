@@ -28,10 +28,9 @@ impl Handler for Loyalty {
 
 /// One point per unit of fiat, under the event's own key: a second attempt, after a crash, credits nothing.
 fn credit(points: &Points, delivery: &Delivery, purchase: &CompletedPurchase) -> Result<(), HandlerError> {
-    let Some(customer) = purchase.customer.primary() else {
-        tracing::warn!(delivery = %delivery.id(), "a purchase of nobody we know: no points");
-        return Ok(());
-    };
+    // Somebody paid, and only a person can find out who.
+    let customer =
+        purchase.customer.primary().ok_or_else(|| HandlerError::permanent("a completed purchase that names no customer"))?;
     let key = delivery.key().map_or_else(|| format!("delivery/{}", delivery.id()), ToString::to_string);
     points.credit(&key, customer, &purchase.fiat.amount.to_decimal())?;
     Ok(())

@@ -41,6 +41,39 @@ pub async fn what_comes_again_is_acknowledged_and_only_a_test_is_handled_again(b
     assert_eq!(home.database().points(), fixture::points());
 }
 
+/// What a new user types, and what the README says comes of it.
+pub async fn the_readme_is_right(binary: &str) {
+    let readme = include_str!("../../../README.md");
+    let between = |begin: &str, end: &str| readme.split_once(begin).unwrap().1.split_once(end).unwrap().0;
+    let event = between("curl http://127.0.0.1:8080/webhooks/wert/dev-secret -d '", "'");
+    let line: serde_json::Value = serde_json::from_str(between("```json", "```")).unwrap();
+    let home = Home::of(binary);
+    let shop = home.start().await;
+    for _ in 0..2 {
+        let reply = shop.wert(event).await;
+        assert!(readme.contains(&format!("\n{}\n", String::from_utf8_lossy(&reply.body))));
+    }
+    shop.has_handled(1).await;
+    let points = shop.get("/points/customer-42").await;
+    assert!(readme.contains(&format!("\n{}\n", String::from_utf8_lossy(&points.body))));
+    shop.wert(event.replace("1271.39", "9000")).await.assert_received();
+    home.database().settled().await;
+    let ended = shop.stop().await;
+    assert_eq!(ended.handled(), [line]);
+    assert!(ended.stderr.contains("conflict"), "{}", ended.stderr);
+}
+
+/// A purchase that names no customer is kept for a person, and nobody gets points for it.
+pub async fn a_purchase_of_nobody_waits_for_a_person(binary: &str) {
+    let home = Home::of(binary);
+    let shop = home.start().await;
+    shop.wert(order_complete("1", "", "5")).await.assert_received();
+    home.database().settled().await;
+    let ended = shop.stop().await;
+    assert!(ended.handled().is_empty());
+    assert!(ended.stderr.contains("names no customer"), "{}", ended.stderr);
+}
+
 /// Sums of decimals with many digits, over both providers, as plain numbers.
 pub async fn points_are_exact_to_the_last_digit(binary: &str) {
     let home = Home::of(binary);

@@ -5,6 +5,7 @@ pub mod documented;
 pub mod door;
 pub mod environment;
 pub mod faults;
+pub mod read_only;
 pub mod same_event;
 pub mod stop;
 pub mod together;

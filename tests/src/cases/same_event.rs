@@ -1,27 +1,25 @@
 //! The same event, many times.
 
-use std::sync::Arc;
+use tokio::task::JoinSet;
 
+use crate::connection::Reply;
 use crate::event::order_complete;
 use crate::home::Home;
 
 /// All are acknowledged; one is handled.
 pub async fn two_hundred_copies_at_once_are_handled_once(binary: &str) {
     let home = Home::of(binary);
-    let shop = Arc::new(home.start().await);
-    let copies: Vec<_> = (0..200)
-        .map(|_| {
-            let shop = Arc::clone(&shop);
-            tokio::spawn(async move { shop.wert(order_complete("1", "ada", "250.50")).await })
-        })
-        .collect();
-    for copy in copies {
-        copy.await.unwrap().assert_received();
+    let shop = home.start().await;
+    let mut copies = JoinSet::new();
+    for _ in 0..200 {
+        let client = shop.client.clone();
+        copies.spawn(async move { client.wert(order_complete("1", "ada", "250.50")).await });
     }
+    copies.join_all().await.iter().for_each(Reply::assert_received);
     home.database().settled().await;
     assert_eq!(shop.points("ada").await, "250.5");
     assert_eq!(home.database().deliveries(), 1);
-    assert_eq!(Arc::into_inner(shop).unwrap().stop().await.handled().len(), 1);
+    assert_eq!(shop.stop().await.handled().len(), 1);
 }
 
 /// It is acknowledged and kept beside the first, which stands.

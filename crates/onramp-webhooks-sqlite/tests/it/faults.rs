@@ -1,1 +1,273 @@
-//! x
+//! Locked, full, read-only, broken and vanished files: nothing is acknowledged, and it goes on when they are well again.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use onramp_webhooks::inbox::{ClaimRequest, Inbox, InboxError, InboxErrorKind, Recorded, State};
+use onramp_webhooks_sqlite::{SqliteInbox, SqliteOptions};
+use rusqlite::Connection;
+
+use crate::tools::{file, now, purchase, record, seen_by_others};
+
+async fn kind(inbox: &SqliteInbox) -> InboxErrorKind {
+    inbox.record(purchase()).await.unwrap_err().kind()
+}
+
+async fn open_error(path: &Path) -> InboxError {
+    SqliteOptions::new(path).busy_timeout(Duration::from_millis(50)).open().await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_locked_file_fails_within_the_busy_timeout_and_works_when_it_is_free() {
+    let (_folder, path) = file();
+    let inbox = SqliteOptions::new(&path).busy_timeout(Duration::from_millis(200)).open().await.unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let begun = Instant::now();
+    assert_eq!(kind(&inbox).await, InboxErrorKind::Unavailable);
+    assert!(begun.elapsed() >= Duration::from_millis(190) && begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert_eq!(inbox.check().await.unwrap_err().kind(), InboxErrorKind::Unavailable);
+    let claim = inbox.claim(now(), ClaimRequest::new(1, Duration::from_secs(30))).await;
+    assert_eq!(claim.unwrap_err().kind(), InboxErrorKind::Unavailable);
+    other.execute_batch("ROLLBACK").unwrap();
+    record(&inbox, purchase()).await;
+    inbox.check().await.unwrap();
+    assert_eq!(seen_by_others(&path), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_is_locked_for_a_moment_is_waited_for() {
+    let (_folder, path) = file();
+    let inbox = SqliteInbox::open(&path).await.unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let recording = tokio::spawn(async move { inbox.record(purchase()).await });
+    tokio::time::timeout(Duration::from_millis(100), std::future::pending::<()>()).await.unwrap_err();
+    assert!(!recording.is_finished());
+    other.execute_batch("COMMIT").unwrap();
+    assert!(matches!(recording.await.unwrap(), Ok(Recorded::New(_))));
+}
+
+#[tokio::test]
+async fn a_full_file_takes_nothing_more_and_works_when_there_is_room() {
+    let (_folder, path) = file();
+    let inbox = SqliteOptions::new(&path).largest_file(200_000).open().await.unwrap();
+    let big = || {
+        let mut new = purchase();
+        new.body = vec![b'x'; 20_000].into();
+        new
+    };
+    let mut kept = 0;
+    while inbox.record(big()).await.is_ok() {
+        kept += 1;
+        assert!(kept < 20, "the limit does not limit");
+    }
+    assert!(kept >= 3, "the limit is too tight: {kept}");
+    assert_eq!(inbox.record(big()).await.unwrap_err().kind(), InboxErrorKind::Full);
+    assert_eq!(seen_by_others(&path), kept);
+    assert_eq!(inbox.counts().await.unwrap().of(State::Pending), u64::try_from(kept).unwrap());
+    assert!(std::fs::metadata(&path).unwrap().len() <= 200_000);
+    let claims = inbox.claim(now(), ClaimRequest::new(100, Duration::from_secs(30))).await.unwrap();
+    assert_eq!(claims.deliveries.len() as i64, kept, "what is there can still be handled");
+    drop(inbox);
+
+    let inbox = SqliteOptions::new(&path).largest_file(400_000).open().await.unwrap();
+    record(&inbox, big()).await;
+    assert_eq!(seen_by_others(&path), kept + 1);
+}
+
+#[tokio::test]
+async fn what_is_no_database_is_refused_and_left_alone() {
+    let (_folder, path) = file();
+    let text = "This is not a database, but it is long enough to look like one to a careless eye. ".repeat(20);
+    std::fs::write(&path, &text).unwrap();
+    assert_eq!(open_error(&path).await.kind(), InboxErrorKind::Unusable);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+}
+
+#[tokio::test]
+async fn a_missing_folder_is_an_error_that_names_it() {
+    let (folder, _) = file();
+    let error = open_error(&folder.path().join("missing/inbox.db")).await;
+    assert!(error.to_string().contains("missing"), "{error}");
+    let error = open_error(folder.path()).await;
+    assert!(error.to_string().contains("open the inbox"), "{error}");
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_and_left_alone() {
+    let (_folder, path) = file();
+    drop(SqliteInbox::open(&path).await.unwrap());
+    Connection::open(&path).unwrap().execute("INSERT INTO onramp_schema VALUES (1000)", []).unwrap();
+    let error = open_error(&path).await;
+    assert_eq!(error.kind(), InboxErrorKind::Unusable);
+    assert!(error.to_string().contains("1000") && error.to_string().contains("update"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_that_was_deleted_is_made_anew() {
+    let (folder, path) = file();
+    let inbox = SqliteInbox::open(&path).await.unwrap();
+    record(&inbox, purchase()).await;
+    assert_eq!(inbox.counts().await.unwrap().of(State::Pending), 1);
+    std::fs::remove_file(&path).unwrap();
+    record(&inbox, purchase()).await;
+    assert_eq!(seen_by_others(&path), 1, "acknowledged in a file that is there");
+    assert_eq!(inbox.counts().await.unwrap().of(State::Pending), 1, "and people see what is in it");
+
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    for number in 1..=3 {
+        record(&inbox, purchase()).await;
+        assert_eq!(seen_by_others(&path), number);
+        assert_eq!(inbox.counts().await.unwrap().of(State::Pending), u64::try_from(number).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_was_replaced_is_opened() {
+    let (folder, path) = file();
+    let backup = folder.path().join("backup.db");
+    let restored = SqliteInbox::open(&backup).await.unwrap();
+    for _ in 0..3 {
+        record(&restored, purchase()).await;
+    }
+    let closed = Connection::open(&backup).unwrap();
+    closed.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+
+    let inbox = SqliteInbox::open(&path).await.unwrap();
+    record(&inbox, purchase()).await;
+    assert_eq!(inbox.counts().await.unwrap().of(State::Pending), 1);
+    for old in ["inbox.db-wal", "inbox.db-shm"] {
+        std::fs::remove_file(folder.path().join(old)).unwrap();
+    }
+    std::fs::copy(&backup, folder.path().join("copy.db")).unwrap();
+    std::fs::rename(folder.path().join("copy.db"), &path).unwrap();
+    record(&inbox, purchase()).await;
+    assert_eq!(seen_by_others(&path), 4);
+    assert_eq!(inbox.counts().await.unwrap().of(State::Pending), 4);
+}
+
+#[tokio::test]
+async fn one_bad_call_does_not_fail_those_beside_it() {
+    let (_folder, path) = file();
+    let inbox = Arc::new(SqliteInbox::open(&path).await.unwrap());
+    let other = Connection::open(&path).unwrap();
+    other
+        .execute_batch(
+            "CREATE TRIGGER poison BEFORE INSERT ON onramp_deliveries WHEN NEW.event_type = 'poison'
+             BEGIN SELECT RAISE(ABORT, 'an application''s own rule'); END",
+        )
+        .unwrap();
+    // While the file is locked the calls gather, and then they are one transaction.
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let mut recording = Vec::new();
+    for number in 0..20 {
+        let mut new = purchase();
+        if number % 7 == 3 {
+            new.event_type = Some("poison".into());
+        }
+        let inbox = Arc::clone(&inbox);
+        recording.push(tokio::spawn(async move { inbox.record(new).await }));
+    }
+    tokio::time::timeout(Duration::from_millis(50), std::future::pending::<()>()).await.unwrap_err();
+    other.execute_batch("COMMIT").unwrap();
+    let mut results = Vec::new();
+    for task in recording {
+        results.push(task.await.unwrap().is_ok());
+    }
+    assert_eq!(results, (0..20).map(|number| number % 7 != 3).collect::<Vec<_>>());
+    assert_eq!(seen_by_others(&path), 17);
+    record(&inbox, purchase()).await;
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_does_not_disturb_the_next() {
+    let (_folder, path) = file();
+    let inbox = SqliteInbox::open(&path).await.unwrap();
+    for _ in 0..20 {
+        let given_up = tokio::time::timeout(Duration::ZERO, inbox.record(purchase())).await;
+        assert!(given_up.is_err() || given_up.unwrap().is_ok());
+    }
+    record(&inbox, purchase()).await;
+    inbox.check().await.unwrap();
+}
+
+#[cfg(unix)]
+mod read_only {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+
+    use super::*;
+    use crate::tools::{child, child_file};
+
+    /// Nobody in particular: permissions do not hold root back, so as root a child is started that is not.
+    const NOBODY: u32 = 65_534;
+
+    fn mode(path: &Path, mode: u32) {
+        set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn without_privileges(test: &str, run: impl AsyncFnOnce(&Path)) {
+        let (folder, path) = file();
+        let path = child_file().unwrap_or(path);
+        std::fs::write(&path, "").unwrap();
+        mode(&path, 0o444);
+        if std::fs::OpenOptions::new().append(true).open(&path).is_err() {
+            std::fs::remove_file(&path).unwrap();
+            return tokio::runtime::Runtime::new().unwrap().block_on(run(&path));
+        }
+        assert!(child_file().is_none(), "the child may write what is read-only");
+        std::fs::remove_file(&path).unwrap();
+        mode(folder.path(), 0o777);
+        let mut command = child(test, &path);
+        std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        let status = command.uid(NOBODY).gid(NOBODY).current_dir("/").status().unwrap();
+        assert!(status.success() && path.exists(), "the child did nothing, or failed: {status}");
+    }
+
+    #[test]
+    fn a_read_only_file_is_refused_and_opened_when_it_is_writable() {
+        without_privileges("faults::read_only::a_read_only_file_is_refused_and_opened_when_it_is_writable", async |path| {
+            record(&SqliteInbox::open(path).await.unwrap(), purchase()).await;
+            Connection::open(path).unwrap().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+            mode(path, 0o444);
+            let error = open_error(path).await;
+            assert_eq!(error.kind(), InboxErrorKind::ReadOnly, "{error}");
+            mode(path, 0o644);
+            record(&SqliteInbox::open(path).await.unwrap(), purchase()).await;
+            assert_eq!(seen_by_others(path), 2);
+        });
+    }
+
+    #[test]
+    fn a_file_that_becomes_read_only_acknowledges_nothing_until_it_is_writable() {
+        without_privileges(
+            "faults::read_only::a_file_that_becomes_read_only_acknowledges_nothing_until_it_is_writable",
+            async |path| {
+                let inbox = SqliteOptions::new(path).busy_timeout(Duration::from_millis(50)).open().await.unwrap();
+                record(&inbox, purchase()).await;
+                // A file that was restored from a backup, without the right to write it.
+                let restored = path.with_extension("restored");
+                let connection = Connection::open(path).unwrap();
+                connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+                std::fs::copy(path, &restored).unwrap();
+                mode(&restored, 0o444);
+                drop(connection);
+                for old in ["db-wal", "db-shm"] {
+                    std::fs::remove_file(path.with_extension(old)).unwrap();
+                }
+                std::fs::rename(&restored, path).unwrap();
+                assert_eq!(kind(&inbox).await, InboxErrorKind::ReadOnly);
+                assert_eq!(inbox.check().await.unwrap_err().kind(), InboxErrorKind::ReadOnly);
+                mode(path, 0o644);
+                record(&inbox, purchase()).await;
+                inbox.check().await.unwrap();
+                assert_eq!(seen_by_others(path), 2);
+            },
+        );
+    }
+}

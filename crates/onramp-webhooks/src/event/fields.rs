@@ -79,22 +79,24 @@ impl<'a> Fields<'a> {
 
     /// A field that may be missing; if it is there it must fit.
     pub(crate) fn optional<T: Decode>(&mut self, name: &str) -> Result<Option<T>, DecodeError> {
-        let Some(value) = self.present(name) else { return Ok(None) };
-        self.take(name);
+        let Some((at, value)) = self.present(name) else { return Ok(None) };
+        self.members.remove(at);
         T::decode(value.get()).map(Some).map_err(|error| error.under(name))
     }
 
     /// A field that the provider leaves free: taken if it fits, else left to [`Extra`].
     pub(crate) fn if_fits<T: Decode>(&mut self, name: &str) -> Result<Option<T>, DecodeError> {
-        let value = self.present(name).and_then(|value| T::decode(value.get()).ok());
-        if value.is_some() {
-            self.take(name);
-        }
-        Ok(value)
+        let fitting = self.present(name).and_then(|(at, value)| Some((at, T::decode(value.get()).ok()?)));
+        Ok(fitting.map(|(at, value)| {
+            self.members.remove(at);
+            value
+        }))
     }
 
-    fn present(&self, name: &str) -> Option<&'a RawValue> {
-        self.get(name).filter(|value| !matches!(value.get(), "null" | "\"\""))
+    fn present(&self, name: &str) -> Option<(usize, &'a RawValue)> {
+        let at = self.find(name)?;
+        let (_, value) = self.members.get(at)?;
+        Some((at, *value)).filter(|(_, value)| !matches!(value.get(), "null" | "\"\""))
     }
 }
 

@@ -74,14 +74,24 @@ impl NewDelivery {
     /// A delivery that could be read and is due at once, without key and order.
     #[must_use]
     pub fn new(endpoint: impl Into<Arc<str>>, provider: Provider, received_at: Timestamp, body: Bytes) -> Self {
+        Self::with_fingerprint(Fingerprint::of(&body), endpoint.into(), provider, received_at, body)
+    }
+
+    pub(crate) fn with_fingerprint(
+        fingerprint: Fingerprint,
+        endpoint: Arc<str>,
+        provider: Provider,
+        received_at: Timestamp,
+        body: Bytes,
+    ) -> Self {
         Self {
-            endpoint: endpoint.into(),
+            endpoint,
             provider,
             event_type: None,
             key: None,
             key_expires_at: None,
             stage: None,
-            fingerprint: Fingerprint::of(&body),
+            fingerprint,
             received_at,
             body,
             quarantine: None,

@@ -75,7 +75,8 @@ impl fmt::Display for InboxError {
 }
 
 impl Error for InboxError {
+    /// The cause behind the cause: the first one is part of the message.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_ref().map(|source| source.as_ref() as _)
+        self.source.as_ref()?.source()
     }
 }

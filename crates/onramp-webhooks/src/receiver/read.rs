@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::clock::Timestamp;
 use crate::event::{Event, Provider};
+use crate::fingerprint::Fingerprint;
 use crate::identity::{self, DedupKey, Identity};
 use crate::inbox::{NewDelivery, Quarantine};
 
@@ -29,21 +30,25 @@ pub(crate) struct Read {
 
 /// Reads a whole body.
 pub(crate) fn delivery(endpoint: &Arc<str>, provider: Provider, retry_horizon: Duration, now: Timestamp, body: Bytes) -> Read {
-    let mut new = NewDelivery::new(Arc::clone(endpoint), provider, now, body);
-    match Event::decode(provider, &new.body) {
-        Ok(event) => {
-            let Identity { key, horizon, stage } = event.identity(endpoint, &new.fingerprint, retry_horizon);
-            new.event_type = Some(identity::plain_or_hash(event.type_name(), LONGEST_TYPE).into_owned());
-            new.key = key;
-            new.key_expires_at = horizon.map(|horizon| now.after(horizon));
-            new.stage = stage;
-            Read { delivery: new, label: event.type_label(), cut: false }
-        }
+    match Event::decode(provider, &body) {
+        Ok(event) => readable(&event, endpoint, retry_horizon, now, body),
         Err(error) => {
             let reason = error.to_string();
-            quarantined(new, if error.is_junk() { Quarantine::junk(reason) } else { Quarantine::misfit(reason) })
+            let quarantine = if error.is_junk() { Quarantine::junk(reason) } else { Quarantine::misfit(reason) };
+            quarantined(NewDelivery::new(Arc::clone(endpoint), provider, now, body), quarantine)
         }
     }
+}
+
+fn readable(event: &Event, endpoint: &Arc<str>, retry_horizon: Duration, now: Timestamp, body: Bytes) -> Read {
+    let fingerprint = Fingerprint::of_decoded(&body);
+    let mut new = NewDelivery::with_fingerprint(fingerprint, Arc::clone(endpoint), event.provider(), now, body);
+    let Identity { key, horizon, stage } = event.identity(endpoint, &fingerprint, retry_horizon);
+    new.event_type = Some(identity::plain_or_hash(event.type_name(), LONGEST_TYPE).into_owned());
+    new.key = key;
+    new.key_expires_at = horizon.map(|horizon| now.after(horizon));
+    new.stage = stage;
+    Read { delivery: new, label: event.type_label(), cut: false }
 }
 
 /// A body in a content encoding that nobody here decodes.
