@@ -13,6 +13,7 @@ use onramp_webhooks::inbox::{
 use rusqlite::Connection;
 use tokio::sync::Notify;
 
+use crate::batch::Batch;
 use crate::error::failed;
 use crate::file::FileId;
 use crate::writer::{Effect, Writer};
@@ -70,19 +71,19 @@ impl SqliteInbox {
 impl Inbox for SqliteInbox {
     async fn record(&self, delivery: NewDelivery) -> Result<Recorded, InboxError> {
         let bound = self.options.quarantine;
-        self.writer.call(Effect::MakesWork, move |transaction| record::record(transaction, &delivery, bound)).await
+        self.writer.call(Effect::MakesWork, move |batch| record::record(batch, &delivery, bound)).await
     }
 
     async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, InboxError> {
-        self.writer.call(Effect::Quiet, move |transaction| claim::claim(transaction, now, request)).await
+        self.writer.call(Effect::Quiet, move |batch| claim::claim(batch.connection, now, request)).await
     }
 
     async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, InboxError> {
-        self.writer.call(Effect::Quiet, move |transaction| claim::renew(transaction, &leases, until)).await
+        self.writer.call(Effect::Quiet, move |batch| claim::renew(batch.connection, &leases, until)).await
     }
 
     async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, InboxError> {
-        self.writer.call(Effect::MakesWork, move |transaction| settle::settle(transaction, now, &settlements)).await
+        self.writer.call(Effect::MakesWork, move |batch| settle::settle(batch.connection, now, &settlements)).await
     }
 
     async fn wait_for_work(&self) {
@@ -90,8 +91,8 @@ impl Inbox for SqliteInbox {
     }
 
     async fn check(&self) -> Result<(), InboxError> {
-        let write = |transaction: &rusqlite::Transaction<'_>| {
-            transaction.prepare_cached("UPDATE onramp_probe SET writes = writes + 1")?.execute([]).map(drop)
+        let write = |batch: &mut Batch<'_>| {
+            batch.connection.prepare_cached("UPDATE onramp_probe SET writes = writes + 1")?.execute([]).map(drop)
         };
         self.writer.call(Effect::Quiet, write).await
     }
@@ -109,11 +110,11 @@ impl Inbox for SqliteInbox {
     }
 
     async fn rearm(&self, id: DeliveryId, reread: Option<NewDelivery>) -> Result<Replayed, InboxError> {
-        self.writer.call(Effect::MakesWork, move |transaction| rearm::rearm(transaction, id, reread.as_ref())).await?
+        self.writer.call(Effect::MakesWork, move |batch| rearm::rearm(batch, id, reread.as_ref())).await?
     }
 
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, InboxError> {
-        self.writer.call(Effect::Quiet, move |transaction| prune::prune(transaction, now, retention)).await
+        self.writer.call(Effect::Quiet, move |batch| prune::prune(batch.connection, now, retention)).await
     }
 }
 

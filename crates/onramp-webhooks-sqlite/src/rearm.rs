@@ -1,16 +1,18 @@
 //! The store's half of a replay.
 
 use onramp_webhooks::inbox::{DeliveryId, InboxError, InboxErrorKind, NewDelivery, Replayed, State};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 
+use crate::batch::Batch;
 use crate::record::{count_duplicate, holder, keep_conflict, remove};
 
 /// Makes a delivery pending; the inner result says why not.
 pub(crate) fn rearm(
-    connection: &Connection,
+    batch: &mut Batch<'_>,
     id: DeliveryId,
     reread: Option<&NewDelivery>,
 ) -> rusqlite::Result<Result<Replayed, InboxError>> {
+    let connection = batch.connection;
     let found: Option<(u8, bool)> = connection
         .prepare_cached("SELECT state, EXISTS (SELECT 1 FROM onramp_bodies b WHERE b.id = d.id) FROM onramp_deliveries d WHERE id = ? AND state < 8")?
         .query_row([id.as_i64()], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -23,7 +25,7 @@ pub(crate) fn rearm(
         Some(_) => {}
     }
     if let Some(reread) = reread
-        && let Some(elsewhere) = adopt(connection, id, reread)?
+        && let Some(elsewhere) = adopt(batch, id, reread)?
     {
         return Ok(Ok(elsewhere));
     }
@@ -35,14 +37,15 @@ pub(crate) fn rearm(
 }
 
 /// Gives a delivery the identity that was read from it; answers what became of it when another delivery has that identity.
-fn adopt(connection: &Connection, id: DeliveryId, reread: &NewDelivery) -> rusqlite::Result<Option<Replayed>> {
+fn adopt(batch: &mut Batch<'_>, id: DeliveryId, reread: &NewDelivery) -> rusqlite::Result<Option<Replayed>> {
+    let connection = batch.connection;
     if let Some(first) = holder(connection, reread.key.as_ref(), reread.received_at)?.filter(|first| first.id != id) {
         remove(connection, id)?;
         if first.same_body(reread) {
             count_duplicate(connection, first.id)?;
             return Ok(Some(Replayed::Duplicate { first: first.id }));
         }
-        keep_conflict(connection, reread, first.id)?;
+        keep_conflict(batch, reread, first.id)?;
         return Ok(Some(Replayed::Conflict { first: first.id }));
     }
     connection

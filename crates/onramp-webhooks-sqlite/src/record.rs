@@ -5,70 +5,66 @@ use onramp_webhooks::identity::DedupKey;
 use onramp_webhooks::inbox::{DeliveryId, NewDelivery, QuarantineBound, Recorded, State, conflict_note};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::batch::Batch;
+
 /// Keeps a delivery.
-pub(crate) fn record(connection: &Connection, new: &NewDelivery, bound: QuarantineBound) -> rusqlite::Result<Recorded> {
-    if let Some(id) = insert_new(connection, new, bound)? {
+pub(crate) fn record(batch: &mut Batch<'_>, new: &NewDelivery, bound: QuarantineBound) -> rusqlite::Result<Recorded> {
+    if let Some(id) = insert_new(batch, new, bound)? {
         return Ok(Recorded::New(id));
     }
+    let connection = batch.connection;
     match holder(connection, new.key.as_ref(), new.received_at)? {
         Some(first) if first.same_body(new) => {
             let rearmed = count_duplicate(connection, first.id)?;
             Ok(Recorded::Duplicate { first: first.id, rearmed })
         }
-        Some(first) => Ok(Recorded::Conflict { first: first.id, kept: keep_conflict(connection, new, first.id)? }),
+        Some(first) => Ok(Recorded::Conflict { first: first.id, kept: keep_conflict(batch, new, first.id)? }),
         // The holder's time was over, and it has given the key up.
-        None => insert_new(connection, new, bound)?.map(Recorded::New).ok_or(rusqlite::Error::QueryReturnedNoRows),
+        None => insert_new(batch, new, bound)?.map(Recorded::New).ok_or(rusqlite::Error::QueryReturnedNoRows),
     }
 }
 
 /// `None` when the key is held by another delivery.
-fn insert_new(connection: &Connection, new: &NewDelivery, bound: QuarantineBound) -> rusqlite::Result<Option<DeliveryId>> {
+fn insert_new(batch: &mut Batch<'_>, new: &NewDelivery, bound: QuarantineBound) -> rusqlite::Result<Option<DeliveryId>> {
     let (state, note) = match &new.quarantine {
         Some(quarantine) => (State::Quarantined, Some(quarantine.reason.as_str())),
         None => (State::Pending, None),
     };
-    let id = insert(connection, new, new.key.as_ref(), state, note)?;
+    let id = insert(batch, new, new.key.as_ref(), state, note)?;
     if let (Some(id), Some(quarantine)) = (id, &new.quarantine)
         && quarantine.junk
     {
-        keep_junk(connection, id, new.body.len(), bound)?;
+        keep_junk(batch.connection, id, new.body.len(), bound)?;
     }
     Ok(id)
 }
 
 fn insert(
-    connection: &Connection,
+    batch: &mut Batch<'_>,
     new: &NewDelivery,
     key: Option<&DedupKey>,
     state: State,
     note: Option<&str>,
 ) -> rusqlite::Result<Option<DeliveryId>> {
-    let inserted = connection
-        .prepare_cached(
-            "INSERT INTO onramp_deliveries
-                (endpoint, provider, event_type, subject, discriminator, key_expires_at, stage, fingerprint, state, due_at, received_at, note)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-             ON CONFLICT (subject, discriminator) DO NOTHING",
-        )?
-        .execute(params![
-            &*new.endpoint,
-            new.provider.as_str(),
-            new.event_type,
-            key.map(DedupKey::subject),
-            key.map(DedupKey::discriminator),
-            new.key_expires_at.map(Timestamp::as_millis),
-            new.stage.map(|stage| stage.as_u8()),
-            new.fingerprint.as_bytes().as_slice(),
-            state.as_u8(),
-            (state == State::Pending).then_some(0_i64),
-            new.received_at.as_millis(),
-            note,
-        ])?;
+    let inserted = batch.insert()?.execute(params![
+        &*new.endpoint,
+        new.provider.as_str(),
+        new.event_type,
+        key.map(DedupKey::subject),
+        key.map(DedupKey::discriminator),
+        new.key_expires_at.map(Timestamp::as_millis),
+        new.stage.map(|stage| stage.as_u8()),
+        new.fingerprint.as_bytes().as_slice(),
+        state.as_u8(),
+        (state == State::Pending).then_some(0_i64),
+        new.received_at.as_millis(),
+        note,
+    ])?;
     if inserted == 0 {
         return Ok(None);
     }
-    let id = connection.last_insert_rowid();
-    connection.prepare_cached("INSERT INTO onramp_bodies (id, body) VALUES (?, ?)")?.execute(params![id, new.body.as_ref()])?;
+    let id = batch.connection.last_insert_rowid();
+    batch.insert_body()?.execute(params![id, new.body.as_ref()])?;
     Ok(Some(DeliveryId::from_i64(id)))
 }
 
@@ -122,14 +118,15 @@ pub(crate) fn count_duplicate(connection: &Connection, first: DeliveryId) -> rus
 }
 
 /// Keeps a delivery beside the one that holds its key; once, however often it comes.
-pub(crate) fn keep_conflict(connection: &Connection, new: &NewDelivery, first: DeliveryId) -> rusqlite::Result<DeliveryId> {
+pub(crate) fn keep_conflict(batch: &mut Batch<'_>, new: &NewDelivery, first: DeliveryId) -> rusqlite::Result<DeliveryId> {
     let key = new.key.as_ref().map(|key| key.conflicting(&new.fingerprint));
-    if let Some(kept) = insert(connection, new, key.as_ref(), State::Conflict, Some(&conflict_note(first)))? {
+    if let Some(kept) = insert(batch, new, key.as_ref(), State::Conflict, Some(&conflict_note(first)))? {
         return Ok(kept);
     }
     // No time limit: a conflict of an event whose key counts for a while only cannot be, its fingerprint is in its key.
-    let kept = holder(connection, key.as_ref(), Timestamp::from_millis(i64::MIN))?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-    count_duplicate(connection, kept.id)?;
+    let kept =
+        holder(batch.connection, key.as_ref(), Timestamp::from_millis(i64::MIN))?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    count_duplicate(batch.connection, kept.id)?;
     Ok(kept.id)
 }
 

@@ -5,10 +5,11 @@
 use std::sync::Arc;
 
 use onramp_webhooks::inbox::{InboxError, InboxErrorKind};
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::SqliteOptions;
+use crate::batch::Batch;
 use crate::error::{failed, is_of_the_statement};
 use crate::file::FileId;
 use crate::migrations::migrate;
@@ -54,7 +55,7 @@ impl Writer {
     pub(crate) async fn call<T, W>(&self, effect: Effect, work: W) -> Result<T, InboxError>
     where
         T: Send + 'static,
-        W: FnMut(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+        W: FnMut(&mut Batch<'_>) -> rusqlite::Result<T> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
         let call = Asked { work, effect, result: None, reply };
@@ -78,7 +79,7 @@ fn closed() -> InboxError {
 
 /// A call on its way through the thread.
 trait Call: Send {
-    fn run(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()>;
+    fn run(&mut self, batch: &mut Batch<'_>) -> rusqlite::Result<()>;
     fn answer(self: Box<Self>, committed: Result<(), InboxError>);
     fn effect(&self) -> Effect;
 }
@@ -93,10 +94,10 @@ struct Asked<T, W> {
 impl<T, W> Call for Asked<T, W>
 where
     T: Send,
-    W: FnMut(&Transaction<'_>) -> rusqlite::Result<T> + Send,
+    W: FnMut(&mut Batch<'_>) -> rusqlite::Result<T> + Send,
 {
-    fn run(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-        self.result = Some((self.work)(transaction)?);
+    fn run(&mut self, batch: &mut Batch<'_>) -> rusqlite::Result<()> {
+        self.result = Some((self.work)(batch)?);
         Ok(())
     }
 
@@ -193,8 +194,10 @@ enum Failure {
 
 fn transact(connection: &mut Connection, calls: &mut [Box<dyn Call>]) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut batch = Batch::new(&transaction);
     for call in calls {
-        call.run(&transaction)?;
+        call.run(&mut batch)?;
     }
+    drop(batch);
     transaction.commit()
 }

@@ -1,11 +1,13 @@
 //! Every row of the table "At the door", at both doors.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use onramp_webhooks::clock::{ManualClock, Timestamp};
 use onramp_webhooks::inbox::{MemoryInbox, QuarantineBound, ReplayScope, Replayed, Settled, State, replay};
 use onramp_webhooks::{Delivery, Provider, Wert};
-use onramp_webhooks_testkit::events::{WertOrder, wert_test};
+use onramp_webhooks_testkit::events::{WertOrder, wert_account, wert_test};
 
 use crate::faulty::{Faulty, Op};
 use crate::tools::{Door, doors, endpoint, header, is_received, says};
@@ -26,7 +28,7 @@ async fn a_new_event_is_pending() {
 
 #[tokio::test]
 async fn a_duplicate_is_received_whatever_the_state_of_the_first() {
-    let late = onramp_webhooks::clock::Timestamp::from_millis(i64::MAX);
+    let late = Timestamp::from_millis(i64::MAX);
     let outcomes = [
         (Some(Settled::Handled), State::Handled, false),
         (Some(Settled::Dead { error: "e".into() }), State::Dead, true),
@@ -57,6 +59,25 @@ async fn white_space_and_the_order_of_fields_make_no_other_event() {
     is_received(&door.post(r#"{"type":"login","click_id":"A"}"#).await);
     is_received(&door.post("{ \"click_id\" : \"\\u0041\",\r\n \"type\" : \"login\" }").await);
     assert_eq!(door.only().await.duplicates, 1);
+}
+
+#[tokio::test]
+async fn what_has_no_id_is_new_again_after_the_retry_horizon() {
+    let hours = |hours: u64| Duration::from_secs(hours * 3_600);
+    for (horizon, endpoint) in
+        [(hours(16), Wert::with_path_secret("s3cret")), (hours(20), Wert::with_path_secret("s3cret").retry_horizon(hours(20)))]
+    {
+        let clock = ManualClock::at(Timestamp::from_millis(0));
+        let door = Door::with(endpoint, Provider::Wert, MemoryInbox::new(), |builder| builder.clock(Arc::new(clock.clone())));
+        let (login, purchase) = (wert_account("login", "C"), door.purchase());
+        for (moment, kept) in [(Duration::ZERO, 2), (horizon - Duration::from_millis(1), 2), (horizon, 3), (horizon * 1_000, 4)] {
+            clock.set(Timestamp::from_millis(0).after(moment));
+            for body in [&login, &purchase] {
+                is_received(&door.post(body.clone()).await);
+            }
+            assert_eq!(door.kept().await.len(), kept, "after {moment:?}");
+        }
+    }
 }
 
 #[tokio::test]
