@@ -13,56 +13,31 @@
 //!
 //! Labels hold no text that a sender chose: event types that are not documented count as `unknown`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use crate::event::Provider;
-use crate::receiver::{Endpoint, Refusal};
 use crate::reply::{Outcome, Reply};
 
-/// Counts a request that was let in, and turns its outcome into the answer.
-pub(crate) fn received(endpoint: &Endpoint, label: Option<&'static str>, outcome: &Outcome, begun: Instant) -> Reply {
-    let reply = outcome.reply(endpoint.provider.acknowledgement());
+/// Counts what came of a request; `endpoint` and `provider` are empty when it was meant for nobody.
+pub(crate) fn received(endpoint: &Arc<str>, provider: &'static str, label: &'static str, outcome: &Outcome, reply: &Reply) {
     metrics::counter!(
         "onramp_webhooks_received_total",
-        "endpoint" => endpoint.name.clone(),
-        "provider" => endpoint.provider.as_str(),
-        "type" => label.unwrap_or("unknown"),
+        "endpoint" => Arc::clone(endpoint),
+        "provider" => provider,
+        "type" => label,
         "outcome" => outcome.as_str(),
     )
     .increment(1);
-    metrics::histogram!("onramp_webhooks_ack_seconds", "endpoint" => endpoint.name.clone()).record(begun.elapsed());
-    count_status(&endpoint.name, &reply);
-    reply
-}
-
-/// Counts and logs a request that was not let in, and answers it.
-pub(crate) fn refused(refusal: &Refusal) -> Reply {
-    let reply = refusal.outcome.reply(refusal.acknowledgement());
-    let endpoint = refusal.endpoint.as_ref().map_or("", |endpoint| &*endpoint.name).to_owned();
-    let provider = refusal.endpoint.as_ref().map_or("", |endpoint| endpoint.provider.as_str());
-    match refusal.outcome {
-        Outcome::Denied => tracing::warn!(endpoint, why = %refusal.why, "denied"),
-        _ => tracing::info!(endpoint, why = %refusal.why, "refused"),
-    }
-    metrics::counter!(
-        "onramp_webhooks_received_total",
-        "endpoint" => endpoint.clone(),
-        "provider" => provider,
-        "type" => "unknown",
-        "outcome" => refusal.outcome.as_str(),
-    )
-    .increment(1);
-    count_status(&endpoint.into(), &reply);
-    reply
-}
-
-fn count_status(endpoint: &std::sync::Arc<str>, reply: &Reply) {
     if !(200..300).contains(&reply.status()) {
-        metrics::counter!("onramp_webhooks_non_2xx_total", "endpoint" => endpoint.clone(), "status" => reply.status().to_string())
-            .increment(1);
+        let status = reply.status().to_string();
+        metrics::counter!("onramp_webhooks_non_2xx_total", "endpoint" => Arc::clone(endpoint), "status" => status).increment(1);
     }
+}
+
+/// Notes how long a request that was let in waited for its answer.
+pub(crate) fn answered(endpoint: &Arc<str>, took: Duration) {
+    metrics::histogram!("onramp_webhooks_ack_seconds", "endpoint" => Arc::clone(endpoint)).record(took);
 }
 
 /// Counts the end of one attempt.

@@ -7,9 +7,10 @@ use percent_encoding::percent_decode_str;
 
 use super::Endpoint;
 use crate::client_ip::ClientIp;
-use crate::event::Acknowledgement;
-use crate::reply::Outcome;
+use crate::event::{Acknowledgement, Provider};
+use crate::reply::{Outcome, Reply};
 use crate::request::Request;
+use crate::telemetry;
 
 /// A request that may come in.
 pub(super) struct Admission {
@@ -19,17 +20,25 @@ pub(super) struct Admission {
 }
 
 /// A request that may not.
-pub(crate) struct Refusal {
-    pub(crate) endpoint: Option<Arc<Endpoint>>,
-    pub(crate) outcome: Outcome,
+pub(super) struct Refusal {
+    endpoint: Option<Arc<Endpoint>>,
+    outcome: Outcome,
     /// Why, for the log.
-    pub(crate) why: Cow<'static, str>,
+    why: Cow<'static, str>,
 }
 
 impl Refusal {
-    /// How the sender's provider wants to be answered.
-    pub(crate) fn acknowledgement(&self) -> Acknowledgement {
-        self.endpoint.as_ref().map_or(Acknowledgement::Readable, |endpoint| endpoint.provider.acknowledgement())
+    /// Counts and logs it, and answers the sender.
+    pub(super) fn reply(&self) -> Reply {
+        let name = self.endpoint.as_ref().map_or_else(|| Arc::from(""), |endpoint| Arc::clone(&endpoint.name));
+        let provider = self.endpoint.as_ref().map(|endpoint| endpoint.provider);
+        match self.outcome {
+            Outcome::Denied => tracing::warn!(endpoint = &*name, why = %self.why, "denied"),
+            _ => tracing::info!(endpoint = &*name, why = %self.why, "refused"),
+        }
+        let reply = self.outcome.reply(provider.map_or(Acknowledgement::Readable, Provider::acknowledgement));
+        telemetry::received(&name, provider.map_or("", Provider::as_str), "unknown", &self.outcome, &reply);
+        reply
     }
 }
 

@@ -21,7 +21,6 @@ use self::body::Taken;
 pub use self::builder::{BuildError, ReceiverBuilder};
 pub use self::endpoint::Endpoint;
 use self::gate::Admission;
-pub(crate) use self::gate::Refusal;
 use crate::client_ip::ClientIp;
 use crate::clock::Clock;
 use crate::handler::Handler;
@@ -86,7 +85,7 @@ impl Receiver {
         let shared = Arc::clone(&self.shared);
         async move {
             match admitted {
-                Err(refusal) => telemetry::refused(&refusal),
+                Err(refusal) => refusal.reply(),
                 Ok(admission) => {
                     let span = tracing::debug_span!("receive", endpoint = &*admission.endpoint.name);
                     shared.take(admission, body, begun).instrument(span).await
@@ -127,7 +126,7 @@ impl Shared {
         let deadline = begun + self.ack_deadline;
         let endpoint = &*admission.endpoint;
         let read = match body::take(body, self.body_limit, deadline).await {
-            Taken::Stopped => return telemetry::received(endpoint, None, &Outcome::BodyStopped, begun),
+            Taken::Stopped => return answer(endpoint, "unknown", &Outcome::BodyStopped, begun),
             Taken::Whole(body) => match &admission.encoding {
                 None => read::delivery(&endpoint.name, endpoint.provider, endpoint.retry_horizon, self.clock.now(), body),
                 Some(encoding) => read::encoded(&endpoint.name, endpoint.provider, self.clock.now(), body, encoding),
@@ -136,8 +135,16 @@ impl Shared {
         };
         let label = read.label;
         let outcome = record::record(&*self.inbox, read, deadline).await;
-        telemetry::received(endpoint, Some(label), &outcome, begun)
+        answer(endpoint, label, &outcome, begun)
     }
+}
+
+/// Turns the outcome of a request that was let in into its answer, and counts it.
+fn answer(endpoint: &Endpoint, label: &'static str, outcome: &Outcome, begun: Instant) -> Reply {
+    let reply = outcome.reply(endpoint.provider.acknowledgement());
+    telemetry::received(&endpoint.name, endpoint.provider.as_str(), label, outcome, &reply);
+    telemetry::answered(&endpoint.name, begun.elapsed());
+    reply
 }
 
 impl fmt::Debug for Receiver {

@@ -8,7 +8,7 @@ use onramp_webhooks::inbox::{Inbox, NewDelivery, State};
 use onramp_webhooks::worker::RetryPolicy;
 use onramp_webhooks_testkit::events::WertOrder;
 
-use super::stage::{Do, Stage, rest};
+use super::stage::{Do, Stage, end, rest};
 use crate::faulty::Op;
 
 #[tokio::test(start_paused = true)]
@@ -151,7 +151,7 @@ async fn a_panic_is_a_transient_error() {
     assert_eq!((record.state, record.note.as_deref()), (State::Dead, Some("the handler panicked: the handler's own bug")));
     stage.post(WertOrder::new().complete()).await;
     working.call().await.answer(Do::Handle);
-    working.worker.shutdown().await;
+    end(working.worker).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use onramp_webhooks::inbox::{ClaimRequest, Inbox, Retention, State};
 use onramp_webhooks_testkit::events::{WertOrder, wert_test};
 use tokio::time::Instant;
 
-use super::stage::{Do, Stage, rest};
+use super::stage::{Do, Stage, end, rest};
 use crate::faulty::Op;
 
 #[tokio::test(start_paused = true)]
@@ -16,7 +16,7 @@ async fn a_shutdown_waits_for_what_runs_and_gives_back_what_waits() {
     let mut working = stage.worker(|worker| worker.concurrency(2));
     let calls = [working.call().await, working.call().await];
     assert_eq!(stage.states().await, [(State::Leased, 10)].into());
-    let ending = tokio::spawn(working.worker.shutdown());
+    let ending = tokio::spawn(end(working.worker));
     rest().await;
     assert!(!ending.is_finished(), "two handlers run");
     assert_eq!(stage.states().await, [(State::Pending, 8), (State::Leased, 2)].into());
@@ -41,7 +41,7 @@ async fn after_the_grace_what_still_runs_is_given_back() {
     let mut working = stage.worker(|worker| worker.grace(Duration::from_secs(5)));
     let call = working.call().await;
     let begun = Instant::now();
-    working.worker.shutdown().await;
+    end(working.worker).await;
     assert_eq!(begun.elapsed().as_secs(), 5);
     assert!(call.is_dropped());
     let record = stage.only().await;
@@ -54,7 +54,7 @@ async fn an_idle_worker_ends_at_once() {
     let mut working = stage.worker(|worker| worker);
     working.rests().await;
     let begun = Instant::now();
-    working.worker.shutdown().await;
+    end(working.worker).await;
     assert_eq!(begun.elapsed(), Duration::ZERO);
 }
 
@@ -63,7 +63,7 @@ async fn a_shutdown_during_a_claim_gives_it_back() {
     let stage = Stage::new();
     stage.post(WertOrder::new().complete()).await;
     let working = stage.worker(|worker| worker);
-    working.worker.shutdown().await;
+    end(working.worker).await;
     let states = stage.states().await;
     assert_eq!(states, [(State::Pending, 1)].into(), "the handler was never called");
 }
@@ -78,7 +78,7 @@ async fn a_shutdown_ends_even_if_the_inbox_is_away() {
     call.answer(Do::Handle);
     rest().await;
     let begun = Instant::now();
-    let ending = tokio::spawn(working.worker.shutdown());
+    let ending = tokio::spawn(end(working.worker));
     // The pause between two tries of the inbox goes by the clock that stands still here.
     for _ in 0..20 {
         tokio::time::sleep(Duration::from_millis(500)).await;

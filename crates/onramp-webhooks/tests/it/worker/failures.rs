@@ -5,7 +5,7 @@ use std::time::Duration;
 use onramp_webhooks::inbox::State;
 use onramp_webhooks_testkit::events::WertOrder;
 
-use super::stage::{Do, Remembering, Stage, rest};
+use super::stage::{Do, Remembering, Stage, end, rest};
 use crate::faulty::Op;
 
 #[tokio::test(start_paused = true)]
@@ -72,7 +72,7 @@ async fn a_flickering_inbox_loses_nothing_and_doubles_nothing() {
         stage.clock.advance(Duration::from_millis(500));
         rest().await;
     }
-    worker.shutdown().await;
+    end(worker).await;
     assert_eq!(stage.states().await, [(State::Handled, posted)].into());
     let seen = handler.seen();
     assert!(seen.len() as u64 == posted && seen.values().all(|times| *times == 1), "{seen:?}");

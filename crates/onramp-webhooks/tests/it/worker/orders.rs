@@ -8,7 +8,7 @@ use onramp_webhooks::inbox::State;
 use onramp_webhooks::{Delivery, Handler, HandlerError, async_trait};
 use onramp_webhooks_testkit::events::{WertOrder, order_id};
 
-use super::stage::{Do, Remembering, Stage, rest};
+use super::stage::{Do, Remembering, Stage, end, rest};
 
 #[tokio::test(start_paused = true)]
 async fn no_more_handlers_run_than_allowed() {
@@ -35,6 +35,20 @@ async fn no_more_handlers_run_than_allowed() {
     working.rests().await;
     assert_eq!((seen.len(), working.running()), (50, 0));
     assert_eq!(stage.states().await, [(State::Handled, 50)].into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_many_handlers_run_as_allowed_however_little_is_claimed_at_once() {
+    for batch in 1..=3 {
+        let stage = Stage::new();
+        stage.post_logins(50).await;
+        let mut working = stage.worker(|worker| worker.concurrency(8).batch(batch));
+        for _ in 0..8 {
+            working.call().await.answer(Do::Hang);
+        }
+        working.rests().await;
+        assert_eq!(working.running(), 8);
+    }
 }
 
 /// Notes the orders of which two events were handled at the same time.
@@ -72,11 +86,10 @@ async fn one_order_is_never_handled_at_the_same_time() {
         }
         rest().await;
     }
-    while stage.states().await != [(State::Handled, 100)].into() {
-        rest().await;
-    }
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(stage.states().await, [(State::Handled, 100)].into());
     for worker in workers {
-        worker.shutdown().await;
+        end(worker).await;
     }
     assert!(handler.overlaps.lock().unwrap().is_empty());
 }
@@ -153,6 +166,6 @@ async fn two_workers_share_the_work() {
     assert_eq!(handler.seen().len(), 300);
     assert!(handler.seen().values().all(|times| *times == 1));
     for worker in workers {
-        worker.shutdown().await;
+        end(worker).await;
     }
 }

@@ -183,6 +183,11 @@ pub(crate) async fn rest() {
     tokio::time::sleep(Duration::from_millis(1)).await;
 }
 
+/// Ends a worker, which must not take longer than its grace and some tries of an inbox that fails.
+pub(crate) async fn end(worker: Worker) {
+    tokio::time::timeout(Duration::from_secs(60), worker.shutdown()).await.expect("the worker does not end");
+}
+
 /// A handler that only remembers, and how often it saw each delivery.
 #[derive(Clone, Default)]
 pub(crate) struct Remembering(Arc<Mutex<BTreeMap<DeliveryId, usize>>>);

@@ -1,0 +1,59 @@
+//! One address as a header spells it, with or without a port.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use super::ClientIpError;
+use super::error::shown;
+
+/// Whether IPv6 needs brackets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Brackets {
+    /// IPv6 without a port may go without, and ports are numbers.
+    Optional,
+    /// The node of RFC 7239, section 6: IPv6 always has them, and a port may be an obfuscated identifier.
+    Required,
+}
+
+/// Reads an address with or without a port.
+pub(super) fn address(hop: usize, entry: &[u8], brackets: Brackets) -> Result<IpAddr, ClientIpError> {
+    let garbage = || ClientIpError::Garbage { hop, found: shown(entry) };
+    let text = str::from_utf8(entry).map_err(|_| garbage())?;
+    let (name, port) = match text.strip_prefix('[') {
+        Some(bracketed) => bracketed.split_once(']').ok_or_else(garbage)?,
+        None if brackets == Brackets::Optional && text.matches(':').count() > 1 => (text, ""),
+        None => text.find(':').and_then(|colon| text.split_at_checked(colon)).unwrap_or((text, "")),
+    };
+    if !is_port_suffix(port, brackets) {
+        return Err(garbage());
+    }
+    if text.starts_with('[') || name.contains(':') {
+        return match name.parse::<Ipv6Addr>() {
+            Ok(address) => Ok(IpAddr::V6(address).to_canonical()),
+            Err(_) if name.contains('%') => Err(ClientIpError::Zone { hop }),
+            Err(_) => Err(garbage()),
+        };
+    }
+    match name.parse() {
+        Ok(address) => Ok(IpAddr::V4(address)),
+        Err(_) if name.is_empty() && port.is_empty() => Err(ClientIpError::Empty { hop }),
+        Err(_) if name.eq_ignore_ascii_case("unknown") => Err(ClientIpError::Unknown { hop }),
+        Err(_) if is_obfuscated(name) => Err(ClientIpError::Obfuscated { hop }),
+        Err(_) => Err(garbage()),
+    }
+}
+
+/// Whether `suffix` is nothing, or a colon and a port.
+fn is_port_suffix(suffix: &str, brackets: Brackets) -> bool {
+    match suffix.strip_prefix(':') {
+        None => suffix.is_empty(),
+        Some(port) if port.starts_with('_') => brackets == Brackets::Required && is_obfuscated(port),
+        Some(port) => port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok(),
+    }
+}
+
+/// Whether `name` is an underscore and at least one more byte, as in RFC 7239, section 6.3.
+fn is_obfuscated(name: &str) -> bool {
+    name.strip_prefix('_').is_some_and(|rest| {
+        !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+    })
+}
