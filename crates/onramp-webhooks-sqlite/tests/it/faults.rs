@@ -50,6 +50,24 @@ async fn a_file_that_is_locked_for_a_moment_is_waited_for() {
 }
 
 #[tokio::test]
+async fn a_new_file_that_is_locked_for_a_moment_is_waited_for() {
+    let (_folder, path) = file();
+    let other = Connection::open(&path).unwrap();
+    // Not yet in write-ahead logging, where SQLite answers at once that the file is busy.
+    other.execute_batch("CREATE TABLE shop (x); BEGIN IMMEDIATE").unwrap();
+    let opening = tokio::spawn(SqliteInbox::open(path.clone()));
+    tokio::time::timeout(Duration::from_millis(100), std::future::pending::<()>()).await.unwrap_err();
+    assert!(!opening.is_finished());
+    other.execute_batch("COMMIT").unwrap();
+    record(&opening.await.unwrap().unwrap(), purchase()).await;
+
+    let (_folder, path) = file();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("CREATE TABLE shop (x); BEGIN IMMEDIATE").unwrap();
+    assert_eq!(open_error(&path).await.kind(), InboxErrorKind::Unavailable);
+}
+
+#[tokio::test]
 async fn a_full_file_takes_nothing_more_and_works_when_there_is_room() {
     let (_folder, path) = file();
     let inbox = SqliteOptions::new(&path).largest_file(200_000).open().await.unwrap();

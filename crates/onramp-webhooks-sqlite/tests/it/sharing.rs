@@ -7,6 +7,7 @@ use std::time::Duration;
 use onramp_webhooks::inbox::{ClaimRequest, Inbox, Settled, Settlement, State};
 use onramp_webhooks_sqlite::SqliteInbox;
 use rusqlite::Connection;
+use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::tools::{child, child_file, file, must_succeed, now, purchase, record, seen_by_others};
@@ -15,10 +16,12 @@ use crate::tools::{child, child_file, file, must_succeed, now, purchase, record,
 async fn many_may_open_a_new_file_at_the_same_time() {
     for _ in 0..5 {
         let (_folder, path) = file();
+        let barrier = Arc::new(Barrier::new(8));
         let mut opening = JoinSet::new();
         for _ in 0..8 {
-            let path = path.clone();
+            let (path, barrier) = (path.clone(), Arc::clone(&barrier));
             opening.spawn(async move {
+                barrier.wait().await;
                 let inbox = SqliteInbox::open(path).await.unwrap();
                 record(&inbox, purchase()).await
             });
