@@ -10,7 +10,7 @@ use axum::routing::post;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
     ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, InboxError, Lease, NewDelivery, Record, Recorded, Replayed,
-    Retention, Settlement,
+    Retention, Settlement, State,
 };
 use onramp_webhooks::{Event, Provider, Receiver, Wert};
 use onramp_webhooks_sqlite::SqliteInbox;
@@ -105,8 +105,8 @@ impl Inbox for OneCommit {
         self.0.lock().await.counts().await
     }
 
-    async fn rearm(&self, id: DeliveryId, reread: Option<NewDelivery>) -> Result<Replayed, InboxError> {
-        self.0.lock().await.rearm(id, reread).await
+    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, InboxError> {
+        self.0.lock().await.rearm(id, seen, reread).await
     }
 
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, InboxError> {

@@ -30,42 +30,63 @@ pub(crate) fn claim(connection: &Connection, now: Timestamp, request: ClaimReque
 /// The first deliveries that are due and whose order has none that is leased, one of each order.
 fn due(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<ClaimedDelivery>> {
     let mut first_received_first = connection.prepare_cached(
-        "SELECT d.id, d.fence, d.attempts, d.duplicates, d.endpoint, d.provider, d.subject, d.discriminator, d.received_at, b.body,
-                d.stage IS NOT NULL,
-                d.stage > 0 AND EXISTS (SELECT 1 FROM onramp_deliveries later
-                                        WHERE later.subject = d.subject AND later.state = 4 AND later.stage > d.stage)
+        "SELECT d.id, d.fence, d.attempts, d.duplicates, d.endpoint, d.provider, d.subject, d.discriminator, d.received_at, d.stage
          FROM onramp_deliveries d INDEXED BY onramp_deliveries_due
-         JOIN onramp_bodies b ON b.id = d.id
          WHERE d.due_at = 0
-           AND (d.stage IS NULL
-                OR NOT EXISTS (SELECT 1 FROM onramp_deliveries held
-                               WHERE held.subject = d.subject AND held.state = 1 AND held.stage IS NOT NULL))
          ORDER BY d.id",
     )?;
     let mut rows = first_received_first.query([])?;
-    let (mut due, mut orders) = (Vec::new(), HashSet::new());
+    let (mut due, mut orders) = (Vec::new(), leased_orders(connection)?);
     while due.len() < limit
         && let Some(row) = rows.next()?
     {
-        let order: Option<String> = if row.get(10)? { row.get(6)? } else { None };
-        if order.is_none_or(|order| orders.insert(order)) {
-            due.push(delivery(row)?);
-        }
+        let stage: Option<u8> = row.get(9)?;
+        let order: Option<String> = if stage.is_some() { row.get(6)? } else { None };
+        let stale = match (&order, stage) {
+            (Some(order), _) if orders.contains(order) => continue,
+            (Some(order), Some(stage)) if stage > 0 => is_stale(connection, order, stage)?,
+            _ => false,
+        };
+        due.push(delivery(connection, row, stale)?);
+        orders.extend(order);
     }
     Ok(due)
 }
 
-fn delivery(row: &Row<'_>) -> rusqlite::Result<ClaimedDelivery> {
+/// The orders that have a leased delivery. What is leased waits for the end of its lease, so the index on what waits has it.
+fn leased_orders(connection: &Connection) -> rusqlite::Result<HashSet<String>> {
+    connection
+        .prepare_cached(
+            "SELECT subject FROM onramp_deliveries INDEXED BY onramp_deliveries_due
+             WHERE due_at > 0 AND state = 1 AND stage IS NOT NULL AND subject IS NOT NULL",
+        )?
+        .query_map([], |row| row.get(0))?
+        .collect()
+}
+
+/// Whether a later stage of an order was handled.
+fn is_stale(connection: &Connection, order: &str, stage: u8) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM onramp_deliveries WHERE subject = ? AND state = 4 AND stage > ?)")?
+        .query_row(params![order, stage], |row| row.get(0))
+}
+
+fn body(connection: &Connection, id: DeliveryId) -> rusqlite::Result<Vec<u8>> {
+    connection.prepare_cached("SELECT body FROM onramp_bodies WHERE id = ?")?.query_row([id.as_i64()], |row| row.get(0))
+}
+
+fn delivery(connection: &Connection, row: &Row<'_>, stale: bool) -> rusqlite::Result<ClaimedDelivery> {
+    let id = DeliveryId::from_i64(row.get(0)?);
     Ok(ClaimedDelivery {
-        lease: Lease::new(DeliveryId::from_i64(row.get(0)?), row.get::<_, i64>(1)? + 1),
+        lease: Lease::new(id, row.get::<_, i64>(1)? + 1),
         attempt: row.get::<_, u32>(2)?.saturating_add(1),
         duplicates: column::count(row, 3)?,
         endpoint: Arc::from(row.get::<_, String>(4)?),
         provider: column::provider(row, 5)?,
         key: column::key(row, 6)?,
         received_at: column::timestamp(row, 8)?,
-        body: row.get::<_, Vec<u8>>(9)?.into(),
-        stale: row.get::<_, Option<bool>>(11)?.unwrap_or(false),
+        body: body(connection, id)?.into(),
+        stale,
     })
 }
 

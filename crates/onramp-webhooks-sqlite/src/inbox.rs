@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
     ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, InboxError, InboxErrorKind, Lease, NewDelivery, Record, Recorded,
-    Replayed, Retention, Settlement,
+    Replayed, Retention, Settlement, State,
 };
 use rusqlite::Connection;
 use tokio::sync::Notify;
@@ -109,8 +109,8 @@ impl Inbox for SqliteInbox {
         self.read(look::counts).await
     }
 
-    async fn rearm(&self, id: DeliveryId, reread: Option<NewDelivery>) -> Result<Replayed, InboxError> {
-        self.writer.call(Effect::MakesWork, move |batch| rearm::rearm(batch, id, reread.as_ref())).await?
+    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, InboxError> {
+        self.writer.call(Effect::MakesWork, move |batch| rearm::rearm(batch, id, seen, reread.as_ref())).await?
     }
 
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, InboxError> {

@@ -10,6 +10,7 @@ use crate::record::{count_duplicate, holder, keep_conflict, remove};
 pub(crate) fn rearm(
     batch: &mut Batch<'_>,
     id: DeliveryId,
+    seen: State,
     reread: Option<&NewDelivery>,
 ) -> rusqlite::Result<Result<Replayed, InboxError>> {
     let connection = batch.connection;
@@ -22,6 +23,7 @@ pub(crate) fn rearm(
         None => return Ok(Err(InboxError::new(InboxErrorKind::NotFound, "replay"))),
         Some((state, _)) if state == State::Leased.as_u8() => return refused("a worker holds it"),
         Some((_, false)) => return refused("its body was pruned"),
+        Some((state, _)) if state != seen.as_u8() => return refused("its state has changed meanwhile"),
         Some(_) => {}
     }
     if let Some(reread) = reread

@@ -196,17 +196,17 @@ impl Inbox for Mutant {
         self.inbox.counts().await
     }
 
-    async fn rearm(&self, id: DeliveryId, reread: Option<NewDelivery>) -> Result<Replayed, InboxError> {
+    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, InboxError> {
         let lease = self.leases.lock().unwrap().get(&id).copied();
         match (self.defect, lease) {
             (Defect::RearmsWhatIsHeld, Some(lease)) => {
                 let release = Settlement::new(lease, Settled::Released);
                 drop(self.inbox.settle(Timestamp::default(), vec![release]).await?);
             }
-            (Defect::ForgetsWhatWasReread, _) => return self.inbox.rearm(id, None).await,
+            (Defect::ForgetsWhatWasReread, _) => return self.inbox.rearm(id, seen, None).await,
             _ => {}
         }
-        self.inbox.rearm(id, reread).await
+        self.inbox.rearm(id, seen, reread).await
     }
 
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, InboxError> {

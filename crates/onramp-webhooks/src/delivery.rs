@@ -63,7 +63,8 @@ impl Delivery {
     }
 
     /// What makes another delivery the same event: a good name for whatever the handler writes, because it is the same at every
-    /// attempt. `None` for events that are never the same, like the dashboard's test.
+    /// attempt. `None` for events that are never the same, like the dashboard's test, and for those whose key has stopped counting while
+    /// they waited. A conflict that a person replays has a key of its own.
     #[must_use]
     pub const fn key(&self) -> Option<&DedupKey> {
         self.claimed.key.as_ref()
@@ -75,7 +76,7 @@ impl Delivery {
         self.claimed.received_at
     }
 
-    /// 1 for the first attempt.
+    /// 1 for the first attempt. One that a crash cut short does not count.
     #[must_use]
     pub const fn attempt(&self) -> u32 {
         self.claimed.attempt

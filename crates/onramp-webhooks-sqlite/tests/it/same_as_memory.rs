@@ -8,7 +8,7 @@ use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::{DedupKey, Stage};
 use onramp_webhooks::inbox::{
     ClaimRequest, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery, Quarantine, QuarantineBound, Record, Retention,
-    Settled, Settlement,
+    Settled, Settlement, State,
 };
 use onramp_webhooks_sqlite::SqliteOptions;
 use proptest::prelude::*;
@@ -149,7 +149,9 @@ impl Told {
             }
             Step::Rearm(id, reread) => {
                 let reread = reread.as_ref().map(|event| Event { quarantine: None, ..event.clone() }.delivery(self.now));
-                let rearmed = inbox.rearm(DeliveryId::from_i64((*id).into()), reread).await;
+                let id = DeliveryId::from_i64((*id).into());
+                let seen = inbox.show(id).await.unwrap().map_or(State::Dead, |record| record.state);
+                let rearmed = inbox.rearm(id, seen, reread).await;
                 format!("{:?}", rearmed.map_err(|error| error.to_string()))
             }
             Step::Prune(seconds) => {

@@ -22,7 +22,7 @@ mod shared {
     use onramp_webhooks::clock::Timestamp;
     use onramp_webhooks::inbox::{
         ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, InboxError, Lease, NewDelivery, QuarantineBound, Record,
-        Recorded, Replayed, Retention, Settlement,
+        Recorded, Replayed, Retention, Settlement, State,
     };
     use onramp_webhooks_sqlite::{SqliteInbox, SqliteOptions};
     use onramp_webhooks_testkit::inbox::Fixture;
@@ -92,8 +92,8 @@ mod shared {
             self.next().counts().await
         }
 
-        async fn rearm(&self, id: DeliveryId, reread: Option<NewDelivery>) -> Result<Replayed, InboxError> {
-            self.next().rearm(id, reread).await
+        async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, InboxError> {
+            self.next().rearm(id, seen, reread).await
         }
 
         async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, InboxError> {

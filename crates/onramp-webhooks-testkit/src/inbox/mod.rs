@@ -183,6 +183,7 @@ suite! {
     }
     rearming {
         what_ended_is_pending_again,
+        what_was_settled_meanwhile_is_refused,
         what_waits_is_due_at_once,
         what_a_worker_holds_is_refused,
         what_is_not_there_is_not_found,
@@ -210,6 +211,7 @@ suite! {
     replaying {
         every_state_that_allows_it_falls_due,
         what_was_handled_has_to_be_asked_for,
+        a_conflict_has_to_be_asked_for,
         what_a_worker_holds_what_is_not_there_and_what_was_pruned_is_refused,
         what_can_be_read_now_is_handled,
         what_still_cannot_be_read_stays,

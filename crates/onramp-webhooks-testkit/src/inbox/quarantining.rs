@@ -74,9 +74,9 @@ pub(super) async fn what_went_is_new_again(store: &Store) {
 pub(super) async fn junk_that_was_armed_is_junk_no_more(store: &Store) {
     let inbox = store.open_with(QuarantineBound::new(1, 1 << 20)).await;
     let armed = inbox.new_id(junk("{")).await;
-    inbox.rearm(armed, None).await.unwrap();
+    inbox.arm(armed, None).await.unwrap();
     let read = inbox.new_id(junk("[")).await;
-    inbox.rearm(read, Some(complete("A"))).await.unwrap();
+    inbox.arm(read, Some(complete("A"))).await.unwrap();
     for number in 0..3 {
         inbox.new_id(junk(format!("{{{number}"))).await;
     }

@@ -7,6 +7,16 @@ use onramp_webhooks::inbox::{
 use super::tools::{LEASE, at, complete, dead, ids, login, misfit, order_event, received, saying, started};
 use super::{Fixture, Store};
 
+pub(super) async fn what_was_settled_meanwhile_is_refused(store: &Store) {
+    let inbox = store.open().await;
+    let id = inbox.led_to(0, complete("A"), Settled::Handled).await;
+    for seen in [State::Pending, State::Retrying, State::Parked, State::Dead, State::Quarantined, State::Conflict] {
+        assert_eq!(inbox.rearm(id, seen, None).await.unwrap_err().kind(), InboxErrorKind::Refused);
+        assert_eq!(inbox.rearm(id, seen, Some(complete("B"))).await.unwrap_err().kind(), InboxErrorKind::Refused);
+    }
+    assert_eq!((inbox.state(id).await, inbox.due(1).await.len()), (State::Handled, 0));
+}
+
 pub(super) async fn what_ended_is_pending_again(store: &Store) {
     let inbox = store.open().await;
     let [.., handled, dead, quarantined, kept] = inbox.one_of_each().await;
@@ -24,7 +34,7 @@ async fn due_again<const N: usize>(inbox: &Fixture, mut all: [DeliveryId; N]) {
         assert!(inbox.end(20, claimed.lease, Settled::Released).await);
     }
     for id in all {
-        assert_eq!(inbox.rearm(id, None).await.unwrap(), Replayed::Due);
+        assert_eq!(inbox.arm(id, None).await.unwrap(), Replayed::Due);
         let record = inbox.see(id).await;
         assert_eq!((record.state, record.attempts), (State::Pending, 0));
         assert_eq!((record.due_at, record.settled_at), (None, None));
@@ -50,7 +60,7 @@ pub(super) async fn what_a_worker_holds_is_refused(store: &Store) {
     let id = inbox.new_id(complete("A")).await;
     let lease = inbox.one_due(0).await.lease;
     for reread in [None, Some(complete("A"))] {
-        assert_eq!(inbox.rearm(id, reread).await.unwrap_err().kind(), InboxErrorKind::Refused);
+        assert_eq!(inbox.arm(id, reread).await.unwrap_err().kind(), InboxErrorKind::Refused);
     }
     assert!(inbox.end(1, lease, Settled::Handled).await, "its worker still holds it");
 }
@@ -58,7 +68,7 @@ pub(super) async fn what_a_worker_holds_is_refused(store: &Store) {
 pub(super) async fn what_is_not_there_is_not_found(store: &Store) {
     let inbox = store.open().await;
     for reread in [None, Some(complete("A"))] {
-        let error = inbox.rearm(DeliveryId::from_i64(7), reread).await.unwrap_err();
+        let error = inbox.arm(DeliveryId::from_i64(7), reread).await.unwrap_err();
         assert_eq!(error.kind(), InboxErrorKind::NotFound);
     }
     assert!(inbox.everything().await.is_empty());
@@ -68,7 +78,7 @@ pub(super) async fn what_was_pruned_is_refused(store: &Store) {
     let inbox = store.open().await;
     let id = inbox.led_to(0, complete("A"), Settled::Handled).await;
     assert_eq!(inbox.prune(at(1_000), Retention::new(LEASE)).await.unwrap(), 1);
-    assert_eq!(inbox.rearm(id, None).await.unwrap_err().kind(), InboxErrorKind::Refused);
+    assert_eq!(inbox.arm(id, None).await.unwrap_err().kind(), InboxErrorKind::Refused);
     assert_eq!(inbox.state(id).await, State::Handled);
     assert!(inbox.due(1_001).await.is_empty(), "there is nothing to handle any more");
 }
@@ -76,7 +86,7 @@ pub(super) async fn what_was_pruned_is_refused(store: &Store) {
 pub(super) async fn a_reread_one_takes_its_identity(store: &Store) {
     let inbox = store.open().await;
     let id = inbox.new_id(misfit(complete("A").body)).await;
-    assert_eq!(inbox.rearm(id, Some(received(complete("A"), 50))).await.unwrap(), Replayed::Due);
+    assert_eq!(inbox.arm(id, Some(received(complete("A"), 50))).await.unwrap(), Replayed::Due);
     let record = inbox.see(id).await;
     assert_eq!(
         (record.state, record.event_type.as_deref(), record.stage),
@@ -94,7 +104,7 @@ pub(super) async fn a_reread_one_takes_its_identity(store: &Store) {
     inbox.new_id(misfit(complete("A").body)).await;
 
     let soon_over = inbox.new_id(misfit(login("C", 0).body)).await;
-    assert_eq!(inbox.rearm(soon_over, Some(received(login("C", 100), 60))).await.unwrap(), Replayed::Due);
+    assert_eq!(inbox.arm(soon_over, Some(received(login("C", 100), 60))).await.unwrap(), Replayed::Due);
     assert_eq!(inbox.tell(received(login("C", 200), 99)).await, Recorded::Duplicate { first: soon_over, rearmed: false });
     inbox.new_id(received(login("C", 200), 100)).await;
 }
@@ -103,7 +113,7 @@ pub(super) async fn a_reread_duplicate_goes_and_is_counted(store: &Store) {
     let inbox = store.open().await;
     let id = inbox.new_id(misfit(complete("A").body)).await;
     let first = inbox.led_to(1, complete("A"), Settled::Handled).await;
-    assert_eq!(inbox.rearm(id, Some(received(complete("A"), 2))).await.unwrap(), Replayed::Duplicate { first });
+    assert_eq!(inbox.arm(id, Some(received(complete("A"), 2))).await.unwrap(), Replayed::Duplicate { first });
     assert!(inbox.is_gone(id).await);
     let record = inbox.see(first).await;
     assert_eq!((record.state, record.duplicates), (State::Handled, 1));
@@ -115,7 +125,7 @@ pub(super) async fn a_reread_duplicate_arms_a_dead_first(store: &Store) {
     let inbox = store.open().await;
     let id = inbox.new_id(misfit(complete("A").body)).await;
     let first = inbox.led_to(1, complete("A"), dead()).await;
-    assert_eq!(inbox.rearm(id, Some(received(complete("A"), 2))).await.unwrap(), Replayed::Duplicate { first });
+    assert_eq!(inbox.arm(id, Some(received(complete("A"), 2))).await.unwrap(), Replayed::Duplicate { first });
     let claimed = inbox.one_due(2).await;
     assert_eq!((claimed.lease.id, claimed.attempt), (first, 1));
 }
@@ -125,7 +135,7 @@ pub(super) async fn a_reread_conflict_is_kept_as_one(store: &Store) {
     let other = saying(complete("A"), "another amount");
     let id = inbox.new_id(misfit(other.body.clone())).await;
     let first = inbox.led_to(1, complete("A"), Settled::Handled).await;
-    assert_eq!(inbox.rearm(id, Some(received(other.clone(), 2))).await.unwrap(), Replayed::Conflict { first });
+    assert_eq!(inbox.arm(id, Some(received(other.clone(), 2))).await.unwrap(), Replayed::Conflict { first });
     let everything = inbox.everything().await;
     let [kept, _] = &everything[..] else { panic!("one conflict and its first: {everything:?}") };
     let kept = inbox.see(kept.id).await;
@@ -144,11 +154,11 @@ pub(super) async fn an_id_is_never_used_again(store: &Store) {
     let next: [NewDelivery; 3] = [complete("B"), misfit("{}"), order_event("C", "order_failed", complete("C").stage.unwrap())];
     for new in next {
         let gone = inbox.new_id(misfit(complete("A").body)).await;
-        assert_eq!(inbox.rearm(gone, Some(complete("A"))).await.unwrap(), Replayed::Duplicate { first });
+        assert_eq!(inbox.arm(gone, Some(complete("A"))).await.unwrap(), Replayed::Duplicate { first });
         assert!(inbox.new_id(new).await > gone);
     }
     let gone = inbox.new_id(misfit("another amount")).await;
-    let conflict = inbox.rearm(gone, Some(saying(complete("A"), "another amount"))).await.unwrap();
+    let conflict = inbox.arm(gone, Some(saying(complete("A"), "another amount"))).await.unwrap();
     assert_eq!(conflict, Replayed::Conflict { first });
     assert!(inbox.everything().await[0].id > gone);
     assert_eq!(ids(&inbox.due(0).await).len(), 3);

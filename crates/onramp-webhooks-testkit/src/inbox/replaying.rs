@@ -10,16 +10,27 @@ pub(super) async fn every_state_that_allows_it_falls_due(store: &Store) {
     let inbox = store.open().await;
     let [pending, _, retrying, parked, _, dead, _, kept] = inbox.one_of_each().await;
     for id in [pending, retrying, parked, dead, kept] {
-        assert_eq!(replayed(&inbox, id, ReplayScope::Unhandled).await, Ok(Replayed::Due));
+        let scope = if id == kept { ReplayScope::EvenConflicts } else { ReplayScope::Unhandled };
+        assert_eq!(replayed(&inbox, id, scope).await, Ok(Replayed::Due));
         assert_eq!((inbox.state(id).await, inbox.see(id).await.attempts), (State::Pending, 0));
     }
     assert_eq!(inbox.due(20).await.len(), 5);
 }
 
+pub(super) async fn a_conflict_has_to_be_asked_for(store: &Store) {
+    let inbox = store.open().await;
+    let [.., kept] = inbox.one_of_each().await;
+    assert_eq!(replayed(&inbox, kept, ReplayScope::Unhandled).await, Err(InboxErrorKind::Refused));
+    assert_eq!(inbox.state(kept).await, State::Conflict);
+    assert_eq!(replayed(&inbox, kept, ReplayScope::EvenConflicts).await, Ok(Replayed::Due));
+}
+
 pub(super) async fn what_was_handled_has_to_be_asked_for(store: &Store) {
     let inbox = store.open().await;
     let id = inbox.led_to(0, complete("A"), Settled::Handled).await;
-    assert_eq!(replayed(&inbox, id, ReplayScope::Unhandled).await, Err(InboxErrorKind::Refused));
+    for scope in [ReplayScope::Unhandled, ReplayScope::EvenConflicts] {
+        assert_eq!(replayed(&inbox, id, scope).await, Err(InboxErrorKind::Refused));
+    }
     assert!(inbox.due(1).await.is_empty());
     assert_eq!(replayed(&inbox, id, ReplayScope::EvenHandled).await, Ok(Replayed::Due));
     assert_eq!(inbox.one_due(1).await.attempt, 1);

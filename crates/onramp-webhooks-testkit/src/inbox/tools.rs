@@ -9,8 +9,8 @@ use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::{DedupKey, Stage};
 use onramp_webhooks::inbox::{
-    ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Filter, Lease, NewDelivery, Quarantine, Record, Recorded, Settled,
-    Settlement, State,
+    ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Filter, InboxError, Lease, NewDelivery, Quarantine, Record, Recorded,
+    Replayed, Settled, Settlement, State,
 };
 
 use super::Fixture;
@@ -169,6 +169,12 @@ impl Fixture {
 
     pub(super) async fn state(&self, id: DeliveryId) -> State {
         self.see(id).await.state
+    }
+
+    /// Arms a delivery in whatever state it is.
+    pub(super) async fn arm(&self, id: DeliveryId, reread: Option<NewDelivery>) -> Result<Replayed, InboxError> {
+        let seen = self.show(id).await.unwrap().map_or(State::Dead, |record| record.state);
+        self.rearm(id, seen, reread).await
     }
 
     pub(super) async fn is_gone(&self, id: DeliveryId) -> bool {

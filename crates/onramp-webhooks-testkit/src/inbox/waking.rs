@@ -32,7 +32,7 @@ pub(super) async fn a_replay_wakes(store: &Store) {
     let inbox = quiet(store).await;
     let id = inbox.new_id(misfit("{}")).await;
     drain(&inbox).await;
-    wakes(&inbox, async { assert_eq!(inbox.rearm(id, None).await.unwrap(), Replayed::Due) }).await;
+    wakes(&inbox, async { assert_eq!(inbox.arm(id, None).await.unwrap(), Replayed::Due) }).await;
 }
 
 pub(super) async fn a_duplicate_that_arms_wakes(store: &Store) {

@@ -353,3 +353,15 @@ fn debug_names_no_customer() {
         }
     }
 }
+
+#[test]
+fn a_body_full_of_additional_fields_is_a_misfit() {
+    let fields = |count: usize| vec!["0"; count].join(",");
+    for (count, fits) in [(256, true), (257, false), (500_000, false)] {
+        let body = format!(
+            r#"{{"uuid":"u","amount":1,"asset_type":"eth","fiat_amount":"1","to_address":"0x1","additional_fields":[{}]}}"#,
+            fields(count)
+        );
+        assert_eq!(decode(Provider::Kriptomat, &body).is_ok(), fits, "{count}");
+    }
+}

@@ -72,7 +72,7 @@ impl Claims {
 pub struct ClaimedDelivery {
     /// The claim.
     pub lease: Lease,
-    /// 1 for the first attempt since the delivery was recorded or armed again.
+    /// One more than the attempts that came to an end since the delivery was recorded or armed again.
     pub attempt: u32,
     /// A later state of its order has been handled already.
     pub stale: bool,

@@ -352,7 +352,7 @@ impl Inbox for MemoryInbox {
         Ok(State::ALL.into_iter().map(|state| (state, count(state))).collect())
     }
 
-    async fn rearm(&self, id: DeliveryId, reread: Option<NewDelivery>) -> Result<Replayed, InboxError> {
+    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, InboxError> {
         let mut rows = self.rows();
         match rows.by_id.get(&id) {
             None => return Err(InboxError::new(InboxErrorKind::NotFound, "replay")),
@@ -361,6 +361,9 @@ impl Inbox for MemoryInbox {
             }
             Some(row) if row.record.body.is_none() => {
                 return Err(InboxError::new(InboxErrorKind::Refused, "replay").because("its body was pruned"));
+            }
+            Some(row) if row.record.state != seen => {
+                return Err(InboxError::new(InboxErrorKind::Refused, "replay").because("its state has changed meanwhile"));
             }
             Some(_) => {}
         }

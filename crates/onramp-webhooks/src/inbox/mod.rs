@@ -90,14 +90,16 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// When the store cannot be read.
     async fn counts(&self) -> Result<Counts, InboxError>;
 
-    /// The store's half of [`replay`], which people call: makes a delivery pending with a fresh count of attempts. With
+    /// The store's half of [`replay`], which people call: makes a delivery that is still in the state `seen` pending, with a fresh
+    /// count of attempts. With
     /// `reread`, its type, key and order become those of `reread` first; when that key is known already, the delivery goes (same
     /// fingerprint) or becomes a conflict (another one).
     ///
     /// # Errors
-    /// [`NotFound`](InboxErrorKind::NotFound); [`Refused`](InboxErrorKind::Refused) when a worker holds it or its body was pruned;
+    /// [`NotFound`](InboxErrorKind::NotFound); [`Refused`](InboxErrorKind::Refused) when a worker holds it, its body was pruned, or it is in
+    /// another state by now;
     /// when the store cannot be written.
-    async fn rearm(&self, id: DeliveryId, reread: Option<NewDelivery>) -> Result<Replayed, InboxError>;
+    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, InboxError>;
 
     /// Removes the bodies of deliveries handled longer ago than `retention`, and whole deliveries once their key does not count
     /// any more; a bounded number a call. Answers how many it removed; zero: nothing is left to prune.

@@ -31,9 +31,12 @@ pub enum Replayed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReplayScope {
-    /// What has not been handled: dead letters, conflicts, quarantine, and what waits for its time.
+    /// What has not been handled and contradicts nothing: dead letters, quarantine, and what waits for its time.
     Unhandled,
-    /// Also what has been handled: its handler runs a second time.
+    /// Also conflicts. The handler runs for an event whose first version it may have handled, **under a key of its own**: a person
+    /// has compared the two before.
+    EvenConflicts,
+    /// Also conflicts, and what has been handled: its handler runs a second time.
     EvenHandled,
 }
 
@@ -41,23 +44,27 @@ pub enum ReplayScope {
 /// quarantine is read again with the rules of this version first.
 ///
 /// # Errors
-/// [`NotFound`](InboxErrorKind::NotFound); [`Refused`](InboxErrorKind::Refused) when a worker holds it, it was handled and
-/// `scope` does not allow that, or its body was pruned; otherwise whatever the inbox answers.
+/// [`NotFound`](InboxErrorKind::NotFound); [`Refused`](InboxErrorKind::Refused) when a worker holds it, `scope` does not allow its
+/// state, that changed meanwhile, or its body was pruned; otherwise whatever the inbox answers.
 pub async fn replay(inbox: &dyn Inbox, id: DeliveryId, scope: ReplayScope, now: Timestamp) -> Result<Replayed, InboxError> {
     let record = inbox.show(id).await?.ok_or(InboxError::new(InboxErrorKind::NotFound, "replay"))?;
     let refused = |why| Err(InboxError::new(InboxErrorKind::Refused, "replay").because(why));
     match record.state {
         State::Leased => return refused("a worker holds it"),
-        State::Handled if scope == ReplayScope::Unhandled => return refused("it was handled"),
+        State::Handled if scope != ReplayScope::EvenHandled => return refused("it was handled"),
+        State::Conflict if scope == ReplayScope::Unhandled => return refused("it contradicts an earlier delivery"),
         _ if record.body.is_none() => return refused("its body was pruned"),
+        State::Quarantined if read::is_cut(record.key.as_ref()) => {
+            return Ok(Replayed::StillUnreadable { reason: record.note.unwrap_or_default() });
+        }
         _ => {}
     }
     match reread(&record, now) {
         Some(reread) => match reread.quarantine {
             Some(quarantine) => Ok(Replayed::StillUnreadable { reason: quarantine.reason }),
-            None => inbox.rearm(id, Some(reread)).await,
+            None => inbox.rearm(id, record.state, Some(reread)).await,
         },
-        None => inbox.rearm(id, None).await,
+        None => inbox.rearm(id, record.state, None).await,
     }
 }
 

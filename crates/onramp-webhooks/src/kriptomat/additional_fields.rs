@@ -9,6 +9,9 @@ use crate::event::fields::Fields;
 use crate::event::{DecodeError, RawJson};
 use crate::fingerprint::Fingerprint;
 
+/// More fields than any integrator needs; each costs far more memory than its few bytes in the body.
+const MOST_FIELDS: usize = 256;
+
 const NAME: &str = "additional_fields";
 
 /// The fields that you gave to the widget (`additional_fields[KEY]`), by their key.
@@ -67,11 +70,19 @@ impl AdditionalFields {
         if let Some(nested) = nested {
             fields.take(NAME);
             taken.received.insert(NAME.to_owned(), nested.into());
-            for (key, value) in members(nested.get()).map_err(|error| error.under(NAME))? {
+            let members = members(nested.get()).map_err(|error| error.under(NAME))?;
+            if members.len() > MOST_FIELDS {
+                return Err(DecodeError::misfit("too many").under(NAME));
+            }
+            for (key, value) in members {
                 taken.insert(key, value.into())?;
             }
         }
-        for (name, value) in fields.take_all(|name| key(name).is_some()) {
+        let marked = fields.take_all(|name| key(name).is_some());
+        if marked.len() > MOST_FIELDS {
+            return Err(DecodeError::misfit("too many").under(NAME));
+        }
+        for (name, value) in marked {
             taken.insert(key(&name).unwrap_or_default().to_owned(), value.into())?;
             taken.received.insert(name, value.into());
         }

@@ -28,33 +28,40 @@ pub(super) async fn take<S, E>(body: S, limit: usize, deadline: Instant) -> Take
 where
     S: Stream<Item = Result<Bytes, E>>,
 {
-    tokio::time::timeout_at(deadline, collect(body, limit)).await.unwrap_or(Taken::Stopped)
+    let mut kept = Kept::default();
+    let ended = tokio::time::timeout_at(deadline, collect(body, limit, &mut kept)).await;
+    match ended {
+        // However it goes on: what is kept of it is all that would be kept.
+        _ if kept.total > limit => Taken::Cut(kept.freeze()),
+        Ok(Ok(())) => Taken::Whole(kept.freeze()),
+        Ok(Err(_)) | Err(_) => Taken::Stopped,
+    }
 }
 
-async fn collect<S, E>(body: S, limit: usize) -> Taken
+async fn collect<S, E>(body: S, limit: usize, kept: &mut Kept) -> Result<(), E>
 where
     S: Stream<Item = Result<Bytes, E>>,
 {
     let mut body = pin!(body);
-    let mut kept = Kept::default();
-    let mut total = 0_usize;
     while let Some(chunk) = poll_fn(|cx| body.as_mut().poll_next(cx)).await {
-        let Ok(chunk) = chunk else { return Taken::Stopped };
-        let room = limit.saturating_sub(total);
-        total = total.saturating_add(chunk.len());
+        let chunk = chunk?;
+        let room = limit.saturating_sub(kept.total);
+        kept.total = kept.total.saturating_add(chunk.len());
         if room > 0 {
             kept.push(chunk.slice(..chunk.len().min(room)));
         }
-        if total > limit.saturating_mul(DRAINED) {
+        if kept.total > limit.saturating_mul(DRAINED) {
             break;
         }
     }
-    if total > limit { Taken::Cut(kept.freeze()) } else { Taken::Whole(kept.freeze()) }
+    Ok(())
 }
 
 /// Chunks put together; a body that came in one chunk is not copied.
 #[derive(Default)]
 struct Kept {
+    /// Bytes that came, kept or not.
+    total: usize,
     first: Bytes,
     joined: BytesMut,
 }
@@ -135,6 +142,14 @@ mod tests {
         broken.push_back(Err(()));
         assert!(matches!(taken(broken, true, 5).await, Taken::Stopped));
         assert!(matches!(taken(chunks(&[b"abc"]), false, 5).await, Taken::Stopped));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_over_the_limit_is_cut_however_it_ends() {
+        let mut broken = chunks(&[b"abc", b"def"]);
+        broken.push_back(Err(()));
+        assert!(matches!(taken(broken, true, 5).await, Taken::Cut(body) if body == "abcde"));
+        assert!(matches!(taken(chunks(&[b"abc", b"def"]), false, 5).await, Taken::Cut(body) if body == "abcde"));
     }
 
     #[tokio::test(start_paused = true)]

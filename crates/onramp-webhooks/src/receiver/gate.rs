@@ -63,15 +63,19 @@ pub(super) fn admit(endpoints: &[Arc<Endpoint>], client_ip: &ClientIp, request: 
 
 fn find(endpoints: &[Arc<Endpoint>], path: &str) -> Result<Arc<Endpoint>, Refusal> {
     let path = path.strip_prefix('/').unwrap_or(path);
-    let path = path.strip_suffix('/').unwrap_or(path);
     let (name, secret) = match path.split_once('/') {
+        None | Some((_, "")) => (path.strip_suffix('/').unwrap_or(path), None),
         Some((name, secret)) => (name, Some(secret)),
-        None => (path, None),
     };
     let endpoint = endpoints.iter().find(|endpoint| *endpoint.name == *name);
-    let secret: Option<Cow<'_, [u8]>> = secret.map(|secret| percent_decode_str(secret).into());
+    // The slash at the end of an address is part of the secret or was added to it.
+    let spelled = [secret, secret.and_then(|secret| secret.strip_suffix('/')).filter(|secret| !secret.is_empty()).or(secret)];
+    let opens = |endpoint: &Endpoint| {
+        let decoded = spelled.map(|secret| secret.map(|secret| Cow::from(percent_decode_str(secret))));
+        decoded.iter().any(|secret| endpoint.opens(secret.as_deref()))
+    };
     match endpoint {
-        Some(endpoint) if endpoint.opens(secret.as_deref()) => Ok(Arc::clone(endpoint)),
+        Some(endpoint) if opens(endpoint) => Ok(Arc::clone(endpoint)),
         Some(endpoint) => {
             Err(Refusal { endpoint: Some(Arc::clone(endpoint)), outcome: Outcome::NoEndpoint, why: "wrong path secret".into() })
         }

@@ -30,6 +30,9 @@ use crate::request::Request;
 use crate::telemetry;
 use crate::worker::WorkerBuilder;
 
+/// How much of the ack deadline a body may take; the rest is for recording it.
+const BODY_SHARE: f64 = 0.75;
+
 /// Records what providers send, and answers the way each of them needs. Cheap to clone; clones are the same receiver.
 ///
 /// ```
@@ -125,12 +128,15 @@ impl Shared {
     {
         let deadline = begun + self.ack_deadline;
         let endpoint = &*admission.endpoint;
-        let read = match body::take(body, self.body_limit, deadline).await {
+        let read = match body::take(body, self.body_limit, begun + self.ack_deadline.mul_f64(BODY_SHARE)).await {
             Taken::Stopped => return answer(endpoint, "unknown", &Outcome::BodyStopped, begun),
-            Taken::Whole(body) => match &admission.encoding {
-                None => read::delivery(&endpoint.name, endpoint.provider, endpoint.retry_horizon, self.clock.now(), body),
-                Some(encoding) => read::encoded(&endpoint.name, endpoint.provider, self.clock.now(), body, encoding),
-            },
+            Taken::Whole(body) => {
+                let read = read::delivery(&endpoint.name, endpoint.provider, endpoint.retry_horizon, self.clock.now(), body);
+                match &admission.encoding {
+                    Some(encoding) => read::blame_encoding(read, encoding),
+                    None => read,
+                }
+            }
             Taken::Cut(body) => read::cut(&endpoint.name, endpoint.provider, self.clock.now(), body, self.body_limit),
         };
         let label = read.label;

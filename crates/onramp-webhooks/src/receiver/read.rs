@@ -20,6 +20,12 @@ pub(crate) const DEFAULT_RETRY_HORIZON: Duration = Duration::from_secs(16 * 3_60
 /// Types longer than this many bytes are kept as their hash; the body has them whole.
 const LONGEST_TYPE: usize = 64;
 
+/// More characters of a content encoding are not repeated.
+const LONGEST_ENCODING: usize = 64;
+
+/// Marks the keys of bodies that were cut.
+const CUT: &str = "cut:";
+
 /// A delivery as read, with the event type as metrics name it.
 #[derive(Debug)]
 pub(crate) struct Read {
@@ -51,16 +57,29 @@ fn readable(event: &Event, endpoint: &Arc<str>, retry_horizon: Duration, now: Ti
     Read { delivery: new, label: event.type_label(), cut: false }
 }
 
-/// A body in a content encoding that nobody here decodes.
-pub(super) fn encoded(endpoint: &Arc<str>, provider: Provider, now: Timestamp, body: Bytes, encoding: &str) -> Read {
-    let new = NewDelivery::new(Arc::clone(endpoint), provider, now, body);
-    quarantined(new, Quarantine::misfit(format!("content-encoding {encoding:?} is not supported")))
+/// Why a body in a content encoding could not be read: nobody here decodes one, and a later version may.
+pub(super) fn blame_encoding(read: Read, encoding: &str) -> Read {
+    if read.delivery.quarantine.is_none() {
+        return read;
+    }
+    let encoding: String = encoding.chars().take(LONGEST_ENCODING).collect();
+    let quarantine = Some(Quarantine::misfit(format!("content-encoding {encoding:?} is not supported")));
+    Read { delivery: NewDelivery { quarantine, ..read.delivery }, ..read }
 }
 
-/// The beginning of a body over the limit.
+/// The beginning of a body over the limit. Its key says so, because what is left may look like a whole body to somebody who replays
+/// it.
 pub(super) fn cut(endpoint: &Arc<str>, provider: Provider, now: Timestamp, body: Bytes, limit: usize) -> Read {
     let new = NewDelivery::new(Arc::clone(endpoint), provider, now, body);
-    Read { cut: true, ..quarantined(new, Quarantine::junk(format!("cut: the body is larger than the limit of {limit} bytes"))) }
+    let mut read = quarantined(new, Quarantine::junk(format!("cut: the body is larger than the limit of {limit} bytes")));
+    read.delivery.key =
+        read.delivery.key.map(|key| DedupKey::from_parts(key.subject().to_owned(), format!("{CUT}{}", key.discriminator())));
+    Read { cut: true, ..read }
+}
+
+/// Whether a delivery in quarantine is the beginning of a larger body.
+pub(crate) fn is_cut(key: Option<&DedupKey>) -> bool {
+    key.is_some_and(|key| key.discriminator().starts_with(CUT))
 }
 
 /// Keeps one copy of what could not be read, however often it comes.

@@ -1,5 +1,7 @@
 //! Orders: what is bought, and for what.
 
+use std::fmt;
+
 use serde::Serializer;
 
 use super::payload::Payload;
@@ -96,7 +98,7 @@ impl Payload for Order {
 }
 
 /// What you gave the widget for a smart contract. Free-form: everything may be missing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PartnerData {
     /// Your id of the call.
@@ -109,6 +111,16 @@ pub struct PartnerData {
     pub sc_type_name: Option<String>,
     /// Fields that this model does not know.
     pub extra: Extra,
+}
+
+/// Leaves the call's input out, which tends to hold the customer's wallet, and your own words.
+impl fmt::Debug for PartnerData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PartnerData")
+            .field("sc_address", &self.sc_address)
+            .field("sc_type_name", &self.sc_type_name)
+            .finish_non_exhaustive()
+    }
 }
 
 model!(PartnerData { sc_id: optional, sc_address: optional, sc_input_data: optional, sc_type_name: optional });

@@ -17,8 +17,17 @@ use crate::telemetry;
 /// Longer errors are cut to this many characters: they are kept with the delivery, for people.
 const LONGEST_NOTE: usize = 2_000;
 
-/// Handles one delivery, and says what becomes of it. Never panics.
+/// Handles one delivery, and says what becomes of it. Never panics: a panic is a transient error, also one in the handler's error
+/// or in what the handler leaves behind.
 pub(super) async fn attempt(worker: &WorkerBuilder, claimed: ClaimedDelivery) -> Settled {
+    let number = claimed.attempt;
+    match unwound(try_once(worker, claimed)).await {
+        Ok(settled) => settled,
+        Err(panic) => after(worker, number, &panicked(&*panic)),
+    }
+}
+
+async fn try_once(worker: &WorkerBuilder, claimed: ClaimedDelivery) -> Settled {
     let (provider, id, attempt) = (claimed.provider, claimed.lease.id, claimed.attempt);
     let begun = Instant::now();
     let result = match Delivery::read(claimed) {
@@ -57,9 +66,13 @@ async fn call(worker: &WorkerBuilder, delivery: &Delivery) -> Result<(), Handler
     let handling = async { worker.handler.handle(delivery).await };
     match tokio::time::timeout(worker.attempt_timeout, unwound(handling)).await {
         Ok(Ok(result)) => result,
-        Ok(Err(panic)) => Err(HandlerError::transient(format!("the handler panicked: {}", message(&*panic)))),
+        Ok(Err(panic)) => Err(panicked(&*panic)),
         Err(_) => Err(HandlerError::transient(format!("the handler took longer than {:?}", worker.attempt_timeout))),
     }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> HandlerError {
+    HandlerError::transient(format!("the handler panicked: {}", message(panic)))
 }
 
 fn after(worker: &WorkerBuilder, attempt: u32, error: &HandlerError) -> Settled {

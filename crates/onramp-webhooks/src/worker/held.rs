@@ -45,8 +45,9 @@ impl Held {
     }
 
     /// Its handler has come to an end: answers the lease under which to settle it; `None` when that was lost.
-    pub(super) fn ended(&mut self, id: DeliveryId) -> Option<Lease> {
-        let entry = self.0.get_mut(&id)?;
+    pub(super) fn ended(&mut self, id: DeliveryId, task: Id) -> Option<Lease> {
+        let of_this_run = |entry: &&mut Entry| entry.running.as_ref().is_some_and(|running| running.id() == task);
+        let entry = self.0.get_mut(&id).filter(of_this_run)?;
         entry.running = None;
         Some(entry.lease)
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 
 use super::WorkerBuilder;
 use super::attempt::attempt;
@@ -29,7 +29,7 @@ type InFlight<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
 /// What the loop waits for.
 enum Happened {
-    Ended(Result<(DeliveryId, Settled), JoinError>),
+    Ended(Result<(Id, (DeliveryId, Settled)), JoinError>),
     Claimed(Timestamp, Result<Claims, InboxError>),
     Settled(Vec<Settlement>, Lost),
     Renewed(Vec<Lease>, Timestamp, Lost),
@@ -108,17 +108,19 @@ impl Run {
     /// Waits for the next thing that changes what can be done. Cancel-safe: whatever is under way stays under way.
     async fn next(&mut self) -> Happened {
         let (clock, inbox) = (&self.worker.clock, &self.worker.inbox);
+        // A worker that stops leaves what wakes it to others.
+        let looking = !self.hungry && !self.stopping;
         let settling_later = !self.finished.is_empty() && self.settling.is_none();
         let renewing_later = !self.held.is_empty() && self.renewing.is_none();
         tokio::select! {
-            Some(ended) = self.running.join_next() => Happened::Ended(ended),
+            Some(ended) = self.running.join_next_with_id() => Happened::Ended(ended),
             (asked_at, claims) = in_flight(&mut self.claiming) => Happened::Claimed(asked_at, claims),
             (settlements, lost) = in_flight(&mut self.settling) => Happened::Settled(settlements, lost),
             (leases, until, lost) = in_flight(&mut self.renewing) => Happened::Renewed(leases, until, lost),
             () = in_flight(&mut self.pruning) => Happened::Time,
             () = in_flight(&mut self.grace) => Happened::GraceOver,
-            () = inbox.wait_for_work(), if !self.hungry => Happened::MayBeDue,
-            () = clock.sleep_until(self.look_at), if !self.hungry => Happened::MayBeDue,
+            () = inbox.wait_for_work(), if looking => Happened::MayBeDue,
+            () = clock.sleep_until(self.look_at), if looking => Happened::MayBeDue,
             () = clock.sleep_until(self.settle_at), if settling_later => Happened::Time,
             () = clock.sleep_until(self.renew_at), if renewing_later => Happened::Time,
             _ = self.stopped.wait_for(|stopped| *stopped), if !self.stopping => Happened::Stop,
@@ -194,9 +196,9 @@ impl Run {
         self.claiming = Some(Box::pin(async move { (now, inbox.claim(now, request).await) }));
     }
 
-    fn ended(&mut self, ended: Result<(DeliveryId, Settled), JoinError>) {
+    fn ended(&mut self, ended: Result<(Id, (DeliveryId, Settled)), JoinError>) {
         let settlement = match ended {
-            Ok((id, outcome)) => self.held.ended(id).map(|lease| Settlement::new(lease, outcome)),
+            Ok((task, (id, outcome))) => self.held.ended(id, task).map(|lease| Settlement::new(lease, outcome)),
             // An attempt catches its panics, so this one was dropped: its lease was lost, or the grace is over.
             Err(dropped) => self.held.dropped(dropped.id()).map(|lease| Settlement::new(lease, Settled::Released)),
         };

@@ -8,7 +8,7 @@ use onramp_webhooks::async_trait;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
     ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, InboxError, InboxErrorKind, Lease, MemoryInbox, NewDelivery, Record,
-    Recorded, Replayed, Retention, Settlement,
+    Recorded, Replayed, Retention, Settlement, State,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -106,8 +106,8 @@ impl Inbox for Faulty {
         self.inner.counts().await
     }
 
-    async fn rearm(&self, id: DeliveryId, reread: Option<NewDelivery>) -> Result<Replayed, InboxError> {
-        self.inner.rearm(id, reread).await
+    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, InboxError> {
+        self.inner.rearm(id, seen, reread).await
     }
 
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, InboxError> {

@@ -244,3 +244,27 @@ async fn quarantine_and_conflicts_are_not_handled() {
     working.rests().await;
     assert_eq!(stage.states().await, [(State::Handled, 1), (State::Quarantined, 1), (State::Conflict, 1)].into());
 }
+
+/// The handler's error is the shop's code, too.
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_the_handlers_error_is_a_transient_error() {
+    #[derive(Debug)]
+    struct Unspeakable;
+
+    impl std::fmt::Display for Unspeakable {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("no words")
+        }
+    }
+
+    impl std::error::Error for Unspeakable {}
+
+    let stage = Stage::new();
+    stage.post(WertOrder::new().complete()).await;
+    let once = RetryPolicy::new(1, Duration::from_secs(1), Duration::from_secs(1));
+    let mut working = stage.worker(|worker| worker.retry(once));
+    working.call().await.answer(Do::FailBecause(Box::new(Unspeakable)));
+    rest().await;
+    let record = stage.only().await;
+    assert_eq!((record.state, record.note.as_deref()), (State::Dead, Some("the handler panicked: no words")));
+}
