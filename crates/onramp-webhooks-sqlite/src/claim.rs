@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Lease};
 use rusqlite::{Connection, Row, params};
@@ -35,6 +36,9 @@ fn due(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<ClaimedDel
          WHERE d.due_at = 0
          ORDER BY d.id",
     )?;
+    let mut is_stale = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM onramp_deliveries WHERE subject = ? AND state = 4 AND stage > ?)")?;
+    let mut body = connection.prepare_cached("SELECT body FROM onramp_bodies WHERE id = ?")?;
     let mut rows = first_received_first.query([])?;
     let (mut due, mut orders) = (Vec::new(), leased_orders(connection)?);
     while due.len() < limit
@@ -42,12 +46,15 @@ fn due(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<ClaimedDel
     {
         let stage: Option<u8> = row.get(9)?;
         let order: Option<String> = if stage.is_some() { row.get(6)? } else { None };
+        if order.as_ref().is_some_and(|order| orders.contains(order)) {
+            continue;
+        }
         let stale = match (&order, stage) {
-            (Some(order), _) if orders.contains(order) => continue,
-            (Some(order), Some(stage)) if stage > 0 => is_stale(connection, order, stage)?,
+            (Some(order), Some(stage)) if stage > 0 => is_stale.query_row(params![order, stage], |row| row.get(0))?,
             _ => false,
         };
-        due.push(delivery(connection, row, stale)?);
+        let body: Vec<u8> = body.query_row([row.get::<_, i64>(0)?], |row| row.get(0))?;
+        due.push(delivery(row, body.into(), stale)?);
         orders.extend(order);
     }
     Ok(due)
@@ -64,28 +71,16 @@ fn leased_orders(connection: &Connection) -> rusqlite::Result<HashSet<String>> {
         .collect()
 }
 
-/// Whether a later stage of an order was handled.
-fn is_stale(connection: &Connection, order: &str, stage: u8) -> rusqlite::Result<bool> {
-    connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM onramp_deliveries WHERE subject = ? AND state = 4 AND stage > ?)")?
-        .query_row(params![order, stage], |row| row.get(0))
-}
-
-fn body(connection: &Connection, id: DeliveryId) -> rusqlite::Result<Vec<u8>> {
-    connection.prepare_cached("SELECT body FROM onramp_bodies WHERE id = ?")?.query_row([id.as_i64()], |row| row.get(0))
-}
-
-fn delivery(connection: &Connection, row: &Row<'_>, stale: bool) -> rusqlite::Result<ClaimedDelivery> {
-    let id = DeliveryId::from_i64(row.get(0)?);
+fn delivery(row: &Row<'_>, body: Bytes, stale: bool) -> rusqlite::Result<ClaimedDelivery> {
     Ok(ClaimedDelivery {
-        lease: Lease::new(id, row.get::<_, i64>(1)? + 1),
+        lease: Lease::new(DeliveryId::from_i64(row.get(0)?), row.get::<_, i64>(1)? + 1),
         attempt: row.get::<_, u32>(2)?.saturating_add(1),
         duplicates: column::count(row, 3)?,
         endpoint: Arc::from(row.get::<_, String>(4)?),
         provider: column::provider(row, 5)?,
         key: column::key(row, 6)?,
         received_at: column::timestamp(row, 8)?,
-        body: body(connection, id)?.into(),
+        body,
         stale,
     })
 }
