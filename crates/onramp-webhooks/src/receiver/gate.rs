@@ -82,3 +82,35 @@ fn find(endpoints: &[Arc<Endpoint>], path: &str) -> Result<Arc<Endpoint>, Refusa
         None => Err(Refusal { endpoint: None, outcome: Outcome::NoEndpoint, why: "no endpoint of that name".into() }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_found_with_and_without_a_slash_at_its_end() {
+        for (secret, path, found) in [
+            ("abc", "/wert/abc", true),
+            ("abc", "/wert/abc/", true),
+            ("abc", "/wert/abc//", false),
+            ("abc/", "/wert/abc/", true),
+            ("abc/", "/wert/abc//", true),
+            ("abc/", "/wert/abc", false),
+            ("a/b c", "/wert/a%2Fb%20c", true),
+            ("abc", "/wert/", false),
+            ("abc", "/wert", false),
+            ("abc", "/wert//", false),
+        ] {
+            let endpoints = [Arc::new(Endpoint::open(Provider::Wert).path_secret(secret))];
+            assert_eq!(find(&endpoints, path).is_ok(), found, "{secret} at {path}");
+        }
+    }
+
+    #[test]
+    fn nothing_follows_the_name_of_an_open_endpoint() {
+        let endpoints = [Arc::new(Endpoint::open(Provider::Kriptomat))];
+        for (path, found) in [("/kriptomat", true), ("/kriptomat/", true), ("/kriptomat//", false), ("/kriptomat/x", false)] {
+            assert_eq!(find(&endpoints, path).is_ok(), found, "{path}");
+        }
+    }
+}
