@@ -212,6 +212,7 @@ suite! {
         every_state_that_allows_it_falls_due,
         what_was_handled_has_to_be_asked_for,
         a_conflict_has_to_be_asked_for,
+        many_are_replayed_page_by_page,
         what_a_worker_holds_what_is_not_there_and_what_was_pruned_is_refused,
         what_can_be_read_now_is_handled,
         what_still_cannot_be_read_stays,

@@ -1,9 +1,11 @@
 //! Replay, the operation for people, over this store.
 
 use onramp_webhooks::identity::Stage;
-use onramp_webhooks::inbox::{DeliveryId, InboxErrorKind, Quarantine, ReplayScope, Replayed, Retention, Settled, State, replay};
+use onramp_webhooks::inbox::{
+    DeliveryId, Filter, InboxErrorKind, Quarantine, ReplayScope, Replayed, Retention, Settled, State, replay, replay_all,
+};
 
-use super::tools::{LEASE, at, complete, quarantined, saying};
+use super::tools::{LEASE, at, complete, dead, quarantined, saying};
 use super::{Fixture, Store};
 
 pub(super) async fn every_state_that_allows_it_falls_due(store: &Store) {
@@ -95,6 +97,25 @@ pub(super) async fn what_contradicts_is_kept_as_a_conflict(store: &Store) {
     assert_eq!(replayed(&inbox, id, ReplayScope::Unhandled).await, Ok(Replayed::Conflict { first }));
     let counts = inbox.counts().await.unwrap();
     assert_eq!((counts.of(State::Conflict), counts.of(State::Quarantined), counts.of(State::Pending)), (1, 0, 1));
+}
+
+pub(super) async fn many_are_replayed_page_by_page(store: &Store) {
+    let inbox = store.open().await;
+    let handled = inbox.led_to(0, complete("handled"), Settled::Handled).await;
+    let mut letters = Vec::new();
+    for order in ["A", "B", "C", "D", "E"] {
+        letters.insert(0, inbox.led_to(0, complete(order), dead()).await);
+    }
+    let two_a_page = Filter::all().state(State::Dead).limit(2);
+    let replayed = replay_all(&*inbox, two_a_page, ReplayScope::Unhandled, at(1)).await.unwrap();
+    assert!(replayed.iter().all(|(_, result)| matches!(result, Ok(Replayed::Due))));
+    assert_eq!(replayed.iter().map(|(id, _)| *id).collect::<Vec<_>>(), letters);
+
+    let everything = replay_all(&*inbox, Filter::all(), ReplayScope::Unhandled, at(1)).await.unwrap();
+    assert_eq!(everything.len(), 6);
+    let refused: Vec<_> = everything.iter().filter(|(_, result)| result.is_err()).map(|(id, _)| *id).collect();
+    assert_eq!(refused, [handled]);
+    assert_eq!(inbox.due(2).await.len(), 5);
 }
 
 async fn replayed(inbox: &Fixture, id: DeliveryId, scope: ReplayScope) -> Result<Replayed, InboxErrorKind> {
