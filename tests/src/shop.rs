@@ -82,7 +82,7 @@ impl ShopProcess {
     /// Where this is not Linux.
     #[cfg(not(target_os = "linux"))]
     pub fn limit_files(&self, _: Option<u64>) {
-        unimplemented!("only Linux lets a test limit the files of another process");
+        panic!("only Linux lets a test limit the files of another process");
     }
 
     /// Makes every file that it writes end at `bytes`; `None`: no limit.
