@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::Bytes;
 use axum::routing::post;
+use onramp_webhooks::StoreError;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
-    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, InboxError, Lease, NewDelivery, Record, Recorded, Replayed,
-    Retention, Settlement, State,
+    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Record, Recorded, Replayed, Retention,
+    Settlement, State,
 };
 use onramp_webhooks::{Event, Provider, Receiver, Wert};
 use onramp_webhooks_sqlite::SqliteInbox;
@@ -69,19 +70,19 @@ pub(crate) struct OneCommit(pub(crate) Mutex<SqliteInbox>);
 
 #[async_trait]
 impl Inbox for OneCommit {
-    async fn record(&self, delivery: NewDelivery) -> Result<Recorded, InboxError> {
+    async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError> {
         self.0.lock().await.record(delivery).await
     }
 
-    async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, InboxError> {
+    async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError> {
         self.0.lock().await.claim(now, request).await
     }
 
-    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, InboxError> {
+    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, StoreError> {
         self.0.lock().await.renew(leases, until).await
     }
 
-    async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, InboxError> {
+    async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError> {
         self.0.lock().await.settle(now, settlements).await
     }
 
@@ -89,27 +90,27 @@ impl Inbox for OneCommit {
         std::future::pending().await
     }
 
-    async fn check(&self) -> Result<(), InboxError> {
+    async fn check(&self) -> Result<(), StoreError> {
         self.0.lock().await.check().await
     }
 
-    async fn list(&self, filter: Filter) -> Result<Vec<Record>, InboxError> {
+    async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
         self.0.lock().await.list(filter).await
     }
 
-    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, InboxError> {
+    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError> {
         self.0.lock().await.show(id).await
     }
 
-    async fn counts(&self) -> Result<Counts, InboxError> {
+    async fn counts(&self) -> Result<Counts, StoreError> {
         self.0.lock().await.counts().await
     }
 
-    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, InboxError> {
+    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
         self.0.lock().await.rearm(id, seen, reread).await
     }
 
-    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, InboxError> {
+    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
         self.0.lock().await.prune(now, retention).await
     }
 }

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::extract::ConnectInfo;
 use axum::extract::connect_info::MockConnectInfo;
+use axum::extract::{ConnectInfo, OriginalUri};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use onramp_webhooks::{Headers, Request};
@@ -17,9 +17,15 @@ impl Headers for Lines<'_> {
     }
 }
 
-/// The head for the core. Its path begins at the endpoint's name, because axum takes the prefix of a nest away.
+/// The head below the mount: its path begins at the endpoint's name, because axum takes the prefix of a nest away.
 pub(crate) fn head<'a>(parts: &'a Parts, lines: &'a Lines<'a>) -> Request<'a> {
-    Request::new(parts.method.as_str(), parts.uri.path(), peer(parts), lines)
+    Request::new(parts.method.as_str(), parts.uri.path(), peer(parts), lines).with_query(parts.uri.query())
+}
+
+/// The head with its whole path.
+pub(crate) fn whole_head<'a>(parts: &'a Parts, lines: &'a Lines<'a>) -> Request<'a> {
+    let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |OriginalUri(uri)| uri);
+    Request::new(parts.method.as_str(), uri.path(), peer(parts), lines).with_query(uri.query())
 }
 
 /// `None` when the application is not served with connect info.

@@ -4,11 +4,11 @@ use std::future::Future;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use onramp_webhooks::Receiver;
 
-use crate::reply;
+use crate::Reply;
 use crate::request::{Lines, head};
 
 /// Routes for every endpoint of `receiver`: `/NAME` and all below it, in every method, because the receiver has an answer to each.
@@ -32,5 +32,5 @@ where
 fn receive(receiver: &Receiver, request: Request) -> impl Future<Output = Response> + use<> {
     let (parts, body) = request.into_parts();
     let received = receiver.receive(&head(&parts, &Lines(&parts.headers)), body.into_data_stream());
-    async { reply::response(received.await) }
+    async { Reply(received.await).into_response() }
 }

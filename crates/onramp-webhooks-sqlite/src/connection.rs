@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use onramp_webhooks::inbox::{InboxError, InboxErrorKind, QuarantineBound};
+use onramp_webhooks::inbox::QuarantineBound;
+use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::SqliteInbox;
@@ -12,7 +13,7 @@ use crate::error::failed;
 /// How to open a [`SqliteInbox`].
 ///
 /// ```no_run
-/// # async fn open() -> Result<(), onramp_webhooks::inbox::InboxError> {
+/// # async fn open() -> Result<(), onramp_webhooks::StoreError> {
 /// use std::time::Duration;
 /// use onramp_webhooks_sqlite::SqliteOptions;
 ///
@@ -67,23 +68,23 @@ impl SqliteOptions {
     ///
     /// # Errors
     /// When the file cannot be opened, written or migrated, is no SQLite database, or was written by a newer version.
-    pub async fn open(self) -> Result<SqliteInbox, InboxError> {
+    pub async fn open(self) -> Result<SqliteInbox, StoreError> {
         SqliteInbox::start(self).await
     }
 
     /// The connection that writes.
-    pub(crate) fn writer(&self) -> Result<Connection, InboxError> {
+    pub(crate) fn writer(&self) -> Result<Connection, StoreError> {
         let connection = Connection::open(&self.path).map_err(failed("open the inbox"))?;
         // SQLite opens what it may not write for reading, and says so only at the first write.
         if connection.is_readonly("main").map_err(failed("open the inbox"))? {
-            let error = InboxError::new(InboxErrorKind::ReadOnly, "open the inbox");
+            let error = StoreError::new(StoreErrorKind::ReadOnly, "open the inbox");
             return Err(error.because("this process may not write the file or its folder"));
         }
         connection.busy_timeout(self.busy_timeout).map_err(failed("open the inbox"))?;
         connection.set_prepared_statement_cache_capacity(64);
         let mode = self.switch_to_wal(&connection).map_err(failed("switch the inbox to write-ahead logging"))?;
         if mode != "wal" {
-            return Err(InboxError::new(InboxErrorKind::Unusable, "switch the inbox to write-ahead logging")
+            return Err(StoreError::new(StoreErrorKind::Unusable, "switch the inbox to write-ahead logging")
                 .because(format!("this file stays in journal mode {mode:?}; the inbox needs a file on a local disk")));
         }
         connection
@@ -115,7 +116,7 @@ impl SqliteOptions {
     }
 
     /// A connection that reads beside the writer.
-    pub(crate) fn reader(&self) -> Result<Connection, InboxError> {
+    pub(crate) fn reader(&self) -> Result<Connection, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
         let connection = Connection::open_with_flags(&self.path, flags).map_err(failed("open the inbox for reading"))?;
         connection.busy_timeout(self.busy_timeout).map_err(failed("open the inbox for reading"))?;

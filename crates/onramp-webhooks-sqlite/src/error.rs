@@ -1,19 +1,19 @@
 //! SQLite's errors as the inbox's.
 
-use onramp_webhooks::inbox::{InboxError, InboxErrorKind};
+use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::ErrorCode;
 
 /// Turns an error of SQLite into the inbox's, with what was being done.
-pub(crate) fn failed(context: &'static str) -> impl Fn(rusqlite::Error) -> InboxError {
-    move |error| InboxError::new(kind(&error), context).because(error)
+pub(crate) fn failed(context: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
+    move |error| StoreError::new(kind(&error), context).because(error)
 }
 
-fn kind(error: &rusqlite::Error) -> InboxErrorKind {
+fn kind(error: &rusqlite::Error) -> StoreErrorKind {
     match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => InboxErrorKind::Full,
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => InboxErrorKind::ReadOnly,
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => InboxErrorKind::Unusable,
-        _ => InboxErrorKind::Unavailable,
+        Some(ErrorCode::DiskFull) => StoreErrorKind::Full,
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => StoreErrorKind::ReadOnly,
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => StoreErrorKind::Unusable,
+        _ => StoreErrorKind::Unavailable,
     }
 }
 

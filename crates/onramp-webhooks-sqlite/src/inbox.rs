@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
-    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, InboxError, InboxErrorKind, Lease, NewDelivery, Record, Recorded,
-    Replayed, Retention, Settlement, State,
+    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Record, Recorded, Replayed, Retention,
+    Settlement, State,
 };
+use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::Connection;
 use tokio::sync::Notify;
 
@@ -35,18 +36,18 @@ impl SqliteInbox {
     ///
     /// # Errors
     /// As [`SqliteOptions::open`].
-    pub async fn open(path: impl AsRef<Path>) -> Result<Self, InboxError> {
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         SqliteOptions::new(path).open().await
     }
 
-    pub(crate) async fn start(options: SqliteOptions) -> Result<Self, InboxError> {
+    pub(crate) async fn start(options: SqliteOptions) -> Result<Self, StoreError> {
         let work = Arc::new(Notify::new());
         let writer = Writer::start(options.clone(), Arc::clone(&work)).await?;
         Ok(Self { options: Arc::new(options), writer, reader: Arc::default(), work })
     }
 
     /// Runs `query` on the reading connection, beside the writer.
-    async fn read<T, Q>(&self, query: Q) -> Result<T, InboxError>
+    async fn read<T, Q>(&self, query: Q) -> Result<T, StoreError>
     where
         T: Send + 'static,
         Q: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -63,26 +64,26 @@ impl SqliteInbox {
             *reader = Some((file, connection));
             Ok(answer)
         });
-        reading.await.map_err(|error| InboxError::new(InboxErrorKind::Unavailable, "read the inbox").because(error))?
+        reading.await.map_err(|error| StoreError::new(StoreErrorKind::Unavailable, "read the inbox").because(error))?
     }
 }
 
 #[async_trait]
 impl Inbox for SqliteInbox {
-    async fn record(&self, delivery: NewDelivery) -> Result<Recorded, InboxError> {
+    async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError> {
         let bound = self.options.quarantine;
         self.writer.call(Effect::MakesWork, move |batch| record::record(batch, &delivery, bound)).await
     }
 
-    async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, InboxError> {
+    async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError> {
         self.writer.call(Effect::Quiet, move |batch| claim::claim(batch.connection, now, request)).await
     }
 
-    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, InboxError> {
+    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, StoreError> {
         self.writer.call(Effect::Quiet, move |batch| claim::renew(batch.connection, &leases, until)).await
     }
 
-    async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, InboxError> {
+    async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError> {
         self.writer.call(Effect::MakesWork, move |batch| settle::settle(batch.connection, now, &settlements)).await
     }
 
@@ -90,30 +91,30 @@ impl Inbox for SqliteInbox {
         self.work.notified().await;
     }
 
-    async fn check(&self) -> Result<(), InboxError> {
+    async fn check(&self) -> Result<(), StoreError> {
         let write = |batch: &mut Batch<'_>| {
             batch.connection.prepare_cached("UPDATE onramp_probe SET writes = writes + 1")?.execute([]).map(drop)
         };
         self.writer.call(Effect::Quiet, write).await
     }
 
-    async fn list(&self, filter: Filter) -> Result<Vec<Record>, InboxError> {
+    async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
         self.read(move |connection| look::list(connection, &filter)).await
     }
 
-    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, InboxError> {
+    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError> {
         self.read(move |connection| look::show(connection, id)).await
     }
 
-    async fn counts(&self) -> Result<Counts, InboxError> {
+    async fn counts(&self) -> Result<Counts, StoreError> {
         self.read(look::counts).await
     }
 
-    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, InboxError> {
+    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
         self.writer.call(Effect::MakesWork, move |batch| rearm::rearm(batch, id, seen, reread.as_ref())).await?
     }
 
-    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, InboxError> {
+    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
         self.writer.call(Effect::Quiet, move |batch| prune::prune(batch.connection, now, retention)).await
     }
 }

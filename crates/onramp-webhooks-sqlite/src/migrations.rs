@@ -1,6 +1,6 @@
 //! The schema, one numbered step after another. Steps are never changed once released; new ones are added.
 
-use onramp_webhooks::inbox::{InboxError, InboxErrorKind};
+use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::error::failed;
@@ -8,7 +8,7 @@ use crate::error::failed;
 const STEPS: [&str; 1] = [include_str!("migrations/0001_deliveries.sql")];
 
 /// Brings the schema up to date. Two processes may do so at the same time: the second finds it done.
-pub(crate) fn migrate(connection: &mut Connection) -> Result<(), InboxError> {
+pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed("migrate"))?;
     transaction
@@ -18,7 +18,7 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), InboxError> {
         .query_row("SELECT coalesce(max(version), 0) FROM onramp_schema", [], |row| row.get(0))
         .map_err(failed("migrate"))?;
     if version > known {
-        return Err(InboxError::new(InboxErrorKind::Unusable, "migrate").because(format!(
+        return Err(StoreError::new(StoreErrorKind::Unusable, "migrate").because(format!(
             "the inbox has schema version {version}, and this version of the program knows {known}; update it"
         )));
     }

@@ -1,6 +1,7 @@
 //! The store's half of a replay.
 
-use onramp_webhooks::inbox::{DeliveryId, InboxError, InboxErrorKind, NewDelivery, Replayed, State};
+use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Replayed, State};
+use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::{OptionalExtension, params};
 
 use crate::batch::Batch;
@@ -12,15 +13,15 @@ pub(crate) fn rearm(
     id: DeliveryId,
     seen: State,
     reread: Option<&NewDelivery>,
-) -> rusqlite::Result<Result<Replayed, InboxError>> {
+) -> rusqlite::Result<Result<Replayed, StoreError>> {
     let connection = batch.connection;
     let found: Option<(u8, bool)> = connection
         .prepare_cached("SELECT state, EXISTS (SELECT 1 FROM onramp_bodies b WHERE b.id = d.id) FROM onramp_deliveries d WHERE id = ? AND state < 8")?
         .query_row([id.as_i64()], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let refused = |why| Ok(Err(InboxError::new(InboxErrorKind::Refused, "replay").because(why)));
+    let refused = |why| Ok(Err(StoreError::new(StoreErrorKind::Refused, "replay").because(why)));
     match found {
-        None => return Ok(Err(InboxError::new(InboxErrorKind::NotFound, "replay"))),
+        None => return Ok(Err(StoreError::new(StoreErrorKind::NotFound, "replay"))),
         Some((state, _)) if state == State::Leased.as_u8() => return refused("a worker holds it"),
         Some((_, false)) => return refused("its body was pruned"),
         Some((state, _)) if state != seen.as_u8() => return refused("its state has changed meanwhile"),

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use onramp_webhooks::inbox::{InboxError, InboxErrorKind};
+use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -28,7 +28,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Opens the file in a thread of its own, and returns once it is open. `work` is notified when something may have fallen due.
-    pub(crate) async fn start(options: SqliteOptions, work: Arc<Notify>) -> Result<Self, InboxError> {
+    pub(crate) async fn start(options: SqliteOptions, work: Arc<Notify>) -> Result<Self, StoreError> {
         let (queue, calls) = mpsc::channel(QUEUE);
         let (opened, open) = oneshot::channel();
         let open_and_run = move || match File::open(&options) {
@@ -45,14 +45,14 @@ impl Writer {
         std::thread::Builder::new()
             .name("onramp-inbox".into())
             .spawn(open_and_run)
-            .map_err(|error| InboxError::new(InboxErrorKind::Unavailable, "start the inbox's thread").because(error))?;
+            .map_err(|error| StoreError::new(StoreErrorKind::Unavailable, "start the inbox's thread").because(error))?;
         open.await.map_err(|_| closed())??;
         Ok(Self { queue })
     }
 
     /// Runs `work` inside the next transaction, and answers once that is on the disk. It may run more than once, when a transaction
     /// has to be taken apart; only the last time counts.
-    pub(crate) async fn call<T, W>(&self, effect: Effect, work: W) -> Result<T, InboxError>
+    pub(crate) async fn call<T, W>(&self, effect: Effect, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: FnMut(&mut Batch<'_>) -> rusqlite::Result<T> + Send + 'static,
@@ -73,14 +73,14 @@ pub(crate) enum Effect {
     Quiet,
 }
 
-fn closed() -> InboxError {
-    InboxError::new(InboxErrorKind::Closed, "call the inbox")
+fn closed() -> StoreError {
+    StoreError::new(StoreErrorKind::Closed, "call the inbox")
 }
 
 /// A call on its way through the thread.
 trait Call: Send {
     fn run(&mut self, batch: &mut Batch<'_>) -> rusqlite::Result<()>;
-    fn answer(self: Box<Self>, committed: Result<(), InboxError>);
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
     fn effect(&self) -> Effect;
 }
 
@@ -88,7 +88,7 @@ struct Asked<T, W> {
     work: W,
     effect: Effect,
     result: Option<T>,
-    reply: oneshot::Sender<Result<T, InboxError>>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
 impl<T, W> Call for Asked<T, W>
@@ -101,7 +101,7 @@ where
         Ok(())
     }
 
-    fn answer(self: Box<Self>, committed: Result<(), InboxError>) {
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
         let Self { result, reply, .. } = *self;
         // Whoever asked may have gone; what was committed stays.
         let _ = reply.send(committed.and_then(|()| result.ok_or_else(closed)));
@@ -119,7 +119,7 @@ struct File {
 }
 
 impl File {
-    fn open(options: &SqliteOptions) -> Result<Self, InboxError> {
+    fn open(options: &SqliteOptions) -> Result<Self, StoreError> {
         let mut connection = options.writer()?;
         migrate(&mut connection)?;
         Ok(Self { connection, id: FileId::of(&options.path) })
@@ -187,9 +187,9 @@ impl Thread {
 /// Why a transaction failed.
 enum Failure {
     /// One call's own data; the others can do without it.
-    Statement(InboxError),
+    Statement(StoreError),
     /// The file, the disk or another process.
-    File(InboxError),
+    File(StoreError),
 }
 
 fn transact(connection: &mut Connection, calls: &mut [Box<dyn Call>]) -> rusqlite::Result<()> {

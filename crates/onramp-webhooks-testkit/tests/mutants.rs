@@ -7,12 +7,13 @@ use std::future::pending;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use onramp_webhooks::StoreError;
 use onramp_webhooks::async_trait;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::identity::DedupKey;
 use onramp_webhooks::inbox::{
-    ClaimRequest, ClaimedDelivery, Claims, Counts, DeliveryId, Filter, Inbox, InboxError, Lease, MemoryInbox, NewDelivery,
-    QuarantineBound, Record, Recorded, Replayed, Retention, Settled, Settlement, State,
+    ClaimRequest, ClaimedDelivery, Claims, Counts, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery, QuarantineBound,
+    Record, Recorded, Replayed, Retention, Settled, Settlement, State,
 };
 use onramp_webhooks_testkit::inbox::{Fixture, InboxCase, Store, cases};
 
@@ -75,7 +76,7 @@ impl Mutant {
 
 #[async_trait]
 impl Inbox for Mutant {
-    async fn record(&self, mut new: NewDelivery) -> Result<Recorded, InboxError> {
+    async fn record(&self, mut new: NewDelivery) -> Result<Recorded, StoreError> {
         match self.defect {
             Defect::HandsOutTwoOfOneOrder => new.stage = None,
             Defect::ForgetsKeyExpiry => new.key_expires_at = None,
@@ -114,7 +115,7 @@ impl Inbox for Mutant {
         self.inbox.record(new).await
     }
 
-    async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, InboxError> {
+    async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError> {
         let mut claims = self.inbox.claim(now, request).await?;
         let leases: Vec<_> = claims.deliveries.iter().map(|claimed| claimed.lease).collect();
         self.leases.lock().unwrap().extend(leases.iter().map(|lease| (lease.id, *lease)));
@@ -143,7 +144,7 @@ impl Inbox for Mutant {
         Ok(claims)
     }
 
-    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, InboxError> {
+    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, StoreError> {
         match self.defect {
             Defect::RenewsWhatIsLost => self.inbox.renew(leases, until).await.map(|_| Vec::new()),
             Defect::ForgetsToRenew => Ok(Vec::new()),
@@ -151,7 +152,7 @@ impl Inbox for Mutant {
         }
     }
 
-    async fn settle(&self, now: Timestamp, mut settlements: Vec<Settlement>) -> Result<Vec<Lease>, InboxError> {
+    async fn settle(&self, now: Timestamp, mut settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError> {
         for settlement in &mut settlements {
             match (self.defect, &mut settlement.outcome) {
                 (Defect::ForgetsFencing, _) => settlement.lease = self.leases.lock().unwrap()[&settlement.lease.id],
@@ -173,11 +174,11 @@ impl Inbox for Mutant {
         }
     }
 
-    async fn check(&self) -> Result<(), InboxError> {
+    async fn check(&self) -> Result<(), StoreError> {
         self.inbox.check().await
     }
 
-    async fn list(&self, mut filter: Filter) -> Result<Vec<Record>, InboxError> {
+    async fn list(&self, mut filter: Filter) -> Result<Vec<Record>, StoreError> {
         match self.defect {
             Defect::ListsIgnoreTheSubject => filter.about = None,
             Defect::PagesOverlap => {
@@ -188,15 +189,15 @@ impl Inbox for Mutant {
         self.inbox.list(filter).await
     }
 
-    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, InboxError> {
+    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError> {
         self.inbox.show(id).await
     }
 
-    async fn counts(&self) -> Result<Counts, InboxError> {
+    async fn counts(&self) -> Result<Counts, StoreError> {
         self.inbox.counts().await
     }
 
-    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, InboxError> {
+    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
         let lease = self.leases.lock().unwrap().get(&id).copied();
         match (self.defect, lease) {
             (Defect::RearmsWhatIsHeld, Some(lease)) => {
@@ -209,7 +210,7 @@ impl Inbox for Mutant {
         self.inbox.rearm(id, seen, reread).await
     }
 
-    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, InboxError> {
+    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
         if self.defect == Defect::PrunesTooEarly {
             return self.inbox.prune(now, Retention::new(Duration::ZERO)).await;
         }

@@ -1,18 +1,22 @@
 #![doc = include_str!("../README.md")]
 
 pub mod allow_list;
+mod body;
 pub mod client_ip;
 pub mod clock;
 mod delivery;
 pub mod event;
+pub mod extract;
 pub mod fingerprint;
 mod handler;
+pub mod idempotency;
 pub mod identity;
 pub mod inbox;
 pub mod kriptomat;
 mod receiver;
 pub mod reply;
 mod request;
+mod store_error;
 mod telemetry;
 pub mod wert;
 pub mod worker;
@@ -27,5 +31,6 @@ pub use self::kriptomat::{Kriptomat, KriptomatPostback};
 pub use self::receiver::{BuildError, Endpoint, Receiver, ReceiverBuilder};
 pub use self::reply::Reply;
 pub use self::request::{Headers, Request};
+pub use self::store_error::{StoreError, StoreErrorKind};
 pub use self::wert::{Wert, WertEvent};
 pub use self::worker::Worker;

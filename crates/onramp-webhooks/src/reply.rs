@@ -9,7 +9,11 @@
 //! | address not allowed or not known | 403 | 403 |
 //! | method other than `POST` | 405 | 405 |
 //! | the body stopped coming | 408 | 408 |
-//! | not recorded in time, or the inbox failed | 503 | 503 |
+//! | not recorded in time, or the store failed | 503 | 503 |
+//! | idempotency: the same request is still running | 200 | 409 |
+//! | idempotency: the key was used for another body | 200 | 422 |
+//! | idempotency: done, but its reply was too large to keep | 200 | 409 |
+//! | idempotency: no key where one is required, or none that can be read | | 400 |
 //!
 //! Success is `{"received":true}`; everything else is a problem of RFC 9457.
 
@@ -18,19 +22,36 @@ use serde::Serialize;
 
 use crate::event::Acknowledgement;
 
-/// Seconds after which a sender may try again when the inbox is away.
+/// Seconds after which a sender may try again when the store is away.
 const RETRY_AFTER: &str = "5";
+
+/// Seconds after which a request that was running may be over.
+const RETRY_RUNNING_AFTER: &str = "1";
 
 /// The answer to a request, for an adapter to send as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     status: u16,
-    content_type: &'static str,
+    content_type: Option<&'static str>,
     header: Option<(&'static str, &'static str)>,
+    kept: Vec<(String, Vec<u8>)>,
     body: Bytes,
 }
 
 impl Reply {
+    /// What a provider is told whose event was received: 200 with `{"received":true}`. Who handles events without a receiver answers
+    /// with it when all is done.
+    #[must_use]
+    pub const fn received() -> Self {
+        Self::new(200, Some("application/json"), Bytes::from_static(br#"{"received":true}"#))
+    }
+
+    /// What a provider is told that has to send its event again: 503 with `retry-after`.
+    #[must_use]
+    pub fn try_again() -> Self {
+        Outcome::NotRecorded.reply(Acknowledgement::Always)
+    }
+
     /// The HTTP status.
     #[must_use]
     pub const fn status(&self) -> u16 {
@@ -38,8 +59,10 @@ impl Reply {
     }
 
     /// The headers to send, by lower-case name.
-    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
-        [("content-type", self.content_type)].into_iter().chain(self.header)
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let content_type = self.content_type.map(|value| ("content-type", value));
+        let own = content_type.into_iter().chain(self.header).map(|(name, value)| (name, value.as_bytes()));
+        own.chain(self.kept.iter().map(|(name, value)| (name.as_str(), value.as_slice())))
     }
 
     /// The body to send.
@@ -54,15 +77,20 @@ impl Reply {
         self.body
     }
 
-    const fn received() -> Self {
-        Self { status: 200, content_type: "application/json", header: None, body: Bytes::from_static(br#"{"received":true}"#) }
+    /// The reply of an earlier request again, and marked so.
+    pub(crate) fn replayed(status: u16, headers: Vec<(String, Vec<u8>)>, body: Bytes) -> Self {
+        Self { kept: headers, ..Self::new(status, None, body) }.with("idempotent-replayed", "true")
+    }
+
+    const fn new(status: u16, content_type: Option<&'static str>, body: Bytes) -> Self {
+        Self { status, content_type, header: None, kept: Vec::new(), body }
     }
 
     fn problem(status: u16, title: &str, detail: &str) -> Self {
         let problem = Problem { r#type: "about:blank", title, status, detail };
         // Strings and a number always serialise.
         let body = serde_json::to_vec(&problem).unwrap_or_default();
-        Self { status, content_type: "application/problem+json", header: None, body: body.into() }
+        Self::new(status, Some("application/problem+json"), body.into())
     }
 
     fn with(mut self, name: &'static str, value: &'static str) -> Self {
@@ -92,6 +120,11 @@ pub(crate) enum Outcome {
     Method,
     BodyStopped,
     NotRecorded,
+    NoKey,
+    BadKey(&'static str),
+    StillRunning,
+    OtherBody,
+    ReplyNotKept,
 }
 
 impl Outcome {
@@ -108,6 +141,11 @@ impl Outcome {
             Self::Method => "method_not_allowed",
             Self::BodyStopped => "body_stopped",
             Self::NotRecorded => "not_recorded",
+            Self::NoKey => "no_key",
+            Self::BadKey(_) => "bad_key",
+            Self::StillRunning => "still_running",
+            Self::OtherBody => "other_body",
+            Self::ReplyNotKept => "reply_not_kept",
         }
     }
 
@@ -117,16 +155,27 @@ impl Outcome {
         match self {
             Self::New | Self::Duplicate | Self::Conflict => Reply::received(),
             Self::Unreadable(_) | Self::TooLarge if always => Reply::received(),
+            Self::StillRunning | Self::OtherBody | Self::ReplyNotKept if always => Reply::received(),
             Self::Unreadable(reason) => Reply::problem(400, "Unreadable event", reason),
-            Self::TooLarge => Reply::problem(413, "Body too large", "the body is larger than this endpoint reads"),
+            Self::TooLarge => Reply::problem(413, "Body too large", "the body is larger than what is read here"),
             Self::NoEndpoint => Reply::problem(404, "Not found", "there is no such endpoint"),
-            Self::Denied => Reply::problem(403, "Forbidden", "this address may not send events here"),
+            Self::Denied => Reply::problem(403, "Forbidden", "this address is not allowed here"),
             Self::Method => Reply::problem(405, "Method not allowed", "events are sent with POST").with("allow", "POST"),
             Self::BodyStopped => {
                 Reply::problem(408, "Request timeout", "the body did not arrive in time").with("connection", "close")
             }
-            Self::NotRecorded => Reply::problem(503, "Not recorded", "the event could not be recorded; send it again")
+            Self::NotRecorded => Reply::problem(503, "Not recorded", "the request could not be recorded; send it again")
                 .with("retry-after", RETRY_AFTER),
+            Self::NoKey => Reply::problem(400, "Idempotency-Key is missing", "this route needs the header idempotency-key"),
+            Self::BadKey(why) => Reply::problem(400, "Idempotency-Key cannot be read", why),
+            Self::StillRunning => Reply::problem(409, "Still running", "a request with this key is still being handled")
+                .with("retry-after", RETRY_RUNNING_AFTER),
+            Self::OtherBody => {
+                Reply::problem(422, "Idempotency-Key is already used", "this key was used for a request with other content")
+            }
+            Self::ReplyNotKept => {
+                Reply::problem(409, "Already done", "this request was handled; its reply was too large to keep")
+            }
         }
     }
 }
@@ -152,6 +201,11 @@ mod tests {
             (Outcome::Method, (405, 405)),
             (Outcome::BodyStopped, (408, 408)),
             (Outcome::NotRecorded, (503, 503)),
+            (Outcome::NoKey, (400, 400)),
+            (Outcome::BadKey("why"), (400, 400)),
+            (Outcome::StillRunning, (200, 409)),
+            (Outcome::OtherBody, (200, 422)),
+            (Outcome::ReplyNotKept, (200, 409)),
         ];
         for (outcome, statuses) in rows {
             assert_eq!(row(&outcome), statuses, "{outcome:?}");
@@ -160,16 +214,21 @@ mod tests {
 
     #[test]
     fn success_and_problems_say_what_they_are() {
-        let headers = |reply: &Reply| reply.headers().collect::<Vec<_>>();
+        let text = |(name, value): (&str, &[u8])| (name.to_owned(), String::from_utf8(value.to_vec()).unwrap());
+        let headers = |reply: &Reply| reply.headers().map(text).collect::<Vec<_>>();
+        let line = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let received = Outcome::New.reply(Acknowledgement::Always);
         assert_eq!(received.body().as_ref(), br#"{"received":true}"#);
-        assert_eq!(headers(&received), [("content-type", "application/json")]);
+        assert_eq!(headers(&received), [line("content-type", "application/json")]);
 
         let method = Outcome::Method.reply(Acknowledgement::Always);
-        assert_eq!(headers(&method), [("content-type", "application/problem+json"), ("allow", "POST")]);
+        assert_eq!(headers(&method), [line("content-type", "application/problem+json"), line("allow", "POST")]);
 
         let away = Outcome::NotRecorded.reply(Acknowledgement::Always);
-        assert_eq!(headers(&away), [("content-type", "application/problem+json"), ("retry-after", "5")]);
+        assert_eq!(headers(&away), [line("content-type", "application/problem+json"), line("retry-after", "5")]);
+
+        let replayed = Reply::replayed(201, vec![("location".into(), b"/a".to_vec())], Bytes::from_static(b"a"));
+        assert_eq!(headers(&replayed), [line("idempotent-replayed", "true"), line("location", "/a")]);
 
         let unreadable = Outcome::Unreadable("order.base: missing".into()).reply(Acknowledgement::Readable);
         let problem: serde_json::Value = serde_json::from_slice(unreadable.body()).unwrap();

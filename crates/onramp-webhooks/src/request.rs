@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-/// The header lines of a request, whatever type a framework keeps them in.
+/// More characters of a content encoding are not repeated.
+const LONGEST_ENCODING: usize = 64;
+
+/// The header lines of a request or a response, whatever type a framework keeps them in.
 pub trait Headers {
     /// The values of all lines named `name` (lower case), in order of arrival.
     fn lines<'a>(&'a self, name: &'a str) -> Box<dyn Iterator<Item = &'a [u8]> + 'a>;
@@ -20,8 +23,11 @@ impl<const N: usize> Headers for [(&str, &str); N] {
 pub struct Request<'a> {
     /// The method, in upper case: `POST`.
     pub method: &'a str,
-    /// The path below the place where the receiver is mounted, as it was sent (percent-encoded): `/wert/SECRET`.
+    /// The path, as it was sent (percent-encoded). For a receiver, the part below the place where it is mounted: `/wert/SECRET`; for
+    /// everything else, all of it.
     pub path: &'a str,
+    /// What follows the path's question mark, as it was sent.
+    pub query: Option<&'a str>,
     /// The socket's peer; `None` when the framework does not know it.
     pub peer: Option<IpAddr>,
     /// The header lines.
@@ -32,7 +38,20 @@ impl<'a> Request<'a> {
     /// The head of a request.
     #[must_use]
     pub const fn new(method: &'a str, path: &'a str, peer: Option<IpAddr>, headers: &'a dyn Headers) -> Self {
-        Self { method, path, peer, headers }
+        Self { method, path, query: None, peer, headers }
+    }
+
+    /// The same head with a query.
+    #[must_use]
+    pub const fn with_query(mut self, query: Option<&'a str>) -> Self {
+        self.query = query;
+        self
+    }
+
+    /// The first content encoding that is one, up to its first 64 characters; nobody here decodes any.
+    pub(crate) fn content_encoding(&self) -> Option<String> {
+        let encoding = self.headers.lines("content-encoding").find(|value| !value.eq_ignore_ascii_case(b"identity"))?;
+        Some(String::from_utf8_lossy(encoding).chars().take(LONGEST_ENCODING).collect())
     }
 }
 

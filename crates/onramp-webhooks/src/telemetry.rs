@@ -10,6 +10,8 @@
 //! | `onramp_webhooks_dead_letters_total` | counter | `provider` |
 //! | `onramp_webhooks_leases_lost_total` | counter: attempts whose end was refused because another worker had taken over | |
 //! | `onramp_webhooks_backlog_age_seconds` | gauge, age of the oldest delivery that was due at the last claim | |
+//! | `onramp_webhooks_allow_list_total` | counter: requests at an allow-list in front of a route | `outcome`: `allowed`, `denied` |
+//! | `onramp_webhooks_idempotency_total` | counter: requests at the idempotency middleware | `outcome`: `first`, `replayed`, or why not |
 //!
 //! Labels hold no text that a sender chose: event types that are not documented count as `unknown`.
 
@@ -57,4 +59,14 @@ pub(crate) fn leases_lost(lost: usize) {
 /// Says how old the oldest due delivery is.
 pub(crate) fn backlog_age(age: Duration) {
     metrics::gauge!("onramp_webhooks_backlog_age_seconds").set(age.as_secs_f64());
+}
+
+/// Counts who came to an allow-list in front of a route.
+pub(crate) fn judged(allowed: bool) {
+    metrics::counter!("onramp_webhooks_allow_list_total", "outcome" => if allowed { "allowed" } else { "denied" }).increment(1);
+}
+
+/// Counts what the idempotency middleware did with a request.
+pub(crate) fn idempotent(outcome: &'static str) {
+    metrics::counter!("onramp_webhooks_idempotency_total", "outcome" => outcome).increment(1);
 }

@@ -4,17 +4,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use onramp_webhooks::inbox::{ClaimRequest, Inbox, InboxError, InboxErrorKind, Recorded, State};
+use onramp_webhooks::inbox::{ClaimRequest, Inbox, Recorded, State};
+use onramp_webhooks::{StoreError, StoreErrorKind};
 use onramp_webhooks_sqlite::{SqliteInbox, SqliteOptions};
 use rusqlite::Connection;
 
 use crate::tools::{file, now, purchase, record, seen_by_others};
 
-async fn kind(inbox: &SqliteInbox) -> InboxErrorKind {
+async fn kind(inbox: &SqliteInbox) -> StoreErrorKind {
     inbox.record(purchase()).await.unwrap_err().kind()
 }
 
-async fn open_error(path: &Path) -> InboxError {
+async fn open_error(path: &Path) -> StoreError {
     SqliteOptions::new(path).busy_timeout(Duration::from_millis(50)).open().await.unwrap_err()
 }
 
@@ -25,11 +26,11 @@ async fn a_locked_file_fails_within_the_busy_timeout_and_works_when_it_is_free()
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let begun = Instant::now();
-    assert_eq!(kind(&inbox).await, InboxErrorKind::Unavailable);
+    assert_eq!(kind(&inbox).await, StoreErrorKind::Unavailable);
     assert!(begun.elapsed() >= Duration::from_millis(190) && begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
-    assert_eq!(inbox.check().await.unwrap_err().kind(), InboxErrorKind::Unavailable);
+    assert_eq!(inbox.check().await.unwrap_err().kind(), StoreErrorKind::Unavailable);
     let claim = inbox.claim(now(), ClaimRequest::new(1, Duration::from_secs(30))).await;
-    assert_eq!(claim.unwrap_err().kind(), InboxErrorKind::Unavailable);
+    assert_eq!(claim.unwrap_err().kind(), StoreErrorKind::Unavailable);
     other.execute_batch("ROLLBACK").unwrap();
     record(&inbox, purchase()).await;
     inbox.check().await.unwrap();
@@ -64,7 +65,7 @@ async fn a_new_file_that_is_locked_for_a_moment_is_waited_for() {
     let (_folder, path) = file();
     let other = Connection::open(&path).unwrap();
     other.execute_batch("CREATE TABLE shop (x); BEGIN IMMEDIATE").unwrap();
-    assert_eq!(open_error(&path).await.kind(), InboxErrorKind::Unavailable);
+    assert_eq!(open_error(&path).await.kind(), StoreErrorKind::Unavailable);
 }
 
 #[tokio::test]
@@ -82,7 +83,7 @@ async fn a_full_file_takes_nothing_more_and_works_when_there_is_room() {
         assert!(kept < 20, "the limit does not limit");
     }
     assert!(kept >= 3, "the limit is too tight: {kept}");
-    assert_eq!(inbox.record(big()).await.unwrap_err().kind(), InboxErrorKind::Full);
+    assert_eq!(inbox.record(big()).await.unwrap_err().kind(), StoreErrorKind::Full);
     assert_eq!(seen_by_others(&path), kept);
     assert_eq!(inbox.counts().await.unwrap().of(State::Pending), u64::try_from(kept).unwrap());
     assert!(std::fs::metadata(&path).unwrap().len() <= 200_000);
@@ -100,7 +101,7 @@ async fn what_is_no_database_is_refused_and_left_alone() {
     let (_folder, path) = file();
     let text = "This is not a database, but it is long enough to look like one to a careless eye. ".repeat(20);
     std::fs::write(&path, &text).unwrap();
-    assert_eq!(open_error(&path).await.kind(), InboxErrorKind::Unusable);
+    assert_eq!(open_error(&path).await.kind(), StoreErrorKind::Unusable);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
 }
 
@@ -119,7 +120,7 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     drop(SqliteInbox::open(&path).await.unwrap());
     Connection::open(&path).unwrap().execute("INSERT INTO onramp_schema VALUES (1000)", []).unwrap();
     let error = open_error(&path).await;
-    assert_eq!(error.kind(), InboxErrorKind::Unusable);
+    assert_eq!(error.kind(), StoreErrorKind::Unusable);
     assert!(error.to_string().contains("1000") && error.to_string().contains("update"), "{error}");
 }
 
@@ -254,7 +255,7 @@ mod read_only {
             Connection::open(path).unwrap().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
             mode(path, 0o444);
             let error = open_error(path).await;
-            assert_eq!(error.kind(), InboxErrorKind::ReadOnly, "{error}");
+            assert_eq!(error.kind(), StoreErrorKind::ReadOnly, "{error}");
             mode(path, 0o644);
             record(&SqliteInbox::open(path).await.unwrap(), purchase()).await;
             assert_eq!(seen_by_others(path), 2);
@@ -279,8 +280,8 @@ mod read_only {
                     std::fs::remove_file(path.with_extension(old)).unwrap();
                 }
                 std::fs::rename(&restored, path).unwrap();
-                assert_eq!(kind(&inbox).await, InboxErrorKind::ReadOnly);
-                assert_eq!(inbox.check().await.unwrap_err().kind(), InboxErrorKind::ReadOnly);
+                assert_eq!(kind(&inbox).await, StoreErrorKind::ReadOnly);
+                assert_eq!(inbox.check().await.unwrap_err().kind(), StoreErrorKind::ReadOnly);
                 mode(path, 0o644);
                 record(&inbox, purchase()).await;
                 inbox.check().await.unwrap();

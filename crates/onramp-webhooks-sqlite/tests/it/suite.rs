@@ -18,11 +18,12 @@ mod alone {
 mod shared {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use onramp_webhooks::StoreError;
     use onramp_webhooks::async_trait;
     use onramp_webhooks::clock::Timestamp;
     use onramp_webhooks::inbox::{
-        ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, InboxError, Lease, NewDelivery, QuarantineBound, Record,
-        Recorded, Replayed, Retention, Settlement, State,
+        ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, QuarantineBound, Record, Recorded, Replayed,
+        Retention, Settlement, State,
     };
     use onramp_webhooks_sqlite::{SqliteInbox, SqliteOptions};
     use onramp_webhooks_testkit::inbox::Fixture;
@@ -51,19 +52,19 @@ mod shared {
 
     #[async_trait]
     impl Inbox for TakingTurns {
-        async fn record(&self, delivery: NewDelivery) -> Result<Recorded, InboxError> {
+        async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError> {
             self.next().record(delivery).await
         }
 
-        async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, InboxError> {
+        async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError> {
             self.next().claim(now, request).await
         }
 
-        async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, InboxError> {
+        async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, StoreError> {
             self.next().renew(leases, until).await
         }
 
-        async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, InboxError> {
+        async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError> {
             self.next().settle(now, settlements).await
         }
 
@@ -76,27 +77,27 @@ mod shared {
             }
         }
 
-        async fn check(&self) -> Result<(), InboxError> {
+        async fn check(&self) -> Result<(), StoreError> {
             self.next().check().await
         }
 
-        async fn list(&self, filter: Filter) -> Result<Vec<Record>, InboxError> {
+        async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
             self.next().list(filter).await
         }
 
-        async fn show(&self, id: DeliveryId) -> Result<Option<Record>, InboxError> {
+        async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError> {
             self.next().show(id).await
         }
 
-        async fn counts(&self) -> Result<Counts, InboxError> {
+        async fn counts(&self) -> Result<Counts, StoreError> {
             self.next().counts().await
         }
 
-        async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, InboxError> {
+        async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
             self.next().rearm(id, seen, reread).await
         }
 
-        async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, InboxError> {
+        async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
             self.next().prune(now, retention).await
         }
     }

@@ -1,8 +1,7 @@
 //! The store's half of a replay.
 
-use onramp_webhooks::inbox::{
-    DeliveryId, InboxErrorKind, NewDelivery, Recorded, Replayed, Retention, Settled, State, conflict_note,
-};
+use onramp_webhooks::StoreErrorKind;
+use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Recorded, Replayed, Retention, Settled, State, conflict_note};
 
 use super::tools::{LEASE, at, complete, dead, ids, login, misfit, order_event, received, saying, started};
 use super::{Fixture, Store};
@@ -11,8 +10,8 @@ pub(super) async fn what_was_settled_meanwhile_is_refused(store: &Store) {
     let inbox = store.open().await;
     let id = inbox.led_to(0, complete("A"), Settled::Handled).await;
     for seen in [State::Pending, State::Retrying, State::Parked, State::Dead, State::Quarantined, State::Conflict] {
-        assert_eq!(inbox.rearm(id, seen, None).await.unwrap_err().kind(), InboxErrorKind::Refused);
-        assert_eq!(inbox.rearm(id, seen, Some(complete("B"))).await.unwrap_err().kind(), InboxErrorKind::Refused);
+        assert_eq!(inbox.rearm(id, seen, None).await.unwrap_err().kind(), StoreErrorKind::Refused);
+        assert_eq!(inbox.rearm(id, seen, Some(complete("B"))).await.unwrap_err().kind(), StoreErrorKind::Refused);
     }
     assert_eq!((inbox.state(id).await, inbox.due(1).await.len()), (State::Handled, 0));
 }
@@ -60,7 +59,7 @@ pub(super) async fn what_a_worker_holds_is_refused(store: &Store) {
     let id = inbox.new_id(complete("A")).await;
     let lease = inbox.one_due(0).await.lease;
     for reread in [None, Some(complete("A"))] {
-        assert_eq!(inbox.arm(id, reread).await.unwrap_err().kind(), InboxErrorKind::Refused);
+        assert_eq!(inbox.arm(id, reread).await.unwrap_err().kind(), StoreErrorKind::Refused);
     }
     assert!(inbox.end(1, lease, Settled::Handled).await, "its worker still holds it");
 }
@@ -69,7 +68,7 @@ pub(super) async fn what_is_not_there_is_not_found(store: &Store) {
     let inbox = store.open().await;
     for reread in [None, Some(complete("A"))] {
         let error = inbox.arm(DeliveryId::from_i64(7), reread).await.unwrap_err();
-        assert_eq!(error.kind(), InboxErrorKind::NotFound);
+        assert_eq!(error.kind(), StoreErrorKind::NotFound);
     }
     assert!(inbox.everything().await.is_empty());
 }
@@ -78,7 +77,7 @@ pub(super) async fn what_was_pruned_is_refused(store: &Store) {
     let inbox = store.open().await;
     let id = inbox.led_to(0, complete("A"), Settled::Handled).await;
     assert_eq!(inbox.prune(at(1_000), Retention::new(LEASE)).await.unwrap(), 1);
-    assert_eq!(inbox.arm(id, None).await.unwrap_err().kind(), InboxErrorKind::Refused);
+    assert_eq!(inbox.arm(id, None).await.unwrap_err().kind(), StoreErrorKind::Refused);
     assert_eq!(inbox.state(id).await, State::Handled);
     assert!(inbox.due(1_001).await.is_empty(), "there is nothing to handle any more");
 }

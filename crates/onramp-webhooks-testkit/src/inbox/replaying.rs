@@ -1,8 +1,9 @@
 //! Replay, the operation for people, over this store.
 
+use onramp_webhooks::StoreErrorKind;
 use onramp_webhooks::identity::Stage;
 use onramp_webhooks::inbox::{
-    DeliveryId, Filter, InboxErrorKind, Quarantine, ReplayScope, Replayed, Retention, Settled, State, replay, replay_all,
+    DeliveryId, Filter, Quarantine, ReplayScope, Replayed, Retention, Settled, State, replay, replay_all,
 };
 
 use super::tools::{LEASE, at, complete, dead, quarantined, saying};
@@ -22,7 +23,7 @@ pub(super) async fn every_state_that_allows_it_falls_due(store: &Store) {
 pub(super) async fn a_conflict_has_to_be_asked_for(store: &Store) {
     let inbox = store.open().await;
     let [.., kept] = inbox.one_of_each().await;
-    assert_eq!(replayed(&inbox, kept, ReplayScope::Unhandled).await, Err(InboxErrorKind::Refused));
+    assert_eq!(replayed(&inbox, kept, ReplayScope::Unhandled).await, Err(StoreErrorKind::Refused));
     assert_eq!(inbox.state(kept).await, State::Conflict);
     assert_eq!(replayed(&inbox, kept, ReplayScope::EvenConflicts).await, Ok(Replayed::Due));
 }
@@ -31,7 +32,7 @@ pub(super) async fn what_was_handled_has_to_be_asked_for(store: &Store) {
     let inbox = store.open().await;
     let id = inbox.led_to(0, complete("A"), Settled::Handled).await;
     for scope in [ReplayScope::Unhandled, ReplayScope::EvenConflicts] {
-        assert_eq!(replayed(&inbox, id, scope).await, Err(InboxErrorKind::Refused));
+        assert_eq!(replayed(&inbox, id, scope).await, Err(StoreErrorKind::Refused));
     }
     assert!(inbox.due(1).await.is_empty());
     assert_eq!(replayed(&inbox, id, ReplayScope::EvenHandled).await, Ok(Replayed::Due));
@@ -43,9 +44,9 @@ pub(super) async fn what_a_worker_holds_what_is_not_there_and_what_was_pruned_is
     let [_, leased, _, _, handled, ..] = inbox.one_of_each().await;
     assert_eq!(inbox.prune(at(1_000), Retention::new(LEASE)).await.unwrap(), 1);
     for scope in [ReplayScope::Unhandled, ReplayScope::EvenHandled] {
-        assert_eq!(replayed(&inbox, leased, scope).await, Err(InboxErrorKind::Refused));
-        assert_eq!(replayed(&inbox, handled, scope).await, Err(InboxErrorKind::Refused));
-        assert_eq!(replayed(&inbox, DeliveryId::from_i64(999), scope).await, Err(InboxErrorKind::NotFound));
+        assert_eq!(replayed(&inbox, leased, scope).await, Err(StoreErrorKind::Refused));
+        assert_eq!(replayed(&inbox, handled, scope).await, Err(StoreErrorKind::Refused));
+        assert_eq!(replayed(&inbox, DeliveryId::from_i64(999), scope).await, Err(StoreErrorKind::NotFound));
     }
 }
 
@@ -118,6 +119,6 @@ pub(super) async fn many_are_replayed_page_by_page(store: &Store) {
     assert_eq!(inbox.due(2).await.len(), 5);
 }
 
-async fn replayed(inbox: &Fixture, id: DeliveryId, scope: ReplayScope) -> Result<Replayed, InboxErrorKind> {
+async fn replayed(inbox: &Fixture, id: DeliveryId, scope: ReplayScope) -> Result<Replayed, StoreErrorKind> {
     replay(&**inbox.inbox(), id, scope, at(2)).await.map_err(|error| error.kind())
 }

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use onramp_webhooks::Provider;
+use onramp_webhooks::StoreError;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::{DedupKey, Stage};
 use onramp_webhooks::inbox::{
-    ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Filter, InboxError, Lease, NewDelivery, Quarantine, Record, Recorded,
-    Replayed, Settled, Settlement, State,
+    ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Filter, Lease, NewDelivery, Quarantine, Record, Recorded, Replayed,
+    Settled, Settlement, State,
 };
 
 use super::Fixture;
@@ -172,7 +173,7 @@ impl Fixture {
     }
 
     /// Arms a delivery in whatever state it is.
-    pub(super) async fn arm(&self, id: DeliveryId, reread: Option<NewDelivery>) -> Result<Replayed, InboxError> {
+    pub(super) async fn arm(&self, id: DeliveryId, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
         let seen = self.show(id).await.unwrap().map_or(State::Dead, |record| record.state);
         self.rearm(id, seen, reread).await
     }

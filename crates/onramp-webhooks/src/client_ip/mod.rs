@@ -54,6 +54,7 @@ pub use self::error::ClientIpError;
 use self::forwarded::{forwarded_for, separator_from_right};
 pub use self::header::{ForwardingHeader, HeaderName, HeaderNameError};
 use crate::allow_list::AllowList;
+use crate::request::Request;
 
 /// How the client's address is found. The [module's documentation](self) has the rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,6 +84,15 @@ impl ClientIp {
     #[must_use]
     pub fn header_name(&self) -> Option<&str> {
         self.0.as_ref().map(|forwarding| forwarding.header.header_name())
+    }
+
+    /// Finds the client of `request`.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub fn client_of(&self, request: &Request<'_>) -> Result<Client, ClientIpError> {
+        let lines = self.header_name().map(|name| request.headers.lines(name)).into_iter().flatten();
+        self.resolve(request.peer, lines)
     }
 
     /// Finds the client of a request that came over a connection from `peer`; `lines` are the values of all lines of the header

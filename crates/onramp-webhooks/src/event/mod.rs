@@ -12,7 +12,7 @@ mod id;
 pub(crate) mod model;
 mod provider;
 mod purchase;
-mod raw_json;
+pub(crate) mod raw_json;
 #[cfg(test)]
 mod tests;
 

@@ -86,8 +86,7 @@ macro_rules! providers {
             /// If the body is not JSON, not an object, or lacks what the provider's events of its type must have. Fields, types and
             /// states that this crate does not know are never an error.
             pub fn decode(provider: Provider, body: &[u8]) -> Result<Self, DecodeError> {
-                let text = str::from_utf8(body).map_err(|_| DecodeError::not_json("not UTF-8"))?;
-                let text = raw_json::without_bom(text);
+                let text = raw_json::text(body)?;
                 match provider {
                     $(Provider::$provider => <$event as ProviderRules>::decode(text).map(Self::$provider),)+
                 }

@@ -81,7 +81,12 @@ pub fn pointer(json: &[u8], pointer: &str) -> Option<RawJson> {
     find(without_bom(str::from_utf8(json).ok()?), pointer)
 }
 
-pub(crate) fn without_bom(text: &str) -> &str {
+/// A body as text, without the byte-order mark that may stand in front.
+pub(crate) fn text(body: &[u8]) -> Result<&str, DecodeError> {
+    str::from_utf8(body).map(without_bom).map_err(|_| DecodeError::not_json("not UTF-8"))
+}
+
+fn without_bom(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 

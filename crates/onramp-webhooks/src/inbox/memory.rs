@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::{
-    ClaimRequest, ClaimedDelivery, Claims, Counts, DeliveryId, Filter, Inbox, InboxError, InboxErrorKind, Lease, NewDelivery,
-    QuarantineBound, Record, Recorded, Replayed, Retention, Settled, Settlement, State,
+    ClaimRequest, ClaimedDelivery, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, QuarantineBound, Record,
+    Recorded, Replayed, Retention, Settled, Settlement, State,
 };
 use crate::clock::Timestamp;
 use crate::identity::{DedupKey, Stage};
+use crate::store_error::{StoreError, StoreErrorKind};
 
 /// An [`Inbox`] in memory. **It breaks the promise that nothing acknowledged is lost**; shops that credit money use a store on disk.
 #[derive(Debug, Default)]
@@ -293,17 +294,17 @@ impl Rows {
 
 #[async_trait]
 impl Inbox for MemoryInbox {
-    async fn record(&self, delivery: NewDelivery) -> Result<Recorded, InboxError> {
+    async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError> {
         let recorded = self.rows().record(delivery);
         self.work.notify_one();
         Ok(recorded)
     }
 
-    async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, InboxError> {
+    async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError> {
         Ok(self.rows().claim(now, request))
     }
 
-    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, InboxError> {
+    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, StoreError> {
         let mut rows = self.rows();
         let (held, lost): (Vec<_>, Vec<_>) = leases.into_iter().partition(|lease| rows.holds(*lease));
         for lease in held {
@@ -312,7 +313,7 @@ impl Inbox for MemoryInbox {
         Ok(lost)
     }
 
-    async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, InboxError> {
+    async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError> {
         let mut rows = self.rows();
         let end = |settlement: Settlement| (settlement.lease, rows.settle(now, settlement));
         let lost = settlements.into_iter().map(end).filter(|(_, held)| !held).map(|(lease, _)| lease).collect();
@@ -325,11 +326,11 @@ impl Inbox for MemoryInbox {
         self.work.notified().await;
     }
 
-    async fn check(&self) -> Result<(), InboxError> {
+    async fn check(&self) -> Result<(), StoreError> {
         Ok(())
     }
 
-    async fn list(&self, filter: Filter) -> Result<Vec<Record>, InboxError> {
+    async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
         let rows = self.rows();
         let fits = |record: &Record| {
             (filter.states.is_empty() || filter.states.contains(&record.state))
@@ -342,28 +343,28 @@ impl Inbox for MemoryInbox {
         Ok(newest_first.take(filter.page_size()).map(|record| Record { body: None, ..record.clone() }).collect())
     }
 
-    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, InboxError> {
+    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError> {
         Ok(self.rows().by_id.get(&id).map(|row| row.record.clone()))
     }
 
-    async fn counts(&self) -> Result<Counts, InboxError> {
+    async fn counts(&self) -> Result<Counts, StoreError> {
         let rows = self.rows();
         let count = |state| rows.by_id.values().filter(|row| row.record.state == state).count() as u64;
         Ok(State::ALL.into_iter().map(|state| (state, count(state))).collect())
     }
 
-    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, InboxError> {
+    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
         let mut rows = self.rows();
         match rows.by_id.get(&id) {
-            None => return Err(InboxError::new(InboxErrorKind::NotFound, "replay")),
+            None => return Err(StoreError::new(StoreErrorKind::NotFound, "replay")),
             Some(row) if row.record.state == State::Leased => {
-                return Err(InboxError::new(InboxErrorKind::Refused, "replay").because("a worker holds it"));
+                return Err(StoreError::new(StoreErrorKind::Refused, "replay").because("a worker holds it"));
             }
             Some(row) if row.record.body.is_none() => {
-                return Err(InboxError::new(InboxErrorKind::Refused, "replay").because("its body was pruned"));
+                return Err(StoreError::new(StoreErrorKind::Refused, "replay").because("its body was pruned"));
             }
             Some(row) if row.record.state != seen => {
-                return Err(InboxError::new(InboxErrorKind::Refused, "replay").because("its state has changed meanwhile"));
+                return Err(StoreError::new(StoreErrorKind::Refused, "replay").because("its state has changed meanwhile"));
             }
             Some(_) => {}
         }
@@ -376,7 +377,7 @@ impl Inbox for MemoryInbox {
         Ok(elsewhere.unwrap_or(Replayed::Due))
     }
 
-    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, InboxError> {
+    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
         let mut rows = self.rows();
         let cutoff = now.before(retention.handled);
         let old = |row: &&Row| {

@@ -4,7 +4,6 @@
 //! keeps it on disk.
 
 mod delivery;
-mod error;
 mod lease;
 mod memory;
 mod record;
@@ -15,12 +14,12 @@ use std::fmt;
 use async_trait::async_trait;
 
 pub use self::delivery::{DeliveryId, NewDelivery, Quarantine, QuarantineBound, Recorded};
-pub use self::error::{InboxError, InboxErrorKind};
 pub use self::lease::{ClaimRequest, ClaimedDelivery, Claims, Lease, Settled, Settlement};
 pub use self::memory::MemoryInbox;
 pub use self::record::{Counts, Filter, Record, Retention, State, UnknownState};
 pub use self::replay::{ReplayScope, Replayed, replay, replay_all};
 use crate::clock::Timestamp;
+use crate::store_error::StoreError;
 
 /// A durable store of deliveries.
 ///
@@ -40,27 +39,27 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// When the delivery could not be made durable.
-    async fn record(&self, delivery: NewDelivery) -> Result<Recorded, InboxError>;
+    async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError>;
 
     /// Leases deliveries that are due: pending ones, and retrying, parked or leased ones whose time has come; first received
     /// first. Never one whose order has another leased delivery, and never two of one order.
     ///
     /// # Errors
     /// When the store cannot be written.
-    async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, InboxError>;
+    async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError>;
 
     /// Makes leases last until `until`, and answers those that had been lost.
     ///
     /// # Errors
     /// When the store cannot be written.
-    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, InboxError>;
+    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, StoreError>;
 
     /// Ends leases, and answers those that had been lost: another worker holds the delivery, or has settled it, and nothing
     /// changed for it.
     ///
     /// # Errors
     /// When the store cannot be written; then no lease ended.
-    async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, InboxError>;
+    async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError>;
 
     /// Returns soon after something fell due through this very object, however long ago; a worker that waits for it sleeps
     /// until then. It may return for nothing, and needs not return for what other processes wrote. Cancel-safe.
@@ -70,25 +69,25 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// Why not.
-    async fn check(&self) -> Result<(), InboxError>;
+    async fn check(&self) -> Result<(), StoreError>;
 
     /// The deliveries that fit `filter`, newest first, without their bodies.
     ///
     /// # Errors
     /// When the store cannot be read.
-    async fn list(&self, filter: Filter) -> Result<Vec<Record>, InboxError>;
+    async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError>;
 
     /// One delivery with its body; `None` when there is none with that id.
     ///
     /// # Errors
     /// When the store cannot be read.
-    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, InboxError>;
+    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError>;
 
     /// How many deliveries stand where.
     ///
     /// # Errors
     /// When the store cannot be read.
-    async fn counts(&self) -> Result<Counts, InboxError>;
+    async fn counts(&self) -> Result<Counts, StoreError>;
 
     /// The store's half of [`replay`], which people call: makes a delivery that is still in the state `seen` pending, with a fresh
     /// count of attempts. With
@@ -96,17 +95,17 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// fingerprint) or becomes a conflict (another one).
     ///
     /// # Errors
-    /// [`NotFound`](InboxErrorKind::NotFound); [`Refused`](InboxErrorKind::Refused) when a worker holds it, its body was pruned, or it is in
+    /// [`NotFound`](crate::StoreErrorKind::NotFound); [`Refused`](crate::StoreErrorKind::Refused) when a worker holds it, its body was pruned, or it is in
     /// another state by now;
     /// when the store cannot be written.
-    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, InboxError>;
+    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError>;
 
     /// Removes the bodies of deliveries handled longer ago than `retention`, and whole deliveries once their key does not count
     /// any more; a bounded number a call. Answers how many it removed; zero: nothing is left to prune.
     ///
     /// # Errors
     /// When the store cannot be written.
-    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, InboxError>;
+    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError>;
 }
 
 /// What every store writes into the note of a conflict.

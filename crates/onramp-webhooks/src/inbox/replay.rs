@@ -1,8 +1,9 @@
 //! Giving a delivery to the handler once more, because a person says so.
 
-use super::{DeliveryId, Filter, Inbox, InboxError, InboxErrorKind, NewDelivery, Record, State};
+use super::{DeliveryId, Filter, Inbox, NewDelivery, Record, State};
 use crate::clock::Timestamp;
 use crate::receiver::read;
+use crate::store_error::{StoreError, StoreErrorKind};
 
 /// What a replay did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,11 +45,11 @@ pub enum ReplayScope {
 /// quarantine is read again with the rules of this version first.
 ///
 /// # Errors
-/// [`NotFound`](InboxErrorKind::NotFound); [`Refused`](InboxErrorKind::Refused) when a worker holds it, `scope` does not allow its
+/// [`NotFound`](StoreErrorKind::NotFound); [`Refused`](StoreErrorKind::Refused) when a worker holds it, `scope` does not allow its
 /// state, that changed meanwhile, or its body was pruned; otherwise whatever the inbox answers.
-pub async fn replay(inbox: &dyn Inbox, id: DeliveryId, scope: ReplayScope, now: Timestamp) -> Result<Replayed, InboxError> {
-    let record = inbox.show(id).await?.ok_or(InboxError::new(InboxErrorKind::NotFound, "replay"))?;
-    let refused = |why| Err(InboxError::new(InboxErrorKind::Refused, "replay").because(why));
+pub async fn replay(inbox: &dyn Inbox, id: DeliveryId, scope: ReplayScope, now: Timestamp) -> Result<Replayed, StoreError> {
+    let record = inbox.show(id).await?.ok_or(StoreError::new(StoreErrorKind::NotFound, "replay"))?;
+    let refused = |why| Err(StoreError::new(StoreErrorKind::Refused, "replay").because(why));
     match record.state {
         State::Leased => return refused("a worker holds it"),
         State::Handled if scope != ReplayScope::EvenHandled => return refused("it was handled"),
@@ -78,7 +79,7 @@ pub async fn replay_all(
     mut filter: Filter,
     scope: ReplayScope,
     now: Timestamp,
-) -> Result<Vec<(DeliveryId, Result<Replayed, InboxError>)>, InboxError> {
+) -> Result<Vec<(DeliveryId, Result<Replayed, StoreError>)>, StoreError> {
     let mut replayed = Vec::new();
     loop {
         let page = inbox.list(filter.clone()).await?;

@@ -4,17 +4,23 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_core::Stream;
 use serde::{Serialize, Serializer};
 
 use super::{AdditionalFields, form};
+use crate::body;
 use crate::event::fields::{Decode, Fields};
 use crate::event::model::{ObjectWriter, deserialize_by_decoding};
 use crate::event::{
     Acknowledgement, Amount, CompletedPurchase, Currency, CustomerReference, DecodeError, DecodeErrorKind, Extra, Money,
     PostbackId, ProviderRules, UnclearPurchase, WalletAddress,
 };
+use crate::extract;
 use crate::fingerprint::Fingerprint;
 use crate::identity::{DedupKey, Identity, Stage, subject};
+use crate::reply::Reply;
+use crate::request::Request;
 
 /// Kriptomat's word that a purchase is complete.
 ///
@@ -65,6 +71,25 @@ impl KriptomatPostback {
             additional_fields: AdditionalFields::default(),
             extra: Extra::default(),
         }
+    }
+
+    /// Reads the postback that a request brings, of at most 1 MiB and within 3 s; see [`extract`](crate::extract).
+    ///
+    /// # Errors
+    /// The answer to send when there is none: 400, 408 or 413.
+    pub fn extract<S, E>(request: &Request<'_>, body: S) -> impl Future<Output = Result<Self, Reply>> + use<S, E>
+    where
+        S: Stream<Item = Result<Bytes, E>>,
+    {
+        extract::readable(request, body)
+    }
+
+    /// The same for a body that has been read already.
+    ///
+    /// # Errors
+    /// As [`extract`](Self::extract).
+    pub fn extract_whole(request: &Request<'_>, body: Bytes) -> impl Future<Output = Result<Self, Reply>> + use<> {
+        Self::extract(request, body::whole(body))
     }
 
     /// What the additional field called `key` says, if it is a string or a number; also one that came without any mark that it is

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use super::read::SHORTEST_RETRY_HORIZON;
 use super::{Endpoint, Receiver, Shared};
+use crate::body;
 use crate::client_ip::ClientIp;
 use crate::clock::{Clock, SystemClock};
 use crate::inbox::{Inbox, Retention};
 
 /// Wert's documentation gives a receiver five seconds; later than this an acknowledgement cannot be sure to arrive in time.
-const LONGEST_ACK_DEADLINE: Duration = Duration::from_millis(4_900);
+pub(crate) const LONGEST_ACK_DEADLINE: Duration = Duration::from_millis(4_900);
 
 /// Puts a [`Receiver`] together.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ impl ReceiverBuilder {
             inbox,
             endpoints: Vec::new(),
             client_ip: ClientIp::peer_only(),
-            body_limit: 1 << 20,
+            body_limit: body::DEFAULT_LIMIT,
             ack_deadline: Duration::from_secs(4),
             retention: Some(Retention::new(Duration::from_secs(30 * 24 * 3_600))),
             clock: Arc::new(SystemClock),

@@ -47,18 +47,12 @@ pub(super) fn admit(endpoints: &[Arc<Endpoint>], client_ip: &ClientIp, request: 
     let endpoint = find(endpoints, request.path)?;
     let refuse = |outcome, why| Refusal { endpoint: Some(Arc::clone(&endpoint)), outcome, why };
     if let Some(allowed) = &endpoint.allowed {
-        let lines = client_ip.header_name().map(|name| request.headers.lines(name)).into_iter().flatten();
-        match client_ip.resolve(request.peer, lines) {
-            Ok(client) if allowed.contains(client.address) => {}
-            Ok(client) => return Err(refuse(Outcome::Denied, format!("{client} is not on the allow-list {allowed}").into())),
-            Err(error) => return Err(refuse(Outcome::Denied, error.to_string().into())),
-        }
+        allowed.judge(client_ip, request).map_err(|denial| refuse(Outcome::Denied, denial.to_string().into()))?;
     }
     if request.method != "POST" {
         return Err(refuse(Outcome::Method, "events are sent with POST".into()));
     }
-    let encoding = request.headers.lines("content-encoding").find(|value| !value.eq_ignore_ascii_case(b"identity"));
-    Ok(Admission { encoding: encoding.map(|value| String::from_utf8_lossy(value).into_owned()), endpoint })
+    Ok(Admission { encoding: request.content_encoding(), endpoint })
 }
 
 fn find(endpoints: &[Arc<Endpoint>], path: &str) -> Result<Arc<Endpoint>, Refusal> {

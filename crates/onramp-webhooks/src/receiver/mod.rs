@@ -1,6 +1,5 @@
 //! From a request to a recorded delivery and its acknowledgement: gate → body → read → record, one file a step.
 
-mod body;
 mod builder;
 mod endpoint;
 mod gate;
@@ -17,10 +16,11 @@ use futures_core::Stream;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use self::body::Taken;
+pub(crate) use self::builder::LONGEST_ACK_DEADLINE;
 pub use self::builder::{BuildError, ReceiverBuilder};
 pub use self::endpoint::Endpoint;
 use self::gate::Admission;
+use crate::body::{self, Taken};
 use crate::client_ip::ClientIp;
 use crate::clock::Clock;
 use crate::handler::Handler;
@@ -105,6 +105,15 @@ impl Receiver {
     /// The endpoints' names: each is reached at `/NAME`, with its secret as the next segment of the path.
     pub fn endpoints(&self) -> impl Iterator<Item = &str> + '_ {
         self.shared.endpoints.iter().map(|endpoint| &*endpoint.name)
+    }
+
+    /// Whether `path`, below the place where the receiver is mounted, is one of its own: it begins with an endpoint's name. What
+    /// lies below any other path is somebody else's to answer.
+    #[must_use]
+    pub fn serves(&self, path: &str) -> bool {
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let first = path.split_once('/').map_or(path, |(first, _)| first);
+        self.endpoints().any(|name| name == first)
     }
 
     /// The inbox that this receiver records into.

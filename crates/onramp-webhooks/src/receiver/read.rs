@@ -20,9 +20,6 @@ pub(crate) const DEFAULT_RETRY_HORIZON: Duration = Duration::from_secs(16 * 3_60
 /// Types longer than this many bytes are kept as their hash; the body has them whole.
 const LONGEST_TYPE: usize = 64;
 
-/// More characters of a content encoding are not repeated.
-const LONGEST_ENCODING: usize = 64;
-
 /// Marks the keys of bodies that were cut.
 const CUT: &str = "cut:";
 
@@ -57,21 +54,30 @@ fn readable(event: &Event, endpoint: &Arc<str>, retry_horizon: Duration, now: Ti
     Read { delivery: new, label: event.type_label(), cut: false }
 }
 
-/// Why a body in a content encoding could not be read: nobody here decodes one, and a later version may.
+/// The reason that a body in a content encoding could not be read.
+pub(crate) fn unsupported(encoding: &str) -> String {
+    format!("content-encoding {encoding:?} is not supported")
+}
+
+/// Blames the content encoding of a body that could not be read: nobody here decodes one, and a later version may.
 pub(super) fn blame_encoding(read: Read, encoding: &str) -> Read {
     if read.delivery.quarantine.is_none() {
         return read;
     }
-    let encoding: String = encoding.chars().take(LONGEST_ENCODING).collect();
-    let quarantine = Some(Quarantine::misfit(format!("content-encoding {encoding:?} is not supported")));
+    let quarantine = Some(Quarantine::misfit(unsupported(encoding)));
     Read { delivery: NewDelivery { quarantine, ..read.delivery }, ..read }
+}
+
+/// The reason that a body was cut.
+pub(crate) fn too_large(limit: usize) -> String {
+    format!("cut: the body is larger than the limit of {limit} bytes")
 }
 
 /// The beginning of a body over the limit. Its key says so, because what is left may look like a whole body to somebody who replays
 /// it.
 pub(super) fn cut(endpoint: &Arc<str>, provider: Provider, now: Timestamp, body: Bytes, limit: usize) -> Read {
     let new = NewDelivery::new(Arc::clone(endpoint), provider, now, body);
-    let mut read = quarantined(new, Quarantine::junk(format!("cut: the body is larger than the limit of {limit} bytes")));
+    let mut read = quarantined(new, Quarantine::junk(too_large(limit)));
     read.delivery.key =
         read.delivery.key.map(|key| DedupKey::from_parts(key.subject().to_owned(), format!("{CUT}{}", key.discriminator())));
     Read { cut: true, ..read }

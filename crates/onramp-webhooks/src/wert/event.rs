@@ -3,17 +3,23 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_core::Stream;
 use serde::{Serialize, Serializer};
 
 use super::{Order, WertPayload, identity};
+use crate::body;
 use crate::event::fields::{Decode, Fields};
 use crate::event::model::{ObjectWriter, deserialize_by_decoding};
 use crate::event::{
     Acknowledgement, ClickId, CompletedPurchase, CustomerReference, DecodeError, Extra, Money, ProviderRules, SessionId,
     UnclearPurchase, fiat_and_crypto,
 };
+use crate::extract::{self, Unreadable};
 use crate::fingerprint::Fingerprint;
 use crate::identity::Identity;
+use crate::reply::Reply;
+use crate::request::Request;
 
 /// An event of Wert's widget.
 ///
@@ -42,6 +48,32 @@ impl WertEvent {
     #[must_use]
     pub fn new(payload: WertPayload) -> Self {
         Self { click_id: None, hpp_session_id: None, payload, extra: Extra::default() }
+    }
+
+    /// Reads the event that a request brings, of at most 1 MiB and within 3 s; see [`extract`](crate::extract). What cannot be
+    /// read arrives as [`Unreadable`], because Wert needs an acknowledgement for that, too.
+    ///
+    /// # Errors
+    /// The answer to send when the body did not arrive: 408.
+    pub fn extract<S, E>(
+        request: &Request<'_>,
+        body: S,
+    ) -> impl Future<Output = Result<Result<Self, Unreadable>, Reply>> + use<S, E>
+    where
+        S: Stream<Item = Result<Bytes, E>>,
+    {
+        extract::any(request, body)
+    }
+
+    /// The same for a body that has been read already.
+    ///
+    /// # Errors
+    /// None; it has the form of [`extract`](Self::extract).
+    pub fn extract_whole(
+        request: &Request<'_>,
+        body: Bytes,
+    ) -> impl Future<Output = Result<Result<Self, Unreadable>, Reply>> + use<> {
+        Self::extract(request, body::whole(body))
     }
 }
 

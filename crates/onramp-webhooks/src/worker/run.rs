@@ -13,7 +13,8 @@ use super::WorkerBuilder;
 use super::attempt::attempt;
 use super::held::Held;
 use crate::clock::Timestamp;
-use crate::inbox::{ClaimRequest, ClaimedDelivery, Claims, DeliveryId, InboxError, Lease, Settled, Settlement};
+use crate::inbox::{ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Lease, Settled, Settlement};
+use crate::store_error::StoreError;
 use crate::telemetry;
 
 /// Pause after the inbox failed.
@@ -23,14 +24,14 @@ const AFTER_FAILURE: Duration = Duration::from_millis(500);
 const BETWEEN_PRUNES: Duration = Duration::from_secs(600);
 
 /// The leases that were lost, when the inbox could say.
-type Lost = Result<Vec<Lease>, InboxError>;
+type Lost = Result<Vec<Lease>, StoreError>;
 
 type InFlight<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
 /// What the loop waits for.
 enum Happened {
     Ended(Result<(Id, (DeliveryId, Settled)), JoinError>),
-    Claimed(Timestamp, Result<Claims, InboxError>),
+    Claimed(Timestamp, Result<Claims, StoreError>),
     Settled(Vec<Settlement>, Lost),
     Renewed(Vec<Lease>, Timestamp, Lost),
     MayBeDue,
@@ -49,7 +50,7 @@ pub(super) struct Run {
     running: JoinSet<(DeliveryId, Settled)>,
     /// Finished, and not yet being settled.
     finished: Vec<Settlement>,
-    claiming: InFlight<(Timestamp, Result<Claims, InboxError>)>,
+    claiming: InFlight<(Timestamp, Result<Claims, StoreError>)>,
     settling: InFlight<(Vec<Settlement>, Lost)>,
     renewing: InFlight<(Vec<Lease>, Timestamp, Lost)>,
     pruning: InFlight<()>,
@@ -205,7 +206,7 @@ impl Run {
         self.finished.extend(settlement);
     }
 
-    fn claimed(&mut self, asked_at: Timestamp, claims: Result<Claims, InboxError>) {
+    fn claimed(&mut self, asked_at: Timestamp, claims: Result<Claims, StoreError>) {
         let poll = asked_at.after(self.worker.poll);
         let claims = match claims {
             Ok(claims) => claims,

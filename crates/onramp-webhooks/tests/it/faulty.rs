@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex};
 use onramp_webhooks::async_trait;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
-    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, InboxError, InboxErrorKind, Lease, MemoryInbox, NewDelivery, Record,
-    Recorded, Replayed, Retention, Settlement, State,
+    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery, Record, Recorded, Replayed,
+    Retention, Settlement, State,
 };
+use onramp_webhooks::{StoreError, StoreErrorKind};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Op {
@@ -49,13 +50,13 @@ impl Faulty {
         self.faults.lock().unwrap().clear();
     }
 
-    async fn pass(&self, op: Op) -> Result<(), InboxError> {
+    async fn pass(&self, op: Op) -> Result<(), StoreError> {
         let fault = self.faults.lock().unwrap().get(&op).copied();
         match fault {
             None | Some(Fault::Errors(0)) => Ok(()),
             Some(Fault::Errors(times)) => {
                 self.errors(op, times - 1);
-                Err(InboxError::new(InboxErrorKind::Unavailable, "test"))
+                Err(StoreError::new(StoreErrorKind::Unavailable, "test"))
             }
             Some(Fault::Hangs) => pending().await,
         }
@@ -64,22 +65,22 @@ impl Faulty {
 
 #[async_trait]
 impl Inbox for Faulty {
-    async fn record(&self, delivery: NewDelivery) -> Result<Recorded, InboxError> {
+    async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError> {
         self.pass(Op::Record).await?;
         self.inner.record(delivery).await
     }
 
-    async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, InboxError> {
+    async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError> {
         self.pass(Op::Claim).await?;
         self.inner.claim(now, request).await
     }
 
-    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, InboxError> {
+    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, StoreError> {
         self.pass(Op::Renew).await?;
         self.inner.renew(leases, until).await
     }
 
-    async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, InboxError> {
+    async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError> {
         self.pass(Op::Settle).await?;
         self.inner.settle(now, settlements).await
     }
@@ -90,27 +91,27 @@ impl Inbox for Faulty {
         }
     }
 
-    async fn check(&self) -> Result<(), InboxError> {
+    async fn check(&self) -> Result<(), StoreError> {
         self.inner.check().await
     }
 
-    async fn list(&self, filter: Filter) -> Result<Vec<Record>, InboxError> {
+    async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
         self.inner.list(filter).await
     }
 
-    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, InboxError> {
+    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError> {
         self.inner.show(id).await
     }
 
-    async fn counts(&self) -> Result<Counts, InboxError> {
+    async fn counts(&self) -> Result<Counts, StoreError> {
         self.inner.counts().await
     }
 
-    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, InboxError> {
+    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
         self.inner.rearm(id, seen, reread).await
     }
 
-    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, InboxError> {
+    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
         self.pass(Op::Prune).await?;
         self.inner.prune(now, retention).await
     }

@@ -134,8 +134,8 @@ impl Headers for Lines<'_> {
     }
 }
 
-pub(crate) fn header(reply: &Reply, name: &str) -> Option<&'static str> {
-    reply.headers().find(|(header, _)| *header == name).map(|(_, value)| value)
+pub(crate) fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
+    reply.headers().find(|(header, _)| *header == name).and_then(|(_, value)| str::from_utf8(value).ok())
 }
 
 /// The answer is the one that says "received".

@@ -1,15 +1,15 @@
-//! Why an inbox could not do its work.
+//! Why a store could not do its work.
 
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-/// An inbox could not do what was asked; nothing was recorded or changed by the call.
+/// A store could not do what was asked; nothing was recorded or changed by the call.
 ///
 /// `Clone`, because one failed commit fails every caller whose delivery was in it.
 #[derive(Clone, Debug)]
-pub struct InboxError {
-    kind: InboxErrorKind,
+pub struct StoreError {
+    kind: StoreErrorKind,
     context: &'static str,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
@@ -17,7 +17,7 @@ pub struct InboxError {
 /// What kind of failure it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum InboxErrorKind {
+pub enum StoreErrorKind {
     /// Somebody else holds the store, or it is away: worth another try soon.
     Unavailable,
     /// No space left on the device, or the store's own size limit is reached.
@@ -26,7 +26,7 @@ pub enum InboxErrorKind {
     ReadOnly,
     /// The store is damaged, or was written by a newer version.
     Unusable,
-    /// The inbox has been closed.
+    /// The store has been closed.
     Closed,
     /// No delivery with that id.
     NotFound,
@@ -34,10 +34,10 @@ pub enum InboxErrorKind {
     Refused,
 }
 
-impl InboxError {
+impl StoreError {
     /// An error without a deeper cause; `context` says what was being done.
     #[must_use]
-    pub const fn new(kind: InboxErrorKind, context: &'static str) -> Self {
+    pub const fn new(kind: StoreErrorKind, context: &'static str) -> Self {
         Self { kind, context, source: None }
     }
 
@@ -50,21 +50,21 @@ impl InboxError {
 
     /// What kind of failure it was.
     #[must_use]
-    pub const fn kind(&self) -> InboxErrorKind {
+    pub const fn kind(&self) -> StoreErrorKind {
         self.kind
     }
 }
 
-impl fmt::Display for InboxError {
+impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
-            InboxErrorKind::Unavailable => "the inbox is unavailable",
-            InboxErrorKind::Full => "the inbox is full",
-            InboxErrorKind::ReadOnly => "the inbox cannot be written",
-            InboxErrorKind::Unusable => "the inbox is unusable",
-            InboxErrorKind::Closed => "the inbox is closed",
-            InboxErrorKind::NotFound => "no such delivery",
-            InboxErrorKind::Refused => "refused",
+            StoreErrorKind::Unavailable => "the store is unavailable",
+            StoreErrorKind::Full => "the store is full",
+            StoreErrorKind::ReadOnly => "the store cannot be written",
+            StoreErrorKind::Unusable => "the store is unusable",
+            StoreErrorKind::Closed => "the store is closed",
+            StoreErrorKind::NotFound => "no such delivery",
+            StoreErrorKind::Refused => "refused",
         };
         write!(f, "{}: {kind}", self.context)?;
         match &self.source {
@@ -74,7 +74,7 @@ impl fmt::Display for InboxError {
     }
 }
 
-impl Error for InboxError {
+impl Error for StoreError {
     /// The cause behind the cause: the first one is part of the message.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_ref()?.source()

@@ -1,12 +1,19 @@
-//! Step two: the body, up to the limit and the deadline.
+//! The body of a request, up to a limit and a deadline.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use tokio::time::Instant;
+
+/// The largest body that is read unless somebody says otherwise, in bytes.
+pub(crate) const DEFAULT_LIMIT: usize = 1 << 20;
+
+/// How long a body may take to arrive unless somebody says otherwise.
+pub(crate) const DEFAULT_TIME: Duration = Duration::from_secs(3);
 
 /// A sender that is still writing does not read an answer, so what is over the limit is read and thrown away, up to this many
 /// times the limit.
@@ -14,7 +21,7 @@ const DRAINED: usize = 16;
 
 /// What came of a body.
 #[derive(Debug)]
-pub(super) enum Taken {
+pub(crate) enum Taken {
     /// All of it.
     Whole(Bytes),
     /// Its first `limit` bytes; there were more.
@@ -24,7 +31,7 @@ pub(super) enum Taken {
 }
 
 /// Reads a body, keeping at most `limit` bytes.
-pub(super) async fn take<S, E>(body: S, limit: usize, deadline: Instant) -> Taken
+pub(crate) async fn take<S, E>(body: S, limit: usize, deadline: Instant) -> Taken
 where
     S: Stream<Item = Result<Bytes, E>>,
 {
@@ -84,11 +91,13 @@ impl Kept {
 }
 
 /// A body that has been read already, as a stream.
-pub(super) fn whole(body: Bytes) -> Whole {
+pub(crate) fn whole(body: Bytes) -> Whole {
     Whole(Some(body))
 }
 
-pub(super) struct Whole(Option<Bytes>);
+/// One chunk, and the end.
+#[derive(Debug)]
+pub struct Whole(Option<Bytes>);
 
 impl Stream for Whole {
     type Item = Result<Bytes, std::convert::Infallible>;
@@ -101,7 +110,6 @@ impl Stream for Whole {
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
-    use std::time::Duration;
 
     use super::*;
 

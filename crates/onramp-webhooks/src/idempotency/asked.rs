@@ -1,0 +1,238 @@
+//! From the head of a request to the decision whether it runs.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use sha2::{Digest, Sha256};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::kept::KeptReply;
+use super::{By, Claim, Found, IdempotencyKey, Running, Shared, key};
+use crate::body::{self, Taken};
+use crate::event::Event;
+use crate::fingerprint::Fingerprint;
+use crate::receiver::LONGEST_ACK_DEADLINE;
+use crate::reply::{Outcome, Reply};
+use crate::request::Request;
+use crate::store_error::{StoreError, StoreErrorKind};
+use crate::telemetry;
+
+/// Between two looks at a key that another process may hold; this one tells by itself.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// A request that is covered, by its head.
+#[must_use = "the request has to be begun"]
+#[derive(Debug)]
+pub struct Asked {
+    shared: Arc<Shared>,
+    scope: IdempotencyKey,
+    query: Option<String>,
+    /// The key that the head brings; `None`: it is in the body.
+    key: Result<Option<String>, Outcome>,
+}
+
+/// What has to be done with a request.
+#[must_use = "the request has to be answered or run"]
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "an adapter has to know all")]
+pub enum Begun {
+    /// It is answered with this, and does not run.
+    Answer(Reply),
+    /// It runs with this body, [watched](Running::watch), and what it answers is [finished](Running::finish).
+    Run(Bytes, Running),
+}
+
+impl Asked {
+    pub(super) fn of(shared: &Arc<Shared>, request: &Request<'_>) -> Option<Self> {
+        if !shared.by.covers(request.method) {
+            return None;
+        }
+        let key = match shared.by {
+            By::Event(_) => Ok(None),
+            By::Header { required } => match key::from_header(request.headers.lines("idempotency-key")) {
+                Ok(None) if !required => return None,
+                Ok(None) => Err(Outcome::NoKey),
+                Ok(key) => Ok(key),
+                Err(why) => Err(Outcome::BadKey(why)),
+            },
+        };
+        Some(Self {
+            shared: Arc::clone(shared),
+            scope: scope(shared, request),
+            query: request.query.filter(|query| !query.is_empty()).map(str::to_owned),
+            key,
+        })
+    }
+
+    /// Reads the body, which comes as a stream of chunks, and claims the key; waits while another request with it runs.
+    ///
+    /// Dropping the future gives the request up, and the key too if it was claimed.
+    pub async fn begin<S, E>(self, body: S) -> Begun
+    where
+        S: Stream<Item = Result<Bytes, E>>,
+    {
+        let begun = Instant::now();
+        match self.key_and_run(body, begun).await {
+            Ok(begun) => begun,
+            Err(outcome) => {
+                telemetry::idempotent(outcome.as_str());
+                Begun::Answer(outcome.reply(self.shared.by.acknowledgement()))
+            }
+        }
+    }
+
+    /// The same for a body that has been read already.
+    pub async fn begin_whole(self, body: Bytes) -> Begun {
+        self.begin(body::whole(body)).await
+    }
+
+    async fn key_and_run<S, E>(&self, body: S, begun: Instant) -> Result<Begun, Outcome>
+    where
+        S: Stream<Item = Result<Bytes, E>>,
+    {
+        let in_head = self.key.as_ref().map_err(Clone::clone)?;
+        let body = match body::take(body, self.shared.body_limit, begun + body::DEFAULT_TIME).await {
+            Taken::Whole(body) => body,
+            Taken::Stopped => return Err(Outcome::BodyStopped),
+            Taken::Cut(_) => {
+                tracing::error!(limit = self.shared.body_limit, "a body over the limit was not handled");
+                return Err(Outcome::TooLarge);
+            }
+        };
+        let (key, fingerprint, keep) = match (self.shared.by, in_head) {
+            (By::Event(provider), _) => match Event::decode(provider, &body) {
+                Ok(event) => {
+                    let fingerprint = Fingerprint::of_decoded(&body);
+                    let Some((key, horizon)) = key::of_event(&event, &fingerprint) else {
+                        telemetry::idempotent("no_key");
+                        return Ok(Begun::Run(body, Running::of_any(&self.shared)));
+                    };
+                    (self.key_of(&key), fingerprint, horizon)
+                }
+                Err(_) => {
+                    let fingerprint = Fingerprint::of(&body);
+                    (IdempotencyKey::of(&[self.scope.as_bytes(), b"unreadable", fingerprint.as_bytes()]), fingerprint, None)
+                }
+            },
+            (By::Header { .. }, key) => {
+                (self.key_of(key.as_deref().unwrap_or_default()), with_query(Fingerprint::of(&body), self.query.as_deref()), None)
+            }
+        };
+        let claim = Claim::new(key);
+        let running = match self.claim(claim, fingerprint, begun).await? {
+            Claimed::Runs => Running::of_claim(&self.shared, claim, keep.unwrap_or(self.shared.keep)),
+            Claimed::Answer(reply) => return Ok(Begun::Answer(reply)),
+        };
+        telemetry::idempotent("first");
+        Ok(Begun::Run(body, running))
+    }
+
+    fn key_of(&self, key: &str) -> IdempotencyKey {
+        IdempotencyKey::of(&[self.scope.as_bytes(), key.as_bytes()])
+    }
+
+    /// Claims the key, or finds what to answer; waits for a request that runs.
+    async fn claim(&self, claim: Claim, fingerprint: Fingerprint, begun: Instant) -> Result<Claimed, Outcome> {
+        let deadline = begun + self.shared.wait;
+        let mut found = self.look(claim, fingerprint, begun).await?;
+        loop {
+            let same = match &found {
+                Found::Claimed => return Ok(Claimed::Runs),
+                Found::Running { fingerprint } | Found::Done { fingerprint, .. } => fingerprint,
+            };
+            if *same != fingerprint {
+                tracing::error!(key = %claim.key, "a request with other content under a key that is used; not handled");
+                return Err(Outcome::OtherBody);
+            }
+            if let Found::Done { reply, .. } = found {
+                return replayed(claim.key, reply).map(Claimed::Answer);
+            }
+            if Instant::now() >= deadline {
+                tracing::warn!(key = %claim.key, "a request whose first copy still runs; not handled");
+                return Err(Outcome::StillRunning);
+            }
+            // Listens before it looks, so that nothing ends unheard in between.
+            let mut changed = pin!(self.shared.store.changed());
+            let heard = poll_fn(|cx| Poll::Ready(changed.as_mut().poll(cx).is_ready())).await;
+            found = self.look(claim, fingerprint, begun).await?;
+            if !heard && matches!(found, Found::Running { .. }) {
+                tokio::select! {
+                    () = changed => {}
+                    () = sleep_until(deadline.min(Instant::now() + LOOK_AGAIN)) => {}
+                }
+                found = self.look(claim, fingerprint, begun).await?;
+            }
+        }
+    }
+
+    async fn look(&self, claim: Claim, fingerprint: Fingerprint, begun: Instant) -> Result<Found, Outcome> {
+        let now = self.shared.clock.now();
+        self.shared.prune(now);
+        let looking = self.shared.store.claim(now, claim, fingerprint, now.after(self.shared.lease));
+        // Dropped while it looks, it may have claimed; then the key must not be held until its lease ends.
+        let claiming = Running::of_claim(&self.shared, claim, self.shared.keep);
+        let found = match timeout_at(begun + LONGEST_ACK_DEADLINE, looking).await {
+            Ok(found) => found,
+            Err(_) => Err(StoreError::new(StoreErrorKind::Unavailable, "claim an idempotency key")),
+        };
+        match found {
+            Ok(found) => {
+                claiming.forget();
+                Ok(found)
+            }
+            Err(error) => {
+                tracing::error!(%error, "the idempotency store is away; nothing was handled");
+                Err(Outcome::NotRecorded)
+            }
+        }
+    }
+}
+
+enum Claimed {
+    Runs,
+    Answer(Reply),
+}
+
+/// The kept reply; what another version wrote, or was too large, is done all the same.
+fn replayed(key: IdempotencyKey, reply: Bytes) -> Result<Reply, Outcome> {
+    match KeptReply::decode(reply) {
+        Some(KeptReply { status, headers, body: Some(body) }) => {
+            tracing::debug!(%key, status, "replayed");
+            telemetry::idempotent("replayed");
+            Ok(Reply::replayed(status, headers, body))
+        }
+        _ => Err(Outcome::ReplyNotKept),
+    }
+}
+
+/// The route and the user. Method and path, unless the route has a name; the `authorization` header, unless users are told apart
+/// in another way.
+fn scope(shared: &Shared, request: &Request<'_>) -> IdempotencyKey {
+    let route = match &shared.route {
+        Some(name) => IdempotencyKey::of(&[b"route", name.as_bytes()]),
+        None => IdempotencyKey::of(&[b"path", request.method.as_bytes(), request.path.as_bytes()]),
+    };
+    let user = match (shared.by, &shared.user) {
+        (By::Event(provider), _) => IdempotencyKey::of(&[b"provider", provider.as_str().as_bytes()]),
+        (By::Header { .. }, Some(user)) => match user(request) {
+            Some(user) => IdempotencyKey::of(&[b"user", user.as_bytes()]),
+            None => IdempotencyKey::of(&[b"nobody"]),
+        },
+        (By::Header { .. }, None) => {
+            let lines: Vec<&[u8]> = request.headers.lines("authorization").collect();
+            IdempotencyKey::of(&[&[b"authorization".as_slice()], lines.as_slice()].concat())
+        }
+    };
+    IdempotencyKey::of(&[route.as_bytes(), user.as_bytes()])
+}
+
+/// Requests with another query are other requests.
+fn with_query(body: Fingerprint, query: Option<&str>) -> Fingerprint {
+    let Some(query) = query else { return body };
+    Fingerprint::from_bytes(Sha256::new().chain_update(body.as_bytes()).chain_update(query).finalize().into())
+}

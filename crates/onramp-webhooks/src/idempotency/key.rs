@@ -1,0 +1,141 @@
+//! What makes two requests the same.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use crate::event::Event;
+use crate::fingerprint::Fingerprint;
+use crate::identity::Identity;
+use crate::receiver::read::DEFAULT_RETRY_HORIZON;
+
+/// Longest `Idempotency-Key`, in bytes.
+const LONGEST: usize = 255;
+
+/// What makes two requests the same: a hash of the route, the user and the key, so that a store keeps nothing that names a
+/// customer, and no sender decides the size of an index.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IdempotencyKey([u8; 32]);
+
+impl IdempotencyKey {
+    /// The key that all of `parts` make, in their order.
+    #[must_use]
+    pub fn of(parts: &[&[u8]]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            // The length in front keeps ("ab", "c") and ("a", "bc") apart.
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        Self(hash.finalize().into())
+    }
+
+    /// A key from its stored bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes to store.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// In hexadecimal digits, as it may be looked up in a store.
+impl fmt::Display for IdempotencyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Fingerprint::from_bytes(self.0).fmt(f)
+    }
+}
+
+impl fmt::Debug for IdempotencyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IdempotencyKey({self})")
+    }
+}
+
+/// Reads the `Idempotency-Key` header: a string of RFC 8941, as the draft has it, or the same without quotes, as most clients send
+/// it. `None`: there is none.
+pub(super) fn from_header<'a>(mut lines: impl Iterator<Item = &'a [u8]>) -> Result<Option<String>, &'static str> {
+    let Some(line) = lines.next() else { return Ok(None) };
+    if lines.next().is_some() {
+        return Err("there is more than one line of it");
+    }
+    let line = str::from_utf8(line).unwrap_or("\u{fffd}").trim_matches([' ', '\t']);
+    let key = match line.strip_prefix('"') {
+        Some(quoted) => unquoted(quoted)?,
+        None if line.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';')) => line.to_owned(),
+        None => return Err("without quotes it may only hold visible ASCII characters other than \" , ;"),
+    };
+    match key.len() {
+        0 => Err("it is empty"),
+        1..=LONGEST => Ok(Some(key)),
+        _ => Err("it is longer than 255 bytes"),
+    }
+}
+
+fn unquoted(quoted: &str) -> Result<String, &'static str> {
+    let mut key = String::new();
+    let mut characters = quoted.chars();
+    loop {
+        match characters.next() {
+            Some('"') if characters.as_str().is_empty() => return Ok(key),
+            Some('"') => return Err("something follows the closing quote"),
+            Some('\\') => match characters.next() {
+                Some(escaped @ ('"' | '\\')) => key.push(escaped),
+                _ => return Err("a backslash may only stand before a quote or a backslash"),
+            },
+            Some(plain @ ' '..='~') => key.push(plain),
+            Some(_) => return Err("in quotes it may only hold visible ASCII characters and spaces"),
+            None => return Err("the closing quote is missing"),
+        }
+    }
+}
+
+/// What an event is known by, and for how long when it has nothing but its content. `None`: it is never the same as another.
+pub(super) fn of_event(event: &Event, fingerprint: &Fingerprint) -> Option<(String, Option<std::time::Duration>)> {
+    let Identity { key, horizon, .. } = event.identity("", fingerprint, DEFAULT_RETRY_HORIZON);
+    Some((key?.to_string(), horizon))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(lines: &[&str]) -> Result<Option<String>, &'static str> {
+        from_header(lines.iter().map(|line| line.as_bytes()))
+    }
+
+    #[test]
+    fn a_key_is_a_string_with_or_without_quotes() {
+        for (line, key) in [
+            (r#""8e03978e-40d5""#, "8e03978e-40d5"),
+            ("8e03978e-40d5", "8e03978e-40d5"),
+            ("\t a/b=c \t", "a/b=c"),
+            (r#""a \"b\" \\ c, d;e""#, r#"a "b" \ c, d;e"#),
+            (&"a".repeat(255), &"a".repeat(255)),
+        ] {
+            assert_eq!(header(&[line]).unwrap().unwrap(), key, "{line}");
+        }
+        assert_eq!(header(&[]), Ok(None));
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_with_a_reason() {
+        let long = "a".repeat(256);
+        for line in ["", " ", "\"\"", "\"a", "a\"", "\"a\"b", "\"a\";b=c", "a b", "a,b", "ä", "\"ä\"", "\"a\\b\"", "\"a\\", &long]
+        {
+            assert!(header(&[line]).is_err(), "{line}");
+        }
+        assert!(header(&["a", "a"]).is_err());
+        assert!(from_header([b"\xff".as_slice()].into_iter()).is_err());
+    }
+
+    #[test]
+    fn parts_do_not_run_into_each_other() {
+        assert_ne!(IdempotencyKey::of(&[b"ab", b"c"]), IdempotencyKey::of(&[b"a", b"bc"]));
+        assert_ne!(IdempotencyKey::of(&[b"a", b""]), IdempotencyKey::of(&[b"a"]));
+    }
+}

@@ -1,0 +1,110 @@
+//! Keys and kept replies in memory.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use super::{ABANDONED, Claim, Found, IdempotencyKey, IdempotencyStore};
+use crate::clock::Timestamp;
+use crate::fingerprint::Fingerprint;
+use crate::store_error::StoreError;
+
+/// An [`IdempotencyStore`] for one process that forgets everything when it ends.
+#[derive(Debug, Default)]
+pub struct MemoryIdempotencyStore {
+    held: Mutex<HashMap<IdempotencyKey, Held>>,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct Held {
+    token: i64,
+    fingerprint: Fingerprint,
+    /// `None`: it runs.
+    reply: Option<Bytes>,
+    /// The end of the lease, or of the time for which the reply is kept.
+    until: Timestamp,
+}
+
+impl MemoryIdempotencyStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<IdempotencyKey, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does `change` to a key that runs under `claim`; `false`: the claim was lost.
+    fn of_claim(&self, claim: Claim, change: impl FnOnce(&mut Held)) -> bool {
+        let mut held = self.held();
+        let found = held.get_mut(&claim.key).filter(|held| held.token == claim.token && held.reply.is_none());
+        found.map(change).is_some()
+    }
+}
+
+#[async_trait]
+impl IdempotencyStore for MemoryIdempotencyStore {
+    async fn claim(
+        &self,
+        now: Timestamp,
+        claim: Claim,
+        fingerprint: Fingerprint,
+        lease_until: Timestamp,
+    ) -> Result<Found, StoreError> {
+        let claimed = Held { token: claim.token, fingerprint, reply: None, until: lease_until };
+        match self.held().entry(claim.key) {
+            Entry::Occupied(mut entry) if entry.get().until <= now => drop(entry.insert(claimed)),
+            Entry::Occupied(entry) => {
+                let Held { fingerprint, reply, .. } = entry.get();
+                return Ok(match reply {
+                    None => Found::Running { fingerprint: *fingerprint },
+                    Some(reply) => Found::Done { fingerprint: *fingerprint, reply: reply.clone() },
+                });
+            }
+            Entry::Vacant(entry) => drop(entry.insert(claimed)),
+        }
+        Ok(Found::Claimed)
+    }
+
+    async fn renew(&self, claim: Claim, lease_until: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.of_claim(claim, |held| held.until = lease_until))
+    }
+
+    async fn complete(&self, claim: Claim, reply: Bytes, expires_at: Timestamp) -> Result<bool, StoreError> {
+        let completed = self.of_claim(claim, |held| {
+            held.reply = Some(reply);
+            held.until = expires_at;
+        });
+        self.changed.notify_waiters();
+        Ok(completed)
+    }
+
+    async fn release(&self, claim: Claim) -> Result<bool, StoreError> {
+        let released = {
+            let mut held = self.held();
+            let is_held = held.get(&claim.key).is_some_and(|held| held.token == claim.token && held.reply.is_none());
+            is_held && held.remove(&claim.key).is_some()
+        };
+        self.changed.notify_waiters();
+        Ok(released)
+    }
+
+    async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    async fn prune(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let mut held = self.held();
+        let before = held.len();
+        let abandoned = now.before(ABANDONED);
+        held.retain(|_, held| held.until > if held.reply.is_some() { now } else { abandoned });
+        Ok((before - held.len()) as u64)
+    }
+}

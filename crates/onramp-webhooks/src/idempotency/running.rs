@@ -1,0 +1,90 @@
+//! A request that runs and holds its key.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Claim, Shared};
+use crate::store_error::StoreError;
+
+/// A request that runs and holds its key. Dropped before it is [finished](Self::finish), because the route panicked or the client
+/// went away, it releases the key.
+#[must_use = "dropping it releases the key"]
+#[derive(Debug)]
+pub struct Running {
+    pub(super) shared: Arc<Shared>,
+    /// `None`: it holds nothing, or has given it up.
+    pub(super) claim: Option<Claim>,
+    pub(super) keep: Duration,
+}
+
+impl Running {
+    pub(super) fn of_claim(shared: &Arc<Shared>, claim: Claim, keep: Duration) -> Self {
+        Self { shared: Arc::clone(shared), claim: Some(claim), keep }
+    }
+
+    /// One that is never the same as another.
+    pub(super) fn of_any(shared: &Arc<Shared>) -> Self {
+        Self { shared: Arc::clone(shared), claim: None, keep: shared.keep }
+    }
+
+    /// Awaits what the route does, and renews the lease while it does it.
+    pub async fn watch<F: Future>(&self, route: F) -> F::Output {
+        let mut route = pin!(route);
+        tokio::select! {
+            biased;
+            answer = &mut route => answer,
+            // Without a lease to renew, the route goes on alone.
+            () = self.renew() => route.await,
+        }
+    }
+
+    /// Returns when there is nothing to renew any more.
+    async fn renew(&self) {
+        let Some(claim) = self.claim else { return };
+        loop {
+            let clock = &self.shared.clock;
+            clock.sleep_until(clock.now().after(self.shared.lease / 3)).await;
+            match self.shared.store.renew(claim, clock.now().after(self.shared.lease)).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    tracing::error!(key = %claim.key, "a request lost its idempotency key while it ran; another may run, too");
+                    return;
+                }
+                Err(error) => tracing::warn!(%error, key = %claim.key, "an idempotency key could not be renewed"),
+            }
+        }
+    }
+
+    /// Gives the key up.
+    pub(super) async fn release(mut self) {
+        // Once it has begun, the drop need not do it again; until then, it must.
+        if let Some(claim) = self.claim {
+            told(claim, self.shared.store.release(claim).await);
+            self.claim = None;
+        }
+    }
+
+    /// Knows that the key is not held.
+    pub(super) fn forget(mut self) {
+        self.claim = None;
+    }
+}
+
+fn told(claim: Claim, released: Result<bool, StoreError>) {
+    if let Err(error) = released {
+        tracing::warn!(%error, key = %claim.key, "an idempotency key could not be released; it is free when its lease ends");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let Some(claim) = self.claim.take() else { return };
+        let store = Arc::clone(&self.shared.store);
+        // Outside of a runtime nobody can do it, and the lease ends by itself.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { told(claim, store.release(claim).await) });
+        }
+    }
+}
