@@ -6,7 +6,7 @@ use std::net::IpAddr;
 const LONGEST_ENCODING: usize = 64;
 
 /// The header lines of a request or a response, whatever type a framework keeps them in.
-pub trait Headers {
+pub trait Headers: Sync {
     /// The values of all lines named `name` (lower case), in order of arrival.
     fn lines<'a>(&'a self, name: &'a str) -> Box<dyn Iterator<Item = &'a [u8]> + 'a>;
 }

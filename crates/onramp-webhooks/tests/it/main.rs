@@ -5,6 +5,7 @@
 mod door;
 mod faulty;
 mod gate;
+mod idempotency;
 mod memory;
 mod metrics;
 mod mutations;

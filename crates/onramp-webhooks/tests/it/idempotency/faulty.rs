@@ -1,0 +1,137 @@
+//! A store that fails.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::fingerprint::Fingerprint;
+use onramp_webhooks::idempotency::{Claim, Found, Idempotency, IdempotencyStore, MemoryIdempotencyStore};
+use onramp_webhooks::{StoreError, StoreErrorKind, async_trait};
+
+use super::stage::{Answer, Stage};
+
+/// A memory store behind a bad line.
+#[derive(Debug)]
+pub(super) struct Faulty {
+    store: Arc<MemoryIdempotencyStore>,
+    renews: bool,
+    claims_that_hang: AtomicU32,
+    claims_that_fail: AtomicU32,
+    completions_that_fail: AtomicU32,
+    releases_that_fail: AtomicU32,
+}
+
+impl Faulty {
+    pub(super) fn over(store: Arc<MemoryIdempotencyStore>) -> Self {
+        Self {
+            store,
+            renews: true,
+            claims_that_hang: AtomicU32::new(0),
+            claims_that_fail: AtomicU32::new(0),
+            completions_that_fail: AtomicU32::new(0),
+            releases_that_fail: AtomicU32::new(0),
+        }
+    }
+
+    pub(super) fn without_renewal(self) -> Self {
+        Self { renews: false, ..self }
+    }
+}
+
+/// Takes one from what is left.
+fn one_of(left: &AtomicU32) -> bool {
+    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+}
+
+fn away<T>() -> Result<T, StoreError> {
+    Err(StoreError::new(StoreErrorKind::Unavailable, "as a test"))
+}
+
+#[async_trait]
+impl IdempotencyStore for Faulty {
+    async fn claim(&self, now: Timestamp, claim: Claim, body: Fingerprint, until: Timestamp) -> Result<Found, StoreError> {
+        if one_of(&self.claims_that_fail) {
+            return away();
+        }
+        let found = self.store.claim(now, claim, body, until).await;
+        if one_of(&self.claims_that_hang) {
+            std::future::pending::<()>().await;
+        }
+        found
+    }
+
+    async fn renew(&self, claim: Claim, until: Timestamp) -> Result<bool, StoreError> {
+        if self.renews { self.store.renew(claim, until).await } else { away() }
+    }
+
+    async fn complete(&self, claim: Claim, reply: Bytes, expires_at: Timestamp) -> Result<bool, StoreError> {
+        if one_of(&self.completions_that_fail) { away() } else { self.store.complete(claim, reply, expires_at).await }
+    }
+
+    async fn release(&self, claim: Claim) -> Result<bool, StoreError> {
+        if one_of(&self.releases_that_fail) { away() } else { self.store.release(claim).await }
+    }
+
+    async fn changed(&self) {
+        self.store.changed().await;
+    }
+
+    async fn prune(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.store.prune(now).await
+    }
+}
+
+fn faulty() -> Faulty {
+    Faulty::over(Arc::default())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_away_lets_nothing_run() {
+    let stage = Stage::on(Faulty { claims_that_fail: 2.into(), ..faulty() });
+    for _ in 0..2 {
+        assert_eq!(stage.post("a", "{}").await.status, 503);
+    }
+    assert_eq!(stage.post("a", "{}").await, Answer::first(1));
+}
+
+/// The claim may have happened; then the key must not stay held.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_hangs_is_away_and_holds_no_key() {
+    let stage = Stage::new(Idempotency::by_header(Faulty { claims_that_hang: 1.into(), ..faulty() }));
+    let begun = tokio::time::Instant::now();
+    assert_eq!(stage.post("a", "{}").await.status, 503);
+    assert!(begun.elapsed() < Duration::from_secs(5), "Wert waits five seconds");
+    assert_eq!(stage.post("a", "{}").await, Answer::first(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_cannot_be_kept_at_once_is_kept_later() {
+    let stage = Stage::on(Faulty { completions_that_fail: 3.into(), ..faulty() });
+    assert_eq!(stage.post("a", "{}").await, Answer::first(1));
+    assert_eq!(stage.post("a", "{}").await, Answer::replay(1));
+}
+
+/// The client has its answer soon, and the key is held while the reply waits to be kept.
+#[tokio::test(start_paused = true)]
+async fn a_client_does_not_wait_for_a_store_that_stays_away() {
+    let stage = Stage::on(Faulty { completions_that_fail: 20.into(), ..faulty() });
+    let begun = tokio::time::Instant::now();
+    assert_eq!(stage.post("a", "{}").await, Answer::first(1));
+    assert_eq!(begun.elapsed(), Duration::from_secs(1));
+    assert_eq!(stage.post("a", "{}").await.status, 409);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(stage.post("a", "{}").await, Answer::replay(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_that_fails_leaves_the_key_to_its_lease() {
+    let stage = Stage::on(Faulty { releases_that_fail: 1.into(), ..faulty() });
+    let headers = super::stage::keyed("a");
+    let request = onramp_webhooks::Request::new("POST", "/orders", None, &headers);
+    assert_eq!(stage.send_to(&request, "{}", async |_| (500, Bytes::new())).await.status, 500);
+    assert_eq!(stage.post("a", "{}").await.status, 409);
+    stage.clock.advance(Duration::from_secs(30));
+    assert_eq!(stage.post("a", "{}").await, Answer::first(2));
+}

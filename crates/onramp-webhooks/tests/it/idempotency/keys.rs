@@ -1,0 +1,166 @@
+//! Which requests are the same.
+
+use bytes::Bytes;
+use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore};
+use onramp_webhooks::{Provider, Request};
+use onramp_webhooks_testkit::events::{self, WertOrder};
+
+use super::stage::{Answer, Stage, keyed};
+
+const NONE: [(&str, &str); 0] = [];
+
+/// How often the route runs for these requests, one after another.
+async fn runs<'a>(stage: &Stage, requests: impl IntoIterator<Item = Request<'a>>) -> u32 {
+    let before = stage.runs();
+    for request in requests {
+        assert_eq!(stage.send(&request, "{}").await.status, 201, "{request:?}");
+    }
+    stage.runs() - before
+}
+
+#[tokio::test]
+async fn methods_that_change_nothing_pass_untouched() {
+    let stage = Stage::by_header();
+    let lines = keyed("a");
+    for method in ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"] {
+        assert_eq!(runs(&stage, [Request::new(method, "/", None, &lines), Request::new(method, "/", None, &NONE)]).await, 2);
+    }
+    assert_eq!(runs(&stage, [Request::new("PATCH", "/", None, &lines), Request::new("PATCH", "/", None, &lines)]).await, 1);
+    let events = Stage::by_event(Provider::Wert);
+    assert_eq!(runs(&events, [Request::new("PATCH", "/", None, &lines), Request::new("PATCH", "/", None, &lines)]).await, 2);
+}
+
+#[tokio::test]
+async fn a_key_is_needed_unless_it_is_optional() {
+    let stage = Stage::by_header();
+    let without = || Request::new("POST", "/", None, &NONE);
+    let twice = [("idempotency-key", "a"), ("idempotency-key", "a")];
+    let empty = [("idempotency-key", " ")];
+    assert_eq!(stage.send(&without(), "{}").await.status, 400);
+    assert_eq!(stage.send(&Request::new("POST", "/", None, &twice), "{}").await.status, 400);
+    assert_eq!(stage.send(&Request::new("POST", "/", None, &empty), "{}").await.status, 400);
+    assert_eq!(stage.runs(), 0);
+    let optional = Stage::new(Idempotency::by_header(MemoryIdempotencyStore::new()).optional());
+    assert_eq!(runs(&optional, [without(), without()]).await, 2);
+    assert_eq!(optional.send(&Request::new("POST", "/", None, &empty), "{}").await.status, 400, "a bad key is not none");
+    assert_eq!(optional.post("a", "{}").await, Answer::first(3));
+    assert_eq!(optional.post("a", "{}").await, Answer::replay(3));
+}
+
+#[tokio::test]
+async fn a_key_in_quotes_is_the_same_without() {
+    let stage = Stage::by_header();
+    assert_eq!(stage.post("\"a\"", "{}").await, Answer::first(1));
+    assert_eq!(stage.post("a", "{}").await, Answer::replay(1));
+    assert_eq!(stage.post("A", "{}").await, Answer::first(2));
+}
+
+#[tokio::test]
+async fn two_routes_never_share_a_key() {
+    let stage = Stage::by_header();
+    let lines = keyed("a");
+    let request = |method, path| Request::new(method, path, None, &lines);
+    let requests =
+        [request("POST", "/orders"), request("PATCH", "/orders"), request("POST", "/refunds"), request("POST", "/orders/")];
+    assert_eq!(runs(&stage, requests).await, 4);
+    assert_eq!(runs(&stage, requests).await, 0);
+    let event = r#"{"type":"login","click_id":"1"}"#;
+    let events = Stage::by_event(Provider::Wert);
+    for path in ["/one", "/two"] {
+        events.send(&Request::new("POST", path, None, &NONE), event).await;
+    }
+    assert_eq!(events.runs(), 2);
+}
+
+#[tokio::test]
+async fn another_query_is_other_content() {
+    let stage = Stage::by_header();
+    let lines = keyed("a");
+    let request = |query| Request::new("POST", "/orders", None, &lines).with_query(query);
+    assert_eq!(stage.send(&request(Some("dry=1")), "{}").await.status, 201);
+    assert_eq!(stage.send(&request(Some("dry=1")), "{}").await, Answer::replay(1));
+    assert_eq!(stage.send(&request(None), "{}").await.status, 422);
+    assert_eq!(stage.send(&request(Some("")), "{}").await.status, 422);
+}
+
+#[tokio::test]
+async fn a_route_with_a_name_keeps_its_keys_when_its_path_changes() {
+    let event = r#"{"type":"login","click_id":"1"}"#;
+    let named = |name: &str| Idempotency::by_event(MemoryIdempotencyStore::new(), Provider::Wert).route(name);
+    let stage = Stage::new(named("wert"));
+    assert_eq!(stage.send(&Request::new("POST", "/wert/old", None, &NONE), event).await, Answer::first(1));
+    assert_eq!(stage.send(&Request::new("POST", "/wert/new", None, &NONE), event).await, Answer::replay(1));
+}
+
+#[tokio::test]
+async fn two_users_never_share_a_key() {
+    let stage = Stage::by_header();
+    let user = |authorization| [("idempotency-key", "a"), ("authorization", authorization)];
+    let (ada, bob) = (user("Bearer ada"), user("Bearer bob"));
+    let nobody = [("idempotency-key", "a")];
+    let all = || {
+        [Request::new("POST", "/", None, &ada), Request::new("POST", "/", None, &bob), Request::new("POST", "/", None, &nobody)]
+    };
+    assert_eq!(runs(&stage, all()).await, 3);
+    assert_eq!(runs(&stage, all()).await, 0);
+}
+
+#[tokio::test]
+async fn users_can_be_told_apart_in_another_way() {
+    let by_cookie =
+        |request: &Request<'_>| request.headers.lines("cookie").next().and_then(|value| String::from_utf8(value.to_vec()).ok());
+    let stage = Stage::new(Idempotency::by_header(MemoryIdempotencyStore::new()).user(by_cookie));
+    let with = |token, cookie| [("idempotency-key", "a"), ("authorization", token), ("cookie", cookie)];
+    let (first, renewed, other) = (with("Bearer 1", "ada"), with("Bearer 2", "ada"), with("Bearer 2", "bob"));
+    let nobody = [("idempotency-key", "a"), ("authorization", "Bearer 2")];
+    assert_eq!(runs(&stage, [Request::new("POST", "/", None, &first), Request::new("POST", "/", None, &renewed)]).await, 1);
+    assert_eq!(runs(&stage, [Request::new("POST", "/", None, &other), Request::new("POST", "/", None, &nobody)]).await, 2);
+}
+
+/// What each event is known by, as in an inbox.
+#[tokio::test]
+async fn events_are_the_same_by_their_own_keys() {
+    let order = WertOrder::new();
+    let (complete, started) = (order.complete(), order.payment_started());
+    let (other, anew) = (WertOrder::new().complete(), order.crypto("0.5", "ETH").payment_started());
+    let (test, open, bracket) = (events::wert_test(), Bytes::from_static(b"{"), Bytes::from_static(b"["));
+    let stage = Stage::by_event(Provider::Wert);
+    let request = Request::new("POST", "/wert", None, &NONE);
+    for (body, ran) in [
+        (&complete, true),
+        (&started, true),
+        (&other, true),
+        (&anew, true),
+        (&test, true),
+        (&test, true),
+        (&open, true),
+        (&open, false),
+        (&bracket, true),
+        (&complete, false),
+        (&started, false),
+        (&other, false),
+        (&anew, false),
+    ] {
+        let before = stage.runs();
+        assert_eq!(stage.send(&request, body.clone()).await.status, 201);
+        assert_eq!(stage.runs() - before, u32::from(ran), "{body:?}");
+    }
+}
+
+#[tokio::test]
+async fn events_without_an_id_are_the_same_for_as_long_as_wert_retries() {
+    use std::time::Duration;
+    let stage = Stage::by_event(Provider::Wert);
+    let request = Request::new("POST", "/wert", None, &NONE);
+    let (login, complete) = (r#"{"type":"login","click_id":"1"}"#, WertOrder::new().complete());
+    assert_eq!(
+        (stage.send(&request, login).await, stage.send(&request, complete.clone()).await),
+        (Answer::first(1), Answer::first(2))
+    );
+    stage.clock.advance(Duration::from_secs(16 * 3_600 - 1));
+    assert_eq!(stage.send(&request, login).await, Answer::replay(1));
+    stage.clock.advance(Duration::from_secs(1));
+    assert_eq!(stage.send(&request, login).await, Answer::first(3));
+    stage.clock.advance(Duration::from_secs(13 * 24 * 3_600));
+    assert_eq!(stage.send(&request, complete).await, Answer::replay(2));
+}

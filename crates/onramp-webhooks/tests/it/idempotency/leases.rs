@@ -1,0 +1,88 @@
+//! Leases: how long a key outlives a process that died, and who may keep a reply.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use onramp_webhooks::Request;
+use onramp_webhooks::idempotency::{Begun, Idempotency, IdempotencyStore, MemoryIdempotencyStore};
+
+use super::faulty::Faulty;
+use super::stage::{Answer, Stage, keyed};
+
+/// A request that has claimed its key and whose process is gone: nobody renews and nobody releases.
+async fn dead(stage: &Stage, key: &str) {
+    let headers = keyed(key);
+    let request = Request::new("POST", "/orders", None, &headers);
+    let Begun::Run(_, running) = stage.idempotency.ask(&request).unwrap().begin_whole(Bytes::from_static(b"{}")).await else {
+        panic!("it is new")
+    };
+    std::mem::forget(running);
+}
+
+#[tokio::test]
+async fn a_key_is_free_when_the_lease_of_the_dead_has_ended() {
+    let stage = Stage::new(Idempotency::by_header(MemoryIdempotencyStore::new()).wait(Duration::ZERO));
+    dead(&stage, "a").await;
+    stage.clock.advance(Duration::from_millis(29_999));
+    assert_eq!(stage.post("a", "{}").await.status, 409);
+    stage.clock.advance(Duration::from_millis(1));
+    assert_eq!(stage.post("a", "{}").await, Answer::first(1));
+}
+
+#[tokio::test]
+async fn a_lease_lasts_as_long_as_its_request_runs() {
+    let stage = Stage::new(Idempotency::by_header(MemoryIdempotencyStore::new()).wait(Duration::ZERO));
+    let headers = keyed("a");
+    let request = Request::new("POST", "/orders", None, &headers);
+    let answer = stage.send_to(&request, "{}", async |run| {
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+            stage.clock.advance(Duration::from_secs(10));
+            tokio::task::yield_now().await;
+            assert_eq!(stage.post("a", "{}").await.status, 409);
+        }
+        (201, Bytes::from(format!("run {run}")))
+    });
+    assert_eq!(answer.await, Answer::first(1));
+    assert_eq!(stage.post("a", "{}").await, Answer::replay(1));
+}
+
+/// A request that stalls past its lease ends after the one that took over, and its reply is not kept over the other's.
+#[tokio::test]
+async fn who_lost_the_lease_keeps_nothing_and_releases_nothing() {
+    let store = Arc::new(MemoryIdempotencyStore::new());
+    let stage = Stage::on(Faulty::over(Arc::clone(&store)).without_renewal());
+    for status in [201, 500] {
+        let key = if status == 201 { "a" } else { "b" };
+        let headers = keyed(key);
+        let request = Request::new("POST", "/orders", None, &headers);
+        let stalled = stage.send_to(&request, "{}", async |_| {
+            stage.clock.advance(Duration::from_secs(30));
+            assert!(!stage.post(key, "{}").await.replayed, "it takes over");
+            (status, Bytes::from_static(b"stalled"))
+        });
+        assert_eq!(stalled.await.body, "stalled");
+        let replayed = stage.post(key, "{}").await;
+        assert!(replayed.replayed && replayed.body.starts_with(b"run"), "{replayed:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_has_expired_is_removed_beside_the_requests() {
+    let store = Arc::new(MemoryIdempotencyStore::new());
+    let stage = Stage::on(Faulty::over(Arc::clone(&store)));
+    for key in ["a", "b", "c"] {
+        stage.post(key, "{}").await;
+    }
+    stage.clock.advance(Duration::from_secs(25 * 3_600));
+    stage.post("d", "{}").await;
+    let pruned = async {
+        while store.prune(onramp_webhooks::clock::Timestamp::from_millis(0)).await.unwrap() != 0
+            || format!("{store:?}").matches("token").count() > 1
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), pruned).await.unwrap();
+}

@@ -1,0 +1,134 @@
+//! What is kept of a reply, and who gets it.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use onramp_webhooks::idempotency::{Begun, Finished, Idempotency, MemoryIdempotencyStore};
+use onramp_webhooks::{Provider, Request};
+use onramp_webhooks_testkit::events::WertOrder;
+
+use super::stage::{Answer, Stage, keyed};
+
+#[tokio::test]
+async fn a_success_is_kept_and_replayed() {
+    let stage = Stage::by_header();
+    assert_eq!(stage.post("a", "{}").await, Answer::first(1));
+    for _ in 0..3 {
+        assert_eq!(stage.post("a", "{}").await, Answer::replay(1));
+    }
+    assert_eq!(stage.post("b", "{}").await, Answer::first(2));
+}
+
+#[tokio::test]
+async fn whatever_is_no_success_runs_again() {
+    let stage = Stage::by_header();
+    let headers = keyed("a");
+    let request = Request::new("POST", "/orders", None, &headers);
+    for status in [100, 199, 300, 303, 400, 409, 500, 503] {
+        let answer = stage.send_to(&request, "{}", async |_| (status, Bytes::from_static(b"no"))).await;
+        assert_eq!(answer, Answer { status, body: "no".into(), replayed: false });
+    }
+    assert_eq!(stage.post("a", "{\"other\":true}").await, Answer::first(9), "the key is as if it had never come");
+    for (key, status) in [("x", 200), ("y", 204), ("z", 299)] {
+        let headers = keyed(key);
+        let request = Request::new("POST", "/orders", None, &headers);
+        for replayed in [false, true] {
+            let answer = stage.send_to(&request, "{}", async |_| (status, Bytes::new())).await;
+            assert_eq!(answer, Answer { status, body: Bytes::new(), replayed });
+        }
+    }
+}
+
+/// Posts to a route that answers with `headers`, and says with which the answer is replayed.
+async fn replayed_headers<const N: usize>(idempotency: Idempotency, headers: [(&str, &str); N]) -> Vec<(String, String)> {
+    let lines = keyed("a");
+    let request = Request::new("POST", "/", None, &lines);
+    let Begun::Run(_, running) = idempotency.ask(&request).unwrap().begin_whole(Bytes::new()).await else { panic!("it is new") };
+    let finished: Finished<_, Infallible> = running.finish_whole(200, &headers, Bytes::new()).await;
+    assert!(matches!(finished, Finished::Whole(_)));
+    let Begun::Answer(reply) = idempotency.ask(&request).unwrap().begin_whole(Bytes::new()).await else { panic!("it is done") };
+    let text = |value: &[u8]| String::from_utf8(value.to_vec()).unwrap();
+    reply.headers().map(|(name, value)| (name.to_owned(), text(value))).collect()
+}
+
+#[tokio::test]
+async fn headers_that_mean_the_same_again_are_kept() {
+    let idempotency = Idempotency::by_header(MemoryIdempotencyStore::new()).keep_header("X-Order").build().unwrap();
+    let sent = [
+        ("content-type", "text/plain"),
+        ("Location", "/orders/1"),
+        ("link", "<a>"),
+        ("link", "<b>"),
+        ("x-order", "1"),
+        ("x-request-id", "7"),
+        ("set-cookie", "session=ada"),
+        ("content-length", "0"),
+        ("date", "now"),
+    ];
+    let mut kept = replayed_headers(idempotency, sent).await;
+    kept.sort();
+    let line = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(
+        kept,
+        [
+            line("content-type", "text/plain"),
+            line("idempotent-replayed", "true"),
+            line("link", "<a>"),
+            line("link", "<b>"),
+            line("location", "/orders/1"),
+            line("x-order", "1"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_reply_over_the_limit_reaches_its_client_and_nobody_else() {
+    let stage = Stage::new(Idempotency::by_header(MemoryIdempotencyStore::new()).reply_limit(4));
+    let headers = keyed("a");
+    let request = Request::new("POST", "/orders", None, &headers);
+    let exactly = stage.send_to(&request, "{}", async |_| (200, Bytes::from_static(b"1234"))).await;
+    assert_eq!(exactly.body, "1234");
+    assert_eq!(stage.send(&request, "{}").await.body, "1234");
+    assert_eq!(stage.post("b", "{}").await, Answer::first(2));
+    assert_eq!((stage.post("b", "{}").await.status, stage.runs()), (409, 2));
+}
+
+#[tokio::test]
+async fn other_content_under_a_used_key_is_refused_and_the_first_stands() {
+    let stage = Stage::by_header();
+    assert_eq!(stage.post("a", r#"{"amount":1,"to":"ada"}"#).await, Answer::first(1));
+    assert_eq!(stage.post("a", r#"{"amount":2,"to":"ada"}"#).await.status, 422);
+    assert_eq!(stage.post("a", r#"{ "to": "ada", "amount": 1 }"#).await, Answer::replay(1), "it says the same");
+    assert_eq!(stage.runs(), 1);
+}
+
+#[tokio::test]
+async fn wert_is_told_200_where_others_are_told_what_is_wrong() {
+    let order = WertOrder::new();
+    let (first, other) = (order.complete(), order.fiat("9999.00", "USD").complete());
+    let stage = Stage::by_event(Provider::Wert);
+    let none: [(&str, &str); 0] = [];
+    let request = Request::new("POST", "/wert", None, &none);
+    assert_eq!(stage.send(&request, first.clone()).await, Answer::first(1));
+    assert_eq!(stage.send(&request, first.clone()).await, Answer::replay(1));
+    let other = stage.send(&request, other).await;
+    assert_eq!((other.status, other.body.as_ref(), other.replayed), (200, br#"{"received":true}"#.as_slice(), false));
+    assert_eq!(stage.runs(), 1);
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_not_run() {
+    let stage = Stage::new(Idempotency::by_header(MemoryIdempotencyStore::new()).body_limit(4));
+    assert_eq!(stage.post("a", "1234").await, Answer::first(1));
+    assert_eq!((stage.post("b", "12345").await.status, stage.runs()), (413, 1));
+}
+
+#[tokio::test]
+async fn a_reply_expires() {
+    let stage = Stage::new(Idempotency::by_header(MemoryIdempotencyStore::new()).keep(std::time::Duration::from_secs(10)));
+    assert_eq!(stage.post("a", "{}").await, Answer::first(1));
+    stage.clock.advance(std::time::Duration::from_millis(9_999));
+    assert_eq!(stage.post("a", "{}").await, Answer::replay(1));
+    stage.clock.advance(std::time::Duration::from_millis(1));
+    assert_eq!(stage.post("a", "{\"new\":1}").await, Answer::first(2));
+}

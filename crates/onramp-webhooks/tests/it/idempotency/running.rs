@@ -1,0 +1,133 @@
+//! Requests that come while the first one runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore};
+use onramp_webhooks::{Provider, Request};
+use tokio::sync::{Barrier, Notify};
+
+use super::stage::{Answer, Stage, keyed, spawn};
+
+/// Starts a request whose route has begun and ends with `status` when it is told to.
+async fn held(stage: &Stage, key: &'static str, status: u16) -> (tokio::task::JoinHandle<Answer>, Arc<Notify>) {
+    let (begun, end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (stage, has_begun, ends) = (stage.clone(), Arc::clone(&begun), Arc::clone(&end));
+    let task = spawn(async move {
+        let headers = keyed(key);
+        let request = Request::new("POST", "/orders", None, &headers);
+        let route = async |run| {
+            has_begun.notify_one();
+            ends.notified().await;
+            (status, Bytes::from(format!("run {run}")))
+        };
+        stage.send_to(&request, "{}", route).await
+    });
+    begun.notified().await;
+    (task, end)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_waits_and_gets_the_reply() {
+    let stage = Stage::by_header();
+    let (first, end) = held(&stage, "a", 201).await;
+    let copy = spawn({
+        let stage = stage.clone();
+        async move { stage.post("a", "{}").await }
+    });
+    tokio::time::sleep(Duration::from_millis(1_900)).await;
+    assert!(!copy.is_finished());
+    end.notify_one();
+    assert_eq!((first.await.unwrap(), copy.await.unwrap()), (Answer::first(1), Answer::replay(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_waits_no_longer_than_it_may() {
+    let stage = Stage::by_header();
+    let (first, end) = held(&stage, "a", 201).await;
+    let begun = tokio::time::Instant::now();
+    assert_eq!(stage.post("a", "{}").await.status, 409);
+    assert_eq!(begun.elapsed(), Duration::from_secs(2));
+    assert_eq!(stage.post("a", "{\"other\":1}").await.status, 422, "other content need not wait");
+    assert_eq!(begun.elapsed(), Duration::from_secs(2));
+    end.notify_one();
+    assert_eq!(first.await.unwrap(), Answer::first(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_runs_when_the_first_fails() {
+    let stage = Stage::by_header();
+    let (first, end) = held(&stage, "a", 500).await;
+    let copy = spawn({
+        let stage = stage.clone();
+        async move { stage.post("a", "{}").await }
+    });
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    end.notify_one();
+    assert_eq!(first.await.unwrap().status, 500);
+    assert_eq!(copy.await.unwrap(), Answer::first(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_releases_the_key() {
+    let stage = Stage::by_header();
+    let panics = spawn({
+        let stage = stage.clone();
+        async move {
+            let headers = keyed("a");
+            stage.send_to(&Request::new("POST", "/orders", None, &headers), "{}", async |_| panic!("as a test")).await
+        }
+    });
+    assert!(panics.await.unwrap_err().is_panic());
+    assert_eq!(stage.post("a", "{}").await, Answer::first(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_goes_away_releases_the_key() {
+    let stage = Stage::by_header();
+    let (first, _end) = held(&stage, "a", 201).await;
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    assert_eq!(stage.post("a", "{}").await, Answer::first(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn wert_is_told_200_after_the_wait() {
+    let stage = Stage::by_event(Provider::Wert);
+    let none: [(&str, &str); 0] = [];
+    let request = Request::new("POST", "/orders", None, &none);
+    let event = r#"{"type":"login","click_id":"1"}"#;
+    let first = stage.send_to(&request, event, async |_| {
+        let begun = tokio::time::Instant::now();
+        let copy = stage.send(&request, event).await;
+        assert_eq!((copy.status, copy.replayed, begun.elapsed()), (200, false, Duration::from_secs(2)));
+        (201, Bytes::new())
+    });
+    assert_eq!(first.await.status, 201);
+    assert_eq!(stage.runs(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_a_hundred_copies_at_once_one_runs() {
+    for _ in 0..20 {
+        let stage = Stage::new(Idempotency::by_header(MemoryIdempotencyStore::new()).wait(Duration::from_secs(4)));
+        let together = Arc::new(Barrier::new(100));
+        let copies: Vec<_> = (0..100)
+            .map(|_| {
+                let (stage, together) = (stage.clone(), Arc::clone(&together));
+                spawn(async move {
+                    together.wait().await;
+                    stage.post("a", "{}").await
+                })
+            })
+            .collect();
+        let mut first = 0;
+        for copy in copies {
+            let answer = copy.await.unwrap();
+            assert_eq!((answer.status, answer.body.as_ref()), (201, b"run 1".as_slice()));
+            first += u32::from(!answer.replayed);
+        }
+        assert_eq!((first, stage.runs()), (1, 1));
+    }
+}
