@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Body, RequestBuilder};
 
-use crate::connection::Reply;
+use crate::connection::{Answer, answer_to};
 use crate::wait::SOON;
 
 /// Speaks HTTP to a shop, over as many connections as it needs.
@@ -31,28 +31,28 @@ impl Client {
     ///
     /// # Errors
     /// When no answer came.
-    pub async fn try_post(&self, path: &str, body: impl Into<Body>) -> reqwest::Result<Reply> {
-        Reply::to(self.request("POST", path).header(CONTENT_TYPE, "application/json").body(body)).await
+    pub async fn try_post(&self, path: &str, body: impl Into<Body>) -> reqwest::Result<Answer> {
+        answer_to(self.request("POST", path).header(CONTENT_TYPE, "application/json").body(body)).await
     }
 
     /// Posts a body of JSON, and expects an answer.
-    pub async fn post(&self, path: &str, body: impl Into<Body>) -> Reply {
+    pub async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
         self.try_post(path, body).await.unwrap()
     }
 
     /// Posts an event of Wert's.
-    pub async fn wert(&self, body: impl Into<Body>) -> Reply {
+    pub async fn wert(&self, body: impl Into<Body>) -> Answer {
         self.post("/webhooks/wert/dev-secret", body).await
     }
 
     /// Posts an event of Kriptomat's.
-    pub async fn kriptomat(&self, body: impl Into<Body>) -> Reply {
+    pub async fn kriptomat(&self, body: impl Into<Body>) -> Answer {
         self.post("/webhooks/kriptomat", body).await
     }
 
     /// Gets a path.
-    pub async fn get(&self, path: &str) -> Reply {
-        Reply::to(self.request("GET", path)).await.unwrap()
+    pub async fn get(&self, path: &str) -> Answer {
+        answer_to(self.request("GET", path)).await.unwrap()
     }
 
     /// A customer's points.

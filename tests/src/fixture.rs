@@ -7,7 +7,7 @@ use onramp_webhooks::Event;
 use onramp_webhooks::event::{BigDecimal, Provider};
 use reqwest::header::CONTENT_TYPE;
 
-use crate::connection::Reply;
+use crate::connection::{Answer, answer_to};
 use crate::shop::ShopProcess;
 
 /// A documented event.
@@ -55,7 +55,7 @@ impl Fixture {
     }
 
     /// Sends it the way its provider does.
-    pub async fn send(&self, shop: &ShopProcess) -> Reply {
+    pub async fn send(&self, shop: &ShopProcess) -> Answer {
         let path = match self.provider {
             Provider::Kriptomat => "/webhooks/kriptomat",
             _ => "/webhooks/wert/dev-secret",
@@ -63,7 +63,7 @@ impl Fixture {
         let form = self.name.ends_with(".form.txt");
         let content_type = if form { "application/x-www-form-urlencoded" } else { "application/json" };
         let request = shop.request("POST", path).header(CONTENT_TYPE, content_type).body(self.body.clone());
-        Reply::to(request).await.unwrap()
+        answer_to(request).await.unwrap()
     }
 
     fn event(&self) -> Event {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::connection::Reply;
+use crate::connection::Answer;
 use crate::event::order_complete;
 use crate::home::Home;
 use crate::shop::ShopProcess;
@@ -21,7 +21,7 @@ pub struct Orders {
 
 impl Orders {
     /// Sends one more; the answer comes in time, and is an acknowledgement or asks for another try.
-    pub async fn send(&mut self, shop: &ShopProcess) -> Reply {
+    pub async fn send(&mut self, shop: &ShopProcess) -> Answer {
         let order = self.sent;
         self.sent += 1;
         let begun = Instant::now();
@@ -29,7 +29,7 @@ impl Orders {
         assert!(begun.elapsed() < Duration::from_secs(5), "Wert waits 5 s, and not {:?}", begun.elapsed());
         match reply.status {
             200 => self.acknowledged.push(order),
-            _ => reply.assert_not_recorded(),
+            _ => reply.assert_try_again(),
         }
         reply
     }

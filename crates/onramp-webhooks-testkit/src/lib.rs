@@ -6,5 +6,6 @@
     reason = "a case of a test suite speaks by panicking"
 )]
 
+pub mod adapter;
 pub mod events;
 pub mod inbox;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::connection::{Connection, Reply};
+use crate::connection::{Answer, Connection, answer_to};
 use crate::event::{order_complete, postback};
 use crate::home::Home;
 use crate::shop::ShopProcess;
@@ -40,11 +40,11 @@ pub async fn other_methods_are_told_to_post(binary: &str) {
     let shop = home.start().await;
     for path in ["/webhooks/wert/dev-secret", "/webhooks/kriptomat"] {
         for method in ["GET", "PUT", "DELETE", "OPTIONS", "PATCH", "PURGE"] {
-            let reply = Reply::to(shop.request(method, path)).await.unwrap();
+            let reply = answer_to(shop.request(method, path)).await.unwrap();
             reply.assert_problem(405);
             assert_eq!(reply.header("allow"), Some("POST"), "{method}");
         }
-        let head = Reply::to(shop.request("HEAD", path)).await.unwrap();
+        let head = answer_to(shop.request("HEAD", path)).await.unwrap();
         assert_eq!((head.status, head.header("allow"), head.body.len()), (405, Some("POST"), 0));
     }
 }
@@ -93,9 +93,9 @@ pub async fn nobody_else_speaks_for_a_client(binary: &str) {
     forwarded(&shop, "x-forwarded-for", "203.0.113.7").await.assert_received();
 }
 
-async fn forwarded(shop: &ShopProcess, header: &str, value: &str) -> Reply {
+async fn forwarded(shop: &ShopProcess, header: &str, value: &str) -> Answer {
     let request = shop.request("POST", "/webhooks/kriptomat").header(header, value).body(postback("1", "ada", "1"));
-    Reply::to(request).await.unwrap()
+    answer_to(request).await.unwrap()
 }
 
 /// Not JSON, not an object, not fitting, not text: 200 for Wert, a problem for Kriptomat, and kept.
@@ -137,7 +137,7 @@ pub async fn chunked_bodies_are_read(binary: &str) {
         connection.send("\r\n").await;
     }
     connection.send("0\r\n\r\n").await;
-    connection.reply().await.assert_received();
+    connection.answer().await.assert_received();
     shop.has_handled(1).await;
     assert_eq!(shop.points("ada").await, "12.5");
 }
@@ -149,14 +149,14 @@ pub async fn a_connection_serves_many_requests(binary: &str) {
     let mut connection = Connection::open(shop.address).await;
     for order in 1..=3 {
         connection.send(request("/webhooks/wert/wrong", "{}")).await;
-        connection.reply().await.assert_problem(404);
+        connection.answer().await.assert_problem(404);
         connection.send(request("/webhooks/wert/dev-secret", &order_complete(&order.to_string(), "ada", "1"))).await;
-        connection.reply().await.assert_received();
+        connection.answer().await.assert_received();
     }
     let pipelined = ["4", "5"].map(|order| request("/webhooks/wert/dev-secret", &order_complete(order, "ada", "1")));
     connection.send(pipelined.concat()).await;
-    connection.reply().await.assert_received();
-    connection.reply().await.assert_received();
+    connection.answer().await.assert_received();
+    connection.answer().await.assert_received();
     shop.has_handled(5).await;
     assert_eq!(shop.points("ada").await, "5");
 }
@@ -172,7 +172,7 @@ pub async fn a_body_that_stops_is_answered_before_wert_gives_up(binary: &str) {
     let mut connection = Connection::open(shop.address).await;
     let begun = Instant::now();
     connection.send("POST /webhooks/wert/dev-secret HTTP/1.1\r\nhost: shop\r\ncontent-length: 100\r\n\r\n{\"type\":").await;
-    connection.reply().await.assert_problem(408);
+    connection.answer().await.assert_problem(408);
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     assert_eq!(home.database().deliveries(), 0);
 }

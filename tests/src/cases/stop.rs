@@ -27,12 +27,12 @@ pub async fn a_request_in_flight_is_finished(binary: &str) {
     let (begin, end) = body.split_at(20);
     let mut connection = Connection::open(address).await;
     connection.send(head_that_waits(&body)).await;
-    assert_eq!(connection.reply().await.status, 100, "the shop waits for the body");
+    assert_eq!(connection.answer().await.status, 100, "the shop waits for the body");
     connection.send(begin).await;
     shop.terminate();
     until("the shop lets nobody in", async || TcpStream::connect(address).await.is_err()).await;
     connection.send(end).await;
-    connection.reply().await.assert_received();
+    connection.answer().await.assert_received();
     shop.ends().await;
     assert_eq!(home.database().deliveries(), 1);
     let shop = home.start().await;
@@ -46,7 +46,7 @@ pub async fn an_idle_connection_holds_nothing_up(binary: &str) {
     let shop = home.start().await;
     let mut connection = Connection::open(shop.address).await;
     connection.send("GET /healthz HTTP/1.1\r\nhost: shop\r\n\r\n").await;
-    assert_eq!(connection.reply().await.status, 200);
+    assert_eq!(connection.answer().await.status, 200);
     let _silent = Connection::open(shop.address).await;
     shop.terminate();
     shop.ends().await;
@@ -70,7 +70,7 @@ pub async fn half_a_request_holds_nothing_up_for_long(binary: &str) {
     head.send("POST /webhooks/wert/dev-secret HTTP/1.1\r\nhost: sh").await;
     let mut body = Connection::open(shop.address).await;
     body.send(head_that_waits("123456789")).await;
-    assert_eq!(body.reply().await.status, 100);
+    assert_eq!(body.answer().await.status, 100);
     let signalled = Instant::now();
     shop.terminate();
     shop.ends().await;
@@ -105,10 +105,10 @@ pub async fn a_locked_file_holds_nothing_up_for_long(binary: &str) {
     let mut waiting = Connection::open(shop.address).await;
     let body = order_complete("2", "ada", "2.5");
     waiting.send(head_that_waits(&body)).await;
-    assert_eq!(waiting.reply().await.status, 100);
+    assert_eq!(waiting.answer().await.status, 100);
     waiting.send(body).await;
     shop.terminate();
-    waiting.reply().await.assert_problem(503);
+    waiting.answer().await.assert_problem(503);
     shop.ends().await;
     other.execute("COMMIT; DROP TRIGGER broken");
     let shop = home.start().await;

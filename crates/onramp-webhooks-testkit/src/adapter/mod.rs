@@ -1,0 +1,205 @@
+//! The conformance suite of adapters, over real sockets.
+//!
+//! [`adapter_suite!`](crate::adapter_suite) turns every case into a test of an adapter that serves a [`Site`]; [`cases`] lists them to
+//! be run in other ways, on other stores.
+
+mod allowing;
+mod client_address;
+mod door;
+mod extracting;
+mod http;
+mod idempotency;
+mod site;
+mod stage;
+mod stalling;
+mod stopping;
+mod wire;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+pub use self::site::{Listener, Site, Worked};
+pub use self::stage::{Ground, Stores};
+pub use self::wire::{Answer, Connection, SOON, Transcript};
+
+/// No case takes this long; one that does hangs.
+const HANGS: Duration = Duration::from_secs(60);
+
+/// One promise of an adapter, and how to find out whether it is kept.
+#[derive(Clone, Copy)]
+pub struct AdapterCase {
+    name: &'static str,
+    run: for<'a> fn(&'a Ground) -> Pin<Box<dyn Future<Output = ()> + 'a>>,
+}
+
+impl AdapterCase {
+    /// The case's name: `door::a_new_event_is_acknowledged_and_pending`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether the case needs IPv6, which not every machine has.
+    #[must_use]
+    pub fn needs_ipv6(&self) -> bool {
+        self.name.contains("ipv6")
+    }
+
+    /// Tries the promise on a fresh site of `ground`.
+    ///
+    /// # Panics
+    /// When the promise is broken.
+    pub async fn run(&self, ground: &Ground) {
+        let ended = tokio::time::timeout(HANGS, (self.run)(ground)).await;
+        assert!(ended.is_ok(), "did not end within {HANGS:?}");
+    }
+}
+
+impl fmt::Debug for AdapterCase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AdapterCase").field(&self.name).finish()
+    }
+}
+
+/// Runs the case called `name` with stores in memory; what the tests of [`adapter_suite!`](crate::adapter_suite) call.
+///
+/// # Panics
+/// When the promise is broken, or there is no such case.
+pub fn run(name: &str, serve: fn(Site)) {
+    let case = cases().find(|case| case.name == name).expect("the suite has the case");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    runtime.block_on(case.run(&Ground::new(serve, async || Stores::in_memory())));
+}
+
+macro_rules! suite {
+    (($dollar:tt) $($module:ident { $($(#[$attribute:meta])* $case:ident,)+ })+) => {
+        /// All cases.
+        pub fn cases() -> impl Iterator<Item = AdapterCase> {
+            [$($($(#[$attribute])* AdapterCase {
+                name: concat!(stringify!($module), "::", stringify!($case)),
+                run: |ground| Box::pin($module::$case(ground)),
+            },)+)+].into_iter()
+        }
+
+        /// One test for every promise of an adapter.
+        ///
+        /// Takes a function that serves a [`Site`](crate::adapter::Site) and returns when it is stopped: `fn serve(site: Site)`. Every
+        /// test calls it in a thread of its own.
+        #[macro_export]
+        macro_rules! adapter_suite {
+            ($dollar serve:expr) => {
+                $(
+                    mod $module {
+                        #[allow(unused_imports, reason = "whatever the function that serves needs")]
+                        use super::*;
+
+                        $(
+                            #[test]
+                            $(#[$attribute])*
+                            fn $case() {
+                                $dollar crate::adapter::run(concat!(stringify!($module), "::", stringify!($case)), $dollar serve);
+                            }
+                        )+
+                    }
+                )+
+            };
+        }
+    };
+}
+
+suite! {
+    ($)
+    door {
+        a_new_event_is_acknowledged_and_pending,
+        a_duplicate_is_acknowledged_and_counted,
+        a_conflict_is_acknowledged_and_kept,
+        an_unknown_type_is_pending,
+        a_misfit_is_acknowledged_to_wert_and_refused_to_kriptomat,
+        junk_is_acknowledged_to_wert_and_refused_to_kriptomat,
+        a_body_over_the_limit_is_acknowledged_to_wert_and_refused_to_kriptomat,
+        a_body_at_the_limit_is_read,
+        a_test_is_recorded_every_time,
+        a_form_is_read,
+        the_content_type_does_not_matter,
+        a_wrong_secret_finds_nothing,
+        other_methods_are_told_to_post,
+        an_inbox_that_fails_asks_for_another_try,
+        an_inbox_slower_than_the_deadline_asks_for_another_try,
+        a_hundred_copies_at_once_are_recorded_once,
+        other_routes_are_left_alone,
+    }
+    http {
+        a_connection_serves_many_requests,
+        pipelined_requests_are_answered_in_order,
+        chunked_bodies_are_read,
+        expect_100_continue_is_answered_first,
+        a_slash_at_the_end_changes_nothing,
+        a_secret_is_found_however_it_is_encoded,
+        a_query_changes_nothing,
+        a_content_encoding_is_not_decoded,
+        a_client_that_goes_away_in_the_middle_leaves_nothing,
+        a_body_slower_than_the_deadline_is_told_so,
+        a_limit_holds_with_and_without_a_length,
+        the_rest_of_a_large_body_does_not_spoil_the_connection,
+        names_of_headers_have_no_case_and_lines_may_repeat,
+    }
+    client_address {
+        an_ipv6_peer_is_known,
+        an_ipv6_socket_knows_its_ipv4_peers,
+        #[cfg(unix)]
+        a_peer_without_an_address_is_denied,
+        a_forged_header_is_not_believed,
+        only_the_configured_header_counts,
+        a_chain_of_trusted_proxies_is_walked,
+        several_lines_are_one_list,
+        a_header_for_one_address_has_one,
+        forwarded_is_read_with_quotes_and_parameters,
+        who_is_hidden_is_denied,
+        ports_and_brackets_are_taken_off,
+        garbage_in_any_position_is_denied,
+    }
+    allowing {
+        who_is_on_the_list_is_let_in,
+        who_is_not_is_denied,
+        a_list_is_replaced_while_requests_come_in,
+    }
+    extracting {
+        an_event_reaches_the_handler,
+        what_wert_sends_is_never_refused,
+        what_cannot_be_read_is_refused_to_kriptomat,
+        a_body_over_the_limit_is_cut_for_wert_and_refused_to_kriptomat,
+        a_content_encoding_is_blamed,
+        a_body_that_stops_is_told_so,
+        a_panic_in_the_handler_acknowledges_nothing,
+    }
+    idempotency {
+        a_success_is_replayed,
+        a_reply_without_a_body_is_replayed,
+        a_replay_sets_no_cookie,
+        what_is_no_success_runs_again,
+        other_content_under_a_used_key_is_refused,
+        a_key_is_needed_and_has_to_be_one,
+        other_methods_pass_untouched,
+        routes_never_share_a_key,
+        users_never_share_a_key,
+        a_copy_waits_for_the_first,
+        a_copy_waits_no_longer_than_it_may,
+        a_hundred_copies_at_once_run_once,
+        a_panic_releases_the_key,
+        a_client_that_goes_away_releases_the_key,
+        a_body_over_the_limit_does_not_run,
+        a_body_that_stops_does_not_run,
+        the_route_gets_the_body_to_the_byte,
+        a_reply_too_large_to_keep_is_not_replayed,
+        a_store_that_is_away_lets_nothing_run,
+        an_event_runs_once,
+        wert_is_told_200_where_others_are_refused,
+    }
+    stopping {
+        a_request_in_flight_is_finished,
+        a_run_in_flight_is_finished_and_kept,
+        an_idle_connection_holds_nothing_up,
+    }
+}

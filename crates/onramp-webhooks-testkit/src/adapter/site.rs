@@ -1,0 +1,188 @@
+//! What an adapter under test has to serve.
+
+use std::fmt;
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use onramp_webhooks::allow_list::AllowListGate;
+use onramp_webhooks::extract::Unreadable;
+use onramp_webhooks::idempotency::Idempotency;
+use onramp_webhooks::{KriptomatPostback, Receiver, Reply, WertEvent};
+use tokio::sync::watch;
+
+/// A reply of the route that works may be kept up to this many bytes.
+pub(super) const REPLY_LIMIT: usize = 64 << 10;
+
+/// What an adapter under test serves, until it is [stopped](Self::stopped), with a graceful shutdown. Clones are the same site.
+///
+/// | path | what is mounted there |
+/// | --- | --- |
+/// | `/webhooks` | the adapter's routes of [`receiver`](Self::receiver) |
+/// | `/inline/wert` | `POST`: a handler that extracts a `WertEvent` and answers with [`wert`](Self::wert) |
+/// | `/inline/kriptomat` | `POST`: a handler that extracts a `KriptomatPostback` and answers with [`kriptomat`](Self::kriptomat) |
+/// | `/guarded` | any method: [`guarded`](Self::guarded), behind the allow-list of [`gate`](Self::gate) |
+/// | `/once/{route}`, `/again/{route}` | any method: [`work`](Self::work), behind idempotency [`by_header`](Self::by_header), mounted below a prefix as the framework does it |
+/// | `/event/{route}` | any method: [`work`](Self::work), behind idempotency [`by_event`](Self::by_event) |
+/// | `/elsewhere` | `GET`, after all the others: [`elsewhere`](Self::elsewhere) |
+#[derive(Clone)]
+pub struct Site {
+    pub(super) shared: Arc<Shared>,
+}
+
+pub(super) struct Shared {
+    pub(super) listener: Mutex<Option<Listener>>,
+    pub(super) receiver: Receiver,
+    pub(super) gate: AllowListGate,
+    pub(super) by_header: Idempotency,
+    pub(super) by_event: Idempotency,
+    /// What the extractors brought.
+    pub(super) seen: Mutex<Vec<String>>,
+    pub(super) runs: AtomicU32,
+    /// How many runs that hold have begun, and how many may end.
+    pub(super) holding: watch::Sender<u32>,
+    pub(super) let_go: watch::Sender<bool>,
+    pub(super) stop: watch::Sender<bool>,
+}
+
+/// Where a site listens; in non-blocking mode.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "an adapter under test has to serve all")]
+pub enum Listener {
+    /// Clients have addresses.
+    Tcp(TcpListener),
+    /// Clients have none.
+    #[cfg(unix)]
+    Unix(std::os::unix::net::UnixListener),
+}
+
+/// What the route that works answers.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Worked {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: Vec<(&'static str, &'static str)>,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Site {
+    /// The listener, which is there once.
+    ///
+    /// # Panics
+    /// The second time.
+    #[must_use]
+    pub fn listener(&self) -> Listener {
+        self.shared.listener.lock().unwrap_or_else(PoisonError::into_inner).take().expect("the listener is taken once")
+    }
+
+    /// The receiver, whose routes are mounted at `/webhooks`.
+    #[must_use]
+    pub fn receiver(&self) -> Receiver {
+        self.shared.receiver.clone()
+    }
+
+    /// The gate in front of `/guarded`.
+    #[must_use]
+    pub fn gate(&self) -> &AllowListGate {
+        &self.shared.gate
+    }
+
+    /// Idempotency for `/once/{route}` and `/again/{route}`.
+    #[must_use]
+    pub fn by_header(&self) -> &Idempotency {
+        &self.shared.by_header
+    }
+
+    /// Idempotency for `/event/{route}`.
+    #[must_use]
+    pub fn by_event(&self) -> &Idempotency {
+        &self.shared.by_event
+    }
+
+    /// Handles an event that was extracted.
+    ///
+    /// # Panics
+    /// When the event tells it to.
+    #[must_use]
+    pub fn wert(&self, event: Result<WertEvent, Unreadable>) -> Reply {
+        self.see(match event {
+            Ok(event) => {
+                let click = event.click_id.as_ref().map_or("", |click| click.as_str());
+                assert!(!click.contains("do:panic"), "as a test");
+                format!("{} of {click}", event.payload.type_name())
+            }
+            Err(unreadable) => format!("{} bytes: {}", unreadable.raw().len(), unreadable.reason()),
+        })
+    }
+
+    /// Handles a postback that was extracted.
+    #[must_use]
+    pub fn kriptomat(&self, postback: KriptomatPostback) -> Reply {
+        self.see(format!("{} of {}", postback.amount, postback.asset_type))
+    }
+
+    fn see(&self, seen: String) -> Reply {
+        self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
+        Reply::received()
+    }
+
+    /// What the guarded route answers, with 200.
+    #[must_use]
+    pub const fn guarded(&self) -> &'static str {
+        "you are in"
+    }
+
+    /// What `/elsewhere` answers, with 200.
+    #[must_use]
+    pub const fn elsewhere(&self) -> &'static str {
+        "another route"
+    }
+
+    /// What the route behind idempotency answers to `body`, which tells it what to do.
+    ///
+    /// # Panics
+    /// When the body tells it to.
+    pub async fn work(&self, body: Bytes) -> Worked {
+        let run = self.shared.runs.fetch_add(1, Ordering::SeqCst) + 1;
+        let told = |what: &str| String::from_utf8_lossy(&body).contains(what);
+        assert!(!told("do:panic"), "as a test");
+        if told("do:hold") {
+            self.shared.holding.send_modify(|holding| *holding += 1);
+            // The site outlives its routes.
+            let _ = self.shared.let_go.subscribe().wait_for(|let_go| *let_go).await;
+        }
+        let mut worked = Worked { status: 201, headers: vec![("content-type", "text/plain")], body: format!("run {run}").into() };
+        if told("do:fail") {
+            worked.status = 500;
+        }
+        if told("do:nothing") {
+            worked = Worked { status: 204, headers: Vec::new(), body: Bytes::new() };
+        }
+        if told("do:headers") {
+            worked.headers.extend([("location", "/orders/1"), ("set-cookie", "session=ada"), ("x-internal", "1")]);
+        }
+        if told("do:large") {
+            worked.body = vec![b'.'; REPLY_LIMIT * 4].into();
+        }
+        worked
+    }
+
+    /// Returns when the server is to accept no more, and to finish what runs.
+    pub fn stopped(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
+        let mut stop = self.shared.stop.subscribe();
+        async move {
+            // A sender that is gone stops the site, too.
+            let _ = stop.wait_for(|stopped| *stopped).await;
+        }
+    }
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Site").field("receiver", &self.shared.receiver).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,258 @@
+//! HTTP as bytes: a connection to which anything can be written, and the answers that come back.
+
+use std::fmt::Write;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Most things have to come within this time, even on a busy machine.
+pub const SOON: Duration = Duration::from_secs(30);
+
+/// The headers that have to be the same in every framework.
+const THAT_MATTER: [&str; 8] =
+    ["allow", "content-encoding", "content-type", "idempotent-replayed", "location", "retry-after", "set-cookie", "x-internal"];
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// An answer that came in another way.
+    #[must_use]
+    pub const fn new(status: u16, headers: Vec<(String, String)>, body: Vec<u8>) -> Self {
+        Self { status, headers, body }
+    }
+
+    /// A header's value; the first, if there are several.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as text.
+    ///
+    /// # Panics
+    /// When it is none.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        str::from_utf8(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// When it is none.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Checks that this is the acknowledgement.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub fn assert_received(&self) {
+        assert_eq!(self.status, 200, "{self:?}");
+        assert_eq!(self.header("content-type"), Some("application/json"), "{self:?}");
+        assert_eq!(self.text(), r#"{"received":true}"#);
+    }
+
+    /// Checks that this is a problem of RFC 9457 with this status.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub fn assert_problem(&self, status: u16) {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        let problem = self.json();
+        assert_eq!(problem["status"], status, "{problem}");
+        assert!(problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
+    }
+
+    /// Checks that this asks for another try, because nothing was kept.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn assert_try_again(&self) {
+        self.assert_problem(503);
+        assert!(self.header("retry-after").is_some_and(|after| after.parse::<u32>().is_ok()), "{self:?}");
+    }
+
+    /// Status, headers that matter and body, in a form that can be compared.
+    fn told(&self) -> String {
+        let mut told = self.status.to_string();
+        let mut headers: Vec<_> = self.headers.iter().filter(|(name, _)| THAT_MATTER.contains(&name.as_str())).collect();
+        headers.sort();
+        for (name, value) in headers {
+            let _ = write!(told, " | {name}: {value}");
+        }
+        let _ = write!(told, " | {} bytes: {}", self.body.len(), self.body.get(..200).unwrap_or(&self.body).escape_ascii());
+        told
+    }
+}
+
+/// What was answered, one after another, to be compared between adapters. Clones are the same transcript.
+#[derive(Clone, Debug, Default)]
+pub struct Transcript(Arc<Mutex<Vec<String>>>);
+
+impl Transcript {
+    fn note(&self, line: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+
+    /// All lines.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+
+/// A connection to which any bytes can be written.
+pub struct Connection {
+    stream: BufStream<Box<dyn Wire>>,
+    transcript: Option<Transcript>,
+}
+
+impl Connection {
+    /// Speaks over `stream`.
+    pub fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
+        Self { stream: BufStream::new(Box::new(stream)), transcript: None }
+    }
+
+    /// Connects.
+    ///
+    /// # Panics
+    /// When nobody listens.
+    pub async fn open(address: SocketAddr) -> Self {
+        Self::over(TcpStream::connect(address).await.expect("a connection"))
+    }
+
+    /// Notes every answer in `transcript`.
+    #[must_use]
+    pub fn noting(mut self, transcript: &Transcript) -> Self {
+        self.transcript = Some(transcript.clone());
+        self
+    }
+
+    /// Sends bytes.
+    ///
+    /// # Panics
+    /// When the server has closed.
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        assert!(self.try_send(bytes).await, "the server has closed");
+    }
+
+    /// Sends bytes; `false`: the server has closed.
+    pub async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).await.is_ok() && self.stream.flush().await.is_ok()
+    }
+
+    /// Tells the server that nothing more is sent.
+    pub async fn end(&mut self) {
+        // Who has closed knows it already.
+        let _ = self.stream.shutdown().await;
+    }
+
+    /// The next answer; one with an informational status ends with its head.
+    ///
+    /// # Panics
+    /// When none comes, or no HTTP.
+    pub async fn answer(&mut self) -> Answer {
+        self.answer_to("POST").await
+    }
+
+    /// The next answer, to a request of this method: one to `HEAD` ends with its head.
+    ///
+    /// # Panics
+    /// When none comes, or no HTTP.
+    pub async fn answer_to(&mut self, method: &str) -> Answer {
+        let answer = soon("an answer", self.read(method)).await.expect("an answer, and not the end of the connection");
+        if let Some(transcript) = &self.transcript {
+            transcript.note(answer.told());
+        }
+        answer
+    }
+
+    /// Checks that the server closes without a further answer.
+    ///
+    /// # Panics
+    /// When it answers.
+    pub async fn closes(&mut self) {
+        let answer = soon("the end of the connection", self.read("POST")).await;
+        assert_eq!(answer, None);
+        if let Some(transcript) = &self.transcript {
+            transcript.note("closed".into());
+        }
+    }
+
+    /// `None`: the connection has ended.
+    async fn read(&mut self, method: &str) -> Option<Answer> {
+        let status = self.line().await?.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line");
+        let mut headers = Vec::new();
+        loop {
+            let line = self.line().await?;
+            let Some((name, value)) = line.split_once(':') else { break };
+            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+        }
+        let mut answer = Answer { status, headers, body: Vec::new() };
+        if method == "HEAD" || status < 200 || matches!(status, 204 | 304) {
+            return Some(answer);
+        }
+        if answer.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
+            answer.body = self.chunks().await?;
+        } else {
+            answer.body = vec![0; answer.header("content-length").map_or(0, |length| length.parse().expect("a length"))];
+            self.stream.read_exact(&mut answer.body).await.ok()?;
+        }
+        Some(answer)
+    }
+
+    async fn chunks(&mut self) -> Option<Vec<u8>> {
+        let mut body = Vec::new();
+        loop {
+            let length = usize::from_str_radix(self.line().await?.split(';').next()?.trim(), 16).expect("a chunk's length");
+            let mut chunk = vec![0; length];
+            self.stream.read_exact(&mut chunk).await.ok()?;
+            body.extend_from_slice(&chunk);
+            assert_eq!(self.line().await?, "", "a chunk ends with its line");
+            if length == 0 {
+                return Some(body);
+            }
+        }
+    }
+
+    async fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        let read = self.stream.read_line(&mut line).await.ok()?;
+        (read > 0).then(|| line.trim_end().to_owned())
+    }
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
+/// Awaits what has to come by itself.
+pub(super) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    timeout(SOON, future).await.unwrap_or_else(|_| panic!("not within {SOON:?}: {what}"))
+}
