@@ -1,0 +1,84 @@
+//! The allow-list in front of any route.
+
+use std::future::{Ready, ready};
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::{Error, HttpMessage};
+use futures_util::future::{Either, MapOk, TryFutureExt};
+use onramp_webhooks::allow_list::AllowListGate;
+
+use crate::Reply;
+use crate::request::{Lines, whole_head};
+
+/// Middleware that lets in the clients that `gate` admits, and answers the others itself. A handler finds who was let in, and how
+/// that was found, in the extension [`Client`](onramp_webhooks::client_ip::Client). Keep a clone of the gate to replace its rules.
+///
+/// It wraps an [`App`](actix_web::App), a scope, a resource and a route.
+///
+/// ```
+/// use actix_web::{App, web, web::ReqData};
+/// use onramp_webhooks_actix::core::allow_list::AllowListGate;
+/// use onramp_webhooks_actix::core::client_ip::{Client, ClientIp};
+///
+/// let gate = AllowListGate::new("192.0.2.0/24".parse()?, ClientIp::peer_only());
+/// let app = App::new()
+///     .route("/admin", web::get().to(async |client: ReqData<Client>| format!("hello, {}", *client)))
+///     .wrap(onramp_webhooks_actix::allow_list(&gate));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub fn allow_list(gate: &AllowListGate) -> AllowListTransform {
+    AllowListTransform(gate.clone())
+}
+
+/// Made by [`allow_list`].
+#[derive(Clone, Debug)]
+pub struct AllowListTransform(AllowListGate);
+
+impl<S, B> Transform<S, ServiceRequest> for AllowListTransform
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Transform = AllowListService<S>;
+    type InitError = ();
+    type Future = Ready<Result<AllowListService<S>, ()>>;
+
+    fn new_transform(&self, inner: S) -> Self::Future {
+        ready(Ok(AllowListService { gate: self.0.clone(), inner }))
+    }
+}
+
+/// Made by [`AllowListTransform`].
+#[derive(Clone, Debug)]
+pub struct AllowListService<S> {
+    gate: AllowListGate,
+    inner: S,
+}
+
+type Admitted<F, B> = MapOk<F, fn(ServiceResponse<B>) -> ServiceResponse<EitherBody<B>>>;
+
+impl<S, B> Service<ServiceRequest> for AllowListService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Future = Either<Admitted<S::Future, B>, Ready<Result<Self::Response, Error>>>;
+
+    forward_ready!(inner);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        match self.gate.admit(&whole_head(request.request(), &Lines(request.headers()))) {
+            Ok(client) => {
+                request.extensions_mut().insert(client);
+                Either::Left(self.inner.call(request).map_ok(ServiceResponse::map_into_left_body))
+            }
+            Err(reply) => Either::Right(ready(Ok(request.into_response(Reply(reply).response()).map_into_right_body()))),
+        }
+    }
+}
