@@ -1,0 +1,199 @@
+//! What warp has no like of elsewhere: wrappers that take the body, and run filters inside of filters.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use onramp_webhooks::allow_list::AllowListGate;
+use onramp_webhooks::client_ip::ClientIp;
+use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore};
+use onramp_webhooks_warp::{KriptomatPostback, Reply, WertEvent, allow_list, idempotency};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use warp::http::Response;
+use warp::{Filter, Rejection};
+
+const KEY: &str = "idempotency-key: \"1\"\r\n";
+
+async fn serve<F, R>(app: F) -> SocketAddr
+where
+    F: Filter<Extract = (R,), Error: Into<Rejection>> + Send + Sync + 'static,
+    R: warp::Reply + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(warp::serve(app.boxed()).incoming(listener).run());
+    address
+}
+
+async fn begin(address: SocketAddr, line: &str, headers: &str, body: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!("{line} HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n", body.len());
+    stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    stream
+}
+
+async fn send(address: SocketAddr, line: &str, headers: &str, body: &str) -> String {
+    let mut answer = String::new();
+    begin(address, line, headers, body).await.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+fn once() -> Idempotency {
+    Idempotency::by_header(MemoryIdempotencyStore::new()).build().unwrap()
+}
+
+fn gate(allowed: &str) -> AllowListGate {
+    AllowListGate::new(allowed.parse().unwrap(), ClientIp::peer_only())
+}
+
+/// Answers how often it has run, what it was sent, and what is left of its path.
+fn counting() -> impl Filter<Extract = (Response<String>,), Error = Rejection> + Clone + Send + Sync {
+    let runs = Arc::new(AtomicUsize::new(0));
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    let pieces = warp::path::param::<String>().and(warp::path::end()).and(query).and(warp::body::bytes());
+    warp::post().and(pieces).map(move |id: String, query: String, body: Bytes| {
+        let run = runs.fetch_add(1, Ordering::SeqCst) + 1;
+        let body = format!("run {run} of {id}?{query} with {body:?}");
+        Response::builder().status(201).header("set-cookie", "a=1").header("set-cookie", "b=2").body(body).unwrap()
+    })
+}
+
+#[tokio::test]
+async fn a_request_runs_once_below_its_path_with_all_of_its_own() {
+    let orders = warp::path("shops").and(warp::path::param::<String>()).and(warp::path("orders"));
+    let app = orders.and(counting().with(warp::wrap_fn(idempotency(&once())))).map(|_shop, response| response);
+    let address = serve(app).await;
+    let first = send(address, "POST /shops/a%20b/orders/J%C3%B6rg?x=%20", KEY, "hello").await;
+    assert!(first.starts_with("HTTP/1.1 201"), "{first}");
+    assert!(first.contains("set-cookie: a=1\r\nset-cookie: b=2\r\n") && first.contains("content-length:"), "{first}");
+    assert!(first.ends_with(r#"run 1 of J%C3%B6rg?x=%20 with b"hello""#), "{first}");
+    let again = send(address, "POST /shops/a%20b/orders/J%C3%B6rg?x=%20", KEY, "hello").await;
+    assert!(again.starts_with("HTTP/1.1 201") && again.contains("idempotent-replayed: true\r\n"), "{again}");
+    assert!(again.ends_with(r#"run 1 of J%C3%B6rg?x=%20 with b"hello""#), "{again}");
+    let elsewhere = send(address, "POST /shops/c/orders/J%C3%B6rg?x=%20", KEY, "hello").await;
+    assert!(elsewhere.contains("run 2"), "the whole path is part of the key: {elsewhere}");
+    let other = send(address, "POST /shops/a%20b/orders/J%C3%B6rg?x=%20", KEY, "other").await;
+    assert!(other.starts_with("HTTP/1.1 422"), "{other}");
+    let keyless = send(address, "POST /shops/a%20b/orders/1", "", "hello").await;
+    assert!(keyless.starts_with("HTTP/1.1 400"), "{keyless}");
+}
+
+#[tokio::test]
+async fn what_is_not_covered_passes_untouched_and_what_is_covered_is_answered() {
+    let peer = warp::addr::remote().and(warp::get()).map(|peer: Option<SocketAddr>| peer.unwrap().ip().to_string());
+    let wrapped = counting().or(peer).with(warp::wrap_fn(idempotency(&once())));
+    let after = warp::any().and(warp::body::bytes()).map(|body: Bytes| format!("after {body:?}"));
+    let address = serve(warp::path("orders").and(wrapped).or(after)).await;
+    assert!(send(address, "GET /orders/1", KEY, "").await.ends_with("127.0.0.1"));
+    assert!(send(address, "PUT /orders/1", KEY, "put").await.ends_with(r#"after b"put""#));
+    assert!(send(address, "POST /orders/1/more", KEY, "post").await.starts_with("HTTP/1.1 405"));
+    assert!(send(address, "POST /nowhere", KEY, "post").await.ends_with(r#"after b"post""#));
+}
+
+#[tokio::test]
+async fn a_failure_is_passed_on_and_runs_again() {
+    let runs = Arc::new(AtomicUsize::new(0));
+    let failing = warp::path!("orders").map(move || {
+        let run = runs.fetch_add(1, Ordering::SeqCst) + 1;
+        Response::builder().status(500).header("x-run", run).body(format!("failure {run}")).unwrap()
+    });
+    let address = serve(failing.with(warp::wrap_fn(idempotency(&once())))).await;
+    for run in 1..=2 {
+        let answer = send(address, "POST /orders", KEY, "").await;
+        assert!(answer.starts_with("HTTP/1.1 500") && answer.contains("content-length: 9\r\n"), "{answer}");
+        assert!(answer.contains(&format!("x-run: {run}\r\n")) && answer.ends_with(&format!("failure {run}")), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_streamed_reply_is_kept_and_one_that_is_too_large_is_passed_on() {
+    let streamed = |chunks: usize| warp::reply::stream(stream::iter(vec![Ok::<_, std::fmt::Error>("0123456789"); chunks]));
+    let orders = warp::path!(usize).map(streamed);
+    let limited = Idempotency::by_header(MemoryIdempotencyStore::new()).reply_limit(64).build().unwrap();
+    let address = serve(orders.with(warp::wrap_fn(idempotency(&limited)))).await;
+    assert!(send(address, "POST /2", KEY, "").await.ends_with("01234567890123456789"));
+    assert!(send(address, "POST /2", KEY, "").await.ends_with("01234567890123456789"));
+    let large = send(address, "POST /10", KEY, "").await;
+    assert_eq!(large.matches("0123456789").count(), 10, "{large}");
+    assert!(send(address, "POST /10", KEY, "").await.starts_with("HTTP/1.1 409"));
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_and_a_panic_release_the_key() {
+    let (runs, began) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+    let begun = Arc::clone(&began);
+    let order = warp::path!("orders").then(move || {
+        let (run, began) = (runs.fetch_add(1, Ordering::SeqCst), Arc::clone(&began));
+        async move {
+            began.notify_one();
+            match run {
+                0 => std::future::pending().await,
+                1 => panic!("a handler panics"),
+                run => format!("run {run}"),
+            }
+        }
+    });
+    let address = serve(order.with(warp::wrap_fn(idempotency(&once())))).await;
+    let gone = begin(address, "POST /orders", KEY, "").await;
+    begun.notified().await;
+    drop(gone);
+    // As long as the first one held the key, this one would wait for it.
+    let panicked = timeout(Duration::from_secs(2), send(address, "POST /orders", KEY, "")).await.unwrap();
+    assert_eq!(panicked, "", "a handler that panics has no answer, as without the wrapper");
+    let third = timeout(Duration::from_secs(2), send(address, "POST /orders", KEY, "")).await.unwrap();
+    assert!(third.ends_with("run 2"), "{third}");
+}
+
+#[tokio::test]
+async fn who_is_denied_is_answered_and_who_is_let_in_may_be_rejected() {
+    let app = |allowed: &str| {
+        let admin = warp::path::end().and(warp::body::bytes()).map(|body: Bytes| format!("hello {body:?}"));
+        let guarded = warp::path("admin").and(admin.with(warp::wrap_fn(allow_list(&gate(allowed)))));
+        guarded.or(warp::any().and(warp::body::bytes()).map(|body: Bytes| format!("after {body:?}")))
+    };
+    let (open, closed) = (serve(app("127.0.0.1")).await, serve(app("192.0.2.1")).await);
+    assert!(send(open, "POST /admin", "", "me").await.ends_with(r#"hello b"me""#));
+    assert!(send(open, "POST /admin/more", "", "me").await.ends_with(r#"after b"me""#));
+    assert!(send(closed, "POST /else", "", "me").await.ends_with(r#"after b"me""#));
+    for path in ["/admin", "/admin/more"] {
+        let denied = send(closed, &format!("POST {path}"), "", "me").await;
+        assert!(denied.starts_with("HTTP/1.1 403") && denied.contains("application/problem+json"), "{denied}");
+    }
+}
+
+#[tokio::test]
+async fn one_wrapper_goes_around_another() {
+    let wrapped = counting().with(warp::wrap_fn(idempotency(&once()))).with(warp::wrap_fn(idempotency(&once())));
+    let gate = gate("127.0.0.1");
+    let address = serve(wrapped.with(warp::wrap_fn(allow_list(&gate)))).await;
+    assert!(send(address, "POST /1", KEY, "").await.contains("run 1"));
+    assert!(send(address, "POST /1", KEY, "").await.contains("run 1"));
+    gate.replace("192.0.2.1".parse().unwrap(), ClientIp::peer_only());
+    assert!(send(address, "POST /1", KEY, "").await.starts_with("HTTP/1.1 403"));
+}
+
+#[tokio::test]
+async fn extractors_hand_out_events_or_the_answer() {
+    async fn wert(event: Result<WertEvent, Reply>) -> Result<String, Reply> {
+        Ok(event?.0.map_or_else(|unreadable| unreadable.reason().to_owned(), |event| event.payload.type_name().to_owned()))
+    }
+    async fn kriptomat(postback: Result<KriptomatPostback, Reply>) -> Result<String, Reply> {
+        Ok(postback?.0.uuid.as_str().to_owned())
+    }
+    let wert = warp::path!("wert").and(WertEvent::filter()).then(wert);
+    let kriptomat = warp::path!("kriptomat").and(KriptomatPostback::filter()).then(kriptomat);
+    let address = serve(wert.or(kriptomat).or(warp::any().map(|| "after"))).await;
+    let postback = r#"{"uuid":"1","amount":1,"asset_type":"eth","fiat_amount":"1","to_address":"0x0"}"#;
+    assert!(send(address, "POST /wert", "", r#"{"type":"login","click_id":"42"}"#).await.ends_with("\r\n\r\nlogin"));
+    assert!(send(address, "POST /wert", "", "{").await.ends_with("not JSON: line 1, column 1"));
+    assert!(send(address, "POST /kriptomat", "", postback).await.ends_with("\r\n\r\n1"));
+    let refused = send(address, "POST /kriptomat", "", "{").await;
+    assert!(refused.starts_with("HTTP/1.1 400") && refused.contains("application/problem+json"), "{refused}");
+}

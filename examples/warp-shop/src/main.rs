@@ -1,0 +1,48 @@
+//! Run with `cargo run -p warp-shop`.
+
+use std::process::ExitCode;
+use std::str::{FromStr, Utf8Error};
+
+use percent_encoding::percent_decode_str;
+use shop::{Answer, Shop};
+use tokio::net::TcpListener;
+use warp::http::{self, Response};
+use warp::{Filter, Reply};
+
+fn main() -> ExitCode {
+    shop::run(serve)
+}
+
+async fn serve(shop: Shop) -> std::io::Result<()> {
+    let listener = TcpListener::from_std(shop.listener()?)?;
+    let stopped = shop.stopped();
+    let webhooks = warp::path("webhooks").and(onramp_webhooks_warp::routes(shop.receiver()));
+    let get = warp::get().or(warp::head()).unify().map(move || shop.clone());
+    let points = warp::path!("points" / Customer).and(get.clone()).then(points);
+    let health = warp::path!("healthz").and(get).then(health);
+    warp::serve(webhooks.or(points).or(health)).incoming(listener).graceful(stopped).run().await;
+    Ok(())
+}
+
+/// Warp hands out a segment of the path as it was sent.
+struct Customer(String);
+
+impl FromStr for Customer {
+    type Err = Utf8Error;
+
+    fn from_str(segment: &str) -> Result<Self, Utf8Error> {
+        Ok(Self(percent_decode_str(segment).decode_utf8()?.into_owned()))
+    }
+}
+
+async fn points(Customer(customer): Customer, shop: Shop) -> impl Reply {
+    respond(shop.points(customer).await)
+}
+
+async fn health(shop: Shop) -> impl Reply {
+    respond(shop.health().await)
+}
+
+fn respond(answer: Answer) -> http::Result<Response<String>> {
+    Response::builder().status(answer.status).header("content-type", answer.content_type).body(answer.body)
+}
