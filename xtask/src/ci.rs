@@ -9,8 +9,10 @@ use xshell::Shell;
 use crate::bench;
 use crate::coexist::Coexist;
 use crate::lint;
+use crate::matrix::Matrix;
 use crate::package::Package;
 use crate::test::Test;
+use crate::tidy::Tidy;
 
 /// Run every check that a change must pass, up to the first that fails.
 #[derive(Args)]
@@ -22,7 +24,9 @@ const CHECKS: &[(&str, Check)] = &[
     ("format", lint::format),
     ("clippy", lint::clippy),
     ("documentation", lint::documentation),
+    ("tidy", |sh| Tidy {}.run(sh)),
     ("test", |sh| Test::everything().run(sh)),
+    ("matrix", |sh| Matrix::complete().run(sh)),
     ("bench", bench::smoke),
     ("coexist", |sh| Coexist {}.run(sh)),
     ("package", |sh| Package {}.run(sh)),

@@ -4,8 +4,10 @@ mod bench;
 mod ci;
 mod coexist;
 mod lint;
+mod matrix;
 mod package;
 mod test;
+mod tidy;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -21,8 +23,10 @@ enum Command {
     Ci(ci::Ci),
     Coexist(coexist::Coexist),
     Lint(lint::Lint),
+    Matrix(matrix::Matrix),
     Package(package::Package),
     Test(test::Test),
+    Tidy(tidy::Tidy),
 }
 
 fn main() -> ExitCode {
@@ -43,7 +47,9 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Ci(ci) => ci.run(&sh),
         Command::Coexist(coexist) => coexist.run(&sh),
         Command::Lint(lint) => lint.run(&sh),
+        Command::Matrix(matrix) => matrix.run(&sh),
         Command::Package(package) => package.run(&sh),
         Command::Test(test) => test.run(&sh),
+        Command::Tidy(tidy) => tidy.run(&sh),
     }
 }

@@ -5,7 +5,6 @@ use std::fmt;
 use actix_web::body::BoxBody;
 use actix_web::error::HttpError;
 use actix_web::http::StatusCode;
-use actix_web::http::header::CONNECTION;
 use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError};
 
 /// An answer that the core decided: what extractors refuse with, and what a handler may return.
@@ -36,10 +35,10 @@ impl Reply {
         let mut response = HttpResponse::build(status);
         for (name, value) in self.0.headers() {
             response.append_header((name, value));
-            // Actix sends no such line, but tells the client, and does it, when it is asked to.
-            if name == CONNECTION && value.eq_ignore_ascii_case(b"close") {
-                response.force_close();
-            }
+        }
+        // Actix takes no word for it from a header.
+        if self.0.closes() {
+            response.force_close();
         }
         response.body(self.0.body().clone())
     }

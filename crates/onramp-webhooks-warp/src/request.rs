@@ -17,7 +17,7 @@ use warp::path::FullPath;
 /// Warp's header lines.
 pub(crate) struct Lines<H>(pub(crate) H);
 
-impl<H: Borrow<HeaderMap>> Headers for Lines<H> {
+impl<H: Borrow<HeaderMap> + Sync> Headers for Lines<H> {
     fn lines<'a>(&'a self, name: &'a str) -> Box<dyn Iterator<Item = &'a [u8]> + 'a> {
         Box::new(self.0.borrow().get_all(name).iter().map(|value| value.as_bytes()))
     }

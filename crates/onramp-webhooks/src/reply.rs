@@ -28,6 +28,9 @@ const RETRY_AFTER: &str = "5";
 /// Seconds after which a request that was running may be over.
 const RETRY_RUNNING_AFTER: &str = "1";
 
+/// After a body that stopped, nobody knows where the next request begins.
+const CLOSE: (&str, &str) = ("connection", "close");
+
 /// The answer to a request, for an adapter to send as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
@@ -63,6 +66,12 @@ impl Reply {
         let content_type = self.content_type.map(|value| ("content-type", value));
         let own = content_type.into_iter().chain(self.header).map(|(name, value)| (name, value.as_bytes()));
         own.chain(self.kept.iter().map(|(name, value)| (name.as_str(), value.as_slice())))
+    }
+
+    /// Whether the connection is to be closed afterwards, which the headers say, too: for frameworks that want to be asked.
+    #[must_use]
+    pub fn closes(&self) -> bool {
+        self.header == Some(CLOSE)
     }
 
     /// The body to send.
@@ -161,9 +170,7 @@ impl Outcome {
             Self::NoEndpoint => Reply::problem(404, "Not found", "there is no such endpoint"),
             Self::Denied => Reply::problem(403, "Forbidden", "this address is not allowed here"),
             Self::Method => Reply::problem(405, "Method not allowed", "events are sent with POST").with("allow", "POST"),
-            Self::BodyStopped => {
-                Reply::problem(408, "Request timeout", "the body did not arrive in time").with("connection", "close")
-            }
+            Self::BodyStopped => Reply::problem(408, "Request timeout", "the body did not arrive in time").with(CLOSE.0, CLOSE.1),
             Self::NotRecorded => Reply::problem(503, "Not recorded", "the request could not be recorded; send it again")
                 .with("retry-after", RETRY_AFTER),
             Self::NoKey => Reply::problem(400, "Idempotency-Key is missing", "this route needs the header idempotency-key"),
@@ -223,6 +230,10 @@ mod tests {
 
         let method = Outcome::Method.reply(Acknowledgement::Always);
         assert_eq!(headers(&method), [line("content-type", "application/problem+json"), line("allow", "POST")]);
+
+        let stopped = Outcome::BodyStopped.reply(Acknowledgement::Always);
+        assert!(stopped.closes() && !received.closes() && !method.closes());
+        assert!(headers(&stopped).contains(&line("connection", "close")));
 
         let away = Outcome::NotRecorded.reply(Acknowledgement::Always);
         assert_eq!(headers(&away), [line("content-type", "application/problem+json"), line("retry-after", "5")]);

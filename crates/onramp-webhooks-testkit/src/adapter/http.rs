@@ -123,7 +123,7 @@ pub(super) async fn a_client_that_goes_away_in_the_middle_leaves_nothing(ground:
     let body = event();
     let length = format!("content-length: {}\r\n", body.len());
     for begun in 0..4 {
-        let mut connection = stage.connect_unheard().await;
+        let mut connection = if begun % 2 == 0 { stage.connect_to_reset().await } else { stage.connect_unheard().await };
         connection.send(head("POST", WERT, &[("expect", "100-continue")], &length)).await;
         assert_eq!(connection.answer().await.status, 100);
         connection.send(&body[..body.len() * begun / 4]).await;
@@ -138,8 +138,9 @@ pub(super) async fn a_body_slower_than_the_deadline_is_told_so(ground: &Ground) 
     for (path, length) in [(WERT, "content-length: 100\r\n"), ("/webhooks/kriptomat", "transfer-encoding: chunked\r\n")] {
         let mut connection = stage.connect().await;
         connection.send(head("POST", path, &[], length)).await;
-        connection.answer().await.assert_problem(408);
-        connection.closes().await;
+        let answer = connection.answer().await;
+        answer.assert_problem(408);
+        assert_eq!(answer.header("connection"), Some("close"), "nobody knows where the next request begins");
     }
     assert!(stage.recorded().await.is_empty());
     let body = event();

@@ -218,6 +218,14 @@ impl Stage {
         }
     }
 
+    /// A new connection that is reset when it is dropped: a client that has gone away, and does not only send no more.
+    pub(super) async fn connect_to_reset(&self) -> Connection {
+        let Address::Tcp(address) = &self.address else { panic!("no TCP") };
+        let stream = TcpStream::connect(address).await.expect("a connection");
+        stream.set_zero_linger().expect("no linger");
+        Connection::over(stream)
+    }
+
     /// A new connection over IPv6.
     pub(super) async fn connect_over_ipv6(&self) -> Connection {
         let Address::Tcp(address) = &self.address else { panic!("no TCP") };

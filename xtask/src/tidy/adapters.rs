@@ -1,0 +1,125 @@
+//! Adapters decide nothing, have the same files and the same public names, and stay small.
+
+use std::collections::BTreeSet;
+
+use super::files::{Files, code};
+
+const ADAPTERS: [&str; 3] =
+    ["crates/onramp-webhooks-axum/src", "crates/onramp-webhooks-actix/src", "crates/onramp-webhooks-warp/src"];
+
+/// The most lines of code of an adapter, without documentation.
+const MOST_LINES: usize = 320;
+
+/// The answer of a server that cannot send what the core decided; everything else the core decides.
+const OWN_ERROR: &str = "StatusCode::INTERNAL_SERVER_ERROR";
+
+pub(super) fn broken(files: &Files) -> Vec<String> {
+    let mut broken = Vec::new();
+    for adapter in ADAPTERS {
+        let lines: usize = files.below(adapter).map(|(_, text)| code(text).count()).sum();
+        if lines > MOST_LINES {
+            broken.push(format!("{adapter}: has {lines} lines of code, more than {MOST_LINES}"));
+        }
+        for (path, text) in files.below(adapter) {
+            let decisions = code(text).filter_map(|(line, code)| Some((line, decision(code)?)));
+            broken.extend(decisions.map(|(line, what)| format!("{adapter}/{path}:{line}: {what}: the core decides")));
+        }
+    }
+    broken.extend(alike("files", |adapter| files.below(adapter).map(|(path, _)| path.to_owned()).collect()));
+    broken.extend(alike("public names", |adapter| names(files, adapter)));
+    broken
+}
+
+/// What a line of code decides.
+fn decision(code: &str) -> Option<&'static str> {
+    let code = code.replace(OWN_ERROR, "");
+    let words = || code.split(|c: char| !c.is_alphanumeric() && c != '_');
+    let is_status = |word: &str| word.len() == 3 && matches!(word.parse(), Ok(100..600_u16));
+    if code.contains("StatusCode::")
+        && words().any(|word| word.len() > 1 && word.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
+    {
+        return Some("names a status");
+    }
+    if words().any(is_status) {
+        return Some("has the number of a status");
+    }
+    if code.contains("json") || code.contains("Json") {
+        return Some("has JSON");
+    }
+    (code.contains("header::") || code.contains("HeaderName::from_static")).then_some("names a header")
+}
+
+/// The names that an adapter's `lib.rs` exports.
+fn names(files: &Files, adapter: &str) -> BTreeSet<String> {
+    let lib = files.below(adapter).find(|(path, _)| *path == "lib.rs").map_or("", |(_, text)| text);
+    let exported = code(lib).filter_map(|(_, code)| code.strip_prefix("pub use ")?.strip_suffix(';'));
+    let names = exported.flat_map(|path| path.rsplit_once("::").map_or(path, |(_, names)| names).split([',', '{', '}']));
+    names.map(|name| name.rsplit(" as ").next().unwrap_or(name).trim().to_owned()).filter(|name| !name.is_empty()).collect()
+}
+
+/// Compares every adapter with the first.
+fn alike(what: &str, of: impl Fn(&str) -> BTreeSet<String>) -> Vec<String> {
+    let [first, others @ ..] = ADAPTERS;
+    let expected = of(first);
+    let differ = others.into_iter().filter_map(|adapter| {
+        let found = of(adapter);
+        let differences: Vec<_> = expected.symmetric_difference(&found).map(String::as_str).collect();
+        (!differences.is_empty()).then(|| format!("{adapter}: not the {what} of {first}: {}", differences.join(", ")))
+    });
+    differ.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decision_is_seen() {
+        for line in [
+            "return StatusCode::NOT_FOUND.into_response()",
+            "builder.status(404)",
+            "let status = 503;",
+            "serde_json::to_vec(&body)",
+            "HttpResponse::Ok().json(body)",
+            "headers.insert(header::CONTENT_TYPE, value)",
+        ] {
+            assert!(decision(line).is_some(), "{line}");
+        }
+        for line in [
+            "StatusCode::from_u16(reply.status())",
+            "response.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())",
+            "let address = 1_024;",
+            "use axum::http::{HeaderMap, StatusCode};",
+        ] {
+            assert_eq!(decision(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn other_files_and_other_names_are_seen() {
+        let lib = "pub use onramp_webhooks as core;\npub use self::extract::{KriptomatPostback, WertEvent};\npub use self::routes::routes;\n";
+        let without = "pub use onramp_webhooks as core;\npub use self::extract::{WertEvent};\npub use self::routes::routes;\n";
+        let mut files = Vec::new();
+        let paths: Vec<_> =
+            ADAPTERS.iter().map(|adapter| (format!("{adapter}/lib.rs"), format!("{adapter}/routes.rs"))).collect();
+        for (lib_path, routes) in &paths {
+            files.extend([(lib_path.as_str(), lib), (routes.as_str(), "")]);
+        }
+        assert_eq!(broken(&Files::made_of(&files)), Vec::<String>::new());
+        files[4].1 = without;
+        files.remove(3);
+        let broken = broken(&Files::made_of(&files));
+        assert_eq!(broken.len(), 2, "{broken:?}");
+        assert!(broken[0].ends_with("routes.rs") && broken[1].ends_with("KriptomatPostback"), "{broken:?}");
+    }
+
+    #[test]
+    fn a_large_adapter_is_seen() {
+        let large = "let a = b;\n".repeat(MOST_LINES + 1);
+        let small = "/// Documentation.\n".repeat(MOST_LINES + 1);
+        let path = |adapter: &str| format!("{adapter}/lib.rs");
+        let paths = ADAPTERS.map(path);
+        let files = Files::made_of(&[(&paths[0], &large), (&paths[1], &small), (&paths[2], &small)]);
+        assert_eq!(broken(&files).len(), 1);
+    }
+}
