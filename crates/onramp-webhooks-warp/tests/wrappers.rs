@@ -19,6 +19,8 @@ use tokio::time::timeout;
 use warp::http::Response;
 use warp::{Filter, Rejection};
 
+const PATIENCE: Duration = Duration::from_secs(10);
+
 const KEY: &str = "idempotency-key: \"1\"\r\n";
 
 async fn serve<F, R>(app: F) -> SocketAddr
@@ -142,12 +144,12 @@ async fn a_client_that_goes_away_and_a_panic_release_the_key() {
     });
     let address = serve(order.with(warp::wrap_fn(idempotency(&once())))).await;
     let gone = begin(address, "POST /orders", KEY, "").await;
-    begun.notified().await;
+    timeout(PATIENCE, begun.notified()).await.unwrap();
     drop(gone);
     // As long as the first one held the key, this one would wait for it.
-    let panicked = timeout(Duration::from_secs(2), send(address, "POST /orders", KEY, "")).await.unwrap();
+    let panicked = timeout(PATIENCE, send(address, "POST /orders", KEY, "")).await.unwrap();
     assert_eq!(panicked, "", "a handler that panics has no answer, as without the wrapper");
-    let third = timeout(Duration::from_secs(2), send(address, "POST /orders", KEY, "")).await.unwrap();
+    let third = timeout(PATIENCE, send(address, "POST /orders", KEY, "")).await.unwrap();
     assert!(third.ends_with("run 2"), "{third}");
 }
 
