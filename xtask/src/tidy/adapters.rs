@@ -34,6 +34,7 @@ pub(super) fn broken(files: &Files) -> Vec<String> {
 fn decision(code: &str) -> Option<&'static str> {
     let code = code.replace(OWN_ERROR, "");
     let words = || code.split(|c: char| !c.is_alphanumeric() && c != '_');
+    let is_constant = |word: &str| word.len() > 1 && word.chars().all(|c| c.is_ascii_uppercase() || c == '_');
     let is_status = |word: &str| word.len() == 3 && matches!(word.parse(), Ok(100..600_u16));
     if code.contains("StatusCode::")
         && words().any(|word| word.len() > 1 && word.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
@@ -46,7 +47,8 @@ fn decision(code: &str) -> Option<&'static str> {
     if code.contains("json") || code.contains("Json") {
         return Some("has JSON");
     }
-    (code.contains("header::") || code.contains("HeaderName::from_static")).then_some("names a header")
+    let constants = code.split("header::").skip(1).map(|after| after.split(|c: char| !c.is_alphanumeric() && c != '_').next());
+    (constants.flatten().any(is_constant) || code.contains("HeaderName::from_static")).then_some("names a header")
 }
 
 /// The names that an adapter's `lib.rs` exports.
@@ -90,6 +92,8 @@ mod tests {
             "response.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())",
             "let address = 1_024;",
             "use axum::http::{HeaderMap, StatusCode};",
+            "use actix_web::http::header::HeaderMap;",
+            "warp::header::headers_cloned()",
         ] {
             assert_eq!(decision(line), None, "{line}");
         }
