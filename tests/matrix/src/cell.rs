@@ -1,0 +1,73 @@
+//! One case on one adapter and store.
+
+use onramp_webhooks_testkit::adapter::AdapterCase;
+
+use crate::column::Column;
+use crate::panics;
+
+/// What came of a cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Cell {
+    /// The expectation holds; these were the answers.
+    Passed(Vec<String>),
+    /// The expectation holds, but the answers are not those of the first adapter in the row.
+    Differs(String),
+    /// The expectation does not hold.
+    Failed(String),
+    /// Left out by name.
+    LeftOut,
+    /// Not run, and nobody said so.
+    DidNotRun,
+}
+
+impl Cell {
+    /// Runs the case, on a thread and a runtime of its own.
+    pub(crate) fn run(case: AdapterCase, column: Column) -> Self {
+        let name = format!("{} on {column}", case.name());
+        let run = move || {
+            let ground = column.ground();
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            runtime.block_on(case.run(&ground));
+            ground.transcript().lines()
+        };
+        let Ok(thread) = std::thread::Builder::new().name(name.clone()).spawn(run) else { return Self::DidNotRun };
+        match thread.join() {
+            Ok(answers) => Self::Passed(answers),
+            Err(_) => Self::Failed(panics::of(&name)),
+        }
+    }
+
+    /// Compares with the answers of another adapter.
+    pub(crate) fn compared_with(self, first: &[String]) -> Self {
+        match self {
+            Self::Passed(answers) if answers != first => Self::Differs(difference(first, &answers)),
+            same => same,
+        }
+    }
+}
+
+/// The first line in which two transcripts differ.
+fn difference(first: &[String], answers: &[String]) -> String {
+    let line = |lines: &[String], at: usize| lines.get(at).cloned().unwrap_or_else(|| "nothing".to_owned());
+    let at = first.iter().zip(answers).take_while(|(one, other)| one == other).count();
+    format!("answer {}:\n  {}\nand not:\n  {}", at + 1, line(answers, at), line(first, at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(lines: &[&str]) -> Vec<String> {
+        lines.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn another_answer_and_one_more_or_less_differ() {
+        let first = lines(&["200", "404"]);
+        assert_eq!(Cell::Passed(first.clone()).compared_with(&first), Cell::Passed(first.clone()));
+        for other in [&["200", "405"][..], &["200"], &["200", "404", "200"], &[]] {
+            let compared = Cell::Passed(lines(other)).compared_with(&first);
+            assert!(matches!(compared, Cell::Differs(_)), "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The columns: every adapter with every store.
+
+use std::fmt;
+
+use clap::ValueEnum;
+use onramp_webhooks_sqlite::SqliteInbox;
+use onramp_webhooks_testkit::adapter::{Ground, Site, Stores};
+
+#[path = "../../../crates/onramp-webhooks-actix/tests/conformance/serve.rs"]
+mod actix;
+#[path = "../../../crates/onramp-webhooks-axum/tests/conformance/serve.rs"]
+mod axum;
+#[path = "../../../crates/onramp-webhooks-warp/tests/conformance/serve.rs"]
+mod warp;
+
+/// An adapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Adapter {
+    Axum,
+    Actix,
+    Warp,
+}
+
+/// A store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Store {
+    Memory,
+    Sqlite,
+}
+
+/// An adapter with a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Column {
+    pub(crate) adapter: Adapter,
+    pub(crate) store: Store,
+}
+
+impl Column {
+    /// All of them, in the order of the table.
+    pub(crate) fn all() -> Vec<Self> {
+        let with = |store| Adapter::value_variants().iter().map(move |adapter| Self { adapter: *adapter, store });
+        Store::value_variants().iter().flat_map(|store| with(*store)).collect()
+    }
+
+    /// Where cases run.
+    pub(crate) fn ground(self) -> Ground {
+        let serve: fn(Site) = match self.adapter {
+            Adapter::Axum => axum::serve,
+            Adapter::Actix => actix::serve,
+            Adapter::Warp => warp::serve,
+        };
+        match self.store {
+            Store::Memory => Ground::new(serve, async || Stores::in_memory()),
+            Store::Sqlite => Ground::new(serve, sqlite),
+        }
+    }
+}
+
+/// The inbox and the idempotency store in one file.
+async fn sqlite() -> Stores {
+    let folder = tempfile::tempdir().unwrap();
+    let inbox = SqliteInbox::open(folder.path().join("matrix.db")).await.unwrap();
+    let idempotency = inbox.idempotency_store();
+    Stores::new(inbox, idempotency).keeping(folder)
+}
+
+impl fmt::Display for Column {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |value: Option<clap::builder::PossibleValue>| value.map(|value| value.get_name().to_owned()).unwrap_or_default();
+        write!(f, "{} {}", name(self.adapter.to_possible_value()), name(self.store.to_possible_value()))
+    }
+}

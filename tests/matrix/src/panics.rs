@@ -1,0 +1,22 @@
+//! What panicked: cases speak by panicking, and so do routes of a site that are told to. Only a case that failed is worth printing.
+
+use std::collections::HashMap;
+use std::panic;
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::thread;
+
+static PANICS: LazyLock<Mutex<HashMap<String, String>>> = LazyLock::new(Mutex::default);
+
+/// Keeps panics by the name of their thread, instead of printing them.
+pub(crate) fn collect() {
+    panic::set_hook(Box::new(|panic| {
+        let thread = thread::current().name().unwrap_or_default().to_owned();
+        PANICS.lock().unwrap_or_else(PoisonError::into_inner).insert(thread, panic.to_string());
+    }));
+}
+
+/// The last panic of the thread of that name.
+pub(crate) fn of(thread: &str) -> String {
+    let panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
+    panics.get(thread).cloned().unwrap_or_else(|| "no message".to_owned())
+}

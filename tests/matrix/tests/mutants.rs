@@ -1,0 +1,343 @@
+//! Is the conformance suite any good? Adapters that are each broken in one way, and the case that notices.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::middleware::{Next, from_fn, map_request, map_response};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use onramp_webhooks_axum::core::allow_list::AllowListGate;
+use onramp_webhooks_axum::core::client_ip::ClientIp;
+use onramp_webhooks_testkit::adapter::{AdapterCase, Ground, Listener, Site, Stores, cases};
+
+#[path = "../../../crates/onramp-webhooks-axum/tests/conformance/serve.rs"]
+mod axum_site;
+
+use self::axum_site::app;
+
+/// Serves what `broken` makes of the right application.
+#[tokio::main]
+async fn serve(site: Site, broken: fn(&Site, Router) -> Router) {
+    let app = broken(&site, app(&site));
+    let Listener::Tcp(listener) = site.listener() else { panic!("these mutants are about TCP") };
+    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, app).with_graceful_shutdown(site.stopped()).await.unwrap();
+}
+
+/// Lets requests through `change`, before they are routed.
+fn changing<F>(app: Router, change: F) -> Router
+where
+    F: Fn(Request) -> Request + Clone + Send + Sync + 'static,
+{
+    Router::new().fallback_service(app).layer(map_request(move |request| std::future::ready(change(request))))
+}
+
+/// Lets answers through `change`.
+fn answering<F>(app: Router, change: F) -> Router
+where
+    F: Fn(Response) -> Response + Clone + Send + Sync + 'static,
+{
+    Router::new().fallback_service(app).layer(map_response(move |response| std::future::ready(change(response))))
+}
+
+fn with_path(mut request: Request, change: impl Fn(&str) -> String) -> Request {
+    let path = change(request.uri().path());
+    if let Ok(uri) = path.parse::<Uri>() {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+fn none(_: &Site, app: Router) -> Router {
+    app
+}
+
+fn knows_no_peers(_: &Site, app: Router) -> Router {
+    changing(app, |mut request| {
+        request.extensions_mut().remove::<ConnectInfo<SocketAddr>>();
+        request
+    })
+}
+
+/// As a framework does that offers the client's "real" address.
+fn believes_the_leftmost(_: &Site, app: Router) -> Router {
+    changing(app, |mut request| {
+        let first = |line: &str| line.split(',').next().and_then(|entry| entry.trim().parse().ok());
+        let named = request.headers().get("x-forwarded-for").and_then(|line| line.to_str().ok()).and_then(first);
+        if let Some(address) = named {
+            request.extensions_mut().insert(ConnectInfo(SocketAddr::new(address, 0)));
+        }
+        request
+    })
+}
+
+fn sees_one_line_of_a_header(_: &Site, app: Router) -> Router {
+    changing(app, |mut request| {
+        let first: HeaderMap =
+            request.headers().keys().filter_map(|name| Some((name.clone(), request.headers().get(name)?.clone()))).collect();
+        *request.headers_mut() = first;
+        request
+    })
+}
+
+fn decodes_the_path(_: &Site, app: Router) -> Router {
+    changing(app, |request| with_path(request, |path| path.replace("%25", "%")))
+}
+
+fn takes_slashes_off(_: &Site, app: Router) -> Router {
+    changing(app, |request| with_path(request, |path| path.trim_end_matches('/').to_owned()))
+}
+
+fn forgets_a_header(_: &Site, app: Router) -> Router {
+    answering(app, |mut response| {
+        response.headers_mut().remove("allow");
+        response
+    })
+}
+
+fn answers_problems_as_text(_: &Site, app: Router) -> Router {
+    answering(app, |mut response| {
+        if response.status() == StatusCode::NOT_FOUND {
+            response.headers_mut().insert("content-type", "text/plain".parse().unwrap());
+        }
+        response
+    })
+}
+
+fn routes_posts_only(_: &Site, app: Router) -> Router {
+    Router::new().fallback_service(app).layer(from_fn(async |request: Request, next: Next| {
+        let is_for_the_receiver = request.uri().path().starts_with("/webhooks");
+        if is_for_the_receiver && request.method() != "POST" {
+            return StatusCode::METHOD_NOT_ALLOWED.into_response();
+        }
+        next.run(request).await
+    }))
+}
+
+/// As actix does by default, if only the limit were smaller.
+fn has_a_limit_of_its_own(_: &Site, app: Router) -> Router {
+    Router::new().fallback_service(app).layer(from_fn(async |request: Request, next: Next| {
+        let (parts, body) = request.into_parts();
+        match to_bytes(body, 32 << 10).await {
+            Ok(body) => next.run(Request::from_parts(parts, Body::from(body))).await,
+            Err(_) => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        }
+    }))
+}
+
+fn changes_the_body(_: &Site, app: Router) -> Router {
+    Router::new().fallback_service(app).layer(from_fn(async |request: Request, next: Next| {
+        let (parts, body) = request.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+        next.run(Request::from_parts(parts, Body::from(String::from_utf8_lossy(&body).into_owned()))).await
+    }))
+}
+
+fn answers_everything(site: &Site, _: Router) -> Router {
+    app(site).fallback(any(async || StatusCode::NO_CONTENT))
+}
+
+/// Whatever follows in the framework never has its turn.
+fn swallows_other_routes(site: &Site, app: Router) -> Router {
+    let receiver = site.receiver();
+    Router::new().nest("/webhooks", onramp_webhooks_axum::routes(receiver)).fallback_service(app).layer(from_fn(
+        async |request: Request, next: Next| match request.uri().path() {
+            "/elsewhere" => StatusCode::NOT_FOUND.into_response(),
+            _ => next.run(request).await,
+        },
+    ))
+}
+
+fn retries_a_panic_away(_: &Site, app: Router) -> Router {
+    Router::new().fallback_service(app).layer(from_fn(async |request: Request, next: Next| {
+        match tokio::spawn(next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => StatusCode::OK.into_response(),
+        }
+    }))
+}
+
+/// The handler goes on when its client has gone.
+fn detaches_what_runs(_: &Site, app: Router) -> Router {
+    Router::new().fallback_service(app).layer(from_fn(async |request: Request, next: Next| {
+        tokio::spawn(next.run(request)).await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+    }))
+}
+
+/// As a middleware does that looks at the path that its router has left it.
+fn forgets_the_prefix(_: &Site, app: Router) -> Router {
+    changing(app, |mut request| {
+        let path = request.uri().path().replace("/again/", "/once/").parse().unwrap();
+        if request.uri().path().starts_with("/again/") {
+            *request.uri_mut() = path;
+        }
+        request
+    })
+}
+
+fn forgets_who_is_asking(_: &Site, app: Router) -> Router {
+    changing(app, |mut request| {
+        request.headers_mut().remove("authorization");
+        request
+    })
+}
+
+/// A path without its query is put back.
+fn forgets_the_query(_: &Site, app: Router) -> Router {
+    changing(app, |request| with_path(request, ToOwned::to_owned))
+}
+
+fn replays_cookies(_: &Site, app: Router) -> Router {
+    answering(app, |mut response| {
+        if response.headers().contains_key("idempotent-replayed") {
+            response.headers_mut().insert("set-cookie", "session=ada".parse().unwrap());
+        }
+        response
+    })
+}
+
+fn loses_cookies(_: &Site, app: Router) -> Router {
+    answering(app, |mut response| {
+        response.headers_mut().remove("set-cookie");
+        response
+    })
+}
+
+fn hides_that_it_replays(_: &Site, app: Router) -> Router {
+    answering(app, |mut response| {
+        response.headers_mut().remove("idempotent-replayed");
+        response
+    })
+}
+
+/// The key of every request is another one, as if nothing were ever finished.
+fn keeps_nothing(_: &Site, app: Router) -> Router {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    changing(app, |mut request| {
+        if request.headers().contains_key("idempotency-key") {
+            let key = NEXT.fetch_add(1, Ordering::Relaxed).to_string();
+            request.headers_mut().insert("idempotency-key", key.parse().unwrap());
+        }
+        request
+    })
+}
+
+fn cuts_large_replies(_: &Site, app: Router) -> Router {
+    Router::new().fallback_service(app).layer(from_fn(async |request: Request, next: Next| {
+        let (parts, body) = next.run(request).await.into_parts();
+        let mut body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+        body.truncate(64 << 10);
+        let mut parts = parts;
+        parts.headers.remove("content-length");
+        Response::from_parts(parts, Body::from(body))
+    }))
+}
+
+/// The rules are those of the moment when the layer was made.
+fn copies_the_rules(site: &Site, _: Router) -> Router {
+    let guarded = any(async |State(site): State<Site>| site.guarded());
+    let frozen = AllowListGate::new("127.0.0.1".parse().unwrap(), ClientIp::peer_only());
+    let guarded = Router::new().route("/guarded", guarded.layer(onramp_webhooks_axum::allow_list(&frozen)));
+    guarded.with_state(site.clone()).fallback_service(app(site))
+}
+
+fn refuses_what_it_cannot_read(_: &Site, app: Router) -> Router {
+    Router::new().fallback_service(app).layer(from_fn(async |request: Request, next: Next| {
+        let (parts, body) = request.into_parts();
+        let body: Bytes = to_bytes(body, 2 << 20).await.unwrap_or_default();
+        if parts.uri.path() == "/inline/wert" && !body.starts_with(b"{\"") {
+            return StatusCode::BAD_REQUEST.into_response();
+        }
+        next.run(Request::from_parts(parts, Body::from(body))).await
+    }))
+}
+
+fn has_no_deadline(_: &Site, app: Router) -> Router {
+    Router::new().fallback_service(app).layer(from_fn(async |request: Request, next: Next| {
+        let (parts, body) = request.into_parts();
+        match tokio::time::timeout(Duration::from_secs(10), to_bytes(body, usize::MAX)).await {
+            Ok(body) => next.run(Request::from_parts(parts, Body::from(body.unwrap_or_default()))).await,
+            Err(_) => "too late".into_response(),
+        }
+    }))
+}
+
+fn case(name: &str) -> AdapterCase {
+    cases().find(|case| case.name() == name).unwrap_or_else(|| panic!("there is no case {name}"))
+}
+
+/// Whether an adapter passes a case, which panics when it does not.
+fn passes(case: AdapterCase, serve: fn(Site)) -> bool {
+    let run = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(case.run(&Ground::new(serve, async || Stores::in_memory())));
+    });
+    run.join().is_ok()
+}
+
+macro_rules! mutants {
+    ($($defect:ident => $case:literal,)+) => {
+        mod notices {
+            $(
+                #[test]
+                fn $defect() {
+                    assert!(super::passes(super::case($case), |site| super::serve(site, super::none)), "{} fails without any defect", $case);
+                    let broken = super::passes(super::case($case), |site| super::serve(site, super::$defect));
+                    assert!(!broken, "{} does not notice {}", $case, stringify!($defect));
+                }
+            )+
+        }
+    };
+}
+
+mutants! {
+    knows_no_peers => "allowing::who_is_on_the_list_is_let_in",
+    believes_the_leftmost => "client_address::a_forged_header_is_not_believed",
+    sees_one_line_of_a_header => "client_address::several_lines_are_one_list",
+    decodes_the_path => "http::a_secret_is_found_however_it_is_encoded",
+    takes_slashes_off => "http::a_slash_at_the_end_changes_nothing",
+    forgets_a_header => "door::other_methods_are_told_to_post",
+    answers_problems_as_text => "door::a_wrong_secret_finds_nothing",
+    routes_posts_only => "door::other_methods_are_told_to_post",
+    has_a_limit_of_its_own => "door::a_body_at_the_limit_is_read",
+    changes_the_body => "door::junk_is_acknowledged_to_wert_and_refused_to_kriptomat",
+    has_no_deadline => "http::a_body_slower_than_the_deadline_is_told_so",
+    answers_everything => "door::other_routes_are_left_alone",
+    swallows_other_routes => "door::other_routes_are_left_alone",
+    retries_a_panic_away => "extracting::a_panic_in_the_handler_acknowledges_nothing",
+    detaches_what_runs => "idempotency::a_client_that_goes_away_releases_the_key",
+    forgets_the_prefix => "idempotency::routes_never_share_a_key",
+    forgets_who_is_asking => "idempotency::users_never_share_a_key",
+    forgets_the_query => "idempotency::other_content_under_a_used_key_is_refused",
+    replays_cookies => "idempotency::a_replay_sets_no_cookie",
+    loses_cookies => "idempotency::a_replay_sets_no_cookie",
+    hides_that_it_replays => "idempotency::a_success_is_replayed",
+    keeps_nothing => "idempotency::a_hundred_copies_at_once_run_once",
+    cuts_large_replies => "idempotency::a_reply_too_large_to_keep_is_not_replayed",
+    copies_the_rules => "allowing::a_list_is_replaced_while_requests_come_in",
+    refuses_what_it_cannot_read => "extracting::what_wert_sends_is_never_refused",
+}
+
+/// Drops what it serves when it is told to stop.
+#[tokio::main]
+async fn serve_and_end_at_once(site: Site) {
+    let app = app(&site);
+    let Listener::Tcp(listener) = site.listener() else { panic!("this mutant is about TCP") };
+    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+    tokio::select! {
+        served = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()) => served.unwrap(),
+        () = site.stopped() => {}
+    }
+}
+
+#[test]
+fn a_server_that_ends_at_once_is_noticed() {
+    assert!(!passes(case("stopping::a_request_in_flight_is_finished"), serve_and_end_at_once));
+}
