@@ -7,4 +7,7 @@
 )]
 
 pub mod events;
+pub mod idempotency;
 pub mod inbox;
+pub mod suite;
+mod tools;
