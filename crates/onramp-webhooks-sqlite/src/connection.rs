@@ -7,10 +7,10 @@ use onramp_webhooks::inbox::QuarantineBound;
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use crate::SqliteInbox;
 use crate::error::failed;
+use crate::{SqliteIdempotencyStore, SqliteInbox};
 
-/// How to open a [`SqliteInbox`].
+/// How to open a [`SqliteInbox`] or a [`SqliteIdempotencyStore`].
 ///
 /// ```no_run
 /// # async fn open() -> Result<(), onramp_webhooks::StoreError> {
@@ -72,32 +72,41 @@ impl SqliteOptions {
         SqliteInbox::start(self).await
     }
 
+    /// Opens a store of idempotency keys alone. Where the same process has an inbox in the file,
+    /// [`SqliteInbox::idempotency_store`] is better: two threads that write to one file wait for each other.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_idempotency_store(self) -> Result<SqliteIdempotencyStore, StoreError> {
+        SqliteIdempotencyStore::start(self).await
+    }
+
     /// The connection that writes.
     pub(crate) fn writer(&self) -> Result<Connection, StoreError> {
-        let connection = Connection::open(&self.path).map_err(failed("open the inbox"))?;
+        let connection = Connection::open(&self.path).map_err(failed("open the database"))?;
         // SQLite opens what it may not write for reading, and says so only at the first write.
-        if connection.is_readonly("main").map_err(failed("open the inbox"))? {
-            let error = StoreError::new(StoreErrorKind::ReadOnly, "open the inbox");
+        if connection.is_readonly("main").map_err(failed("open the database"))? {
+            let error = StoreError::new(StoreErrorKind::ReadOnly, "open the database");
             return Err(error.because("this process may not write the file or its folder"));
         }
-        connection.busy_timeout(self.busy_timeout).map_err(failed("open the inbox"))?;
+        connection.busy_timeout(self.busy_timeout).map_err(failed("open the database"))?;
         connection.set_prepared_statement_cache_capacity(64);
-        let mode = self.switch_to_wal(&connection).map_err(failed("switch the inbox to write-ahead logging"))?;
+        let mode = self.switch_to_wal(&connection).map_err(failed("switch the database to write-ahead logging"))?;
         if mode != "wal" {
-            return Err(StoreError::new(StoreErrorKind::Unusable, "switch the inbox to write-ahead logging")
-                .because(format!("this file stays in journal mode {mode:?}; the inbox needs a file on a local disk")));
+            return Err(StoreError::new(StoreErrorKind::Unusable, "switch the database to write-ahead logging")
+                .because(format!("this file stays in journal mode {mode:?}; it has to be on a local disk")));
         }
         connection
             .execute_batch("PRAGMA synchronous = FULL; PRAGMA cache_size = -8000; PRAGMA journal_size_limit = 67108864;")
-            .map_err(failed("open the inbox"))?;
+            .map_err(failed("open the database"))?;
         if let Some(largest) = self.largest {
             let page: u64 = connection
                 .query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0))
-                .map_err(failed("open the inbox"))?
+                .map_err(failed("open the database"))?
                 .unsigned_abs();
             connection
                 .execute_batch(&format!("PRAGMA max_page_count = {}", (largest / page.max(1)).max(1)))
-                .map_err(failed("open the inbox"))?;
+                .map_err(failed("open the database"))?;
         }
         Ok(connection)
     }
@@ -118,11 +127,11 @@ impl SqliteOptions {
     /// A connection that reads beside the writer.
     pub(crate) fn reader(&self) -> Result<Connection, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-        let connection = Connection::open_with_flags(&self.path, flags).map_err(failed("open the inbox for reading"))?;
-        connection.busy_timeout(self.busy_timeout).map_err(failed("open the inbox for reading"))?;
+        let connection = Connection::open_with_flags(&self.path, flags).map_err(failed("open the database for reading"))?;
+        connection.busy_timeout(self.busy_timeout).map_err(failed("open the database for reading"))?;
         connection
             .execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -2000;")
-            .map_err(failed("open the inbox for reading"))?;
+            .map_err(failed("open the database for reading"))?;
         Ok(connection)
     }
 }

@@ -12,13 +12,12 @@ use onramp_webhooks::inbox::{
 };
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::Connection;
-use tokio::sync::Notify;
 
 use crate::batch::Batch;
 use crate::error::failed;
 use crate::file::FileId;
 use crate::writer::{Effect, Writer};
-use crate::{SqliteOptions, claim, look, prune, rearm, record, settle};
+use crate::{SqliteIdempotencyStore, SqliteOptions, claim, look, prune, rearm, record, settle};
 
 /// An [`Inbox`] in one SQLite file. Any number of them, in any number of processes on one machine, may share a file, and an
 /// application may keep its own tables in it.
@@ -28,7 +27,6 @@ pub struct SqliteInbox {
     options: Arc<SqliteOptions>,
     writer: Writer,
     reader: Arc<Mutex<Option<(FileId, Connection)>>>,
-    work: Arc<Notify>,
 }
 
 impl SqliteInbox {
@@ -41,9 +39,15 @@ impl SqliteInbox {
     }
 
     pub(crate) async fn start(options: SqliteOptions) -> Result<Self, StoreError> {
-        let work = Arc::new(Notify::new());
-        let writer = Writer::start(options.clone(), Arc::clone(&work)).await?;
-        Ok(Self { options: Arc::new(options), writer, reader: Arc::default(), work })
+        let writer = Writer::start(options.clone()).await?;
+        Ok(Self { options: Arc::new(options), writer, reader: Arc::default() })
+    }
+
+    /// A store of idempotency keys in the same file, written by the same thread: what both of them do at one time shares its
+    /// commits. It stays usable after the inbox was dropped.
+    #[must_use]
+    pub fn idempotency_store(&self) -> SqliteIdempotencyStore {
+        SqliteIdempotencyStore::sharing(Arc::clone(&self.options), self.writer.clone())
     }
 
     /// Runs `query` on the reading connection, beside the writer.
@@ -60,11 +64,11 @@ impl SqliteInbox {
                 Some(open) if open.0 == file => open,
                 _ => (file, options.reader()?),
             };
-            let answer = query(&connection).map_err(failed("read the inbox"))?;
+            let answer = query(&connection).map_err(failed("read the database"))?;
             *reader = Some((file, connection));
             Ok(answer)
         });
-        reading.await.map_err(|error| StoreError::new(StoreErrorKind::Unavailable, "read the inbox").because(error))?
+        reading.await.map_err(|error| StoreError::new(StoreErrorKind::Unavailable, "read the database").because(error))?
     }
 }
 
@@ -88,7 +92,7 @@ impl Inbox for SqliteInbox {
     }
 
     async fn wait_for_work(&self) {
-        self.work.notified().await;
+        self.writer.work().await;
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -6,6 +6,7 @@ mod column;
 mod connection;
 mod error;
 mod file;
+mod idempotency;
 mod inbox;
 mod look;
 mod migrations;
@@ -16,4 +17,5 @@ mod settle;
 mod writer;
 
 pub use self::connection::SqliteOptions;
+pub use self::idempotency::SqliteIdempotencyStore;
 pub use self::inbox::SqliteInbox;

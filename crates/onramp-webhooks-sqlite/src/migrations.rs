@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::error::failed;
 
-const STEPS: [&str; 1] = [include_str!("migrations/0001_deliveries.sql")];
+const STEPS: [&str; 2] = [include_str!("migrations/0001_deliveries.sql"), include_str!("migrations/0002_idempotency.sql")];
 
 /// Brings the schema up to date. Two processes may do so at the same time: the second finds it done.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
@@ -19,7 +19,7 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         .map_err(failed("migrate"))?;
     if version > known {
         return Err(StoreError::new(StoreErrorKind::Unusable, "migrate").because(format!(
-            "the inbox has schema version {version}, and this version of the program knows {known}; update it"
+            "the file has schema version {version}, and this version of the program knows {known}; update it"
         )));
     }
     for (number, step) in (1_i64..).zip(STEPS).filter(|(number, _)| *number > version) {

@@ -24,17 +24,27 @@ const QUEUE: usize = 1_024;
 #[derive(Clone, Debug)]
 pub(crate) struct Writer {
     queue: mpsc::Sender<Box<dyn Call>>,
+    waiting: Arc<Waiting>,
+}
+
+/// Those who wait for what a commit may change.
+#[derive(Debug, Default)]
+struct Waiting {
+    work: Notify,
+    ends: Notify,
 }
 
 impl Writer {
-    /// Opens the file in a thread of its own, and returns once it is open. `work` is notified when something may have fallen due.
-    pub(crate) async fn start(options: SqliteOptions, work: Arc<Notify>) -> Result<Self, StoreError> {
+    /// Opens the file in a thread of its own, and returns once it is open.
+    pub(crate) async fn start(options: SqliteOptions) -> Result<Self, StoreError> {
+        let waiting = Arc::new(Waiting::default());
         let (queue, calls) = mpsc::channel(QUEUE);
         let (opened, open) = oneshot::channel();
+        let tells = Arc::clone(&waiting);
         let open_and_run = move || match File::open(&options) {
             Ok(file) => {
                 if opened.send(Ok(())).is_ok() {
-                    Thread { options, file: Some(file), work }.run(calls);
+                    Thread { options, file: Some(file), waiting: tells }.run(calls);
                 }
             }
             Err(error) => {
@@ -43,11 +53,11 @@ impl Writer {
             }
         };
         std::thread::Builder::new()
-            .name("onramp-inbox".into())
+            .name("onramp-sqlite".into())
             .spawn(open_and_run)
-            .map_err(|error| StoreError::new(StoreErrorKind::Unavailable, "start the inbox's thread").because(error))?;
+            .map_err(|error| StoreError::new(StoreErrorKind::Unavailable, "start the writing thread").because(error))?;
         open.await.map_err(|_| closed())??;
-        Ok(Self { queue })
+        Ok(Self { queue, waiting })
     }
 
     /// Runs `work` inside the next transaction, and answers once that is on the disk. It may run more than once, when a transaction
@@ -62,19 +72,31 @@ impl Writer {
         self.queue.send(Box::new(call)).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
+
+    /// Returns when something may have fallen due since the last return. One waits at a time.
+    pub(crate) async fn work(&self) {
+        self.waiting.work.notified().await;
+    }
+
+    /// Returns when a request may have ended after the first poll. Any number may wait.
+    pub(crate) async fn end(&self) {
+        self.waiting.ends.notified().await;
+    }
 }
 
-/// What a call can change for workers that wait.
+/// What a call can change for those who wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     /// Something may fall due.
     MakesWork,
-    /// Nothing falls due.
+    /// A request may end.
+    EndsRequest,
+    /// Nobody waits for it.
     Quiet,
 }
 
 fn closed() -> StoreError {
-    StoreError::new(StoreErrorKind::Closed, "call the inbox")
+    StoreError::new(StoreErrorKind::Closed, "call the database")
 }
 
 /// A call on its way through the thread.
@@ -130,7 +152,7 @@ struct Thread {
     options: SqliteOptions,
     /// `None` after a failure of the file: opened anew for the next call.
     file: Option<File>,
-    work: Arc<Notify>,
+    waiting: Arc<Waiting>,
 }
 
 impl Thread {
@@ -144,10 +166,14 @@ impl Thread {
     fn batch(&mut self, calls: &mut Vec<Box<dyn Call>>) {
         match self.commit(calls) {
             Ok(()) => {
-                let makes_work = calls.iter().any(|call| call.effect() == Effect::MakesWork);
+                let any = |effect| calls.iter().any(|call| call.effect() == effect);
+                let (makes_work, ends_request) = (any(Effect::MakesWork), any(Effect::EndsRequest));
                 calls.drain(..).for_each(|call| call.answer(Ok(())));
                 if makes_work {
-                    self.work.notify_one();
+                    self.waiting.work.notify_one();
+                }
+                if ends_request {
+                    self.waiting.ends.notify_waiters();
                 }
             }
             Err(Failure::Statement(_)) if calls.len() > 1 => {
@@ -165,7 +191,7 @@ impl Thread {
     /// One transaction; after an error none of it happened.
     fn commit(&mut self, calls: &mut [Box<dyn Call>]) -> Result<(), Failure> {
         if self.file.as_ref().is_some_and(|file| file.id != FileId::of(&self.options.path)) {
-            tracing::error!(path = %self.options.path.display(), "the inbox's file was moved, replaced or deleted; opening what is there now");
+            tracing::error!(path = %self.options.path.display(), "the database file was moved, replaced or deleted; opening what is there now");
             self.file = None;
         }
         let file = match &mut self.file {
@@ -178,7 +204,7 @@ impl Thread {
             if !of_the_statement && error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) {
                 self.file = None;
             }
-            let error = failed("write to the inbox")(error);
+            let error = failed("write to the database")(error);
             if of_the_statement { Failure::Statement(error) } else { Failure::File(error) }
         })
     }

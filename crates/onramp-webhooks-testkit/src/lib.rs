@@ -8,4 +8,7 @@
 
 pub mod adapter;
 pub mod events;
+pub mod idempotency;
 pub mod inbox;
+pub mod suite;
+mod tools;

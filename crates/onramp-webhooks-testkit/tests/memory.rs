@@ -1,10 +1,23 @@
-//! The suite itself, on the one inbox that needs nothing.
+//! The suites themselves, on the stores that need nothing.
 
-use onramp_webhooks::inbox::{MemoryInbox, QuarantineBound};
-use onramp_webhooks_testkit::inbox::Fixture;
+mod inbox {
+    use onramp_webhooks::inbox::{MemoryInbox, QuarantineBound};
+    use onramp_webhooks_testkit::inbox::Fixture;
 
-async fn open(bound: QuarantineBound) -> Fixture {
-    Fixture::new(MemoryInbox::with_quarantine(bound))
+    async fn open(bound: QuarantineBound) -> Fixture {
+        Fixture::new(MemoryInbox::with_quarantine(bound))
+    }
+
+    onramp_webhooks_testkit::inbox_suite!(open);
 }
 
-onramp_webhooks_testkit::inbox_suite!(open);
+mod idempotency {
+    use onramp_webhooks::idempotency::MemoryIdempotencyStore;
+    use onramp_webhooks_testkit::idempotency::Fixture;
+
+    async fn open() -> Fixture {
+        Fixture::new(MemoryIdempotencyStore::new())
+    }
+
+    onramp_webhooks_testkit::idempotency_suite!(open);
+}

@@ -111,7 +111,7 @@ async fn a_missing_folder_is_an_error_that_names_it() {
     let error = open_error(&folder.path().join("missing/inbox.db")).await;
     assert!(error.to_string().contains("missing"), "{error}");
     let error = open_error(folder.path()).await;
-    assert!(error.to_string().contains("open the inbox"), "{error}");
+    assert!(error.to_string().contains("open the database"), "{error}");
 }
 
 #[tokio::test]

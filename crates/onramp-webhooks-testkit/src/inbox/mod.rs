@@ -1,9 +1,8 @@
-//! The conformance suite of the trait [`Inbox`](onramp_webhooks::Inbox).
+//! The conformance suite of the trait [`Inbox`].
 //!
 //! [`inbox_suite!`](crate::inbox_suite) turns every case into a test; [`cases`] lists them to be run in other ways.
 
 mod claiming;
-mod fixture;
 mod leasing;
 mod looking;
 mod pruning;
@@ -15,45 +14,45 @@ mod settling;
 mod tools;
 mod waking;
 
-use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
-use std::time::Duration;
+use std::sync::Arc;
 
+use onramp_webhooks::Inbox;
 use onramp_webhooks::inbox::QuarantineBound;
-use tokio::runtime;
 
-pub use self::fixture::{Fixture, Store};
+use crate::suite::{self, suite};
 
-/// No case takes this long; one that does hangs.
-const HANGS: Duration = Duration::from_secs(60);
+/// An inbox under test.
+pub type Fixture = suite::Fixture<dyn Inbox>;
 
-/// One promise of the trait, and how to find out whether a store keeps it.
-#[derive(Clone, Copy)]
-pub struct InboxCase {
-    name: &'static str,
-    run: for<'a> fn(&'a Store) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>,
-}
+/// Where fresh inboxes come from, each with a bound on its junk.
+pub type Store = suite::Store<dyn Inbox, QuarantineBound>;
 
-impl InboxCase {
-    /// The case's name: `recording::the_same_again_is_a_duplicate`.
+/// One promise of the trait.
+pub type Case = suite::Case<dyn Inbox, QuarantineBound>;
+
+impl Fixture {
+    /// An inbox that needs nothing but itself.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
-        self.name
+    pub fn new(inbox: impl Inbox) -> Self {
+        Self::of(Arc::new(inbox))
     }
 
-    /// Tries the promise on fresh inboxes of `store`, on a runtime with several threads if there should be real races.
-    ///
-    /// # Panics
-    /// When the promise is broken.
-    pub async fn run(&self, store: &Store) {
-        (self.run)(store).await;
+    /// The inbox.
+    #[must_use]
+    pub fn inbox(&self) -> &Arc<dyn Inbox> {
+        self.store()
     }
 }
 
-impl fmt::Debug for InboxCase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("InboxCase").field(&self.name).finish()
+impl Store {
+    /// Opens inboxes with `open`, each empty and with that bound on its junk.
+    pub fn new<F, O>(open: F) -> Self
+    where
+        F: Fn(QuarantineBound) -> O + Send + Sync + 'static,
+        O: Future<Output = Fixture> + Send + 'static,
+    {
+        Self::opened_by(open)
     }
 }
 
@@ -66,51 +65,17 @@ where
     F: Fn(QuarantineBound) -> O + Send + Sync + 'static,
     O: Future<Output = Fixture> + Send + 'static,
 {
-    let case = cases().find(|case| case.name == name).expect("the suite has the case");
-    let runtime = runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().expect("a runtime");
-    let store = Store::new(open);
-    let ended = runtime.block_on(async { tokio::time::timeout(HANGS, case.run(&store)).await });
-    assert!(ended.is_ok(), "did not end within {HANGS:?}");
-}
-
-macro_rules! suite {
-    (($dollar:tt) $($module:ident { $($case:ident,)+ })+) => {
-        /// All cases, in the order of the trait's methods.
-        pub fn cases() -> impl Iterator<Item = InboxCase> {
-            [$($(InboxCase {
-                name: concat!(stringify!($module), "::", stringify!($case)),
-                run: |store| Box::pin($module::$case(store)),
-            },)+)+].into_iter()
-        }
-
-        /// One test for every promise of the trait [`Inbox`](onramp_webhooks::Inbox).
-        ///
-        /// Takes a function that opens an empty inbox which keeps at most so much junk:
-        /// `async fn open(bound: QuarantineBound) -> Fixture`. The tests run at the same time, so no two of these inboxes may share
-        /// what they store.
-        #[macro_export]
-        macro_rules! inbox_suite {
-            ($dollar open:expr) => {
-                $(
-                    mod $module {
-                        #[allow(unused_imports, reason = "whatever the function that opens needs")]
-                        use super::*;
-
-                        $(
-                            #[test]
-                            fn $case() {
-                                $dollar crate::inbox::run(concat!(stringify!($module), "::", stringify!($case)), $dollar open);
-                            }
-                        )+
-                    }
-                )+
-            };
-        }
-    };
+    suite::run(cases(), name, &Store::new(open));
 }
 
 suite! {
     ($)
+    /// One test for every promise of the trait [`Inbox`](onramp_webhooks::Inbox).
+    ///
+    /// Takes a function that opens an empty inbox which keeps at most so much junk:
+    /// `async fn open(bound: QuarantineBound) -> Fixture`. The tests run at the same time, so no two of these inboxes may share
+    /// what they store.
+    inbox_suite! calls inbox
     recording {
         a_first_delivery_is_new_and_pending,
         the_same_again_is_a_duplicate,

@@ -1,12 +1,10 @@
 //! What the cases are written with. A call that fails where it must not is a panic, which is how a case speaks.
 
-use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
 use onramp_webhooks::Provider;
 use onramp_webhooks::StoreError;
-use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::{DedupKey, Stage};
 use onramp_webhooks::inbox::{
@@ -15,22 +13,10 @@ use onramp_webhooks::inbox::{
 };
 
 use super::Fixture;
+pub(super) use crate::tools::{at, soon};
 
 /// How long claims last here.
 pub(super) const LEASE: Duration = Duration::from_secs(30);
-
-/// Longer than anything takes that does not wait for something.
-const SOON: Duration = Duration::from_secs(5);
-
-/// The moment `seconds` after this suite's beginning of time.
-pub(super) const fn at(seconds: i64) -> Timestamp {
-    Timestamp::from_millis(1_700_000_000_000 + seconds * 1_000)
-}
-
-/// Awaits what must come without any further doing.
-pub(super) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(SOON, future).await.unwrap_or_else(|_| panic!("{what} did not come within {SOON:?}"))
-}
 
 /// An event about an order, received at second zero.
 pub(super) fn order_event(order: &str, event_type: &str, stage: Stage) -> NewDelivery {

@@ -1,7 +1,5 @@
 //! Inboxes that each break one promise, and the case of the suite that has to notice.
 
-#![expect(clippy::unwrap_used, reason = "a test speaks by panicking")]
-
 use std::collections::{BTreeMap, HashSet};
 use std::future::pending;
 use std::sync::Mutex;
@@ -15,7 +13,7 @@ use onramp_webhooks::inbox::{
     ClaimRequest, ClaimedDelivery, Claims, Counts, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery, QuarantineBound,
     Record, Recorded, Replayed, Retention, Settled, Settlement, State,
 };
-use onramp_webhooks_testkit::inbox::{Fixture, InboxCase, Store, cases};
+use onramp_webhooks_testkit::inbox::{Fixture, Store, cases};
 
 /// What is wrong with an inbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,26 +223,8 @@ impl Inbox for Mutant {
     }
 }
 
-fn case(name: &str) -> InboxCase {
-    cases().find(|case| case.name() == name).unwrap_or_else(|| panic!("there is no case {name}"))
-}
-
-/// Whether the promise of `case` is kept by an inbox with `defect`.
-async fn keeps(case: InboxCase, defect: Defect) -> bool {
-    let store = Store::new(move |bound| async move { Mutant::open(defect, bound) });
-    tokio::spawn(async move { case.run(&store).await }).await.is_ok()
-}
-
-macro_rules! mutants {
-    ($($test:ident: $defect:ident => $case:literal,)+) => {
-        $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-            async fn $test() {
-                assert!(keeps(case($case), Defect::None).await, "{} fails without any defect", $case);
-                assert!(!keeps(case($case), Defect::$defect).await, "{} does not notice {:?}", $case, Defect::$defect);
-            }
-        )+
-    };
+fn store(defect: Defect) -> Store {
+    Store::new(move |bound| async move { Mutant::open(defect, bound) })
 }
 
 mutants! {

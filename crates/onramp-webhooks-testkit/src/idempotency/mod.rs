@@ -1,0 +1,118 @@
+//! The conformance suite of the trait [`IdempotencyStore`].
+//!
+//! [`idempotency_suite!`](crate::idempotency_suite) turns every case into a test; [`cases`] lists them to be run in other ways.
+
+mod changing;
+mod claiming;
+mod fencing;
+mod pruning;
+mod racing;
+mod releasing;
+mod renewing;
+mod tools;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use onramp_webhooks::idempotency::IdempotencyStore;
+
+use crate::suite::{self, suite};
+
+/// A store of idempotency keys under test.
+pub type Fixture = suite::Fixture<dyn IdempotencyStore>;
+
+/// Where fresh stores come from.
+pub type Store = suite::Store<dyn IdempotencyStore>;
+
+/// One promise of the trait.
+pub type Case = suite::Case<dyn IdempotencyStore>;
+
+impl Fixture {
+    /// A store that needs nothing but itself.
+    #[must_use]
+    pub fn new(store: impl IdempotencyStore) -> Self {
+        Self::of(Arc::new(store))
+    }
+}
+
+impl Store {
+    /// Opens stores with `open`, each empty.
+    pub fn new<F, O>(open: F) -> Self
+    where
+        F: Fn() -> O + Send + Sync + 'static,
+        O: Future<Output = Fixture> + Send + 'static,
+    {
+        Self::opened_by(move |()| open())
+    }
+}
+
+/// Runs the case called `name`, on a runtime of its own; what the tests of [`idempotency_suite!`](crate::idempotency_suite) call.
+///
+/// # Panics
+/// When the promise is broken, or there is no such case.
+pub fn run<F, O>(name: &str, open: F)
+where
+    F: Fn() -> O + Send + Sync + 'static,
+    O: Future<Output = Fixture> + Send + 'static,
+{
+    suite::run(cases(), name, &Store::new(open));
+}
+
+suite! {
+    ($)
+    /// One test for every promise of the trait [`IdempotencyStore`](onramp_webhooks::idempotency::IdempotencyStore).
+    ///
+    /// Takes a function that opens an empty store: `async fn open() -> Fixture`. The tests run at the same time, so no two of these
+    /// stores may share what they store.
+    idempotency_suite! calls idempotency
+    claiming {
+        a_new_key_is_claimed,
+        a_running_key_is_found_with_its_fingerprint,
+        a_done_key_is_found_with_its_fingerprint_and_reply,
+        a_reply_comes_back_to_the_byte,
+        whoever_only_finds_changes_nothing,
+        keys_are_independent,
+        a_lease_that_ended_is_taken_over,
+        a_reply_that_expired_is_claimed_anew,
+        a_clock_that_goes_back_loses_nothing,
+    }
+    renewing {
+        a_renewed_lease_lasts,
+        a_lease_that_ended_is_renewed_while_nobody_took_it,
+        what_is_done_is_not_renewed,
+    }
+    fencing {
+        an_old_token_renews_nothing,
+        an_old_token_completes_nothing,
+        an_old_token_releases_nothing,
+        a_token_that_never_claimed_does_nothing,
+        a_lease_that_ended_is_completed_while_nobody_took_it,
+        what_is_done_is_not_completed_again,
+        any_number_is_a_token,
+    }
+    releasing {
+        a_released_key_is_new_again,
+        a_released_claim_is_over,
+        a_lease_that_ended_is_released_while_nobody_took_it,
+        what_is_done_is_not_released,
+    }
+    changing {
+        completing_wakes,
+        releasing_wakes,
+        all_who_wait_are_woken,
+    }
+    pruning {
+        expired_replies_go,
+        replies_that_count_stay,
+        what_runs_stays,
+        what_was_renewed_stays,
+        abandoned_claims_go,
+        many_go_in_rounds,
+    }
+    racing {
+        of_many_at_once_one_claims,
+        of_many_at_once_one_takes_over,
+        of_many_at_once_one_claims_anew,
+        an_end_and_a_takeover_at_once_agree,
+    }
+}

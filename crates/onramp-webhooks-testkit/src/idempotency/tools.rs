@@ -1,0 +1,87 @@
+//! What the cases are written with. A call that fails where it must not is a panic, which is how a case speaks.
+
+use bytes::Bytes;
+use onramp_webhooks::fingerprint::Fingerprint;
+use onramp_webhooks::idempotency::{Claim, Found, IdempotencyKey};
+
+use super::Fixture;
+pub(super) use crate::tools::{at, soon};
+
+/// How long claims last here, in seconds.
+pub(super) const LEASE: i64 = 30;
+
+/// A request's claim on the key called `key`.
+pub(super) fn claim(key: &str, token: i64) -> Claim {
+    Claim { key: IdempotencyKey::of(&[key.as_bytes()]), token }
+}
+
+/// The fingerprint of every request that does not say another.
+pub(super) fn usual() -> Fingerprint {
+    Fingerprint::of(b"usual")
+}
+
+pub(super) fn running(fingerprint: Fingerprint) -> Found {
+    Found::Running { fingerprint }
+}
+
+pub(super) fn done(fingerprint: Fingerprint, reply: impl Into<Bytes>) -> Found {
+    Found::Done { fingerprint, reply: reply.into() }
+}
+
+impl Fixture {
+    /// Claims a key at second `seconds` for [`LEASE`], or finds who has it.
+    pub(super) async fn ask(&self, seconds: i64, claim: Claim, fingerprint: Fingerprint) -> Found {
+        self.claim(at(seconds), claim, fingerprint, at(seconds + LEASE)).await.unwrap()
+    }
+
+    /// Claims a key that must be free.
+    pub(super) async fn begin(&self, seconds: i64, claim: Claim) {
+        assert_eq!(self.ask(seconds, claim, usual()).await, Found::Claimed, "at second {seconds}");
+    }
+
+    /// Claims at second 0, and has the store hear that second 500 has come without anybody asking for that key.
+    pub(super) async fn begin_and_let_end(&self, claim: Claim) {
+        self.begin(0, claim).await;
+        self.begin(500, Claim { key: IdempotencyKey::of(&[b"another"]), token: -1 }).await;
+        assert_eq!(self.pruned(500).await, 0);
+    }
+
+    /// What somebody else finds under the key of `claim` at second `seconds`, when it must be held.
+    pub(super) async fn find(&self, seconds: i64, claim: Claim) -> Found {
+        let stranger = Claim { token: claim.token.wrapping_add(1_000_000), ..claim };
+        let found = self.ask(seconds, stranger, Fingerprint::of(b"a stranger's")).await;
+        assert_ne!(found, Found::Claimed, "the key should be held at second {seconds}");
+        found
+    }
+
+    pub(super) async fn renew_until(&self, claim: Claim, seconds: i64) -> bool {
+        self.renew(claim, at(seconds)).await.unwrap()
+    }
+
+    /// Completes with a reply that is kept until second `seconds`.
+    pub(super) async fn end(&self, claim: Claim, reply: impl Into<Bytes>, seconds: i64) -> bool {
+        self.complete(claim, reply.into(), at(seconds)).await.unwrap()
+    }
+
+    pub(super) async fn give_up(&self, claim: Claim) -> bool {
+        self.release(claim).await.unwrap()
+    }
+
+    /// Claims at second 0 and completes with a reply that is kept until second `seconds`.
+    pub(super) async fn done_until(&self, claim: Claim, reply: impl Into<Bytes>, seconds: i64) {
+        self.begin(0, claim).await;
+        assert!(self.end(claim, reply, seconds).await);
+    }
+
+    /// Prunes until nothing is left to prune, and answers how many went.
+    pub(super) async fn pruned(&self, seconds: i64) -> u64 {
+        let mut pruned = 0;
+        for _ in 0..10_000 {
+            match self.prune(at(seconds)).await.unwrap() {
+                0 => return pruned,
+                round => pruned += round,
+            }
+        }
+        panic!("there is always something left to prune");
+    }
+}

@@ -1,0 +1,84 @@
+//! Fresh stores, and what has to live as long as they do.
+
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// A store under test, of the trait that `S` is the object of. Cheap to clone; the last clone drops the store, and after it what
+/// was kept for it.
+pub struct Fixture<S: ?Sized> {
+    store: Arc<S>,
+    kept: Vec<Arc<dyn Any + Send + Sync>>,
+}
+
+impl<S: ?Sized> Fixture<S> {
+    pub(crate) const fn of(store: Arc<S>) -> Self {
+        Self { store, kept: Vec::new() }
+    }
+
+    /// Keeps `guard` until the store is dropped: a temporary folder, a container, whatever cleans up in its `Drop`.
+    #[must_use]
+    pub fn keeping(mut self, guard: impl Any + Send + Sync) -> Self {
+        self.kept.push(Arc::new(guard));
+        self
+    }
+
+    pub(crate) const fn store(&self) -> &Arc<S> {
+        &self.store
+    }
+}
+
+impl<S: ?Sized> Clone for Fixture<S> {
+    fn clone(&self) -> Self {
+        Self { store: Arc::clone(&self.store), kept: self.kept.clone() }
+    }
+}
+
+impl<S: ?Sized> Deref for Fixture<S> {
+    type Target = S;
+
+    fn deref(&self) -> &Self::Target {
+        &self.store
+    }
+}
+
+impl<S: fmt::Debug + ?Sized> fmt::Debug for Fixture<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fixture").field("store", &&*self.store).field("kept", &self.kept.len()).finish()
+    }
+}
+
+type Opening<S> = Pin<Box<dyn Future<Output = Fixture<S>> + Send>>;
+type Open<S, O> = Box<dyn Fn(O) -> Opening<S> + Send + Sync>;
+
+/// Where fresh stores come from, each with the options `O`.
+pub struct Store<S: ?Sized, O = ()>(Open<S, O>);
+
+impl<S: ?Sized, O> Store<S, O> {
+    pub(crate) fn opened_by<F, R>(open: F) -> Self
+    where
+        F: Fn(O) -> R + Send + Sync + 'static,
+        R: Future<Output = Fixture<S>> + Send + 'static,
+    {
+        Self(Box::new(move |options| Box::pin(open(options))))
+    }
+
+    pub(crate) async fn open_with(&self, options: O) -> Fixture<S> {
+        (self.0)(options).await
+    }
+}
+
+impl<S: ?Sized, O: Default> Store<S, O> {
+    pub(crate) async fn open(&self) -> Fixture<S> {
+        self.open_with(O::default()).await
+    }
+}
+
+impl<S: ?Sized, O> fmt::Debug for Store<S, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,327 @@
+//! Stores of idempotency keys that each break one promise, and the case of the suite that has to notice.
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use bytes::Bytes;
+use onramp_webhooks::StoreError;
+use onramp_webhooks::async_trait;
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::fingerprint::Fingerprint;
+use onramp_webhooks::idempotency::{ABANDONED, Claim, Found, IdempotencyKey, IdempotencyStore, MemoryIdempotencyStore};
+use onramp_webhooks_testkit::idempotency::{Fixture, Store, cases};
+use tokio::sync::Notify;
+
+/// What is wrong with a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Defect {
+    None,
+    IgnoresTheEndOfLeases,
+    LeasesLastLonger,
+    ForgetsExpiry,
+    RepliesLastLonger,
+    ChecksThenInserts,
+    FindingProlongs,
+    FindingTakes,
+    ForgetsTheFingerprint,
+    KeepsTheFirstFingerprint,
+    ForgetsReplies,
+    LosesBytes,
+    LosesEmptyReplies,
+    CutsReplies,
+    CutsKeys,
+    CutsTokens,
+    ForgetsToRenew,
+    RenewsNothingLate,
+    CompletesNothingLate,
+    ReleasesNothingLate,
+    RenewsForAnybody,
+    CompletesForAnybody,
+    ReleasesForAnybody,
+    RenewsWhatIsDone,
+    CompletesAgain,
+    ReleasesWhatIsDone,
+    KeepsWhatIsReleased,
+    CompletesWhatIsReleased,
+    ChecksThenCompletes,
+    NeverWakes,
+    CompletesQuietly,
+    ReleasesQuietly,
+    WakesOne,
+    PrunesNothing,
+    PrunesWhatCounts,
+    PrunesWhatRuns,
+    PrunesWhatWasRenewed,
+    KeepsTheAbandoned,
+    PrunesForEver,
+    MiscountsWhatItPrunes,
+}
+
+const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
+
+#[derive(Debug)]
+struct Mutant {
+    store: MemoryIdempotencyStore,
+    defect: Defect,
+    seen: Mutex<Seen>,
+    ended: Notify,
+}
+
+/// What a mutant has seen, and its defect can use.
+#[derive(Debug, Default)]
+struct Seen {
+    now: Timestamp,
+    last: HashMap<IdempotencyKey, Last>,
+}
+
+/// The last claim of a key.
+#[derive(Clone, Debug)]
+struct Last {
+    claim: Claim,
+    fingerprint: Fingerprint,
+    first_fingerprint: Fingerprint,
+    lease_until: Timestamp,
+    reply: Option<Bytes>,
+}
+
+impl Mutant {
+    fn open(defect: Defect) -> Fixture {
+        let store = MemoryIdempotencyStore::new();
+        Fixture::new(Self { store, defect, seen: Mutex::default(), ended: Notify::new() })
+    }
+
+    fn last(&self, key: IdempotencyKey) -> Option<Last> {
+        self.seen.lock().unwrap().last.get(&key).cloned()
+    }
+
+    fn saw(&self, claim: Claim, fingerprint: Fingerprint, lease_until: Timestamp) {
+        let first_fingerprint = self.last(claim.key).map_or(fingerprint, |last| last.first_fingerprint);
+        let last = Last { claim, fingerprint, first_fingerprint, lease_until, reply: None };
+        self.seen.lock().unwrap().last.insert(claim.key, last);
+    }
+
+    /// The key whose defect is that it is not told from others.
+    fn cut(&self, mut claim: Claim) -> Claim {
+        match self.defect {
+            Defect::CutsKeys => {
+                let mut bytes = *claim.key.as_bytes();
+                bytes[31] = 0;
+                claim.key = IdempotencyKey::from_bytes(bytes);
+            }
+            Defect::CutsTokens => claim.token = claim.token.max(0),
+            _ => {}
+        }
+        claim
+    }
+
+    /// The claim of whoever has the key, when the defect is to serve anybody with it.
+    fn fenced(&self, claim: Claim, for_anybody: Defect) -> Claim {
+        let claim = self.cut(claim);
+        let last = self.last(claim.key).filter(|_| self.defect == for_anybody);
+        last.map_or(claim, |last| last.claim)
+    }
+
+    /// Whether the defect is not to serve those whose lease has ended, and it has.
+    fn is_late(&self, claim: Claim, nothing_late: Defect) -> bool {
+        let now = self.seen.lock().unwrap().now;
+        self.defect == nothing_late && self.last(claim.key).is_some_and(|last| last.lease_until <= now)
+    }
+
+    /// Has a key claimed, whoever has it.
+    async fn seize(&self, claim: Claim) -> Result<(), StoreError> {
+        let fingerprint = self.last(claim.key).map_or(Fingerprint::of(b""), |last| last.fingerprint);
+        self.store.claim(NEVER, claim, fingerprint, NEVER).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl IdempotencyStore for Mutant {
+    async fn claim(
+        &self,
+        now: Timestamp,
+        claim: Claim,
+        mut fingerprint: Fingerprint,
+        mut lease_until: Timestamp,
+    ) -> Result<Found, StoreError> {
+        let claim = self.cut(claim);
+        self.seen.lock().unwrap().now = now;
+        match self.defect {
+            Defect::IgnoresTheEndOfLeases => lease_until = NEVER,
+            Defect::LeasesLastLonger => lease_until = lease_until.after(Duration::from_millis(1)),
+            Defect::KeepsTheFirstFingerprint => {
+                fingerprint = self.last(claim.key).map_or(fingerprint, |last| last.first_fingerprint);
+            }
+            _ => {}
+        }
+        let mut found = self.store.claim(now, claim, fingerprint, lease_until).await?;
+        match (&mut found, self.defect, self.last(claim.key)) {
+            (Found::Claimed, Defect::ChecksThenInserts, _) => {
+                self.store.release(claim).await?;
+                tokio::task::yield_now().await;
+                self.store.claim(NEVER, claim, fingerprint, lease_until).await?;
+            }
+            (Found::Running { .. }, Defect::FindingProlongs, Some(last)) => _ = self.store.renew(last.claim, lease_until).await?,
+            (Found::Running { .. }, Defect::FindingTakes, _) => self.seize(claim).await?,
+            (Found::Running { fingerprint } | Found::Done { fingerprint, .. }, Defect::ForgetsTheFingerprint, _) => {
+                *fingerprint = Fingerprint::of(b"");
+            }
+            (Found::Done { fingerprint, reply }, Defect::LosesEmptyReplies, _) if reply.is_empty() => {
+                found = Found::Running { fingerprint: *fingerprint };
+            }
+            _ => {}
+        }
+        if found == Found::Claimed {
+            self.saw(claim, fingerprint, lease_until);
+        }
+        Ok(found)
+    }
+
+    async fn renew(&self, claim: Claim, lease_until: Timestamp) -> Result<bool, StoreError> {
+        let claim = self.fenced(claim, Defect::RenewsForAnybody);
+        if self.is_late(claim, Defect::RenewsNothingLate) {
+            return Ok(false);
+        }
+        match (self.defect, self.last(claim.key)) {
+            (Defect::ForgetsToRenew, _) => Ok(true),
+            (Defect::RenewsWhatIsDone, Some(Last { reply: Some(reply), .. })) => {
+                self.seize(claim).await?;
+                self.store.complete(claim, reply, lease_until).await
+            }
+            _ => self.store.renew(claim, lease_until).await,
+        }
+    }
+
+    async fn complete(&self, claim: Claim, mut reply: Bytes, mut expires_at: Timestamp) -> Result<bool, StoreError> {
+        let claim = self.fenced(claim, Defect::CompletesForAnybody);
+        if self.is_late(claim, Defect::CompletesNothingLate) {
+            return Ok(false);
+        }
+        let is_last = self.last(claim.key).is_some_and(|last| last.claim == claim);
+        match self.defect {
+            Defect::ForgetsExpiry => expires_at = NEVER,
+            Defect::RepliesLastLonger => expires_at = expires_at.after(Duration::from_millis(1)),
+            Defect::ForgetsReplies => reply.clear(),
+            Defect::LosesBytes => reply = String::from_utf8_lossy(&reply).into_owned().into(),
+            Defect::CutsReplies => reply.truncate(65_536),
+            Defect::CompletesAgain | Defect::CompletesWhatIsReleased if is_last => self.seize(claim).await?,
+            Defect::ChecksThenCompletes if is_last => {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                self.seize(claim).await?;
+            }
+            _ => {}
+        }
+        let completed = self.store.complete(claim, reply.clone(), expires_at).await?;
+        if completed && let Some(last) = self.seen.lock().unwrap().last.get_mut(&claim.key) {
+            last.reply = Some(reply);
+        }
+        match self.defect {
+            Defect::CompletesQuietly => {}
+            Defect::WakesOne => self.ended.notify_one(),
+            _ => self.ended.notify_waiters(),
+        }
+        Ok(completed)
+    }
+
+    async fn release(&self, claim: Claim) -> Result<bool, StoreError> {
+        let claim = self.fenced(claim, Defect::ReleasesForAnybody);
+        if self.is_late(claim, Defect::ReleasesNothingLate) {
+            return Ok(false);
+        }
+        match (self.defect, self.last(claim.key)) {
+            (Defect::KeepsWhatIsReleased, _) => return Ok(true),
+            (Defect::ReleasesWhatIsDone, Some(Last { reply: Some(_), .. })) => self.seize(claim).await?,
+            _ => {}
+        }
+        let released = self.store.release(claim).await?;
+        if self.defect != Defect::ReleasesQuietly {
+            self.ended.notify_waiters();
+        }
+        Ok(released)
+    }
+
+    async fn changed(&self) {
+        match self.defect {
+            Defect::NeverWakes => pending().await,
+            _ => self.ended.notified().await,
+        }
+    }
+
+    async fn prune(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.seen.lock().unwrap().now = now;
+        let last: Vec<Last> = self.seen.lock().unwrap().last.values().cloned().collect();
+        match self.defect {
+            Defect::PrunesNothing => return Ok(0),
+            Defect::PrunesWhatCounts => return self.store.prune(now.after(Duration::from_secs(1))).await,
+            Defect::PrunesWhatRuns => return self.store.prune(now.after(ABANDONED)).await,
+            Defect::PrunesWhatWasRenewed => {
+                for last in last.iter().filter(|last| last.lease_until.after(ABANDONED) <= now) {
+                    self.store.release(last.claim).await?;
+                }
+            }
+            Defect::KeepsTheAbandoned => {
+                for last in last {
+                    self.store.renew(last.claim, NEVER).await?;
+                }
+            }
+            _ => {}
+        }
+        let pruned = self.store.prune(now).await?;
+        Ok(match self.defect {
+            Defect::PrunesForEver => pruned.max(1),
+            Defect::MiscountsWhatItPrunes => pruned.min(1_000),
+            _ => pruned,
+        })
+    }
+}
+
+fn store(defect: Defect) -> Store {
+    Store::new(move || async move { Mutant::open(defect) })
+}
+
+mutants! {
+    a_store_that_ignores_the_end_of_leases: IgnoresTheEndOfLeases => "claiming::a_lease_that_ended_is_taken_over",
+    a_store_whose_leases_last_longer: LeasesLastLonger => "claiming::a_lease_that_ended_is_taken_over",
+    a_store_that_forgets_expiry: ForgetsExpiry => "claiming::a_reply_that_expired_is_claimed_anew",
+    a_store_whose_replies_last_longer: RepliesLastLonger => "claiming::a_reply_that_expired_is_claimed_anew",
+    a_store_that_checks_and_then_inserts: ChecksThenInserts => "racing::of_many_at_once_one_claims",
+    a_store_that_checks_and_then_takes_over: ChecksThenInserts => "racing::of_many_at_once_one_takes_over",
+    a_store_that_checks_and_then_claims_anew: ChecksThenInserts => "racing::of_many_at_once_one_claims_anew",
+    a_store_that_checks_and_then_completes: ChecksThenCompletes => "racing::an_end_and_a_takeover_at_once_agree",
+    a_store_in_which_finding_prolongs: FindingProlongs => "claiming::whoever_only_finds_changes_nothing",
+    a_store_in_which_finding_takes: FindingTakes => "claiming::whoever_only_finds_changes_nothing",
+    a_store_that_forgets_the_fingerprint_of_what_runs: ForgetsTheFingerprint => "claiming::a_running_key_is_found_with_its_fingerprint",
+    a_store_that_forgets_the_fingerprint_of_what_is_done: ForgetsTheFingerprint => "claiming::a_done_key_is_found_with_its_fingerprint_and_reply",
+    a_store_that_keeps_the_first_fingerprint: KeepsTheFirstFingerprint => "claiming::a_lease_that_ended_is_taken_over",
+    a_store_that_forgets_replies: ForgetsReplies => "claiming::a_done_key_is_found_with_its_fingerprint_and_reply",
+    a_store_that_loses_bytes: LosesBytes => "claiming::a_reply_comes_back_to_the_byte",
+    a_store_that_loses_empty_replies: LosesEmptyReplies => "claiming::a_reply_comes_back_to_the_byte",
+    a_store_that_cuts_replies: CutsReplies => "claiming::a_reply_comes_back_to_the_byte",
+    a_store_that_cuts_keys: CutsKeys => "claiming::keys_are_independent",
+    a_store_that_cuts_tokens: CutsTokens => "fencing::any_number_is_a_token",
+    a_store_that_forgets_to_renew: ForgetsToRenew => "renewing::a_renewed_lease_lasts",
+    a_store_that_renews_nothing_late: RenewsNothingLate => "renewing::a_lease_that_ended_is_renewed_while_nobody_took_it",
+    a_store_that_completes_nothing_late: CompletesNothingLate => "fencing::a_lease_that_ended_is_completed_while_nobody_took_it",
+    a_store_that_releases_nothing_late: ReleasesNothingLate => "releasing::a_lease_that_ended_is_released_while_nobody_took_it",
+    a_store_that_renews_for_anybody: RenewsForAnybody => "fencing::an_old_token_renews_nothing",
+    a_store_that_completes_for_anybody: CompletesForAnybody => "fencing::an_old_token_completes_nothing",
+    a_store_that_releases_for_anybody: ReleasesForAnybody => "fencing::an_old_token_releases_nothing",
+    a_store_that_releases_for_a_stranger: ReleasesForAnybody => "fencing::a_token_that_never_claimed_does_nothing",
+    a_store_that_renews_what_is_done: RenewsWhatIsDone => "renewing::what_is_done_is_not_renewed",
+    a_store_that_completes_again: CompletesAgain => "fencing::what_is_done_is_not_completed_again",
+    a_store_that_releases_what_is_done: ReleasesWhatIsDone => "releasing::what_is_done_is_not_released",
+    a_store_that_keeps_what_is_released: KeepsWhatIsReleased => "releasing::a_released_key_is_new_again",
+    a_store_that_completes_what_is_released: CompletesWhatIsReleased => "releasing::a_released_claim_is_over",
+    a_store_that_never_wakes: NeverWakes => "changing::all_who_wait_are_woken",
+    a_store_that_completes_quietly: CompletesQuietly => "changing::completing_wakes",
+    a_store_that_releases_quietly: ReleasesQuietly => "changing::releasing_wakes",
+    a_store_that_wakes_one: WakesOne => "changing::all_who_wait_are_woken",
+    a_store_that_prunes_nothing: PrunesNothing => "pruning::expired_replies_go",
+    a_store_that_prunes_what_counts: PrunesWhatCounts => "pruning::replies_that_count_stay",
+    a_store_that_prunes_what_runs: PrunesWhatRuns => "pruning::what_runs_stays",
+    a_store_that_prunes_what_was_renewed: PrunesWhatWasRenewed => "pruning::what_was_renewed_stays",
+    a_store_that_keeps_the_abandoned: KeepsTheAbandoned => "pruning::abandoned_claims_go",
+    a_store_that_prunes_for_ever: PrunesForEver => "pruning::expired_replies_go",
+    a_store_that_miscounts_what_it_prunes: MiscountsWhatItPrunes => "pruning::many_go_in_rounds",
+}

@@ -1,0 +1,31 @@
+//! Stores that each break one promise, and the case of the suite that has to notice.
+
+#![expect(clippy::unwrap_used, reason = "a test speaks by panicking")]
+
+use onramp_webhooks_testkit::suite::{Case, Store};
+
+/// Whether the promise of the case called `name` is kept by the stores of `store`.
+async fn keeps<S, O>(mut cases: impl Iterator<Item = Case<S, O>>, name: &str, store: Store<S, O>) -> bool
+where
+    S: ?Sized + 'static,
+    O: 'static,
+{
+    let case = cases.find(|case| case.name() == name).unwrap_or_else(|| panic!("there is no case {name}"));
+    tokio::spawn(async move { case.run(&store).await }).await.is_ok()
+}
+
+/// A test for each defect: that the case notices it, and keeps quiet without it.
+macro_rules! mutants {
+    ($($test:ident: $defect:ident => $case:literal,)+) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $test() {
+                assert!(crate::keeps(cases(), $case, store(Defect::None)).await, "{} fails without any defect", $case);
+                assert!(!crate::keeps(cases(), $case, store(Defect::$defect)).await, "{} does not notice {:?}", $case, Defect::$defect);
+            }
+        )+
+    };
+}
+
+mod idempotency;
+mod inbox;
