@@ -66,7 +66,8 @@ async fn sqlite() -> Stores {
 
 impl fmt::Display for Column {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |value: Option<clap::builder::PossibleValue>| value.map(|value| value.get_name().to_owned()).unwrap_or_default();
+        let name =
+            |value: Option<clap::builder::PossibleValue>| value.map(|value| value.get_name().to_owned()).unwrap_or_default();
         write!(f, "{} {}", name(self.adapter.to_possible_value()), name(self.store.to_possible_value()))
     }
 }

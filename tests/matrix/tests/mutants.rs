@@ -55,10 +55,6 @@ fn with_path(mut request: Request, change: impl Fn(&str) -> String) -> Request {
     request
 }
 
-fn none(_: &Site, app: Router) -> Router {
-    app
-}
-
 fn knows_no_peers(_: &Site, app: Router) -> Router {
     changing(app, |mut request| {
         request.extensions_mut().remove::<ConnectInfo<SocketAddr>>();
@@ -288,7 +284,7 @@ macro_rules! mutants {
             $(
                 #[test]
                 fn $defect() {
-                    assert!(super::passes(super::case($case), |site| super::serve(site, super::none)), "{} fails without any defect", $case);
+                    assert!(super::passes(super::case($case), super::axum_site::serve), "{} fails without any defect", $case);
                     let broken = super::passes(super::case($case), |site| super::serve(site, super::$defect));
                     assert!(!broken, "{} does not notice {}", $case, stringify!($defect));
                 }
