@@ -53,8 +53,10 @@ pub(crate) fn child_file() -> Option<PathBuf> {
     std::env::var_os(CHILD).map(PathBuf::from)
 }
 
-/// This very test in a process of its own, which finds [`child_file`].
+/// This very test in a process of its own, which finds [`child_file`]. A child that failed and went on as if it were the parent
+/// would start children without end.
 pub(crate) fn child(test: &str, path: &Path) -> Command {
+    assert!(child_file().is_none(), "a child starts no children");
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture"]).env(CHILD, path);
     command
