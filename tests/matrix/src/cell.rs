@@ -1,6 +1,6 @@
 //! One case on one adapter and store.
 
-use onramp_webhooks_testkit::adapter::AdapterCase;
+use onramp_webhooks_testkit::adapter::Case;
 
 use crate::column::Column;
 use crate::panics;
@@ -22,7 +22,7 @@ pub(crate) enum Cell {
 
 impl Cell {
     /// Runs the case, on a thread and a runtime of its own.
-    pub(crate) fn run(case: AdapterCase, column: Column) -> Self {
+    pub(crate) fn run(case: Case, column: Column) -> Self {
         let name = format!("{} on {column}", case.name());
         let run = move || {
             let ground = column.ground();

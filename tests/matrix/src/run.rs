@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use onramp_webhooks_testkit::adapter::{AdapterCase, cases};
+use onramp_webhooks_testkit::adapter::{Case, cases};
 
 use crate::cell::Cell;
 use crate::column::Column;
@@ -19,7 +19,7 @@ pub(crate) struct Row {
 /// Runs every cell that is wanted, `jobs` at a time, and compares the answers of each row.
 pub(crate) fn all(jobs: usize, wants: impl Fn(Column, &str) -> bool) -> Vec<Row> {
     let columns = Column::all();
-    let cases: Vec<AdapterCase> = cases().collect();
+    let cases: Vec<Case> = cases().collect();
     let work: Vec<_> = cases.iter().flat_map(|case| columns.iter().map(|column| (*case, *column))).collect();
     let wanted: Vec<bool> = work.iter().map(|(case, column)| wants(*column, case.name())).collect();
     let cells = Mutex::new(vec![Cell::DidNotRun; work.len()]);

@@ -3,10 +3,9 @@
 use std::net::SocketAddr;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::response::IntoResponse;
+use axum::response::Response;
 use axum::routing::{any, get, post};
 use onramp_webhooks_axum::{KriptomatPostback, Reply, WertEvent, allow_list, idempotency, routes};
 use onramp_webhooks_testkit::adapter::{Listener, Site};
@@ -49,9 +48,9 @@ pub(crate) fn app(site: &Site) -> Router {
         .with_state(site.clone())
 }
 
-async fn work(State(site): State<Site>, body: Bytes) -> impl IntoResponse {
+async fn work(State(site): State<Site>, body: Bytes) -> Response {
     let worked = site.work(body).await;
-    let line = |(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value));
-    let headers: HeaderMap = worked.headers.into_iter().map(line).collect();
-    (StatusCode::from_u16(worked.status).unwrap(), headers, worked.body)
+    let response = Response::builder().status(worked.status);
+    let response = worked.headers.into_iter().fold(response, |response, (name, value)| response.header(name, value));
+    response.body(Body::from(worked.body)).unwrap()
 }

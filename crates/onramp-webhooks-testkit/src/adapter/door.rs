@@ -2,7 +2,7 @@
 
 use onramp_webhooks::inbox::State;
 
-use super::stage::{BODY_LIMIT, Ground, Plan, WERT};
+use super::stage::{BODY_LIMIT, Ground, Plan, WERT, until};
 use super::stalling::Mood;
 use crate::events::{Postback, WertOrder, wert_account, wert_test};
 
@@ -153,7 +153,7 @@ pub(super) async fn an_inbox_slower_than_the_deadline_asks_for_another_try(groun
     stage.wert(WertOrder::new().complete()).await.assert_try_again();
     stage.inbox_is(Mood::Well);
     let order = WertOrder::new().complete();
-    super::stage::until("the inbox answers in time", async || stage.wert(&order).await.status == 200).await;
+    until!("the inbox answers in time", stage.wert(&order).await.status == 200);
 }
 
 pub(super) async fn a_hundred_copies_at_once_are_recorded_once(ground: &Ground) {

@@ -144,10 +144,9 @@ pub(super) async fn a_body_slower_than_the_deadline_is_told_so(ground: &Ground) 
     }
     assert!(stage.recorded().await.is_empty());
     let body = event();
-    until("a body in time is received", async || {
+    until!("a body in time is received", {
         stage.connect_unheard_and_send(&request("POST", WERT, &[], &body)).await.status == 200
-    })
-    .await;
+    });
 }
 
 /// A client that announces too much, or sends it without announcing it, is answered as soon as that is known.

@@ -176,7 +176,7 @@ pub(super) async fn a_panic_releases_the_key(ground: &Ground) {
 /// Returns when the key `a` is free. Until the server notices, other content is refused at once.
 async fn until_free(stage: &Stage) {
     let other = request("POST", ORDERS, &[("idempotency-key", "a")], b"another body");
-    until("the key is free", async || stage.connect_unheard_and_send(&other).await.status == 201).await;
+    until!("the key is free", stage.connect_unheard_and_send(&other).await.status == 201);
 }
 
 pub(super) async fn a_client_that_goes_away_releases_the_key(ground: &Ground) {

@@ -15,102 +15,29 @@ mod stalling;
 mod stopping;
 mod wire;
 
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::time::Duration;
-
 pub use self::site::{Listener, Site, Worked};
 pub use self::stage::{Ground, Stores};
 pub use self::wire::{Answer, Connection, SOON, Transcript};
+use crate::suite::{self, suite};
 
-/// No case takes this long; one that does hangs.
-const HANGS: Duration = Duration::from_secs(60);
-
-/// One promise of an adapter, and how to find out whether it is kept.
-#[derive(Clone, Copy)]
-pub struct AdapterCase {
-    name: &'static str,
-    run: for<'a> fn(&'a Ground) -> Pin<Box<dyn Future<Output = ()> + 'a>>,
-}
-
-impl AdapterCase {
-    /// The case's name: `door::a_new_event_is_acknowledged_and_pending`.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// Whether the case needs IPv6, which not every machine has.
-    #[must_use]
-    pub fn needs_ipv6(&self) -> bool {
-        self.name.contains("ipv6")
-    }
-
-    /// Tries the promise on a fresh site of `ground`.
-    ///
-    /// # Panics
-    /// When the promise is broken.
-    pub async fn run(&self, ground: &Ground) {
-        let ended = tokio::time::timeout(HANGS, (self.run)(ground)).await;
-        assert!(ended.is_ok(), "did not end within {HANGS:?}");
-    }
-}
-
-impl fmt::Debug for AdapterCase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("AdapterCase").field(&self.name).finish()
-    }
-}
+/// One promise of an adapter.
+pub type Case = suite::Case<Ground>;
 
 /// Runs the case called `name` with stores in memory; what the tests of [`adapter_suite!`](crate::adapter_suite) call.
 ///
 /// # Panics
 /// When the promise is broken, or there is no such case.
 pub fn run(name: &str, serve: fn(Site)) {
-    let case = cases().find(|case| case.name == name).expect("the suite has the case");
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    runtime.block_on(case.run(&Ground::new(serve, async || Stores::in_memory())));
-}
-
-macro_rules! suite {
-    (($dollar:tt) $($module:ident { $($(#[$attribute:meta])* $case:ident,)+ })+) => {
-        /// All cases.
-        pub fn cases() -> impl Iterator<Item = AdapterCase> {
-            [$($($(#[$attribute])* AdapterCase {
-                name: concat!(stringify!($module), "::", stringify!($case)),
-                run: |ground| Box::pin($module::$case(ground)),
-            },)+)+].into_iter()
-        }
-
-        /// One test for every promise of an adapter.
-        ///
-        /// Takes a function that serves a [`Site`](crate::adapter::Site) and returns when it is stopped: `fn serve(site: Site)`. Every
-        /// test calls it in a thread of its own.
-        #[macro_export]
-        macro_rules! adapter_suite {
-            ($dollar serve:expr) => {
-                $(
-                    mod $module {
-                        #[allow(unused_imports, reason = "whatever the function that serves needs")]
-                        use super::*;
-
-                        $(
-                            #[test]
-                            $(#[$attribute])*
-                            fn $case() {
-                                $dollar crate::adapter::run(concat!(stringify!($module), "::", stringify!($case)), $dollar serve);
-                            }
-                        )+
-                    }
-                )+
-            };
-        }
-    };
+    suite::run(cases(), name, &Ground::new(serve, async || Stores::in_memory()));
 }
 
 suite! {
     ($)
+    /// One test for every promise of an adapter.
+    ///
+    /// Takes a function that serves a [`Site`](crate::adapter::Site) and returns when it is stopped: `fn serve(site: Site)`. Every
+    /// test calls it in a thread of its own. Cases with `ipv6` in their name need a machine that has it.
+    adapter_suite! calls adapter
     door {
         a_new_event_is_acknowledged_and_pending,
         a_duplicate_is_acknowledged_and_counted,

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use super::site::{Listener, REPLY_LIMIT, Shared, Site};
 use super::stalling::{Mood, Stalling};
-use super::wire::{Answer, Connection, SOON, Transcript, soon};
+use super::wire::{Answer, Connection, Transcript, soon};
 
 /// A request may carry this many bytes of body to a site.
 pub(super) const BODY_LIMIT: usize = 64 << 10;
@@ -332,7 +332,7 @@ impl Stage {
     /// Returns when the server has ended.
     pub(super) async fn ended(mut self) {
         let server = self.server.take().expect("a server");
-        until("the server ends", async || server.is_finished()).await;
+        until!("the server ends", server.is_finished());
         assert!(server.join().is_ok(), "the server panicked");
     }
 }
@@ -359,12 +359,15 @@ pub(super) fn head(method: &str, path: &str, headers: &[(&str, &str)], length: &
     format!("{method} {path} HTTP/1.1\r\nhost: site\r\n{lines}{length}\r\n").into_bytes()
 }
 
-/// Polls until `is_so`.
-pub(super) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let becomes_so = async {
-        while !is_so().await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+/// Looks again and again until an expression is true.
+macro_rules! until {
+    ($what:expr, $is_so:expr) => {{
+        let deadline = tokio::time::Instant::now() + $crate::adapter::SOON;
+        while !$is_so {
+            assert!(tokio::time::Instant::now() < deadline, "not within {:?}: {}", $crate::adapter::SOON, $what);
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
-    };
-    tokio::time::timeout(SOON, becomes_so).await.unwrap_or_else(|_| panic!("not within {SOON:?}: {what}"));
+    }};
 }
+
+pub(super) use until;

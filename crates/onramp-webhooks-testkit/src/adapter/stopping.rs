@@ -15,7 +15,7 @@ pub(super) async fn a_request_in_flight_is_finished(ground: &Ground) {
     assert_eq!(connection.answer().await.status, 100);
     connection.send(&body[..20]).await;
     stage.stop();
-    until("nobody is let in", async || !stage.lets_in().await).await;
+    until!("nobody is let in", !stage.lets_in().await);
     connection.send(&body[20..]).await;
     connection.answer().await.assert_received();
     assert_eq!(stage.states().await, [State::Pending]);
@@ -28,7 +28,7 @@ pub(super) async fn a_run_in_flight_is_finished_and_kept(ground: &Ground) {
     connection.send(request("POST", "/once/orders", &[("idempotency-key", "a")], b"do:hold")).await;
     stage.holds(1).await;
     stage.stop();
-    until("nobody is let in", async || !stage.lets_in().await).await;
+    until!("nobody is let in", !stage.lets_in().await);
     stage.let_go();
     let answer = connection.answer().await;
     assert_eq!((answer.status, answer.text()), (201, "run 1"));

@@ -25,7 +25,7 @@ pub type Fixture = suite::Fixture<dyn IdempotencyStore>;
 pub type Store = suite::Store<dyn IdempotencyStore>;
 
 /// One promise of the trait.
-pub type Case = suite::Case<dyn IdempotencyStore>;
+pub type Case = suite::Case<Store>;
 
 impl Fixture {
     /// A store that needs nothing but itself.

@@ -29,7 +29,7 @@ pub type Fixture = suite::Fixture<dyn Inbox>;
 pub type Store = suite::Store<dyn Inbox, QuarantineBound>;
 
 /// One promise of the trait.
-pub type Case = suite::Case<dyn Inbox, QuarantineBound>;
+pub type Case = suite::Case<Store>;
 
 impl Fixture {
     /// An inbox that needs nothing but itself.

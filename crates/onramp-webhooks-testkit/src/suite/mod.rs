@@ -1,6 +1,6 @@
-//! What the suites are made of: stores that are opened for a case, and cases with names.
+//! What the suites are made of: cases with names, the ground that they run on, and stores that are opened for a case.
 //!
-//! The module of a suite has these types for its trait.
+//! The module of a suite has these types for what it is about.
 
 mod fixture;
 
@@ -16,16 +16,16 @@ pub use self::fixture::{Fixture, Store};
 /// No case takes this long; one that does hangs.
 const HANGS: Duration = Duration::from_secs(60);
 
-/// One promise of a trait, and how to find out whether a store keeps it.
-pub struct Case<S: ?Sized, O = ()> {
+/// One promise, and how to find out on the ground `G` whether it is kept.
+pub struct Case<G> {
     name: &'static str,
-    run: Run<S, O>,
+    run: Run<G>,
 }
 
-type Run<S, O> = for<'a> fn(&'a Store<S, O>) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+type Run<G> = for<'a> fn(&'a G) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-impl<S: ?Sized, O> Case<S, O> {
-    pub(crate) const fn new(name: &'static str, run: Run<S, O>) -> Self {
+impl<G> Case<G> {
+    pub(crate) const fn new(name: &'static str, run: Run<G>) -> Self {
         Self { name, run }
     }
 
@@ -35,35 +35,35 @@ impl<S: ?Sized, O> Case<S, O> {
         self.name
     }
 
-    /// Tries the promise on fresh stores, on a runtime with several threads if there should be real races.
+    /// Tries the promise, on a runtime with several threads if there should be real races.
     ///
     /// # Panics
     /// When the promise is broken.
-    pub async fn run(&self, store: &Store<S, O>) {
-        (self.run)(store).await;
+    pub async fn run(&self, ground: &G) {
+        let ended = tokio::time::timeout(HANGS, (self.run)(ground)).await;
+        assert!(ended.is_ok(), "did not end within {HANGS:?}");
     }
 }
 
-impl<S: ?Sized, O> Clone for Case<S, O> {
+impl<G> Clone for Case<G> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<S: ?Sized, O> Copy for Case<S, O> {}
+impl<G> Copy for Case<G> {}
 
-impl<S: ?Sized, O> fmt::Debug for Case<S, O> {
+impl<G> fmt::Debug for Case<G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Case").field(&self.name).finish()
     }
 }
 
 /// Runs the case called `name` on a runtime of its own.
-pub(crate) fn run<S: ?Sized, O>(mut cases: impl Iterator<Item = Case<S, O>>, name: &str, store: &Store<S, O>) {
+pub(crate) fn run<G>(mut cases: impl Iterator<Item = Case<G>>, name: &str, ground: &G) {
     let case = cases.find(|case| case.name == name).expect("the suite has the case");
     let runtime = runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().expect("a runtime");
-    let ended = runtime.block_on(async { tokio::time::timeout(HANGS, case.run(store)).await });
-    assert!(ended.is_ok(), "did not end within {HANGS:?}");
+    runtime.block_on(case.run(ground));
 }
 
 /// Makes `cases`, and the exported macro that turns each case into a test; both from the one list of a suite.
@@ -72,13 +72,13 @@ macro_rules! suite {
         ($dollar:tt)
         $(#[$about:meta])*
         $suite:ident! calls $home:ident
-        $($module:ident { $($case:ident,)+ })+
+        $($module:ident { $($(#[$attribute:meta])* $case:ident,)+ })+
     ) => {
-        /// All cases, in the order of the trait's methods.
+        /// All cases, in a fixed order.
         pub fn cases() -> impl Iterator<Item = Case> {
-            [$($(Case::new(
+            [$($($(#[$attribute])* Case::new(
                 concat!(stringify!($module), "::", stringify!($case)),
-                |store| Box::pin($module::$case(store)),
+                |ground| Box::pin($module::$case(ground)),
             ),)+)+].into_iter()
         }
 
@@ -88,11 +88,12 @@ macro_rules! suite {
             ($dollar open:expr) => {
                 $(
                     mod $module {
-                        #[allow(unused_imports, reason = "whatever the function that opens needs")]
+                        #[allow(unused_imports, reason = "whatever the function needs")]
                         use super::*;
 
                         $(
                             #[test]
+                            $(#[$attribute])*
                             fn $case() {
                                 $dollar crate::$home::run(concat!(stringify!($module), "::", stringify!($case)), $dollar open);
                             }

@@ -2,14 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test speaks by panicking")]
 
-use onramp_webhooks_testkit::suite::{Case, Store};
+use onramp_webhooks_testkit::suite::Case;
 
 /// Whether the promise of the case called `name` is kept by the stores of `store`.
-async fn keeps<S, O>(mut cases: impl Iterator<Item = Case<S, O>>, name: &str, store: Store<S, O>) -> bool
-where
-    S: ?Sized + 'static,
-    O: 'static,
-{
+async fn keeps<G: Send + Sync + 'static>(mut cases: impl Iterator<Item = Case<G>>, name: &str, store: G) -> bool {
     let case = cases.find(|case| case.name() == name).unwrap_or_else(|| panic!("there is no case {name}"));
     tokio::spawn(async move { case.run(&store).await }).await.is_ok()
 }
