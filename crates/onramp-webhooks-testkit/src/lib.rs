@@ -10,5 +10,6 @@ pub mod adapter;
 pub mod events;
 pub mod idempotency;
 pub mod inbox;
+pub mod simulator;
 pub mod suite;
 mod tools;

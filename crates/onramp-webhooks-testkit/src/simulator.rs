@@ -1,0 +1,275 @@
+//! Providers as they behave: every event, whole lives of orders, repeated, out of order, and many at once.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use onramp_webhooks::inbox::{MemoryInbox, State};
+//! use onramp_webhooks::{Kriptomat, Receiver, Request, Wert};
+//! use onramp_webhooks_testkit::simulator::{Posted, Simulator};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let receiver = Receiver::builder(MemoryInbox::new())
+//!     .endpoint(Wert::with_path_secret("s3cret"))
+//!     .endpoint(Kriptomat::with_path_secret("s3cret"))
+//!     .build()?;
+//!
+//! let mut simulator = Simulator::seeded(7);
+//! let traffic = simulator.orders(20).and(simulator.purchases(5)).repeated(3).shuffled();
+//! let statuses = traffic.burst(8, async |post: Posted| {
+//!     let path = format!("/{}/s3cret", post.provider);
+//!     let headers = [("content-type", post.content_type)];
+//!     receiver.receive_whole(&Request::new("POST", &path, None, &headers), post.body).await.status()
+//! });
+//! assert!(statuses.await.iter().all(|status| *status == 200));
+//! assert_eq!(receiver.inbox().counts().await?.of(State::Conflict), 0);
+//! assert_eq!(traffic.completed().len(), 25);
+//! # Ok(())
+//! # }
+//! ```
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fastrand::Rng;
+use futures_util::stream::{self, StreamExt};
+use onramp_webhooks::{CompletedPurchase, Event, Provider};
+
+use crate::events::{Postback, WertOrder, wert_account, wert_test};
+
+/// The pauses before Wert sends a failed event again, as its documentation has them; after the last it gives up.
+pub const WERT_RETRIES: [Duration; 5] = [
+    Duration::from_secs(5 * 60),
+    Duration::from_secs(3_600),
+    Duration::from_secs(2 * 3_600),
+    Duration::from_secs(4 * 3_600),
+    Duration::from_secs(8 * 3_600),
+];
+
+/// Wert's documented events about an account.
+const ACCOUNT: [&str; 8] =
+    ["registration", "login", "logout", "card_added", "new_card_added", "verify_start", "verify_retry", "verify_failed"];
+
+/// Wert's documented events about an order.
+const ORDER: [&str; 7] = [
+    "verify_success",
+    "payment_started",
+    "transfer_started",
+    "order_complete",
+    "order_failed",
+    "order_canceled",
+    "tx_smart_contract_failed",
+];
+
+/// One request as a provider sends it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Posted {
+    /// Who sends it.
+    pub provider: Provider,
+    /// Its `content-type`.
+    pub content_type: &'static str,
+    /// Its body.
+    pub body: Bytes,
+}
+
+impl Posted {
+    fn wert(body: Bytes) -> Self {
+        Self { provider: Provider::Wert, content_type: "application/json", body }
+    }
+
+    fn kriptomat(postback: &Postback) -> Self {
+        Self { provider: Provider::Kriptomat, content_type: "application/json", body: postback.json() }
+    }
+}
+
+/// Makes what providers send. The same seed makes the same choices; ids are new every time.
+#[derive(Debug)]
+pub struct Simulator {
+    random: Rng,
+}
+
+impl Simulator {
+    /// A simulator that makes the choices of `seed`.
+    #[must_use]
+    pub fn seeded(seed: u64) -> Self {
+        Self { random: Rng::with_seed(seed) }
+    }
+
+    /// One event of every documented type, and Kriptomat's postback in every documented spelling.
+    #[must_use]
+    pub fn every_event(&mut self) -> Traffic {
+        let account = ACCOUNT.map(|event_type| Posted::wert(wert_account(event_type, &self.customer())));
+        let order = ORDER.map(|event_type| Posted::wert(self.order().event(event_type)));
+        let id = self.customer();
+        let postbacks = [
+            Postback::new().additional_field("0", id.clone()),
+            Postback::new().with("0", id.clone()),
+            Postback::new().with("additional_fields", serde_json::json!({ "0": id })),
+            Postback::new().with("additional_fields", serde_json::json!([id])),
+        ];
+        let form = Postback::new().additional_field("0", id);
+        let mut posts: Vec<_> = account.into_iter().chain(order).collect();
+        posts.push(Posted::wert(wert_test()));
+        posts.extend(postbacks.iter().map(Posted::kriptomat));
+        posts.push(Posted { content_type: "application/x-www-form-urlencoded", body: form.form(), ..Posted::kriptomat(&form) });
+        self.traffic(posts)
+    }
+
+    /// The whole life of so many of Wert's orders, each to its end: all complete.
+    #[must_use]
+    pub fn orders(&mut self, number: usize) -> Traffic {
+        let posts = (0..number).flat_map(|_| {
+            let order = self.order();
+            [order.payment_started(), order.transfer_started(), order.complete()].map(Posted::wert)
+        });
+        let posts = posts.collect();
+        self.traffic(posts)
+    }
+
+    /// The same for orders that fail.
+    #[must_use]
+    pub fn failing_orders(&mut self, number: usize) -> Traffic {
+        let posts = (0..number).flat_map(|_| {
+            let order = self.order();
+            [order.payment_started(), order.failed()].map(Posted::wert)
+        });
+        let posts = posts.collect();
+        self.traffic(posts)
+    }
+
+    /// So many purchases at Kriptomat.
+    #[must_use]
+    pub fn purchases(&mut self, number: usize) -> Traffic {
+        let posts = (0..number).map(|_| {
+            let cents = self.random.u32(100..100_000);
+            let postback = Postback::new().additional_field("0", self.customer());
+            Posted::kriptomat(&postback.with("fiat_amount", format!("{}.{:02}", cents / 100, cents % 100)))
+        });
+        let posts = posts.collect();
+        self.traffic(posts)
+    }
+
+    fn order(&mut self) -> WertOrder {
+        let cents = self.random.u32(100..100_000);
+        WertOrder::new().click_id(self.customer()).fiat(&format!("{}.{:02}", cents / 100, cents % 100), "USD")
+    }
+
+    /// One of a hundred.
+    fn customer(&mut self) -> String {
+        format!("customer-{}", self.random.u32(0..100))
+    }
+
+    fn traffic(&mut self, posts: Vec<Posted>) -> Traffic {
+        Traffic { posts, random: self.random.fork() }
+    }
+}
+
+/// Requests in the order in which they are sent.
+#[derive(Clone, Debug)]
+pub struct Traffic {
+    posts: Vec<Posted>,
+    random: Rng,
+}
+
+impl Traffic {
+    /// These requests, and then the others.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.posts.extend(others.posts);
+        self
+    }
+
+    /// All of it, so many times.
+    #[must_use]
+    pub fn repeated(self, times: usize) -> Self {
+        Self { posts: std::iter::repeat_n(self.posts, times).flatten().collect(), random: self.random }
+    }
+
+    /// The same requests in any order.
+    #[must_use]
+    pub fn shuffled(mut self) -> Self {
+        self.random.shuffle(&mut self.posts);
+        self
+    }
+
+    /// The requests.
+    #[must_use]
+    pub fn posts(&self) -> &[Posted] {
+        &self.posts
+    }
+
+    /// The purchases that these requests say are complete, each once, however often it is sent: what a shop has to have credited.
+    ///
+    /// # Panics
+    /// Never: what a simulator makes can be read.
+    #[must_use]
+    pub fn completed(&self) -> Vec<CompletedPurchase> {
+        let distinct: BTreeSet<(Provider, &Bytes)> = self.posts.iter().map(|post| (post.provider, &post.body)).collect();
+        let event = |(provider, body): (Provider, &Bytes)| Event::decode(provider, body).expect("an event");
+        distinct.into_iter().filter_map(|post| event(post).completed_purchase().expect("a clear purchase")).collect()
+    }
+
+    /// Sends all, `at_once` at a time, and answers what came of each, in the order of [`posts`](Self::posts).
+    pub async fn burst<T>(&self, at_once: usize, send: impl AsyncFn(Posted) -> T) -> Vec<T> {
+        let send = &send;
+        let sending = stream::iter(self.posts.iter().cloned()).map(|post| async move { send(post).await });
+        sending.buffered(at_once.max(1)).collect().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn every_documented_event_can_be_read() {
+        let traffic = Simulator::seeded(1).every_event();
+        let types: BTreeSet<String> = traffic
+            .posts()
+            .iter()
+            .map(|post| Event::decode(post.provider, &post.body).unwrap())
+            .inspect(|event| assert_ne!(event.type_label(), "unknown", "{event:?}"))
+            .map(|event| event.type_name().to_owned())
+            .collect();
+        assert_eq!(types.len(), ACCOUNT.len() + ORDER.len() + 2, "{types:?}");
+        assert_eq!(traffic.completed().len(), 6, "one order and five postbacks");
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same_choices() {
+        let amounts = |seed| {
+            let completed = Simulator::seeded(seed).orders(20).completed();
+            completed.iter().map(|purchase| purchase.fiat.to_string()).collect::<BTreeSet<_>>()
+        };
+        assert_eq!(amounts(1), amounts(1));
+        assert_ne!(amounts(1), amounts(2));
+    }
+
+    #[test]
+    fn repeated_and_shuffled_traffic_is_still_the_same_purchases() {
+        let mut simulator = Simulator::seeded(3);
+        let traffic = simulator.orders(10).and(simulator.purchases(10)).and(simulator.failing_orders(10));
+        assert_eq!((traffic.posts().len(), traffic.completed().len()), (60, 20));
+        let messy = traffic.clone().repeated(3).shuffled();
+        assert_ne!(messy.posts()[..60], traffic.posts()[..]);
+        assert_eq!((messy.posts().len(), messy.completed()), (180, traffic.completed()));
+    }
+
+    #[tokio::test]
+    async fn a_burst_sends_so_many_at_once_and_answers_in_order() {
+        let traffic = Simulator::seeded(4).purchases(50);
+        let (now, most) = (Cell::new(0), Cell::new(0));
+        let answers = traffic.burst(7, async |post| {
+            now.set(now.get() + 1);
+            most.set(most.get().max(now.get()));
+            tokio::task::yield_now().await;
+            now.set(now.get() - 1);
+            post
+        });
+        assert_eq!(answers.await, traffic.posts());
+        assert_eq!(most.get(), 7);
+    }
+}
