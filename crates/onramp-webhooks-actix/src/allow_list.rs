@@ -6,7 +6,7 @@ use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::{Error, HttpMessage};
 use futures_util::future::{Either, MapOk, TryFutureExt};
-use onramp_webhooks::allow_list::AllowListGate;
+use onramp_webhooks::gate::AllowListGate;
 
 use crate::Reply;
 use crate::request::{Lines, whole_head};
@@ -18,7 +18,7 @@ use crate::request::{Lines, whole_head};
 ///
 /// ```
 /// use actix_web::{App, web, web::ReqData};
-/// use onramp_webhooks_actix::core::allow_list::AllowListGate;
+/// use onramp_webhooks_actix::core::gate::AllowListGate;
 /// use onramp_webhooks_actix::core::client_ip::{Client, ClientIp};
 ///
 /// let gate = AllowListGate::new("192.0.2.0/24".parse()?, ClientIp::peer_only());

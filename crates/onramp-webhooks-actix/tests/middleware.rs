@@ -14,8 +14,8 @@ use actix_web::test::{TestRequest, init_service, read_body, try_call_service};
 use actix_web::web::{self, Bytes, ReqData};
 use actix_web::{App, Error, HttpResponse};
 use futures_util::stream::{self, Stream};
-use onramp_webhooks::allow_list::AllowListGate;
 use onramp_webhooks::client_ip::{Client, ClientIp};
+use onramp_webhooks::gate::AllowListGate;
 use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore};
 use onramp_webhooks_actix::{KriptomatPostback, Reply, WertEvent, allow_list, core, idempotency};
 

@@ -7,7 +7,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::http::Request;
 use axum::response::{IntoResponse, Response};
 use futures_util::future::{Either, MapOk, TryFutureExt};
-use onramp_webhooks::allow_list::AllowListGate;
+use onramp_webhooks::gate::AllowListGate;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -21,7 +21,7 @@ use crate::request::{Lines, whole_head};
 ///
 /// ```
 /// use axum::{Extension, Router, routing::get};
-/// use onramp_webhooks_axum::core::allow_list::AllowListGate;
+/// use onramp_webhooks_axum::core::gate::AllowListGate;
 /// use onramp_webhooks_axum::core::client_ip::{Client, ClientIp};
 ///
 /// let gate = AllowListGate::new("192.0.2.0/24".parse()?, ClientIp::peer_only());

@@ -2,7 +2,7 @@
 
 use std::future::ready;
 
-use onramp_webhooks::allow_list::AllowListGate;
+use onramp_webhooks::gate::AllowListGate;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply as _};
@@ -18,7 +18,7 @@ use crate::request::{Head, head};
 /// may still be rejected by the wrapped filters.
 ///
 /// ```
-/// use onramp_webhooks_warp::core::allow_list::AllowListGate;
+/// use onramp_webhooks_warp::core::gate::AllowListGate;
 /// use onramp_webhooks_warp::core::client_ip::ClientIp;
 /// use warp::Filter;
 ///

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
-use onramp_webhooks::allow_list::AllowListGate;
 use onramp_webhooks::client_ip::ClientIp;
+use onramp_webhooks::gate::AllowListGate;
 use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore};
 use onramp_webhooks_warp::{KriptomatPostback, Reply, WertEvent, allow_list, idempotency};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -8,6 +8,7 @@ mod delivery;
 pub mod event;
 pub mod extract;
 pub mod fingerprint;
+pub mod gate;
 mod handler;
 pub mod idempotency;
 pub mod identity;

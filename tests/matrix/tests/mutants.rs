@@ -12,8 +12,8 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::middleware::{Next, from_fn, map_request, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use onramp_webhooks_axum::core::allow_list::AllowListGate;
 use onramp_webhooks_axum::core::client_ip::ClientIp;
+use onramp_webhooks_axum::core::gate::AllowListGate;
 use onramp_webhooks_testkit::adapter::{Case, Ground, Listener, Site, Stores, cases};
 
 #[path = "../../../crates/onramp-webhooks-axum/tests/conformance/serve.rs"]

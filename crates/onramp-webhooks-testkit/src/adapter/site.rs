@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use onramp_webhooks::allow_list::AllowListGate;
 use onramp_webhooks::extract::Unreadable;
+use onramp_webhooks::gate::AllowListGate;
 use onramp_webhooks::idempotency::Idempotency;
 use onramp_webhooks::{KriptomatPostback, Receiver, Reply, WertEvent};
 use tokio::sync::watch;

@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use onramp_webhooks::allow_list::{AllowList, AllowListGate};
+use onramp_webhooks::allow_list::AllowList;
 use onramp_webhooks::client_ip::ClientIp;
+use onramp_webhooks::gate::AllowListGate;
 use onramp_webhooks::idempotency::{Idempotency, IdempotencyStore, MemoryIdempotencyStore};
 use onramp_webhooks::inbox::{Filter, Inbox, MemoryInbox, Record, State};
 use onramp_webhooks::{Kriptomat, Provider, Receiver, Wert};

@@ -8,6 +8,7 @@ use percent_encoding::percent_decode_str;
 use super::Endpoint;
 use crate::client_ip::ClientIp;
 use crate::event::{Acknowledgement, Provider};
+use crate::gate;
 use crate::reply::{Outcome, Reply};
 use crate::request::Request;
 use crate::telemetry;
@@ -47,7 +48,7 @@ pub(super) fn admit(endpoints: &[Arc<Endpoint>], client_ip: &ClientIp, request: 
     let endpoint = find(endpoints, request.path)?;
     let refuse = |outcome, why| Refusal { endpoint: Some(Arc::clone(&endpoint)), outcome, why };
     if let Some(allowed) = &endpoint.allowed {
-        allowed.judge(client_ip, request).map_err(|denial| refuse(Outcome::Denied, denial.to_string().into()))?;
+        gate::judge(allowed, client_ip, request).map_err(|denial| refuse(Outcome::Denied, denial.to_string().into()))?;
     }
     if request.method != "POST" {
         return Err(refuse(Outcome::Method, "events are sent with POST".into()));

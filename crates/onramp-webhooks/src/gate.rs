@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::AllowList;
+use crate::allow_list::AllowList;
 use crate::client_ip::{Client, ClientIp, ClientIpError};
 use crate::event::Acknowledgement;
 use crate::reply::{Outcome, Reply};
@@ -14,7 +14,7 @@ use crate::telemetry;
 /// can [replace](Self::replace) the rules while requests come in.
 ///
 /// ```
-/// use onramp_webhooks::allow_list::AllowListGate;
+/// use onramp_webhooks::gate::AllowListGate;
 /// use onramp_webhooks::client_ip::{ClientIp, ForwardingHeader};
 /// use onramp_webhooks::Request;
 ///
@@ -61,7 +61,7 @@ impl AllowListGate {
     /// The client is not on the list, or nobody can tell who it is.
     pub fn judge(&self, request: &Request<'_>) -> Result<Client, Denial> {
         let rules = self.rules();
-        rules.allowed.judge(&rules.client_ip, request)
+        judge(&rules.allowed, &rules.client_ip, request)
     }
 
     /// The same, with the answer for whom is denied: 403. The reason is counted and logged, and no part of the answer.
@@ -80,6 +80,12 @@ impl AllowListGate {
     fn rules(&self) -> Arc<Rules> {
         Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Lets the client of a request in, or says why not.
+pub(crate) fn judge(allowed: &AllowList, client_ip: &ClientIp, request: &Request<'_>) -> Result<Client, Denial> {
+    let client = client_ip.client_of(request)?;
+    if allowed.contains(client.address) { Ok(client) } else { Err(Denial::NotListed { client, allowed: allowed.clone() }) }
 }
 
 impl fmt::Debug for AllowListGate {

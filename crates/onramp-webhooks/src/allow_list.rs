@@ -10,17 +10,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod gate;
-
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
 use ipnet::{IpNet, Ipv4Net};
-
-pub use self::gate::{AllowListGate, Denial};
-use crate::client_ip::{Client, ClientIp};
-use crate::request::Request;
 
 /// Length in bits of `::ffff:0:0/96`, which holds the IPv4-mapped IPv6 addresses.
 const MAPPED_PREFIX: u8 = 96;
@@ -51,15 +45,6 @@ impl AllowList {
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
-    }
-
-    /// Lets the client of `request` in, or says why not.
-    ///
-    /// # Errors
-    /// The client is not on the list, or nobody can tell who it is.
-    pub fn judge(&self, client_ip: &ClientIp, request: &Request<'_>) -> Result<Client, Denial> {
-        let client = client_ip.client_of(request)?;
-        if self.contains(client.address) { Ok(client) } else { Err(Denial::NotListed { client, allowed: self.clone() }) }
     }
 
     /// Whether nobody is on the list.
