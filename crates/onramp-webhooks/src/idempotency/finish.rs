@@ -82,7 +82,8 @@ impl Running {
                 return Finished::Untouched(body);
             }
             let reply = KeptReply { status, headers: kept, body: None };
-            match read(body, self.shared.reply_limit).await {
+            // A route that streams its reply is not over yet.
+            match self.watch(read(body, self.shared.reply_limit)).await {
                 Read::Whole(body) => {
                     self.keep(KeptReply { body: Some(body.clone()), ..reply }).await;
                     Finished::Whole(body)
