@@ -13,13 +13,10 @@ use futures_core::Stream;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::kept::KeptReply;
-use super::{Claim, Running, Shared};
+use super::{Claim, Running, STORE_TIME, Shared};
 use crate::body::{self, Whole};
 use crate::clock::Timestamp;
 use crate::request::Headers;
-
-/// How long a reply waits to be kept before its client gets it all the same.
-const STORE_TIME: Duration = Duration::from_secs(1);
 
 /// Between two tries to keep a reply.
 const TRY_AGAIN: Duration = Duration::from_millis(200);

@@ -83,6 +83,9 @@ use crate::request::Request;
 /// Between two looks for what has expired.
 const PRUNING: Duration = Duration::from_secs(60);
 
+/// How long an answer waits for the store before its client gets it all the same.
+const STORE_TIME: Duration = Duration::from_secs(1);
+
 /// Has every request handled once. Cheap to clone; clones share their store. The [module's documentation](self) has the rules.
 #[derive(Clone)]
 pub struct Idempotency {

@@ -5,7 +5,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Claim, Shared};
+use tokio::time::timeout;
+
+use super::{Claim, STORE_TIME, Shared};
 use crate::store_error::StoreError;
 
 /// A request that runs and holds its key. Dropped before it is [finished](Self::finish), because the route panicked or the client
@@ -57,11 +59,12 @@ impl Running {
         }
     }
 
-    /// Gives the key up.
+    /// Gives the key up; after a while, beside the caller.
     pub(super) async fn release(mut self) {
-        // Once it has begun, the drop need not do it again; until then, it must.
-        if let Some(claim) = self.claim {
-            told(claim, self.shared.store.release(claim).await);
+        let Some(claim) = self.claim else { return };
+        // Once it has ended, the drop need not do it again; until then, and when the store does not answer, it must.
+        if let Ok(released) = timeout(STORE_TIME, self.shared.store.release(claim)).await {
+            told(claim, released);
             self.claim = None;
         }
     }

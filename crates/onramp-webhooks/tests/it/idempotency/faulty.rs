@@ -20,6 +20,7 @@ pub(super) struct Faulty {
     claims_that_hang: AtomicU32,
     claims_that_fail: AtomicU32,
     completions_that_fail: AtomicU32,
+    releases_that_hang: AtomicU32,
     releases_that_fail: AtomicU32,
 }
 
@@ -31,12 +32,20 @@ impl Faulty {
             claims_that_hang: AtomicU32::new(0),
             claims_that_fail: AtomicU32::new(0),
             completions_that_fail: AtomicU32::new(0),
+            releases_that_hang: AtomicU32::new(0),
             releases_that_fail: AtomicU32::new(0),
         }
     }
 
     pub(super) fn without_renewal(self) -> Self {
         Self { renews: false, ..self }
+    }
+}
+
+/// Never returns while there is one left.
+async fn hang(left: &AtomicU32) {
+    if one_of(left) {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -56,9 +65,7 @@ impl IdempotencyStore for Faulty {
             return away();
         }
         let found = self.store.claim(now, claim, body, until).await;
-        if one_of(&self.claims_that_hang) {
-            std::future::pending::<()>().await;
-        }
+        hang(&self.claims_that_hang).await;
         found
     }
 
@@ -71,6 +78,7 @@ impl IdempotencyStore for Faulty {
     }
 
     async fn release(&self, claim: Claim) -> Result<bool, StoreError> {
+        hang(&self.releases_that_hang).await;
         if one_of(&self.releases_that_fail) { away() } else { self.store.release(claim).await }
     }
 
@@ -123,6 +131,18 @@ async fn a_client_does_not_wait_for_a_store_that_stays_away() {
     assert_eq!(stage.post("a", "{}").await.status, 409);
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(stage.post("a", "{}").await, Answer::replay(1));
+}
+
+/// What the client is told does not depend on it.
+#[tokio::test(start_paused = true)]
+async fn a_client_does_not_wait_for_a_release_that_hangs() {
+    let stage = Stage::on(Faulty { releases_that_hang: 1.into(), ..faulty() });
+    let headers = super::stage::keyed("a");
+    let request = onramp_webhooks::Request::new("POST", "/orders", None, &headers);
+    let begun = tokio::time::Instant::now();
+    let answer = stage.send_to(&request, "{}", async |_| (422, Bytes::from_static(b"no such coin")));
+    assert_eq!(tokio::time::timeout(Duration::from_secs(60), answer).await.unwrap().status, 422);
+    assert_eq!(begun.elapsed(), Duration::from_secs(1));
 }
 
 #[tokio::test(start_paused = true)]
