@@ -9,9 +9,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_core::Stream;
 use sha2::{Digest, Sha256};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use super::kept::KeptReply;
+use super::running::in_time;
 use super::{By, Claim, Found, IdempotencyKey, Running, Shared, key};
 use crate::body::{self, Taken};
 use crate::event::Event;
@@ -19,7 +20,6 @@ use crate::fingerprint::Fingerprint;
 use crate::receiver::LONGEST_ACK_DEADLINE;
 use crate::reply::{Outcome, Reply};
 use crate::request::Request;
-use crate::store_error::{StoreError, StoreErrorKind};
 use crate::telemetry;
 
 /// Between two looks at a key that another process may hold; this one tells by itself.
@@ -176,11 +176,8 @@ impl Asked {
         let looking = self.shared.store.claim(now, claim, fingerprint, now.after(self.shared.lease));
         // Dropped while it looks, it may have claimed; then the key must not be held until its lease ends.
         let claiming = Running::of_claim(&self.shared, claim, self.shared.keep);
-        let found = match timeout_at(begun + LONGEST_ACK_DEADLINE, looking).await {
-            Ok(found) => found,
-            Err(_) => Err(StoreError::new(StoreErrorKind::Unavailable, "claim an idempotency key")),
-        };
-        match found {
+        let left = (begun + LONGEST_ACK_DEADLINE).saturating_duration_since(Instant::now());
+        match in_time(left, "claim an idempotency key", looking).await {
             Ok(found) => {
                 claiming.forget();
                 Ok(found)

@@ -13,6 +13,7 @@ use futures_core::Stream;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::kept::KeptReply;
+use super::running::in_time;
 use super::{Claim, Running, STORE_TIME, Shared};
 use crate::body::{self, Whole};
 use crate::clock::Timestamp;
@@ -127,7 +128,8 @@ impl Running {
 async fn keep(shared: &Shared, claim: Claim, reply: Bytes, expires_at: Timestamp) {
     let begun = Instant::now();
     loop {
-        match shared.store.complete(claim, reply.clone(), expires_at).await {
+        let completing = shared.store.complete(claim, reply.clone(), expires_at);
+        match in_time(shared.lease / 3, "keep a reply", completing).await {
             Ok(true) => return,
             Ok(false) => {
                 tracing::error!(key = %claim.key, "a request lost its idempotency key; its reply was not kept");

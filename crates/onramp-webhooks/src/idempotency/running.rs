@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::{Claim, STORE_TIME, Shared};
-use crate::store_error::StoreError;
+use crate::store_error::{StoreError, StoreErrorKind};
 
 /// A request that runs and holds its key. Dropped before it is [finished](Self::finish), because the route panicked or the client
 /// went away, it releases the key.
@@ -48,7 +48,9 @@ impl Running {
         loop {
             let clock = &self.shared.clock;
             clock.sleep_until(clock.now().after(self.shared.lease / 3)).await;
-            match self.shared.store.renew(claim, clock.now().after(self.shared.lease)).await {
+            let renewing = self.shared.store.renew(claim, clock.now().after(self.shared.lease));
+            // One that hangs leaves time for another before the lease ends.
+            match in_time(self.shared.lease / 6, "renew an idempotency key", renewing).await {
                 Ok(true) => {}
                 Ok(false) => {
                     tracing::error!(key = %claim.key, "a request lost its idempotency key while it ran; another may run, too");
@@ -73,6 +75,15 @@ impl Running {
     pub(super) fn forget(mut self) {
         self.claim = None;
     }
+}
+
+/// A call that does not return in time counts as one of a store that is away, and may have happened; it can be made again.
+pub(super) async fn in_time<T>(
+    time: Duration,
+    what: &'static str,
+    call: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    timeout(time, call).await.unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Unavailable, what)))
 }
 
 fn told(claim: Claim, released: Result<bool, StoreError>) {

@@ -19,6 +19,8 @@ pub(super) struct Faulty {
     renews: bool,
     claims_that_hang: AtomicU32,
     claims_that_fail: AtomicU32,
+    renewals_that_hang: AtomicU32,
+    completions_that_hang: AtomicU32,
     completions_that_fail: AtomicU32,
     releases_that_hang: AtomicU32,
     releases_that_fail: AtomicU32,
@@ -31,6 +33,8 @@ impl Faulty {
             renews: true,
             claims_that_hang: AtomicU32::new(0),
             claims_that_fail: AtomicU32::new(0),
+            renewals_that_hang: AtomicU32::new(0),
+            completions_that_hang: AtomicU32::new(0),
             completions_that_fail: AtomicU32::new(0),
             releases_that_hang: AtomicU32::new(0),
             releases_that_fail: AtomicU32::new(0),
@@ -70,10 +74,12 @@ impl IdempotencyStore for Faulty {
     }
 
     async fn renew(&self, claim: Claim, until: Timestamp) -> Result<bool, StoreError> {
+        hang(&self.renewals_that_hang).await;
         if self.renews { self.store.renew(claim, until).await } else { away() }
     }
 
     async fn complete(&self, claim: Claim, reply: Bytes, expires_at: Timestamp) -> Result<bool, StoreError> {
+        hang(&self.completions_that_hang).await;
         if one_of(&self.completions_that_fail) { away() } else { self.store.complete(claim, reply, expires_at).await }
     }
 
@@ -143,6 +149,31 @@ async fn a_client_does_not_wait_for_a_release_that_hangs() {
     let answer = stage.send_to(&request, "{}", async |_| (422, Bytes::from_static(b"no such coin")));
     assert_eq!(tokio::time::timeout(Duration::from_secs(60), answer).await.unwrap().status, 422);
     assert_eq!(begun.elapsed(), Duration::from_secs(1));
+}
+
+/// A call that is lost on its way is made again before the lease ends.
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_hangs_does_not_lose_the_lease() {
+    let stage = Stage::on(Faulty { renewals_that_hang: 1.into(), ..faulty() });
+    let headers = super::stage::keyed("a");
+    let request = onramp_webhooks::Request::new("POST", "/orders", None, &headers);
+    let answer = stage.send_to(&request, "{}", async |run| {
+        for _ in 0..60 {
+            stage.clock.advance(Duration::from_secs(1));
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert_eq!(stage.post("a", "{}").await.status, 409);
+        }
+        (201, Bytes::from(format!("run {run}")))
+    });
+    assert_eq!(answer.await, Answer::first(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_is_kept_although_a_call_hangs() {
+    let stage = Stage::on(Faulty { completions_that_hang: 1.into(), ..faulty() });
+    assert_eq!(stage.post("a", "{}").await, Answer::first(1));
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(stage.post("a", "{}").await, Answer::replay(1));
 }
 
 #[tokio::test(start_paused = true)]
