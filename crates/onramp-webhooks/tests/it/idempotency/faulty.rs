@@ -17,6 +17,8 @@ use super::stage::{Answer, Stage};
 pub(super) struct Faulty {
     store: Arc<MemoryIdempotencyStore>,
     renews: bool,
+    tells: bool,
+    prunes: AtomicU32,
     claims_that_hang: AtomicU32,
     claims_that_fail: AtomicU32,
     renewals_that_hang: AtomicU32,
@@ -31,6 +33,8 @@ impl Faulty {
         Self {
             store,
             renews: true,
+            tells: true,
+            prunes: AtomicU32::new(0),
             claims_that_hang: AtomicU32::new(0),
             claims_that_fail: AtomicU32::new(0),
             renewals_that_hang: AtomicU32::new(0),
@@ -43,6 +47,16 @@ impl Faulty {
 
     pub(super) fn without_renewal(self) -> Self {
         Self { renews: false, ..self }
+    }
+
+    /// As if another process wrote.
+    pub(super) fn without_a_word(self) -> Self {
+        Self { tells: false, ..self }
+    }
+
+    /// Says so often that more is left to prune.
+    pub(super) fn pruning(self, rounds: u32) -> Self {
+        Self { prunes: rounds.into(), ..self }
     }
 }
 
@@ -89,11 +103,14 @@ impl IdempotencyStore for Faulty {
     }
 
     async fn changed(&self) {
+        if !self.tells {
+            std::future::pending::<()>().await;
+        }
         self.store.changed().await;
     }
 
     async fn prune(&self, now: Timestamp) -> Result<u64, StoreError> {
-        self.store.prune(now).await
+        if one_of(&self.prunes) { Ok(1) } else { self.store.prune(now).await }
     }
 }
 

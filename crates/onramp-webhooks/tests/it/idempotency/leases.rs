@@ -113,7 +113,7 @@ async fn who_lost_the_lease_keeps_nothing_and_releases_nothing() {
 #[tokio::test]
 async fn what_has_expired_is_removed_beside_the_requests() {
     let store = Arc::new(MemoryIdempotencyStore::new());
-    let stage = Stage::on(Faulty::over(Arc::clone(&store)));
+    let stage = Stage::on(Faulty::over(Arc::clone(&store)).pruning(3));
     for key in ["a", "b", "c"] {
         stage.post(key, "{}").await;
     }

@@ -8,6 +8,7 @@ use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore};
 use onramp_webhooks::{Provider, Request};
 use tokio::sync::{Barrier, Notify};
 
+use super::faulty::Faulty;
 use super::stage::{Answer, Stage, keyed, spawn};
 
 /// Starts a request whose route has begun and ends with `status` when it is told to.
@@ -53,6 +54,21 @@ async fn a_copy_waits_no_longer_than_it_may() {
     assert_eq!(begun.elapsed(), Duration::from_secs(2));
     end.notify_one();
     assert_eq!(first.await.unwrap(), Answer::first(1));
+}
+
+/// Nobody tells what another process has written.
+#[tokio::test(start_paused = true)]
+async fn a_copy_looks_by_itself_when_nobody_tells() {
+    let stage = Stage::new(Idempotency::by_header(Faulty::over(Arc::default()).without_a_word()));
+    let (first, end) = held(&stage, "a", 201).await;
+    let copy = spawn({
+        let stage = stage.clone();
+        async move { stage.post("a", "{}").await }
+    });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    end.notify_one();
+    assert_eq!(first.await.unwrap(), Answer::first(1));
+    assert_eq!(tokio::time::timeout(Duration::from_millis(200), copy).await.unwrap().unwrap(), Answer::replay(1));
 }
 
 #[tokio::test(start_paused = true)]
