@@ -18,6 +18,7 @@ pub(super) struct Faulty {
     store: Arc<MemoryIdempotencyStore>,
     renews: bool,
     tells: bool,
+    pauses: bool,
     prunes: AtomicU32,
     claims_that_hang: AtomicU32,
     claims_that_fail: AtomicU32,
@@ -34,6 +35,7 @@ impl Faulty {
             store,
             renews: true,
             tells: true,
+            pauses: false,
             prunes: AtomicU32::new(0),
             claims_that_hang: AtomicU32::new(0),
             claims_that_fail: AtomicU32::new(0),
@@ -52,6 +54,17 @@ impl Faulty {
     /// As if another process wrote.
     pub(super) fn without_a_word(self) -> Self {
         Self { tells: false, ..self }
+    }
+
+    /// Lets others go first before and after every step.
+    pub(super) fn with_pauses(self) -> Self {
+        Self { pauses: true, ..self }
+    }
+
+    async fn pause(&self) {
+        if self.pauses {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Says so often that more is left to prune.
@@ -82,7 +95,9 @@ impl IdempotencyStore for Faulty {
         if one_of(&self.claims_that_fail) {
             return away();
         }
+        self.pause().await;
         let found = self.store.claim(now, claim, body, until).await;
+        self.pause().await;
         hang(&self.claims_that_hang).await;
         found
     }
@@ -94,12 +109,24 @@ impl IdempotencyStore for Faulty {
 
     async fn complete(&self, claim: Claim, reply: Bytes, expires_at: Timestamp) -> Result<bool, StoreError> {
         hang(&self.completions_that_hang).await;
-        if one_of(&self.completions_that_fail) { away() } else { self.store.complete(claim, reply, expires_at).await }
+        if one_of(&self.completions_that_fail) {
+            return away();
+        }
+        self.pause().await;
+        let completed = self.store.complete(claim, reply, expires_at).await;
+        self.pause().await;
+        completed
     }
 
     async fn release(&self, claim: Claim) -> Result<bool, StoreError> {
         hang(&self.releases_that_hang).await;
-        if one_of(&self.releases_that_fail) { away() } else { self.store.release(claim).await }
+        if one_of(&self.releases_that_fail) {
+            return away();
+        }
+        self.pause().await;
+        let released = self.store.release(claim).await;
+        self.pause().await;
+        released
     }
 
     async fn changed(&self) {

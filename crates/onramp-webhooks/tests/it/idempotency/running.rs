@@ -1,6 +1,8 @@
 //! Requests that come while the first one runs.
 
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -106,6 +108,36 @@ async fn a_client_that_goes_away_releases_the_key() {
     first.abort();
     assert!(first.await.unwrap_err().is_cancelled());
     assert_eq!(stage.post("a", "{}").await, Answer::first(2));
+}
+
+/// The next request with the key runs, or gets the reply; it never finds the key held by nobody.
+#[tokio::test(start_paused = true)]
+async fn a_client_may_go_away_at_any_moment() {
+    for (status, moments) in [(201, 12), (500, 12)] {
+        let mut ended = false;
+        for moment in 1..=moments {
+            let stage = Stage::new(Idempotency::by_header(Faulty::over(Arc::default()).with_pauses()));
+            let headers = keyed("a");
+            let request = Request::new("POST", "/orders", None, &headers);
+            let mut sent = Box::pin(stage.send_to(&request, "{}", async |run| {
+                tokio::task::yield_now().await;
+                (status, Bytes::from(format!("run {run}")))
+            }));
+            ended = false;
+            for _ in 0..moment {
+                ended = poll_fn(|cx| Poll::Ready(sent.as_mut().poll(cx).is_ready())).await;
+                if ended {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            drop(sent);
+            let begun = tokio::time::Instant::now();
+            assert_eq!(stage.post("a", "{}").await.status, 201, "dropped at the moment {moment}");
+            assert_eq!(begun.elapsed(), Duration::ZERO);
+        }
+        assert!(ended, "the last moment is behind the end");
+    }
 }
 
 #[tokio::test(start_paused = true)]
