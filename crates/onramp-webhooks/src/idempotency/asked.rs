@@ -15,7 +15,7 @@ use super::kept::KeptReply;
 use super::running::in_time;
 use super::{By, Claim, Found, IdempotencyKey, Running, Shared, key};
 use crate::body::{self, Taken};
-use crate::event::Event;
+use crate::event::{Acknowledgement, Event};
 use crate::fingerprint::Fingerprint;
 use crate::receiver::LONGEST_ACK_DEADLINE;
 use crate::reply::{Outcome, Reply};
@@ -153,7 +153,14 @@ impl Asked {
                 return replayed(claim.key, reply).map(Claimed::Answer);
             }
             if Instant::now() >= deadline {
-                tracing::warn!(key = %claim.key, "a request whose first copy still runs; not handled");
+                match self.shared.by.acknowledgement() {
+                    Acknowledgement::Always => {
+                        tracing::error!(key = %claim.key, "an event whose first copy still runs was acknowledged; it is gone if that fails");
+                    }
+                    Acknowledgement::Readable => {
+                        tracing::warn!(key = %claim.key, "a request whose first copy still runs; not handled");
+                    }
+                }
                 return Err(Outcome::StillRunning);
             }
             // Listens before it looks, so that nothing ends unheard in between.

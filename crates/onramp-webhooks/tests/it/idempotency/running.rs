@@ -2,12 +2,13 @@
 
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore};
-use onramp_webhooks::{Provider, Request};
+use onramp_webhooks::{Headers, Provider, Request};
 use tokio::sync::{Barrier, Notify};
 
 use super::faulty::Faulty;
@@ -154,6 +155,53 @@ async fn wert_is_told_200_after_the_wait() {
     });
     assert_eq!(first.await.status, 201);
     assert_eq!(stage.runs(), 1);
+}
+
+/// Wert does not send again what was answered with 200: when the first fails now, its event is gone.
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_is_given_up_with_200_is_an_error_in_the_log() {
+    let none: [(&str, &str); 0] = [];
+    let event = r#"{"type":"login","click_id":"1"}"#;
+    for (stage, headers, status, errors) in
+        [(Stage::by_event(Provider::Wert), &none as &dyn Headers, 200, 1), (Stage::by_header(), &keyed("a"), 409, 0)]
+    {
+        let request = Request::new("POST", "/orders", None, headers);
+        let first = stage.send_to(&request, event, async |_| {
+            let log = Errors::default();
+            let listening = tracing::subscriber::set_default(log.clone());
+            assert_eq!(stage.send(&request, event).await.status, status);
+            drop(listening);
+            assert_eq!(log.0.load(Ordering::Relaxed), errors);
+            (500, Bytes::new())
+        });
+        assert_eq!(first.await.status, 500);
+    }
+}
+
+/// Counts the errors in the log.
+#[derive(Clone, Default)]
+struct Errors(Arc<AtomicU32>);
+
+impl tracing::Subscriber for Errors {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::ERROR
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
