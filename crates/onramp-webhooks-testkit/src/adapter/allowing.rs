@@ -2,7 +2,7 @@
 
 use onramp_webhooks::client_ip::ClientIp;
 
-use super::stage::{Ground, Stage};
+use super::stage::{Ground, Stage, request};
 
 async fn guarded(stage: &Stage, method: &str) -> u16 {
     stage.send(method, "/guarded", &[], "").await.status
@@ -28,6 +28,21 @@ pub(super) async fn who_is_not_is_denied(ground: &Ground) {
     }
     assert_eq!(stage.send("HEAD", "/guarded", &[], "").await.status, 403);
     assert_eq!(stage.send("GET", "/elsewhere", &[], "").await.status, 200);
+}
+
+/// Whether a framework finds the route behind it or not.
+pub(super) async fn no_spelling_of_the_address_gets_past_the_list(ground: &Ground) {
+    let stage = ground.stage().await;
+    stage.site.gate().replace("192.0.2.1".parse().expect("a list"), ClientIp::peer_only());
+    stage.send("GET", "http://site/guarded", &[], "").await.assert_problem(403);
+    stage.send("GET", "/guarded?/elsewhere", &[], "").await.assert_problem(403);
+    for address in ["/guarded/", "//guarded", "/%67uarded", "/guarded%2F", "/./guarded", "/elsewhere/../guarded", "/GUARDED", "*"]
+    {
+        for method in ["GET", "POST", "OPTIONS"] {
+            let answer = stage.connect_unheard_and_send(&request(method, address, &[], b"")).await;
+            assert!(answer.status >= 400 && answer.text() != stage.site.guarded(), "{method} {address}: {answer:?}");
+        }
+    }
 }
 
 pub(super) async fn a_list_is_replaced_while_requests_come_in(ground: &Ground) {

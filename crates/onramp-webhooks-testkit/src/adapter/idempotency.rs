@@ -103,6 +103,18 @@ pub(super) async fn routes_never_share_a_key(ground: &Ground) {
     }
 }
 
+/// A proxy may send the whole address, and an empty query says nothing.
+pub(super) async fn the_form_of_the_address_does_not_matter(ground: &Ground) {
+    let stage = ground.stage().await;
+    assert_first(&stage.once(ORDERS, "a", "{}").await, 1);
+    for address in ["http://site/once/orders", "http://ada@other:1/once/orders?", "/once/orders?"] {
+        assert_replay(&stage.once(address, "a", "{}").await, 1);
+    }
+    stage.once("http://site/once/orders?dry", "a", "{}").await.assert_problem(422);
+    assert_first(&stage.once("http://site/once/refunds?a=%20", "a", "{}").await, 2);
+    assert_replay(&stage.once("/once/refunds?a=%20", "a", "{}").await, 2);
+}
+
 pub(super) async fn users_never_share_a_key(ground: &Ground) {
     let stage = ground.stage().await;
     let user = |token| [("idempotency-key", "a"), ("authorization", token)];

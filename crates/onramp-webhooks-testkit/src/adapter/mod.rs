@@ -90,6 +90,7 @@ suite! {
     allowing {
         who_is_on_the_list_is_let_in,
         who_is_not_is_denied,
+        no_spelling_of_the_address_gets_past_the_list,
         a_list_is_replaced_while_requests_come_in,
     }
     extracting {
@@ -110,6 +111,7 @@ suite! {
         a_key_is_needed_and_has_to_be_one,
         other_methods_pass_untouched,
         routes_never_share_a_key,
+        the_form_of_the_address_does_not_matter,
         users_never_share_a_key,
         a_copy_waits_for_the_first,
         a_copy_waits_no_longer_than_it_may,

@@ -9,17 +9,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_core::Stream;
 use sha2::{Digest, Sha256};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use super::kept::KeptReply;
+use super::running::in_time;
 use super::{By, Claim, Found, IdempotencyKey, Running, Shared, key};
 use crate::body::{self, Taken};
-use crate::event::Event;
+use crate::event::{Acknowledgement, Event};
 use crate::fingerprint::Fingerprint;
 use crate::receiver::LONGEST_ACK_DEADLINE;
 use crate::reply::{Outcome, Reply};
 use crate::request::Request;
-use crate::store_error::{StoreError, StoreErrorKind};
 use crate::telemetry;
 
 /// Between two looks at a key that another process may hold; this one tells by itself.
@@ -153,7 +153,14 @@ impl Asked {
                 return replayed(claim.key, reply).map(Claimed::Answer);
             }
             if Instant::now() >= deadline {
-                tracing::warn!(key = %claim.key, "a request whose first copy still runs; not handled");
+                match self.shared.by.acknowledgement() {
+                    Acknowledgement::Always => {
+                        tracing::error!(key = %claim.key, "an event whose first copy still runs was acknowledged; it is gone if that fails");
+                    }
+                    Acknowledgement::Readable => {
+                        tracing::warn!(key = %claim.key, "a request whose first copy still runs; not handled");
+                    }
+                }
                 return Err(Outcome::StillRunning);
             }
             // Listens before it looks, so that nothing ends unheard in between.
@@ -176,11 +183,8 @@ impl Asked {
         let looking = self.shared.store.claim(now, claim, fingerprint, now.after(self.shared.lease));
         // Dropped while it looks, it may have claimed; then the key must not be held until its lease ends.
         let claiming = Running::of_claim(&self.shared, claim, self.shared.keep);
-        let found = match timeout_at(begun + LONGEST_ACK_DEADLINE, looking).await {
-            Ok(found) => found,
-            Err(_) => Err(StoreError::new(StoreErrorKind::Unavailable, "claim an idempotency key")),
-        };
-        match found {
+        let left = (begun + LONGEST_ACK_DEADLINE).saturating_duration_since(Instant::now());
+        match in_time(left, "claim an idempotency key", looking).await {
             Ok(found) => {
                 claiming.forget();
                 Ok(found)

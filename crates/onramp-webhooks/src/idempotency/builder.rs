@@ -131,7 +131,11 @@ impl IdempotencyBuilder {
     /// `content-type`, `etag`, `last-modified`, `link`, `location` and `vary`.
     #[must_use]
     pub fn keep_header(mut self, name: impl Into<String>) -> Self {
-        self.kept_headers.push(name.into().to_ascii_lowercase());
+        let name = name.into().to_ascii_lowercase();
+        // Twice on the list, a header would be sent twice.
+        if !self.kept_headers.contains(&name) {
+            self.kept_headers.push(name);
+        }
         self
     }
 

@@ -13,13 +13,11 @@ use futures_core::Stream;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::kept::KeptReply;
-use super::{Claim, Running, Shared};
+use super::running::in_time;
+use super::{Claim, Running, STORE_TIME, Shared};
 use crate::body::{self, Whole};
 use crate::clock::Timestamp;
 use crate::request::Headers;
-
-/// How long a reply waits to be kept before its client gets it all the same.
-const STORE_TIME: Duration = Duration::from_secs(1);
 
 /// Between two tries to keep a reply.
 const TRY_AGAIN: Duration = Duration::from_millis(200);
@@ -82,7 +80,8 @@ impl Running {
                 return Finished::Untouched(body);
             }
             let reply = KeptReply { status, headers: kept, body: None };
-            match read(body, self.shared.reply_limit).await {
+            // A route that streams its reply is not over yet.
+            match self.watch(read(body, self.shared.reply_limit)).await {
                 Read::Whole(body) => {
                     self.keep(KeptReply { body: Some(body.clone()), ..reply }).await;
                     Finished::Whole(body)
@@ -129,7 +128,8 @@ impl Running {
 async fn keep(shared: &Shared, claim: Claim, reply: Bytes, expires_at: Timestamp) {
     let begun = Instant::now();
     loop {
-        match shared.store.complete(claim, reply.clone(), expires_at).await {
+        let completing = shared.store.complete(claim, reply.clone(), expires_at);
+        match in_time(shared.lease / 3, "keep a reply", completing).await {
             Ok(true) => return,
             Ok(false) => {
                 tracing::error!(key = %claim.key, "a request lost its idempotency key; its reply was not kept");

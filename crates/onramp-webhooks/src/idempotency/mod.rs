@@ -18,7 +18,7 @@
 //!
 //! A key is released when the route answers anything but success, panics, or is dropped because the client went away; the next
 //! request with it runs. So does one that comes after the process died, once its lease has ended: leases are renewed while the
-//! route runs, and a request that lost its lease cannot store its reply over that of the one that took over.
+//! route runs and its reply is read, and a request that lost its lease cannot store its reply over that of the one that took over.
 //!
 //! Two routes never share a key, because method and path are part of it ([`route`](IdempotencyBuilder::route) names a route
 //! instead), and by header neither do two users, because the `authorization` header is ([`user`](IdempotencyBuilder::user) tells
@@ -82,6 +82,9 @@ use crate::request::Request;
 
 /// Between two looks for what has expired.
 const PRUNING: Duration = Duration::from_secs(60);
+
+/// How long an answer waits for the store before its client gets it all the same.
+const STORE_TIME: Duration = Duration::from_secs(1);
 
 /// Has every request handled once. Cheap to clone; clones share their store. The [module's documentation](self) has the rules.
 #[derive(Clone)]

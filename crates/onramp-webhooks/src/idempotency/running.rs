@@ -5,8 +5,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Claim, Shared};
-use crate::store_error::StoreError;
+use tokio::time::timeout;
+
+use super::{Claim, STORE_TIME, Shared};
+use crate::store_error::{StoreError, StoreErrorKind};
 
 /// A request that runs and holds its key. Dropped before it is [finished](Self::finish), because the route panicked or the client
 /// went away, it releases the key.
@@ -46,7 +48,9 @@ impl Running {
         loop {
             let clock = &self.shared.clock;
             clock.sleep_until(clock.now().after(self.shared.lease / 3)).await;
-            match self.shared.store.renew(claim, clock.now().after(self.shared.lease)).await {
+            let renewing = self.shared.store.renew(claim, clock.now().after(self.shared.lease));
+            // One that hangs leaves time for another before the lease ends.
+            match in_time(self.shared.lease / 6, "renew an idempotency key", renewing).await {
                 Ok(true) => {}
                 Ok(false) => {
                     tracing::error!(key = %claim.key, "a request lost its idempotency key while it ran; another may run, too");
@@ -57,11 +61,12 @@ impl Running {
         }
     }
 
-    /// Gives the key up.
+    /// Gives the key up; after a while, beside the caller.
     pub(super) async fn release(mut self) {
-        // Once it has begun, the drop need not do it again; until then, it must.
-        if let Some(claim) = self.claim {
-            told(claim, self.shared.store.release(claim).await);
+        let Some(claim) = self.claim else { return };
+        // Once it has ended, the drop need not do it again; until then, and when the store does not answer, it must.
+        if let Ok(released) = timeout(STORE_TIME, self.shared.store.release(claim)).await {
+            told(claim, released);
             self.claim = None;
         }
     }
@@ -70,6 +75,15 @@ impl Running {
     pub(super) fn forget(mut self) {
         self.claim = None;
     }
+}
+
+/// A call that does not return in time counts as one of a store that is away, and may have happened; it can be made again.
+pub(super) async fn in_time<T>(
+    time: Duration,
+    what: &'static str,
+    call: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    timeout(time, call).await.unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Unavailable, what)))
 }
 
 fn told(claim: Claim, released: Result<bool, StoreError>) {

@@ -17,9 +17,15 @@ use super::stage::{Answer, Stage};
 pub(super) struct Faulty {
     store: Arc<MemoryIdempotencyStore>,
     renews: bool,
+    tells: bool,
+    pauses: bool,
+    prunes: AtomicU32,
     claims_that_hang: AtomicU32,
     claims_that_fail: AtomicU32,
+    renewals_that_hang: AtomicU32,
+    completions_that_hang: AtomicU32,
     completions_that_fail: AtomicU32,
+    releases_that_hang: AtomicU32,
     releases_that_fail: AtomicU32,
 }
 
@@ -28,15 +34,49 @@ impl Faulty {
         Self {
             store,
             renews: true,
+            tells: true,
+            pauses: false,
+            prunes: AtomicU32::new(0),
             claims_that_hang: AtomicU32::new(0),
             claims_that_fail: AtomicU32::new(0),
+            renewals_that_hang: AtomicU32::new(0),
+            completions_that_hang: AtomicU32::new(0),
             completions_that_fail: AtomicU32::new(0),
+            releases_that_hang: AtomicU32::new(0),
             releases_that_fail: AtomicU32::new(0),
         }
     }
 
     pub(super) fn without_renewal(self) -> Self {
         Self { renews: false, ..self }
+    }
+
+    /// As if another process wrote.
+    pub(super) fn without_a_word(self) -> Self {
+        Self { tells: false, ..self }
+    }
+
+    /// Lets others go first before and after every step.
+    pub(super) fn with_pauses(self) -> Self {
+        Self { pauses: true, ..self }
+    }
+
+    async fn pause(&self) {
+        if self.pauses {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Says so often that more is left to prune.
+    pub(super) fn pruning(self, rounds: u32) -> Self {
+        Self { prunes: rounds.into(), ..self }
+    }
+}
+
+/// Never returns while there is one left.
+async fn hang(left: &AtomicU32) {
+    if one_of(left) {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -55,31 +95,49 @@ impl IdempotencyStore for Faulty {
         if one_of(&self.claims_that_fail) {
             return away();
         }
+        self.pause().await;
         let found = self.store.claim(now, claim, body, until).await;
-        if one_of(&self.claims_that_hang) {
-            std::future::pending::<()>().await;
-        }
+        self.pause().await;
+        hang(&self.claims_that_hang).await;
         found
     }
 
     async fn renew(&self, claim: Claim, until: Timestamp) -> Result<bool, StoreError> {
+        hang(&self.renewals_that_hang).await;
         if self.renews { self.store.renew(claim, until).await } else { away() }
     }
 
     async fn complete(&self, claim: Claim, reply: Bytes, expires_at: Timestamp) -> Result<bool, StoreError> {
-        if one_of(&self.completions_that_fail) { away() } else { self.store.complete(claim, reply, expires_at).await }
+        hang(&self.completions_that_hang).await;
+        if one_of(&self.completions_that_fail) {
+            return away();
+        }
+        self.pause().await;
+        let completed = self.store.complete(claim, reply, expires_at).await;
+        self.pause().await;
+        completed
     }
 
     async fn release(&self, claim: Claim) -> Result<bool, StoreError> {
-        if one_of(&self.releases_that_fail) { away() } else { self.store.release(claim).await }
+        hang(&self.releases_that_hang).await;
+        if one_of(&self.releases_that_fail) {
+            return away();
+        }
+        self.pause().await;
+        let released = self.store.release(claim).await;
+        self.pause().await;
+        released
     }
 
     async fn changed(&self) {
+        if !self.tells {
+            std::future::pending::<()>().await;
+        }
         self.store.changed().await;
     }
 
     async fn prune(&self, now: Timestamp) -> Result<u64, StoreError> {
-        self.store.prune(now).await
+        if one_of(&self.prunes) { Ok(1) } else { self.store.prune(now).await }
     }
 }
 
@@ -122,6 +180,43 @@ async fn a_client_does_not_wait_for_a_store_that_stays_away() {
     assert_eq!(begun.elapsed(), Duration::from_secs(1));
     assert_eq!(stage.post("a", "{}").await.status, 409);
     tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(stage.post("a", "{}").await, Answer::replay(1));
+}
+
+/// What the client is told does not depend on it.
+#[tokio::test(start_paused = true)]
+async fn a_client_does_not_wait_for_a_release_that_hangs() {
+    let stage = Stage::on(Faulty { releases_that_hang: 1.into(), ..faulty() });
+    let headers = super::stage::keyed("a");
+    let request = onramp_webhooks::Request::new("POST", "/orders", None, &headers);
+    let begun = tokio::time::Instant::now();
+    let answer = stage.send_to(&request, "{}", async |_| (422, Bytes::from_static(b"no such coin")));
+    assert_eq!(tokio::time::timeout(Duration::from_secs(60), answer).await.unwrap().status, 422);
+    assert_eq!(begun.elapsed(), Duration::from_secs(1));
+}
+
+/// A call that is lost on its way is made again before the lease ends.
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_hangs_does_not_lose_the_lease() {
+    let stage = Stage::on(Faulty { renewals_that_hang: 1.into(), ..faulty() });
+    let headers = super::stage::keyed("a");
+    let request = onramp_webhooks::Request::new("POST", "/orders", None, &headers);
+    let answer = stage.send_to(&request, "{}", async |run| {
+        for _ in 0..60 {
+            stage.clock.advance(Duration::from_secs(1));
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert_eq!(stage.post("a", "{}").await.status, 409);
+        }
+        (201, Bytes::from(format!("run {run}")))
+    });
+    assert_eq!(answer.await, Answer::first(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_is_kept_although_a_call_hangs() {
+    let stage = Stage::on(Faulty { completions_that_hang: 1.into(), ..faulty() });
+    assert_eq!(stage.post("a", "{}").await, Answer::first(1));
+    tokio::time::sleep(Duration::from_secs(30)).await;
     assert_eq!(stage.post("a", "{}").await, Answer::replay(1));
 }
 

@@ -1,10 +1,13 @@
 //! Which requests are the same.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore};
 use onramp_webhooks::{Provider, Request};
 use onramp_webhooks_testkit::events::{self, WertOrder};
 
+use super::faulty::Faulty;
 use super::stage::{Answer, Stage, keyed};
 
 const NONE: [(&str, &str); 0] = [];
@@ -84,6 +87,25 @@ async fn another_query_is_other_content() {
 }
 
 #[tokio::test]
+async fn an_empty_query_is_none() {
+    let stage = Stage::by_header();
+    let lines = keyed("a");
+    let request = |query| Request::new("POST", "/orders", None, &lines).with_query(query);
+    assert_eq!(stage.send(&request(None), "{}").await, Answer::first(1));
+    assert_eq!(stage.send(&request(Some("")), "{}").await, Answer::replay(1));
+}
+
+#[tokio::test]
+async fn two_providers_never_share_a_key() {
+    let store = Arc::new(MemoryIdempotencyStore::new());
+    let of = |provider| Stage::new(Idempotency::by_event(Faulty::over(Arc::clone(&store)), provider).route("events"));
+    let request = Request::new("POST", "/", None, &NONE);
+    for provider in Provider::ALL {
+        assert_eq!(of(*provider).send(&request, "unreadable").await, Answer::first(1), "{provider:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_route_with_a_name_keeps_its_keys_when_its_path_changes() {
     let event = r#"{"type":"login","click_id":"1"}"#;
     let named = |name: &str| Idempotency::by_event(MemoryIdempotencyStore::new(), Provider::Wert).route(name);
@@ -103,6 +125,11 @@ async fn two_users_never_share_a_key() {
     };
     assert_eq!(runs(&stage, all()).await, 3);
     assert_eq!(runs(&stage, all()).await, 0);
+    let line = |value| ("authorization", value);
+    let twice = [("idempotency-key", "a"), line("Bearer ada"), line("Bearer bob")];
+    let joined = [("idempotency-key", "a"), line("Bearer adaBearer bob")];
+    let requests = || [Request::new("POST", "/", None, &twice), Request::new("POST", "/", None, &joined)];
+    assert_eq!((runs(&stage, requests()).await, runs(&stage, requests()).await), (2, 0), "every line counts");
 }
 
 #[tokio::test]
@@ -115,6 +142,7 @@ async fn users_can_be_told_apart_in_another_way() {
     let nobody = [("idempotency-key", "a"), ("authorization", "Bearer 2")];
     assert_eq!(runs(&stage, [Request::new("POST", "/", None, &first), Request::new("POST", "/", None, &renewed)]).await, 1);
     assert_eq!(runs(&stage, [Request::new("POST", "/", None, &other), Request::new("POST", "/", None, &nobody)]).await, 2);
+    assert_eq!(runs(&stage, [Request::new("POST", "/", None, &with("Bearer 2", ""))]).await, 1, "an empty name is not nobody");
 }
 
 /// What each event is known by, as in an inbox.

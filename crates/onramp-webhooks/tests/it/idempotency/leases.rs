@@ -1,11 +1,16 @@
 //! Leases: how long a key outlives a process that died, and who may keep a reply.
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_core::Stream;
 use onramp_webhooks::Request;
-use onramp_webhooks::idempotency::{Begun, Idempotency, IdempotencyStore, MemoryIdempotencyStore};
+use onramp_webhooks::idempotency::{Begun, Finished, Idempotency, IdempotencyStore, MemoryIdempotencyStore};
+use tokio::sync::mpsc;
 
 use super::faulty::Faulty;
 use super::stage::{Answer, Stage, keyed};
@@ -48,6 +53,43 @@ async fn a_lease_lasts_as_long_as_its_request_runs() {
     assert_eq!(stage.post("a", "{}").await, Answer::replay(1));
 }
 
+/// Chunks of a body that come when they are sent.
+struct Slow(mpsc::UnboundedReceiver<Bytes>);
+
+impl Stream for Slow {
+    type Item = Result<Bytes, Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_recv(cx).map(|chunk| chunk.map(Ok))
+    }
+}
+
+/// A route that streams its reply still works while it does.
+#[tokio::test]
+async fn a_lease_lasts_as_long_as_its_reply_is_read() {
+    let stage = Stage::new(Idempotency::by_header(MemoryIdempotencyStore::new()).wait(Duration::ZERO));
+    let headers = keyed("a");
+    let request = Request::new("POST", "/orders", None, &headers);
+    let Begun::Run(_, running) = stage.idempotency.ask(&request).unwrap().begin_whole(Bytes::from_static(b"{}")).await else {
+        panic!("it is new")
+    };
+    let (chunks, body) = mpsc::unbounded_channel();
+    let streams = async {
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+            stage.clock.advance(Duration::from_secs(10));
+            tokio::task::yield_now().await;
+            assert_eq!(stage.post("a", "{}").await.status, 409);
+        }
+        chunks.send(Bytes::from_static(b"streamed")).unwrap();
+        drop(chunks);
+    };
+    let none: [(&str, &str); 0] = [];
+    let (finished, ()) = tokio::join!(running.finish(201, &none, Slow(body)), streams);
+    assert!(matches!(finished, Finished::Whole(body) if body == "streamed"));
+    assert_eq!(stage.post("a", "{}").await.body, "streamed");
+}
+
 /// A request that stalls past its lease ends after the one that took over, and its reply is not kept over the other's.
 #[tokio::test]
 async fn who_lost_the_lease_keeps_nothing_and_releases_nothing() {
@@ -71,7 +113,7 @@ async fn who_lost_the_lease_keeps_nothing_and_releases_nothing() {
 #[tokio::test]
 async fn what_has_expired_is_removed_beside_the_requests() {
     let store = Arc::new(MemoryIdempotencyStore::new());
-    let stage = Stage::on(Faulty::over(Arc::clone(&store)));
+    let stage = Stage::on(Faulty::over(Arc::clone(&store)).pruning(3));
     for key in ["a", "b", "c"] {
         stage.post(key, "{}").await;
     }

@@ -1,8 +1,12 @@
 //! What is kept of a reply, and who gets it.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures_core::Stream;
 use onramp_webhooks::idempotency::{Begun, Finished, Idempotency, MemoryIdempotencyStore};
 use onramp_webhooks::{Provider, Request};
 use onramp_webhooks_testkit::events::WertOrder;
@@ -53,7 +57,8 @@ async fn replayed_headers<const N: usize>(idempotency: Idempotency, headers: [(&
 
 #[tokio::test]
 async fn headers_that_mean_the_same_again_are_kept() {
-    let idempotency = Idempotency::by_header(MemoryIdempotencyStore::new()).keep_header("X-Order").build().unwrap();
+    let idempotency =
+        Idempotency::by_header(MemoryIdempotencyStore::new()).keep_header("X-Order").keep_header("Location").build().unwrap();
     let sent = [
         ("content-type", "text/plain"),
         ("Location", "/orders/1"),
@@ -100,6 +105,42 @@ async fn other_content_under_a_used_key_is_refused_and_the_first_stands() {
     assert_eq!(stage.post("a", r#"{"amount":2,"to":"ada"}"#).await.status, 422);
     assert_eq!(stage.post("a", r#"{ "to": "ada", "amount": 1 }"#).await, Answer::replay(1), "it says the same");
     assert_eq!(stage.runs(), 1);
+}
+
+/// Only what is JSON as a whole is compared as JSON.
+#[tokio::test]
+async fn what_is_almost_json_is_compared_to_the_byte() {
+    let stage = Stage::by_header();
+    assert_eq!(stage.post("a", "{\"a\":1}\n{\"pay\":1}").await, Answer::first(1));
+    assert_eq!(stage.post("a", "{\"a\":1}\n{\"pay\":2}").await.status, 422);
+}
+
+/// The client got no whole reply, and nobody else may take the half for one.
+#[tokio::test]
+async fn a_reply_that_breaks_off_is_passed_on_and_not_kept() {
+    let stage = Stage::by_header();
+    let headers = keyed("a");
+    let request = Request::new("POST", "/orders", None, &headers);
+    let Begun::Run(_, running) = stage.idempotency.ask(&request).unwrap().begin_whole(Bytes::from_static(b"{}")).await else {
+        panic!("it is new")
+    };
+    let breaks = Breaks([Err("gone"), Ok(Bytes::from_static(b"half"))].into());
+    let Finished::Rejoined(body) = running.finish(200, &headers, breaks).await else { panic!("it broke off") };
+    let mut body = pin!(body);
+    let mut next = async || poll_fn(|cx| body.as_mut().poll_next(cx)).await;
+    assert_eq!((next().await, next().await), (Some(Ok(Bytes::from_static(b"half"))), Some(Err("gone"))));
+    assert_eq!(stage.post("a", "{}").await, Answer::first(1));
+}
+
+/// Chunks, the last first.
+struct Breaks(Vec<Result<Bytes, &'static str>>);
+
+impl Stream for Breaks {
+    type Item = Result<Bytes, &'static str>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.0.pop())
+    }
 }
 
 #[tokio::test]

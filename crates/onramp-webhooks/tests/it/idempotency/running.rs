@@ -1,13 +1,17 @@
 //! Requests that come while the first one runs.
 
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore};
-use onramp_webhooks::{Provider, Request};
+use onramp_webhooks::{Headers, Provider, Request};
 use tokio::sync::{Barrier, Notify};
 
+use super::faulty::Faulty;
 use super::stage::{Answer, Stage, keyed, spawn};
 
 /// Starts a request whose route has begun and ends with `status` when it is told to.
@@ -55,6 +59,21 @@ async fn a_copy_waits_no_longer_than_it_may() {
     assert_eq!(first.await.unwrap(), Answer::first(1));
 }
 
+/// Nobody tells what another process has written.
+#[tokio::test(start_paused = true)]
+async fn a_copy_looks_by_itself_when_nobody_tells() {
+    let stage = Stage::new(Idempotency::by_header(Faulty::over(Arc::default()).without_a_word()));
+    let (first, end) = held(&stage, "a", 201).await;
+    let copy = spawn({
+        let stage = stage.clone();
+        async move { stage.post("a", "{}").await }
+    });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    end.notify_one();
+    assert_eq!(first.await.unwrap(), Answer::first(1));
+    assert_eq!(tokio::time::timeout(Duration::from_millis(200), copy).await.unwrap().unwrap(), Answer::replay(1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_copy_runs_when_the_first_fails() {
     let stage = Stage::by_header();
@@ -92,6 +111,36 @@ async fn a_client_that_goes_away_releases_the_key() {
     assert_eq!(stage.post("a", "{}").await, Answer::first(2));
 }
 
+/// The next request with the key runs, or gets the reply; it never finds the key held by nobody.
+#[tokio::test(start_paused = true)]
+async fn a_client_may_go_away_at_any_moment() {
+    for (status, moments) in [(201, 12), (500, 12)] {
+        let mut ended = false;
+        for moment in 1..=moments {
+            let stage = Stage::new(Idempotency::by_header(Faulty::over(Arc::default()).with_pauses()));
+            let headers = keyed("a");
+            let request = Request::new("POST", "/orders", None, &headers);
+            let mut sent = Box::pin(stage.send_to(&request, "{}", async |run| {
+                tokio::task::yield_now().await;
+                (status, Bytes::from(format!("run {run}")))
+            }));
+            ended = false;
+            for _ in 0..moment {
+                ended = poll_fn(|cx| Poll::Ready(sent.as_mut().poll(cx).is_ready())).await;
+                if ended {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            drop(sent);
+            let begun = tokio::time::Instant::now();
+            assert_eq!(stage.post("a", "{}").await.status, 201, "dropped at the moment {moment}");
+            assert_eq!(begun.elapsed(), Duration::ZERO);
+        }
+        assert!(ended, "the last moment is behind the end");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn wert_is_told_200_after_the_wait() {
     let stage = Stage::by_event(Provider::Wert);
@@ -106,6 +155,53 @@ async fn wert_is_told_200_after_the_wait() {
     });
     assert_eq!(first.await.status, 201);
     assert_eq!(stage.runs(), 1);
+}
+
+/// Wert does not send again what was answered with 200: when the first fails now, its event is gone.
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_is_given_up_with_200_is_an_error_in_the_log() {
+    let none: [(&str, &str); 0] = [];
+    let event = r#"{"type":"login","click_id":"1"}"#;
+    for (stage, headers, status, errors) in
+        [(Stage::by_event(Provider::Wert), &none as &dyn Headers, 200, 1), (Stage::by_header(), &keyed("a"), 409, 0)]
+    {
+        let request = Request::new("POST", "/orders", None, headers);
+        let first = stage.send_to(&request, event, async |_| {
+            let log = Errors::default();
+            let listening = tracing::subscriber::set_default(log.clone());
+            assert_eq!(stage.send(&request, event).await.status, status);
+            drop(listening);
+            assert_eq!(log.0.load(Ordering::Relaxed), errors);
+            (500, Bytes::new())
+        });
+        assert_eq!(first.await.status, 500);
+    }
+}
+
+/// Counts the errors in the log.
+#[derive(Clone, Default)]
+struct Errors(Arc<AtomicU32>);
+
+impl tracing::Subscriber for Errors {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::ERROR
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
