@@ -72,12 +72,15 @@ pub(crate) fn run(scale: Scale, peers: bool) -> anyhow::Result<()> {
 #[derive(Default)]
 struct Cell {
     ratios: Vec<f64>,
+    /// Microseconds of a processor that the server takes for a request.
+    work: Vec<f64>,
     micros: Option<Histogram<u64>>,
 }
 
 impl Cell {
-    fn add(&mut self, found: Found, bare: f64) -> anyhow::Result<()> {
+    fn add(&mut self, (found, work): (Found, f64), bare: f64) -> anyhow::Result<()> {
         self.ratios.push(found.rate / bare);
+        self.work.push(work);
         match &mut self.micros {
             Some(micros) => micros.add(found.micros)?,
             None => self.micros = Some(found.micros),
@@ -100,7 +103,8 @@ impl<'a> Stand<'a> {
         Ok(Some(Self { row, server, cookies, next: AtomicU64::new(0) }))
     }
 
-    fn load(&self, time: Duration) -> anyhow::Result<Found> {
+    /// What the load found, and the microseconds that the server took for a request.
+    fn load(&self, time: Duration) -> anyhow::Result<(Found, f64)> {
         let write = |n: u64, request: &mut Vec<u8>| {
             let n = if self.row.keys == Keys::Again { n % rows::REPEATED } else { n };
             let id = body::id(Ids::Ordered, n);
@@ -108,7 +112,13 @@ impl<'a> Stand<'a> {
             let lines = ["idempotency-key: \"", &id, "\"\r\ncookie: ", cookie.map_or("", String::as_str), "\r\n"];
             post(&id, &lines, request);
         };
-        load(self.server.address, CONNECTIONS, Requests { next: &self.next, write: &write, marks: rows::marks }, time)
+        let so_far = || (self.server.processor(), self.next.load(Ordering::Relaxed));
+        let requests = Requests { next: &self.next, write: &write, marks: rows::marks };
+        let (spent, sent) = so_far();
+        let found = load(self.server.address, CONNECTIONS, requests, time)?;
+        let (spent_then, sent_then) = so_far();
+        let spent = spent.zip(spent_then).map_or(f64::NAN, |(before, after)| (after - before).as_secs_f64() * 1e6);
+        Ok((found, spent / (sent_then - sent) as f64))
     }
 }
 
@@ -127,18 +137,18 @@ fn measure(framework: Framework, rows: &[Row], slice: Duration, slices: usize) -
         for (stand, cell) in stands.iter().zip(&mut cells).skip(1) {
             let Some(stand) = stand else { continue };
             let found = stand.load(slice)?;
-            let marked = found.marked;
+            let marked = found.0.marked;
             ensure!(
                 stand.row.is_as_meant(framework, marked),
                 "{} in {framework:?}: {marked:.3} of the answers marked",
                 stand.row.name
             );
             let after = bare.load(slice)?;
-            cell.add(found, f64::midpoint(before.rate, after.rate))?;
+            cell.add(found, f64::midpoint(before.0.rate, after.0.rate))?;
             before = after;
         }
         if let Some(cell) = cells.first_mut() {
-            let rate = before.rate;
+            let rate = before.0.rate;
             cell.add(before, rate)?;
         }
     }
@@ -151,14 +161,20 @@ fn report(rows: &[Row], slices: usize, columns: &[Vec<Cell>]) {
         std::iter::once(row.name.to_owned()).chain(cells).collect()
     });
     print(
-        &format!("(e) To the framework's bare handler, {CONNECTIONS} connections, medians of {slices}; p50 / p99 in ms"),
-        &["", "axum", "", "actix", "", "warp", ""],
+        &format!(
+            "(e) To the framework's bare handler, {CONNECTIONS} connections, medians of {slices}; the server's µs of a processor a request; p50 / p99 in ms"
+        ),
+        &["", "axum", "", "", "actix", "", "", "warp", "", ""],
         table.collect(),
     );
 }
 
-fn figures(cell: &Cell) -> [String; 2] {
+fn figures(cell: &Cell) -> [String; 3] {
     let Some(micros) = &cell.micros else { return Default::default() };
     let millis = |quantile| micros.value_at_quantile(quantile) as f64 / 1000.0;
-    [format!("{:.3}", median(cell.ratios.clone())), format!("{:.2} / {:.2}", millis(0.5), millis(0.99))]
+    [
+        format!("{:.3}", median(cell.ratios.clone())),
+        format!("{:.1}", median(cell.work.clone())),
+        format!("{:.2} / {:.2}", millis(0.5), millis(0.99)),
+    ]
 }
