@@ -12,15 +12,24 @@ pub(crate) enum Ids {
 const HEAD: &str = r#"{"type":"order_complete","click_id":"6380534230062343906","order":{"id":""#;
 const TAIL: &str = r#"","base":"BTC","base_amount":"0.00123456","quote":"USD","quote_amount":"120.50","address":"bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq","transaction_id":"5c9b1f7d3e2a4860b1d9f0c3a7e65482d1b0f9e8c7a6b5d4e3f2a1b0c9d8e7f6"}}"#;
 
-/// The length of a body, with an id of 26 characters in it.
-pub(crate) const LENGTH: usize = HEAD.len() + 26 + TAIL.len();
+/// The length of an id.
+pub(crate) const ID: usize = 26;
 
-/// Where the id stands in the body.
-pub(crate) const ID_AT: usize = HEAD.len();
+/// The length of a body.
+pub(crate) const LENGTH: usize = HEAD.len() + ID + TAIL.len();
 
 /// The event of order `id`.
-pub(crate) fn order_complete(id: &str) -> String {
-    format!("{HEAD}{id}{TAIL}")
+pub(crate) fn order_complete(id: &str) -> Vec<u8> {
+    let mut body = Vec::with_capacity(LENGTH);
+    write_order_complete(id, &mut body);
+    body
+}
+
+/// Appends the event of order `id`.
+pub(crate) fn write_order_complete(id: &str, to: &mut Vec<u8>) {
+    to.extend_from_slice(HEAD.as_bytes());
+    to.extend_from_slice(id.as_bytes());
+    to.extend_from_slice(TAIL.as_bytes());
 }
 
 /// The id of order number `n`.

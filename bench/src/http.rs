@@ -2,51 +2,17 @@
 //!
 //! Server and load generator share the machine's cores, so a ratio says how much of what the machine can do is left.
 
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::sync::atomic::AtomicU64;
 
 use anyhow::Context;
 use clap::ValueEnum;
 
 use crate::Scale;
-use crate::body::Ids;
-use crate::load::{Found, load};
+use crate::body::{self, Ids};
+use crate::load::{Found, Requests, load, post};
+use crate::process::Server;
 use crate::report::{median, print, thousands};
 use crate::server::Kind;
-
-struct Server {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Server {
-    fn start(kind: Kind) -> anyhow::Result<Self> {
-        let name = kind.to_possible_value().context("a kind with a name")?;
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(["serve", name.get_name()])
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("start a server")?;
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().context("the server's output")?).read_line(&mut line)?;
-        Ok(Self { child, address: line.trim().parse().context("the server's address")? })
-    }
-
-    /// Its resident memory in MB, where the system tells.
-    fn megabytes(&self) -> Option<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS"))?;
-        Some(line.split_whitespace().nth(1)?.parse::<f64>().ok()? * 1.024 / 1000.0)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 const KINDS: [(Kind, Ids, &str); 5] = [
     (Kind::Bare, Ids::Ordered, "bare handler"),
@@ -63,8 +29,11 @@ pub(crate) fn run(scale: Scale) -> anyhow::Result<()> {
         let mut found: Vec<Vec<(Found, f64)>> = KINDS.iter().map(|_| Vec::new()).collect();
         for _ in 0..scale.rounds {
             for ((kind, ids, _), found) in KINDS.iter().zip(&mut found) {
-                let server = Server::start(*kind)?;
-                let loaded = load(server.address, connections, *ids, scale.time)?;
+                let name = kind.to_possible_value().context("a kind with a name")?;
+                let server = Server::start(&["serve", name.get_name()])?;
+                let write = |n, request: &mut Vec<u8>| post(&body::id(*ids, n), &[], request);
+                let requests = Requests { next: &AtomicU64::new(1), write: &write, marks: |_| false };
+                let loaded = load(server.address, connections, requests, scale.time)?;
                 found.push((loaded, server.megabytes().unwrap_or(f64::NAN)));
             }
         }

@@ -1,9 +1,11 @@
 //! Run with `cargo xtask bench`: what durability costs, as ratios from one run.
 
 mod body;
+mod frameworks;
 mod http;
 mod inbox;
 mod load;
+mod process;
 mod report;
 mod server;
 mod worker;
@@ -39,11 +41,25 @@ enum Command {
     Worker,
     /// (d) Nanoseconds and allocations of reading one event.
     Decode,
+    /// (e) What each part costs in each framework, beside a handler that only reads the body.
+    Frameworks {
+        /// Also measures `axum-idempotent` and `actix-idempotent`, which `cargo xtask bench` builds then.
+        #[arg(long)]
+        peers: bool,
+    },
     /// The server that the requests go to; prints its address.
     #[command(hide = true)]
     Serve {
         /// What to serve.
         kind: server::Kind,
+    },
+    /// The same for the part about frameworks.
+    #[command(hide = true)]
+    ServeIn {
+        /// Where to serve.
+        framework: frameworks::Framework,
+        /// What to serve.
+        what: frameworks::What,
     },
 }
 
@@ -67,12 +83,15 @@ fn main() -> anyhow::Result<()> {
         Some(Command::Inbox) => inbox::run(scale),
         Some(Command::Worker) => worker::run(scale),
         Some(Command::Decode) => decode(scale),
+        Some(Command::Frameworks { peers }) => frameworks::run(scale, peers),
         Some(Command::Serve { kind }) => server::serve(kind),
+        Some(Command::ServeIn { framework, what }) => frameworks::serve(framework, what),
         None => {
             http::run(scale)?;
             inbox::run(scale)?;
             worker::run(scale)?;
-            decode(scale)
+            decode(scale)?;
+            frameworks::run(scale, false)
         }
     }
 }

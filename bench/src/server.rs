@@ -33,6 +33,9 @@ pub(crate) enum Kind {
 /// The path that every server answers at.
 pub(crate) const PATH: &str = "/wert/secret";
 
+/// The end of [`PATH`].
+pub(crate) const SECRET: &str = "secret";
+
 /// Serves until the process is ended; prints the address first.
 pub(crate) fn serve(kind: Kind) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
@@ -50,7 +53,8 @@ pub(crate) fn serve(kind: Kind) -> anyhow::Result<()> {
     })
 }
 
-const RECEIVED: &str = r#"{"received":true}"#;
+/// What every handler answers.
+pub(crate) const RECEIVED: &str = r#"{"received":true}"#;
 
 async fn parse(body: Bytes) -> &'static str {
     match Event::decode(Provider::Wert, &body) {
@@ -60,7 +64,7 @@ async fn parse(body: Bytes) -> &'static str {
 }
 
 fn receive(inbox: impl Inbox) -> anyhow::Result<Router> {
-    let receiver = Receiver::builder(inbox).endpoint(Wert::with_path_secret("secret")).build()?;
+    let receiver = Receiver::builder(inbox).endpoint(Wert::with_path_secret(SECRET)).build()?;
     Ok(onramp_webhooks_axum::routes(receiver))
 }
 

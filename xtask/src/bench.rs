@@ -25,5 +25,9 @@ pub(crate) fn smoke(sh: &Shell) -> anyhow::Result<()> {
 fn run(sh: &Shell, profile: Option<&str>, args: &[String]) -> anyhow::Result<()> {
     // The benchmark starts a program beside it, so both have to be there.
     cmd!(sh, "cargo build {profile...} --package onramp-webhooks-bench").run()?;
+    if args.iter().any(|arg| arg == "--peers") {
+        let target = sh.var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
+        cmd!(sh, "cargo build {profile...} --target-dir {target} --manifest-path bench/peers/Cargo.toml").run()?;
+    }
     Ok(cmd!(sh, "cargo run {profile...} --package onramp-webhooks-bench -- {args...}").run()?)
 }

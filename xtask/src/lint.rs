@@ -17,6 +17,7 @@ impl Lint {
 
 pub(crate) fn format(sh: &Shell) -> anyhow::Result<()> {
     cmd!(sh, "cargo fmt --all --check").run()?;
+    cmd!(sh, "cargo fmt --manifest-path bench/peers/Cargo.toml --check").run()?;
     Ok(cmd!(sh, "cargo fmt --manifest-path tests/beside-sqlx/Cargo.toml --check").run()?)
 }
 

@@ -13,6 +13,10 @@ impl Headers for Lines<'_> {
     fn lines<'a>(&'a self, name: &'a str) -> Box<dyn Iterator<Item = &'a [u8]> + 'a> {
         Box::new(self.0.get_all(name).map(|value| value.as_bytes()))
     }
+
+    fn each(&self, see: &mut dyn FnMut(&str, &[u8])) {
+        self.0.iter().for_each(|(name, value)| see(name.as_str(), value.as_bytes()));
+    }
 }
 
 /// The head below the mount: its path begins at the endpoint's name, after which `request` has been routed.

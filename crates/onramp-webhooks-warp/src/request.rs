@@ -21,6 +21,10 @@ impl<H: Borrow<HeaderMap> + Sync> Headers for Lines<H> {
     fn lines<'a>(&'a self, name: &'a str) -> Box<dyn Iterator<Item = &'a [u8]> + 'a> {
         Box::new(self.0.borrow().get_all(name).iter().map(|value| value.as_bytes()))
     }
+
+    fn each(&self, see: &mut dyn FnMut(&str, &[u8])) {
+        self.0.borrow().iter().for_each(|(name, value)| see(name.as_str(), value.as_bytes()));
+    }
 }
 
 /// The head of a request, which filters hand out piece by piece.

@@ -9,11 +9,18 @@ const LONGEST_ENCODING: usize = 64;
 pub trait Headers: Sync {
     /// The values of all lines named `name` (lower case), in order of arrival.
     fn lines<'a>(&'a self, name: &'a str) -> Box<dyn Iterator<Item = &'a [u8]> + 'a>;
+
+    /// Shows every line to `see`: its name, in lower case, and its value. Lines of one name come in order of arrival.
+    fn each(&self, see: &mut dyn FnMut(&str, &[u8]));
 }
 
 impl<const N: usize> Headers for [(&str, &str); N] {
     fn lines<'a>(&'a self, name: &'a str) -> Box<dyn Iterator<Item = &'a [u8]> + 'a> {
         Box::new(self.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_bytes()))
+    }
+
+    fn each(&self, see: &mut dyn FnMut(&str, &[u8])) {
+        self.iter().for_each(|(name, value)| see(&name.to_ascii_lowercase(), value.as_bytes()));
     }
 }
 

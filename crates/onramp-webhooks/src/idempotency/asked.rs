@@ -12,8 +12,9 @@ use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep_until};
 
 use super::kept::KeptReply;
+use super::key::{self, Parts};
 use super::running::in_time;
-use super::{By, Claim, Found, IdempotencyKey, Running, Shared, key};
+use super::{By, Claim, Found, IdempotencyKey, Running, Shared};
 use crate::body::{self, Taken};
 use crate::event::{Acknowledgement, Event};
 use crate::fingerprint::Fingerprint;
@@ -30,7 +31,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Asked {
     shared: Arc<Shared>,
-    scope: IdempotencyKey,
+    scope: Parts,
     query: Option<String>,
     /// The key that the head brings; `None`: it is in the body.
     key: Result<Option<String>, Outcome>,
@@ -116,7 +117,7 @@ impl Asked {
                 }
                 Err(_) => {
                     let fingerprint = Fingerprint::of(&body);
-                    (IdempotencyKey::of(&[self.scope.as_bytes(), b"unreadable", fingerprint.as_bytes()]), fingerprint, None)
+                    (self.scope.clone().and(b"unreadable").and(fingerprint.as_bytes()).key(), fingerprint, None)
                 }
             },
             (By::Header { .. }, key) => {
@@ -133,7 +134,7 @@ impl Asked {
     }
 
     fn key_of(&self, key: &str) -> IdempotencyKey {
-        IdempotencyKey::of(&[self.scope.as_bytes(), key.as_bytes()])
+        self.scope.clone().and(key.as_bytes()).key()
     }
 
     /// Claims the key, or finds what to answer; waits for a request that runs.
@@ -216,23 +217,22 @@ fn replayed(key: IdempotencyKey, reply: Bytes) -> Result<Reply, Outcome> {
 
 /// The route and the user. Method and path, unless the route has a name; the `authorization` header, unless users are told apart
 /// in another way.
-fn scope(shared: &Shared, request: &Request<'_>) -> IdempotencyKey {
+///
+/// What names a part comes before it, and a key after the scope is one more part or, for what is unreadable, two: so no two scopes
+/// with their keys make the same list of parts.
+fn scope(shared: &Shared, request: &Request<'_>) -> Parts {
     let route = match &shared.route {
-        Some(name) => IdempotencyKey::of(&[b"route", name.as_bytes()]),
-        None => IdempotencyKey::of(&[b"path", request.method.as_bytes(), request.path.as_bytes()]),
+        Some(name) => Parts::default().and(b"route").and(name.as_bytes()),
+        None => Parts::default().and(b"path").and(request.method.as_bytes()).and(request.path.as_bytes()),
     };
-    let user = match (shared.by, &shared.user) {
-        (By::Event(provider), _) => IdempotencyKey::of(&[b"provider", provider.as_str().as_bytes()]),
+    match (shared.by, &shared.user) {
+        (By::Event(provider), _) => route.and(b"provider").and(provider.as_str().as_bytes()),
         (By::Header { .. }, Some(user)) => match user(request) {
-            Some(user) => IdempotencyKey::of(&[b"user", user.as_bytes()]),
-            None => IdempotencyKey::of(&[b"nobody"]),
+            Some(user) => route.and(b"user").and(user.as_bytes()),
+            None => route.and(b"nobody"),
         },
-        (By::Header { .. }, None) => {
-            let lines: Vec<&[u8]> = request.headers.lines("authorization").collect();
-            IdempotencyKey::of(&[&[b"authorization".as_slice()], lines.as_slice()].concat())
-        }
-    };
-    IdempotencyKey::of(&[route.as_bytes(), user.as_bytes()])
+        (By::Header { .. }, None) => request.headers.lines("authorization").fold(route.and(b"authorization"), Parts::and),
+    }
 }
 
 /// Requests with another query are other requests.

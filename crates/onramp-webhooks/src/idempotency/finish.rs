@@ -110,17 +110,26 @@ impl Running {
     }
 
     fn kept(&self, headers: &dyn Headers) -> Vec<(String, Vec<u8>)> {
-        let lines = |name| headers.lines(name).map(move |value| (String::from(name), value.to_vec()));
-        self.shared.kept_headers.iter().map(String::as_str).flat_map(lines).collect()
+        let mut kept = Vec::new();
+        headers.each(&mut |name, value| {
+            if self.shared.kept_headers.iter().any(|wanted| wanted == name) {
+                kept.push((name.to_owned(), value.to_vec()));
+            }
+        });
+        kept
     }
 
     async fn keep(mut self, reply: KeptReply) {
         let Some(claim) = self.claim.take() else { return };
         let (shared, expires_at) = (Arc::clone(&self.shared), self.shared.clock.now().after(self.keep));
-        // What the key stands for has happened: that the client goes away now, or the store for a moment, must not undo it.
-        let keeping = tokio::spawn(async move { keep(&shared, claim, reply.encode(), expires_at).await });
-        // The client need not wait for a store that is away.
-        let _ = timeout(STORE_TIME, keeping).await;
+        let mut keeping = Box::pin(async move { keep(&shared, claim, reply.encode(), expires_at).await });
+        // A store in memory is done at once, and a task for it would cost more than the rest of the middleware.
+        if poll_fn(|cx| Poll::Ready(keeping.as_mut().poll(cx).is_ready())).await {
+            return;
+        }
+        // What the key stands for has happened: that the client goes away now, or the store for a moment, must not undo it. The
+        // client need not wait for a store that is away.
+        let _ = timeout(STORE_TIME, tokio::spawn(keeping)).await;
     }
 }
 

@@ -21,13 +21,7 @@ impl IdempotencyKey {
     /// The key that all of `parts` make, in their order.
     #[must_use]
     pub fn of(parts: &[&[u8]]) -> Self {
-        let mut hash = Sha256::new();
-        for part in parts {
-            // The length in front keeps ("ab", "c") and ("a", "bc") apart.
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
-        }
-        Self(hash.finalize().into())
+        parts.iter().fold(Parts::default(), |all, part| all.and(part)).key()
     }
 
     /// A key from its stored bytes.
@@ -40,6 +34,21 @@ impl IdempotencyKey {
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+/// The parts of a key, of which the last ones are still to come.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Parts(Sha256);
+
+impl Parts {
+    pub(super) fn and(self, part: &[u8]) -> Self {
+        // The length in front keeps ("ab", "c") and ("a", "bc") apart.
+        Self(self.0.chain_update((part.len() as u64).to_le_bytes()).chain_update(part))
+    }
+
+    pub(super) fn key(self) -> IdempotencyKey {
+        IdempotencyKey(self.0.finalize().into())
     }
 }
 
