@@ -14,6 +14,7 @@
 //! | is still running | waits; then the reply, or 409 with `retry-after` | waits; then the reply, or 200 |
 //! | was used for another body | 422 | 200, and an error in the log |
 //! | is missing or unreadable, by header | 400 | |
+//! | is in a body over the limit | 413 | 200, and an error in the log |
 //! | cannot be looked up, because the store is away | 503 with `retry-after` | the same |
 //!
 //! A key is released when the route answers anything but success, panics, or is dropped because the client went away; the next
@@ -22,13 +23,14 @@
 //!
 //! Two routes never share a key, because method and path are part of it ([`route`](IdempotencyBuilder::route) names a route
 //! instead), and by header neither do two users, because the `authorization` header is ([`user`](IdempotencyBuilder::user) tells
-//! them apart in another way).
+//! them apart in another way). Users who bring no `authorization` header, because a cookie says who they are, are one user until
+//! that is set: who guesses another's key and body gets the other's reply.
 //!
 //! # What this is not
 //! A route that dies between its own writes and the end of its reply runs again. For provider events there is the
-//! [`Receiver`](crate::Receiver), which records before it acknowledges and retries by itself; this middleware acknowledges nothing
-//! that was not handled, and remembers nothing of what failed. While one request runs, Wert's copy of it gets 200 after the wait,
-//! and is gone when the first fails afterwards; an error in the log says so.
+//! [`Receiver`](crate::Receiver), which records before it acknowledges and retries by itself; but for the table above, this
+//! middleware acknowledges nothing that was not handled, and it remembers nothing of what failed. While one request runs, Wert's
+//! copy of it gets 200 after the wait, and is gone when the first fails afterwards; an error in the log says so.
 //!
 //! ```
 //! use bytes::Bytes;
