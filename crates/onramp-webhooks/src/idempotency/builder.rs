@@ -1,11 +1,10 @@
 //! Putting the middleware together, and refusing what cannot keep its promises.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
-use super::{By, Idempotency, IdempotencyStore, Shared, UserOf};
+use super::{By, Idempotency, IdempotencyStore, Shared};
 use crate::body;
 use crate::clock::{Clock, SystemClock};
 use crate::receiver::read::SHORTEST_RETRY_HORIZON;
@@ -29,19 +28,8 @@ const KEPT: [&str; 10] = [
 ];
 
 /// Puts an [`Idempotency`] together.
-pub struct IdempotencyBuilder {
-    store: Arc<dyn IdempotencyStore>,
-    by: By,
-    route: Option<String>,
-    user: Option<UserOf>,
-    lease: Duration,
-    wait: Duration,
-    keep: Duration,
-    body_limit: usize,
-    reply_limit: usize,
-    kept_headers: Vec<String>,
-    clock: Arc<dyn Clock>,
-}
+#[derive(Debug)]
+pub struct IdempotencyBuilder(Shared);
 
 impl IdempotencyBuilder {
     pub(super) fn new(store: Arc<dyn IdempotencyStore>, by: By) -> Self {
@@ -49,7 +37,7 @@ impl IdempotencyBuilder {
             By::Header { .. } => 1,
             By::Event(_) => 30,
         };
-        Self {
+        Self(Shared {
             store,
             by,
             route: None,
@@ -61,13 +49,14 @@ impl IdempotencyBuilder {
             reply_limit: body::DEFAULT_LIMIT,
             kept_headers: KEPT.map(str::to_owned).to_vec(),
             clock: Arc::new(SystemClock),
-        }
+            pruned_at: AtomicI64::default(),
+        })
     }
 
     /// Lets requests without an `Idempotency-Key` pass untouched. By default they get 400. By event it means nothing.
     #[must_use]
     pub fn optional(mut self) -> Self {
-        if let By::Header { required } = &mut self.by {
+        if let By::Header { required } = &mut self.0.by {
             *required = false;
         }
         self
@@ -77,7 +66,7 @@ impl IdempotencyBuilder {
     /// requests at two routes of one name are the same when their keys are.
     #[must_use]
     pub fn route(mut self, name: impl Into<String>) -> Self {
-        self.route = Some(name.into());
+        self.0.route = Some(name.into());
         self
     }
 
@@ -85,7 +74,7 @@ impl IdempotencyBuilder {
     /// token is renewed lets the retry with a new token find its key. By event it means nothing, the provider is the only user.
     #[must_use]
     pub fn user(mut self, user: impl Fn(&Request<'_>) -> Option<String> + Send + Sync + 'static) -> Self {
-        self.user = Some(Box::new(user));
+        self.0.user = Some(Box::new(user));
         self
     }
 
@@ -93,7 +82,7 @@ impl IdempotencyBuilder {
     /// 1 s.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.lease = lease;
+        self.0.lease = lease;
         self
     }
 
@@ -101,7 +90,7 @@ impl IdempotencyBuilder {
     /// counts an answer after 5 s as none.
     #[must_use]
     pub fn wait(mut self, wait: Duration) -> Self {
-        self.wait = wait;
+        self.0.wait = wait;
         self
     }
 
@@ -109,21 +98,21 @@ impl IdempotencyBuilder {
     /// the time over which Wert's documentation spreads its retries. Events without an identifier of their own count for 16 h.
     #[must_use]
     pub fn keep(mut self, keep: Duration) -> Self {
-        self.keep = keep;
+        self.0.keep = keep;
         self
     }
 
     /// The largest body that is read, in bytes. Default 1 MiB.
     #[must_use]
     pub fn body_limit(mut self, bytes: usize) -> Self {
-        self.body_limit = bytes;
+        self.0.body_limit = bytes;
         self
     }
 
     /// The largest body of a reply that is kept, in bytes. Default 1 MiB. A larger one reaches its client, and nobody else.
     #[must_use]
     pub fn reply_limit(mut self, bytes: usize) -> Self {
-        self.reply_limit = bytes;
+        self.0.reply_limit = bytes;
         self
     }
 
@@ -133,8 +122,8 @@ impl IdempotencyBuilder {
     pub fn keep_header(mut self, name: impl Into<String>) -> Self {
         let name = name.into().to_ascii_lowercase();
         // Twice on the list, a header would be sent twice.
-        if !self.kept_headers.contains(&name) {
-            self.kept_headers.push(name);
+        if !self.0.kept_headers.contains(&name) {
+            self.0.kept_headers.push(name);
         }
         self
     }
@@ -142,7 +131,7 @@ impl IdempotencyBuilder {
     /// Where the time comes from. Default: the machine's clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.0.clock = clock;
         self
     }
 
@@ -150,38 +139,24 @@ impl IdempotencyBuilder {
     ///
     /// # Errors
     /// Says what could not keep the promises: see [`BuildError`].
-    pub fn build(self) -> Result<Idempotency, BuildError> {
-        if self.lease < Duration::from_secs(1) {
-            return Err(BuildError::Lease(self.lease));
+    pub fn build(mut self) -> Result<Idempotency, BuildError> {
+        if self.0.lease < Duration::from_secs(1) {
+            return Err(BuildError::Lease(self.0.lease));
         }
-        if self.wait > LONGEST_WAIT {
-            return Err(BuildError::Wait(self.wait));
+        if self.0.wait > LONGEST_WAIT {
+            return Err(BuildError::Wait(self.0.wait));
         }
-        if self.keep.is_zero() || (matches!(self.by, By::Event(_)) && self.keep < SHORTEST_RETRY_HORIZON) {
-            return Err(BuildError::Keep(self.keep));
+        if self.0.keep.is_zero() || (matches!(self.0.by, By::Event(_)) && self.0.keep < SHORTEST_RETRY_HORIZON) {
+            return Err(BuildError::Keep(self.0.keep));
         }
-        if self.body_limit == 0 {
+        if self.0.body_limit == 0 {
             return Err(BuildError::BodyLimit);
         }
-        if let Some(header) = self.kept_headers.iter().find(|name| is_for_one_client(name)) {
+        if let Some(header) = self.0.kept_headers.iter().find(|name| is_for_one_client(name)) {
             return Err(BuildError::Header(header.clone()));
         }
-        Ok(Idempotency {
-            shared: Arc::new(Shared {
-                store: self.store,
-                by: self.by,
-                route: self.route,
-                user: self.user,
-                lease: self.lease,
-                wait: self.wait,
-                keep: self.keep,
-                body_limit: self.body_limit,
-                reply_limit: self.reply_limit,
-                kept_headers: self.kept_headers,
-                pruned_at: AtomicI64::new(self.clock.now().as_millis()),
-                clock: self.clock,
-            }),
-        })
+        self.0.pruned_at = AtomicI64::new(self.0.clock.now().as_millis());
+        Ok(Idempotency { shared: Arc::new(self.0) })
     }
 }
 
@@ -199,12 +174,6 @@ fn is_for_one_client(name: &str) -> bool {
             | "transfer-encoding"
             | "upgrade"
     )
-}
-
-impl fmt::Debug for IdempotencyBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IdempotencyBuilder").field("by", &self.by).field("store", &self.store).finish_non_exhaustive()
-    }
 }
 
 /// Why the middleware cannot be built.
