@@ -27,7 +27,9 @@
 //! that is set: who guesses another's key and body gets the other's reply.
 //!
 //! # What this is not
-//! A route that dies between its own writes and the end of its reply runs again. For provider events there is the
+//! A route that dies between its own writes and the end of its reply runs again, and so does one that a framework drops in the middle
+//! because its client went away: what must not be cut short, a payment, belongs in a task of its own, under a key of its own. For
+//! provider events there is the
 //! [`Receiver`](crate::Receiver), which records before it acknowledges and retries by itself; but for the table above, this
 //! middleware acknowledges nothing that was not handled, and it remembers nothing of what failed. While one request runs, Wert's
 //! copy of it gets 200 after the wait, and is gone when the first fails afterwards; an error in the log says so.
