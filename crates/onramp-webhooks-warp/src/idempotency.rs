@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready as come};
 use futures_util::stream::Stream;
 use http_body::Body;
 use onramp_webhooks::idempotency::{Asked, Begun, Finished, Idempotency};
-use tokio::task::JoinSet;
+use tokio::task::JoinHandle;
 use tower_service::Service;
 use tracing::Instrument;
 use warp::filters::BoxedFilter;
@@ -92,13 +92,21 @@ async fn run(
 
 /// Warp does not run filters inside of others; in a task, it does. The task ends with the future, because that ends with its client.
 async fn in_a_task(run: impl Future<Output = Response> + Send + 'static) -> Response {
-    let mut tasks = JoinSet::new();
-    tasks.spawn(run.in_current_span());
-    match tasks.join_next().await {
-        Some(Ok(response)) => response,
-        Some(Err(error)) if error.is_panic() => resume_unwind(error.into_panic()),
+    let mut task = Ending(tokio::spawn(run.in_current_span()));
+    match (&mut task.0).await {
+        Ok(response) => response,
+        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
         // Only the end of the runtime cancels the task, and then nobody waits any more.
-        _ => pending().await,
+        Err(_) => pending().await,
+    }
+}
+
+/// A task that ends with this value.
+struct Ending<T>(JoinHandle<T>);
+
+impl<T> Drop for Ending<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -195,10 +195,15 @@ impl Canonical<'_> {
             return;
         }
         members.sort_by(|a, b| name(a).cmp(&name(b)));
-        let whole: Vec<&[u8]> = members.iter().filter_map(|member| self.out.get(member.whole.clone())).collect();
-        let sorted = whole.join(&b',');
+        let mut sorted = Vec::with_capacity(self.out.len() - start);
+        for whole in members.iter().filter_map(|member| self.out.get(member.whole.clone())) {
+            if !sorted.is_empty() {
+                sorted.push(b',');
+            }
+            sorted.extend_from_slice(whole);
+        }
         self.out.truncate(start);
-        self.out.extend(sorted);
+        self.out.extend_from_slice(&sorted);
     }
 
     /// The first byte that is not white space.

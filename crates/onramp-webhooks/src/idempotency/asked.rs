@@ -16,7 +16,7 @@ use super::key::{self, Parts};
 use super::running::in_time;
 use super::{By, Claim, Found, IdempotencyKey, Running, Shared};
 use crate::body::{self, Taken};
-use crate::event::{Acknowledgement, Event};
+use crate::event::{Acknowledgement, Event, Provider};
 use crate::fingerprint::Fingerprint;
 use crate::receiver::LONGEST_ACK_DEADLINE;
 use crate::reply::{Outcome, Reply};
@@ -31,10 +31,15 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Asked {
     shared: Arc<Shared>,
-    scope: Parts,
     query: Option<String>,
-    /// The key that the head brings; `None`: it is in the body.
-    key: Result<Option<String>, Outcome>,
+    key: Result<Key, Outcome>,
+}
+
+#[derive(Debug)]
+enum Key {
+    InHead(IdempotencyKey),
+    /// In the event of this provider, after these parts.
+    InBody(Provider, Parts),
 }
 
 /// What has to be done with a request.
@@ -54,20 +59,15 @@ impl Asked {
             return None;
         }
         let key = match shared.by {
-            By::Event(_) => Ok(None),
+            By::Event(provider) => Ok(Key::InBody(provider, scope(shared, request))),
             By::Header { required } => match key::from_header(request.headers.lines("idempotency-key")) {
+                Ok(Some(key)) => Ok(Key::InHead(scope(shared, request).and(key.as_bytes()).key())),
                 Ok(None) if !required => return None,
                 Ok(None) => Err(Outcome::NoKey),
-                Ok(key) => Ok(key),
                 Err(why) => Err(Outcome::BadKey(why)),
             },
         };
-        Some(Self {
-            shared: Arc::clone(shared),
-            scope: scope(shared, request),
-            query: request.query.filter(|query| !query.is_empty()).map(str::to_owned),
-            key,
-        })
+        Some(Self { shared: Arc::clone(shared), query: request.query.filter(|query| !query.is_empty()).map(str::to_owned), key })
     }
 
     /// Reads the body, which comes as a stream of chunks, and claims the key; waits while another request with it runs.
@@ -96,7 +96,7 @@ impl Asked {
     where
         S: Stream<Item = Result<Bytes, E>>,
     {
-        let in_head = self.key.as_ref().map_err(Clone::clone)?;
+        let key = self.key.as_ref().map_err(Clone::clone)?;
         let body = match body::take(body, self.shared.body_limit, begun + body::DEFAULT_TIME).await {
             Taken::Whole(body) => body,
             Taken::Stopped => return Err(Outcome::BodyStopped),
@@ -105,24 +105,22 @@ impl Asked {
                 return Err(Outcome::TooLarge);
             }
         };
-        let (key, fingerprint, keep) = match (self.shared.by, in_head) {
-            (By::Event(provider), _) => match Event::decode(provider, &body) {
+        let (key, fingerprint, keep) = match key {
+            Key::InHead(key) => (*key, with_query(Fingerprint::of(&body), self.query.as_deref()), None),
+            Key::InBody(provider, scope) => match Event::decode(*provider, &body) {
                 Ok(event) => {
                     let fingerprint = Fingerprint::of_decoded(&body);
                     let Some((key, horizon)) = key::of_event(&event, &fingerprint) else {
                         telemetry::idempotent("no_key");
                         return Ok(Begun::Run(body, Running::of_any(&self.shared)));
                     };
-                    (self.key_of(&key), fingerprint, horizon)
+                    (scope.clone().and(key.as_bytes()).key(), fingerprint, horizon)
                 }
                 Err(_) => {
                     let fingerprint = Fingerprint::of(&body);
-                    (self.scope.clone().and(b"unreadable").and(fingerprint.as_bytes()).key(), fingerprint, None)
+                    (scope.clone().and(b"unreadable").and(fingerprint.as_bytes()).key(), fingerprint, None)
                 }
             },
-            (By::Header { .. }, key) => {
-                (self.key_of(key.as_deref().unwrap_or_default()), with_query(Fingerprint::of(&body), self.query.as_deref()), None)
-            }
         };
         let claim = Claim::new(key);
         let running = match self.claim(claim, fingerprint, begun).await? {
@@ -131,10 +129,6 @@ impl Asked {
         };
         telemetry::idempotent("first");
         Ok(Begun::Run(body, running))
-    }
-
-    fn key_of(&self, key: &str) -> IdempotencyKey {
-        self.scope.clone().and(key.as_bytes()).key()
     }
 
     /// Claims the key, or finds what to answer; waits for a request that runs.

@@ -1,5 +1,6 @@
 //! What makes two requests the same.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use sha2::{Digest, Sha256};
@@ -67,15 +68,15 @@ impl fmt::Debug for IdempotencyKey {
 
 /// Reads the `Idempotency-Key` header: a string of RFC 8941, as the draft has it, or the same without quotes, as most clients send
 /// it. `None`: there is none.
-pub(super) fn from_header<'a>(mut lines: impl Iterator<Item = &'a [u8]>) -> Result<Option<String>, &'static str> {
+pub(super) fn from_header<'a>(mut lines: impl Iterator<Item = &'a [u8]>) -> Result<Option<Cow<'a, str>>, &'static str> {
     let Some(line) = lines.next() else { return Ok(None) };
     if lines.next().is_some() {
         return Err("there is more than one line of it");
     }
     let line = str::from_utf8(line).unwrap_or("\u{fffd}").trim_matches([' ', '\t']);
-    let key = match line.strip_prefix('"') {
+    let key: Cow<'_, str> = match line.strip_prefix('"') {
         Some(quoted) => unquoted(quoted)?,
-        None if line.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';')) => line.to_owned(),
+        None if line.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';')) => line.into(),
         None => return Err("without quotes it may only hold visible ASCII characters other than \" , ;"),
     };
     match key.len() {
@@ -85,12 +86,17 @@ pub(super) fn from_header<'a>(mut lines: impl Iterator<Item = &'a [u8]>) -> Resu
     }
 }
 
-fn unquoted(quoted: &str) -> Result<String, &'static str> {
+fn unquoted(quoted: &str) -> Result<Cow<'_, str>, &'static str> {
+    if let Some(plain) = quoted.strip_suffix('"')
+        && plain.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'))
+    {
+        return Ok(plain.into());
+    }
     let mut key = String::new();
     let mut characters = quoted.chars();
     loop {
         match characters.next() {
-            Some('"') if characters.as_str().is_empty() => return Ok(key),
+            Some('"') if characters.as_str().is_empty() => return Ok(key.into()),
             Some('"') => return Err("something follows the closing quote"),
             Some('\\') => match characters.next() {
                 Some(escaped @ ('"' | '\\')) => key.push(escaped),
@@ -113,7 +119,7 @@ pub(super) fn of_event(event: &Event, fingerprint: &Fingerprint) -> Option<(Stri
 mod tests {
     use super::*;
 
-    fn header(lines: &[&str]) -> Result<Option<String>, &'static str> {
+    fn header<'a>(lines: &[&'a str]) -> Result<Option<Cow<'a, str>>, &'static str> {
         from_header(lines.iter().map(|line| line.as_bytes()))
     }
 
