@@ -12,29 +12,31 @@ use sqlx::{PgConnection, Row};
 use crate::column;
 use crate::schema::Schema;
 
-/// What waits and whose time has come is due. What another transaction is changing right now has its turn next time.
-pub(crate) const FALL_DUE: &str = "UPDATE onramp.deliveries SET state = 0, due_at = NULL WHERE id IN
-    (SELECT id FROM onramp.deliveries WHERE due_at <= $1 ORDER BY due_at FOR UPDATE SKIP LOCKED)";
+/// What waits and whose time has come is due. What another transaction is changing right now has its turn next time. An array, because
+/// a planner that knows no better expects few ids in one, and many in a query.
+const FALL_DUE: &str = "UPDATE onramp.deliveries SET state = 0, due_at = NULL
+    WHERE id = ANY (ARRAY (SELECT id FROM onramp.deliveries WHERE due_at <= $1 ORDER BY due_at FOR UPDATE SKIP LOCKED))";
 
 /// Leases the first deliveries that are due and whose order has none that is leased, of each order the first; one that another
 /// transaction is changing right now holds back the rest of its order.
-pub(crate) const LEASE: &str = "WITH due AS MATERIALIZED (
-        SELECT d.id FROM onramp.deliveries d
-        WHERE d.state = 0
+const LEASE: &str = "UPDATE onramp.deliveries d SET state = 1, due_at = $2, fence = fence + 1
+    WHERE d.id = ANY (ARRAY (
+        SELECT due.id FROM onramp.deliveries due
+        WHERE due.state = 0
           AND NOT EXISTS (SELECT FROM onramp.deliveries busy
-                          WHERE busy.state = 1 AND busy.order_key IS NOT NULL AND busy.order_key = d.order_key)
+                          WHERE busy.state = 1 AND busy.order_key IS NOT NULL AND busy.order_key = due.order_key)
           AND NOT EXISTS (SELECT FROM onramp.deliveries before
-                          WHERE before.state = 0 AND before.order_key IS NOT NULL AND before.order_key = d.order_key AND before.id < d.id)
-        ORDER BY d.id LIMIT $1 FOR UPDATE OF d SKIP LOCKED
-    )
-    UPDATE onramp.deliveries d SET state = 1, due_at = $2, fence = fence + 1
-    FROM due WHERE d.id = due.id
+                          WHERE before.state = 0 AND before.order_key IS NOT NULL
+                            AND before.order_key = due.order_key AND before.id < due.id)
+        ORDER BY due.id LIMIT $1 FOR UPDATE OF due SKIP LOCKED
+    ))
     RETURNING d.id, d.fence, d.attempts, d.duplicates, d.endpoint, d.provider, d.subject, d.discriminator, d.received_at,
         (SELECT b.body FROM onramp.bodies b WHERE b.id = d.id) AS body,
         d.stage > 0 AND EXISTS (SELECT FROM onramp.deliveries later
-            WHERE later.state = 4 AND later.order_key IS NOT NULL AND later.order_key = d.order_key AND later.stage > d.stage) AS stale";
+            WHERE later.state = 4 AND later.order_key IS NOT NULL
+              AND later.order_key = d.order_key AND later.stage > d.stage) AS stale";
 
-pub(crate) const NEXT_DUE: &str = "SELECT min(due_at) FROM onramp.deliveries WHERE due_at IS NOT NULL";
+const NEXT_DUE: &str = "SELECT min(due_at) FROM onramp.deliveries WHERE due_at IS NOT NULL";
 
 /// Leases what is due. Whoever calls this holds the lock of all claims: of two that each lock another event of one order, neither
 /// would see that the other does.

@@ -15,7 +15,9 @@ pub(crate) async fn migrate(database: &Database) -> Result<(), StoreError> {
         let mut transaction = database.begin_alone("migrate").await?;
         let refused = step_by_step(&mut transaction, schema).await?;
         if refused.is_none() {
-            transaction.commit().await?;
+            transaction.commit().await?
+        } else {
+            transaction.rollback().await?
         }
         Ok(refused)
     });
