@@ -6,6 +6,7 @@
 mod faults;
 mod migrating;
 mod plans;
+mod schema;
 mod sharing;
 mod suite;
 mod tools;
