@@ -18,16 +18,17 @@ const FALL_DUE: &str = "UPDATE onramp.deliveries SET state = 0, due_at = NULL
     WHERE id = ANY (ARRAY (SELECT id FROM onramp.deliveries WHERE due_at <= $1 ORDER BY due_at FOR UPDATE SKIP LOCKED))";
 
 /// Leases the first deliveries that are due and whose order has none that is leased, of each order the first; one that another
-/// transaction is changing right now holds back the rest of its order.
+/// transaction is changing right now holds back the rest of its order. The smallest ids, and not `NOT EXISTS`, because a planner that
+/// knows no better joins everything for that.
 const LEASE: &str = "UPDATE onramp.deliveries d SET state = 1, due_at = $2, fence = fence + 1
     WHERE d.id = ANY (ARRAY (
         SELECT due.id FROM onramp.deliveries due
         WHERE due.state = 0
-          AND NOT EXISTS (SELECT FROM onramp.deliveries busy
-                          WHERE busy.state = 1 AND busy.order_key IS NOT NULL AND busy.order_key = due.order_key)
-          AND NOT EXISTS (SELECT FROM onramp.deliveries before
-                          WHERE before.state = 0 AND before.order_key IS NOT NULL
-                            AND before.order_key = due.order_key AND before.id < due.id)
+          AND (due.order_key IS NULL OR (
+            (SELECT min(busy.id) FROM onramp.deliveries busy
+             WHERE busy.state = 1 AND busy.order_key IS NOT NULL AND busy.order_key = due.order_key) IS NULL
+            AND (SELECT min(first.id) FROM onramp.deliveries first
+                 WHERE first.state = 0 AND first.order_key IS NOT NULL AND first.order_key = due.order_key) = due.id))
         ORDER BY due.id LIMIT $1 FOR UPDATE OF due SKIP LOCKED
     ))
     RETURNING d.id, d.fence, d.attempts, d.duplicates, d.endpoint, d.provider, d.subject, d.discriminator, d.received_at,

@@ -69,7 +69,7 @@ impl Inbox for PostgresInbox {
 
     async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError> {
         let claim = |_| async move {
-            let mut transaction = self.database.begin_alone("claim").await?;
+            let mut transaction = self.database.begin_alone_by_index("claim").await?;
             let claims = claim::claim(&mut transaction, &self.database.schema, now, request).await?;
             transaction.commit().await?;
             Ok(claims)

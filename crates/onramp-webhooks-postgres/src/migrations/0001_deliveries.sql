@@ -32,7 +32,7 @@ CREATE INDEX deliveries_waiting ON onramp.deliveries (due_at) WHERE due_at IS NO
 
 -- Of an order: the first that is due, the one that is leased, and the last state that was handled.
 CREATE INDEX deliveries_order_due ON onramp.deliveries (order_key, id) WHERE state = 0 AND order_key IS NOT NULL;
-CREATE INDEX deliveries_order_leased ON onramp.deliveries (order_key) WHERE state = 1 AND order_key IS NOT NULL;
+CREATE INDEX deliveries_order_leased ON onramp.deliveries (order_key, id) WHERE state = 1 AND order_key IS NOT NULL;
 CREATE INDEX deliveries_order_handled ON onramp.deliveries (order_key, stage) WHERE state = 4 AND order_key IS NOT NULL;
 
 CREATE INDEX deliveries_old ON onramp.deliveries (settled_at) WHERE state = 4 AND NOT pruned;

@@ -183,3 +183,21 @@ async fn a_claimer_that_hangs_fails_the_others_in_time() {
     sqlx::raw_sql("SELECT pg_advisory_unlock_all()").execute(&mut hangs).await.unwrap();
     assert_eq!(claim(&inbox, 2).await.len(), 2);
 }
+
+/// Whoever asks may go away at any moment, and the pool is the application's: no connection may come back to it inside a transaction.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_cut_off_leaves_no_open_transaction() {
+    let schema = TestSchema::new();
+    let options: PgConnectOptions = url().parse().unwrap();
+    let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+    let inbox = PostgresOptions::new(pool.clone()).schema(schema.name()).open().await.unwrap();
+    let mut observer = connection().await;
+    for micros in (0..4_000).step_by(40) {
+        let claim = inbox.claim(now(), ClaimRequest::new(1, Duration::from_secs(30)));
+        let _ = tokio::time::timeout(Duration::from_micros(micros), claim).await;
+        let connection: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&pool).await.unwrap();
+        let state = sqlx::query_scalar("SELECT state FROM pg_stat_activity WHERE pid = $1").bind(connection);
+        let state: String = state.fetch_one(&mut observer).await.unwrap();
+        assert_eq!(state, "idle", "cut off after {micros} microseconds");
+    }
+}

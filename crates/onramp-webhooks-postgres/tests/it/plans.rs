@@ -33,6 +33,7 @@ async fn assert_flat(connection: &mut PgConnection, schema: &TestSchema, when: &
             let plan = plan(connection, schema, name, types, values).await;
             assert!(plan.contains(index), "{when}, {name}, {mode}: without {index}:\n{plan}");
             assert!(!plan.contains("Seq Scan"), "{when}, {name}, {mode}: reads the whole table:\n{plan}");
+            assert!(!plan.contains("Sort"), "{when}, {name}, {mode}: sorts all that is due:\n{plan}");
         }
     }
 }
@@ -42,6 +43,10 @@ async fn claims_use_the_partial_indexes() {
     let schema = TestSchema::new();
     let inbox = schema.open(QuarantineBound::default()).await;
     let mut connection = connection().await;
+    // As the transaction of a claim has it.
+    let by_index = "SET jit = off; SET enable_sort = off; SET enable_seqscan = off; SET enable_bitmapscan = off";
+    raw_sql(by_index).execute(&mut connection).await.unwrap();
+    assert_flat(&mut connection, &schema, "of an empty table").await;
     // Handled ones by the thousand, a few that are due, and some that are leased and wait.
     let fill =
         "INSERT INTO onramp.deliveries (endpoint, provider, subject, discriminator, key, stage, order_key, fingerprint, state,
@@ -52,6 +57,7 @@ async fn claims_use_the_partial_indexes() {
         FROM generate_series(1, 50000) AS n";
     raw_sql(schema.sql(fill)).execute(&mut connection).await.unwrap();
     raw_sql(schema.sql("INSERT INTO onramp.bodies SELECT id, '' FROM onramp.deliveries")).execute(&mut connection).await.unwrap();
+    assert_flat(&mut connection, &schema, "without statistics").await;
     raw_sql(schema.sql("ANALYZE onramp.deliveries")).execute(&mut connection).await.unwrap();
     assert_flat(&mut connection, &schema, "with statistics").await;
     assert_eq!(claim(&inbox, 32).await.len(), 32);
