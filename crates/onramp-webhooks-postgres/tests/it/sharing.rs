@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use onramp_webhooks::identity::{DedupKey, Stage};
-use onramp_webhooks::inbox::{Filter, Inbox, QuarantineBound, State};
+use onramp_webhooks::inbox::{Filter, Inbox, NewDelivery, QuarantineBound, Settled, Settlement, State};
 use onramp_webhooks_postgres::PostgresOptions;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use crate::tools::{TestSchema, claim, connection, handled, pool, purchase, record};
+use crate::tools::{TestSchema, claim, connection, handled, now, pool, purchase, record};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_may_open_a_new_schema_at_the_same_time() {
@@ -42,10 +42,7 @@ async fn several_machines_never_hold_one_order_at_the_same_time() {
         machines.spawn(async move {
             let inbox = schema.open(QuarantineBound::default()).await;
             for event in 0..EACH {
-                let mut new = purchase();
-                new.key = Some(DedupKey::from_parts(format!("wert/order/{}", event % 5), format!("{machine}/{event}")));
-                new.stage = Some(Stage::UNPLACED);
-                record(&inbox, new).await;
+                record(&inbox, of_order(&format!("{}", event % 5), &format!("{machine}/{event}"))).await;
                 let claimed = claim(&inbox, 3).await;
                 let orders: Vec<_> = claimed.iter().map(|claimed| claimed.key.as_ref().unwrap().subject().to_owned()).collect();
                 for order in &orders {
@@ -69,6 +66,49 @@ async fn several_machines_never_hold_one_order_at_the_same_time() {
     let all = inbox.list(Filter::all().limit(usize::MAX)).await.unwrap();
     assert_eq!(all.len(), 4 * EACH);
     assert!(all.iter().all(|record| record.state == State::Handled && record.attempts == 1));
+}
+
+/// What falls due in one claim is not seen by another that has begun: without the lock of all claims, that one takes the next event of
+/// the order.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_falls_due_while_others_claim_holds_its_order() {
+    let schema = TestSchema::new();
+    let mut inboxes = Vec::new();
+    for _ in 0..4 {
+        inboxes.push(Arc::new(schema.open(QuarantineBound::default()).await));
+    }
+    for round in 0..12 {
+        for order in 0..30 {
+            record(&inboxes[0], of_order(&format!("{round}/{order}"), "first")).await;
+        }
+        let parked = |lease| Settlement::new(lease, Settled::Parked { until: now(), reason: "not yet".into() });
+        let first = claim(&inboxes[0], 30).await.iter().map(|claimed| parked(claimed.lease)).collect();
+        inboxes[0].settle(now(), first).await.unwrap();
+        for order in 0..30 {
+            record(&inboxes[0], of_order(&format!("{round}/{order}"), "second")).await;
+        }
+        let barrier = Arc::new(Barrier::new(inboxes.len()));
+        let mut claiming = JoinSet::new();
+        for inbox in &inboxes {
+            let (inbox, barrier) = (Arc::clone(inbox), Arc::clone(&barrier));
+            claiming.spawn(async move {
+                barrier.wait().await;
+                claim(&inbox, 30).await
+            });
+        }
+        let claimed = claiming.join_all().await.concat();
+        let orders: HashSet<_> = claimed.iter().map(|claimed| claimed.key.as_ref().unwrap().subject()).collect();
+        assert_eq!(orders.len(), claimed.len(), "an order is in two hands");
+        handled(&inboxes[0], &claimed).await;
+        handled(&inboxes[0], &claim(&inboxes[0], 60).await).await;
+    }
+}
+
+fn of_order(order: &str, event: &str) -> NewDelivery {
+    let mut new = purchase();
+    new.key = Some(DedupKey::from_parts(format!("wert/order/{order}"), event.into()));
+    new.stage = Some(Stage::UNPLACED);
+    new
 }
 
 /// What one transaction is changing is passed over, and the rest of its order with it; what belongs to others is not held up.
