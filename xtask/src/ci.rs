@@ -26,7 +26,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("documentation", lint::documentation),
     ("tidy", |sh| Tidy {}.run(sh)),
     ("test", |sh| Test::everything().run(sh)),
-    ("matrix", |sh| Matrix::complete().run(sh)),
+    ("matrix", Matrix::complete),
     ("bench", bench::smoke),
     ("coexist", |sh| Coexist {}.run(sh)),
     ("package", |sh| Package {}.run(sh)),

@@ -6,6 +6,7 @@ mod coexist;
 mod lint;
 mod matrix;
 mod package;
+mod postgres;
 mod test;
 mod tidy;
 

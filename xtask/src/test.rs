@@ -4,6 +4,8 @@ use anyhow::ensure;
 use clap::Args;
 use xshell::{Shell, cmd};
 
+use crate::postgres;
+
 /// Run all tests that need nothing but this repository, and say which ones were left out.
 #[derive(Args)]
 pub(crate) struct Test {
@@ -37,13 +39,20 @@ impl Test {
                 left_out: true,
             });
         }
+        let without_postgres: &[&str] = if postgres::is_there() {
+            &[]
+        } else {
+            remarks.push(Remark { about: "postgres", text: postgres::WANTED, left_out: true });
+            &["--exclude", postgres::PACKAGE]
+        };
         if has_nextest(sh) {
             let none_is_fine = (!filters.is_empty()).then_some("--no-tests=pass");
             let without_ipv6: &[&str] = if has_ipv6() { &[] } else { &["-E", "not test(ipv6)"] };
-            cmd!(sh, "cargo nextest run --workspace {none_is_fine...} {without_ipv6...} {filters...}").run()?;
+            cmd!(sh, "cargo nextest run --workspace {without_postgres...} {none_is_fine...} {without_ipv6...} {filters...}")
+                .run()?;
         } else {
             let without_ipv6: &[&str] = if has_ipv6() { &[] } else { &["--skip", "ipv6"] };
-            cmd!(sh, "cargo test --workspace --tests -- {without_ipv6...} {filters...}").run()?;
+            cmd!(sh, "cargo test --workspace {without_postgres...} --tests -- {without_ipv6...} {filters...}").run()?;
             remarks.push(Remark {
                 about: "cargo-nextest",
                 text: "not installed; the same tests ran under cargo test, without a time limit for each",

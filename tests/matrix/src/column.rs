@@ -6,10 +6,14 @@ use clap::ValueEnum;
 use onramp_webhooks_sqlite::SqliteInbox;
 use onramp_webhooks_testkit::adapter::{Ground, Site, Stores};
 
+use self::schema::TestSchema;
+
 #[path = "../../../crates/onramp-webhooks-actix/tests/conformance/serve.rs"]
 mod actix;
 #[path = "../../../crates/onramp-webhooks-axum/tests/conformance/serve.rs"]
 mod axum;
+#[path = "../../../crates/onramp-webhooks-postgres/tests/it/schema.rs"]
+mod schema;
 #[path = "../../../crates/onramp-webhooks-warp/tests/conformance/serve.rs"]
 mod warp;
 
@@ -26,6 +30,7 @@ pub(crate) enum Adapter {
 pub(crate) enum Store {
     Memory,
     Sqlite,
+    Postgres,
 }
 
 /// An adapter with a store.
@@ -52,6 +57,7 @@ impl Column {
         match self.store {
             Store::Memory => Ground::new(serve, async || Stores::in_memory()),
             Store::Sqlite => Ground::new(serve, sqlite),
+            Store::Postgres => Ground::new(serve, postgres),
         }
     }
 }
@@ -62,6 +68,14 @@ async fn sqlite() -> Stores {
     let inbox = SqliteInbox::open(folder.path().join("matrix.db")).await.unwrap();
     let idempotency = inbox.idempotency_store();
     Stores::new(inbox, idempotency).keeping(folder)
+}
+
+/// The inbox and the idempotency store in one schema.
+async fn postgres() -> Stores {
+    let schema = TestSchema::new();
+    let inbox = schema.options().await.open().await.unwrap();
+    let idempotency = inbox.idempotency_store();
+    Stores::new(inbox, idempotency).keeping(schema)
 }
 
 impl fmt::Display for Column {

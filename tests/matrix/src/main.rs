@@ -26,6 +26,9 @@ struct Cli {
     /// Only this store; may be given again.
     #[arg(long)]
     store: Vec<Store>,
+    /// Leave out this store; may be given again.
+    #[arg(long)]
+    without_store: Vec<Store>,
     /// Only cases whose name contains this; may be given again.
     #[arg(long)]
     case: Vec<String>,
@@ -41,6 +44,7 @@ impl Cli {
     fn wants(&self, column: Column, case: &str) -> bool {
         (self.adapter.is_empty() || self.adapter.contains(&column.adapter))
             && (self.store.is_empty() || self.store.contains(&column.store))
+            && !self.without_store.contains(&column.store)
             && (self.case.is_empty() || self.case.iter().any(|part| case.contains(part)))
             && !self.without.iter().any(|part| case.contains(part))
     }

@@ -1,0 +1,131 @@
+//! Transactions: durable, and tried again when they were not at fault.
+
+use std::future::Future;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use onramp_webhooks::StoreError;
+use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, raw_sql};
+
+use crate::error::{failed, is_passing};
+use crate::schema::Schema;
+
+/// How often a transaction is tried that stands in another's way, or whose connection is lost.
+const TRIES: u32 = 4;
+
+/// The application's pool, and our place in the database.
+#[derive(Clone, Debug)]
+pub(crate) struct Database {
+    pub(crate) pool: PgPool,
+    pub(crate) schema: Arc<Schema>,
+}
+
+impl Database {
+    /// Begins a transaction whose commit returns once it is on the server's disk. It waits for a lock only so long that the receiver
+    /// can still answer before its ack deadline.
+    pub(crate) async fn begin(&self) -> sqlx::Result<Transaction> {
+        Transaction::begin(&self.pool, BEGIN.to_owned()).await
+    }
+
+    /// Begins a transaction beside which no other one does what `name` says, in this schema. Waiting for that is a statement of its own,
+    /// so that the next one sees what the others did.
+    pub(crate) async fn begin_alone(&self, name: &'static str) -> sqlx::Result<Transaction> {
+        Transaction::begin(&self.pool, format!("{BEGIN}; {}", self.alone(name))).await
+    }
+
+    /// [`begin_alone`](Self::begin_alone) for statements that have to go through the indexes made for them. A planner without fresh
+    /// statistics, which an inbox that was empty a moment ago always is for, would rather read and sort all that is due, or compile.
+    pub(crate) async fn begin_alone_by_index(&self, name: &'static str) -> sqlx::Result<Transaction> {
+        let by_index = ["jit", "enable_sort", "enable_seqscan", "enable_bitmapscan"];
+        let by_index = by_index.map(|setting| format!("set_config('{setting}', 'off', true)")).join(", ");
+        Transaction::begin(&self.pool, format!("{BEGIN}, {by_index}; {}", self.alone(name))).await
+    }
+
+    fn alone(&self, name: &str) -> String {
+        format!("SELECT pg_advisory_xact_lock(hashtextextended('onramp-webhooks/{name}/{}', 0))", self.schema)
+    }
+}
+
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
+    SELECT set_config('lock_timeout', '2500ms', true), \
+           CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END";
+
+/// A transaction on a connection of the pool. One that neither committed nor rolled back, because it failed or its caller went away,
+/// closes its connection: sqlx's own gives a connection whose `BEGIN` was cut off back to the application, inside a transaction that
+/// nobody ends.
+pub(crate) struct Transaction {
+    connection: PoolConnection<Postgres>,
+    is_open: bool,
+}
+
+impl Transaction {
+    async fn begin(pool: &PgPool, begin: String) -> sqlx::Result<Self> {
+        let mut transaction = Self { connection: pool.acquire().await?, is_open: true };
+        raw_sql(AssertSqlSafe(begin)).execute(&mut *transaction.connection).await?;
+        Ok(transaction)
+    }
+
+    pub(crate) async fn commit(self) -> sqlx::Result<()> {
+        self.end("COMMIT").await
+    }
+
+    pub(crate) async fn rollback(self) -> sqlx::Result<()> {
+        self.end("ROLLBACK").await
+    }
+
+    async fn end(mut self, end: &'static str) -> sqlx::Result<()> {
+        raw_sql(end).execute(&mut *self.connection).await?;
+        self.is_open = false;
+        Ok(())
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if self.is_open {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+impl Deref for Transaction {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Transaction {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+}
+
+/// Runs `work`, which is one whole transaction, and runs it again when it failed for what passes; it is told how often it ran before.
+pub(crate) async fn tried<T, W, F>(context: &'static str, work: W) -> Result<T, StoreError>
+where
+    W: Fn(u32) -> F,
+    F: Future<Output = sqlx::Result<T>>,
+{
+    tried_raw(work).await.map_err(failed(context))
+}
+
+/// [`tried`], with the database's own error.
+pub(crate) async fn tried_raw<T, W, F>(work: W) -> sqlx::Result<T>
+where
+    W: Fn(u32) -> F,
+    F: Future<Output = sqlx::Result<T>>,
+{
+    let mut before = 0;
+    loop {
+        match work(before).await {
+            Err(error) if before + 1 < TRIES && is_passing(&error) => {
+                tracing::debug!(%error, before, "the transaction is tried again");
+                before += 1;
+            }
+            done => return done,
+        }
+    }
+}

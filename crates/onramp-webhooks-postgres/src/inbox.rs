@@ -1,0 +1,159 @@
+//! The inbox over the pool.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use onramp_webhooks::StoreError;
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::inbox::{
+    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, QuarantineBound, Record, Recorded, Replayed,
+    Retention, Settlement, State,
+};
+use sqlx::PgPool;
+use tokio::sync::Notify;
+
+use crate::database::{Database, tried};
+use crate::error::failed;
+use crate::waking::Waking;
+use crate::writer::Writer;
+use crate::{PostgresIdempotencyStore, PostgresOptions, claim, connection, look, prune, rearm, settle};
+
+/// An [`Inbox`] in one schema of a PostgreSQL database. Any number of them, on any number of machines, may share a schema.
+///
+/// Every answer of a writing call comes after the commit that holds it has reached the server's disk.
+pub struct PostgresInbox {
+    database: Database,
+    writer: Writer,
+    waking: Arc<Waking>,
+    ends: Arc<Notify>,
+}
+
+impl PostgresInbox {
+    /// Opens the inbox in the schema `onramp` of the application's own pool.
+    ///
+    /// # Errors
+    /// As [`PostgresOptions::open`].
+    pub async fn new(pool: PgPool) -> Result<Self, StoreError> {
+        PostgresOptions::new(pool).open().await
+    }
+
+    /// Connects a pool to `url`, as in `postgres://user:password@host/database`, and opens the inbox in its schema `onramp`.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, and as [`PostgresOptions::open`].
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        Self::new(connection::pool(url).await?).await
+    }
+
+    pub(crate) async fn start(database: Database, bound: QuarantineBound) -> Result<Self, StoreError> {
+        let name = sqlx::query_scalar::<_, String>("SELECT gen_random_uuid()::text").fetch_one(&database.pool).await;
+        let name = name.map_err(failed("open the database"))?;
+        let waking = Arc::new(Waking::start(database.clone(), name.into()));
+        let writer = Writer::start(database.clone(), bound, Arc::clone(&waking));
+        Ok(Self { database, writer, waking, ends: Arc::default() })
+    }
+
+    /// A store of idempotency keys in the same schema. It stays usable after the inbox was dropped.
+    #[must_use]
+    pub fn idempotency_store(&self) -> PostgresIdempotencyStore {
+        PostgresIdempotencyStore::of(self.database.clone(), Arc::clone(&self.ends))
+    }
+}
+
+#[async_trait]
+impl Inbox for PostgresInbox {
+    async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError> {
+        self.writer.record(delivery).await
+    }
+
+    async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError> {
+        let claim = |_| async move {
+            let mut transaction = self.database.begin_alone_by_index("claim").await?;
+            let claims = claim::claim(&mut transaction, &self.database.schema, now, request).await?;
+            transaction.commit().await?;
+            Ok(claims)
+        };
+        tried("claim deliveries", claim).await
+    }
+
+    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        let leases = &*leases;
+        let renew = |_| async move {
+            let mut transaction = self.database.begin().await?;
+            let lost = claim::renew(&mut transaction, &self.database.schema, leases, until).await?;
+            transaction.commit().await?;
+            Ok(lost)
+        };
+        tried("renew leases", renew).await
+    }
+
+    async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError> {
+        let settlements = &*settlements;
+        let settle = |_| async move {
+            let mut transaction = self.database.begin().await?;
+            let lost = settle::settle(&mut transaction, &self.database.schema, now, settlements).await?;
+            transaction.commit().await?;
+            Ok(lost)
+        };
+        let lost = tried("settle deliveries", settle).await?;
+        self.waking.wake();
+        Ok(lost)
+    }
+
+    async fn wait_for_work(&self) {
+        self.waking.work().await;
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        let write = |_| async move {
+            let mut transaction = self.database.begin().await?;
+            let probe = self.database.schema.sql("UPDATE onramp.probe SET writes = writes + 1");
+            sqlx::query(probe).execute(&mut *transaction).await?;
+            transaction.commit().await
+        };
+        tried("write to the database", write).await
+    }
+
+    async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
+        let filter = &filter;
+        tried("read the database", |_| look::list(&self.database.pool, &self.database.schema, filter)).await
+    }
+
+    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError> {
+        tried("read the database", |_| look::show(&self.database.pool, &self.database.schema, id)).await
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        tried("read the database", |_| look::counts(&self.database.pool, &self.database.schema)).await
+    }
+
+    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
+        let reread = reread.as_ref();
+        let rearm = |_| async move {
+            let mut transaction = self.database.begin().await?;
+            let replayed = rearm::rearm(&mut transaction, &self.database.schema, id, seen, reread).await?;
+            transaction.commit().await?;
+            Ok(replayed)
+        };
+        let replayed = tried("replay", rearm).await??;
+        self.waking.wake();
+        Ok(replayed)
+    }
+
+    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
+        let prune = |_| async move {
+            let mut transaction = self.database.begin().await?;
+            let pruned = prune::prune(&mut transaction, &self.database.schema, now, retention).await?;
+            transaction.commit().await?;
+            Ok(pruned)
+        };
+        tried("prune deliveries", prune).await
+    }
+}
+
+impl fmt::Debug for PostgresInbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresInbox").field("schema", &self.database.schema.name()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,74 @@
+//! What people see: lists, single deliveries, counts.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::inbox::{Counts, DeliveryId, Filter, Record};
+use sqlx::postgres::PgRow;
+use sqlx::{PgPool, Row};
+
+use crate::schema::Schema;
+use crate::{column, text};
+
+const COLUMNS: &str = "d.id, d.endpoint, d.provider, d.event_type, d.subject, d.discriminator, d.stage, d.fingerprint, d.state,
+    d.received_at, d.due_at, d.settled_at, d.attempts, d.duplicates, d.note";
+
+/// A subject is endpoint/kind/id, and neither endpoint nor kind has a slash.
+const FITS: &str = "($1::smallint[] IS NULL OR d.state = ANY ($1))
+    AND ($2::text IS NULL OR d.endpoint = $2)
+    AND ($3::text IS NULL OR d.event_type = $3)
+    AND ($4::text IS NULL OR (d.subject LIKE '%/%/%'
+        AND substr(d.subject, length(split_part(d.subject, '/', 1)) + length(split_part(d.subject, '/', 2)) + 3) = $4))
+    AND ($5::bigint IS NULL OR d.id < $5)";
+
+/// The deliveries that fit `filter`, newest first, without bodies.
+pub(crate) async fn list(pool: &PgPool, schema: &Schema, filter: &Filter) -> sqlx::Result<Vec<Record>> {
+    let states: Vec<i16> = filter.states.iter().map(|state| column::number(*state)).collect();
+    let page = format!("SELECT {COLUMNS}, NULL::bytea AS body FROM onramp.deliveries d WHERE {FITS} ORDER BY d.id DESC LIMIT $6");
+    let rows = sqlx::query(schema.sql(&page))
+        .bind(Some(states).filter(|states| !states.is_empty()))
+        .bind(filter.endpoint.as_deref().map(text::kept))
+        .bind(filter.event_type.as_deref().map(text::kept))
+        .bind(filter.about.as_deref().map(text::kept))
+        .bind(filter.before.map(DeliveryId::as_i64))
+        .bind(i64::try_from(filter.page_size()).unwrap_or(i64::MAX))
+        .fetch_all(pool)
+        .await?;
+    rows.iter().map(record).collect()
+}
+
+/// One delivery with its body.
+pub(crate) async fn show(pool: &PgPool, schema: &Schema, id: DeliveryId) -> sqlx::Result<Option<Record>> {
+    let one =
+        format!("SELECT {COLUMNS}, b.body FROM onramp.deliveries d LEFT JOIN onramp.bodies b ON b.id = d.id WHERE d.id = $1");
+    let row = sqlx::query(schema.sql(&one)).bind(id.as_i64()).fetch_optional(pool).await?;
+    row.as_ref().map(record).transpose()
+}
+
+fn record(row: &PgRow) -> sqlx::Result<Record> {
+    Ok(Record {
+        id: column::id(row)?,
+        endpoint: Arc::from(column::text(row, "endpoint")?.unwrap_or_default()),
+        provider: column::provider(row)?,
+        event_type: column::text(row, "event_type")?,
+        key: column::key(row)?,
+        stage: column::stage(row)?,
+        fingerprint: column::fingerprint(row)?,
+        state: column::state(row)?,
+        received_at: Timestamp::from_millis(row.try_get("received_at")?),
+        due_at: column::timestamp(row, "due_at")?,
+        settled_at: column::timestamp(row, "settled_at")?,
+        attempts: column::attempts(row)?,
+        duplicates: column::count(row, "duplicates")?,
+        note: column::text(row, "note")?,
+        body: row.try_get::<Option<Vec<u8>>, _>("body")?.map(Bytes::from),
+    })
+}
+
+/// How many deliveries stand where.
+pub(crate) async fn counts(pool: &PgPool, schema: &Schema) -> sqlx::Result<Counts> {
+    let count = "SELECT state, count(*) AS deliveries FROM onramp.deliveries GROUP BY state";
+    let rows = sqlx::query(schema.sql(count)).fetch_all(pool).await?;
+    rows.iter().map(|row| Ok((column::state(row)?, column::count(row, "deliveries")?))).collect()
+}

@@ -1,0 +1,62 @@
+//! The tables, one numbered step after another. Steps are never changed once released; new ones are added.
+
+use onramp_webhooks::{StoreError, StoreErrorKind};
+use sqlx::{PgConnection, raw_sql};
+
+use crate::database::{Database, tried};
+use crate::schema::Schema;
+
+const STEPS: [&str; 2] = [include_str!("migrations/0001_deliveries.sql"), include_str!("migrations/0002_idempotency.sql")];
+
+/// Brings the schema up to date. Two processes may do so at the same time: the second finds it done.
+pub(crate) async fn migrate(database: &Database) -> Result<(), StoreError> {
+    let schema = &*database.schema;
+    let migrated = tried("migrate", |_| async {
+        let mut transaction = database.begin_alone("migrate").await?;
+        let refused = step_by_step(&mut transaction, schema).await?;
+        if refused.is_none() {
+            transaction.commit().await?
+        } else {
+            transaction.rollback().await?
+        }
+        Ok(refused)
+    });
+    match migrated.await? {
+        Some(why) => Err(StoreError::new(StoreErrorKind::Unusable, "migrate").because(why)),
+        None => Ok(()),
+    }
+}
+
+/// Answers why the database cannot be used. Whoever may not make schemas and tables can use those that are up to date.
+async fn step_by_step(connection: &mut PgConnection, schema: &Schema) -> sqlx::Result<Option<String>> {
+    let encoding: String = sqlx::query_scalar("SELECT current_setting('server_encoding')").fetch_one(&mut *connection).await?;
+    if encoding != "UTF8" {
+        return Ok(Some(format!("the database has the encoding {encoding}, and events need UTF8")));
+    }
+    let version = version(connection, schema).await?;
+    let known = i32::try_from(STEPS.len()).unwrap_or(i32::MAX);
+    if version > known {
+        return Ok(Some(format!(
+            "schema {schema} has version {version}, and this version of the program knows {known}; update it"
+        )));
+    }
+    for (number, step) in (1..).zip(STEPS).filter(|(number, _)| *number > version) {
+        raw_sql(schema.sql(step)).execute(&mut *connection).await?;
+        sqlx::query(schema.sql("INSERT INTO onramp.version VALUES ($1)")).bind(number).execute(&mut *connection).await?;
+    }
+    Ok(None)
+}
+
+/// The version of the schema; zero when there was none, and now is an empty one.
+async fn version(connection: &mut PgConnection, schema: &Schema) -> sqlx::Result<i32> {
+    let exists = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1),
+                         EXISTS (SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = 'version')";
+    let (has_schema, has_version): (bool, bool) = sqlx::query_as(exists).bind(schema.name()).fetch_one(&mut *connection).await?;
+    if !has_schema {
+        raw_sql(sqlx::AssertSqlSafe(format!("CREATE SCHEMA \"{schema}\""))).execute(&mut *connection).await?;
+    }
+    if !has_version {
+        raw_sql(schema.sql("CREATE TABLE onramp.version (version INTEGER PRIMARY KEY)")).execute(&mut *connection).await?;
+    }
+    sqlx::query_scalar(schema.sql("SELECT coalesce(max(version), 0) FROM onramp.version")).fetch_one(&mut *connection).await
+}

@@ -1,0 +1,69 @@
+//! Ending leases.
+
+use std::collections::HashSet;
+
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::inbox::{Lease, Settled, Settlement, State};
+use sqlx::PgConnection;
+
+use crate::claim::{held, numbers};
+use crate::column;
+use crate::schema::Schema;
+use crate::text;
+
+const SETTLE: &str = "UPDATE onramp.deliveries d
+    SET state = ended.state, due_at = ended.due_at, settled_at = ended.settled_at, attempts = d.attempts + ended.attempts,
+        note = CASE WHEN ended.state = 0 THEN d.note ELSE ended.note END
+    FROM UNNEST($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[])
+        AS ended (id, fence, state, due_at, settled_at, attempts, note)
+    WHERE d.id = ended.id AND d.fence = ended.fence AND d.state = 1
+    RETURNING d.id, d.fence";
+
+/// Ends leases, and answers the lost ones. Of several ends of one lease the first counts.
+pub(crate) async fn settle(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    now: Timestamp,
+    settlements: &[Settlement],
+) -> sqlx::Result<Vec<Lease>> {
+    let mut seen = HashSet::new();
+    let (first, again): (Vec<_>, Vec<_>) = settlements.iter().partition(|settlement| seen.insert(settlement.lease));
+    let ends: Vec<_> = first.iter().map(|settlement| End::of(&settlement.outcome, now)).collect();
+    let (ids, fences) = numbers(first.iter().map(|settlement| &settlement.lease));
+    let rows = sqlx::query(schema.sql(SETTLE))
+        .bind(ids)
+        .bind(fences)
+        .bind(ends.iter().map(|end| column::number(end.state)).collect::<Vec<_>>())
+        .bind(ends.iter().map(|end| end.due_at.map(Timestamp::as_millis)).collect::<Vec<_>>())
+        .bind(ends.iter().map(|end| end.settled_at.map(Timestamp::as_millis)).collect::<Vec<_>>())
+        .bind(ends.iter().map(|end| end.attempts).collect::<Vec<_>>())
+        .bind(ends.iter().map(|end| end.note.map(text::kept)).collect::<Vec<_>>())
+        .fetch_all(connection)
+        .await?;
+    let held = held(&rows)?;
+    let lost = first.into_iter().filter(|settlement| !held.contains(&settlement.lease));
+    Ok(lost.chain(again).map(|settlement| settlement.lease).collect())
+}
+
+/// What a delivery is after its lease.
+struct End<'a> {
+    state: State,
+    due_at: Option<Timestamp>,
+    settled_at: Option<Timestamp>,
+    attempts: i64,
+    note: Option<&'a str>,
+}
+
+impl<'a> End<'a> {
+    fn of(outcome: &'a Settled, now: Timestamp) -> Self {
+        let (state, due_at, settled_at, attempts, note) = match outcome {
+            Settled::Handled => (State::Handled, None, Some(now), 1, None),
+            Settled::Retry { at, error } => (State::Retrying, Some(*at), None, 1, Some(error.as_str())),
+            Settled::Parked { until, reason } => (State::Parked, Some(*until), None, 0, Some(reason.as_str())),
+            Settled::Dead { error } => (State::Dead, None, Some(now), 1, Some(error.as_str())),
+            // What may come in later versions is given back, and nothing is lost.
+            Settled::Released | _ => (State::Pending, None, None, 0, None),
+        };
+        Self { state, due_at, settled_at, attempts, note }
+    }
+}

@@ -1,0 +1,66 @@
+//! What a claim costs must not grow with what has been handled: no statement of it reads the whole table.
+
+use onramp_webhooks::inbox::{Inbox, QuarantineBound};
+use sqlx::{PgConnection, raw_sql};
+
+use crate::tools::{TestSchema, claim, connection, purchase, record};
+
+/// The source that holds the statements, which are no part of the public interface.
+const CLAIM: &str = include_str!("../../src/claim.rs");
+
+fn statement(name: &str) -> &'static str {
+    CLAIM.split_once(&format!("const {name}: &str = \"")).unwrap().1.split_once("\";").unwrap().0
+}
+
+/// The plan with any parameters, as a connection has it that runs the statement often.
+async fn plan(connection: &mut PgConnection, schema: &TestSchema, name: &str, types: &str, values: &str) -> String {
+    let prepare = format!("DEALLOCATE ALL; PREPARE it{types} AS {}", statement(name));
+    raw_sql(schema.sql(&prepare)).execute(&mut *connection).await.unwrap();
+    let explain = sqlx::AssertSqlSafe(format!("EXPLAIN EXECUTE it{values}"));
+    let lines: Vec<(String,)> = sqlx::query_as(explain).persistent(false).fetch_all(connection).await.unwrap();
+    lines.into_iter().map(|(line,)| line).collect::<Vec<_>>().join("\n")
+}
+
+async fn assert_flat(connection: &mut PgConnection, schema: &TestSchema, when: &str) {
+    for (name, types, values, index) in [
+        ("FALL_DUE", " (bigint)", " (1700000000000)", "deliveries_waiting"),
+        ("LEASE", " (bigint, bigint)", " (32, 1700000000000)", "deliveries_due"),
+        ("NEXT_DUE", "", "", "deliveries_waiting"),
+    ] {
+        for mode in ["force_generic_plan", "force_custom_plan"] {
+            let set = sqlx::AssertSqlSafe(format!("SET plan_cache_mode = {mode}"));
+            raw_sql(set).execute(&mut *connection).await.unwrap();
+            let plan = plan(connection, schema, name, types, values).await;
+            assert!(plan.contains(index), "{when}, {name}, {mode}: without {index}:\n{plan}");
+            assert!(!plan.contains("Seq Scan"), "{when}, {name}, {mode}: reads the whole table:\n{plan}");
+            assert!(!plan.contains("Sort"), "{when}, {name}, {mode}: sorts all that is due:\n{plan}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn claims_use_the_partial_indexes() {
+    let schema = TestSchema::new();
+    let inbox = schema.open(QuarantineBound::default()).await;
+    let mut connection = connection().await;
+    // As the transaction of a claim has it.
+    let by_index = "SET jit = off; SET enable_sort = off; SET enable_seqscan = off; SET enable_bitmapscan = off";
+    raw_sql(by_index).execute(&mut connection).await.unwrap();
+    assert_flat(&mut connection, &schema, "of an empty table").await;
+    // Handled ones by the thousand, a few that are due, and some that are leased and wait.
+    let fill =
+        "INSERT INTO onramp.deliveries (endpoint, provider, subject, discriminator, key, stage, order_key, fingerprint, state,
+            due_at, received_at, settled_at)
+        SELECT 'wert', 'wert', 'wert/order/' || n, 'x', sha256(n::text::bytea), 1, sha256((n / 3)::text::bytea), sha256(''),
+            CASE WHEN n % 1000 = 0 THEN 1 WHEN n % 1000 = 1 THEN 2 WHEN n % 100 = 2 THEN 0 ELSE 4 END,
+            CASE WHEN n % 1000 < 2 THEN 1800000000000 END, 0, 0
+        FROM generate_series(1, 50000) AS n";
+    raw_sql(schema.sql(fill)).execute(&mut connection).await.unwrap();
+    raw_sql(schema.sql("INSERT INTO onramp.bodies SELECT id, '' FROM onramp.deliveries")).execute(&mut connection).await.unwrap();
+    assert_flat(&mut connection, &schema, "without statistics").await;
+    raw_sql(schema.sql("ANALYZE onramp.deliveries")).execute(&mut connection).await.unwrap();
+    assert_flat(&mut connection, &schema, "with statistics").await;
+    assert_eq!(claim(&inbox, 32).await.len(), 32);
+    record(&inbox, purchase()).await;
+    inbox.check().await.unwrap();
+}
