@@ -27,7 +27,7 @@ pub(crate) async fn settle(
     settlements: &[Settlement],
 ) -> sqlx::Result<Vec<Lease>> {
     let mut seen = HashSet::new();
-    let (first, again): (Vec<_>, Vec<_>) = settlements.iter().partition(|settlement| seen.insert(settlement.lease));
+    let first: Vec<_> = settlements.iter().filter(|settlement| seen.insert(settlement.lease)).collect();
     let ends: Vec<_> = first.iter().map(|settlement| End::of(&settlement.outcome, now)).collect();
     let (ids, fences) = numbers(first.iter().map(|settlement| &settlement.lease));
     let rows = sqlx::query(schema.sql(SETTLE))
@@ -40,9 +40,8 @@ pub(crate) async fn settle(
         .bind(ends.iter().map(|end| end.note.map(text::kept)).collect::<Vec<_>>())
         .fetch_all(connection)
         .await?;
-    let held = held(&rows)?;
-    let lost = first.into_iter().filter(|settlement| !held.contains(&settlement.lease));
-    Ok(lost.chain(again).map(|settlement| settlement.lease).collect())
+    let mut held = held(&rows)?;
+    Ok(settlements.iter().map(|settlement| settlement.lease).filter(|lease| !held.remove(lease)).collect())
 }
 
 /// What a delivery is after its lease.

@@ -6,6 +6,7 @@
 mod faults;
 mod migrating;
 mod plans;
+mod same_as_memory;
 mod schema;
 mod sharing;
 mod suite;
