@@ -17,14 +17,17 @@ use crate::server::PATH;
 
 const THREADS: usize = 2;
 
+/// How long a server may take for the last answers.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// What a load found.
 pub(crate) struct Found {
     /// Answers a second.
     pub(crate) rate: f64,
     /// Microseconds from the request to its answer.
     pub(crate) micros: Histogram<u64>,
-    /// The part of the answers that were marked.
-    pub(crate) marked: f64,
+    /// The part of the answers that were marked; `None` if there were none, as in a short time on a busy machine.
+    pub(crate) marked: Option<f64>,
 }
 
 /// The requests of a load.
@@ -53,7 +56,8 @@ pub(crate) fn load(to: SocketAddr, connections: usize, requests: Requests<'_>, t
         anyhow::Ok(())
     })?;
     let answers = tally.micros.len() as f64;
-    Ok(Found { rate: answers / time.as_secs_f64(), micros: tally.micros, marked: tally.marked as f64 / answers })
+    let marked = (answers > 0.0).then(|| tally.marked as f64 / answers);
+    Ok(Found { rate: answers / time.as_secs_f64(), micros: tally.micros, marked })
 }
 
 /// Writes the event of order `id` as a request with `lines` among its headers, each of which ends its line.
@@ -94,16 +98,23 @@ impl Plan<'_> {
         let mut events = Events::with_capacity(connections);
         let mut tally = Tally::new()?;
         let mut connections = (0..connections).map(|at| self.connect(&poll, Token(at))).collect::<anyhow::Result<Vec<_>>>()?;
-        while Instant::now() < self.end {
+        let mut awaited = connections.len();
+        // Nothing is cut off: a request that a server gives up is other work, and leaves other traces.
+        while awaited > 0 {
+            ensure!(Instant::now() < self.end + PATIENCE, "{awaited} requests were not answered");
             poll.poll(&mut events, Some(Duration::from_millis(100)))?;
             for event in &events {
                 let connection = connections.get_mut(event.token().0).context("an event of a connection")?;
-                if let Some(marked) = connection.answered(self.requests.marks)? {
-                    if connection.sent > self.begin {
-                        tally.micros.record(u64::try_from(connection.sent.elapsed().as_micros())?)?;
-                        tally.marked += u64::from(marked);
-                    }
+                let Some(marked) = connection.answered(self.requests.marks)? else { continue };
+                let answered = Instant::now();
+                if connection.sent > self.begin && answered < self.end {
+                    tally.micros.record(u64::try_from((answered - connection.sent).as_micros())?)?;
+                    tally.marked += u64::from(marked);
+                }
+                if answered < self.end {
                     connection.send(self.requests)?;
+                } else {
+                    awaited -= 1;
                 }
             }
         }
