@@ -12,7 +12,7 @@
 //! | not recorded in time, or the store failed | 503 | 503 |
 //! | idempotency: the same request is still running | 200 | 409 |
 //! | idempotency: the key was used for another body | 200 | 422 |
-//! | idempotency: done, but its reply was too large to keep | 200 | 409 |
+//! | idempotency: done, but its reply was not kept: it was too large, or its client went away | 200 | 409 |
 //! | idempotency: no key where one is required, or none that can be read | | 400 |
 //!
 //! Success is `{"received":true}`; everything else is a problem of RFC 9457.
@@ -180,9 +180,7 @@ impl Outcome {
             Self::OtherBody => {
                 Reply::problem(422, "Idempotency-Key is already used", "this key was used for a request with other content")
             }
-            Self::ReplyNotKept => {
-                Reply::problem(409, "Already done", "this request was handled; its reply was too large to keep")
-            }
+            Self::ReplyNotKept => Reply::problem(409, "Already done", "this request was handled; its reply was not kept"),
         }
     }
 }

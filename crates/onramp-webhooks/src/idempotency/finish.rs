@@ -64,13 +64,16 @@ impl Running {
     ///
     /// A reply that cannot be kept, because the store is away, still reaches its client: what it says has happened.
     ///
-    /// Dropping the future releases the key.
-    pub fn finish<S, E>(self, status: u16, headers: &dyn Headers, body: S) -> impl Future<Output = Finished<S, E>> + use<S, E>
+    /// Dropping the future before the body of a success was read keeps the key, without a reply: the route has done its work, and
+    /// must not run again.
+    pub fn finish<S, E>(mut self, status: u16, headers: &dyn Headers, body: S) -> impl Future<Output = Finished<S, E>> + use<S, E>
     where
         S: Stream<Item = Result<Bytes, E>>,
     {
         let is_success = (200..300).contains(&status);
         let kept = if self.claim.is_some() && is_success { self.kept(headers) } else { Vec::new() };
+        let reply = KeptReply { status, headers: kept, body: None };
+        self.succeeded = is_success.then(|| reply.clone());
         async move {
             if self.claim.is_none() {
                 return Finished::Untouched(body);
@@ -79,7 +82,6 @@ impl Running {
                 self.release().await;
                 return Finished::Untouched(body);
             }
-            let reply = KeptReply { status, headers: kept, body: None };
             // A route that streams its reply is not over yet.
             match self.watch(read(body, self.shared.reply_limit)).await {
                 Read::Whole(body) => {
@@ -92,6 +94,7 @@ impl Running {
                     Finished::Rejoined(rejoined)
                 }
                 Read::Broken(rejoined) => {
+                    self.succeeded = None;
                     self.release().await;
                     Finished::Rejoined(rejoined)
                 }
@@ -134,7 +137,7 @@ impl Running {
 }
 
 /// Tries until the lease would end.
-async fn keep(shared: &Shared, claim: Claim, reply: Bytes, expires_at: Timestamp) {
+pub(super) async fn keep(shared: &Shared, claim: Claim, reply: Bytes, expires_at: Timestamp) {
     let begun = Instant::now();
     loop {
         let completing = shared.store.complete(claim, reply.clone(), expires_at);

@@ -10,7 +10,7 @@
 //! | --- | --- | --- |
 //! | is new, or was released | the route's own reply | the same |
 //! | is done | the kept reply with `idempotent-replayed: true` | the same |
-//! | is done, and the reply was too large to keep | 409 | 200 |
+//! | is done, and the reply was not kept: too large, or its client went away | 409 | 200 |
 //! | is still running | waits; then the reply, or 409 with `retry-after` | waits; then the reply, or 200 |
 //! | was used for another body | 422 | 200, and an error in the log |
 //! | is missing or unreadable, by header | 400 | |
@@ -18,7 +18,8 @@
 //! | cannot be looked up, because the store is away | 503 with `retry-after` | the same |
 //!
 //! A key is released when the route answers anything but success, panics, or is dropped because the client went away; the next
-//! request with it runs. So does one that comes after the process died, once its lease has ended: leases are renewed while the
+//! request with it runs. A client that goes away while the reply to a success is read releases nothing: the work is done, and only
+//! the reply is not kept. So does one that comes after the process died, once its lease has ended: leases are renewed while the
 //! route runs and its reply is read, and a request that lost its lease cannot store its reply over that of the one that took over.
 //!
 //! Two routes never share a key, because method and path are part of it ([`route`](IdempotencyBuilder::route) names a route

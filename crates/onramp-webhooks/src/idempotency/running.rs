@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::finish::keep;
+use super::kept::KeptReply;
 use super::{Claim, STORE_TIME, Shared};
 use crate::store_error::{StoreError, StoreErrorKind};
 
 /// A request that runs and holds its key. Dropped before it is [finished](Self::finish), because the route panicked or the client
-/// went away, it releases the key.
+/// went away, it releases the key. Dropped while the reply to a success is read, it keeps the key without that reply: the route has
+/// done its work.
 #[must_use = "dropping it releases the key"]
 #[derive(Debug)]
 pub struct Running {
@@ -19,16 +22,18 @@ pub struct Running {
     /// `None`: it holds nothing, or has given it up.
     pub(super) claim: Option<Claim>,
     pub(super) keep: Duration,
+    /// Once the route has said that it succeeded: what is kept if its client goes away before all of its reply is there.
+    pub(super) succeeded: Option<KeptReply>,
 }
 
 impl Running {
     pub(super) fn of_claim(shared: &Arc<Shared>, claim: Claim, keep: Duration) -> Self {
-        Self { shared: Arc::clone(shared), claim: Some(claim), keep }
+        Self { shared: Arc::clone(shared), claim: Some(claim), keep, succeeded: None }
     }
 
     /// One that is never the same as another.
     pub(super) fn of_any(shared: &Arc<Shared>) -> Self {
-        Self { shared: Arc::clone(shared), claim: None, keep: shared.keep }
+        Self { shared: Arc::clone(shared), claim: None, keep: shared.keep, succeeded: None }
     }
 
     /// Awaits what the route does, and renews the lease while it does it.
@@ -95,10 +100,16 @@ fn told(claim: Claim, released: Result<bool, StoreError>) {
 impl Drop for Running {
     fn drop(&mut self) {
         let Some(claim) = self.claim.take() else { return };
-        let store = Arc::clone(&self.shared.store);
+        let (shared, expires_at) = (Arc::clone(&self.shared), self.shared.clock.now().after(self.keep));
+        let succeeded = self.succeeded.take().filter(|_| !std::thread::panicking());
         // Outside of a runtime nobody can do it, and the lease ends by itself.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { told(claim, store.release(claim).await) });
+            runtime.spawn(async move {
+                match succeeded {
+                    Some(reply) => keep(&shared, claim, reply.encode(), expires_at).await,
+                    None => told(claim, shared.store.release(claim).await),
+                }
+            });
         }
     }
 }

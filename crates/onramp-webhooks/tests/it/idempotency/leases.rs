@@ -90,6 +90,32 @@ async fn a_lease_lasts_as_long_as_its_reply_is_read() {
     assert_eq!(stage.post("a", "{}").await.body, "streamed");
 }
 
+/// The route has done its work, and said so: whoever pays must not pay twice because a connection broke.
+#[tokio::test]
+async fn a_client_that_goes_away_while_it_reads_a_success_does_not_let_it_run_again() {
+    for (status, polls, again) in [(201, 0, 409), (201, 3, 409), (500, 0, 201)] {
+        let stage = Stage::new(Idempotency::by_header(MemoryIdempotencyStore::new()).wait(Duration::ZERO));
+        let headers = keyed("a");
+        let request = Request::new("POST", "/orders", None, &headers);
+        let Begun::Run(_, running) = stage.idempotency.ask(&request).unwrap().begin_whole(Bytes::from_static(b"{}")).await else {
+            panic!("it is new")
+        };
+        let (chunks, body) = mpsc::unbounded_channel();
+        chunks.send(Bytes::from_static(b"half of it")).unwrap();
+        let none: [(&str, &str); 0] = [];
+        let mut finishing = Box::pin(running.finish(status, &none, Slow(body)));
+        for _ in 0..polls {
+            let is_ready = std::future::poll_fn(|cx| std::task::Poll::Ready(finishing.as_mut().poll(cx).is_ready())).await;
+            assert!(!is_ready, "it waits for the rest");
+        }
+        drop(finishing);
+        tokio::task::yield_now().await;
+        stage.clock.advance(Duration::from_secs(3_600));
+        assert_eq!(stage.post("a", "{}").await.status, again, "{status} after {polls} polls");
+        assert_eq!(stage.runs(), u32::from(again == 201));
+    }
+}
+
 /// A request that stalls past its lease ends after the one that took over, and its reply is not kept over the other's.
 #[tokio::test]
 async fn who_lost_the_lease_keeps_nothing_and_releases_nothing() {
