@@ -5,6 +5,7 @@
 
 mod faults;
 mod migrating;
+mod network;
 mod plans;
 mod same_as_memory;
 mod schema;
