@@ -1,5 +1,7 @@
 //! `cargo xtask test`
 
+use std::process::{Command, Stdio};
+
 use anyhow::ensure;
 use clap::Args;
 use xshell::{Shell, cmd};
@@ -81,7 +83,11 @@ fn left_out(services: &Services) -> Vec<Remark> {
     if !has_ipv6() {
         remarks.push(left_out("ipv6", "this machine has none, and tests with it in their name need it", vec!["ipv6"]));
     }
-    remarks.extend(services.missing().map(|kind| left_out(kind.name(), kind.wanted(), vec![kind.own()])));
+    if !can_mount() {
+        let text = "only root may mount a small disk, and tests with this in their name fill one";
+        remarks.push(left_out("mounted_disk", text, vec!["mounted_disk"]));
+    }
+    remarks.extend(services.missing().map(|kind| left_out(kind.name(), kind.wanted(), vec![kind.on(), kind.own()])));
     let own = "there is a server, but none is installed, and tests with this in their name start one of their own";
     remarks.extend(services.not_installed().map(|kind| left_out(kind.own(), own, vec![kind.own()])));
     remarks
@@ -99,6 +105,14 @@ fn all_but(skipped: &[&str]) -> Vec<String> {
 
 fn has_ipv6() -> bool {
     std::net::TcpListener::bind("[::1]:0").is_ok()
+}
+
+/// Whether a file system can be mounted, which takes root, and more than root in some containers.
+fn can_mount() -> bool {
+    let Ok(folder) = tempfile::tempdir() else { return false };
+    let succeeds = |command: &mut Command| command.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+    succeeds(Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(folder.path()))
+        && succeeds(Command::new("umount").arg(folder.path()))
 }
 
 fn has_nextest(sh: &Shell) -> bool {

@@ -33,6 +33,14 @@ impl Kind {
         }
     }
 
+    /// What the names of tests in other packages contain that need one.
+    pub(crate) fn on(self) -> &'static str {
+        match self {
+            Self::Postgres => "on_postgres",
+            Self::Redis => "on_redis",
+        }
+    }
+
     /// What the names of tests contain that start one of their own.
     pub(crate) fn own(self) -> &'static str {
         match self {
