@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use onramp_webhooks::StoreError;
 use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, Error, PgConnection, PgPool, Postgres, raw_sql};
+use sqlx::postgres::PgTransactionManager;
+use sqlx::{AssertSqlSafe, Error, PgConnection, PgPool, Postgres, SqlSafeStr};
+use sqlx_core::transaction::TransactionManager;
 use tokio::time::timeout;
 
 use crate::error::{failed, is_passing};
@@ -15,6 +17,12 @@ use crate::schema::Schema;
 
 /// How often a transaction is tried that stands in another's way, or whose connection is lost.
 const TRIES: u32 = 4;
+
+/// A setting that ends with its transaction.
+pub(crate) const MARK: &str = "onramp.transaction";
+
+/// What it is set to.
+pub(crate) const OPEN: &str = "open";
 
 /// The application's pool, and our place in the database.
 #[derive(Clone, Debug)]
@@ -27,13 +35,13 @@ impl Database {
     /// Begins a transaction whose commit returns once it is on the server's disk. It waits for a lock only so long that the receiver
     /// can still answer before its ack deadline.
     pub(crate) async fn begin(&self, limit: Limit) -> sqlx::Result<Transaction> {
-        Transaction::begin(&self.pool, begin(limit)).await
+        Transaction::begin(&self.pool, beginning(limit.time())).await
     }
 
     /// Begins a transaction beside which no other one does what `name` says, in this schema. Waiting for that is a statement of its own,
     /// so that the next one sees what the others did.
     pub(crate) async fn begin_alone(&self, name: &'static str) -> sqlx::Result<Transaction> {
-        Transaction::begin(&self.pool, format!("{}; {}", begin(Limit::Patient), self.alone(name))).await
+        Transaction::begin(&self.pool, format!("{}; {}", beginning(Limit::Patient.time()), self.alone(name))).await
     }
 
     /// [`begin_alone`](Self::begin_alone) for statements that have to go through the indexes made for them. A planner without fresh
@@ -41,17 +49,23 @@ impl Database {
     pub(crate) async fn begin_alone_by_index(&self, name: &'static str) -> sqlx::Result<Transaction> {
         let by_index = ["jit", "enable_sort", "enable_seqscan", "enable_bitmapscan"];
         let by_index = by_index.map(|setting| format!("set_config('{setting}', 'off', true)")).join(", ");
-        Transaction::begin(&self.pool, format!("{}, {by_index}; {}", begin(Limit::Patient), self.alone(name))).await
+        Transaction::begin(&self.pool, format!("{}, {by_index}; {}", beginning(Limit::Patient.time()), self.alone(name))).await
+    }
+
+    /// Begins a transaction for a handler, which has `limit` for it.
+    pub(crate) async fn begin_for(&self, limit: Duration) -> sqlx::Result<Transaction> {
+        let mark = format!("SELECT set_config('{MARK}', '{OPEN}', true)");
+        Transaction::begin(&self.pool, format!("{}; {mark}", beginning(limit))).await
     }
 
     /// Begins a transaction on which nothing rests, and whose commit waits for no disk.
     pub(crate) async fn begin_hasty(&self) -> sqlx::Result<Transaction> {
-        Transaction::begin(&self.pool, format!("{}; SET LOCAL synchronous_commit = off", begin(Limit::Prompt))).await
+        Transaction::begin(&self.pool, format!("{}; SET LOCAL synchronous_commit = off", beginning(Limit::Prompt.time()))).await
     }
 
     /// Begins a transaction that only reads.
     pub(crate) async fn begin_reading(&self) -> sqlx::Result<Transaction> {
-        Transaction::begin(&self.pool, format!("{}; SET TRANSACTION READ ONLY", begin(Limit::Patient))).await
+        Transaction::begin(&self.pool, format!("{}; SET TRANSACTION READ ONLY", beginning(Limit::Patient.time()))).await
     }
 
     fn alone(&self, name: &str) -> String {
@@ -61,8 +75,8 @@ impl Database {
 
 /// The server, too, ends what takes too long: it does not notice that its client has gone away in the middle of a statement, or that
 /// the network swallows everything, and would go on holding the locks.
-fn begin(limit: Limit) -> String {
-    let millis = limit.time().as_millis() * 9 / 10;
+fn beginning(limit: Duration) -> String {
+    let millis = (limit.as_millis() * 9 / 10).clamp(1, 2_000_000_000);
     format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED; \
          SELECT set_config('lock_timeout', '2500ms', true), \
@@ -81,24 +95,27 @@ pub(crate) struct Transaction {
 }
 
 impl Transaction {
-    async fn begin(pool: &PgPool, begin: String) -> sqlx::Result<Self> {
+    async fn begin(pool: &PgPool, statement: String) -> sqlx::Result<Self> {
         let mut transaction = Self { connection: pool.acquire().await?, is_open: true };
-        raw_sql(AssertSqlSafe(begin)).execute(&mut *transaction.connection).await?;
+        PgTransactionManager::begin(&mut transaction.connection, Some(AssertSqlSafe(statement).into_sql_str())).await?;
         Ok(transaction)
     }
 
-    pub(crate) async fn commit(self) -> sqlx::Result<()> {
-        self.end("COMMIT").await
-    }
-
-    pub(crate) async fn rollback(self) -> sqlx::Result<()> {
-        self.end("ROLLBACK").await
-    }
-
-    async fn end(mut self, end: &'static str) -> sqlx::Result<()> {
-        raw_sql(end).execute(&mut *self.connection).await?;
+    pub(crate) async fn commit(mut self) -> sqlx::Result<()> {
+        PgTransactionManager::commit(&mut self.connection).await?;
         self.is_open = false;
         Ok(())
+    }
+
+    pub(crate) async fn rollback(mut self) -> sqlx::Result<()> {
+        PgTransactionManager::rollback(&mut self.connection).await?;
+        self.is_open = false;
+        Ok(())
+    }
+
+    /// How many savepoints of sqlx's own are open inside.
+    pub(crate) fn savepoints(&self) -> usize {
+        PgTransactionManager::get_transaction_depth(&self.connection).saturating_sub(1)
     }
 }
 

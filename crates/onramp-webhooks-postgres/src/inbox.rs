@@ -11,7 +11,7 @@ use onramp_webhooks::inbox::{
     Retention, Settlement, State,
 };
 use sqlx::PgPool;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::database::{Database, Limit};
 use crate::error::failed;
@@ -19,13 +19,18 @@ use crate::waking::Waking;
 use crate::writer::Writer;
 use crate::{PostgresIdempotencyStore, PostgresOptions, claim, connection, look, prune, rearm, settle};
 
+/// Connections of the pool that handlers' transactions leave to the receiver, the worker and the application.
+const KEPT_FREE: u32 = 3;
+
 /// An [`Inbox`] in one schema of a PostgreSQL database. Any number of them, on any number of machines, may share a schema.
 ///
 /// Every answer of a writing call comes after the commit that holds it has reached the server's disk.
 pub struct PostgresInbox {
-    database: Database,
+    pub(crate) database: Database,
+    pub(crate) waking: Arc<Waking>,
+    /// One for each transaction that handlers may have open at the same time.
+    pub(crate) transactions: Arc<Semaphore>,
     writer: Writer,
-    waking: Arc<Waking>,
     ends: Arc<Notify>,
 }
 
@@ -51,7 +56,9 @@ impl PostgresInbox {
         let name = name.map_err(failed("open the database"))?;
         let waking = Arc::new(Waking::start(database.clone(), name.into()));
         let writer = Writer::start(database.clone(), bound, Arc::clone(&waking));
-        Ok(Self { database, writer, waking, ends: Arc::default() })
+        let transactions = database.pool.options().get_max_connections().saturating_sub(KEPT_FREE).max(1);
+        let transactions = Arc::new(Semaphore::new(usize::try_from(transactions).unwrap_or(1)));
+        Ok(Self { database, waking, transactions, writer, ends: Arc::default() })
     }
 
     /// A store of idempotency keys in the same schema. It stays usable after the inbox was dropped.

@@ -30,9 +30,10 @@ struct Reader {
 }
 
 impl SqlitePoints {
-    /// The points in an inbox's file.
-    pub(crate) fn new(file: PathBuf) -> Self {
-        Self { file: file.into(), reader: Arc::default() }
+    /// The points in an inbox's file, which has to be there.
+    pub(crate) fn open(file: PathBuf) -> Result<Self, PointsError> {
+        let reader = Reader { connection: connect(&file)?, id: file_id(&file) };
+        Ok(Self { file: file.into(), reader: Arc::new(Mutex::new(Some(reader))) })
     }
 
     /// Credits points in the transaction that completes the delivery.
