@@ -14,8 +14,10 @@ mod prune;
 mod rearm;
 mod record;
 mod settle;
+mod spill;
 mod writer;
 
 pub use self::connection::SqliteOptions;
 pub use self::idempotency::SqliteIdempotencyStore;
 pub use self::inbox::SqliteInbox;
+pub use self::spill::SqliteSpill;

@@ -8,6 +8,7 @@ mod lease;
 mod memory;
 mod record;
 mod replay;
+pub mod spill;
 
 use std::fmt;
 

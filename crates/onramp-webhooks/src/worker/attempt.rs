@@ -90,7 +90,7 @@ fn after(worker: &WorkerBuilder, attempt: u32, error: &HandlerError) -> Settled 
 
 /// A future that answers a panic instead of passing it on. The handler is not polled again after it, and shares nothing with this
 /// crate that a panic could leave half-changed.
-async fn unwound<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> {
+pub(crate) async fn unwound<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> {
     let mut future = pin!(future);
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
         Ok(poll) => poll.map(Ok),
@@ -99,7 +99,7 @@ async fn unwound<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>>
     .await
 }
 
-fn message(panic: &(dyn Any + Send)) -> &str {
+pub(crate) fn message(panic: &(dyn Any + Send)) -> &str {
     panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 

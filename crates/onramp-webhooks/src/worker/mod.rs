@@ -1,6 +1,6 @@
 //! From the inbox to the handler: claims what is due, runs the handler, settles what came of it.
 
-mod attempt;
+pub(crate) mod attempt;
 mod builder;
 mod held;
 mod retry;
