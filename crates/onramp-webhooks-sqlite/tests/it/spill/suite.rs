@@ -91,7 +91,7 @@ mod shared {
 mod in_front_of_an_inbox {
     use onramp_webhooks::inbox::QuarantineBound;
     use onramp_webhooks::inbox::spill::SpillInbox;
-    use onramp_webhooks_sqlite::{SqliteInbox, SqliteOptions, SqliteSpill};
+    use onramp_webhooks_sqlite::{SqliteOptions, SqliteSpill};
     use onramp_webhooks_testkit::inbox::Fixture;
 
     use crate::tools::file;
@@ -100,7 +100,7 @@ mod in_front_of_an_inbox {
         let (folder, path) = file();
         let spill = SqliteSpill::open(folder.path().join("spill.db")).await.unwrap();
         let first = SqliteOptions::new(path).quarantine(bound).open().await.unwrap();
-        Fixture::new(SpillInbox::<SqliteInbox>::builder(spill).over(first).await.unwrap()).keeping(folder)
+        Fixture::new(SpillInbox::new(first, spill).await.unwrap()).keeping(folder)
     }
 
     onramp_webhooks_testkit::inbox_suite!(open);

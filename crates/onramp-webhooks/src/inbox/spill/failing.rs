@@ -17,13 +17,15 @@ const TRIES: u32 = 8;
 /// and not before it has failed for so long,
 const FOR: Duration = Duration::from_secs(30);
 
+/// Deliveries of one order, the oldest first.
+pub(super) type Chain = Vec<(SpillId, NewDelivery)>;
+
 /// The deliveries that failed and are not set aside.
 #[derive(Debug, Default)]
 pub(super) struct Failing(BTreeMap<SpillId, Failure>);
 
 #[derive(Debug)]
 struct Failure {
-    order: Option<String>,
     tries: u32,
     since: Timestamp,
     again_at: Timestamp,
@@ -32,30 +34,37 @@ struct Failure {
 }
 
 impl Failing {
-    /// Those of `waiting` that may move now and at the same time: the oldest ones, up to the second of an order. What came after a
-    /// delivery of its order that fails waits for that; the rest passes it.
-    pub(super) fn choose(&mut self, waiting: Vec<(SpillId, NewDelivery)>, now: Timestamp) -> Vec<(SpillId, NewDelivery)> {
-        let mut group = Vec::new();
-        let mut orders = BTreeSet::new();
+    /// Those of `waiting` that may move now, one chain for each order: chains may move at the same time, links one after the other.
+    /// What came after a delivery of its order that fails waits for that; the rest passes it.
+    pub(super) fn chains(&mut self, waiting: Vec<(SpillId, NewDelivery)>, now: Timestamp) -> Vec<Chain> {
+        let mut chains: Vec<Chain> = Vec::new();
+        let mut chain_of = BTreeMap::new();
+        let mut held = BTreeSet::new();
         for (id, delivery) in waiting {
             let order = order(&delivery);
             if let Some(failure) = self.0.get_mut(&id) {
                 // A clock that went back must not put it off.
                 failure.again_at = failure.again_at.min(now.after(PAUSES.longest));
                 if failure.again_at > now {
+                    held.extend(order);
                     continue;
                 }
-            } else if order.is_some() && self.0.values().any(|failure| failure.order == order) {
-                continue;
             }
-            if let Some(order) = order
-                && !orders.insert(order)
-            {
-                break;
+            match order {
+                Some(order) if held.contains(&order) => {}
+                Some(order) => {
+                    let nth = *chain_of.entry(order).or_insert_with(|| {
+                        chains.push(Chain::new());
+                        chains.len() - 1
+                    });
+                    if let Some(chain) = chains.get_mut(nth) {
+                        chain.push((id, delivery));
+                    }
+                }
+                None => chains.push(vec![(id, delivery)]),
             }
-            group.push((id, delivery));
         }
-        group
+        chains
     }
 
     /// When the first of them is tried again.
@@ -70,8 +79,8 @@ impl Failing {
     }
 
     /// It was refused once more, and is to be set aside when that answers true. `random` is drawn from 0 up to, not including, 1.
-    pub(super) fn failed(&mut self, id: SpillId, delivery: &NewDelivery, now: Timestamp, random: f64) -> bool {
-        let new = || Failure { order: order(delivery), tries: 0, since: now, again_at: now, others_passed: false };
+    pub(super) fn failed(&mut self, id: SpillId, now: Timestamp, random: f64) -> bool {
+        let new = || Failure { tries: 0, since: now, again_at: now, others_passed: false };
         let failure = self.0.entry(id).or_insert_with(new);
         failure.tries = failure.tries.saturating_add(1);
         failure.again_at = now.after(PAUSES.pause(failure.tries, random).unwrap_or(PAUSES.longest));
@@ -116,62 +125,61 @@ mod tests {
         Timestamp::from_millis(seconds * 1_000)
     }
 
-    fn chosen(failing: &mut Failing, orders: &[&str], seconds: i64) -> Vec<i64> {
-        failing.choose(waiting(orders), at(seconds)).iter().map(|(id, _)| id.as_i64()).collect()
+    fn chains(failing: &mut Failing, orders: &[&str], seconds: i64) -> Vec<Vec<i64>> {
+        let ids = |chain: Chain| chain.iter().map(|(id, _)| id.as_i64()).collect();
+        failing.chains(waiting(orders), at(seconds)).into_iter().map(ids).collect()
     }
 
-    fn fails(failing: &mut Failing, orders: &[&str], nth: usize, seconds: i64) -> bool {
-        let (id, delivery) = &waiting(orders)[nth];
-        failing.failed(*id, delivery, at(seconds), 1.0)
+    fn fails(failing: &mut Failing, id: i64, seconds: i64) -> bool {
+        failing.failed(SpillId::from_i64(id), at(seconds), 1.0)
     }
 
     #[test]
-    fn a_group_ends_before_the_second_of_an_order() {
+    fn an_order_is_a_chain() {
         let mut failing = Failing::default();
-        assert_eq!(chosen(&mut failing, &["a", "", "b", "", "a", "c"], 0), [1, 2, 3, 4]);
-        assert_eq!(chosen(&mut failing, &["a", "a"], 0), [1]);
-        assert!(chosen(&mut failing, &[], 0).is_empty());
+        let expected = [vec![1, 5], vec![2], vec![3], vec![4], vec![6]];
+        assert_eq!(chains(&mut failing, &["a", "", "b", "", "a", "c"], 0), expected);
+        assert!(chains(&mut failing, &[], 0).is_empty());
     }
 
     #[test]
     fn what_fails_holds_back_its_order_and_nothing_else() {
         let mut failing = Failing::default();
         let orders = ["a", "b", "a", "c", "a", "c"];
-        assert!(!fails(&mut failing, &orders, 0, 0));
-        assert_eq!(chosen(&mut failing, &orders, 0), [2, 4], "the first one waits for its time");
-        assert_eq!(chosen(&mut failing, &orders, 1), [1, 2, 4]);
+        assert!(!fails(&mut failing, 1, 0));
+        assert_eq!(chains(&mut failing, &orders, 0), [vec![2], vec![4, 6]], "the first one waits for its time");
+        assert_eq!(chains(&mut failing, &orders, 1), [vec![1, 3, 5], vec![2], vec![4, 6]]);
     }
 
     #[test]
     fn what_fails_for_long_while_others_pass_is_set_aside() {
         let mut failing = Failing::default();
-        let orders = ["a", "b"];
-        assert!((0..100).all(|second| !fails(&mut failing, &orders, 0, second)), "nothing else passed");
+        assert!((0..100).all(|second| !fails(&mut failing, 1, second)), "nothing else passed");
         failing.passed(SpillId::from_i64(2));
-        assert!(fails(&mut failing, &orders, 0, 100));
+        assert!(fails(&mut failing, 1, 100));
 
         let mut failing = Failing::default();
-        fails(&mut failing, &orders, 0, 0);
+        fails(&mut failing, 1, 0);
         failing.passed(SpillId::from_i64(2));
-        assert!((0..100).all(|_| !fails(&mut failing, &orders, 0, 29)), "not yet for long");
-        assert!(fails(&mut failing, &orders, 0, 30));
+        assert!((0..100).all(|_| !fails(&mut failing, 1, 29)), "not yet for long");
+        assert!(fails(&mut failing, 1, 30));
 
         let mut failing = Failing::default();
-        fails(&mut failing, &orders, 0, 0);
+        fails(&mut failing, 1, 0);
         failing.passed(SpillId::from_i64(2));
-        assert!((2..8).all(|_| !fails(&mut failing, &orders, 0, 1_000)), "not yet often");
-        assert!(fails(&mut failing, &orders, 0, 1_000));
+        assert!((2..8).all(|_| !fails(&mut failing, 1, 1_000)), "not yet often");
+        assert!(fails(&mut failing, 1, 1_000));
     }
 
     #[test]
     fn what_is_gone_holds_nothing_back() {
         let mut failing = Failing::default();
         let orders = ["a", "a"];
-        fails(&mut failing, &orders, 0, 0);
+        fails(&mut failing, 1, 0);
         failing.keep_only(&waiting(&orders));
-        assert!(chosen(&mut failing, &orders, 0).is_empty());
+        assert!(chains(&mut failing, &orders, 0).is_empty());
         failing.keep_only(&waiting(&orders)[1..]);
-        assert_eq!(failing.choose(waiting(&orders).split_off(1), at(0)).len(), 1);
+        assert_eq!(failing.chains(waiting(&orders).split_off(1), at(0)).len(), 1);
         assert_eq!(failing.next(), None);
     }
 }

@@ -8,7 +8,7 @@ use tokio::task::AbortHandle;
 
 use super::breaker::Open;
 use super::shared::Shared;
-use super::{SetAside, SpillBuilder, SpillStore};
+use super::{SetAside, SpillOptions, SpillStore};
 use crate::clock::Timestamp;
 use crate::inbox::{
     ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Record, Recorded, Replayed, Retention,
@@ -32,10 +32,25 @@ impl<I> Drop for Inner<I> {
 }
 
 impl<I: Inbox> SpillInbox<I> {
-    /// Starts an inbox that keeps in `spill` what its first inbox does not take in time.
-    #[must_use]
-    pub fn builder(spill: impl SpillStore) -> SpillBuilder {
-        SpillBuilder::new(Arc::new(spill))
+    /// A spill in front of a first inbox that is open already; an application that has to start in the middle of an outage, too, takes
+    /// [`opening`](Self::opening).
+    ///
+    /// # Errors
+    /// As [`SpillOptions::over`].
+    pub async fn new(first: I, spill: impl SpillStore) -> Result<Self, StoreError> {
+        SpillOptions::new(spill).over(first).await
+    }
+
+    /// A spill in front of a first inbox that `open` opens: now, or as soon as it can be.
+    ///
+    /// # Errors
+    /// As [`SpillOptions::opening`].
+    pub async fn opening<O, F>(open: O, spill: impl SpillStore) -> Result<Self, StoreError>
+    where
+        O: FnMut() -> F + Send + 'static,
+        F: Future<Output = Result<I, StoreError>> + Send + 'static,
+    {
+        SpillOptions::new(spill).opening(open).await
     }
 
     pub(super) fn of(shared: Arc<Shared<I>>, mover: AbortHandle) -> Self {

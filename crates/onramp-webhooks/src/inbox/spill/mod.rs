@@ -8,14 +8,14 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! // In a shop: a spill on the local disk, in front of an inbox on another machine.
-//! let inbox = SpillInbox::<MemoryInbox>::builder(MemorySpill::new()).opening(async || Ok(MemoryInbox::new())).await?;
+//! let inbox = SpillInbox::opening(async || Ok(MemoryInbox::new()), MemorySpill::new()).await?;
 //! let receiver = Receiver::builder(inbox.clone()).endpoint(Wert::with_path_secret("s3cret")).build()?;
 //! assert_eq!(inbox.status().await?.open_since, None);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! - **Acknowledged at once.** A delivery waits for the first inbox no longer than the [patience](SpillBuilder::patience). After the first
+//! - **Acknowledged at once.** A delivery waits for the first inbox no longer than the [patience](SpillOptions::patience). After the first
 //!   that had to, a breaker is open and deliveries go straight to the spill, until the first inbox is back and has all that waited.
 //! - **Nothing is lost.** A delivery is removed from the spill after the first inbox has recorded it durably. What is lost with the disk
 //!   of a machine during an outage is what waited there.
@@ -32,16 +32,16 @@
 //! All that is not recording goes to the first inbox: workers handle nothing of what waits in the spill.
 
 mod breaker;
-mod builder;
 mod failing;
 mod inbox;
 mod memory;
 mod mover;
 mod moving;
+mod options;
 mod shared;
 mod store;
 
-pub use self::builder::SpillBuilder;
 pub use self::inbox::{SpillInbox, SpillStatus};
 pub use self::memory::MemorySpill;
+pub use self::options::SpillOptions;
 pub use self::store::{MovingLock, SetAside, SpillCounts, SpillId, SpillStore};

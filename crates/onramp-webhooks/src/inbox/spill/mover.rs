@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::failing::Failing;
+use super::failing::{Chain, Failing};
 use super::moving;
 use super::shared::{Shared, within};
 use super::{MovingLock, SpillId};
@@ -27,10 +27,7 @@ const CALM: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_secs(15);
 
 /// The most deliveries that are read at once.
-const BATCH: usize = 64;
-
-/// How long the first inbox may take for a delivery that nobody waits for.
-const UNHURRIED: Duration = Duration::from_secs(10);
+const BATCH: usize = 128;
 
 /// How long opening the first inbox may take, which may migrate it.
 const OPENING: Duration = Duration::from_secs(120);
@@ -166,42 +163,42 @@ impl<I: Inbox> Mover<I> {
             return Ok(());
         }
         let now = self.shared.clock.now();
-        let group = self.failing.choose(waiting, now);
-        if group.is_empty() {
+        let chains = self.failing.chains(waiting, now);
+        if chains.is_empty() {
             // What comes meanwhile may pass.
             self.shared.woken_or(self.failing.next().unwrap_or(now).min(now.after(LOOK))).await;
             return Ok(());
         }
-        let refused = self.record(group, UNHURRIED).await?;
+        let refused = self.record(chains, None).await?;
         if !refused.is_empty() {
             self.check().await?;
         }
-        for (id, delivery, error) in refused {
-            self.refused(id, &delivery, &error).await?;
+        for (id, error) in refused {
+            self.refused(id, &error).await?;
         }
         Ok(())
     }
 
-    /// Records a group in the first inbox, and answers what that refused.
-    async fn record(&mut self, group: Waiting, limit: Duration) -> Result<Vec<(SpillId, NewDelivery, StoreError)>, StoreError> {
-        let begun = Instant::now();
+    /// Records chains in the first inbox, and answers what that refused.
+    async fn record(&mut self, chains: Vec<Chain>, deadline: Option<Instant>) -> Result<Vec<(SpillId, StoreError)>, StoreError> {
         let mut refused = Vec::new();
-        for (id, delivery, recorded) in moving::record(&**self.shared.first()?, group, limit).await {
-            match recorded {
+        self.slow = false;
+        for said in moving::record(&**self.shared.first()?, chains, deadline).await {
+            self.slow |= said.took > self.shared.patience / 2;
+            match said.result {
                 Ok(()) => {
-                    self.moved.push(id);
-                    self.failing.passed(id);
+                    self.moved.push(said.id);
+                    self.failing.passed(said.id);
                 }
-                Err(error) => refused.push((id, delivery, error)),
+                Err(error) => refused.push((said.id, error)),
             }
         }
-        self.slow = begun.elapsed() > self.shared.patience / 2;
         Ok(refused)
     }
 
     /// The first inbox is there, and did not take this one.
-    async fn refused(&mut self, id: SpillId, delivery: &NewDelivery, error: &StoreError) -> Result<(), StoreError> {
-        if !self.failing.failed(id, delivery, self.shared.clock.now(), fastrand::f64()) {
+    async fn refused(&mut self, id: SpillId, error: &StoreError) -> Result<(), StoreError> {
+        if !self.failing.failed(id, self.shared.clock.now(), fastrand::f64()) {
             tracing::warn!(%id, %error, "the first inbox did not take a delivery from the spill; it will be tried again");
             return Ok(());
         }
@@ -235,12 +232,12 @@ impl<I: Inbox> Mover<I> {
                 tokio::time::sleep(OTHERS).await;
                 continue;
             }
-            let group = self.failing.choose(waiting, shared.clock.now());
-            let refused = self.record(group, left).await?;
-            for (id, delivery, _) in &refused {
-                self.failing.failed(*id, delivery, shared.clock.now(), fastrand::f64());
+            let chains = self.failing.chains(waiting, shared.clock.now());
+            let refused = self.record(chains, Some(deadline)).await?;
+            for (id, _) in &refused {
+                self.failing.failed(*id, shared.clock.now(), fastrand::f64());
             }
-            if let Some((_, _, error)) = refused.into_iter().next() {
+            if let Some((_, error)) = refused.into_iter().next() {
                 return Err(error);
             }
         }

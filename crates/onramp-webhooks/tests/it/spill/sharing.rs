@@ -5,11 +5,11 @@ use std::time::Duration;
 use onramp_webhooks_testkit::events::{WertOrder, wert_test};
 
 use super::faulty_spill::FaultySpill;
-use super::stage::{Stage, builder, until};
+use super::stage::{Stage, options, until};
 use crate::faulty::{Faulty, Op};
 
 async fn host(first: &Faulty, spill: &FaultySpill) -> Stage {
-    let inbox = builder(spill).over(first.clone()).await.unwrap();
+    let inbox = options(spill).over(first.clone()).await.unwrap();
     Stage::of(first.clone(), spill.clone(), inbox)
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use onramp_webhooks::clock::{Clock, Timestamp};
-use onramp_webhooks::inbox::spill::{SpillBuilder, SpillInbox, SpillStatus, SpillStore};
+use onramp_webhooks::inbox::spill::{SpillInbox, SpillOptions, SpillStatus, SpillStore};
 use onramp_webhooks::inbox::{Filter, Inbox, Record};
 use onramp_webhooks::{Receiver, Request, Wert, async_trait};
 use onramp_webhooks_testkit::events::WertOrder;
@@ -42,14 +42,14 @@ pub(crate) struct Stage {
     pub(crate) receiver: Receiver,
 }
 
-pub(crate) fn builder(spill: &FaultySpill) -> SpillBuilder {
-    SpillInbox::<Faulty>::builder(spill.clone()).clock(Arc::new(TokioClock(Instant::now())))
+pub(crate) fn options(spill: &FaultySpill) -> SpillOptions {
+    SpillOptions::new(spill.clone()).clock(Arc::new(TokioClock(Instant::now())))
 }
 
 impl Stage {
     pub(crate) async fn new() -> Self {
         let (first, spill) = (Faulty::default(), FaultySpill::default());
-        let inbox = builder(&spill).over(first.clone()).await.unwrap();
+        let inbox = options(&spill).over(first.clone()).await.unwrap();
         Self::of(first, spill, inbox)
     }
 

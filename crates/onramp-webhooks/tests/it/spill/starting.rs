@@ -12,7 +12,7 @@ use onramp_webhooks_testkit::events::{WertOrder, wert_test};
 use tokio::time::Instant;
 
 use super::faulty_spill::{FaultySpill, SpillOp};
-use super::stage::{Stage, builder};
+use super::stage::{Stage, options};
 use crate::faulty::Faulty;
 
 /// What waits in the spill as if an earlier life of the application had left it there.
@@ -30,7 +30,7 @@ async fn what_an_earlier_life_left_moves_before_what_comes() {
     let order = WertOrder::new();
     let spill = left_behind(&[order.event("step-0"), order.event("step-1")]).await;
     let first = Faulty::default();
-    let inbox = builder(&spill).over(first.clone()).await.unwrap();
+    let inbox = options(&spill).over(first.clone()).await.unwrap();
     let stage = Stage::of(first, spill, inbox);
     assert!(stage.is_open().await);
     assert_eq!(stage.post(order.event("step-2")).await, 200);
@@ -47,7 +47,7 @@ async fn what_had_moved_already_is_a_duplicate_if_it_has_a_key() {
     for (_, delivery) in spill.oldest(10).await.unwrap() {
         first.record(delivery).await.unwrap();
     }
-    let inbox = builder(&spill).over(first.clone()).await.unwrap();
+    let inbox = options(&spill).over(first.clone()).await.unwrap();
     let stage = Stage::of(first, spill, inbox);
     stage.closes().await;
     let seen: Vec<_> = stage.kept().await.iter().map(|record| (record.event_type.clone().unwrap(), record.duplicates)).collect();
@@ -77,7 +77,7 @@ type OpeningFuture = std::pin::Pin<Box<dyn Future<Output = Result<Faulty, StoreE
 #[tokio::test(start_paused = true)]
 async fn a_first_that_is_there_is_asked_from_the_first_second() {
     let (first, spill) = (Faulty::default(), FaultySpill::default());
-    let inbox: SpillInbox<Faulty> = builder(&spill).opening(opens_at(0, &first).0).await.unwrap();
+    let inbox: SpillInbox<Faulty> = options(&spill).opening(opens_at(0, &first).0).await.unwrap();
     let stage = Stage::of(first, spill, inbox);
     assert!(!stage.is_open().await && stage.inbox.first().is_some());
     assert_eq!(stage.timed(WertOrder::new().complete()).await, (200, Duration::ZERO));
@@ -89,7 +89,7 @@ async fn a_first_that_is_away_at_the_start_is_opened_when_it_is_back() {
     let (first, spill) = (Faulty::default(), FaultySpill::default());
     let (open, calls) = opens_at(6, &first);
     let begun = Instant::now();
-    let inbox = builder(&spill).opening(open).await.unwrap();
+    let inbox = options(&spill).opening(open).await.unwrap();
     assert_eq!(begun.elapsed(), Duration::from_secs(1), "no longer than the patience");
     let stage = Stage::of(first, spill, inbox);
     let order = WertOrder::new();
@@ -113,7 +113,7 @@ async fn a_first_that_is_away_at_the_start_is_opened_when_it_is_back() {
 async fn a_spill_that_cannot_be_read_is_an_error_at_the_start() {
     let spill = FaultySpill::default();
     spill.errors(SpillOp::Count, 1);
-    let error = builder(&spill).over(Faulty::default()).await.unwrap_err();
+    let error = options(&spill).over(Faulty::default()).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Full);
 }
 
@@ -122,7 +122,7 @@ async fn a_spill_that_fails_for_a_while_is_read_again() {
     let spill = left_behind(&[WertOrder::new().complete()]).await;
     spill.errors(SpillOp::Read, 10);
     let first = Faulty::default();
-    let inbox = builder(&spill).over(first.clone()).await.unwrap();
+    let inbox = options(&spill).over(first.clone()).await.unwrap();
     let stage = Stage::of(first, spill, inbox);
     stage.closes().await;
     assert_eq!(stage.kept().await.len(), 1);

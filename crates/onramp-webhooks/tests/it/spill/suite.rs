@@ -17,8 +17,7 @@ mod inbox {
     use onramp_webhooks_testkit::inbox::Fixture;
 
     async fn open(bound: QuarantineBound) -> Fixture {
-        let builder = SpillInbox::<MemoryInbox>::builder(MemorySpill::new());
-        Fixture::new(builder.over(MemoryInbox::with_quarantine(bound)).await.unwrap())
+        Fixture::new(SpillInbox::new(MemoryInbox::with_quarantine(bound), MemorySpill::new()).await.unwrap())
     }
 
     onramp_webhooks_testkit::inbox_suite!(open);

@@ -1,4 +1,4 @@
-//! Putting a first and a second inbox together.
+//! Putting a first inbox and a spill together.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -17,17 +17,31 @@ use crate::store_error::{StoreError, StoreErrorKind};
 /// The longest patience: the rest of the receiver's ack deadline is for the spill.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Puts a [`SpillInbox`] together.
+/// How to put a [`SpillInbox`] together.
+///
+/// ```
+/// # async fn open() -> Result<(), onramp_webhooks::StoreError> {
+/// use std::time::Duration;
+/// use onramp_webhooks::inbox::MemoryInbox;
+/// use onramp_webhooks::inbox::spill::{MemorySpill, SpillOptions};
+///
+/// let options = SpillOptions::new(MemorySpill::new()).patience(Duration::from_millis(500));
+/// let inbox = options.opening(async || Ok(MemoryInbox::new())).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
-pub struct SpillBuilder {
+pub struct SpillOptions {
     spill: Arc<dyn SpillStore>,
     patience: Duration,
     clock: Arc<dyn Clock>,
 }
 
-impl SpillBuilder {
-    pub(super) fn new(spill: Arc<dyn SpillStore>) -> Self {
-        Self { spill, patience: Duration::from_secs(1), clock: Arc::new(SystemClock) }
+impl SpillOptions {
+    /// An inbox that keeps in `spill` what its first inbox does not take in time.
+    #[must_use]
+    pub fn new(spill: impl SpillStore) -> Self {
+        Self { spill: Arc::new(spill), patience: Duration::from_secs(1), clock: Arc::new(SystemClock) }
     }
 
     /// How long a delivery waits for the first inbox; one that takes longer counts as away. Default 1 s, at most 2 s, which leaves the
