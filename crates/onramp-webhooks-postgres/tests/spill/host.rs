@@ -58,7 +58,9 @@ impl Host {
             assert_eq!(status.set_aside, 0);
             status.open_since.is_none() && status.waiting == 0
         };
-        until("the breaker closes", closed).await;
+        if tokio::time::timeout(SOON, until("the breaker closes", closed)).await.is_err() {
+            panic!("the breaker does not close: {:?}", self.inbox.status().await);
+        }
     }
 
     /// All that the first inbox has, the oldest first.
@@ -113,7 +115,7 @@ async fn call(hosts: Vec<Arc<Host>>, stop: Arc<AtomicBool>) -> (Vec<WertOrder>, 
                 assert_eq!(host.post(order.event(event_type)).await, 200);
                 took.push(begun.elapsed());
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(15)).await;
         }
         orders.push(order);
     }
@@ -131,7 +133,7 @@ pub(crate) fn hardly_waited(took: &[Duration], outages: usize, callers: usize) {
 
 /// Waits for what must come.
 pub(crate) async fn until(what: &str, come: impl AsyncFn() -> bool) {
-    let deadline = Instant::now() + SOON;
+    let deadline = Instant::now() + 2 * SOON;
     while !come().await {
         assert!(Instant::now() < deadline, "{what}: not within {SOON:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;

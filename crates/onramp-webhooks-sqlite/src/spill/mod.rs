@@ -57,8 +57,8 @@ impl SpillStore for SqliteSpill {
         self.call(move |batch| rows::append(batch.connection, &delivery)).await
     }
 
-    async fn oldest(&self, limit: usize) -> Result<Vec<(SpillId, NewDelivery)>, StoreError> {
-        self.call(move |batch| rows::oldest(batch.connection, limit)).await
+    async fn oldest(&self, limit: usize, bytes: usize) -> Result<Vec<(SpillId, NewDelivery)>, StoreError> {
+        self.call(move |batch| rows::oldest(batch.connection, limit, bytes)).await
     }
 
     async fn remove(&self, ids: Vec<SpillId>) -> Result<(), StoreError> {

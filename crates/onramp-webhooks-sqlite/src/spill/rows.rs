@@ -54,9 +54,19 @@ fn delivery(row: &Row<'_>) -> rusqlite::Result<(SpillId, NewDelivery)> {
     Ok((SpillId::from_i64(row.get(0)?), new))
 }
 
-pub(super) fn oldest(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<(SpillId, NewDelivery)>> {
+pub(super) fn oldest(connection: &Connection, limit: usize, bytes: usize) -> rusqlite::Result<Vec<(SpillId, NewDelivery)>> {
     let sql = format!("SELECT {COLUMNS} FROM onramp_spill WHERE set_aside IS NULL ORDER BY id LIMIT ?");
-    connection.prepare_cached(&sql)?.query_map([bound(limit)], delivery)?.collect()
+    let mut statement = connection.prepare_cached(&sql)?;
+    let (mut oldest, mut read) = (Vec::new(), 0);
+    for row in statement.query_map([bound(limit)], delivery)? {
+        let (id, new) = row?;
+        read += new.body.len();
+        if read > bytes && !oldest.is_empty() {
+            break;
+        }
+        oldest.push((id, new));
+    }
+    Ok(oldest)
 }
 
 pub(super) fn aside(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<SetAside>> {

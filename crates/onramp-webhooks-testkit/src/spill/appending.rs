@@ -19,9 +19,9 @@ pub(super) async fn what_was_appended_waits_in_its_order(store: &Store) {
     let ids = spill.add_some().await;
     assert!(ids.is_sorted_by(|a, b| a < b));
     assert_eq!(spill.ids().await, ids);
-    let first: Vec<_> = spill.oldest(2).await.unwrap().iter().map(|(id, new)| (*id, told(new))).collect();
+    let first: Vec<_> = spill.oldest(2, usize::MAX).await.unwrap().iter().map(|(id, new)| (*id, told(new))).collect();
     assert_eq!(first, [(ids[0], told(&event("A"))), (ids[1], told(&event("B")))]);
-    assert!(spill.oldest(0).await.unwrap().is_empty());
+    assert!(spill.oldest(0, usize::MAX).await.unwrap().is_empty());
     assert_eq!(spill.ids().await, ids, "reading takes nothing away");
 }
 
@@ -43,7 +43,7 @@ pub(super) async fn every_field_comes_back(store: &Store) {
     for new in &all {
         spill.add(new.clone()).await;
     }
-    let back: Vec<_> = spill.oldest(10).await.unwrap().iter().map(|(_, new)| told(new)).collect();
+    let back: Vec<_> = spill.oldest(10, usize::MAX).await.unwrap().iter().map(|(_, new)| told(new)).collect();
     assert_eq!(back, all.each_ref().map(told));
 }
 
@@ -53,8 +53,21 @@ pub(super) async fn a_body_comes_back_to_the_byte(store: &Store) {
         let mut new = event("A");
         new.body = body.clone().into();
         let id = spill.add(new).await;
-        assert!(spill.oldest(1).await.unwrap()[0].1.body == body, "{} bytes", body.len());
+        assert!(spill.oldest(1, usize::MAX).await.unwrap()[0].1.body == body, "{} bytes", body.len());
         spill.forget(&[id]).await;
+    }
+}
+
+pub(super) async fn no_more_is_read_than_was_asked_for(store: &Store) {
+    let spill = store.open().await;
+    for size in [3_000, 0, 1_000, 1_000] {
+        let mut new = event("A");
+        new.body = vec![b'x'; size].into();
+        spill.add(new).await;
+    }
+    for (bytes, expected) in [(0, 1), (2_999, 1), (3_500, 2), (4_000, 3), (4_999, 3), (5_000, 4)] {
+        assert_eq!(spill.oldest(10, bytes).await.unwrap().len(), expected, "at most {bytes} bytes");
+        assert_eq!(spill.oldest(1, bytes).await.unwrap().len(), 1);
     }
 }
 
@@ -80,7 +93,7 @@ pub(super) async fn many_at_once_are_all_kept(store: &Store) {
         ids.insert(task.await.unwrap());
     }
     assert_eq!(spill.ids().await, ids.iter().copied().collect::<Vec<_>>());
-    let orders: BTreeSet<_> = spill.oldest(1_000).await.unwrap().iter().map(|(_, new)| told(new)).collect();
+    let orders: BTreeSet<_> = spill.oldest(1_000, usize::MAX).await.unwrap().iter().map(|(_, new)| told(new)).collect();
     assert_eq!((ids.len(), orders.len()), (200, 200));
     spill.holds(200, 0, ids.last().copied()).await;
 }

@@ -66,6 +66,7 @@ suite! {
         what_was_appended_waits_in_its_order,
         every_field_comes_back,
         a_body_comes_back_to_the_byte,
+        no_more_is_read_than_was_asked_for,
         nothing_is_a_duplicate,
         many_at_once_are_all_kept,
         an_empty_spill_has_nothing,

@@ -42,7 +42,7 @@ impl Fixture {
 
     /// The ids of all that waits.
     pub(super) async fn ids(&self) -> Vec<SpillId> {
-        self.oldest(10_000).await.unwrap().into_iter().map(|(id, _)| id).collect()
+        self.oldest(10_000, usize::MAX).await.unwrap().into_iter().map(|(id, _)| id).collect()
     }
 
     pub(super) async fn holds(&self, waiting: u64, set_aside: u64, newest: Option<SpillId>) {

@@ -12,6 +12,7 @@ enum Defect {
     None,
     NewestFirst,
     TakesAway,
+    ForgetsTheBound,
     ForgetsFields,
     LosesBytes,
     Deduplicates,
@@ -37,7 +38,7 @@ impl SpillStore for Mutant {
             Defect::ForgetsFields => new.key_expires_at = None,
             Defect::LosesBytes => new.body = String::from_utf8_lossy(&new.body).into_owned().into(),
             Defect::Deduplicates => {
-                let waiting = self.spill.oldest(1_000).await?;
+                let waiting = self.spill.oldest(1_000, usize::MAX).await?;
                 if let Some((id, _)) = waiting.into_iter().find(|(_, old)| old.key == new.key) {
                     return Ok(id);
                 }
@@ -52,8 +53,9 @@ impl SpillStore for Mutant {
         self.spill.append(new).await
     }
 
-    async fn oldest(&self, limit: usize) -> Result<Vec<(SpillId, NewDelivery)>, StoreError> {
-        let mut oldest = self.spill.oldest(limit).await?;
+    async fn oldest(&self, limit: usize, bytes: usize) -> Result<Vec<(SpillId, NewDelivery)>, StoreError> {
+        let bytes = if self.defect == Defect::ForgetsTheBound { usize::MAX } else { bytes };
+        let mut oldest = self.spill.oldest(limit, bytes).await?;
         match self.defect {
             Defect::NewestFirst => oldest.reverse(),
             Defect::TakesAway => self.spill.remove(oldest.iter().map(|(id, _)| *id).collect()).await?,
@@ -110,6 +112,7 @@ fn store(defect: Defect) -> Store {
 mutants! {
     a_spill_that_begins_with_the_newest: NewestFirst => "appending::what_was_appended_waits_in_its_order",
     a_spill_that_takes_away_what_is_read: TakesAway => "appending::what_was_appended_waits_in_its_order",
+    a_spill_that_reads_more_than_was_asked_for: ForgetsTheBound => "appending::no_more_is_read_than_was_asked_for",
     a_spill_that_forgets_a_field: ForgetsFields => "appending::every_field_comes_back",
     a_spill_that_loses_bytes: LosesBytes => "appending::a_body_comes_back_to_the_byte",
     a_spill_that_deduplicates: Deduplicates => "appending::nothing_is_a_duplicate",

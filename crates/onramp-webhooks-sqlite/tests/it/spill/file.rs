@@ -68,7 +68,7 @@ async fn a_full_spill_says_so_and_gives_back_what_it_has() {
     };
     assert_eq!(error.kind(), StoreErrorKind::Full);
     assert!(kept >= 3);
-    let ids: Vec<SpillId> = spill.oldest(100).await.unwrap().into_iter().map(|(id, _)| id).collect();
+    let ids: Vec<SpillId> = spill.oldest(100, usize::MAX).await.unwrap().into_iter().map(|(id, _)| id).collect();
     assert_eq!(ids.len(), kept);
     spill.remove(ids).await.unwrap();
     spill.append(big()).await.unwrap();

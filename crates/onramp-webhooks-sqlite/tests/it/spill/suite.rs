@@ -52,8 +52,8 @@ mod shared {
             self.next().append(delivery).await
         }
 
-        async fn oldest(&self, limit: usize) -> Result<Vec<(SpillId, NewDelivery)>, StoreError> {
-            self.next().oldest(limit).await
+        async fn oldest(&self, limit: usize, bytes: usize) -> Result<Vec<(SpillId, NewDelivery)>, StoreError> {
+            self.next().oldest(limit, bytes).await
         }
 
         async fn remove(&self, ids: Vec<SpillId>) -> Result<(), StoreError> {

@@ -78,11 +78,13 @@ impl Failing {
         self.0.values_mut().for_each(|failure| failure.others_passed = true);
     }
 
-    /// It was refused once more, and is to be set aside when that answers true. `random` is drawn from 0 up to, not including, 1.
-    pub(super) fn failed(&mut self, id: SpillId, now: Timestamp, random: f64) -> bool {
+    /// It was refused once more, while others passed or not, and is to be set aside when that answers true. `random` is drawn from 0 up
+    /// to, not including, 1.
+    pub(super) fn failed(&mut self, id: SpillId, others: bool, now: Timestamp, random: f64) -> bool {
         let new = || Failure { tries: 0, since: now, again_at: now, others_passed: false };
         let failure = self.0.entry(id).or_insert_with(new);
         failure.tries = failure.tries.saturating_add(1);
+        failure.others_passed |= others;
         failure.again_at = now.after(PAUSES.pause(failure.tries, random).unwrap_or(PAUSES.longest));
         failure.tries >= TRIES && failure.others_passed && now.since(failure.since) >= FOR
     }
@@ -131,7 +133,7 @@ mod tests {
     }
 
     fn fails(failing: &mut Failing, id: i64, seconds: i64) -> bool {
-        failing.failed(SpillId::from_i64(id), at(seconds), 1.0)
+        failing.failed(SpillId::from_i64(id), false, at(seconds), 1.0)
     }
 
     #[test]
@@ -168,6 +170,11 @@ mod tests {
         fails(&mut failing, 1, 0);
         failing.passed(SpillId::from_i64(2));
         assert!((2..8).all(|_| !fails(&mut failing, 1, 1_000)), "not yet often");
+        assert!(fails(&mut failing, 1, 1_000));
+
+        let mut failing = Failing::default();
+        failing.failed(SpillId::from_i64(1), true, at(0), 1.0);
+        assert!((2..8).all(|_| !fails(&mut failing, 1, 1_000)), "others passed beside it");
         assert!(fails(&mut failing, 1, 1_000));
     }
 

@@ -51,10 +51,15 @@ impl SpillStore for MemorySpill {
         Ok(id)
     }
 
-    async fn oldest(&self, limit: usize) -> Result<Vec<(SpillId, NewDelivery)>, StoreError> {
+    async fn oldest(&self, limit: usize, bytes: usize) -> Result<Vec<(SpillId, NewDelivery)>, StoreError> {
         let rows = self.rows();
-        let waiting = rows.by_id.iter().filter(|(_, row)| row.reason.is_none());
-        Ok(waiting.take(limit).map(|(id, row)| (*id, row.delivery.clone())).collect())
+        let waiting = rows.by_id.iter().filter(|(_, row)| row.reason.is_none()).take(limit);
+        let mut read = 0;
+        let fits = |(nth, (_, row)): &(usize, (_, &Row))| {
+            read += row.delivery.body.len();
+            *nth == 0 || read <= bytes
+        };
+        Ok(waiting.enumerate().take_while(fits).map(|(_, (id, row))| (*id, row.delivery.clone())).collect())
     }
 
     async fn remove(&self, ids: Vec<SpillId>) -> Result<(), StoreError> {

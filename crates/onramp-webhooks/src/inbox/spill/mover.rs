@@ -27,7 +27,13 @@ const CALM: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_secs(15);
 
 /// The most deliveries that are read at once.
-const BATCH: usize = 128;
+const BATCH: usize = 512;
+
+/// The most bytes of bodies that are read at once, beyond the first.
+const BYTES: usize = 16 << 20;
+
+/// Not more than about so many may wait when the breaker is to be closed.
+const NEAR: usize = 256;
 
 /// How long opening the first inbox may take, which may migrate it.
 const OPENING: Duration = Duration::from_secs(120);
@@ -118,7 +124,7 @@ impl<I: Inbox> Mover<I> {
                 self.shared.count().await?;
                 return Ok(());
             }
-            if is_open && self.failing.next().is_none() && self.shared.is_near(waiting.first(), BATCH) {
+            if is_open && self.failing.next().is_none() && self.shared.is_near(waiting.first(), NEAR) {
                 self.close().await?;
             } else {
                 self.advance(waiting).await?;
@@ -151,7 +157,7 @@ impl<I: Inbox> Mover<I> {
             self.moved.clear();
         }
         let limit = if self.lock.is_some() { BATCH } else { 1 };
-        let waiting = self.shared.spill.oldest(limit).await?;
+        let waiting = self.shared.spill.oldest(limit, BYTES).await?;
         self.failing.keep_only(&waiting);
         Ok(waiting)
     }
@@ -169,12 +175,14 @@ impl<I: Inbox> Mover<I> {
             self.shared.woken_or(self.failing.next().unwrap_or(now).min(now.after(LOOK))).await;
             return Ok(());
         }
+        let before = self.moved.len();
         let refused = self.record(chains, None).await?;
+        let others = self.moved.len() > before;
         if !refused.is_empty() {
             self.check().await?;
         }
         for (id, error) in refused {
-            self.refused(id, &error).await?;
+            self.refused(id, &error, others).await?;
         }
         Ok(())
     }
@@ -197,8 +205,8 @@ impl<I: Inbox> Mover<I> {
     }
 
     /// The first inbox is there, and did not take this one.
-    async fn refused(&mut self, id: SpillId, error: &StoreError) -> Result<(), StoreError> {
-        if !self.failing.failed(id, self.shared.clock.now(), fastrand::f64()) {
+    async fn refused(&mut self, id: SpillId, error: &StoreError, others: bool) -> Result<(), StoreError> {
+        if !self.failing.failed(id, others, self.shared.clock.now(), fastrand::f64()) {
             tracing::warn!(%id, %error, "the first inbox did not take a delivery from the spill; it will be tried again");
             return Ok(());
         }
@@ -235,7 +243,7 @@ impl<I: Inbox> Mover<I> {
             let chains = self.failing.chains(waiting, shared.clock.now());
             let refused = self.record(chains, Some(deadline)).await?;
             for (id, _) in &refused {
-                self.failing.failed(*id, shared.clock.now(), fastrand::f64());
+                self.failing.failed(*id, false, shared.clock.now(), fastrand::f64());
             }
             if let Some((_, error)) = refused.into_iter().next() {
                 return Err(error);

@@ -45,11 +45,12 @@ pub trait SpillStore: fmt::Debug + Send + Sync + 'static {
     /// When it could not be made durable.
     async fn append(&self, delivery: NewDelivery) -> Result<SpillId, StoreError>;
 
-    /// The first `limit` of those that wait, the oldest first; fewer when there are no more.
+    /// The first `limit` of those that wait, the oldest first; fewer when there are no more, or when their bodies have more than `bytes`
+    /// bytes together. At least one, if any waits and `limit` is not zero.
     ///
     /// # Errors
     /// When the store cannot be read.
-    async fn oldest(&self, limit: usize) -> Result<Vec<(SpillId, NewDelivery)>, StoreError>;
+    async fn oldest(&self, limit: usize, bytes: usize) -> Result<Vec<(SpillId, NewDelivery)>, StoreError>;
 
     /// Forgets deliveries, whether they wait or are set aside; ids that are not there are passed over.
     ///

@@ -63,9 +63,9 @@ impl SpillStore for FaultySpill {
         self.inner.append(delivery).await
     }
 
-    async fn oldest(&self, limit: usize) -> Result<Vec<(SpillId, NewDelivery)>, StoreError> {
+    async fn oldest(&self, limit: usize, bytes: usize) -> Result<Vec<(SpillId, NewDelivery)>, StoreError> {
         self.pass(SpillOp::Read).await?;
-        self.inner.oldest(limit).await
+        self.inner.oldest(limit, bytes).await
     }
 
     async fn remove(&self, ids: Vec<SpillId>) -> Result<(), StoreError> {

@@ -44,7 +44,7 @@ async fn what_had_moved_already_is_a_duplicate_if_it_has_a_key() {
     let order = WertOrder::new();
     let spill = left_behind(&[order.complete(), wert_test()]).await;
     let first = Faulty::default();
-    for (_, delivery) in spill.oldest(10).await.unwrap() {
+    for (_, delivery) in spill.oldest(10, usize::MAX).await.unwrap() {
         first.record(delivery).await.unwrap();
     }
     let inbox = options(&spill).over(first.clone()).await.unwrap();
