@@ -97,7 +97,7 @@ impl Failing {
     /// Whatever is gone from the spill, because another process moved it, fails no longer.
     pub(super) fn keep_only(&mut self, waiting: &[(SpillId, NewDelivery)]) {
         let Some((last, _)) = waiting.last() else { return self.0.clear() };
-        self.0.retain(|id, _| id > last || waiting.iter().any(|(waits, _)| waits == id));
+        self.0.retain(|id, _| id > last || waiting.binary_search_by_key(id, |(waits, _)| *waits).is_ok());
     }
 }
 

@@ -38,6 +38,9 @@ const NEAR: usize = 256;
 /// How long opening the first inbox may take, which may migrate it.
 const OPENING: Duration = Duration::from_secs(120);
 
+/// Deliveries that are to be tried again within this time are tried together.
+const TOGETHER: Duration = Duration::from_millis(500);
+
 /// Pause while another process moves.
 const OTHERS: Duration = Duration::from_millis(10);
 
@@ -172,7 +175,8 @@ impl<I: Inbox> Mover<I> {
         let chains = self.failing.chains(waiting, now);
         if chains.is_empty() {
             // What comes meanwhile may pass.
-            self.shared.woken_or(self.failing.next().unwrap_or(now).min(now.after(LOOK))).await;
+            let next = self.failing.next().unwrap_or(now).clamp(now.after(TOGETHER), now.after(LOOK));
+            self.shared.woken_or(next).await;
             return Ok(());
         }
         let before = self.moved.len();
@@ -241,9 +245,11 @@ impl<I: Inbox> Mover<I> {
                 continue;
             }
             let chains = self.failing.chains(waiting, shared.clock.now());
+            let before = self.moved.len();
             let refused = self.record(chains, Some(deadline)).await?;
+            let others = self.moved.len() > before;
             for (id, _) in &refused {
-                self.failing.failed(*id, false, shared.clock.now(), fastrand::f64());
+                self.failing.failed(*id, others, shared.clock.now(), fastrand::f64());
             }
             if let Some((_, error)) = refused.into_iter().next() {
                 return Err(error);
