@@ -8,9 +8,10 @@ use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::failed;
-use crate::{SqliteIdempotencyStore, SqliteInbox};
+use crate::migrations::Purpose;
+use crate::{SqliteIdempotencyStore, SqliteInbox, SqliteSpill};
 
-/// How to open a [`SqliteInbox`] or a [`SqliteIdempotencyStore`].
+/// How to open a [`SqliteInbox`], a [`SqliteIdempotencyStore`] or a [`SqliteSpill`].
 ///
 /// ```no_run
 /// # async fn open() -> Result<(), onramp_webhooks::StoreError> {
@@ -28,6 +29,7 @@ pub struct SqliteOptions {
     pub(crate) quarantine: QuarantineBound,
     pub(crate) largest: Option<u64>,
     pub(crate) longest_transaction: Duration,
+    pub(crate) purpose: Purpose,
 }
 
 impl SqliteOptions {
@@ -40,6 +42,7 @@ impl SqliteOptions {
             quarantine: QuarantineBound::default(),
             largest: None,
             longest_transaction: Duration::from_secs(1),
+            purpose: Purpose::Inbox,
         }
     }
 
@@ -89,6 +92,14 @@ impl SqliteOptions {
     /// As [`open`](Self::open).
     pub async fn open_idempotency_store(self) -> Result<SqliteIdempotencyStore, StoreError> {
         SqliteIdempotencyStore::start(self).await
+    }
+
+    /// Opens a spill, in a file of its own. It decides nothing about junk, so the bound of the quarantine is the first inbox's.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and [`Unusable`](StoreErrorKind::Unusable) when the file is an inbox, or a database of something else.
+    pub async fn open_spill(self) -> Result<SqliteSpill, StoreError> {
+        SqliteSpill::start(self).await
     }
 
     /// The connection that writes.

@@ -15,12 +15,14 @@ mod rearm;
 mod record;
 mod session;
 mod settle;
+mod spill;
 mod transaction;
 mod writer;
 
 pub use self::connection::SqliteOptions;
 pub use self::idempotency::SqliteIdempotencyStore;
 pub use self::inbox::SqliteInbox;
+pub use self::spill::SqliteSpill;
 pub use self::transaction::{CallError, SqliteTransaction};
 /// The version whose connection a handler's statements run on.
 pub use rusqlite;

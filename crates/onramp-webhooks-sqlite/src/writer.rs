@@ -160,7 +160,7 @@ struct File {
 impl File {
     fn open(options: &SqliteOptions) -> Result<Self, StoreError> {
         let mut connection = options.writer()?;
-        migrate(&mut connection)?;
+        migrate(&mut connection, options.purpose)?;
         Ok(Self { connection, id: FileId::of(&options.path) })
     }
 }

@@ -11,5 +11,6 @@ pub mod events;
 pub mod idempotency;
 pub mod inbox;
 pub mod simulator;
+pub mod spill;
 pub mod suite;
 mod tools;

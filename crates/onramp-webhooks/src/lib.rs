@@ -19,6 +19,7 @@ pub mod reply;
 mod request;
 mod store_error;
 mod telemetry;
+mod unwinding;
 pub mod wert;
 pub mod worker;
 

@@ -2,7 +2,7 @@
 //!
 //! | what happened | a provider that needs 200 always (Wert) | one that may be told (Kriptomat) |
 //! | --- | --- | --- |
-//! | recorded: new, duplicate, conflict | 200 | 200 |
+//! | recorded: new, duplicate, conflict; kept in the spill | 200 | 200 |
 //! | recorded in quarantine: unreadable | 200 | 400 |
 //! | recorded in quarantine: over the limit | 200 | 413 |
 //! | no such endpoint, wrong path secret | 404 | 404 |
@@ -122,6 +122,7 @@ pub(crate) enum Outcome {
     New,
     Duplicate,
     Conflict,
+    Spilled,
     Unreadable(String),
     TooLarge,
     NoEndpoint,
@@ -143,6 +144,7 @@ impl Outcome {
             Self::New => "new",
             Self::Duplicate => "duplicate",
             Self::Conflict => "conflict",
+            Self::Spilled => "spilled",
             Self::Unreadable(_) => "quarantined",
             Self::TooLarge => "too_large",
             Self::NoEndpoint => "not_found",
@@ -162,7 +164,7 @@ impl Outcome {
     pub(crate) fn reply(&self, acknowledgement: Acknowledgement) -> Reply {
         let always = matches!(acknowledgement, Acknowledgement::Always);
         match self {
-            Self::New | Self::Duplicate | Self::Conflict => Reply::received(),
+            Self::New | Self::Duplicate | Self::Conflict | Self::Spilled => Reply::received(),
             Self::Unreadable(_) | Self::TooLarge if always => Reply::received(),
             Self::StillRunning | Self::OtherBody | Self::ReplyNotKept if always => Reply::received(),
             Self::Unreadable(reason) => Reply::problem(400, "Unreadable event", reason),
@@ -199,6 +201,7 @@ mod tests {
             (Outcome::New, (200, 200)),
             (Outcome::Duplicate, (200, 200)),
             (Outcome::Conflict, (200, 200)),
+            (Outcome::Spilled, (200, 200)),
             (Outcome::Unreadable("why".into()), (200, 400)),
             (Outcome::TooLarge, (200, 413)),
             (Outcome::NoEndpoint, (404, 404)),

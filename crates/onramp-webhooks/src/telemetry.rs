@@ -12,6 +12,12 @@
 //! | `onramp_webhooks_backlog_age_seconds` | gauge, age of the oldest delivery that was due at the last claim | |
 //! | `onramp_webhooks_allow_list_total` | counter: requests at an allow-list in front of a route | `outcome`: `allowed`, `denied` |
 //! | `onramp_webhooks_idempotency_total` | counter: requests at the idempotency middleware | `outcome`: `first`, `replayed`, or why not |
+//! | `onramp_webhooks_spilled_total` | counter: deliveries kept in the spill | |
+//! | `onramp_webhooks_spill_open` | gauge: 1 while deliveries go to the spill, else 0 | |
+//! | `onramp_webhooks_spill_waiting` | gauge: deliveries in the spill that wait for the first inbox | |
+//! | `onramp_webhooks_spill_set_aside` | gauge: deliveries in the spill that a person has to look at | |
+//! | `onramp_webhooks_spill_moved_total` | counter: deliveries that the first inbox took from the spill | `outcome` |
+//! | `onramp_webhooks_spill_set_aside_total` | counter: deliveries that it did not take | |
 //!
 //! Labels hold no text that a sender chose: event types that are not documented count as `unknown`.
 
@@ -69,4 +75,31 @@ pub(crate) fn judged(allowed: bool) {
 /// Counts what the idempotency middleware did with a request.
 pub(crate) fn idempotent(outcome: &'static str) {
     metrics::counter!("onramp_webhooks_idempotency_total", "outcome" => outcome).increment(1);
+}
+
+/// Counts a delivery that went to the spill.
+pub(crate) fn spilled() {
+    metrics::counter!("onramp_webhooks_spilled_total").increment(1);
+}
+
+/// Says whether deliveries go to the spill.
+pub(crate) fn spill_open(open: bool) {
+    metrics::gauge!("onramp_webhooks_spill_open").set(f64::from(u8::from(open)));
+}
+
+/// Says how many deliveries are in the spill.
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and exact far beyond what a disk holds")]
+pub(crate) fn spill_counts(waiting: u64, set_aside: u64) {
+    metrics::gauge!("onramp_webhooks_spill_waiting").set(waiting as f64);
+    metrics::gauge!("onramp_webhooks_spill_set_aside").set(set_aside as f64);
+}
+
+/// Counts a delivery that moved from the spill to the first inbox.
+pub(crate) fn moved(outcome: &'static str) {
+    metrics::counter!("onramp_webhooks_spill_moved_total", "outcome" => outcome).increment(1);
+}
+
+/// Counts a delivery that the first inbox did not take from the spill.
+pub(crate) fn set_aside() {
+    metrics::counter!("onramp_webhooks_spill_set_aside_total").increment(1);
 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use onramp_webhooks::inbox::TransactionalInbox;
+use onramp_webhooks::inbox::spill::SpillInbox;
 use onramp_webhooks::worker::WorkerBuilder;
 use onramp_webhooks::{Kriptomat, Receiver, TransactionalHandler, Wert};
 use onramp_webhooks_postgres::PostgresInbox;
-use onramp_webhooks_sqlite::SqliteInbox;
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use onramp_webhooks_sqlite::{SqliteInbox, SqliteSpill};
+use sqlx::postgres::PgPoolOptions;
 
 use crate::config::{Config, Database};
 use crate::handler::Loyalty;
@@ -36,25 +37,43 @@ pub(crate) async fn open(config: &Config) -> Result<Opened, Box<dyn Error>> {
 }
 
 async fn on_sqlite(config: &Config, file: &Path) -> Result<Opened, Box<dyn Error>> {
-    let inbox = SqliteInbox::open(file).await.map_err(|error| format!("{}: {error}", file.display()))?;
+    let inbox = SqliteInbox::open(file).await.map_err(|error| format!("DATABASE_URL: {}: {error}", file.display()))?;
     let points = SqlitePoints::open(file.to_owned())?;
-    let (receiver, worker) = over(config, Arc::new(inbox), Loyalty(points.clone()))?;
+    let handler = Loyalty(points.clone());
+    let (receiver, worker) = match spill(config).await? {
+        Some(spill) => over(config, SpillInbox::new(inbox, spill).await?, handler)?,
+        None => over(config, inbox, handler)?,
+    };
     Ok(Opened { receiver, worker, points: Points::Sqlite(points) })
 }
 
+/// With a spill, the shop also starts while the server is away.
 async fn on_postgres(config: &Config, url: &str) -> Result<Opened, Box<dyn Error>> {
-    let pool: PgPool = PgPoolOptions::new().acquire_timeout(CONNECT).connect_lazy(url)?;
-    let inbox = PostgresInbox::new(pool.clone()).await?;
-    let points = PostgresPoints::open(pool).await;
-    let (receiver, worker) = over(config, Arc::new(inbox), Loyalty(points.clone()))?;
+    let pool = PgPoolOptions::new().acquire_timeout(CONNECT).connect_lazy(url).map_err(unusable)?;
+    let points = PostgresPoints::new(pool.clone());
+    let handler = Loyalty(points.clone());
+    let (receiver, worker) = match spill(config).await? {
+        Some(spill) => over(config, SpillInbox::opening(move || PostgresInbox::new(pool.clone()), spill).await?, handler)?,
+        None => over(config, PostgresInbox::new(pool).await.map_err(unusable)?, handler)?,
+    };
     Ok(Opened { receiver, worker, points: Points::Postgres(points) })
 }
 
-fn over<I, H>(config: &Config, inbox: Arc<I>, handler: H) -> Result<(Receiver, WorkerBuilder), Box<dyn Error>>
+fn unusable(error: impl std::fmt::Display) -> String {
+    format!("DATABASE_URL: {error}")
+}
+
+async fn spill(config: &Config) -> Result<Option<SqliteSpill>, Box<dyn Error>> {
+    let Some(file) = &config.spill else { return Ok(None) };
+    Ok(Some(SqliteSpill::open(file).await.map_err(|error| format!("SPILL: {}: {error}", file.display()))?))
+}
+
+fn over<I, H>(config: &Config, inbox: I, handler: H) -> Result<(Receiver, WorkerBuilder), Box<dyn Error>>
 where
     I: TransactionalInbox,
     H: TransactionalHandler<I::Transaction>,
 {
+    let inbox = Arc::new(inbox);
     let receiver = Receiver::builder(Arc::clone(&inbox))
         .endpoint(Wert::with_path_secret(&config.wert_secret))
         .endpoint(Kriptomat::allowing(config.kriptomat_allow.clone()))

@@ -72,7 +72,7 @@ where
     S: AsyncFnOnce(Shop) -> Result<(), E>,
 {
     let stop = Stop::on_signal()?;
-    let Opened { receiver, worker, points } = open(&config).await.map_err(|error| format!("DATABASE_URL: {error}"))?;
+    let Opened { receiver, worker, points } = open(&config).await?;
     let (listener, address) = bind(config.listen).await?;
     let shop = Shop { receiver, points, listener: Arc::new(Mutex::new(Some(listener))), stop: stop.clone() };
     output::listening(address);

@@ -78,6 +78,7 @@ pub async fn half_a_request_holds_nothing_up_for_long(subject: Subject) {
 pub async fn what_was_not_handled_is_handled_at_the_next_start(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.start().await;
+    assert_eq!(shop.points("ada").await, "0", "now the table is there");
     home.database().break_points();
     for order in ["1", "2", "3"] {
         shop.wert(order_complete(order, "ada", "1.5")).await.assert_received();

@@ -9,5 +9,6 @@ mod migrating;
 mod plans;
 mod same_as_memory;
 mod sharing;
+mod spill;
 mod suite;
 mod tools;

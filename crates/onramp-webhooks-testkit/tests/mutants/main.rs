@@ -25,3 +25,4 @@ macro_rules! mutants {
 
 mod idempotency;
 mod inbox;
+mod spill;

@@ -167,6 +167,8 @@ pub enum Recorded {
         /// Where this one is kept.
         kept: DeliveryId,
     },
+    /// The inbox that decides is away: kept in a [spill](super::spill) until it is back and says what this is.
+    Spilled,
 }
 
 impl fmt::Debug for NewDelivery {

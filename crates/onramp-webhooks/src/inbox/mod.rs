@@ -9,6 +9,7 @@ mod memory;
 mod record;
 mod replay;
 mod shared;
+pub mod spill;
 mod transactional;
 
 use std::fmt;

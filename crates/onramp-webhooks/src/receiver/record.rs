@@ -38,6 +38,7 @@ pub(super) async fn record(inbox: &dyn Inbox, read: Read, deadline: Instant) -> 
                 tracing::error!(%first, %kept, "conflict: the event of an earlier delivery came with another body; not handled");
                 Outcome::Conflict
             }
+            Recorded::Spilled => Outcome::Spilled,
         },
     }
 }

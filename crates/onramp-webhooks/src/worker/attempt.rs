@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 use tracing::Instrument;
 
 use super::WorkerBuilder;
-use super::handling::{Called, Means, panicked, unwound};
+use super::handling::{Called, Means, panicked};
 use crate::delivery::Delivery;
 use crate::handler::{HandlerError, HandlerErrorKind};
 use crate::inbox::{ClaimedDelivery, Settled};
 use crate::store_error::StoreError;
 use crate::telemetry;
+use crate::unwinding::unwound;
 
 /// Longer errors are cut to this many characters: they are kept with the delivery, for people.
 const LONGEST_NOTE: usize = 2_000;

@@ -1,11 +1,7 @@
 //! How an attempt calls the handler, and completes what was handled: by itself or through the loop.
 
 use std::any::Any;
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,6 +11,7 @@ use crate::delivery::Delivery;
 use crate::handler::{Handler, HandlerError};
 use crate::inbox::Lease;
 use crate::store_error::StoreError;
+use crate::unwinding::{message, unwound};
 
 /// What an attempt may use.
 #[derive(Clone, Copy)]
@@ -67,19 +64,4 @@ where
 
 pub(super) fn panicked(panic: &(dyn Any + Send)) -> HandlerError {
     HandlerError::transient(format!("the handler panicked: {}", message(panic)))
-}
-
-/// A future that answers a panic instead of passing it on. The handler is not polled again after it, and shares nothing with this
-/// crate that a panic could leave half-changed.
-pub(super) async fn unwound<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> {
-    let mut future = pin!(future);
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-        Ok(poll) => poll.map(Ok),
-        Err(panic) => Poll::Ready(Err(panic)),
-    })
-    .await
-}
-
-fn message(panic: &(dyn Any + Send)) -> &str {
-    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::{Instant, timeout};
 
-use super::handling::{Called, Handling, Means, unwound, within};
+use super::handling::{Called, Handling, Means, within};
 use crate::delivery::Delivery;
 use crate::handler::{HandlerError, TransactionalHandler};
 use crate::inbox::{Lease, TransactionalInbox};
 use crate::store_error::{StoreError, StoreErrorKind};
+use crate::unwinding::unwound;
 
 pub(super) struct Transactional<I, H> {
     pub(super) inbox: Arc<I>,

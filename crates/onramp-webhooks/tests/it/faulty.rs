@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::future::pending;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use onramp_webhooks::async_trait;
 use onramp_webhooks::clock::Timestamp;
@@ -15,6 +16,7 @@ use onramp_webhooks::{StoreError, StoreErrorKind};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Op {
     Record,
+    Check,
     Claim,
     Renew,
     Settle,
@@ -26,6 +28,8 @@ pub(crate) enum Op {
 enum Fault {
     Errors(usize),
     Hangs,
+    /// It happens, and the answer comes so much later.
+    Late(Duration),
 }
 
 /// A memory inbox behind a bad line. Clones are the same inbox.
@@ -33,6 +37,7 @@ enum Fault {
 pub(crate) struct Faulty {
     inner: Arc<MemoryInbox>,
     faults: Arc<Mutex<HashMap<Op, Fault>>>,
+    poison: Arc<Mutex<Option<String>>>,
 }
 
 impl Faulty {
@@ -46,14 +51,45 @@ impl Faulty {
         self.faults.lock().unwrap().insert(op, Fault::Hangs);
     }
 
+    /// Calls of `op` happen, and answer so much later.
+    pub(crate) fn is_late(&self, op: Op, late: Duration) {
+        self.faults.lock().unwrap().insert(op, Fault::Late(late));
+    }
+
+    /// Every call fails, and nothing happens.
+    pub(crate) fn is_away(&self) {
+        for op in [Op::Record, Op::Check, Op::Claim, Op::Renew, Op::Settle, Op::Prune] {
+            self.errors(op, usize::MAX);
+        }
+    }
+
+    /// No call ever returns, and nothing happens.
+    pub(crate) fn is_silent(&self) {
+        for op in [Op::Record, Op::Check, Op::Claim, Op::Renew, Op::Settle, Op::Prune] {
+            self.hangs(op);
+        }
+    }
+
+    /// Deliveries of this type cannot be recorded.
+    pub(crate) fn refuses(&self, event_type: Option<&str>) {
+        *self.poison.lock().unwrap() = event_type.map(str::to_owned);
+    }
+
     pub(crate) fn recovers(&self) {
         self.faults.lock().unwrap().clear();
+    }
+
+    async fn answer(&self, op: Op) {
+        let fault = self.faults.lock().unwrap().get(&op).copied();
+        if let Some(Fault::Late(late)) = fault {
+            tokio::time::sleep(late).await;
+        }
     }
 
     async fn pass(&self, op: Op) -> Result<(), StoreError> {
         let fault = self.faults.lock().unwrap().get(&op).copied();
         match fault {
-            None | Some(Fault::Errors(0)) => Ok(()),
+            None | Some(Fault::Errors(0) | Fault::Late(_)) => Ok(()),
             Some(Fault::Errors(times)) => {
                 self.errors(op, times - 1);
                 Err(StoreError::new(StoreErrorKind::Unavailable, "test"))
@@ -67,7 +103,12 @@ impl Faulty {
 impl Inbox for Faulty {
     async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError> {
         self.pass(Op::Record).await?;
-        self.inner.record(delivery).await
+        if delivery.event_type.is_some() && delivery.event_type == *self.poison.lock().unwrap() {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "test").because("a rule of the application"));
+        }
+        let recorded = self.inner.record(delivery).await;
+        self.answer(Op::Record).await;
+        recorded
     }
 
     async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError> {
@@ -92,6 +133,8 @@ impl Inbox for Faulty {
     }
 
     async fn check(&self) -> Result<(), StoreError> {
+        self.pass(Op::Check).await?;
+        self.answer(Op::Check).await;
         self.inner.check().await
     }
 

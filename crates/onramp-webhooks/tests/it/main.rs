@@ -10,5 +10,6 @@ mod memory;
 mod metrics;
 mod mutations;
 mod slow;
+mod spill;
 mod tools;
 mod worker;

@@ -22,13 +22,9 @@ pub(crate) struct PostgresPoints {
 }
 
 impl PostgresPoints {
-    /// Makes the table, or does so later if the server is away.
-    pub(crate) async fn open(pool: PgPool) -> Self {
-        let points = Self { pool, table: Arc::default() };
-        if let Err(error) = points.has_table().await {
-            tracing::warn!(%error, "the points cannot be read yet");
-        }
-        points
+    /// The points on a server, which may be away.
+    pub(crate) fn new(pool: PgPool) -> Self {
+        Self { pool, table: Arc::default() }
     }
 
     /// Credits points in the transaction that completes the delivery.

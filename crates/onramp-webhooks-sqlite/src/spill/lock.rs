@@ -1,0 +1,35 @@
+//! Who moves: whoever has locked the file beside the database. The system ends the lock with its process.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::Path;
+
+use onramp_webhooks::inbox::spill::MovingLock;
+use onramp_webhooks::{StoreError, StoreErrorKind};
+
+/// The database itself cannot be locked like this: closing another handle of it ends SQLite's own locks.
+const SUFFIX: &str = "-moving";
+
+pub(super) async fn lock(database: &Path) -> Result<Option<MovingLock>, StoreError> {
+    let mut path = database.as_os_str().to_owned();
+    path.push(SUFFIX);
+    let failed = |error: io::Error| StoreError::new(kind(&error), "lock the spill").because(error);
+    let locking = tokio::task::spawn_blocking(move || -> io::Result<Option<File>> {
+        let file = File::options().create(true).truncate(false).write(true).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    });
+    let locked = locking.await.map_err(|error| failed(io::Error::other(error)))?;
+    Ok(locked.map_err(failed)?.map(MovingLock::holding))
+}
+
+fn kind(error: &io::Error) -> StoreErrorKind {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreErrorKind::Full,
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => StoreErrorKind::ReadOnly,
+        _ => StoreErrorKind::Unavailable,
+    }
+}

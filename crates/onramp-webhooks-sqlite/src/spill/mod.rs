@@ -1,0 +1,100 @@
+//! The spill: a file of its own, over a writer of its own.
+
+mod lock;
+mod rows;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use onramp_webhooks::StoreError;
+use onramp_webhooks::inbox::NewDelivery;
+use onramp_webhooks::inbox::spill::{MovingLock, SetAside, SpillCounts, SpillId, SpillStore};
+
+use crate::SqliteOptions;
+use crate::batch::Batch;
+use crate::migrations::Purpose;
+use crate::writer::{Effect, Writer};
+
+/// A [`SpillStore`] in one SQLite file of its own. Any number of them, in any number of processes on one machine, may share a file; one
+/// process at a time moves what waits, which a lock on the file beside it, `PATH-moving`, sees to. It ends with its process.
+///
+/// Every answer of a writing call comes after the commit that holds it has reached the disk. Cheap to clone; clones share their thread.
+#[derive(Clone)]
+pub struct SqliteSpill {
+    options: Arc<SqliteOptions>,
+    writer: Writer,
+}
+
+impl SqliteSpill {
+    /// Opens the spill in the file at `path`, which is made when it is missing.
+    ///
+    /// # Errors
+    /// As [`SqliteOptions::open_spill`].
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        SqliteOptions::new(path).open_spill().await
+    }
+
+    pub(crate) async fn start(mut options: SqliteOptions) -> Result<Self, StoreError> {
+        options.purpose = Purpose::Spill;
+        let writer = Writer::start(options.clone()).await?;
+        Ok(Self { options: Arc::new(options), writer })
+    }
+
+    async fn call<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnMut(&mut Batch<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.writer.call(Effect::Quiet, work).await
+    }
+}
+
+#[async_trait]
+impl SpillStore for SqliteSpill {
+    async fn append(&self, delivery: NewDelivery) -> Result<SpillId, StoreError> {
+        self.call(move |batch| rows::append(batch.connection, &delivery)).await
+    }
+
+    async fn oldest(&self, limit: usize, bytes: usize) -> Result<Vec<(SpillId, NewDelivery)>, StoreError> {
+        self.call(move |batch| rows::oldest(batch.connection, limit, bytes)).await
+    }
+
+    async fn remove(&self, ids: Vec<SpillId>) -> Result<(), StoreError> {
+        self.call(move |batch| rows::remove(batch.connection, &ids)).await
+    }
+
+    async fn set_aside(&self, id: SpillId, reason: String) -> Result<(), StoreError> {
+        self.call(move |batch| rows::set_aside(batch.connection, id, &reason)).await
+    }
+
+    async fn aside(&self, limit: usize) -> Result<Vec<SetAside>, StoreError> {
+        self.call(move |batch| rows::aside(batch.connection, limit)).await
+    }
+
+    async fn put_back(&self) -> Result<u64, StoreError> {
+        self.call(|batch| rows::put_back(batch.connection)).await
+    }
+
+    async fn counts(&self) -> Result<SpillCounts, StoreError> {
+        self.call(|batch| rows::counts(batch.connection)).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        let write = |batch: &mut Batch<'_>| {
+            batch.connection.prepare_cached("UPDATE onramp_spill_probe SET writes = writes + 1")?.execute([]).map(drop)
+        };
+        self.call(write).await
+    }
+
+    async fn lock(&self) -> Result<Option<MovingLock>, StoreError> {
+        lock::lock(&self.options.path).await
+    }
+}
+
+impl fmt::Debug for SqliteSpill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteSpill").field("path", &self.options.path).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,4 @@
+//! The spill in a file.
+
+mod file;
+mod suite;

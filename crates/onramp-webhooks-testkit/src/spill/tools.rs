@@ -1,0 +1,51 @@
+//! What the cases are written with. A call that fails where it must not is a panic, which is how a case speaks.
+
+use onramp_webhooks::Provider;
+use onramp_webhooks::identity::{DedupKey, Stage};
+use onramp_webhooks::inbox::NewDelivery;
+use onramp_webhooks::inbox::spill::{SpillCounts, SpillId};
+
+use super::Fixture;
+use crate::tools::at;
+
+/// An event about an order.
+pub(super) fn event(order: &str) -> NewDelivery {
+    let mut new = NewDelivery::new("wert", Provider::Wert, at(0), format!("about {order}").into());
+    new.event_type = Some("order_complete".into());
+    new.key = Some(DedupKey::from_parts(format!("wert/order/{order}"), "order_complete".into()));
+    new.stage = Some(Stage::FINAL);
+    new
+}
+
+/// All that a delivery tells, for comparison.
+pub(super) fn told(new: &NewDelivery) -> String {
+    let key = new.key.as_ref().map(|key| (key.subject().to_owned(), key.discriminator().to_owned()));
+    format!("{new:?} {key:?} {:?} {:?} {:?}", new.key_expires_at, new.fingerprint.as_bytes(), new.body)
+}
+
+impl Fixture {
+    pub(super) async fn add(&self, new: NewDelivery) -> SpillId {
+        self.append(new).await.unwrap()
+    }
+
+    pub(super) async fn add_some(&self) -> [SpillId; 3] {
+        [self.add(event("A")).await, self.add(event("B")).await, self.add(event("C")).await]
+    }
+
+    pub(super) async fn forget(&self, ids: &[SpillId]) {
+        self.remove(ids.to_vec()).await.unwrap();
+    }
+
+    pub(super) async fn put_aside(&self, id: SpillId, reason: &str) {
+        self.set_aside(id, reason.into()).await.unwrap();
+    }
+
+    /// The ids of all that waits.
+    pub(super) async fn ids(&self) -> Vec<SpillId> {
+        self.oldest(10_000, usize::MAX).await.unwrap().into_iter().map(|(id, _)| id).collect()
+    }
+
+    pub(super) async fn holds(&self, waiting: u64, set_aside: u64, newest: Option<SpillId>) {
+        assert_eq!(self.counts().await.unwrap(), SpillCounts { waiting, set_aside, newest });
+    }
+}

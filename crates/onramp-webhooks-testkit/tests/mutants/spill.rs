@@ -1,0 +1,127 @@
+//! Spills that each break one promise, and the case of the suite that has to notice.
+
+use onramp_webhooks::StoreError;
+use onramp_webhooks::async_trait;
+use onramp_webhooks::inbox::NewDelivery;
+use onramp_webhooks::inbox::spill::{MemorySpill, MovingLock, SetAside, SpillCounts, SpillId, SpillStore};
+use onramp_webhooks_testkit::spill::{Fixture, Store, cases};
+
+/// What is wrong with a spill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Defect {
+    None,
+    NewestFirst,
+    TakesAway,
+    ForgetsTheBound,
+    ForgetsFields,
+    LosesBytes,
+    Deduplicates,
+    ForgetsToRemove,
+    UsesIdsAgain,
+    SetAsideWaits,
+    ForgetsTheReason,
+    PutsNothingBack,
+    ForgetsToCount,
+    LocksNothing,
+}
+
+#[derive(Debug)]
+struct Mutant {
+    spill: MemorySpill,
+    defect: Defect,
+}
+
+#[async_trait]
+impl SpillStore for Mutant {
+    async fn append(&self, mut new: NewDelivery) -> Result<SpillId, StoreError> {
+        match self.defect {
+            Defect::ForgetsFields => new.key_expires_at = None,
+            Defect::LosesBytes => new.body = String::from_utf8_lossy(&new.body).into_owned().into(),
+            Defect::Deduplicates => {
+                let waiting = self.spill.oldest(1_000, usize::MAX).await?;
+                if let Some((id, _)) = waiting.into_iter().find(|(_, old)| old.key == new.key) {
+                    return Ok(id);
+                }
+            }
+            Defect::UsesIdsAgain => {
+                self.spill.append(new).await?;
+                let waiting = self.spill.counts().await?.waiting;
+                return Ok(SpillId::from_i64(i64::try_from(waiting).unwrap()));
+            }
+            _ => {}
+        }
+        self.spill.append(new).await
+    }
+
+    async fn oldest(&self, limit: usize, bytes: usize) -> Result<Vec<(SpillId, NewDelivery)>, StoreError> {
+        let bytes = if self.defect == Defect::ForgetsTheBound { usize::MAX } else { bytes };
+        let mut oldest = self.spill.oldest(limit, bytes).await?;
+        match self.defect {
+            Defect::NewestFirst => oldest.reverse(),
+            Defect::TakesAway => self.spill.remove(oldest.iter().map(|(id, _)| *id).collect()).await?,
+            _ => {}
+        }
+        Ok(oldest)
+    }
+
+    async fn remove(&self, ids: Vec<SpillId>) -> Result<(), StoreError> {
+        let ids = if self.defect == Defect::ForgetsToRemove { ids.into_iter().take(1).collect() } else { ids };
+        self.spill.remove(ids).await
+    }
+
+    async fn set_aside(&self, id: SpillId, reason: String) -> Result<(), StoreError> {
+        match self.defect {
+            Defect::SetAsideWaits => Ok(()),
+            Defect::ForgetsTheReason => self.spill.set_aside(id, String::new()).await,
+            _ => self.spill.set_aside(id, reason).await,
+        }
+    }
+
+    async fn aside(&self, limit: usize) -> Result<Vec<SetAside>, StoreError> {
+        self.spill.aside(limit).await
+    }
+
+    async fn put_back(&self) -> Result<u64, StoreError> {
+        match self.defect {
+            Defect::PutsNothingBack => Ok(self.spill.counts().await?.set_aside),
+            _ => self.spill.put_back().await,
+        }
+    }
+
+    async fn counts(&self) -> Result<SpillCounts, StoreError> {
+        let counts = self.spill.counts().await?;
+        Ok(if self.defect == Defect::ForgetsToCount { SpillCounts { set_aside: 0, ..counts } } else { counts })
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.spill.check().await
+    }
+
+    async fn lock(&self) -> Result<Option<MovingLock>, StoreError> {
+        match self.defect {
+            Defect::LocksNothing => Ok(Some(MovingLock::holding(()))),
+            _ => self.spill.lock().await,
+        }
+    }
+}
+
+fn store(defect: Defect) -> Store {
+    Store::new(move || async move { Fixture::new(Mutant { spill: MemorySpill::new(), defect }) })
+}
+
+mutants! {
+    a_spill_that_begins_with_the_newest: NewestFirst => "appending::what_was_appended_waits_in_its_order",
+    a_spill_that_takes_away_what_is_read: TakesAway => "appending::what_was_appended_waits_in_its_order",
+    a_spill_that_reads_more_than_was_asked_for: ForgetsTheBound => "appending::no_more_is_read_than_was_asked_for",
+    a_spill_that_forgets_a_field: ForgetsFields => "appending::every_field_comes_back",
+    a_spill_that_loses_bytes: LosesBytes => "appending::a_body_comes_back_to_the_byte",
+    a_spill_that_deduplicates: Deduplicates => "appending::nothing_is_a_duplicate",
+    a_spill_that_forgets_to_remove: ForgetsToRemove => "removing::what_was_removed_is_gone",
+    a_spill_that_uses_ids_again: UsesIdsAgain => "removing::an_id_is_never_used_again",
+    a_spill_where_what_is_set_aside_waits: SetAsideWaits => "setting_aside::what_is_set_aside_waits_no_more",
+    a_spill_that_forgets_the_reason: ForgetsTheReason => "setting_aside::what_is_set_aside_is_listed_with_its_first_reason",
+    a_spill_that_puts_nothing_back: PutsNothingBack => "setting_aside::what_is_put_back_waits_at_its_old_place",
+    a_spill_that_forgets_to_count: ForgetsToCount => "setting_aside::what_is_set_aside_waits_no_more",
+    a_spill_that_locks_nothing: LocksNothing => "locking::one_moves_at_a_time",
+    a_spill_that_locks_nothing_when_many_come: LocksNothing => "locking::of_many_at_once_one_moves",
+}
