@@ -5,23 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use onramp_webhooks::StoreError;
-use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
-use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
-use redis::{Client, IntoConnectionInfo, RedisResult, cmd};
+use redis::aio::ConnectionLike;
+use redis::cmd;
 
 use crate::error::{failed, is_not_allowed};
+use crate::own::Own;
 use crate::prefix::Prefix;
 use crate::server::{Cloned, Connection, Server};
 use crate::{RedisIdempotencyStore, eviction};
 
 /// How long a call may take: not so long that the middleware misses its own deadline.
 const TIME_LIMIT: Duration = Duration::from_millis(2_500);
-
-/// How long a connection of ours may take to be made.
-const CONNECT: Duration = Duration::from_secs(1);
-
-/// After so long without an answer from the other machine, a connection of ours is given up.
-const SILENCE: Duration = Duration::from_secs(5);
 
 /// How to open a [`RedisIdempotencyStore`].
 ///
@@ -43,20 +37,24 @@ pub struct RedisOptions {
 impl RedisOptions {
     /// Keys that begin with `onramp` in the database of `connection`, which the application may go on using for itself.
     ///
-    /// Its clones must share one connection, as those of a [`ConnectionManager`], a `MultiplexedConnection` or a cluster's
-    /// `ClusterConnection` do. A [`ConnectionManager`] connects again after a loss; a `MultiplexedConnection` does not.
+    /// Its clones must share one connection, as those of a `ConnectionManager`, a `MultiplexedConnection` or a cluster's
+    /// `ClusterConnection` do. A `ConnectionManager` connects again after a loss; a `MultiplexedConnection` does not.
     #[must_use]
     pub fn new(connection: impl ConnectionLike + Clone + Send + Sync + 'static) -> Self {
-        Self { connection: Arc::new(Cloned(connection)), prefix: "onramp".into(), time_limit: TIME_LIMIT }
+        Self::over(Cloned(connection))
     }
 
-    /// The same with a connection of its own to `redis://…`, which connects again by itself, also when the other machine has gone
-    /// silent. Cancel-safe.
+    /// The same with a connection of its own to `redis://…`, which connects again by itself: after a loss, when the other machine has
+    /// gone silent, and when what was the primary server has become a replica. Cancel-safe.
     ///
     /// # Errors
     /// When the URL is none, or the server cannot be reached.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        connect(url).await.map(Self::new).map_err(failed("connect to Redis"))
+        Own::connect(url).await.map(Self::over).map_err(failed("connect to Redis"))
+    }
+
+    fn over(connection: impl Connection + 'static) -> Self {
+        Self { connection: Arc::new(connection), prefix: "onramp".into(), time_limit: TIME_LIMIT }
     }
 
     /// What all keys begin with: a to z, A to Z, 0 to 9, `_`, `-`, `.` and `:`, at most 64 of them. Default: `onramp`.
@@ -90,21 +88,6 @@ impl fmt::Debug for RedisOptions {
         let Self { prefix, time_limit, connection: _ } = self;
         f.debug_struct("RedisOptions").field("prefix", prefix).field("time_limit", time_limit).finish_non_exhaustive()
     }
-}
-
-async fn connect(url: &str) -> RedisResult<ConnectionManager> {
-    let mut keepalive = TcpKeepalive::new().with_time(SILENCE);
-    if cfg!(any(target_os = "linux", target_os = "macos", target_os = "windows")) {
-        keepalive = keepalive.with_interval(Duration::from_secs(1));
-    }
-    let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
-    #[cfg(target_os = "linux")]
-    let tcp = tcp.set_user_timeout(SILENCE);
-    let client = Client::open(url.into_connection_info()?.set_tcp_settings(tcp))?;
-    // Calls have a limit of their own.
-    let config = ConnectionManagerConfig::new().set_response_timeout(None).set_connection_timeout(Some(CONNECT));
-    let config = config.set_number_of_retries(2).set_min_delay(Duration::from_millis(50)).set_max_delay(CONNECT / 5);
-    ConnectionManager::new_with_config(client, config).await
 }
 
 /// Asks the server how it is set; one that does not tell is not asked again.

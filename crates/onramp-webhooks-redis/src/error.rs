@@ -48,6 +48,11 @@ pub(crate) fn is_passing(error: &RedisError) -> bool {
     error.is_connection_dropped() && !error.is_connection_refusal()
 }
 
+/// Whether the server copies another one, which alone can be written.
+pub(crate) fn is_of_a_replica(error: &RedisError) -> bool {
+    kind(error) == StoreErrorKind::ReadOnly && error.code() != Some("MISCONF")
+}
+
 /// Whether the server has not seen this script, or has forgotten it.
 pub(crate) fn is_unknown_script(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)

@@ -5,6 +5,7 @@ mod error;
 mod eviction;
 mod expiry;
 mod idempotency;
+mod own;
 mod prefix;
 mod scripts;
 mod server;

@@ -1,15 +1,13 @@
 //! Connections that are lost, in the worst moment too.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use onramp_webhooks::idempotency::{Found, IdempotencyStore};
 use onramp_webhooks_services::Redis;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use super::between::Between;
 use crate::tools::{ask, begin, claim, done, end, open, renew, running};
 
 /// Ends all connections of clients.
@@ -60,60 +58,11 @@ async fn of_many_at_once_one_claims_while_connections_are_killed() {
     assert!(claimed > 0 && claimed <= 100, "{claimed} claims of 100 keys");
 }
 
-/// Between a store and its server. Told to, it hands on what the store says next, and swallows the answer and the connection.
-struct Between {
-    address: SocketAddr,
-    swallow: Arc<AtomicBool>,
-}
-
-impl Between {
-    async fn new(server: &Redis) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (address, swallow) = (listener.local_addr().unwrap(), Arc::new(AtomicBool::new(false)));
-        let server = server.url().trim_start_matches("redis://").trim_end_matches('/').to_owned();
-        let told = Arc::clone(&swallow);
-        tokio::spawn(async move {
-            while let Ok((store, _)) = listener.accept().await {
-                tokio::spawn(hand_on(store, TcpStream::connect(server.clone()).await.unwrap(), Arc::clone(&told)));
-            }
-        });
-        Self { address, swallow }
-    }
-
-    fn swallow(&self) {
-        self.swallow.store(true, Ordering::SeqCst);
-    }
-
-    /// Whether it did.
-    fn swallowed(&self) -> bool {
-        !self.swallow.load(Ordering::SeqCst)
-    }
-}
-
-async fn hand_on(mut store: TcpStream, mut server: TcpStream, swallow: Arc<AtomicBool>) {
-    let (mut from_store, mut from_server) = ([0; 4_096], [0; 4_096]);
-    loop {
-        let handed = tokio::select! {
-            Ok(read @ 1..) = store.read(&mut from_store) => server.write_all(&from_store[..read]).await,
-            Ok(read @ 1..) = server.read(&mut from_server) => {
-                if swallow.swap(false, Ordering::SeqCst) {
-                    return;
-                }
-                store.write_all(&from_server[..read]).await
-            }
-            else => return,
-        };
-        if handed.is_err() {
-            return;
-        }
-    }
-}
-
 #[tokio::test]
 async fn what_happened_unheard_is_answered_as_if_it_had_been_heard() {
     let server = Redis::start().unwrap();
     let between = Between::new(&server).await;
-    let store = open(&format!("redis://{}/", between.address)).await;
+    let store = open(&between.url()).await;
     // Now the server knows the scripts, and one answer is all that a call needs.
     begin(&store, claim("first", 1)).await;
     assert!(renew(&store, claim("first", 1)).await && end(&store, claim("first", 1), "created").await);

@@ -11,6 +11,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
+use super::between::{Between, host_and_port};
 use crate::tools::{KEEP, ask, begin, claim, done, end, fingerprint, kind, now, open, running};
 
 #[tokio::test]
@@ -37,21 +38,45 @@ async fn a_full_server_claims_and_keeps_nothing_and_gives_up_keys() {
     assert!(end(&store, claim("runs", 1), "created").await);
 }
 
-#[tokio::test]
-async fn a_replica_cannot_be_written() {
-    let server = Redis::start().unwrap();
-    let port = server.url().trim_end_matches('/').rsplit(':').next().unwrap().to_owned();
-    let replica = Redis::start().unwrap();
-    begin(&open(&server.url()).await, claim("A", 1)).await;
-    replica.command(&format!("REPLICAOF 127.0.0.1 {port}")).unwrap();
-    let store = open(&replica.url()).await;
+/// Makes a server copy another one, and waits until it has a key that the other one has.
+async fn copy(replica: &Redis, server: &Redis, key: &str) {
+    replica.command(&format!("REPLICAOF {}", host_and_port(server).replace(':', " "))).unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
-    while ask(&store, claim("A", 2)).await.ok() != Some(running()) {
+    while replica.command(&format!("EXISTS {key}")).ok().as_deref() != Some("1") {
         assert!(Instant::now() < deadline, "it should copy the key");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+#[tokio::test]
+async fn a_replica_cannot_be_written() {
+    let (server, replica) = (Redis::start().unwrap(), Redis::start().unwrap());
+    begin(&open(&server.url()).await, claim("A", 1)).await;
+    copy(&replica, &server, &format!("onramp:{}", claim("A", 1).key)).await;
+    let store = open(&replica.url()).await;
+    assert_eq!(ask(&store, claim("A", 2)).await.unwrap(), running());
     assert_eq!(kind(ask(&store, claim("new", 1)).await), StoreErrorKind::ReadOnly);
     assert_eq!(kind(store.release(claim("A", 1)).await), StoreErrorKind::ReadOnly);
+}
+
+/// As a failover does it where a name leads to the primary: the connection to the old one lives on.
+#[tokio::test]
+async fn a_server_that_has_become_a_replica_is_left_for_the_one_that_took_over() {
+    let (old, new) = (Redis::start().unwrap(), Redis::start().unwrap());
+    let between = Between::new(&old).await;
+    let store = open(&between.url()).await;
+    begin(&store, claim("A", 1)).await;
+    copy(&new, &old, &format!("onramp:{}", claim("A", 1).key)).await;
+    new.command("REPLICAOF NO ONE").unwrap();
+    old.command(&format!("REPLICAOF {}", host_and_port(&new).replace(':', " "))).unwrap();
+    assert_eq!(kind(ask(&store, claim("B", 1)).await), StoreErrorKind::ReadOnly);
+    between.lead_to(&new);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while ask(&store, claim("B", 1)).await.ok() != Some(Found::Claimed) {
+        assert!(Instant::now() < deadline, "it should find the new one");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(end(&store, claim("A", 1), "created").await);
 }
 
 #[tokio::test]
