@@ -58,6 +58,21 @@ async fn a_plain_connection_will_do_and_a_bad_prefix_will_not() {
     assert_eq!(kind(options.open_idempotency_store().await), StoreErrorKind::Unusable);
 }
 
+/// The newer protocol has other forms for some answers.
+#[tokio::test]
+async fn either_protocol_will_do() {
+    let prefix = TestPrefix::new();
+    for (token, protocol) in [(1, "resp2"), (2, "resp3")] {
+        let options = RedisOptions::connect(&format!("{}?protocol={protocol}", url())).await.unwrap();
+        let store = options.prefix(&prefix.0).open_idempotency_store().await.unwrap();
+        let claim = claim(protocol, token);
+        begin(&store, claim).await;
+        assert_eq!(ask(&store, claim).await.unwrap(), running());
+        assert!(end(&store, claim, "created").await && !end(&store, claim, "created").await);
+        assert_eq!(ask(&store, claim).await.unwrap(), done("created"));
+    }
+}
+
 #[tokio::test]
 async fn where_no_server_is_the_store_is_away_and_what_is_no_url_is_told() {
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
