@@ -28,6 +28,7 @@ async fn a_full_server_claims_and_keeps_nothing_and_gives_up_keys() {
     let again = store.claim(later, claim("expired", 2), fingerprint(), later.after(KEEP)).await;
     assert_eq!(kind(again), StoreErrorKind::Full);
     assert_eq!(kind(store.complete(claim("runs", 1), "created".into(), later).await), StoreErrorKind::Full);
+    assert_eq!(kind(store.renew(claim("runs", 1), later).await), StoreErrorKind::Full);
     assert_eq!(ask(&store, claim("done", 2)).await.unwrap(), done("created"));
     assert_eq!(ask(&store, claim("runs", 2)).await.unwrap(), running());
     assert!(store.release(claim("gives up", 1)).await.unwrap());
