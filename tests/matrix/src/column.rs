@@ -3,15 +3,19 @@
 use std::fmt;
 
 use clap::ValueEnum;
+use onramp_webhooks::inbox::MemoryInbox;
 use onramp_webhooks_sqlite::SqliteInbox;
 use onramp_webhooks_testkit::adapter::{Ground, Site, Stores};
 
+use self::prefix::TestPrefix;
 use self::schema::TestSchema;
 
 #[path = "../../../crates/onramp-webhooks-actix/tests/conformance/serve.rs"]
 mod actix;
 #[path = "../../../crates/onramp-webhooks-axum/tests/conformance/serve.rs"]
 mod axum;
+#[path = "../../../crates/onramp-webhooks-redis/tests/it/prefix.rs"]
+mod prefix;
 #[path = "../../../crates/onramp-webhooks-postgres/tests/it/schema.rs"]
 mod schema;
 #[path = "../../../crates/onramp-webhooks-warp/tests/conformance/serve.rs"]
@@ -31,6 +35,18 @@ pub(crate) enum Store {
     Memory,
     Sqlite,
     Postgres,
+    /// Keeps idempotency keys only.
+    Redis,
+}
+
+/// The cases about what a store of idempotency keys has to do.
+const ABOUT_IDEMPOTENCY: [&str; 2] = ["idempotency::", "stopping::a_run_in_flight_is_finished_and_kept"];
+
+impl Store {
+    /// Whether a case asks anything of this store; the others are left out of its columns.
+    pub(crate) fn is_asked_by(self, case: &str) -> bool {
+        self != Self::Redis || ABOUT_IDEMPOTENCY.iter().any(|about| case.starts_with(about))
+    }
 }
 
 /// An adapter with a store.
@@ -58,6 +74,7 @@ impl Column {
             Store::Memory => Ground::new(serve, async || Stores::in_memory()),
             Store::Sqlite => Ground::new(serve, sqlite),
             Store::Postgres => Ground::new(serve, postgres),
+            Store::Redis => Ground::new(serve, redis),
         }
     }
 }
@@ -76,6 +93,13 @@ async fn postgres() -> Stores {
     let inbox = schema.options().await.open().await.unwrap();
     let idempotency = inbox.idempotency_store();
     Stores::new(inbox, idempotency).keeping(schema)
+}
+
+/// The idempotency store under one prefix, beside an inbox in memory.
+async fn redis() -> Stores {
+    let prefix = TestPrefix::new();
+    let idempotency = prefix.open().await;
+    Stores::new(MemoryInbox::new(), idempotency).keeping(prefix)
 }
 
 impl fmt::Display for Column {

@@ -45,6 +45,7 @@ impl Cli {
         (self.adapter.is_empty() || self.adapter.contains(&column.adapter))
             && (self.store.is_empty() || self.store.contains(&column.store))
             && !self.without_store.contains(&column.store)
+            && column.store.is_asked_by(case)
             && (self.case.is_empty() || self.case.iter().any(|part| case.contains(part)))
             && !self.without.iter().any(|part| case.contains(part))
     }

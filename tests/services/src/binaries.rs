@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 
 use crate::ServiceError;
 
-/// Folders beside `PATH` that hold one folder for each major version of PostgreSQL, and what follows the version.
-const POSTGRES_VERSIONS: [(&str, &str); 3] =
-    [("/usr/lib/postgresql", "bin"), ("/opt/homebrew/opt", "bin"), ("/usr/local/opt", "bin")];
+/// Folders beside `PATH` that may hold one folder for each major version of PostgreSQL: Debian's, Fedora's, and Homebrew's.
+const POSTGRES_VERSIONS: [&str; 4] = ["/usr/lib/postgresql", "/usr", "/opt/homebrew/opt", "/usr/local/opt"];
 
 /// Other folders that servers are in.
-const FOLDERS: [&str; 5] = ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin", "/usr/local/bin", "/usr/pgsql/bin"];
+const FOLDERS: [&str; 4] = ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin", "/usr/local/bin"];
 
 /// The folder with `initdb` and `postgres`, which must belong together.
 pub(crate) fn postgres() -> Result<PathBuf, ServiceError> {
@@ -32,18 +31,19 @@ fn folders() -> impl Iterator<Item = PathBuf> {
 /// The newest version first.
 fn versions() -> impl Iterator<Item = PathBuf> {
     let mut found: Vec<(u32, PathBuf)> = Vec::new();
-    for (parent, below) in POSTGRES_VERSIONS {
+    for parent in POSTGRES_VERSIONS {
         let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
-        found.extend(entries.filter_map(|entry| Some((major(&entry.path())?, entry.path().join(below)))));
+        found.extend(entries.filter_map(|entry| Some((major(&entry.path())?, entry.path().join("bin")))));
     }
     found.sort_by_key(|(major, _)| std::cmp::Reverse(*major));
     found.into_iter().map(|(_, folder)| folder)
 }
 
-/// `17` of `/usr/lib/postgresql/17` and of `/opt/homebrew/opt/postgresql@17`.
+/// `17` of `/usr/lib/postgresql/17`, of `/usr/pgsql-17` and of `/opt/homebrew/opt/postgresql@17`.
 fn major(folder: &Path) -> Option<u32> {
     let name = folder.file_name()?.to_str()?;
-    name.strip_prefix("postgresql@").unwrap_or(name).parse().ok()
+    let version = ["postgresql@", "pgsql-"].iter().find_map(|prefix| name.strip_prefix(prefix));
+    version.unwrap_or(name).parse().ok()
 }
 
 #[cfg(test)]
@@ -53,6 +53,7 @@ mod tests {
     #[test]
     fn a_folder_tells_its_version() {
         assert_eq!(major(Path::new("/usr/lib/postgresql/17")), Some(17));
+        assert_eq!(major(Path::new("/usr/pgsql-18")), Some(18));
         assert_eq!(major(Path::new("/opt/homebrew/opt/postgresql@9")), Some(9));
         assert_eq!(major(Path::new("/opt/homebrew/opt/redis")), None);
     }

@@ -33,6 +33,13 @@ impl Fixture {
     pub fn new(store: impl IdempotencyStore) -> Self {
         Self::of(Arc::new(store))
     }
+
+    /// The store removes by itself, some time later, what is over: pruning has to find nothing to remove.
+    #[must_use]
+    pub fn forgetting_by_itself(mut self) -> Self {
+        self.forgets_by_itself = true;
+        self
+    }
 }
 
 impl Store {

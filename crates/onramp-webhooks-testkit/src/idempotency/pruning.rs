@@ -18,10 +18,11 @@ pub(super) async fn expired_replies_go(store: &Store) {
     store.done_until(claim("B", 1), "created", 100).await;
     store.done_until(claim("C", 1), "created", 200).await;
     assert_eq!(store.pruned(99).await, 0);
-    assert_eq!(store.pruned(100).await, 2, "a reply until second 100 is over at second 100");
+    // A reply until second 100 is over at second 100.
+    store.prunes(100, 2).await;
     assert_eq!(store.pruned(100).await, 0);
     store.begin(100, claim("A", 2)).await;
-    assert_eq!(store.pruned(1_000).await, 1);
+    store.prunes(1_000, 1).await;
 }
 
 pub(super) async fn replies_that_count_stay(store: &Store) {
@@ -50,7 +51,7 @@ pub(super) async fn what_was_renewed_stays(store: &Store) {
     assert_eq!(store.pruned(abandoned() + 9).await, 0);
     assert!(store.renew_until(claim("A", 1), LEASE + 20).await);
     assert_eq!(store.pruned(abandoned() + 19).await, 0);
-    assert_eq!(store.pruned(abandoned() + 20).await, 1);
+    store.prunes(abandoned() + 20, 1).await;
 }
 
 pub(super) async fn abandoned_claims_go(store: &Store) {
@@ -58,10 +59,12 @@ pub(super) async fn abandoned_claims_go(store: &Store) {
     let (old, young) = (claim("A", 1), claim("B", 1));
     store.begin(0, old).await;
     store.begin(1, young).await;
-    assert_eq!(store.pruned(abandoned()).await, 1);
-    assert!(!store.renew_until(old, 10 * abandoned()).await, "what was pruned is lost");
-    assert!(!store.end(old, "created", 10 * abandoned()).await);
-    assert!(!store.give_up(old).await);
+    store.prunes(abandoned(), 1).await;
+    if !store.forgets_by_itself {
+        assert!(!store.renew_until(old, 10 * abandoned()).await, "what was pruned is lost");
+        assert!(!store.end(old, "created", 10 * abandoned()).await);
+        assert!(!store.give_up(old).await);
+    }
     assert!(store.end(young, "created", 10 * abandoned()).await);
     let fingerprint = Fingerprint::of(b"another");
     assert_eq!(store.ask(abandoned(), claim("A", 2), fingerprint).await, Found::Claimed);
@@ -77,7 +80,7 @@ pub(super) async fn many_go_in_rounds(store: &Store) {
         beginning.spawn(one_of_each(store.clone(), number));
     }
     beginning.join_all().await;
-    assert_eq!(store.pruned(abandoned()).await, 2 * EACH);
+    store.prunes(abandoned(), 2 * EACH).await;
     assert_eq!(store.prune(at(abandoned())).await.unwrap(), 0);
     for number in 0..EACH {
         assert_eq!(store.find(abandoned(), claim(&format!("kept {number}"), 1)).await, done(usual(), "kept"));

@@ -73,6 +73,12 @@ impl Fixture {
         assert!(self.end(claim, reply, seconds).await);
     }
 
+    /// Prunes until nothing is left to prune; `count` must go, or none where the store forgets by itself.
+    pub(super) async fn prunes(&self, seconds: i64, count: u64) {
+        let expected = if self.forgets_by_itself { 0 } else { count };
+        assert_eq!(self.pruned(seconds).await, expected, "at second {seconds}");
+    }
+
     /// Prunes until nothing is left to prune, and answers how many went.
     pub(super) async fn pruned(&self, seconds: i64) -> u64 {
         let mut pruned = 0;

@@ -12,11 +12,12 @@ use std::sync::Arc;
 pub struct Fixture<S: ?Sized> {
     store: Arc<S>,
     kept: Vec<Arc<dyn Any + Send + Sync>>,
+    pub(crate) forgets_by_itself: bool,
 }
 
 impl<S: ?Sized> Fixture<S> {
     pub(crate) const fn of(store: Arc<S>) -> Self {
-        Self { store, kept: Vec::new() }
+        Self { store, kept: Vec::new(), forgets_by_itself: false }
     }
 
     /// Keeps `guard` until the store is dropped: a temporary folder, a container, whatever cleans up in its `Drop`.
@@ -33,7 +34,7 @@ impl<S: ?Sized> Fixture<S> {
 
 impl<S: ?Sized> Clone for Fixture<S> {
     fn clone(&self) -> Self {
-        Self { store: Arc::clone(&self.store), kept: self.kept.clone() }
+        Self { store: Arc::clone(&self.store), kept: self.kept.clone(), forgets_by_itself: self.forgets_by_itself }
     }
 }
 

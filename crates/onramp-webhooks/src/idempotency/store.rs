@@ -15,7 +15,7 @@ use crate::store_error::StoreError;
 pub const ABANDONED: Duration = Duration::from_secs(24 * 3_600);
 
 /// A store of keys and kept replies. [`MemoryIdempotencyStore`](super::MemoryIdempotencyStore) serves one process;
-/// `onramp-webhooks-sqlite` keeps them on disk.
+/// `onramp-webhooks-sqlite` keeps them on disk, `onramp-webhooks-postgres` and `onramp-webhooks-redis` serve many machines.
 ///
 /// Every method is one atomic step: it happened when it returns `Ok`; nothing happened when it returns an error. A call that is
 /// dropped before it returns may or may not have happened. Time comes from the caller, so that a store needs no clock.
@@ -58,7 +58,7 @@ pub trait IdempotencyStore: fmt::Debug + Send + Sync + 'static {
     async fn changed(&self);
 
     /// Removes what is done and has expired, and claims whose lease ended [`ABANDONED`] ago; a bounded number a call. Answers how
-    /// many it removed; zero: nothing is left to prune.
+    /// many it removed; zero: nothing is left to prune. A store that removes them by itself, then or later, answers zero.
     ///
     /// # Errors
     /// When the store cannot be written.

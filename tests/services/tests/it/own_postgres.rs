@@ -1,5 +1,9 @@
 //! A PostgreSQL server of our own.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use onramp_webhooks_services::probe::{Answer, postgres};
 use onramp_webhooks_services::{Postgres, PostgresOptions, ServiceError};
 
@@ -33,6 +37,34 @@ fn a_frozen_one_answers_nothing_until_it_is_thawed_and_can_be_dropped() {
     let url = server.url();
     drop(server);
     postgres(&url).unwrap_err();
+}
+
+/// The process behind a connection is another one than the one that takes connections.
+#[test]
+fn a_frozen_one_answers_nothing_on_the_connections_that_it_has() {
+    let server = Postgres::start().unwrap();
+    let address = server.url();
+    let address = address.trim_start_matches("postgres://postgres@").trim_end_matches("/postgres");
+    let mut connection = TcpStream::connect(address).unwrap();
+    connection.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    connection.write_all(b"\0\0\0\x17\0\x03\0\0user\0postgres\0\0").unwrap();
+    until_ready(&mut connection).unwrap();
+    server.freeze().unwrap();
+    connection.write_all(b"Q\0\0\0\x0dSELECT 1\0").unwrap();
+    until_ready(&mut connection).unwrap_err();
+    server.thaw().unwrap();
+    until_ready(&mut connection).unwrap();
+}
+
+/// Reads what the server says until it is ready for the next query.
+fn until_ready(connection: &mut TcpStream) -> std::io::Result<()> {
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"Z\0\0\0\x05I") {
+        let mut byte = [0];
+        connection.read_exact(&mut byte)?;
+        heard.extend(byte);
+    }
+    Ok(())
 }
 
 #[test]
