@@ -10,6 +10,7 @@ use onramp_webhooks::{Provider, Wert};
 use onramp_webhooks_testkit::events::{WertOrder, wert_account, wert_test};
 
 use crate::faulty::{Faulty, Op};
+use crate::spill::stage as spill;
 use crate::tools::{Door, endpoint};
 use crate::worker::stage::{Do, Stage, rest};
 
@@ -141,6 +142,42 @@ fn the_door_counts_what_arrives() {
             ("non_2xx_total{endpoint=,status=404}", 1),
             ("non_2xx_total{endpoint=wert,status=405}", 1),
             ("non_2xx_total{endpoint=wert,status=503}", 1),
+        ])
+    );
+}
+
+#[test]
+fn the_spill_counts_what_waits_and_what_moves() {
+    let seen = Seen::default();
+    let counted = seen.clone();
+    seen.during(async move {
+        let stage = spill::Stage::new().await;
+        stage.first.is_away();
+        let order = WertOrder::new();
+        for body in [order.complete(), order.complete(), order.fiat("1", "USD").complete()] {
+            stage.post(body).await;
+        }
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(counted.values("onramp_webhooks_spill_open{}"), [0.0, 1.0]);
+        assert_eq!(counted.values("onramp_webhooks_spill_waiting{}").last(), Some(&3.0));
+        stage.first.recovers();
+        stage.closes().await;
+        rest().await;
+        assert_eq!(counted.values("onramp_webhooks_spill_open{}"), [0.0, 1.0, 0.0]);
+        assert_eq!(counted.values("onramp_webhooks_spill_waiting{}").last(), Some(&0.0));
+        assert_eq!(counted.values("onramp_webhooks_spill_set_aside{}").last(), Some(&0.0));
+    });
+    let mut counts = seen.counts();
+    counts.retain(|name, _| !name.contains("spill_waiting") && !name.contains("set_aside") && !name.contains("ack_"));
+    assert_eq!(
+        counts,
+        expected(&[
+            ("received_total{endpoint=wert,provider=wert,type=order_complete,outcome=spilled}", 3),
+            ("spilled_total{}", 3),
+            ("spill_open{}", 3),
+            ("spill_moved_total{outcome=new}", 1),
+            ("spill_moved_total{outcome=duplicate}", 1),
+            ("spill_moved_total{outcome=conflict}", 1),
         ])
     );
 }

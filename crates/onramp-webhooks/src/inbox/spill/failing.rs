@@ -67,6 +67,11 @@ impl Failing {
         chains
     }
 
+    /// How many they are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// When the first of them is tried again.
     pub(super) fn next(&self) -> Option<Timestamp> {
         self.0.values().map(|failure| failure.again_at).min()

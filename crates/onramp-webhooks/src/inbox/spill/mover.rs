@@ -123,6 +123,7 @@ impl<I: Inbox> Mover<I> {
             }
             let waiting = self.waiting().await?;
             let is_open = self.shared.breaker.is_open();
+            // The breaker has closed, or never was open.
             if !is_open && (waiting.is_empty() || self.lock.is_none()) {
                 self.shared.count().await?;
                 return Ok(());
@@ -159,8 +160,10 @@ impl<I: Inbox> Mover<I> {
             self.shared.spill.remove(self.moved.clone()).await?;
             self.moved.clear();
         }
-        let limit = if self.lock.is_some() { BATCH } else { 1 };
-        let waiting = self.shared.spill.oldest(limit, BYTES).await?;
+        // However many fail at the beginning, what comes after them is seen.
+        let failing = self.failing.len();
+        let limit = if self.lock.is_some() { BATCH + 2 * failing } else { 1 };
+        let waiting = self.shared.spill.oldest(limit, BYTES + failing * (BYTES / 16)).await?;
         self.failing.keep_only(&waiting);
         Ok(waiting)
     }

@@ -1,10 +1,10 @@
 //! The inbox made of two.
 
-mod faulty_spill;
+pub(crate) mod faulty_spill;
 mod moving;
 mod refused;
 mod sharing;
-mod stage;
+pub(crate) mod stage;
 mod starting;
 mod suite;
 mod waiting;

@@ -126,6 +126,19 @@ async fn what_comes_while_others_move_comes_after_them() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_waits_at_the_door_is_not_left_behind() {
+    let stage = Stage::with_an_outage().await;
+    stage.first.recovers();
+    stage.first.is_late(Op::Record, Duration::from_millis(200));
+    for _ in 0..100 {
+        assert_eq!(stage.post(WertOrder::new().complete()).await, 200);
+        assert!(stage.is_open().await || stage.waiting().await == 0, "something waits behind a closed breaker");
+        tokio::time::sleep(Duration::from_millis(7)).await;
+    }
+    assert!(!stage.is_open().await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn traffic_without_a_pause_does_not_keep_the_breaker_open() {
     let stage = Stage::with_an_outage().await;
     let posting = async {

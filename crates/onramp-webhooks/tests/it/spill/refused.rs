@@ -38,6 +38,22 @@ async fn one_that_is_refused_again_and_again_is_set_aside_and_stays() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn many_that_are_refused_do_not_hide_one_that_is_not() {
+    let stage = Stage::new().await;
+    stage.first.is_away();
+    for _ in 0..1_200 {
+        assert_eq!(stage.post(WertOrder::new().event("poison")).await, 200);
+    }
+    let good = WertOrder::new();
+    assert_eq!(stage.post(good.complete()).await, 200);
+    stage.first.refuses(Some("poison"));
+    stage.first.recovers();
+    until("the good one passes", async || stage.types(&good).await.len() == 1).await;
+    stage.closes().await;
+    assert_eq!(stage.status().await.set_aside, 1_200);
+}
+
+#[tokio::test(start_paused = true)]
 async fn while_nothing_passes_nothing_is_set_aside() {
     let stage = Stage::new().await;
     stage.first.errors(Op::Record, usize::MAX);

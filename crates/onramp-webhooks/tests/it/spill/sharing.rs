@@ -22,7 +22,10 @@ async fn processes_that_share_a_spill_move_once_and_all_close() {
         assert_eq!(hosts[number % 3].post(wert_test()).await, 200);
     }
     first.recovers();
-    first.is_late(Op::Record, Duration::from_millis(50));
+    // So long that the others come to move, too.
+    first.is_late(Op::Record, Duration::from_secs(8));
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    first.recovers();
     for host in &hosts {
         host.closes().await;
     }
@@ -61,6 +64,7 @@ async fn what_a_process_left_behind_is_moved_by_another() {
     let (first, spill) = (Faulty::default(), FaultySpill::default());
     let stays = host(&first, &spill).await;
     let goes = host(&first, &spill).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     first.is_away();
     assert_eq!(goes.post(WertOrder::new().complete()).await, 200);
     drop(goes);
