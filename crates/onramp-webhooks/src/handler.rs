@@ -1,4 +1,4 @@
-//! What a shop implements: one function that is called once for every event.
+//! What a shop implements: one function that is called once for every event, with or without a transaction.
 
 use std::error::Error;
 use std::fmt;
@@ -12,7 +12,8 @@ use crate::delivery::Delivery;
 /// Handles events.
 ///
 /// `Ok` completes the delivery for good. A crash between the handler's own writes and the completion runs the handler again, so
-/// write under [`Delivery::key`], which is the same at every attempt.
+/// write under [`Delivery::key`], which is the same at every attempt; or write into the database that the inbox is in, with a
+/// [`TransactionalHandler`].
 ///
 /// ```
 /// use onramp_webhooks::{async_trait, Delivery, Handler, HandlerError};
@@ -44,6 +45,42 @@ pub trait Handler: Send + Sync + 'static {
 impl<H: Handler + ?Sized> Handler for Arc<H> {
     async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
         (**self).handle(delivery).await
+    }
+}
+
+/// Handles events, and writes through the very transaction in which the delivery is completed: both are committed, or neither. So what
+/// it writes there happens exactly once, whatever crashes.
+///
+/// `Tx` is the transaction of a [`TransactionalInbox`](crate::inbox::TransactionalInbox): `PgTransaction<'static>` of sqlx with
+/// `onramp-webhooks-postgres`, and `SqliteTransaction` with `onramp-webhooks-sqlite`. The documentation of these crates has the code to
+/// type; the worker comes from [`Receiver::transactional_worker`](crate::Receiver::transactional_worker), or from
+/// [`WorkerBuilder::transactional`](crate::worker::WorkerBuilder::transactional) in a process that only handles.
+///
+/// What happens anywhere else (a mail, a call of another service, a write through another connection) happens at least once, as with a
+/// [`Handler`]: let it be done by whoever finds the row that was committed.
+///
+/// The transaction is the worker's. A handler must not end it, as with `COMMIT` in SQL: that is found out at the end, and then the
+/// delivery becomes a dead letter at once, because nobody knows any more what happened of it. Savepoints are the handler's to use.
+#[async_trait]
+pub trait TransactionalHandler<Tx>: Send + Sync + 'static
+where
+    Tx: Send,
+{
+    /// Handles one event. Events of one order never run at the same time; others do. Whatever does not return `Ok` is rolled back.
+    ///
+    /// The call is dropped at its next await when it and the commit take longer than the worker's attempt timeout, or the shutdown's
+    /// grace, and when another worker took the delivery over.
+    ///
+    /// # Errors
+    /// As for a [`Handler`]: every error of another type becomes a transient one with `?`. An error that leaves the transaction unable
+    /// to commit fails the attempt even if the handler goes on and returns `Ok`.
+    async fn handle(&self, delivery: &Delivery, transaction: &mut Tx) -> Result<(), HandlerError>;
+}
+
+#[async_trait]
+impl<Tx: Send, H: TransactionalHandler<Tx> + ?Sized> TransactionalHandler<Tx> for Arc<H> {
+    async fn handle(&self, delivery: &Delivery, transaction: &mut Tx) -> Result<(), HandlerError> {
+        (**self).handle(delivery, transaction).await
     }
 }
 

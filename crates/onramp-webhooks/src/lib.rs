@@ -26,7 +26,7 @@ pub use async_trait::async_trait;
 
 pub use self::delivery::Delivery;
 pub use self::event::{CompletedPurchase, Event, Provider};
-pub use self::handler::{Handler, HandlerError};
+pub use self::handler::{Handler, HandlerError, TransactionalHandler};
 pub use self::inbox::Inbox;
 pub use self::kriptomat::{Kriptomat, KriptomatPostback};
 pub use self::receiver::{BuildError, Endpoint, Receiver, ReceiverBuilder};

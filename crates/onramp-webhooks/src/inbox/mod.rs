@@ -8,6 +8,8 @@ mod lease;
 mod memory;
 mod record;
 mod replay;
+mod shared;
+mod transactional;
 
 use std::fmt;
 
@@ -18,6 +20,7 @@ pub use self::lease::{ClaimRequest, ClaimedDelivery, Claims, Lease, Settled, Set
 pub use self::memory::MemoryInbox;
 pub use self::record::{Counts, Filter, Record, Retention, State, UnknownState};
 pub use self::replay::{ReplayScope, Replayed, replay, replay_all};
+pub use self::transactional::TransactionalInbox;
 use crate::clock::Timestamp;
 use crate::store_error::StoreError;
 

@@ -23,8 +23,8 @@ use self::gate::Admission;
 use crate::body::{self, Taken};
 use crate::client_ip::ClientIp;
 use crate::clock::Clock;
-use crate::handler::Handler;
-use crate::inbox::{Inbox, Retention};
+use crate::handler::{Handler, TransactionalHandler};
+use crate::inbox::{Inbox, Retention, TransactionalInbox};
 use crate::reply::{Outcome, Reply};
 use crate::request::Request;
 use crate::telemetry;
@@ -125,6 +125,18 @@ impl Receiver {
     /// Starts a worker that takes what this receiver records to `handler`.
     pub fn worker(&self, handler: impl Handler) -> WorkerBuilder {
         WorkerBuilder::new(Arc::clone(&self.shared.inbox), Arc::new(handler))
+            .clock(Arc::clone(&self.shared.clock))
+            .retention(self.shared.retention)
+    }
+
+    /// Starts a worker that takes what this receiver records to `handler`, whose writes are committed together with the completion of
+    /// each delivery. `inbox` is the one that the receiver records into, or another one over the same store.
+    pub fn transactional_worker<I, H>(&self, inbox: Arc<I>, handler: H) -> WorkerBuilder
+    where
+        I: TransactionalInbox,
+        H: TransactionalHandler<I::Transaction>,
+    {
+        WorkerBuilder::transactional(inbox, handler)
             .clock(Arc::clone(&self.shared.clock))
             .retention(self.shared.retention)
     }

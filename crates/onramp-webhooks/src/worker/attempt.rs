@@ -1,78 +1,83 @@
 //! One call of the handler, with everything that can come of it.
 
-use std::any::Any;
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tracing::Instrument;
 
 use super::WorkerBuilder;
+use super::handling::{Called, Means, panicked, unwound};
 use crate::delivery::Delivery;
 use crate::handler::{HandlerError, HandlerErrorKind};
 use crate::inbox::{ClaimedDelivery, Settled};
+use crate::store_error::StoreError;
 use crate::telemetry;
 
 /// Longer errors are cut to this many characters: they are kept with the delivery, for people.
 const LONGEST_NOTE: usize = 2_000;
 
+/// Pause before a delivery whose transaction could not be opened is tried again.
+const UNTIL_IT_BEGINS: Duration = Duration::from_secs(1);
+
+/// How an attempt ended.
+pub(super) enum End {
+    /// To be written.
+    Settle(Settled),
+    /// Handled, and written already.
+    Committed,
+    /// Another worker had taken over.
+    Lost,
+}
+
 /// Handles one delivery, and says what becomes of it. Never panics: a panic is a transient error, also one in the handler's error
 /// or in what the handler leaves behind.
-pub(super) async fn attempt(worker: &WorkerBuilder, claimed: ClaimedDelivery) -> Settled {
+pub(super) async fn attempt(worker: &WorkerBuilder, claimed: ClaimedDelivery) -> End {
     let number = claimed.attempt;
     match unwound(try_once(worker, claimed)).await {
-        Ok(settled) => settled,
-        Err(panic) => after(worker, number, &panicked(&*panic)),
+        Ok(end) => end,
+        Err(panic) => End::Settle(after(worker, number, &panicked(&*panic))),
     }
 }
 
-async fn try_once(worker: &WorkerBuilder, claimed: ClaimedDelivery) -> Settled {
-    let (provider, id, attempt) = (claimed.provider, claimed.lease.id, claimed.attempt);
+async fn try_once(worker: &WorkerBuilder, claimed: ClaimedDelivery) -> End {
+    let (provider, lease, attempt) = (claimed.provider, claimed.lease, claimed.attempt);
     let begun = Instant::now();
-    let result = match Delivery::read(claimed) {
+    let called = match Delivery::read(claimed) {
         Ok(delivery) => {
-            let span = tracing::debug_span!("attempt", %id, attempt, "type" = delivery.event().type_label());
-            call(worker, &delivery).instrument(span).await
+            let span = tracing::debug_span!("attempt", id = %lease.id, attempt, "type" = delivery.event().type_label());
+            let means = Means { clock: &*worker.clock, timeout: worker.attempt_timeout };
+            worker.handling.call(means, &delivery, lease).instrument(span).await
         }
-        Err(error) => Err(HandlerError::permanent(format!("this version cannot read the event: {error}"))),
+        Err(error) => {
+            Called::Returned(Err(HandlerError::permanent(format!("this version cannot read the event: {error}"))))
+        }
     };
-    let settled = match result {
-        Ok(()) => Settled::Handled,
-        Err(error) => after(worker, attempt, &error),
+    let end = match called {
+        Called::Returned(Ok(())) => End::Settle(Settled::Handled),
+        Called::Returned(Err(error)) => End::Settle(after(worker, attempt, &error)),
+        Called::NeverBegan(error) => End::Settle(never_began(worker, &error)),
+        Called::Committed => End::Committed,
+        Called::Lost => End::Lost,
     };
-    let word = match &settled {
-        Settled::Handled => "handled",
-        Settled::Retry { error, .. } => {
+    let id = lease.id;
+    let word = match &end {
+        End::Settle(Settled::Handled) | End::Committed => "handled",
+        End::Settle(Settled::Retry { error, .. }) => {
             tracing::warn!(%id, attempt, %provider, error, "failed; will be tried again");
             "retry"
         }
-        Settled::Parked { reason, .. } => {
+        End::Settle(Settled::Parked { reason, .. }) => {
             tracing::info!(%id, %provider, reason, "parked");
             "parked"
         }
-        Settled::Dead { error } => {
+        End::Settle(Settled::Dead { error }) => {
             tracing::error!(%id, attempt, %provider, error, "dead letter: will not be tried again by itself");
             "dead"
         }
-        Settled::Released => "released",
+        End::Settle(Settled::Released) => "released",
+        End::Lost => "lost",
     };
     telemetry::attempted(provider, word, begun.elapsed());
-    settled
-}
-
-/// Calls the handler; a panic and a timeout are transient errors.
-async fn call(worker: &WorkerBuilder, delivery: &Delivery) -> Result<(), HandlerError> {
-    let handling = async { worker.handler.handle(delivery).await };
-    match tokio::time::timeout(worker.attempt_timeout, unwound(handling)).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(panic)) => Err(panicked(&*panic)),
-        Err(_) => Err(HandlerError::transient(format!("the handler took longer than {:?}", worker.attempt_timeout))),
-    }
-}
-
-fn panicked(panic: &(dyn Any + Send)) -> HandlerError {
-    HandlerError::transient(format!("the handler panicked: {}", message(panic)))
+    end
 }
 
 fn after(worker: &WorkerBuilder, attempt: u32, error: &HandlerError) -> Settled {
@@ -88,19 +93,9 @@ fn after(worker: &WorkerBuilder, attempt: u32, error: &HandlerError) -> Settled 
     }
 }
 
-/// A future that answers a panic instead of passing it on. The handler is not polled again after it, and shares nothing with this
-/// crate that a panic could leave half-changed.
-async fn unwound<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> {
-    let mut future = pin!(future);
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-        Ok(poll) => poll.map(Ok),
-        Err(panic) => std::task::Poll::Ready(Err(panic)),
-    })
-    .await
-}
-
-fn message(panic: &(dyn Any + Send)) -> &str {
-    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+fn never_began(worker: &WorkerBuilder, error: &StoreError) -> Settled {
+    let reason = cut(format!("no transaction could be opened for the handler: {error}"));
+    Settled::Parked { until: worker.clock.now().after(UNTIL_IT_BEGINS), reason }
 }
 
 fn cut(mut note: String) -> String {

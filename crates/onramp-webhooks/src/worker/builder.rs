@@ -6,17 +6,19 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::handling::{Handling, Plain};
 use super::run::Run;
+use super::transactional::Transactional;
 use super::{RetryPolicy, Worker};
 use crate::clock::{Clock, SystemClock};
-use crate::handler::Handler;
-use crate::inbox::{Inbox, Retention};
+use crate::handler::{Handler, TransactionalHandler};
+use crate::inbox::{Inbox, Retention, TransactionalInbox};
 
 /// Puts a [`Worker`] together. The defaults suit a handler that writes to a database.
 #[derive(Clone)]
 pub struct WorkerBuilder {
     pub(super) inbox: Arc<dyn Inbox>,
-    pub(super) handler: Arc<dyn Handler>,
+    pub(super) handling: Arc<dyn Handling>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) retry: RetryPolicy,
     pub(super) concurrency: usize,
@@ -32,9 +34,25 @@ impl WorkerBuilder {
     /// A worker from `inbox` to `handler`, for a process that handles without receiving.
     #[must_use]
     pub fn new(inbox: Arc<dyn Inbox>, handler: Arc<dyn Handler>) -> Self {
+        Self::with(inbox, Arc::new(Plain(handler)))
+    }
+
+    /// A worker from `inbox` to `handler`, whose writes are committed together with the completion of each delivery; for a process that
+    /// handles without receiving.
+    #[must_use]
+    pub fn transactional<I, H>(inbox: Arc<I>, handler: H) -> Self
+    where
+        I: TransactionalInbox,
+        H: TransactionalHandler<I::Transaction>,
+    {
+        let handling = Transactional { inbox: Arc::clone(&inbox), handler };
+        Self::with(inbox, Arc::new(handling))
+    }
+
+    fn with(inbox: Arc<dyn Inbox>, handling: Arc<dyn Handling>) -> Self {
         Self {
             inbox,
-            handler,
+            handling,
             clock: Arc::new(SystemClock),
             retry: RetryPolicy::default(),
             concurrency: 16,
@@ -83,7 +101,7 @@ impl WorkerBuilder {
         self
     }
 
-    /// How long one call of the handler may take before it counts as failed. Default 30 s.
+    /// How long one call of the handler may take before it counts as failed; with a transaction, together with its commit. Default 30 s.
     #[must_use]
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = timeout;

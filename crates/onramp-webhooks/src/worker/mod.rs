@@ -2,9 +2,11 @@
 
 mod attempt;
 mod builder;
+mod handling;
 mod held;
 mod retry;
 mod run;
+mod transactional;
 
 use std::fmt;
 

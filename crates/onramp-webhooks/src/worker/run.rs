@@ -10,10 +10,10 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::WorkerBuilder;
-use super::attempt::attempt;
+use super::attempt::{End, attempt};
 use super::held::Held;
 use crate::clock::Timestamp;
-use crate::inbox::{ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Lease, Settled, Settlement};
+use crate::inbox::{ClaimRequest, ClaimedDelivery, Claims, Lease, Settled, Settlement};
 use crate::store_error::StoreError;
 use crate::telemetry;
 
@@ -30,7 +30,7 @@ type InFlight<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
 /// What the loop waits for.
 enum Happened {
-    Ended(Result<(Id, (DeliveryId, Settled)), JoinError>),
+    Ended(Result<(Id, (Lease, End)), JoinError>),
     Claimed(Timestamp, Result<Claims, StoreError>),
     Settled(Vec<Settlement>, Lost),
     Renewed(Vec<Lease>, Timestamp, Lost),
@@ -47,7 +47,7 @@ pub(super) struct Run {
     held: Held,
     /// Claimed, and not begun.
     queue: VecDeque<ClaimedDelivery>,
-    running: JoinSet<(DeliveryId, Settled)>,
+    running: JoinSet<(Lease, End)>,
     /// Finished, and not yet being settled.
     finished: Vec<Settlement>,
     claiming: InFlight<(Timestamp, Result<Claims, StoreError>)>,
@@ -154,7 +154,7 @@ impl Run {
                 continue;
             }
             let worker = Arc::clone(&self.worker);
-            let running = self.running.spawn(async move { (lease.id, attempt(&worker, claimed).await) });
+            let running = self.running.spawn(async move { (lease, attempt(&worker, claimed).await) });
             self.held.begun(lease, running);
         }
     }
@@ -197,13 +197,25 @@ impl Run {
         self.claiming = Some(Box::pin(async move { (now, inbox.claim(now, request).await) }));
     }
 
-    fn ended(&mut self, ended: Result<(Id, (DeliveryId, Settled)), JoinError>) {
-        let settlement = match ended {
-            Ok((task, (id, outcome))) => self.held.ended(id, task).map(|lease| Settlement::new(lease, outcome)),
+    fn ended(&mut self, ended: Result<(Id, (Lease, End)), JoinError>) {
+        let (held, outcome) = match ended {
+            Ok((task, (lease, end))) => {
+                let held = self.held.ended(lease.id, task);
+                match end {
+                    End::Settle(outcome) => (held, outcome),
+                    // Claimed anew while it ran, and so it was not committed under the old lease.
+                    End::Lost if held.is_some_and(|held| held != lease) => (held, Settled::Released),
+                    End::Committed => return self.held.settled(lease),
+                    End::Lost => {
+                        lost(&[lease]);
+                        return self.held.settled(lease);
+                    }
+                }
+            }
             // An attempt catches its panics, so this one was dropped: its lease was lost, or the grace is over.
-            Err(dropped) => self.held.dropped(dropped.id()).map(|lease| Settlement::new(lease, Settled::Released)),
+            Err(dropped) => (self.held.dropped(dropped.id()), Settled::Released),
         };
-        self.finished.extend(settlement);
+        self.finished.extend(held.map(|lease| Settlement::new(lease, outcome)));
     }
 
     fn claimed(&mut self, asked_at: Timestamp, claims: Result<Claims, StoreError>) {
@@ -238,10 +250,7 @@ impl Run {
     fn settled(&mut self, settlements: Vec<Settlement>, lost: Lost) {
         match lost {
             Ok(lost) => {
-                if !lost.is_empty() {
-                    tracing::warn!(?lost, "another worker had taken over; its outcome counts");
-                    telemetry::leases_lost(lost.len());
-                }
+                self::lost(&lost);
                 for settlement in settlements {
                     self.held.settled(settlement.lease);
                 }
@@ -296,6 +305,14 @@ impl Run {
             );
         }
         self.running.abort_all();
+    }
+}
+
+/// Says that settlements were refused.
+fn lost(leases: &[Lease]) {
+    if !leases.is_empty() {
+        tracing::warn!(lost = ?leases, "another worker had taken over, or it was completed before; that outcome counts");
+        telemetry::leases_lost(leases.len());
     }
 }
 

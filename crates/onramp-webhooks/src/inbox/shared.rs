@@ -1,0 +1,59 @@
+//! An inbox that several hold: a receiver and a worker, say.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{
+    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Record, Recorded, Replayed, Retention, Settlement,
+    State,
+};
+use crate::clock::Timestamp;
+use crate::store_error::StoreError;
+
+#[async_trait]
+impl<I: Inbox + ?Sized> Inbox for Arc<I> {
+    async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError> {
+        (**self).record(delivery).await
+    }
+
+    async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError> {
+        (**self).claim(now, request).await
+    }
+
+    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        (**self).renew(leases, until).await
+    }
+
+    async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError> {
+        (**self).settle(now, settlements).await
+    }
+
+    async fn wait_for_work(&self) {
+        (**self).wait_for_work().await;
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        (**self).check().await
+    }
+
+    async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
+        (**self).list(filter).await
+    }
+
+    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError> {
+        (**self).show(id).await
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        (**self).counts().await
+    }
+
+    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
+        (**self).rearm(id, seen, reread).await
+    }
+
+    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
+        (**self).prune(now, retention).await
+    }
+}
