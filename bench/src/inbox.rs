@@ -1,8 +1,8 @@
 //! (b) Deliveries per second made durable by callers that wait for it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use bytes::Bytes;
 use onramp_webhooks::Provider;
@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 
 use crate::Scale;
 use crate::body::{self, Ids};
+use crate::callers::call;
 use crate::report::{median, print, thousands};
 use crate::server::OneCommit;
 
@@ -68,25 +69,9 @@ async fn measure(callers: usize, ids: Ids, one_commit: bool, time: Duration) -> 
     let folder = tempfile::tempdir()?;
     let sqlite = SqliteInbox::open(folder.path().join("inbox.db")).await?;
     let inbox: Arc<dyn Inbox> = if one_commit { Arc::new(OneCommit(Mutex::new(sqlite))) } else { Arc::new(sqlite) };
-    let next = Arc::new(AtomicU64::new(1));
-    let begun = Instant::now();
-    let end = begun + time;
-    let calling: Vec<_> = (0..callers)
-        .map(|_| {
-            let (inbox, next) = (Arc::clone(&inbox), Arc::clone(&next));
-            tokio::spawn(async move {
-                let mut done = 0_u64;
-                while Instant::now() < end {
-                    inbox.record(delivery(ids, next.fetch_add(1, Ordering::Relaxed))).await?;
-                    done += 1;
-                }
-                anyhow::Ok(done)
-            })
-        })
-        .collect();
-    let mut done = 0;
-    for caller in calling {
-        done += caller.await??;
-    }
-    Ok(done as f64 / begun.elapsed().as_secs_f64())
+    let record = move |delivery| {
+        let inbox = Arc::clone(&inbox);
+        async move { Ok(inbox.record(delivery).await.map(drop)?) }
+    };
+    Ok(call(callers, ids, &Arc::new(AtomicU64::new(1)), time, record).await?.rate)
 }

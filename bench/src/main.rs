@@ -1,10 +1,12 @@
 //! Run with `cargo xtask bench`: what durability costs, as ratios from one run.
 
 mod body;
+mod callers;
 mod frameworks;
 mod http;
 mod inbox;
 mod load;
+mod postgres;
 mod process;
 mod report;
 mod server;
@@ -47,6 +49,13 @@ enum Command {
         #[arg(long)]
         peers: bool,
     },
+    /// (f) The inbox in PostgreSQL beside one `INSERT` each, and its worker, plain and transactional, with few and many rows in the
+    /// table. On a throw-away server, or on the one that `DATABASE_URL` names, in a schema that is dropped afterwards.
+    Postgres {
+        /// How many handled rows the table has when it is large.
+        #[arg(long, default_value_t = 1_000_000)]
+        rows: u64,
+    },
     /// The server that the requests go to; prints its address.
     #[command(hide = true)]
     Serve {
@@ -84,6 +93,7 @@ fn main() -> anyhow::Result<()> {
         Some(Command::Worker) => worker::run(scale),
         Some(Command::Decode) => decode(scale),
         Some(Command::Frameworks { peers }) => frameworks::run(scale, peers),
+        Some(Command::Postgres { rows }) => postgres::run(scale, rows),
         Some(Command::Serve { kind }) => server::serve(kind),
         Some(Command::ServeIn { framework, what }) => frameworks::serve(framework, what),
         None => {
@@ -91,7 +101,8 @@ fn main() -> anyhow::Result<()> {
             inbox::run(scale)?;
             worker::run(scale)?;
             decode(scale)?;
-            frameworks::run(scale, false)
+            frameworks::run(scale, false)?;
+            postgres::run(scale, 1_000_000)
         }
     }
 }

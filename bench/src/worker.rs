@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use onramp_webhooks::inbox::{Inbox, State};
 use onramp_webhooks::worker::WorkerBuilder;
-use onramp_webhooks::{Delivery, Handler, HandlerError};
+use onramp_webhooks::{Delivery, Handler, HandlerError, TransactionalHandler};
 use onramp_webhooks_sqlite::SqliteInbox;
 use tokio::sync::Notify;
 
@@ -17,20 +17,36 @@ use crate::inbox::delivery;
 use crate::report::{median, print, thousands};
 
 /// Counts, and tells when it has counted enough.
+#[derive(Debug)]
 struct Count {
     left: AtomicU64,
     done: Notify,
 }
 
-struct NoOp(Arc<Count>);
+/// A handler that does nothing, with and without a transaction.
+pub(crate) struct NoOp(Arc<Count>);
 
 #[async_trait]
 impl Handler for NoOp {
     async fn handle(&self, _: &Delivery) -> Result<(), HandlerError> {
-        if self.0.left.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.done.notify_one();
-        }
+        self.0.one();
         Ok(())
+    }
+}
+
+#[async_trait]
+impl<Tx: Send> TransactionalHandler<Tx> for NoOp {
+    async fn handle(&self, _: &Delivery, _: &mut Tx) -> Result<(), HandlerError> {
+        self.0.one();
+        Ok(())
+    }
+}
+
+impl Count {
+    fn one(&self) {
+        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.done.notify_one();
+        }
     }
 }
 
@@ -66,7 +82,7 @@ async fn measure(handled: u64, drained: u64, rounds: usize) -> anyhow::Result<Ve
 }
 
 /// Records `count` deliveries, from order number `first` on.
-async fn fill(inbox: &Arc<dyn Inbox>, first: u64, count: u64) -> anyhow::Result<()> {
+pub(crate) async fn fill(inbox: &Arc<dyn Inbox>, first: u64, count: u64) -> anyhow::Result<()> {
     let next = Arc::new(AtomicU64::new(first));
     let filling: Vec<_> = (0..512)
         .map(|_| {
@@ -90,9 +106,18 @@ async fn fill(inbox: &Arc<dyn Inbox>, first: u64, count: u64) -> anyhow::Result<
 
 /// Runs a worker until it has handled `count` deliveries and the inbox says so.
 async fn drain(inbox: &Arc<dyn Inbox>, count: u64) -> anyhow::Result<Duration> {
+    drain_with(inbox, count, |handler| WorkerBuilder::new(Arc::clone(inbox), Arc::new(handler))).await
+}
+
+/// [`drain`] with a worker that is built around the handler in another way.
+pub(crate) async fn drain_with(
+    inbox: &Arc<dyn Inbox>,
+    count: u64,
+    worker: impl FnOnce(NoOp) -> WorkerBuilder,
+) -> anyhow::Result<Duration> {
     let counting = Arc::new(Count { left: AtomicU64::new(count), done: Notify::new() });
     let begun = Instant::now();
-    let worker = WorkerBuilder::new(Arc::clone(inbox), Arc::new(NoOp(Arc::clone(&counting)))).batch(512).spawn();
+    let worker = worker(NoOp(Arc::clone(&counting))).batch(512).spawn();
     counting.done.notified().await;
     worker.shutdown().await;
     let took = begun.elapsed();

@@ -10,8 +10,17 @@ use crate::shop::{Ended, ShopProcess};
 use crate::wait::{SOON, within};
 
 /// The variables that a shop reads.
-const VARIABLES: [&str; 7] =
-    ["LISTEN", "DATABASE_URL", "WERT_SECRET", "KRIPTOMAT_ALLOW", "TRUSTED_PROXIES", "CLIENT_IP_HEADER", "RUST_LOG"];
+const VARIABLES: [&str; 9] = [
+    "LISTEN",
+    "DATABASE_URL",
+    "SPILL",
+    "HANDLE",
+    "WERT_SECRET",
+    "KRIPTOMAT_ALLOW",
+    "TRUSTED_PROXIES",
+    "CLIENT_IP_HEADER",
+    "RUST_LOG",
+];
 
 /// How much of a shop's standard error is shown when a test fails.
 const LINES_SHOWN: usize = 40;

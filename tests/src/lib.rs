@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Every case is a test of its own name. It starts the shop as a process, in a folder of its own and on a free port, and talks to it
-//! over HTTP, standard output, signals and its database file. It needs a Unix.
+//! over HTTP, standard output, signals and its database. It needs a Unix; cases with `on_postgres` in their names need a server of
+//! PostgreSQL, and those with `own_postgres` start one of their own.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -20,11 +21,12 @@
 pub mod cases;
 pub mod client;
 pub mod connection;
-pub mod database;
+mod database;
 pub mod event;
 pub mod fixture;
 pub mod home;
 pub mod launch;
+pub mod ledger;
 mod lines;
 pub mod orders;
 pub mod shop;
@@ -40,7 +42,7 @@ pub fn run(case: impl Future<Output = ()>) {
 #[macro_export]
 macro_rules! shop_suite {
     ($binary:expr) => {
-        $crate::shop_suite! { $binary;
+        $crate::shop_suite! { $crate::home::Subject::on_sqlite($binary);
             documented {
                 every_fixture_is_acknowledged_and_handled_once
                 what_comes_again_is_acknowledged_and_only_a_test_is_handled_again
@@ -83,7 +85,7 @@ macro_rules! shop_suite {
                 a_shop_that_runs_tells_it_and_recovers
             }
             together {
-                two_shops_on_one_file_handle_every_event_once
+                two_shops_on_one_database_handle_every_event_once
             }
             stop {
                 a_request_in_flight_is_finished
@@ -95,16 +97,57 @@ macro_rules! shop_suite {
             }
             environment {
                 a_variable_that_cannot_be_used_is_named
-                another_database_is_refused_without_telling_its_password
+                a_database_that_cannot_be_used_is_refused_without_telling_its_password
+            }
+        }
+
+        mod on_postgres {
+            $crate::shop_suite! { $crate::home::Subject::on_postgres($binary);
+                documented {
+                    every_fixture_is_acknowledged_and_handled_once
+                    what_comes_again_is_acknowledged_and_only_a_test_is_handled_again
+                    a_purchase_of_nobody_waits_for_a_person
+                    points_are_exact_to_the_last_digit
+                    strangers_have_no_points
+                }
+                same_event {
+                    two_hundred_copies_at_once_are_handled_once
+                    another_amount_under_the_same_key_changes_nothing
+                }
+                crash {
+                    kills_lose_nothing_and_repeat_nothing
+                }
+                together {
+                    two_shops_on_one_database_handle_every_event_once
+                }
+                fleet {
+                    kills_in_a_fleet_lose_nothing_and_repeat_nothing
+                    a_worker_that_was_frozen_past_its_lease_changes_nothing
+                }
+                stop {
+                    a_request_in_flight_is_finished
+                    what_was_not_handled_is_handled_at_the_next_start
+                }
+            }
+        }
+
+        mod own_postgres {
+            $crate::shop_suite! { $crate::home::Subject::on_postgres($binary);
+                outage {
+                    with_a_spill_wert_sees_nothing_but_200
+                    with_a_spill_a_shop_starts_during_the_outage
+                    what_two_shops_spilled_is_handled_once
+                    without_a_spill_nothing_is_acknowledged_meanwhile
+                }
             }
         }
     };
-    ($binary:expr; $($group:ident { $($(#[$attribute:meta])* $case:ident)+ })+) => {$(
+    ($subject:expr; $($group:ident { $($(#[$attribute:meta])* $case:ident)+ })+) => {$(
         mod $group {$(
             #[test]
             $(#[$attribute])*
             fn $case() {
-                $crate::run($crate::cases::$group::$case($binary));
+                $crate::run($crate::cases::$group::$case($subject));
             }
         )+}
     )+};

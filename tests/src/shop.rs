@@ -76,6 +76,16 @@ impl ShopProcess {
         rustix::process::kill_process(self.unix_id(), rustix::process::Signal::INT).unwrap();
     }
 
+    /// Makes it stand still, as a machine that is suspended.
+    pub fn freeze(&self) {
+        rustix::process::kill_process(self.unix_id(), rustix::process::Signal::STOP).unwrap();
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        rustix::process::kill_process(self.unix_id(), rustix::process::Signal::CONT).unwrap();
+    }
+
     /// Makes every file that it writes end at `bytes`; `None`: no limit.
     ///
     /// # Panics

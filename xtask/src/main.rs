@@ -6,7 +6,7 @@ mod coexist;
 mod lint;
 mod matrix;
 mod package;
-mod postgres;
+mod services;
 mod test;
 mod tidy;
 

@@ -4,7 +4,7 @@ use anyhow::ensure;
 use clap::Args;
 use xshell::{Shell, cmd};
 
-use crate::postgres;
+use crate::services::{Kind, Services};
 
 /// Run every conformance case on every adapter and store, and compare what they answer.
 #[derive(Args)]
@@ -17,16 +17,23 @@ pub(crate) struct Matrix {
 impl Matrix {
     /// All of it, and a failure where something is missing for that.
     pub(crate) fn complete(sh: &Shell) -> anyhow::Result<()> {
-        ensure!(postgres::is_there(), "the matrix has to be complete, and {}", postgres::WANTED);
-        Self { args: Vec::new() }.run(sh)
+        let services = Services::find(sh)?;
+        let missing: Vec<_> = services.missing().map(Kind::wanted).collect();
+        ensure!(missing.is_empty(), "the matrix has to be complete: {}", missing.join("; "));
+        Self { args: Vec::new() }.run_with(sh, &services)
     }
 
     pub(crate) fn run(self, sh: &Shell) -> anyhow::Result<()> {
+        self.run_with(sh, &Services::find(sh)?)
+    }
+
+    fn run_with(self, sh: &Shell, services: &Services) -> anyhow::Result<()> {
+        let _environment = services.enter(sh);
         let args = &self.args;
-        let without: &[&str] = if postgres::is_there() { &[] } else { &["--without-store", "postgres"] };
+        let without = services.missing().flat_map(|kind| ["--without-store", kind.name()]);
         cmd!(sh, "cargo run --quiet --package onramp-webhooks-matrix -- {without...} {args...}").run()?;
-        if !without.is_empty() {
-            println!("left out: postgres: {}", postgres::WANTED);
+        for kind in services.missing() {
+            println!("left out: {}: {}", kind.name(), kind.wanted());
         }
         Ok(())
     }

@@ -1,12 +1,18 @@
 //! `cargo xtask test`
 
+use std::process::{Command, Stdio};
+
 use anyhow::ensure;
 use clap::Args;
 use xshell::{Shell, cmd};
 
-use crate::postgres;
+use crate::services::{Kind, Services};
 
-/// Run all tests that need nothing but this repository, and say which ones were left out.
+/// Run all tests, and say which ones were left out.
+///
+/// Servers: the PostgreSQL that `DATABASE_URL` names and the Redis that `REDIS_URL` names, which then must answer; else those at
+/// 127.0.0.1:5432 and 127.0.0.1:6379, if they let us in without a password; else throw-away ones, if their programs are installed;
+/// else their tests are left out.
 #[derive(Args)]
 pub(crate) struct Test {
     /// Run only tests whose name contains one of these.
@@ -20,6 +26,8 @@ pub(crate) struct Test {
 struct Remark {
     about: &'static str,
     text: &'static str,
+    /// What the names of tests contain that cannot run because of it.
+    skipped: Vec<&'static str>,
     /// Whether tests did not run because of it.
     left_out: bool,
 }
@@ -30,32 +38,24 @@ impl Test {
     }
 
     pub(crate) fn run(self, sh: &Shell) -> anyhow::Result<()> {
+        let services = Services::find(sh)?;
+        services.print();
+        let _environment = services.enter(sh);
         let filters = &self.filters;
-        let mut remarks = Vec::new();
-        if !has_ipv6() {
-            remarks.push(Remark {
-                about: "ipv6",
-                text: "this machine has none, and tests with it in their name need it",
-                left_out: true,
-            });
-        }
-        let without_postgres: &[&str] = if postgres::is_there() {
-            &[]
-        } else {
-            remarks.push(Remark { about: "postgres", text: postgres::WANTED, left_out: true });
-            &["--exclude", postgres::PACKAGE]
-        };
+        let mut remarks = left_out(&services);
+        let skipped: Vec<_> = remarks.iter().flat_map(|remark| &remark.skipped).copied().collect();
+        let excluded: Vec<_> = services.missing().flat_map(Kind::packages).flat_map(|package| ["--exclude", package]).collect();
         if has_nextest(sh) {
             let none_is_fine = (!filters.is_empty()).then_some("--no-tests=pass");
-            let without_ipv6: &[&str] = if has_ipv6() { &[] } else { &["-E", "not test(ipv6)"] };
-            cmd!(sh, "cargo nextest run --workspace {without_postgres...} {none_is_fine...} {without_ipv6...} {filters...}")
-                .run()?;
+            let selected = all_but(&skipped);
+            cmd!(sh, "cargo nextest run --workspace {excluded...} {none_is_fine...} {selected...} {filters...}").run()?;
         } else {
-            let without_ipv6: &[&str] = if has_ipv6() { &[] } else { &["--skip", "ipv6"] };
-            cmd!(sh, "cargo test --workspace {without_postgres...} --tests -- {without_ipv6...} {filters...}").run()?;
+            let skipped = skipped.iter().flat_map(|name| ["--skip", name]);
+            cmd!(sh, "cargo test --workspace {excluded...} --tests -- {skipped...} {filters...}").run()?;
             remarks.push(Remark {
                 about: "cargo-nextest",
                 text: "not installed; the same tests ran under cargo test, without a time limit for each",
+                skipped: Vec::new(),
                 left_out: false,
             });
         }
@@ -64,7 +64,7 @@ impl Test {
     }
 
     fn conclude(&self, remarks: &[Remark]) -> anyhow::Result<()> {
-        for Remark { about, text, left_out } in remarks {
+        for Remark { about, text, left_out, .. } in remarks {
             println!("{}: {about}: {text}", if *left_out { "left out" } else { "note" });
         }
         let left_out = remarks.iter().filter(|remark| remark.left_out).count();
@@ -76,10 +76,56 @@ impl Test {
     }
 }
 
+/// What this machine cannot do.
+fn left_out(services: &Services) -> Vec<Remark> {
+    let left_out = |about, text, skipped| Remark { about, text, skipped, left_out: true };
+    let mut remarks = Vec::new();
+    if !has_ipv6() {
+        remarks.push(left_out("ipv6", "this machine has none, and tests with it in their name need it", vec!["ipv6"]));
+    }
+    if !can_mount() {
+        let text = "only root may mount a small disk, and tests with this in their name fill one";
+        remarks.push(left_out("mounted_disk", text, vec!["mounted_disk"]));
+    }
+    remarks.extend(services.missing().map(|kind| left_out(kind.name(), kind.wanted(), vec![kind.on(), kind.own()])));
+    let own = "there is a server, but none is installed, and tests with this in their name start one of their own";
+    remarks.extend(services.not_installed().map(|kind| left_out(kind.own(), own, vec![kind.own()])));
+    remarks
+}
+
+/// How cargo-nextest leaves out tests by parts of their names.
+fn all_but(skipped: &[&str]) -> Vec<String> {
+    if skipped.is_empty() {
+        return Vec::new();
+    }
+    // Of several expressions one would be enough for a test to run.
+    let tests: Vec<_> = skipped.iter().map(|name| format!("test({name})")).collect();
+    vec!["-E".to_owned(), format!("not ({})", tests.join(" | "))]
+}
+
 fn has_ipv6() -> bool {
     std::net::TcpListener::bind("[::1]:0").is_ok()
 }
 
+/// Whether a file system can be mounted, which takes root, and more than root in some containers.
+fn can_mount() -> bool {
+    let Ok(folder) = tempfile::tempdir() else { return false };
+    let succeeds = |command: &mut Command| command.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+    succeeds(Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(folder.path()))
+        && succeeds(Command::new("umount").arg(folder.path()))
+}
+
 fn has_nextest(sh: &Shell) -> bool {
     cmd!(sh, "cargo nextest --version").quiet().ignore_stdout().ignore_stderr().run().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_run_is_left_out_in_one_expression() {
+        assert_eq!(all_but(&["ipv6", "own_redis"]), ["-E", "not (test(ipv6) | test(own_redis))"]);
+        assert!(all_but(&[]).is_empty());
+    }
 }

@@ -12,7 +12,7 @@ use onramp_webhooks::idempotency::{ABANDONED, Claim, Found, IdempotencyStore};
 use sqlx::{Error, PgConnection, PgPool, Row};
 use tokio::sync::Notify;
 
-use crate::database::{Database, tried};
+use crate::database::{Database, Limit};
 use crate::schema::Schema;
 use crate::{PostgresOptions, column, connection};
 
@@ -63,7 +63,7 @@ impl PostgresIdempotencyStore {
         until: Option<Timestamp>,
     ) -> Result<bool, StoreError> {
         let change = |_| async move {
-            let mut transaction = self.database.begin().await?;
+            let mut transaction = self.database.begin(Limit::Prompt).await?;
             let query = sqlx::query(self.database.schema.sql(statement)).bind(claim.key.as_bytes().as_slice()).bind(claim.token);
             let query = if let Some(until) = until { query.bind(until.as_millis()) } else { query };
             let query = if let Some(reply) = reply { query.bind(reply) } else { query };
@@ -71,7 +71,7 @@ impl PostgresIdempotencyStore {
             transaction.commit().await?;
             Ok(changed > 0)
         };
-        tried(context, change).await
+        self.database.tried(context, Limit::Prompt, change).await
     }
 }
 
@@ -89,13 +89,13 @@ impl IdempotencyStore for PostgresIdempotencyStore {
         lease_until: Timestamp,
     ) -> Result<Found, StoreError> {
         let claim = |before| async move {
-            let mut transaction = self.database.begin().await?;
+            let mut transaction = self.database.begin(Limit::Prompt).await?;
             let asks = Asks { now, claim, fingerprint, lease_until, again: before > 0 };
             let found = claim_key(&mut transaction, &self.database.schema, &asks).await?;
             transaction.commit().await?;
             Ok(found)
         };
-        tried("claim a key", claim).await
+        self.database.tried("claim a key", Limit::Prompt, claim).await
     }
 
     async fn renew(&self, claim: Claim, lease_until: Timestamp) -> Result<bool, StoreError> {
@@ -120,12 +120,12 @@ impl IdempotencyStore for PostgresIdempotencyStore {
 
     async fn prune(&self, now: Timestamp) -> Result<u64, StoreError> {
         let prune = |_| async move {
-            let mut transaction = self.database.begin().await?;
+            let mut transaction = self.database.begin(Limit::Patient).await?;
             let pruned = prune(&mut transaction, &self.database.schema, now).await?;
             transaction.commit().await?;
             Ok(pruned)
         };
-        tried("prune keys", prune).await
+        self.database.tried("prune keys", Limit::Patient, prune).await
     }
 }
 

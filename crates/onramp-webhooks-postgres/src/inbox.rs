@@ -11,21 +11,26 @@ use onramp_webhooks::inbox::{
     Retention, Settlement, State,
 };
 use sqlx::PgPool;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
-use crate::database::{Database, tried};
+use crate::database::{Database, Limit};
 use crate::error::failed;
 use crate::waking::Waking;
 use crate::writer::Writer;
 use crate::{PostgresIdempotencyStore, PostgresOptions, claim, connection, look, prune, rearm, settle};
 
+/// Connections of the pool that handlers' transactions leave to the receiver, the worker and the application.
+const KEPT_FREE: u32 = 3;
+
 /// An [`Inbox`] in one schema of a PostgreSQL database. Any number of them, on any number of machines, may share a schema.
 ///
 /// Every answer of a writing call comes after the commit that holds it has reached the server's disk.
 pub struct PostgresInbox {
-    database: Database,
+    pub(crate) database: Database,
+    pub(crate) waking: Arc<Waking>,
+    /// One for each transaction that handlers may have open at the same time.
+    pub(crate) transactions: Arc<Semaphore>,
     writer: Writer,
-    waking: Arc<Waking>,
     ends: Arc<Notify>,
 }
 
@@ -51,7 +56,9 @@ impl PostgresInbox {
         let name = name.map_err(failed("open the database"))?;
         let waking = Arc::new(Waking::start(database.clone(), name.into()));
         let writer = Writer::start(database.clone(), bound, Arc::clone(&waking));
-        Ok(Self { database, writer, waking, ends: Arc::default() })
+        let transactions = database.pool.options().get_max_connections().saturating_sub(KEPT_FREE).max(1);
+        let transactions = Arc::new(Semaphore::new(usize::try_from(transactions).unwrap_or(1)));
+        Ok(Self { database, waking, transactions, writer, ends: Arc::default() })
     }
 
     /// A store of idempotency keys in the same schema. It stays usable after the inbox was dropped.
@@ -74,29 +81,29 @@ impl Inbox for PostgresInbox {
             transaction.commit().await?;
             Ok(claims)
         };
-        tried("claim deliveries", claim).await
+        self.database.tried("claim deliveries", Limit::Patient, claim).await
     }
 
     async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, StoreError> {
         let leases = &*leases;
         let renew = |_| async move {
-            let mut transaction = self.database.begin().await?;
+            let mut transaction = self.database.begin(Limit::Prompt).await?;
             let lost = claim::renew(&mut transaction, &self.database.schema, leases, until).await?;
             transaction.commit().await?;
             Ok(lost)
         };
-        tried("renew leases", renew).await
+        self.database.tried("renew leases", Limit::Prompt, renew).await
     }
 
     async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError> {
         let settlements = &*settlements;
         let settle = |_| async move {
-            let mut transaction = self.database.begin().await?;
+            let mut transaction = self.database.begin(Limit::Prompt).await?;
             let lost = settle::settle(&mut transaction, &self.database.schema, now, settlements).await?;
             transaction.commit().await?;
             Ok(lost)
         };
-        let lost = tried("settle deliveries", settle).await?;
+        let lost = self.database.tried("settle deliveries", Limit::Prompt, settle).await?;
         self.waking.wake();
         Ok(lost)
     }
@@ -107,48 +114,66 @@ impl Inbox for PostgresInbox {
 
     async fn check(&self) -> Result<(), StoreError> {
         let write = |_| async move {
-            let mut transaction = self.database.begin().await?;
+            let mut transaction = self.database.begin(Limit::Prompt).await?;
             let probe = self.database.schema.sql("UPDATE onramp.probe SET writes = writes + 1");
             sqlx::query(probe).execute(&mut *transaction).await?;
             transaction.commit().await
         };
-        tried("write to the database", write).await
+        self.database.tried("write to the database", Limit::Prompt, write).await
     }
 
     async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
         let filter = &filter;
-        tried("read the database", |_| look::list(&self.database.pool, &self.database.schema, filter)).await
+        let look = |_| async move {
+            let mut transaction = self.database.begin_reading().await?;
+            let found = look::list(&mut transaction, &self.database.schema, filter).await?;
+            transaction.commit().await?;
+            Ok(found)
+        };
+        self.database.tried("read the database", Limit::Patient, look).await
     }
 
     async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError> {
-        tried("read the database", |_| look::show(&self.database.pool, &self.database.schema, id)).await
+        let look = |_| async move {
+            let mut transaction = self.database.begin_reading().await?;
+            let found = look::show(&mut transaction, &self.database.schema, id).await?;
+            transaction.commit().await?;
+            Ok(found)
+        };
+        self.database.tried("read the database", Limit::Patient, look).await
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {
-        tried("read the database", |_| look::counts(&self.database.pool, &self.database.schema)).await
+        let look = |_| async move {
+            let mut transaction = self.database.begin_reading().await?;
+            let found = look::counts(&mut transaction, &self.database.schema).await?;
+            transaction.commit().await?;
+            Ok(found)
+        };
+        self.database.tried("read the database", Limit::Patient, look).await
     }
 
     async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
         let reread = reread.as_ref();
         let rearm = |_| async move {
-            let mut transaction = self.database.begin().await?;
+            let mut transaction = self.database.begin(Limit::Prompt).await?;
             let replayed = rearm::rearm(&mut transaction, &self.database.schema, id, seen, reread).await?;
             transaction.commit().await?;
             Ok(replayed)
         };
-        let replayed = tried("replay", rearm).await??;
+        let replayed = self.database.tried("replay", Limit::Prompt, rearm).await??;
         self.waking.wake();
         Ok(replayed)
     }
 
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
         let prune = |_| async move {
-            let mut transaction = self.database.begin().await?;
+            let mut transaction = self.database.begin(Limit::Patient).await?;
             let pruned = prune::prune(&mut transaction, &self.database.schema, now, retention).await?;
             transaction.commit().await?;
             Ok(pruned)
         };
-        tried("prune deliveries", prune).await
+        self.database.tried("prune deliveries", Limit::Patient, prune).await
     }
 }
 

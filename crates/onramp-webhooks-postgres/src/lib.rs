@@ -15,9 +15,11 @@ mod record;
 mod schema;
 mod settle;
 mod text;
+mod transaction;
 mod waking;
 mod writer;
 
 pub use self::connection::PostgresOptions;
 pub use self::idempotency::PostgresIdempotencyStore;
 pub use self::inbox::PostgresInbox;
+pub use self::transaction::PostgresTransaction;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{Counts, DeliveryId, Filter, Record};
 use sqlx::postgres::PgRow;
-use sqlx::{PgPool, Row};
+use sqlx::{PgConnection, Row};
 
 use crate::schema::Schema;
 use crate::{column, text};
@@ -23,7 +23,7 @@ const FITS: &str = "($1::smallint[] IS NULL OR d.state = ANY ($1))
     AND ($5::bigint IS NULL OR d.id < $5)";
 
 /// The deliveries that fit `filter`, newest first, without bodies.
-pub(crate) async fn list(pool: &PgPool, schema: &Schema, filter: &Filter) -> sqlx::Result<Vec<Record>> {
+pub(crate) async fn list(connection: &mut PgConnection, schema: &Schema, filter: &Filter) -> sqlx::Result<Vec<Record>> {
     let states: Vec<i16> = filter.states.iter().map(|state| column::number(*state)).collect();
     let page = format!("SELECT {COLUMNS}, NULL::bytea AS body FROM onramp.deliveries d WHERE {FITS} ORDER BY d.id DESC LIMIT $6");
     let rows = sqlx::query(schema.sql(&page))
@@ -33,16 +33,16 @@ pub(crate) async fn list(pool: &PgPool, schema: &Schema, filter: &Filter) -> sql
         .bind(filter.about.as_deref().map(text::kept))
         .bind(filter.before.map(DeliveryId::as_i64))
         .bind(i64::try_from(filter.page_size()).unwrap_or(i64::MAX))
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await?;
     rows.iter().map(record).collect()
 }
 
 /// One delivery with its body.
-pub(crate) async fn show(pool: &PgPool, schema: &Schema, id: DeliveryId) -> sqlx::Result<Option<Record>> {
+pub(crate) async fn show(connection: &mut PgConnection, schema: &Schema, id: DeliveryId) -> sqlx::Result<Option<Record>> {
     let one =
         format!("SELECT {COLUMNS}, b.body FROM onramp.deliveries d LEFT JOIN onramp.bodies b ON b.id = d.id WHERE d.id = $1");
-    let row = sqlx::query(schema.sql(&one)).bind(id.as_i64()).fetch_optional(pool).await?;
+    let row = sqlx::query(schema.sql(&one)).bind(id.as_i64()).fetch_optional(connection).await?;
     row.as_ref().map(record).transpose()
 }
 
@@ -67,8 +67,8 @@ fn record(row: &PgRow) -> sqlx::Result<Record> {
 }
 
 /// How many deliveries stand where.
-pub(crate) async fn counts(pool: &PgPool, schema: &Schema) -> sqlx::Result<Counts> {
+pub(crate) async fn counts(connection: &mut PgConnection, schema: &Schema) -> sqlx::Result<Counts> {
     let count = "SELECT state, count(*) AS deliveries FROM onramp.deliveries GROUP BY state";
-    let rows = sqlx::query(schema.sql(count)).fetch_all(pool).await?;
+    let rows = sqlx::query(schema.sql(count)).fetch_all(connection).await?;
     rows.iter().map(|row| Ok((column::state(row)?, column::count(row, "deliveries")?))).collect()
 }

@@ -3,7 +3,7 @@
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use sqlx::{PgConnection, raw_sql};
 
-use crate::database::{Database, tried};
+use crate::database::{Database, Limit};
 use crate::schema::Schema;
 
 const STEPS: [&str; 2] = [include_str!("migrations/0001_deliveries.sql"), include_str!("migrations/0002_idempotency.sql")];
@@ -11,7 +11,7 @@ const STEPS: [&str; 2] = [include_str!("migrations/0001_deliveries.sql"), includ
 /// Brings the schema up to date. Two processes may do so at the same time: the second finds it done.
 pub(crate) async fn migrate(database: &Database) -> Result<(), StoreError> {
     let schema = &*database.schema;
-    let migrated = tried("migrate", |_| async {
+    let migrated = database.tried("migrate", Limit::Patient, |_| async {
         let mut transaction = database.begin_alone("migrate").await?;
         let refused = step_by_step(&mut transaction, schema).await?;
         if refused.is_none() {

@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 
 use crate::claim::{held, numbers};
 use crate::column;
+use crate::database::{MARK, OPEN};
 use crate::schema::Schema;
 use crate::text;
 
@@ -42,6 +43,22 @@ pub(crate) async fn settle(
         .await?;
     let mut held = held(&rows)?;
     Ok(settlements.iter().map(|settlement| settlement.lease).filter(|lease| !held.remove(lease)).collect())
+}
+
+/// Completes what was handled, in a transaction that is marked as open; `false`: the lease was lost, or the transaction is another.
+pub(crate) async fn complete(connection: &mut PgConnection, schema: &Schema, now: Timestamp, lease: Lease) -> sqlx::Result<bool> {
+    let complete = "UPDATE onramp.deliveries
+        SET state = 4, due_at = NULL, settled_at = $3, attempts = attempts + 1, note = NULL
+        WHERE id = $1 AND fence = $2 AND state = 1 AND current_setting($4, true) = $5";
+    let completed = sqlx::query(schema.sql(complete))
+        .bind(lease.id.as_i64())
+        .bind(lease.fence)
+        .bind(now.as_millis())
+        .bind(MARK)
+        .bind(OPEN)
+        .execute(connection)
+        .await?;
+    Ok(completed.rows_affected() > 0)
 }
 
 /// What a delivery is after its lease.

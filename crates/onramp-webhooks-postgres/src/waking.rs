@@ -3,11 +3,13 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use sqlx::postgres::{PgListener, PgPoolOptions};
+use sqlx::Error;
+use sqlx::postgres::{PgListener, PgNotification, PgPoolOptions};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
-use crate::database::Database;
+use crate::database::{Database, Limit};
 
 /// The others are told at most once in this time. Commits with a notification wait for each other in the whole cluster, so they are few,
 /// and none of them carries a delivery.
@@ -15,6 +17,12 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// Between two attempts to listen.
 const AGAIN: Duration = Duration::from_secs(2);
+
+/// After so much silence the listening connection is asked for a sign of life.
+const QUIET: Duration = Duration::from_secs(20);
+
+/// For which it has so long.
+const ANSWER: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(crate) struct Waking {
@@ -61,12 +69,18 @@ impl Drop for Task {
 }
 
 async fn tell_others(database: Database, name: Arc<str>, tell: Arc<Notify>) {
-    // Nothing rests on a notification, so its commit waits for no disk.
-    let notify = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)";
     loop {
         tell.notified().await;
-        let told = sqlx::query(notify).bind(database.schema.channel()).bind(&*name).execute(&database.pool).await;
-        if let Err(error) = told {
+        let told = |_| async {
+            let mut transaction = database.begin_hasty().await?;
+            sqlx::query("SELECT pg_notify($1, $2)")
+                .bind(database.schema.channel())
+                .bind(&*name)
+                .execute(&mut *transaction)
+                .await?;
+            transaction.commit().await
+        };
+        if let Err(error) = database.tried_raw(Limit::Prompt, told).await {
             tracing::debug!(%error, "the others were not told of work; they find it when they look");
         }
         tokio::time::sleep(PAUSE).await;
@@ -96,10 +110,22 @@ async fn hear(database: &Database, name: &str, work: &Notify) -> sqlx::Result<()
     listener.listen(&database.schema.channel()).await?;
     loop {
         work.notify_one();
-        while let Some(told) = listener.try_recv().await? {
+        while let Some(told) = next(&mut listener).await? {
             if told.payload() != name {
                 work.notify_one();
             }
         }
+    }
+}
+
+/// The next notification; `None` when the connection was lost. One that says nothing for long is asked whether it still lives: a
+/// network that swallows everything looks like a quiet one.
+async fn next(listener: &mut PgListener) -> sqlx::Result<Option<PgNotification>> {
+    loop {
+        if let Ok(told) = timeout(QUIET, listener.try_recv()).await {
+            return told;
+        }
+        let lives = timeout(ANSWER, sqlx::query("SELECT 1").execute(&mut *listener)).await;
+        lives.map_err(|_| Error::Protocol(format!("no answer within {ANSWER:?}")))??;
     }
 }

@@ -9,7 +9,7 @@ use onramp_webhooks::{StoreError, StoreErrorKind};
 use sqlx::Error;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::database::{Database, tried_raw};
+use crate::database::{Database, Limit};
 use crate::error::{failed, is_of_the_data};
 use crate::record;
 use crate::waking::Waking;
@@ -94,13 +94,13 @@ impl Task {
     async fn commit(&self, calls: &[Call]) -> sqlx::Result<Vec<Recorded>> {
         let deliveries: Vec<_> = calls.iter().map(|call| &call.delivery).collect();
         let deliveries = &*deliveries;
-        tried_raw(|_| async move {
-            let mut transaction = self.database.begin().await?;
+        let record = |_| async move {
+            let mut transaction = self.database.begin(Limit::Prompt).await?;
             let recorded = record::record(&mut transaction, &self.database.schema, deliveries, self.bound).await?;
             transaction.commit().await?;
             Ok(recorded)
-        })
-        .await
+        };
+        self.database.tried_raw(Limit::Prompt, record).await
     }
 
     fn answer(&self, calls: Vec<Call>, recorded: Vec<Recorded>) {

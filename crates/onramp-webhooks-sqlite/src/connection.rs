@@ -27,6 +27,7 @@ pub struct SqliteOptions {
     pub(crate) busy_timeout: Duration,
     pub(crate) quarantine: QuarantineBound,
     pub(crate) largest: Option<u64>,
+    pub(crate) longest_transaction: Duration,
 }
 
 impl SqliteOptions {
@@ -38,6 +39,7 @@ impl SqliteOptions {
             busy_timeout: Duration::from_millis(2_500),
             quarantine: QuarantineBound::default(),
             largest: None,
+            longest_transaction: Duration::from_secs(1),
         }
     }
 
@@ -61,6 +63,14 @@ impl SqliteOptions {
     #[must_use]
     pub fn largest_file(mut self, bytes: u64) -> Self {
         self.largest = Some(bytes);
+        self
+    }
+
+    /// How long a [`TransactionalHandler`](onramp_webhooks::TransactionalHandler) may keep its transaction open, while nothing else is
+    /// written: not the receiver's deliveries either, whose ack deadline this must stay well below. Default 1 s.
+    #[must_use]
+    pub fn longest_transaction(mut self, limit: Duration) -> Self {
+        self.longest_transaction = limit;
         self
     }
 

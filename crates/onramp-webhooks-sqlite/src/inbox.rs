@@ -24,8 +24,8 @@ use crate::{SqliteIdempotencyStore, SqliteOptions, claim, look, prune, rearm, re
 ///
 /// Every answer of a writing call comes after the commit that holds it has reached the disk.
 pub struct SqliteInbox {
-    options: Arc<SqliteOptions>,
-    writer: Writer,
+    pub(crate) options: Arc<SqliteOptions>,
+    pub(crate) writer: Writer,
     reader: Arc<Mutex<Option<(FileId, Connection)>>>,
 }
 

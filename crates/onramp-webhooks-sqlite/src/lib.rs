@@ -13,9 +13,14 @@ mod migrations;
 mod prune;
 mod rearm;
 mod record;
+mod session;
 mod settle;
+mod transaction;
 mod writer;
 
 pub use self::connection::SqliteOptions;
 pub use self::idempotency::SqliteIdempotencyStore;
 pub use self::inbox::SqliteInbox;
+pub use self::transaction::{CallError, SqliteTransaction};
+/// The version whose connection a handler's statements run on.
+pub use rusqlite;

@@ -2,7 +2,9 @@
 //!
 //! Not waiting for more makes the fastest batch: the disk's own latency sets its size.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
@@ -13,6 +15,7 @@ use crate::batch::Batch;
 use crate::error::{failed, is_of_the_statement};
 use crate::file::FileId;
 use crate::migrations::migrate;
+use crate::session::{Ended, Session};
 
 /// The most calls in one transaction.
 const BATCH: usize = 512;
@@ -20,11 +23,20 @@ const BATCH: usize = 512;
 /// The most calls that wait for one.
 const QUEUE: usize = 1_024;
 
+/// How long handlers' transactions are served before others have their turn again.
+const SERVING: Duration = Duration::from_millis(100);
+
 /// Where calls are sent; the thread ends when nobody can send any more.
 #[derive(Clone, Debug)]
 pub(crate) struct Writer {
-    queue: mpsc::Sender<Box<dyn Call>>,
+    queue: mpsc::Sender<Job>,
     waiting: Arc<Waiting>,
+}
+
+/// What the thread is asked for.
+enum Job {
+    Call(Box<dyn Call>),
+    Session(Session),
 }
 
 /// Those who wait for what a commit may change.
@@ -38,13 +50,13 @@ impl Writer {
     /// Opens the file in a thread of its own, and returns once it is open.
     pub(crate) async fn start(options: SqliteOptions) -> Result<Self, StoreError> {
         let waiting = Arc::new(Waiting::default());
-        let (queue, calls) = mpsc::channel(QUEUE);
+        let (queue, jobs) = mpsc::channel(QUEUE);
         let (opened, open) = oneshot::channel();
         let tells = Arc::clone(&waiting);
         let open_and_run = move || match File::open(&options) {
             Ok(file) => {
                 if opened.send(Ok(())).is_ok() {
-                    Thread { options, file: Some(file), waiting: tells }.run(calls);
+                    Thread { options, file: Some(file), waiting: tells, sessions: VecDeque::new() }.run(jobs);
                 }
             }
             Err(error) => {
@@ -69,8 +81,13 @@ impl Writer {
     {
         let (reply, answer) = oneshot::channel();
         let call = Asked { work, effect, result: None, reply };
-        self.queue.send(Box::new(call)).await.map_err(|_| closed())?;
+        self.queue.send(Job::Call(Box::new(call))).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
+    }
+
+    /// Lets a handler have a transaction to itself, after those who asked before.
+    pub(crate) async fn serve(&self, session: Session) -> Result<(), StoreError> {
+        self.queue.send(Job::Session(session)).await.map_err(|_| closed())
     }
 
     /// Returns when something may have fallen due since the last return. One waits at a time.
@@ -153,13 +170,65 @@ struct Thread {
     /// `None` after a failure of the file: opened anew for the next call.
     file: Option<File>,
     waiting: Arc<Waiting>,
+    /// Handlers that wait for a transaction.
+    sessions: VecDeque<Session>,
 }
 
 impl Thread {
-    fn run(mut self, mut queue: mpsc::Receiver<Box<dyn Call>>) {
-        let mut calls = Vec::with_capacity(BATCH);
-        while queue.blocking_recv_many(&mut calls, BATCH) > 0 {
-            self.batch(&mut calls);
+    fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+        let (mut jobs, mut calls) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH));
+        loop {
+            if self.sessions.is_empty() {
+                if queue.blocking_recv_many(&mut jobs, BATCH) == 0 {
+                    return;
+                }
+            } else {
+                jobs.extend(std::iter::from_fn(|| queue.try_recv().ok()).take(BATCH));
+            }
+            for job in jobs.drain(..) {
+                match job {
+                    Job::Call(call) => calls.push(call),
+                    Job::Session(session) => self.sessions.push_back(session),
+                }
+            }
+            if !calls.is_empty() {
+                self.batch(&mut calls);
+            }
+            self.serve();
+        }
+    }
+
+    /// Serves handlers that wait, for a short time: whoever records comes in between.
+    fn serve(&mut self) {
+        let until = Instant::now() + SERVING;
+        while Instant::now() < until
+            && let Some(session) = self.sessions.pop_front()
+        {
+            let file = match self.file() {
+                Ok(file) => file,
+                Err(error) => {
+                    session.refuse(None, &error);
+                    continue;
+                }
+            };
+            match session.run(&mut file.connection) {
+                // The next event of its order may be due now.
+                Ended::Committed => self.waiting.work.notify_one(),
+                Ended::NothingHappened => {}
+                Ended::Failed => self.file = None,
+            }
+        }
+    }
+
+    /// The file that is at the path now.
+    fn file(&mut self) -> Result<&mut File, StoreError> {
+        if self.file.as_ref().is_some_and(|file| file.id != FileId::of(&self.options.path)) {
+            tracing::error!(path = %self.options.path.display(), "the database file was moved, replaced or deleted; opening what is there now");
+            self.file = None;
+        }
+        match &mut self.file {
+            Some(file) => Ok(file),
+            none => Ok(none.insert(File::open(&self.options)?)),
         }
     }
 
@@ -190,14 +259,7 @@ impl Thread {
 
     /// One transaction; after an error none of it happened.
     fn commit(&mut self, calls: &mut [Box<dyn Call>]) -> Result<(), Failure> {
-        if self.file.as_ref().is_some_and(|file| file.id != FileId::of(&self.options.path)) {
-            tracing::error!(path = %self.options.path.display(), "the database file was moved, replaced or deleted; opening what is there now");
-            self.file = None;
-        }
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => none.insert(File::open(&self.options).map_err(Failure::File)?),
-        };
+        let file = self.file().map_err(Failure::File)?;
         transact(&mut file.connection, calls).map_err(|error| {
             let of_the_statement = is_of_the_statement(&error);
             // A lock passes by itself; after anything else only a new connection knows what is on the disk.

@@ -51,7 +51,7 @@ impl<H: Handler + ?Sized> Handler for Arc<H> {
 /// Handles events, and writes through the very transaction in which the delivery is completed: both are committed, or neither. So what
 /// it writes there happens exactly once, whatever crashes.
 ///
-/// `Tx` is the transaction of a [`TransactionalInbox`](crate::inbox::TransactionalInbox): `PgTransaction<'static>` of sqlx with
+/// `Tx` is the transaction of a [`TransactionalInbox`](crate::inbox::TransactionalInbox): `PostgresTransaction` with
 /// `onramp-webhooks-postgres`, and `SqliteTransaction` with `onramp-webhooks-sqlite`. The documentation of these crates has the code to
 /// type; the worker comes from [`Receiver::transactional_worker`](crate::Receiver::transactional_worker), or from
 /// [`WorkerBuilder::transactional`](crate::worker::WorkerBuilder::transactional) in a process that only handles.
@@ -75,12 +75,20 @@ where
     /// As for a [`Handler`]: every error of another type becomes a transient one with `?`. An error that leaves the transaction unable
     /// to commit fails the attempt even if the handler goes on and returns `Ok`.
     async fn handle(&self, delivery: &Delivery, transaction: &mut Tx) -> Result<(), HandlerError>;
+
+    /// Called when what [`handle`](Self::handle) wrote has been committed, to tell somebody who can do without it: a crash in between,
+    /// or a commit whose answer was lost, and it is not called. Must not block. A panic in it changes nothing.
+    fn committed(&self, _delivery: &Delivery) {}
 }
 
 #[async_trait]
 impl<Tx: Send, H: TransactionalHandler<Tx> + ?Sized> TransactionalHandler<Tx> for Arc<H> {
     async fn handle(&self, delivery: &Delivery, transaction: &mut Tx) -> Result<(), HandlerError> {
         (**self).handle(delivery, transaction).await
+    }
+
+    fn committed(&self, delivery: &Delivery) {
+        (**self).committed(delivery);
     }
 }
 

@@ -12,10 +12,21 @@ use onramp_webhooks::client_ip::{ClientIp, ForwardingHeader};
 #[derive(Clone)]
 pub struct Config {
     pub(crate) listen: SocketAddr,
-    pub(crate) database: PathBuf,
+    pub(crate) database: Database,
+    pub(crate) spill: Option<PathBuf>,
+    pub(crate) handles: bool,
     pub(crate) wert_secret: String,
     pub(crate) kriptomat_allow: AllowList,
     pub(crate) client_ip: ClientIp,
+}
+
+/// Where the inbox and the points are.
+#[derive(Clone)]
+pub(crate) enum Database {
+    /// In this file.
+    Sqlite(PathBuf),
+    /// On the server at this address, which may hold a password.
+    Postgres(String),
 }
 
 /// A variable of the environment that cannot be used.
@@ -45,7 +56,9 @@ impl Config {
         let header: ForwardingHeader = variable("CLIENT_IP_HEADER", "x-forwarded-for")?.parse()?;
         Ok(Self {
             listen: variable("LISTEN", "127.0.0.1:8080")?.parse()?,
-            database: variable("DATABASE_URL", "sqlite://shop.db")?.read(sqlite_file)?,
+            database: variable("DATABASE_URL", "sqlite://shop.db")?.read(database)?,
+            spill: variable("SPILL", "")?.read(spill)?,
+            handles: variable("HANDLE", "yes")?.read(yes_or_no)?,
             wert_secret: variable("WERT_SECRET", "dev-secret")?.read(secret)?,
             kriptomat_allow: variable("KRIPTOMAT_ALLOW", "174.138.2.203")?.parse()?,
             client_ip: ClientIp::behind(trusted, header),
@@ -54,9 +67,9 @@ impl Config {
 }
 
 impl std::fmt::Debug for Config {
-    /// Leaves the secret out.
+    /// Leaves the secrets out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Config").field("listen", &self.listen).field("database", &self.database).finish_non_exhaustive()
+        f.debug_struct("Config").field("listen", &self.listen).field("spill", &self.spill).finish_non_exhaustive()
     }
 }
 
@@ -79,19 +92,41 @@ fn secret(value: &str) -> Result<String, String> {
     if value.is_empty() { Err("is empty".into()) } else { Ok(value.to_owned()) }
 }
 
-/// The file of `sqlite://FILE` or `sqlite:FILE`; what follows a `?` is for other programs that read the same variable.
-fn sqlite_file(url: &str) -> Result<PathBuf, String> {
-    let Some(file) = url.strip_prefix("sqlite:") else {
-        // The rest of the address may hold a password.
-        let scheme = url.split_once(':').map_or("no", |(scheme, _)| scheme);
-        return Err(format!("this shop keeps its data in SQLite, as in sqlite://shop.db; the address given has {scheme} scheme"));
-    };
+fn yes_or_no(value: &str) -> Result<bool, String> {
+    match value {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err("is neither yes nor no".into()),
+    }
+}
+
+fn database(url: &str) -> Result<Database, String> {
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok(Database::Postgres(url.to_owned()));
+    }
+    // The rest of the address may hold a password.
+    let scheme = url.split_once(':').map_or("no", |(scheme, _)| scheme);
+    let wanted = || format!("sqlite://shop.db or postgres://user@host/database is wanted; the address given has {scheme} scheme");
+    sqlite_file(url).ok_or_else(wanted)?.map(Database::Sqlite)
+}
+
+fn spill(url: &str) -> Result<Option<PathBuf>, String> {
+    if url.is_empty() {
+        return Ok(None);
+    }
+    sqlite_file(url).ok_or("a file on this machine is wanted, as in sqlite://spill.db")?.map(Some)
+}
+
+/// The file of `sqlite://FILE` or `sqlite:FILE`; what follows a `?` is for other programs that read the same variable. `None`: it is
+/// another kind of address.
+fn sqlite_file(url: &str) -> Option<Result<PathBuf, String>> {
+    let file = url.strip_prefix("sqlite:")?;
     let file = file.strip_prefix("//").unwrap_or(file);
     let file = file.split_once('?').map_or(file, |(file, _)| file);
     if file.is_empty() || file.starts_with(':') {
-        return Err("names no file, as sqlite://shop.db does".into());
+        return Some(Err("names no file, as sqlite://shop.db does".into()));
     }
-    Ok(file.into())
+    Some(Ok(file.into()))
 }
 
 #[cfg(test)]
@@ -111,17 +146,22 @@ mod tests {
             ("sqlite:///var/lib/shop.db", "/var/lib/shop.db"),
             ("sqlite:/var/lib/shop.db", "/var/lib/shop.db"),
         ] {
-            assert_eq!(config("DATABASE_URL", url).unwrap().database, PathBuf::from(file), "{url}");
+            let Database::Sqlite(found) = config("DATABASE_URL", url).unwrap().database else { panic!("{url} is a file") };
+            assert_eq!(found, PathBuf::from(file), "{url}");
+            assert_eq!(config("SPILL", url).unwrap().spill, Some(found));
         }
     }
 
     #[test]
     fn what_cannot_be_used_is_named_and_passwords_are_not_repeated() {
         for (variable, value) in [
-            ("DATABASE_URL", "postgres://me:hush@db/shop"),
+            ("DATABASE_URL", "mysql://me:hush@db/shop"),
             ("DATABASE_URL", "shop.db"),
             ("DATABASE_URL", "sqlite::memory:"),
             ("DATABASE_URL", "sqlite://?mode=memory"),
+            ("SPILL", "postgres://me:hush@db/shop"),
+            ("SPILL", "sqlite:"),
+            ("HANDLE", "maybe"),
             ("LISTEN", "8080"),
             ("WERT_SECRET", ""),
             ("KRIPTOMAT_ALLOW", "kriptomat.io"),

@@ -7,7 +7,9 @@
 //! | environment | default | |
 //! | --- | --- | --- |
 //! | `LISTEN` | `127.0.0.1:8080` | where to listen; port 0 takes any free one |
-//! | `DATABASE_URL` | `sqlite://shop.db` | the file that holds the inbox and the points |
+//! | `DATABASE_URL` | `sqlite://shop.db` | the file or the server (`postgres://user@host/database`) that holds the inbox and the points |
+//! | `SPILL` | none | the file that takes events while that database is away or slow, as in `sqlite://spill.db` |
+//! | `HANDLE` | `yes` | `no`: this process receives, and others on the same database handle |
 //! | `WERT_SECRET` | `dev-secret` | the last segment of the address in Wert's dashboard |
 //! | `KRIPTOMAT_ALLOW` | `174.138.2.203` | who may send Kriptomat's postbacks: addresses and networks, comma-separated |
 //! | `TRUSTED_PROXIES` | none | proxies whose word on the client's address counts; same form |
@@ -18,7 +20,9 @@
 
 mod answer;
 mod config;
+mod credit;
 mod handler;
+mod open;
 mod output;
 mod points;
 mod run;
@@ -27,6 +31,5 @@ mod stop;
 
 pub use self::answer::Answer;
 pub use self::config::{Config, ConfigError};
-pub use self::points::{Points, PointsError};
 pub use self::run::run;
 pub use self::shop::Shop;

@@ -7,16 +7,15 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use onramp_webhooks::{Kriptomat, Receiver, Wert, Worker};
-use onramp_webhooks_sqlite::SqliteInbox;
+use onramp_webhooks::Worker;
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::handler::Loyalty;
+use crate::open::{Opened, open};
 use crate::stop::Stop;
-use crate::{Config, Points, Shop, output};
+use crate::{Config, Shop, output};
 
 /// A worker that was killed holds its deliveries this long; they are handled in far less.
 const LEASE: Duration = Duration::from_secs(5);
@@ -73,13 +72,11 @@ where
     S: AsyncFnOnce(Shop) -> Result<(), E>,
 {
     let stop = Stop::on_signal()?;
-    let receiver = receiver(&config).await?;
-    let points = Points::open(&config.database)?;
+    let Opened { receiver, worker, points } = open(&config).await.map_err(|error| format!("DATABASE_URL: {error}"))?;
     let (listener, address) = bind(config.listen).await?;
-    let worker = receiver.worker(Loyalty(points.clone())).lease(LEASE).grace(HANDLER_GRACE);
     let shop = Shop { receiver, points, listener: Arc::new(Mutex::new(Some(listener))), stop: stop.clone() };
     output::listening(address);
-    let worker = worker.spawn();
+    let worker = config.handles.then(|| worker.lease(LEASE).grace(HANDLER_GRACE).spawn());
     let served = tokio::select! {
         served = serve(shop) => served.map_err(Into::into),
         () = async { stop.stopped().await; sleep(REQUEST_GRACE).await } => {
@@ -87,18 +84,10 @@ where
             Ok(())
         }
     };
-    finish(worker).await;
+    if let Some(worker) = worker {
+        finish(worker).await;
+    }
     served
-}
-
-async fn receiver(config: &Config) -> Result<Receiver, Box<dyn Error>> {
-    let inbox = SqliteInbox::open(&config.database).await.map_err(|error| format!("{}: {error}", config.database.display()))?;
-    let receiver = Receiver::builder(inbox)
-        .endpoint(Wert::with_path_secret(&config.wert_secret))
-        .endpoint(Kriptomat::allowing(config.kriptomat_allow.clone()))
-        .client_ip(config.client_ip.clone())
-        .build()?;
-    Ok(receiver)
 }
 
 async fn bind(address: SocketAddr) -> Result<(std::net::TcpListener, SocketAddr), Box<dyn Error>> {

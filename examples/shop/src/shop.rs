@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use onramp_webhooks::Receiver;
 use serde_json::json;
-use tokio::task::spawn_blocking;
 
+use crate::Answer;
+use crate::points::Points;
 use crate::stop::Stop;
-use crate::{Answer, Points};
 
 /// A health check that takes longer than this says what there is to say.
 const LONGEST_CHECK: Duration = Duration::from_secs(3);
@@ -47,10 +47,8 @@ impl Shop {
 
     /// Answers `GET /points/{customer}`.
     pub async fn points(&self, customer: String) -> Answer {
-        let (points, asked) = (self.points.clone(), customer.clone());
-        match spawn_blocking(move || points.of(&asked)).await {
-            Ok(Ok(points)) => Answer::json(200, &json!({ "customer": customer, "points": points })),
-            Ok(Err(error)) => unavailable(&error),
+        match self.points.of(&customer).await {
+            Ok(points) => Answer::json(200, &json!({ "customer": customer, "points": points })),
             Err(error) => unavailable(&error),
         }
     }

@@ -1,15 +1,15 @@
 //! `kill -9`, again and again.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
 use tokio::task::JoinSet;
 
 use crate::client::Client;
-use crate::event::{order_complete, postback};
-use crate::home::Home;
+use crate::home::{Home, Subject};
+use crate::ledger::Ledger;
 use crate::shop::Ended;
 use crate::wait::until;
 
@@ -23,25 +23,24 @@ const CLIENTS: usize = 4;
 /// every acknowledged event has brought its points once, and nothing was handled again after it had been completed.
 ///
 /// The moments come from a seed, which is printed; `CRASH_SEED` sets it.
-pub async fn kills_lose_nothing_and_repeat_nothing(binary: &str) {
+pub async fn kills_lose_nothing_and_repeat_nothing(subject: Subject) {
     let seed = std::env::var("CRASH_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
     println!("CRASH_SEED={seed}");
     let mut random = Rng::with_seed(seed);
-    let home = Home::of(binary);
+    let home = Home::of(subject);
     let ledger = Arc::new(Ledger::default());
     let mut completed = BTreeSet::new();
     for kill in 0..KILLS {
         let ended =
             if kill % 6 == 5 { kill_a_start(&home, &mut random).await } else { kill_a_run(&home, &ledger, &mut random).await };
         assert_nothing_again(&ended, &completed);
-        if home.file().exists() {
-            completed = home.database().completed();
-        }
+        completed = home.database().completed();
     }
     let shop = home.start().await;
     until("every delivery is settled", async || home.database().waiting() == 0).await;
     assert_nothing_again(&shop.stop().await, &completed);
     ledger.assert_kept(&home);
+    assert!(ledger.acknowledged_events() >= KILLS, "too little was going on");
 }
 
 /// Kills a shop that may not listen yet.
@@ -68,7 +67,7 @@ async fn kill_a_run(home: &Home, ledger: &Arc<Ledger>, random: &mut Rng) -> Ende
 async fn send(shop: Client, ledger: Arc<Ledger>, mut random: Rng) {
     loop {
         let event = if random.u8(0..4) == 0 { ledger.again(&mut random) } else { ledger.new_event(&mut random) };
-        match shop.try_post(event.path, event.body).await {
+        match event.send(&shop).await {
             Ok(reply) => {
                 reply.assert_received();
                 ledger.acknowledged(event.number);
@@ -79,78 +78,11 @@ async fn send(shop: Client, ledger: Arc<Ledger>, mut random: Rng) {
 }
 
 /// No line of a delivery that had been completed before this process started, and none twice.
-fn assert_nothing_again(ended: &Ended, completed: &BTreeSet<String>) {
+pub(super) fn assert_nothing_again(ended: &Ended, completed: &BTreeSet<String>) {
     let mut told = BTreeSet::new();
     for line in ended.handled() {
         let delivery = line["delivery"].as_str().unwrap().to_owned();
         assert!(!completed.contains(&delivery), "handled again after it was completed: {line}");
         assert!(told.insert(delivery), "handled twice by one process: {line}");
     }
-}
-
-/// What was sent, and what was acknowledged. Every event has a customer of its own.
-#[derive(Default)]
-struct Ledger(Mutex<Vec<Entry>>);
-
-struct Entry {
-    amount: String,
-    acknowledged: bool,
-}
-
-struct Event {
-    number: usize,
-    path: &'static str,
-    body: String,
-}
-
-impl Ledger {
-    fn new_event(&self, random: &mut Rng) -> Event {
-        let mut entries = self.0.lock().unwrap();
-        let amount = format!("{}.{:02}5", random.u32(1..5_000), random.u32(0..100));
-        entries.push(Entry { amount: amount.clone(), acknowledged: false });
-        Event::new(entries.len() - 1, &amount)
-    }
-
-    /// An event that was sent before, whatever became of it.
-    fn again(&self, random: &mut Rng) -> Event {
-        let sent = self.0.lock().unwrap().len();
-        if sent == 0 {
-            return self.new_event(random);
-        }
-        let number = random.usize(0..sent);
-        Event::new(number, &self.0.lock().unwrap()[number].amount)
-    }
-
-    fn acknowledged(&self, number: usize) {
-        self.0.lock().unwrap()[number].acknowledged = true;
-    }
-
-    /// Every acknowledged event has brought its points, exactly; one without an acknowledgement may have.
-    fn assert_kept(&self, home: &Home) {
-        let (entries, points) = (self.0.lock().unwrap(), home.database().points());
-        let acknowledged = entries.iter().filter(|entry| entry.acknowledged).count();
-        println!("{KILLS} kills, {} events sent, {acknowledged} acknowledged, {} handled", entries.len(), points.len());
-        assert!(acknowledged >= KILLS, "too little was going on");
-        for (number, entry) in entries.iter().enumerate() {
-            match points.get(&customer(number)) {
-                Some(points) => assert_eq!(*points, entry.amount, "event {number}"),
-                None => assert!(!entry.acknowledged, "event {number} was acknowledged and is lost"),
-            }
-        }
-    }
-}
-
-impl Event {
-    fn new(number: usize, amount: &str) -> Self {
-        let (id, customer) = (number.to_string(), customer(number));
-        if number.is_multiple_of(3) {
-            Self { number, path: "/webhooks/kriptomat", body: postback(&id, &customer, amount) }
-        } else {
-            Self { number, path: "/webhooks/wert/dev-secret", body: order_complete(&id, &customer, amount) }
-        }
-    }
-}
-
-fn customer(number: usize) -> String {
-    format!("customer-{number}")
 }

@@ -2,11 +2,11 @@
 
 use crate::event::{order_complete, postback};
 use crate::fixture::{self, Fixture};
-use crate::home::Home;
+use crate::home::{Home, Subject};
 
 /// Each gives 200 and one line, and the points are the sum of the completed purchases.
-pub async fn every_fixture_is_acknowledged_and_handled_once(binary: &str) {
-    let home = Home::of(binary);
+pub async fn every_fixture_is_acknowledged_and_handled_once(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.start().await;
     for (nth, fixture) in Fixture::all().iter().enumerate() {
         fixture.send(&shop).await.assert_received();
@@ -26,8 +26,8 @@ pub async fn every_fixture_is_acknowledged_and_handled_once(binary: &str) {
 }
 
 /// Sent three times, everything gives 200 three times; only the dashboard's test is handled three times.
-pub async fn what_comes_again_is_acknowledged_and_only_a_test_is_handled_again(binary: &str) {
-    let home = Home::of(binary);
+pub async fn what_comes_again_is_acknowledged_and_only_a_test_is_handled_again(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.start().await;
     for _ in 0..3 {
         for fixture in Fixture::all() {
@@ -42,12 +42,12 @@ pub async fn what_comes_again_is_acknowledged_and_only_a_test_is_handled_again(b
 }
 
 /// What a new user types, and what the README says comes of it.
-pub async fn the_readme_is_right(binary: &str) {
+pub async fn the_readme_is_right(subject: Subject) {
     let readme = include_str!("../../../README.md");
     let between = |begin: &str, end: &str| readme.split_once(begin).unwrap().1.split_once(end).unwrap().0;
     let event = between("curl http://127.0.0.1:8080/webhooks/wert/dev-secret -d '", "'");
     let line: serde_json::Value = serde_json::from_str(between("```json", "```")).unwrap();
-    let home = Home::of(binary);
+    let home = Home::of(subject);
     let shop = home.start().await;
     for _ in 0..2 {
         let reply = shop.wert(event).await;
@@ -64,8 +64,8 @@ pub async fn the_readme_is_right(binary: &str) {
 }
 
 /// A purchase that names no customer is kept for a person, and nobody gets points for it.
-pub async fn a_purchase_of_nobody_waits_for_a_person(binary: &str) {
-    let home = Home::of(binary);
+pub async fn a_purchase_of_nobody_waits_for_a_person(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.start().await;
     shop.wert(order_complete("1", "", "5")).await.assert_received();
     home.database().settled().await;
@@ -75,8 +75,8 @@ pub async fn a_purchase_of_nobody_waits_for_a_person(binary: &str) {
 }
 
 /// Sums of decimals with many digits, over both providers, as plain numbers.
-pub async fn points_are_exact_to_the_last_digit(binary: &str) {
-    let home = Home::of(binary);
+pub async fn points_are_exact_to_the_last_digit(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.start().await;
     shop.wert(order_complete("1", "ada", "0.10")).await.assert_received();
     shop.wert(order_complete("2", "ada", "0.2")).await.assert_received();
@@ -91,8 +91,8 @@ pub async fn points_are_exact_to_the_last_digit(binary: &str) {
 }
 
 /// A stranger has `"0"`, whatever the name.
-pub async fn strangers_have_no_points(binary: &str) {
-    let home = Home::of(binary);
+pub async fn strangers_have_no_points(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.start().await;
     for (path, name) in [("nobody", "nobody"), ("J%C3%B6rg%20%2F%20x", "Jörg / x"), ("'%20OR%20true", "' OR true")] {
         let reply = shop.get(&format!("/points/{path}")).await;

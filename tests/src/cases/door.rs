@@ -6,13 +6,13 @@ use tokio::time::Instant;
 
 use crate::connection::{Answer, Connection, answer_to};
 use crate::event::{order_complete, postback};
-use crate::home::Home;
+use crate::home::{Home, Subject};
 use crate::shop::ShopProcess;
 use crate::wait::until;
 
 /// 404, and nothing is kept.
-pub async fn a_wrong_secret_finds_nothing(binary: &str) {
-    let home = Home::of(binary);
+pub async fn a_wrong_secret_finds_nothing(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.start().await;
     let body = || order_complete("1", "ada", "1");
     for path in ["/webhooks/wert/wrong", "/webhooks/wert", "/webhooks/wert/", "/webhooks/wert/dev-secret/more"] {
@@ -25,8 +25,8 @@ pub async fn a_wrong_secret_finds_nothing(binary: &str) {
 }
 
 /// A secret is compared after percent-decoding, slashes included.
-pub async fn a_secret_may_hold_any_character(binary: &str) {
-    let home = Home::of(binary);
+pub async fn a_secret_may_hold_any_character(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.launch().wert_secret("s/e c%r?t+ä").start().await;
     shop.post("/webhooks/wert/s/e%20c%25r%3Ft+%C3%A4", order_complete("1", "ada", "1")).await.assert_received();
     shop.post("/webhooks/wert/s%2Fe%20c%25r%3Ft%2B%C3%A4/", order_complete("2", "ada", "1")).await.assert_received();
@@ -35,8 +35,8 @@ pub async fn a_secret_may_hold_any_character(binary: &str) {
 }
 
 /// 405 with `allow`, for methods known and unknown.
-pub async fn other_methods_are_told_to_post(binary: &str) {
-    let home = Home::of(binary);
+pub async fn other_methods_are_told_to_post(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.start().await;
     for path in ["/webhooks/wert/dev-secret", "/webhooks/kriptomat"] {
         for method in ["GET", "PUT", "DELETE", "OPTIONS", "PATCH", "PURGE"] {
@@ -50,8 +50,8 @@ pub async fn other_methods_are_told_to_post(binary: &str) {
 }
 
 /// 403, and a line on standard error with the address and the list.
-pub async fn an_address_off_the_list_is_denied_and_the_log_says_why(binary: &str) {
-    let home = Home::of(binary);
+pub async fn an_address_off_the_list_is_denied_and_the_log_says_why(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.launch().env("KRIPTOMAT_ALLOW", "174.138.2.203, 10.0.0.0/8").start().await;
     shop.kriptomat(postback("1", "ada", "1")).await.assert_problem(403);
     until("the log says why", async || {
@@ -62,8 +62,8 @@ pub async fn an_address_off_the_list_is_denied_and_the_log_says_why(binary: &str
 }
 
 /// The address that the proxy appended counts; what the client wrote left of it does not.
-pub async fn a_trusted_proxy_speaks_for_its_client(binary: &str) {
-    let home = Home::of(binary);
+pub async fn a_trusted_proxy_speaks_for_its_client(subject: Subject) {
+    let home = Home::of(subject);
     let behind = |header: &str| {
         let launch = home.launch().env("KRIPTOMAT_ALLOW", "203.0.113.7").env("TRUSTED_PROXIES", "127.0.0.0/8, 10.0.0.1");
         launch.env("CLIENT_IP_HEADER", header)
@@ -84,8 +84,8 @@ pub async fn a_trusted_proxy_speaks_for_its_client(binary: &str) {
 }
 
 /// A forwarding header counts for nothing when its sender is no declared proxy.
-pub async fn nobody_else_speaks_for_a_client(binary: &str) {
-    let home = Home::of(binary);
+pub async fn nobody_else_speaks_for_a_client(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.launch().env("KRIPTOMAT_ALLOW", "203.0.113.7").env("TRUSTED_PROXIES", "10.0.0.1").start().await;
     forwarded(&shop, "x-forwarded-for", "203.0.113.7").await.assert_problem(403);
     drop(shop);
@@ -99,8 +99,8 @@ async fn forwarded(shop: &ShopProcess, header: &str, value: &str) -> Answer {
 }
 
 /// Not JSON, not an object, not fitting, not text: 200 for Wert, a problem for Kriptomat, and kept.
-pub async fn what_cannot_be_read_is_acknowledged_to_wert_and_refused_to_kriptomat(binary: &str) {
-    let home = Home::of(binary);
+pub async fn what_cannot_be_read_is_acknowledged_to_wert_and_refused_to_kriptomat(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.start().await;
     let deep = "[".repeat(100_000);
     let bodies: [&[u8]; 8] = [b"", b"{", b"[]", b"null", b"\xff\xfe{}", b"{\"type\":\"order_complete\"}", b"{}", deep.as_bytes()];
@@ -113,8 +113,8 @@ pub async fn what_cannot_be_read_is_acknowledged_to_wert_and_refused_to_kriptoma
 }
 
 /// The limit is 1 MiB.
-pub async fn a_body_over_the_limit_is_acknowledged_to_wert_and_refused_to_kriptomat(binary: &str) {
-    let home = Home::of(binary);
+pub async fn a_body_over_the_limit_is_acknowledged_to_wert_and_refused_to_kriptomat(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.start().await;
     let body = || vec![b' '; 2 << 20];
     shop.wert(body()).await.assert_received();
@@ -126,8 +126,8 @@ pub async fn a_body_over_the_limit_is_acknowledged_to_wert_and_refused_to_kripto
 }
 
 /// A body without a length, in pieces of any size.
-pub async fn chunked_bodies_are_read(binary: &str) {
-    let home = Home::of(binary);
+pub async fn chunked_bodies_are_read(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.start().await;
     let mut connection = Connection::open(shop.address).await;
     connection.send("POST /webhooks/wert/dev-secret HTTP/1.1\r\nhost: shop\r\ntransfer-encoding: chunked\r\n\r\n").await;
@@ -143,8 +143,8 @@ pub async fn chunked_bodies_are_read(binary: &str) {
 }
 
 /// Also after an answer that is no acknowledgement.
-pub async fn a_connection_serves_many_requests(binary: &str) {
-    let home = Home::of(binary);
+pub async fn a_connection_serves_many_requests(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.start().await;
     let mut connection = Connection::open(shop.address).await;
     for order in 1..=3 {
@@ -166,8 +166,8 @@ fn request(path: &str, body: &str) -> String {
 }
 
 /// Wert waits five seconds for an answer.
-pub async fn a_body_that_stops_is_answered_before_wert_gives_up(binary: &str) {
-    let home = Home::of(binary);
+pub async fn a_body_that_stops_is_answered_before_wert_gives_up(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.start().await;
     let mut connection = Connection::open(shop.address).await;
     let begun = Instant::now();

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use crate::event::order_complete;
-use crate::home::Home;
+use crate::home::{Home, Subject};
 use crate::orders::Orders;
 use crate::wait::{until, within};
 
 /// Another process holds the file.
-pub async fn a_locked_file_is_told_in_time_and_waited_for(binary: &str) {
-    let home = Home::of(binary);
+pub async fn a_locked_file_is_told_in_time_and_waited_for(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.start().await;
     let mut orders = Orders::default();
     assert_eq!(orders.send(&shop).await.status, 200);
@@ -44,8 +44,8 @@ fn at_once_order(order: usize) -> String {
 }
 
 /// No file of the shop can grow any more.
-pub async fn a_full_disk_is_told_and_recovered_from(binary: &str) {
-    let home = Home::of(binary);
+pub async fn a_full_disk_is_told_and_recovered_from(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.launch().with_file_size_errors().start().await;
     let mut orders = Orders::default();
     shop.limit_files(Some(600_000));
@@ -66,8 +66,8 @@ pub async fn a_full_disk_is_told_and_recovered_from(binary: &str) {
 }
 
 /// A volume that is not mounted for a while.
-pub async fn a_folder_that_goes_away_is_told_and_found_again(binary: &str) {
-    let home = Home::of(binary);
+pub async fn a_folder_that_goes_away_is_told_and_found_again(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.start().await;
     let mut orders = Orders::default();
     assert_eq!(orders.send(&shop).await.status, 200);
@@ -82,9 +82,9 @@ pub async fn a_folder_that_goes_away_is_told_and_found_again(binary: &str) {
 }
 
 /// What is acknowledged after that is in the file that is there now.
-pub async fn a_deleted_file_is_made_anew(binary: &str) {
+pub async fn a_deleted_file_is_made_anew(subject: Subject) {
     for with_its_log in [false, true] {
-        let home = Home::of(binary);
+        let home = Home::of(subject);
         let shop = home.start().await;
         shop.wert(order_complete("1", "ada", "1")).await.assert_received();
         home.database().settled().await;
@@ -105,8 +105,8 @@ pub async fn a_deleted_file_is_made_anew(binary: &str) {
 }
 
 /// Nobody's file is overwritten.
-pub async fn a_file_that_is_no_database_is_refused_at_the_start(binary: &str) {
-    let home = Home::of(binary);
+pub async fn a_file_that_is_no_database_is_refused_at_the_start(subject: Subject) {
+    let home = Home::of(subject);
     let letter = "Dear Ada, this is a letter and not a database. ".repeat(100);
     std::fs::write(home.file(), &letter).unwrap();
     let ended = home.launch().refused().await;
@@ -116,8 +116,8 @@ pub async fn a_file_that_is_no_database_is_refused_at_the_start(binary: &str) {
 }
 
 /// A pipe whose reader has gone.
-pub async fn a_closed_standard_output_stops_nothing(binary: &str) {
-    let home = Home::of(binary);
+pub async fn a_closed_standard_output_stops_nothing(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.launch().with_closing_output().start().await;
     let mut orders = Orders::default();
     for _ in 0..5 {

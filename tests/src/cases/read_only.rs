@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::home::Home;
+use crate::home::{Home, Subject};
 use crate::launch::Launch;
 use crate::orders::Orders;
 
@@ -11,10 +11,10 @@ use crate::orders::Orders;
 const NOBODY: u32 = 65_534;
 
 /// The shop does not start, and says why.
-pub async fn a_shop_is_refused_at_the_start(binary: &str) {
-    let home = Home::of(binary);
+pub async fn a_shop_is_refused_at_the_start(subject: Subject) {
+    let home = Home::of(subject);
     home.start().await.stop().await;
-    let bound = Bound::by_permissions(&home, binary);
+    let bound = Bound::by_permissions(&home, subject);
     bound.forbid_writing();
     let ended = bound.launch().refused().await;
     bound.allow_writing();
@@ -24,10 +24,10 @@ pub async fn a_shop_is_refused_at_the_start(binary: &str) {
 }
 
 /// A volume that is mounted anew, for reading only, with the same content.
-pub async fn a_shop_that_runs_tells_it_and_recovers(binary: &str) {
-    let home = Home::of(binary);
+pub async fn a_shop_that_runs_tells_it_and_recovers(subject: Subject) {
+    let home = Home::of(subject);
     home.start().await.stop().await;
-    let bound = Bound::by_permissions(&home, binary);
+    let bound = Bound::by_permissions(&home, subject);
     bound.allow_writing();
     let shop = bound.launch().start().await;
     let mut orders = Orders::default();
@@ -56,9 +56,9 @@ struct Bound<'a> {
 
 impl<'a> Bound<'a> {
     /// That somebody may not reach the shop's binary where it is, and gets a copy.
-    fn by_permissions(home: &'a Home, binary: &str) -> Self {
+    fn by_permissions(home: &'a Home, subject: Subject) -> Self {
         let copy = home.outer().join("shop");
-        std::fs::copy(binary, &copy).unwrap();
+        std::fs::copy(subject.binary(), &copy).unwrap();
         set_mode(&copy, 0o755);
         set_mode(home.outer(), 0o755);
         Self { home, binary: copy }

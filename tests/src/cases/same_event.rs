@@ -4,11 +4,11 @@ use tokio::task::JoinSet;
 
 use crate::connection::Answer;
 use crate::event::order_complete;
-use crate::home::Home;
+use crate::home::{Home, Subject};
 
 /// All are acknowledged; one is handled.
-pub async fn two_hundred_copies_at_once_are_handled_once(binary: &str) {
-    let home = Home::of(binary);
+pub async fn two_hundred_copies_at_once_are_handled_once(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.start().await;
     let mut copies = JoinSet::new();
     for _ in 0..200 {
@@ -23,8 +23,8 @@ pub async fn two_hundred_copies_at_once_are_handled_once(binary: &str) {
 }
 
 /// It is acknowledged and kept beside the first, which stands.
-pub async fn another_amount_under_the_same_key_changes_nothing(binary: &str) {
-    let home = Home::of(binary);
+pub async fn another_amount_under_the_same_key_changes_nothing(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.start().await;
     for amount in ["250.50", "9000.00", "250.50", "9000.00"] {
         shop.wert(order_complete("1", "ada", amount)).await.assert_received();

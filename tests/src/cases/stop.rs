@@ -6,11 +6,8 @@ use tokio::net::TcpStream;
 
 use crate::connection::Connection;
 use crate::event::order_complete;
-use crate::home::Home;
+use crate::home::{Home, Subject};
 use crate::wait::until;
-
-/// Makes every handling of a purchase fail.
-const BROKEN: &str = "CREATE TRIGGER broken BEFORE INSERT ON credits BEGIN SELECT raise(ABORT, 'broken for a while'); END";
 
 /// A head whose sender waits for a word before it sends `body`: then the server is surely reading it.
 fn head_that_waits(body: &str) -> String {
@@ -19,8 +16,8 @@ fn head_that_waits(body: &str) -> String {
 }
 
 /// The request that was begun before the signal gets its answer, although nobody else is let in.
-pub async fn a_request_in_flight_is_finished(binary: &str) {
-    let home = Home::of(binary);
+pub async fn a_request_in_flight_is_finished(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.start().await;
     let address = shop.address;
     let body = order_complete("1", "ada", "12.5");
@@ -41,8 +38,8 @@ pub async fn a_request_in_flight_is_finished(binary: &str) {
 }
 
 /// A connection that is kept open for later requests.
-pub async fn an_idle_connection_holds_nothing_up(binary: &str) {
-    let home = Home::of(binary);
+pub async fn an_idle_connection_holds_nothing_up(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.start().await;
     let mut connection = Connection::open(shop.address).await;
     connection.send("GET /healthz HTTP/1.1\r\nhost: shop\r\n\r\n").await;
@@ -53,8 +50,8 @@ pub async fn an_idle_connection_holds_nothing_up(binary: &str) {
 }
 
 /// As SIGTERM.
-pub async fn ctrl_c_is_a_good_end_too(binary: &str) {
-    let home = Home::of(binary);
+pub async fn ctrl_c_is_a_good_end_too(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.start().await;
     shop.wert(order_complete("1", "ada", "1")).await.assert_received();
     shop.has_handled(1).await;
@@ -63,8 +60,8 @@ pub async fn ctrl_c_is_a_good_end_too(binary: &str) {
 }
 
 /// Clients that stop in the middle of a head and of a body.
-pub async fn half_a_request_holds_nothing_up_for_long(binary: &str) {
-    let home = Home::of(binary);
+pub async fn half_a_request_holds_nothing_up_for_long(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.start().await;
     let mut head = Connection::open(shop.address).await;
     head.send("POST /webhooks/wert/dev-secret HTTP/1.1\r\nhost: sh").await;
@@ -78,27 +75,27 @@ pub async fn half_a_request_holds_nothing_up_for_long(binary: &str) {
 }
 
 /// An event whose handler fails waits in the inbox over a restart.
-pub async fn what_was_not_handled_is_handled_at_the_next_start(binary: &str) {
-    let home = Home::of(binary);
+pub async fn what_was_not_handled_is_handled_at_the_next_start(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.start().await;
-    home.database().execute(BROKEN);
+    home.database().break_points();
     for order in ["1", "2", "3"] {
         shop.wert(order_complete(order, "ada", "1.5")).await.assert_received();
     }
     until("the log says why", async || shop.log().contains("broken for a while")).await;
     assert!(shop.stop().await.handled().is_empty());
     assert_eq!(home.database().waiting(), 3);
-    home.database().execute("DROP TRIGGER broken");
+    home.database().mend_points();
     let shop = home.start().await;
     shop.has_handled(3).await;
     assert_eq!(shop.points("ada").await, "4.5");
 }
 
 /// Another process holds the file, while events wait to be recorded and others to be handled.
-pub async fn a_locked_file_holds_nothing_up_for_long(binary: &str) {
-    let home = Home::of(binary);
+pub async fn a_locked_file_holds_nothing_up_for_long(subject: Subject) {
+    let home = Home::of(subject);
     let shop = home.start().await;
-    home.database().execute(BROKEN);
+    home.database().break_points();
     shop.wert(order_complete("1", "ada", "1.5")).await.assert_received();
     let other = home.database();
     other.execute("BEGIN EXCLUSIVE");

@@ -1,13 +1,13 @@
-//! Several shops on one file.
+//! Several shops on one database.
 
 use std::collections::BTreeSet;
 
 use crate::event::{order_complete, postback};
-use crate::home::Home;
+use crate::home::{Home, Subject};
 
 /// Every event is sent to both; each is handled by one.
-pub async fn two_shops_on_one_file_handle_every_event_once(binary: &str) {
-    let home = Home::of(binary);
+pub async fn two_shops_on_one_database_handle_every_event_once(subject: Subject) {
+    let home = Home::of(subject);
     let (one, other) = tokio::join!(home.start(), home.start());
     for event in 0..300 {
         let (shop, again) = if event % 2 == 0 { (&one, &other) } else { (&other, &one) };

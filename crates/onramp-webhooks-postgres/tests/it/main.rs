@@ -5,6 +5,8 @@
 
 mod faults;
 mod migrating;
+mod network;
+mod own_postgres;
 mod plans;
 mod same_as_memory;
 mod schema;

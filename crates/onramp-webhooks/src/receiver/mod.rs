@@ -136,9 +136,7 @@ impl Receiver {
         I: TransactionalInbox,
         H: TransactionalHandler<I::Transaction>,
     {
-        WorkerBuilder::transactional(inbox, handler)
-            .clock(Arc::clone(&self.shared.clock))
-            .retention(self.shared.retention)
+        WorkerBuilder::transactional(inbox, handler).clock(Arc::clone(&self.shared.clock)).retention(self.shared.retention)
     }
 }
 

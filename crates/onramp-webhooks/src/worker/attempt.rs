@@ -47,9 +47,7 @@ async fn try_once(worker: &WorkerBuilder, claimed: ClaimedDelivery) -> End {
             let means = Means { clock: &*worker.clock, timeout: worker.attempt_timeout };
             worker.handling.call(means, &delivery, lease).instrument(span).await
         }
-        Err(error) => {
-            Called::Returned(Err(HandlerError::permanent(format!("this version cannot read the event: {error}"))))
-        }
+        Err(error) => Called::Returned(Err(HandlerError::permanent(format!("this version cannot read the event: {error}")))),
     };
     let end = match called {
         Called::Returned(Ok(())) => End::Settle(Settled::Handled),

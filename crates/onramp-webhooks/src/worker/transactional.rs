@@ -40,7 +40,13 @@ where
         let rest = means.timeout.saturating_sub(begun.elapsed());
         match result {
             Ok(()) => match timeout(rest, self.inbox.complete(open, means.clock.now(), lease)).await {
-                Ok(Ok(true)) => Called::Committed,
+                Ok(Ok(true)) => {
+                    // What is committed is handled, whatever becomes of telling it.
+                    if unwound(async { self.handler.committed(delivery) }).await.is_err() {
+                        tracing::error!("the handler panicked when it was told of its commit");
+                    }
+                    Called::Committed
+                }
                 Ok(Ok(false)) => Called::Lost,
                 Ok(Err(error)) => Called::Returned(Err(not_committed(error))),
                 Err(_) => Called::Returned(Err(took_too_long(means))),

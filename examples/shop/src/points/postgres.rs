@@ -1,0 +1,58 @@
+//! Points in a table beside the inbox's schema.
+
+use std::sync::Arc;
+
+use onramp_webhooks::HandlerError;
+use onramp_webhooks::event::BigDecimal;
+use onramp_webhooks_postgres::PostgresTransaction;
+use sqlx::PgPool;
+use tokio::sync::OnceCell;
+
+use super::{PointsError, number, plain};
+use crate::credit::Credit;
+
+/// Several shops may make the table at the same time.
+const TABLE: &str = "BEGIN; SELECT pg_advisory_xact_lock(hashtext('shop/points'));
+    CREATE TABLE IF NOT EXISTS points (customer TEXT PRIMARY KEY, points NUMERIC NOT NULL); COMMIT";
+
+#[derive(Clone, Debug)]
+pub(crate) struct PostgresPoints {
+    pool: PgPool,
+    table: Arc<OnceCell<()>>,
+}
+
+impl PostgresPoints {
+    /// Makes the table, or does so later if the server is away.
+    pub(crate) async fn open(pool: PgPool) -> Self {
+        let points = Self { pool, table: Arc::default() };
+        if let Err(error) = points.has_table().await {
+            tracing::warn!(%error, "the points cannot be read yet");
+        }
+        points
+    }
+
+    /// Credits points in the transaction that completes the delivery.
+    pub(crate) async fn credit(&self, transaction: &mut PostgresTransaction, credit: Credit) -> Result<(), HandlerError> {
+        self.has_table().await?;
+        sqlx::query(
+            "INSERT INTO points VALUES ($1, $2::text::numeric)
+             ON CONFLICT (customer) DO UPDATE SET points = points.points + excluded.points",
+        )
+        .bind(credit.customer)
+        .bind(plain(&credit.points))
+        .execute(&mut **transaction)
+        .await?;
+        Ok(())
+    }
+
+    pub(super) async fn of(&self, customer: &str) -> Result<BigDecimal, PointsError> {
+        self.has_table().await?;
+        let points = sqlx::query_scalar("SELECT points::text FROM points WHERE customer = $1").bind(customer);
+        number(points.fetch_optional(&self.pool).await?)
+    }
+
+    async fn has_table(&self) -> sqlx::Result<()> {
+        let make = || async { sqlx::raw_sql(TABLE).execute(&self.pool).await.map(drop) };
+        self.table.get_or_try_init(make).await.map(drop)
+    }
+}

@@ -1,0 +1,59 @@
+//! Where servers are installed.
+
+use std::path::{Path, PathBuf};
+
+use crate::ServiceError;
+
+/// Folders beside `PATH` that hold one folder for each major version of PostgreSQL, and what follows the version.
+const POSTGRES_VERSIONS: [(&str, &str); 3] =
+    [("/usr/lib/postgresql", "bin"), ("/opt/homebrew/opt", "bin"), ("/usr/local/opt", "bin")];
+
+/// Other folders that servers are in.
+const FOLDERS: [&str; 5] = ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin", "/usr/local/bin", "/usr/pgsql/bin"];
+
+/// The folder with `initdb` and `postgres`, which must belong together.
+pub(crate) fn postgres() -> Result<PathBuf, ServiceError> {
+    let has_both = |folder: &PathBuf| folder.join("initdb").is_file() && folder.join("postgres").is_file();
+    folders().chain(versions()).find(has_both).ok_or(ServiceError::NotInstalled("PostgreSQL"))
+}
+
+/// The program.
+pub(crate) fn redis() -> Result<PathBuf, ServiceError> {
+    let programs = folders().flat_map(|folder| ["redis-server", "valkey-server"].map(|name| folder.join(name)));
+    programs.into_iter().find(|program| program.is_file()).ok_or(ServiceError::NotInstalled("Redis"))
+}
+
+fn folders() -> impl Iterator<Item = PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path: Vec<_> = std::env::split_paths(&path).collect();
+    path.into_iter().chain(FOLDERS.map(PathBuf::from))
+}
+
+/// The newest version first.
+fn versions() -> impl Iterator<Item = PathBuf> {
+    let mut found: Vec<(u32, PathBuf)> = Vec::new();
+    for (parent, below) in POSTGRES_VERSIONS {
+        let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
+        found.extend(entries.filter_map(|entry| Some((major(&entry.path())?, entry.path().join(below)))));
+    }
+    found.sort_by_key(|(major, _)| std::cmp::Reverse(*major));
+    found.into_iter().map(|(_, folder)| folder)
+}
+
+/// `17` of `/usr/lib/postgresql/17` and of `/opt/homebrew/opt/postgresql@17`.
+fn major(folder: &Path) -> Option<u32> {
+    let name = folder.file_name()?.to_str()?;
+    name.strip_prefix("postgresql@").unwrap_or(name).parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_tells_its_version() {
+        assert_eq!(major(Path::new("/usr/lib/postgresql/17")), Some(17));
+        assert_eq!(major(Path::new("/opt/homebrew/opt/postgresql@9")), Some(9));
+        assert_eq!(major(Path::new("/opt/homebrew/opt/redis")), None);
+    }
+}

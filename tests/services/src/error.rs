@@ -1,0 +1,43 @@
+//! Why there is no server.
+
+use std::io;
+
+/// Why a server did not start, stop or answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServiceError {
+    /// No program of this name is where such programs are installed.
+    #[error("{0} is not installed")]
+    NotInstalled(&'static str),
+    /// It ended, or was not ready in time.
+    #[error("{name} did not start; its log ends with:\n{log}")]
+    DidNotStart {
+        /// The program.
+        name: &'static str,
+        /// The last lines that it wrote.
+        log: String,
+    },
+    /// It answered with an error, or with nothing.
+    #[error("{name} answered: {answer}")]
+    Refused {
+        /// The program.
+        name: &'static str,
+        /// What came.
+        answer: String,
+    },
+    /// The machine did not let us.
+    #[error("{what}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+}
+
+impl ServiceError {
+    /// For `map_err`.
+    pub(crate) fn io<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> Self {
+        move |source| Self::Io { what, source: source.into() }
+    }
+}

@@ -1,0 +1,52 @@
+//! PostgreSQL and Redis servers for tests.
+//!
+//! [`Postgres`] and [`Redis`] start installed servers on a free port of `127.0.0.1`, in a temporary folder of their own, for tests
+//! that stop, kill, freeze or fill one. Everything here blocks; a start takes about a second.
+//!
+//! ```no_run
+//! use onramp_webhooks_services::{Postgres, Redis, RedisOptions};
+//!
+//! let mut postgres = Postgres::start()?;
+//! println!("{}", postgres.url());
+//! postgres.stop_immediate()?;
+//! postgres.start_again()?;
+//!
+//! let redis = RedisOptions::new().append_only(true).start()?;
+//! redis.freeze()?;
+//! redis.thaw()?;
+//! # Ok::<(), onramp_webhooks_services::ServiceError>(())
+//! ```
+//!
+//! A server ends with its value. If the process that started it dies without dropping the value, a watchdog ends the server and removes
+//! its folder. Tests that need an installed server have `own_postgres` or `own_redis` in their names, so that `cargo xtask test` can
+//! leave them out, and say so, where none is installed.
+//!
+//! [`probe`] tells whether a server answers that somebody else runs.
+
+mod address;
+mod binaries;
+mod error;
+mod family;
+mod port;
+mod postgres;
+pub mod probe;
+mod redis;
+mod server;
+mod user;
+mod watchdog;
+
+pub use self::error::ServiceError;
+pub use self::postgres::{Postgres, PostgresOptions};
+pub use self::redis::{Redis, RedisOptions};
+
+/// Whether [`Postgres::start`] would find what it needs.
+#[must_use]
+pub fn is_postgres_installed() -> bool {
+    binaries::postgres().is_ok()
+}
+
+/// Whether [`Redis::start`] would find what it needs.
+#[must_use]
+pub fn is_redis_installed() -> bool {
+    binaries::redis().is_ok()
+}

@@ -1,0 +1,116 @@
+//! Whether PostgreSQL answers.
+
+use std::io::{self, Read};
+
+use super::{Answer, no_such_server};
+use crate::address::{Address, Stream, Url};
+
+/// No message of a greeting is longer.
+const LONGEST: u32 = 16_384;
+
+/// The code of an error that says: not yet, or not any more.
+const CANNOT_CONNECT_NOW: &[u8] = b"C57P03\0";
+
+/// Whether a PostgreSQL server answers at `postgres://…`, a socket in the query's `host` included.
+///
+/// # Errors
+/// If nothing or something else is there, or a server that starts or stops.
+pub fn postgres(url: &str) -> io::Result<Answer> {
+    let url = Url::parse(url).ok_or_else(|| no_such_server("it is no URL"))?;
+    let mut stream = address(&url).connect()?;
+    stream.write_all(&greeting(&url))?;
+    let answer = answer(&mut *stream)?;
+    // To leave is polite; that it was heard does not matter.
+    let _ = stream.write_all(b"X\0\0\0\x04");
+    Ok(answer)
+}
+
+fn address(url: &Url<'_>) -> Address {
+    let socket = url.query.split('&').find_map(|pair| pair.strip_prefix("host="));
+    let socket = socket.map(|folder| folder.replace("%2F", "/").replace("%2f", "/")).filter(|folder| folder.starts_with('/'));
+    match socket {
+        Some(folder) => Address::Unix(format!("{folder}/.s.PGSQL.{}", url.port.unwrap_or(5432)).into()),
+        None => url.tcp(5432),
+    }
+}
+
+/// The message that begins a connection.
+fn greeting(url: &Url<'_>) -> Vec<u8> {
+    let user = url.user.unwrap_or("postgres");
+    let database = if url.path.is_empty() { user } else { url.path };
+    let rest = format!("user\0{user}\0database\0{database}\0\0");
+    let length = u32::try_from(rest.len() + 8).unwrap_or(u32::MAX);
+    [&length.to_be_bytes(), &[0, 3, 0, 0], rest.as_bytes()].concat()
+}
+
+fn answer(stream: &mut dyn Stream) -> io::Result<Answer> {
+    loop {
+        let (kind, body) = message(stream)?;
+        match kind {
+            b'R' if body.first_chunk() == Some(&[0; 4]) => {}
+            b'R' => return Ok(Answer::Guarded),
+            b'E' if contains(&body, CANNOT_CONNECT_NOW) => return Err(no_such_server("it cannot be used at this moment")),
+            b'E' if body.starts_with(b"S") => return Ok(Answer::Guarded),
+            b'Z' => return Ok(Answer::Open),
+            b'S' | b'K' | b'N' | b'v' => {}
+            _ => return Err(no_such_server("it is no PostgreSQL")),
+        }
+    }
+}
+
+fn message(stream: &mut dyn Stream) -> io::Result<(u8, Vec<u8>)> {
+    let mut kind = [0];
+    let mut length = [0; 4];
+    stream.read_exact(&mut kind)?;
+    stream.read_exact(&mut length)?;
+    let length = u32::from_be_bytes(length);
+    if !(4..LONGEST).contains(&length) {
+        return Err(no_such_server("it is no PostgreSQL"));
+    }
+    let mut body = Vec::new();
+    stream.take(u64::from(length - 4)).read_to_end(&mut body)?;
+    let [kind] = kind;
+    Ok((kind, body))
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// The URL of something that says `words`.
+    fn says(words: &'static [u8]) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("postgres://shop@{}/orders", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            let mut greeting = [0; 35];
+            stream.read_exact(&mut greeting).unwrap();
+            assert_eq!(&greeting, b"\0\0\0\x23\0\x03\0\0user\0shop\0database\0orders\0\0");
+            stream.write_all(words).unwrap();
+        });
+        url
+    }
+
+    #[test]
+    fn only_who_lets_us_in_is_open() {
+        assert_eq!(postgres(&says(b"R\0\0\0\x08\0\0\0\0S\0\0\0\x08a\0b\0Z\0\0\0\x05I")).unwrap(), Answer::Open);
+        assert_eq!(postgres(&says(b"R\0\0\0\x08\0\0\0\x0a")).unwrap(), Answer::Guarded);
+        assert_eq!(postgres(&says(b"E\0\0\0\x12SFATAL\0C3D000\0")).unwrap(), Answer::Guarded);
+        for other in [&b"E\0\0\0\x12SFATAL\0C57P03\0"[..], b"HTTP/1.1 400 Bad Request\r\n", b""] {
+            postgres(&says(other)).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_socket_may_be_named() {
+        let url = Url::parse("postgres://shop@localhost/orders?host=%2Frun%2Fpostgresql").unwrap();
+        assert_eq!(address(&url), Address::Unix("/run/postgresql/.s.PGSQL.5432".into()));
+    }
+}

@@ -1,0 +1,45 @@
+//! A PostgreSQL server of our own.
+
+use onramp_webhooks_services::probe::{Answer, postgres};
+use onramp_webhooks_services::{Postgres, PostgresOptions, ServiceError};
+
+#[test]
+fn it_stops_and_starts_at_the_same_url() {
+    let mut server = Postgres::start().unwrap();
+    let url = server.url();
+    assert_eq!(postgres(&url).unwrap(), Answer::Open);
+    server.stop_fast().unwrap();
+    postgres(&url).unwrap_err();
+    server.start_again().unwrap();
+    server.start_again().unwrap();
+    assert_eq!((postgres(&url).unwrap(), server.url()), (Answer::Open, url.clone()));
+    server.stop_immediate().unwrap();
+    server.stop_immediate().unwrap();
+    postgres(&url).unwrap_err();
+    server.restart().unwrap();
+    assert_eq!(postgres(&url).unwrap(), Answer::Open);
+    drop(server);
+    postgres(&url).unwrap_err();
+}
+
+#[test]
+fn a_frozen_one_answers_nothing_until_it_is_thawed_and_can_be_dropped() {
+    let server = PostgresOptions::new().max_connections(10).start().unwrap();
+    server.freeze().unwrap();
+    postgres(&server.url()).unwrap_err();
+    server.thaw().unwrap();
+    assert_eq!(postgres(&server.url()).unwrap(), Answer::Open);
+    server.freeze().unwrap();
+    let url = server.url();
+    drop(server);
+    postgres(&url).unwrap_err();
+}
+
+#[test]
+fn one_that_cannot_start_says_why_and_leaves_no_folder() {
+    let parent = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(parent.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let error = PostgresOptions::new().folder(parent.path()).setting("max_connections", "many").start().unwrap_err();
+    assert!(matches!(&error, ServiceError::DidNotStart { log, .. } if log.contains("max_connections")), "{error}");
+    assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
+}

@@ -1,0 +1,107 @@
+//! The kinds of servers that tests need.
+
+use std::io;
+
+use onramp_webhooks_services::probe::{self, Answer};
+use onramp_webhooks_services::{PostgresOptions, Redis, ServiceError};
+
+use super::ThrowAway;
+
+/// A kind of server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Postgres,
+    Redis,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 2] = [Self::Postgres, Self::Redis];
+
+    /// Its name here, and as a store of the matrix.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Redis => "redis",
+        }
+    }
+
+    /// The packages all of whose tests need one.
+    pub(crate) fn packages(self) -> &'static [&'static str] {
+        match self {
+            Self::Postgres => &["onramp-webhooks-postgres"],
+            Self::Redis => &["onramp-webhooks-redis"],
+        }
+    }
+
+    /// What the names of tests in other packages contain that need one.
+    pub(crate) fn on(self) -> &'static str {
+        match self {
+            Self::Postgres => "on_postgres",
+            Self::Redis => "on_redis",
+        }
+    }
+
+    /// What the names of tests contain that start one of their own.
+    pub(crate) fn own(self) -> &'static str {
+        match self {
+            Self::Postgres => "own_postgres",
+            Self::Redis => "own_redis",
+        }
+    }
+
+    /// The variable that names one.
+    pub(crate) fn variable(self) -> &'static str {
+        match self {
+            Self::Postgres => "DATABASE_URL",
+            Self::Redis => "REDIS_URL",
+        }
+    }
+
+    /// Whether a variable's value is about this kind: `DATABASE_URL` may name a file of SQLite for the shops.
+    pub(crate) fn is_named_by(self, url: &str) -> bool {
+        match self {
+            Self::Postgres => url.starts_with("postgres"),
+            Self::Redis => !url.is_empty(),
+        }
+    }
+
+    /// Where the tests look by themselves.
+    pub(crate) fn usual(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres://postgres@127.0.0.1:5432/postgres",
+            Self::Redis => "redis://127.0.0.1:6379/",
+        }
+    }
+
+    /// What to do about it.
+    pub(crate) fn wanted(self) -> &'static str {
+        match self {
+            Self::Postgres => {
+                "no PostgreSQL: DATABASE_URL names none, none at 127.0.0.1:5432 lets user postgres in, and none is installed"
+            }
+            Self::Redis => "no Redis: REDIS_URL names none, none at 127.0.0.1:6379 lets everybody in, and none is installed",
+        }
+    }
+
+    pub(crate) fn probe(self, url: &str) -> io::Result<Answer> {
+        match self {
+            Self::Postgres => probe::postgres(url),
+            Self::Redis => probe::redis(url),
+        }
+    }
+
+    pub(crate) fn is_installed(self) -> bool {
+        match self {
+            Self::Postgres => onramp_webhooks_services::is_postgres_installed(),
+            Self::Redis => onramp_webhooks_services::is_redis_installed(),
+        }
+    }
+
+    pub(crate) fn start(self) -> Result<ThrowAway, ServiceError> {
+        match self {
+            // Many tests run at the same time.
+            Self::Postgres => PostgresOptions::new().max_connections(300).start().map(ThrowAway::Postgres),
+            Self::Redis => Redis::start().map(ThrowAway::Redis),
+        }
+    }
+}
