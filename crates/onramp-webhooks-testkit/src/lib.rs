@@ -13,3 +13,4 @@ pub mod inbox;
 pub mod simulator;
 pub mod suite;
 mod tools;
+pub mod transactional;

@@ -11,3 +11,4 @@ mod same_as_memory;
 mod sharing;
 mod suite;
 mod tools;
+mod transactional;
