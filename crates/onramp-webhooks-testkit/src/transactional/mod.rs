@@ -1,4 +1,4 @@
-//! The conformance suite of the trait [`TransactionalInbox`]: a handler's writes and the completion are one.
+//! The conformance suite of the trait [`TransactionalInbox`](onramp_webhooks::inbox::TransactionalInbox): a handler's writes and the completion are one.
 //!
 //! The cases credit a ledger, which lies where the inbox does, and look what it holds.
 
