@@ -1,6 +1,7 @@
 //! The writing thread's side of a handler's transaction: it runs the handler's steps one after another, until it is told to end.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use onramp_webhooks::clock::Timestamp;
@@ -11,6 +12,9 @@ use tokio::sync::oneshot;
 
 use crate::error::{failed, is_of_the_statement};
 use crate::settle::settle;
+
+/// How many of SQLite's own steps are taken between two looks at the time.
+const STEPS: i32 = 1_000;
 
 /// A transaction that somebody asks for, with the steps that are to be taken in it. The first is there from the beginning.
 pub(crate) struct Session {
@@ -31,6 +35,8 @@ pub(crate) trait Call: Send {
     /// Runs them, and answers what of their failure concerns the file, the disk or another process.
     fn run(self: Box<Self>, connection: &Connection) -> Result<(), StoreError>;
     fn refuse(self: Box<Self>, error: StoreError);
+    /// No transaction could be opened for them.
+    fn never_began(self: Box<Self>, error: StoreError);
 }
 
 /// How a session left the file.
@@ -45,17 +51,27 @@ impl Session {
     pub(crate) fn run(self, connection: &mut Connection) -> Ended {
         // Whoever asked may have gone before its turn came.
         let Ok(first) = self.steps.try_recv() else { return Ended::NothingHappened };
-        match begin(connection) {
-            Ok(transaction) => self.serve(transaction, first),
+        // A statement that is slow is ended at the limit; the thread has others to serve.
+        let deadline = Arc::new(OnceLock::new());
+        let watched = Arc::clone(&deadline);
+        let is_over = move || watched.get().is_some_and(|deadline| Instant::now() >= *deadline);
+        let ended = match connection.progress_handler(STEPS, Some(is_over)).and_then(|()| begin(connection)) {
+            Ok(transaction) => {
+                let limit = *deadline.get_or_init(|| Instant::now() + self.limit);
+                self.serve(transaction, first, limit)
+            }
             Err(error) => {
-                self.refuse(Some(first), &failed("begin a transaction")(error));
+                self.refuse_to_begin(Some(first), &failed("begin a transaction")(error));
                 Ended::NothingHappened
             }
+        };
+        match connection.progress_handler(0, None::<fn() -> bool>) {
+            Ok(()) => ended,
+            Err(_) => Ended::Failed,
         }
     }
 
-    fn serve(self, transaction: Transaction<'_>, first: Step) -> Ended {
-        let deadline = Instant::now() + self.limit;
+    fn serve(self, transaction: Transaction<'_>, first: Step, deadline: Instant) -> Ended {
         let mut step = first;
         loop {
             match step {
@@ -86,8 +102,18 @@ impl Session {
         }
     }
 
+    /// No transaction can be opened for those who ask.
+    pub(crate) fn refuse_to_begin(&self, first: Option<Step>, error: &StoreError) {
+        for step in first.into_iter().chain(self.steps.try_iter()) {
+            match step {
+                Step::Call(call) => call.never_began(error.clone()),
+                step => step.refuse(error.clone()),
+            }
+        }
+    }
+
     /// Nothing can be done for those who ask.
-    pub(crate) fn refuse(&self, first: Option<Step>, error: &StoreError) {
+    fn refuse(&self, first: Option<Step>, error: &StoreError) {
         for step in first.into_iter().chain(self.steps.try_iter()) {
             step.refuse(error.clone());
         }

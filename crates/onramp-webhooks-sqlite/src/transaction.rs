@@ -28,6 +28,8 @@ pub struct SqliteTransaction {
     writer: Writer,
     limit: Duration,
     session: Option<mpsc::Sender<Step>>,
+    /// Why it never was open, once a call found out.
+    never_began: Option<StoreError>,
 }
 
 /// Why a [`call`](SqliteTransaction::call) failed.
@@ -63,6 +65,10 @@ impl SqliteTransaction {
         match answer.await {
             Ok(Answer::Done(result)) => result,
             Ok(Answer::Panicked(panic)) => resume_unwind(panic),
+            Ok(Answer::NeverBegan(error)) => {
+                self.never_began = Some(error.clone());
+                Err(CallError::Over(error))
+            }
             Err(_) => Err(CallError::Over(rolled_back())),
         }
     }
@@ -92,7 +98,7 @@ impl TransactionalInbox for SqliteInbox {
 
     async fn begin(&self, limit: Duration) -> Result<SqliteTransaction, StoreError> {
         let limit = limit.min(self.options.longest_transaction);
-        Ok(SqliteTransaction { writer: self.writer.clone(), limit, session: None })
+        Ok(SqliteTransaction { writer: self.writer.clone(), limit, session: None, never_began: None })
     }
 
     async fn complete(&self, mut open: SqliteTransaction, now: Timestamp, lease: Lease) -> Result<bool, StoreError> {
@@ -106,6 +112,9 @@ impl TransactionalInbox for SqliteInbox {
     }
 
     async fn roll_back(&self, mut open: SqliteTransaction) -> Result<(), StoreError> {
+        if let Some(error) = open.never_began {
+            return Err(error);
+        }
         if open.session.is_none() {
             return Ok(());
         }
@@ -136,6 +145,7 @@ impl fmt::Debug for SqliteTransaction {
 enum Answer<T> {
     Done(Result<T, CallError>),
     Panicked(Box<dyn Any + Send>),
+    NeverBegan(StoreError),
 }
 
 struct Asked<T, W> {
@@ -168,5 +178,9 @@ where
 
     fn refuse(self: Box<Self>, error: StoreError) {
         let _ = self.reply.send(Answer::Done(Err(CallError::Over(error))));
+    }
+
+    fn never_began(self: Box<Self>, error: StoreError) {
+        let _ = self.reply.send(Answer::NeverBegan(error));
     }
 }

@@ -207,7 +207,7 @@ impl Thread {
             let file = match self.file() {
                 Ok(file) => file,
                 Err(error) => {
-                    session.refuse(None, &error);
+                    session.refuse_to_begin(None, &error);
                     continue;
                 }
             };

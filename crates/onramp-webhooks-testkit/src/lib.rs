@@ -14,3 +14,4 @@ pub mod simulator;
 pub mod spill;
 pub mod suite;
 mod tools;
+pub mod transactional;

@@ -13,3 +13,4 @@ mod schema;
 mod sharing;
 mod suite;
 mod tools;
+mod transactional;

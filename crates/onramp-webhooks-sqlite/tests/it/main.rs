@@ -12,3 +12,4 @@ mod sharing;
 mod spill;
 mod suite;
 mod tools;
+mod transactional;

@@ -11,7 +11,7 @@ mod rearming;
 mod recording;
 mod replaying;
 mod settling;
-mod tools;
+pub(crate) mod tools;
 mod waking;
 
 use std::future::Future;

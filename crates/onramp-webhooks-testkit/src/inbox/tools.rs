@@ -13,13 +13,13 @@ use onramp_webhooks::inbox::{
 };
 
 use super::Fixture;
-pub(super) use crate::tools::{at, soon};
+pub(crate) use crate::tools::{at, soon};
 
 /// How long claims last here.
-pub(super) const LEASE: Duration = Duration::from_secs(30);
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
 /// An event about an order, received at second zero.
-pub(super) fn order_event(order: &str, event_type: &str, stage: Stage) -> NewDelivery {
+pub(crate) fn order_event(order: &str, event_type: &str, stage: Stage) -> NewDelivery {
     let body = format!(r#"{{"type":"{event_type}","order":{{"id":"{order}"}}}}"#);
     let mut new = NewDelivery::new("wert", Provider::Wert, at(0), body.into());
     new.event_type = Some(event_type.into());
@@ -28,16 +28,16 @@ pub(super) fn order_event(order: &str, event_type: &str, stage: Stage) -> NewDel
     new
 }
 
-pub(super) fn complete(order: &str) -> NewDelivery {
+pub(crate) fn complete(order: &str) -> NewDelivery {
     order_event(order, "order_complete", Stage::FINAL)
 }
 
-pub(super) fn started(order: &str) -> NewDelivery {
+pub(crate) fn started(order: &str) -> NewDelivery {
     order_event(order, "payment_started", Stage::STARTED)
 }
 
 /// An event that belongs to no order, and whose key counts until second `expires`.
-pub(super) fn login(click: &str, expires: i64) -> NewDelivery {
+pub(crate) fn login(click: &str, expires: i64) -> NewDelivery {
     let body = format!(r#"{{"type":"login","click_id":"{click}"}}"#);
     let mut new = NewDelivery::new("wert", Provider::Wert, at(0), body.into());
     new.event_type = Some("login".into());
@@ -47,70 +47,70 @@ pub(super) fn login(click: &str, expires: i64) -> NewDelivery {
 }
 
 /// An event that is never a duplicate.
-pub(super) fn keyless() -> NewDelivery {
+pub(crate) fn keyless() -> NewDelivery {
     let mut new = NewDelivery::new("wert", Provider::Wert, at(0), Bytes::from_static(br#"{"type":"test"}"#));
     new.event_type = Some("test".into());
     new
 }
 
 /// A body that could not be read, keyed as the receiver does it.
-pub(super) fn quarantined(body: impl Into<Bytes>, quarantine: Quarantine) -> NewDelivery {
+pub(crate) fn quarantined(body: impl Into<Bytes>, quarantine: Quarantine) -> NewDelivery {
     let mut new = NewDelivery::new("wert", Provider::Wert, at(0), body.into());
     new.key = Some(DedupKey::from_parts("wert/quarantine/".into(), new.fingerprint.to_string()));
     new.quarantine = Some(quarantine);
     new
 }
 
-pub(super) fn junk(body: impl Into<Bytes>) -> NewDelivery {
+pub(crate) fn junk(body: impl Into<Bytes>) -> NewDelivery {
     quarantined(body, Quarantine::junk("not JSON: line 1, column 1"))
 }
 
-pub(super) fn misfit(body: impl Into<Bytes>) -> NewDelivery {
+pub(crate) fn misfit(body: impl Into<Bytes>) -> NewDelivery {
     quarantined(body, Quarantine::misfit("order: missing"))
 }
 
 /// The same event with another body.
-pub(super) fn saying(mut new: NewDelivery, body: impl Into<Bytes>) -> NewDelivery {
+pub(crate) fn saying(mut new: NewDelivery, body: impl Into<Bytes>) -> NewDelivery {
     new.body = body.into();
     new.fingerprint = Fingerprint::of(&new.body);
     new
 }
 
 /// The same event, received at second `seconds`.
-pub(super) fn received(mut new: NewDelivery, seconds: i64) -> NewDelivery {
+pub(crate) fn received(mut new: NewDelivery, seconds: i64) -> NewDelivery {
     new.received_at = at(seconds);
     new
 }
 
 /// All that a record tells, for comparison.
-pub(super) fn told(record: &Record) -> String {
+pub(crate) fn told(record: &Record) -> String {
     let key = record.key.as_ref().map(ToString::to_string);
     format!("{record:?} {key:?} {:?} {:?} {:?}", record.fingerprint, record.note, record.body)
 }
 
-pub(super) fn ids(claimed: &[ClaimedDelivery]) -> Vec<DeliveryId> {
+pub(crate) fn ids(claimed: &[ClaimedDelivery]) -> Vec<DeliveryId> {
     claimed.iter().map(|claimed| claimed.lease.id).collect()
 }
 
-pub(super) fn retry(seconds: i64) -> Settled {
+pub(crate) fn retry(seconds: i64) -> Settled {
     Settled::Retry { at: at(seconds), error: "out of order".into() }
 }
 
-pub(super) fn parked(seconds: i64) -> Settled {
+pub(crate) fn parked(seconds: i64) -> Settled {
     Settled::Parked { until: at(seconds), reason: "no such customer yet".into() }
 }
 
-pub(super) fn dead() -> Settled {
+pub(crate) fn dead() -> Settled {
     Settled::Dead { error: "refused for good".into() }
 }
 
 impl Fixture {
-    pub(super) async fn tell(&self, new: NewDelivery) -> Recorded {
+    pub(crate) async fn tell(&self, new: NewDelivery) -> Recorded {
         self.record(new).await.unwrap()
     }
 
     /// Records what must be new.
-    pub(super) async fn new_id(&self, new: NewDelivery) -> DeliveryId {
+    pub(crate) async fn new_id(&self, new: NewDelivery) -> DeliveryId {
         let shown = format!("{:?} {:?}", new.event_type, new.key);
         match self.tell(new).await {
             Recorded::New(id) => id,
@@ -118,31 +118,31 @@ impl Fixture {
         }
     }
 
-    pub(super) async fn claims(&self, seconds: i64, limit: usize) -> Claims {
+    pub(crate) async fn claims(&self, seconds: i64, limit: usize) -> Claims {
         self.claim(at(seconds), ClaimRequest::new(limit, LEASE)).await.unwrap()
     }
 
     /// Claims all that is due.
-    pub(super) async fn due(&self, seconds: i64) -> Vec<ClaimedDelivery> {
+    pub(crate) async fn due(&self, seconds: i64) -> Vec<ClaimedDelivery> {
         self.claims(seconds, 10_000).await.deliveries
     }
 
     /// Claims the one that must be due.
-    pub(super) async fn one_due(&self, seconds: i64) -> ClaimedDelivery {
+    pub(crate) async fn one_due(&self, seconds: i64) -> ClaimedDelivery {
         let mut due = self.due(seconds).await;
         assert_eq!(due.len(), 1, "one should be due: {due:?}");
         due.remove(0)
     }
 
     /// Ends a lease, and answers whether it was held.
-    pub(super) async fn end(&self, seconds: i64, lease: Lease, outcome: Settled) -> bool {
+    pub(crate) async fn end(&self, seconds: i64, lease: Lease, outcome: Settled) -> bool {
         let lost = self.settle(at(seconds), vec![Settlement::new(lease, outcome)]).await.unwrap();
         assert!(lost.is_empty() || lost == [lease], "an answer about another lease: {lost:?}");
         lost.is_empty()
     }
 
     /// Records `new`, claims it at second `seconds` and ends it with `outcome` in the same second. Nothing else may be due.
-    pub(super) async fn led_to(&self, seconds: i64, new: NewDelivery, outcome: Settled) -> DeliveryId {
+    pub(crate) async fn led_to(&self, seconds: i64, new: NewDelivery, outcome: Settled) -> DeliveryId {
         let id = self.new_id(new).await;
         let claimed = self.one_due(seconds).await;
         assert_eq!(claimed.lease.id, id);
@@ -150,30 +150,30 @@ impl Fixture {
         id
     }
 
-    pub(super) async fn see(&self, id: DeliveryId) -> Record {
+    pub(crate) async fn see(&self, id: DeliveryId) -> Record {
         self.show(id).await.unwrap().unwrap_or_else(|| panic!("delivery {id} is gone"))
     }
 
-    pub(super) async fn state(&self, id: DeliveryId) -> State {
+    pub(crate) async fn state(&self, id: DeliveryId) -> State {
         self.see(id).await.state
     }
 
     /// Arms a delivery in whatever state it is.
-    pub(super) async fn arm(&self, id: DeliveryId, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
+    pub(crate) async fn arm(&self, id: DeliveryId, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
         let seen = self.show(id).await.unwrap().map_or(State::Dead, |record| record.state);
         self.rearm(id, seen, reread).await
     }
 
-    pub(super) async fn is_gone(&self, id: DeliveryId) -> bool {
+    pub(crate) async fn is_gone(&self, id: DeliveryId) -> bool {
         self.show(id).await.unwrap().is_none()
     }
 
-    pub(super) async fn everything(&self) -> Vec<Record> {
+    pub(crate) async fn everything(&self) -> Vec<Record> {
         self.list(Filter::all().limit(10_000)).await.unwrap()
     }
 
     /// One delivery of every state, in the order of [`State::ALL`]; some time after second 10, when the failed ones are not due yet.
-    pub(super) async fn one_of_each(&self) -> [DeliveryId; 8] {
+    pub(crate) async fn one_of_each(&self) -> [DeliveryId; 8] {
         let handled = self.led_to(0, complete("handled"), Settled::Handled).await;
         let dead = self.led_to(0, complete("dead"), dead()).await;
         let retrying = self.led_to(0, complete("retrying"), retry(1_000)).await;

@@ -1,0 +1,137 @@
+//! Handlers that write through the inbox's transactions.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use onramp_webhooks::inbox::{ClaimRequest, Inbox, Lease, State, TransactionalInbox};
+use onramp_webhooks::{HandlerError, StoreErrorKind, async_trait};
+use onramp_webhooks_sqlite::{SqliteInbox, SqliteOptions, SqliteTransaction};
+use onramp_webhooks_testkit::transactional::{Fixture, Ledger};
+use rusqlite::Connection;
+
+use crate::tools::{file, now, purchase, record};
+
+struct Shop {
+    inbox: Arc<SqliteInbox>,
+    path: PathBuf,
+}
+
+#[async_trait]
+impl Ledger for Shop {
+    type Inbox = SqliteInbox;
+
+    fn inbox(&self) -> Arc<SqliteInbox> {
+        Arc::clone(&self.inbox)
+    }
+
+    async fn credit(&self, transaction: &mut SqliteTransaction, cents: i64) -> Result<(), HandlerError> {
+        transaction.call(move |connection| connection.execute("INSERT INTO ledger VALUES (?)", [cents])).await?;
+        Ok(())
+    }
+
+    async fn fail(&self, transaction: &mut SqliteTransaction) -> Result<(), HandlerError> {
+        transaction.call(|connection| connection.execute("INSERT INTO ledger VALUES (NULL)", [])).await?;
+        Ok(())
+    }
+
+    async fn end(&self, transaction: &mut SqliteTransaction) -> Result<(), HandlerError> {
+        transaction.call(|connection| connection.execute_batch("COMMIT")).await?;
+        Ok(())
+    }
+
+    async fn total(&self) -> i64 {
+        let connection = Connection::open(&self.path).unwrap();
+        connection.query_row("SELECT coalesce(sum(cents), 0) FROM ledger", [], |row| row.get(0)).unwrap()
+    }
+}
+
+async fn open() -> Fixture {
+    let (folder, path) = file();
+    let inbox = Arc::new(SqliteInbox::open(&path).await.unwrap());
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE ledger (cents INTEGER NOT NULL)").unwrap();
+    Fixture::new(Shop { inbox, path }).keeping(folder)
+}
+
+onramp_webhooks_testkit::transactional_suite!(open);
+
+const LIMIT: Duration = Duration::from_millis(200);
+
+/// An inbox with a leased delivery.
+async fn leased(options: SqliteOptions) -> (SqliteInbox, Lease) {
+    let inbox = options.open().await.unwrap();
+    record(&inbox, purchase()).await;
+    let claims = inbox.claim(now(), ClaimRequest::new(1, Duration::from_secs(30))).await.unwrap();
+    (inbox, claims.deliveries[0].lease)
+}
+
+#[tokio::test]
+async fn recording_goes_on_while_a_handler_hangs_between_two_calls() {
+    let (_folder, path) = file();
+    let (inbox, lease) = leased(SqliteOptions::new(path).longest_transaction(LIMIT)).await;
+    let mut open = inbox.begin(Duration::from_secs(30)).await.unwrap();
+    open.call(|connection| connection.execute_batch("CREATE TABLE shop (x)")).await.unwrap();
+    let begun = Instant::now();
+    record(&inbox, purchase()).await;
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(open.call(|connection| connection.execute_batch("INSERT INTO shop VALUES (1)")).await.is_err());
+    let error = inbox.complete(open, now(), lease).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert_eq!(inbox.counts().await.unwrap().of(State::Handled), 0);
+}
+
+#[tokio::test]
+async fn recording_goes_on_while_a_handlers_statement_does_not_end() {
+    const ENDLESS: &str = "WITH RECURSIVE n (x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n";
+    let (_folder, path) = file();
+    let (inbox, lease) = leased(SqliteOptions::new(path).longest_transaction(LIMIT)).await;
+    let mut open = inbox.begin(Duration::from_secs(30)).await.unwrap();
+    let begun = Instant::now();
+    let endless = open.call(|connection| connection.query_row(ENDLESS, [], |row| row.get::<_, i64>(0)));
+    let (endless, _) = tokio::join!(endless, record(&inbox, purchase()));
+    assert!(endless.is_err() && begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(inbox.complete(open, now(), lease).await.is_err());
+    assert_eq!(inbox.counts().await.unwrap().of(State::Handled), 0);
+    record(&inbox, purchase()).await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_locked_is_not_the_handlers_fault() {
+    let (_folder, path) = file();
+    let (inbox, lease) = leased(SqliteOptions::new(&path).busy_timeout(Duration::from_millis(50))).await;
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut open = inbox.begin(Duration::from_secs(30)).await.unwrap();
+    assert!(open.call(|connection| connection.execute_batch("CREATE TABLE shop (x)")).await.is_err());
+    let error = inbox.roll_back(open).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "the attempt would count");
+    other.execute_batch("ROLLBACK").unwrap();
+    assert!(inbox.complete(inbox.begin(LIMIT).await.unwrap(), now(), lease).await.unwrap());
+}
+
+#[tokio::test]
+async fn another_transaction_in_place_of_the_first_is_noticed() {
+    let (_folder, path) = file();
+    let (inbox, lease) = leased(SqliteOptions::new(&path)).await;
+    let mut open = inbox.begin(Duration::from_secs(30)).await.unwrap();
+    open.call(|connection| connection.execute_batch("CREATE TABLE shop (x); COMMIT; BEGIN")).await.unwrap();
+    assert_eq!(inbox.complete(open, now(), lease).await.unwrap_err().kind(), StoreErrorKind::Refused);
+    assert_eq!(inbox.counts().await.unwrap().of(State::Handled), 0);
+}
+
+#[tokio::test]
+async fn a_panic_in_a_call_is_the_handlers_and_the_thread_goes_on() {
+    let (_folder, path) = file();
+    let (inbox, _) = leased(SqliteOptions::new(&path)).await;
+    let mut open = inbox.begin(Duration::from_secs(30)).await.unwrap();
+    let panicking = tokio::spawn(async move {
+        open.call(|connection| -> rusqlite::Result<()> {
+            connection.execute_batch("CREATE TABLE shop (x)")?;
+            panic!("the handler's own bug")
+        })
+        .await
+    });
+    assert!(panicking.await.unwrap_err().is_panic());
+    record(&inbox, purchase()).await;
+    assert!(Connection::open(&path).unwrap().execute("INSERT INTO shop VALUES (1)", []).is_err(), "it was rolled back");
+}

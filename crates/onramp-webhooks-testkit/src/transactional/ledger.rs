@@ -1,0 +1,173 @@
+//! A ledger beside an inbox, and what the cases do with any of them.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use onramp_webhooks::inbox::{Inbox, Lease, TransactionalInbox};
+use onramp_webhooks::worker::WorkerBuilder;
+use onramp_webhooks::{Delivery, HandlerError, StoreError, TransactionalHandler};
+
+use crate::tools::at;
+
+type Transaction<L> = <<L as Ledger>::Inbox as TransactionalInbox>::Transaction;
+
+/// A table that lies where an inbox does, and can be written through its transactions.
+#[async_trait]
+pub trait Ledger: Send + Sync + 'static {
+    /// The inbox.
+    type Inbox: TransactionalInbox;
+
+    /// The inbox that it lies beside.
+    fn inbox(&self) -> Arc<Self::Inbox>;
+
+    /// Adds a row of so many cents.
+    ///
+    /// # Errors
+    /// When the statement fails.
+    async fn credit(&self, transaction: &mut Transaction<Self>, cents: i64) -> Result<(), HandlerError>
+    where
+        Self: Sized;
+
+    /// Runs a statement that fails, as for a constraint.
+    ///
+    /// # Errors
+    /// Always.
+    async fn fail(&self, transaction: &mut Transaction<Self>) -> Result<(), HandlerError>
+    where
+        Self: Sized;
+
+    /// Runs `COMMIT`, as no handler may.
+    ///
+    /// # Errors
+    /// When the store does not let it.
+    async fn end(&self, transaction: &mut Transaction<Self>) -> Result<(), HandlerError>
+    where
+        Self: Sized;
+
+    /// All that is committed, in cents.
+    async fn total(&self) -> i64;
+}
+
+/// What a handler does with a delivery.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+#[doc(hidden)]
+pub enum Plan {
+    Credit,
+    CreditAndFail,
+    CreditAndPanic,
+    CreditAndHang,
+    End,
+    EndAndFail,
+}
+
+/// What a handler does with each delivery.
+pub(super) type Script = fn(&Delivery) -> Plan;
+
+/// A ledger of any type.
+#[async_trait]
+pub trait Shop: Send + Sync {
+    /// The inbox.
+    fn inbox(&self) -> Arc<dyn Inbox>;
+    #[doc(hidden)]
+    fn worker(&self, script: Script) -> WorkerBuilder;
+    #[doc(hidden)]
+    async fn begin(&self) -> Box<dyn Open>;
+    /// All that is committed, in cents.
+    async fn total(&self) -> i64;
+}
+
+/// An open transaction of any type.
+#[async_trait]
+pub trait Open: Send {
+    #[doc(hidden)]
+    async fn credit(&mut self, cents: i64) -> Result<(), HandlerError>;
+    #[doc(hidden)]
+    async fn fail(&mut self) -> Result<(), HandlerError>;
+    #[doc(hidden)]
+    async fn end(&mut self) -> Result<(), HandlerError>;
+    #[doc(hidden)]
+    async fn complete(self: Box<Self>, seconds: i64, lease: Lease) -> Result<bool, StoreError>;
+    #[doc(hidden)]
+    async fn roll_back(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+pub(super) struct Erased<L>(pub(super) Arc<L>);
+
+#[async_trait]
+impl<L: Ledger> Shop for Erased<L> {
+    fn inbox(&self) -> Arc<dyn Inbox> {
+        self.0.inbox()
+    }
+
+    fn worker(&self, script: Script) -> WorkerBuilder {
+        WorkerBuilder::transactional(self.0.inbox(), Scripted { ledger: Arc::clone(&self.0), script })
+    }
+
+    async fn begin(&self) -> Box<dyn Open> {
+        let open = self.0.inbox().begin(Duration::from_secs(30)).await.unwrap();
+        Box::new(Opened { ledger: Arc::clone(&self.0), open })
+    }
+
+    async fn total(&self) -> i64 {
+        self.0.total().await
+    }
+}
+
+struct Opened<L: Ledger> {
+    ledger: Arc<L>,
+    open: <L::Inbox as TransactionalInbox>::Open,
+}
+
+#[async_trait]
+impl<L: Ledger> Open for Opened<L> {
+    async fn credit(&mut self, cents: i64) -> Result<(), HandlerError> {
+        self.ledger.credit(self.open.as_mut(), cents).await
+    }
+
+    async fn fail(&mut self) -> Result<(), HandlerError> {
+        self.ledger.fail(self.open.as_mut()).await
+    }
+
+    async fn end(&mut self) -> Result<(), HandlerError> {
+        self.ledger.end(self.open.as_mut()).await
+    }
+
+    async fn complete(self: Box<Self>, seconds: i64, lease: Lease) -> Result<bool, StoreError> {
+        self.ledger.inbox().complete(self.open, at(seconds), lease).await
+    }
+
+    async fn roll_back(self: Box<Self>) -> Result<(), StoreError> {
+        self.ledger.inbox().roll_back(self.open).await
+    }
+}
+
+struct Scripted<L> {
+    ledger: Arc<L>,
+    script: Script,
+}
+
+#[async_trait]
+impl<L: Ledger> TransactionalHandler<Transaction<L>> for Scripted<L> {
+    async fn handle(&self, delivery: &Delivery, transaction: &mut Transaction<L>) -> Result<(), HandlerError> {
+        let plan = (self.script)(delivery);
+        self.ledger.credit(transaction, 100).await?;
+        match plan {
+            Plan::Credit => Ok(()),
+            Plan::CreditAndFail => Err(HandlerError::transient("out of order")),
+            Plan::CreditAndPanic => panic!("the handler's own bug"),
+            Plan::CreditAndHang => pending().await,
+            Plan::End => {
+                // Whatever it is told, it goes on.
+                let _ = self.ledger.end(transaction).await;
+                Ok(())
+            }
+            Plan::EndAndFail => {
+                let _ = self.ledger.end(transaction).await;
+                Err(HandlerError::transient("out of order"))
+            }
+        }
+    }
+}
