@@ -69,9 +69,10 @@ async fn read(request: Request<Incoming>) -> Result<Seen, io::Error> {
 }
 
 fn response(reply: Reply) -> Result<Response<Body>, io::Error> {
-    let headers = reply.headers.iter().fold(Response::builder().status(reply.status), |response, (name, value)| {
-        response.header(name.as_str(), value.as_str())
-    });
+    let headers = reply
+        .headers
+        .iter()
+        .fold(Response::builder().status(reply.status), |response, (name, value)| response.header(name.as_str(), value.as_str()));
     headers.body(body(reply.body)).map_err(io::Error::other)
 }
 
