@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::base_url::BaseUrl;
 use super::builder::Limits;
-use super::{Call, tls};
+use super::Call;
 use crate::error::{ClientError, ClientErrorKind};
 use crate::secret::Secret;
 
@@ -34,9 +34,7 @@ impl Connection {
         if secret.expose().trim().is_empty() {
             return Err(invalid().detail("the key or token is empty"));
         }
-        let tls = tls::config(base.is_encrypted()).map_err(|error| invalid().detail("TLS").because(error))?;
         let builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
             .https_only(base.is_encrypted())
             .http1_only()
             .redirect(redirect::Policy::none())
@@ -49,8 +47,7 @@ impl Connection {
             .user_agent(concat!("onramp-webhooks-client/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(limits.connect_timeout)
             .pool_idle_timeout(IDLE);
-        // A proxy would see what is not encrypted, and this machine needs none.
-        let builder = if base.is_encrypted() { builder } else { builder.no_proxy() };
+        let builder = if base.is_encrypted() { builder } else { within_this_machine(builder) };
         let http = builder.build().map_err(|error| invalid().because(error.without_url()))?;
         Ok(Self { http, base, secret, limits })
     }
@@ -89,6 +86,14 @@ impl Connection {
 
 /// A deadline that cannot overflow.
 const FAR: Duration = Duration::from_secs(365 * 24 * 3_600);
+
+/// Without a proxy, which would see what is not encrypted, and without certificates, which a bare container may not have.
+fn within_this_machine(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+    let builder = builder.no_proxy();
+    #[cfg(any(feature = "rustls", feature = "rustls-no-provider"))]
+    let builder = builder.tls_certs_only([]);
+    builder
+}
 
 /// The pause before the next attempt, if there is to be one: what the provider asked for, and some more, so that not everyone comes
 /// back at once. `random` is drawn from 0 up to 1.

@@ -6,7 +6,6 @@ mod builder;
 mod call;
 mod connection;
 mod retry_after;
-mod tls;
 
 pub use self::builder::ApiBuilder;
 pub(crate) use self::builder::FromConnection;
