@@ -7,9 +7,9 @@ use onramp_webhooks::worker::RetryPolicy;
 use reqwest::redirect;
 use tokio::time::Instant;
 
+use super::Call;
 use super::base_url::BaseUrl;
 use super::builder::Limits;
-use super::Call;
 use crate::error::{ClientError, ClientErrorKind};
 use crate::secret::Secret;
 

@@ -23,6 +23,7 @@
 //! ```
 
 mod api;
+mod confirm;
 mod find;
 mod page;
 mod query;
@@ -31,6 +32,7 @@ mod status;
 mod walk;
 
 pub use self::api::WertDataApi;
+pub use self::confirm::{Difference, Verdict, differences};
 pub use self::page::Page;
 pub use self::query::OrdersQuery;
 pub use self::row::OrderRow;
