@@ -4,10 +4,12 @@
 mod confirming;
 mod deadlines;
 mod faults;
+mod inbox;
 mod keys;
 mod kriptomat;
 mod lies;
 mod paging;
+mod reconciling;
 mod retries;
 mod tools;
 mod wert;
