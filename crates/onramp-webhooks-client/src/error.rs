@@ -71,8 +71,12 @@ impl ClientError {
         Self { source: Some(source.into()), ..self }
     }
 
-    pub(crate) fn with_status(self, status: u16, retry_after: Option<Duration>, answer: Option<Box<str>>) -> Self {
-        Self { status: Some(status), retry_after, answer, ..self }
+    pub(crate) fn with_status(self, status: u16, retry_after: Option<Duration>) -> Self {
+        Self { status: Some(status), retry_after, ..self }
+    }
+
+    pub(crate) fn with_answer(self, answer: Box<str>) -> Self {
+        Self { answer: Some(answer), ..self }
     }
 
     /// What went wrong.
@@ -101,14 +105,14 @@ impl ClientError {
         matches!(self.kind, ClientErrorKind::Invalid | ClientErrorKind::Unreachable)
     }
 
-    /// The status of the answer, if there was one that tells of the failure.
+    /// The status of the answer, if it is the status that tells of the failure.
     #[must_use]
     pub const fn status(&self) -> Option<u16> {
         self.status
     }
 
-    /// The beginning of the answer that tells of the failure, for the eyes of a developer. It may hold personal data; the key or
-    /// token is taken out.
+    /// The beginning of the answer that is refused here or refuses there, for the eyes of a developer: at most 1024 characters. It
+    /// may hold personal data; the key or token is taken out.
     #[must_use]
     pub fn answer(&self) -> Option<&str> {
         self.answer.as_deref()

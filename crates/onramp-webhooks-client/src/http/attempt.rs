@@ -37,23 +37,28 @@ impl Connection {
         Ok(body)
     }
 
+    /// The error with the beginning of the answer that it is about.
+    pub(super) fn quote(&self, error: ClientError, answer: &[u8]) -> ClientError {
+        error.with_answer(self.secret.excerpt(answer, EXCERPT))
+    }
+
     async fn failure(&self, call: &Call, response: Response) -> ClientError {
         let status = response.status();
         let retry_after = retry_after::of(response.headers(), self.limits.clock.now());
-        let answer = tokio::time::timeout(EXCERPT_TIME, excerpt(response)).await.ok();
-        let answer = answer.map(|bytes| self.secret.hide_in(&String::from_utf8_lossy(&bytes)));
-        ClientError::new(kind(status), call.doing).with_status(status.as_u16(), retry_after, answer)
+        let error = ClientError::new(kind(status), call.doing).with_status(status.as_u16(), retry_after);
+        match tokio::time::timeout(EXCERPT_TIME, beginning(response, self.secret.window(EXCERPT))).await {
+            Ok(answer) => self.quote(error, &answer),
+            Err(_) => error,
+        }
     }
 }
 
-/// The beginning of a body, as far as it came.
-async fn excerpt(mut response: Response) -> Vec<u8> {
+/// At least the first `length` bytes of a body, as far as it came.
+async fn beginning(mut response: Response, length: usize) -> Vec<u8> {
     let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        body.extend(chunk.iter().take(EXCERPT - body.len()));
-        if body.len() == EXCERPT {
-            break;
-        }
+    while body.len() < length {
+        let Ok(Some(chunk)) = response.chunk().await else { break };
+        body.extend_from_slice(&chunk);
     }
     body
 }

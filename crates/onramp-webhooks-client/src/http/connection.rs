@@ -63,7 +63,8 @@ impl Connection {
         let mut attempt = 1;
         loop {
             let limit = self.limits.attempt_timeout.min(end.saturating_duration_since(Instant::now()));
-            let error = match self.attempt(call, limit).await.and_then(|body| read(&body)) {
+            let body = self.attempt(call, limit).await;
+            let error = match body.and_then(|body| read(&body).map_err(|error| self.quote(error, &body))) {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -115,7 +116,7 @@ mod tests {
     use super::*;
 
     fn error(kind: ClientErrorKind, retry_after: Option<u64>) -> ClientError {
-        ClientError::new(kind, "testing").with_status(0, retry_after.map(Duration::from_secs), None)
+        ClientError::new(kind, "testing").with_status(0, retry_after.map(Duration::from_secs))
     }
 
     #[test]

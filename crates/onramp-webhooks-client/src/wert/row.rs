@@ -69,11 +69,12 @@ impl OrderRow {
         })
     }
 
-    /// Whether a search for `term` may find this order: by its id, its click id, or any other field that says `term`.
+    /// Whether a search for `term` may find this order: by its id, its click id, or any other field that says `term`, in any case.
     pub(super) fn is_found_by(&self, term: &str) -> bool {
-        self.order_id.as_str() == term
-            || self.click_id.as_ref().is_some_and(|id| id.as_str() == term)
-            || self.extra.iter().any(|(_, value)| value.to_text().is_some_and(|text| text == term))
+        let says = |text: &str| text.eq_ignore_ascii_case(term);
+        says(self.order_id.as_str())
+            || self.click_id.as_ref().is_some_and(|id| says(id.as_str()))
+            || self.extra.iter().any(|(_, value)| value.to_text().is_some_and(|text| says(&text)))
     }
 }
 

@@ -54,6 +54,16 @@ async fn a_widget_is_started_once() {
 }
 
 #[tokio::test]
+async fn a_widget_is_started_once_over_a_connection_that_was_used_before() {
+    let provider = FakeProvider::start().await;
+    let kriptomat = kriptomat(&provider).retry(thrice()).build().unwrap();
+    kriptomat.init(&WidgetRequest::new()).await.unwrap();
+    provider.answer_always(Answer::close());
+    kriptomat.init(&WidgetRequest::new()).await.unwrap_err();
+    assert_eq!(provider.requests().len(), 2);
+}
+
+#[tokio::test]
 async fn both_are_tried_again_while_nobody_is_there() {
     let (_socket, url) = nobody();
     let clock = JumpingClock::at(NOW);
