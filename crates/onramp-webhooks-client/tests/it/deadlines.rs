@@ -69,12 +69,21 @@ async fn a_pause_that_does_not_fit_is_not_begun() {
 }
 
 #[tokio::test]
+async fn no_attempt_outlasts_the_deadline() {
+    let provider = FakeProvider::start().await;
+    provider.answer_always(Answer::never());
+    let began = Instant::now();
+    let error = wert(&provider).deadline(SHORT).build().unwrap().orders(&OrdersQuery::new()).await.unwrap_err();
+    assert_eq!(error.kind(), ClientErrorKind::TimedOut);
+    assert!(began.elapsed() < SOON);
+}
+
+#[tokio::test]
 async fn a_clock_that_stands_still_does_not_hold_a_request() {
     let provider = FakeProvider::start().await;
-    provider.answer_always(Answer::status(500));
-    let clock = onramp_webhooks::clock::ManualClock::at(NOW);
-    let wert = wert(&provider).retry(thrice()).deadline(SHORT).clock(Arc::new(clock)).build().unwrap();
-    let began = Instant::now();
-    wert.orders(&OrdersQuery::new()).await.unwrap_err();
-    assert!(began.elapsed() < SOON);
+    provider.answer_always(Answer::status(500).header("retry-after", "1"));
+    let clock = Arc::new(onramp_webhooks::clock::ManualClock::at(NOW));
+    let wert = wert(&provider).retry(thrice()).deadline(Duration::from_millis(1_200)).clock(clock).build().unwrap();
+    let query = OrdersQuery::new();
+    tokio::time::timeout(SOON, wert.orders(&query)).await.unwrap().unwrap_err();
 }

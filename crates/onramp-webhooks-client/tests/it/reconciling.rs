@@ -5,6 +5,7 @@ use std::sync::Arc;
 use onramp_webhooks_client::wert::{Finding, OrdersQuery, Position, ReconcileError, Reconciliation};
 use onramp_webhooks_testkit::events::WertOrder;
 use onramp_webhooks_testkit::provider::{Answer, FakeProvider};
+use serde_json::json;
 
 use super::inbox::Readable;
 use super::tools::wert;
@@ -67,12 +68,11 @@ async fn what_came_in_elsewhere_does_not_count() {
 async fn an_event_without_an_order_id_is_found_by_its_transaction() {
     let (provider, inbox) = (FakeProvider::start().await, Readable::new());
     inbox.receive("wert", &[WertOrder::new().without("id").with("transaction_id", "0xAb").event("order_complete")]).await;
-    let row =
-        |transaction: &str| serde_json::json!({ "order_id": transaction, "status": "success", "transaction_id": transaction });
-    provider.add_row(row("0xAb"));
-    provider.add_row(row("0xCd"));
+    for (order, transaction) in [("A", "0xAb"), ("B", "0xCd")] {
+        provider.add_row(json!({ "order_id": order, "status": "success", "transaction_id": transaction }));
+    }
     let found = findings(reconcile(&provider, &inbox, Position::Start)).await;
-    assert!(matches!(&found[..], [Finding::Missing { row }] if row.order_id.as_str() == "0xCd"), "{found:?}");
+    assert!(matches!(&found[..], [Finding::Missing { row }] if row.order_id.as_str() == "B"), "{found:?}");
 }
 
 #[tokio::test]

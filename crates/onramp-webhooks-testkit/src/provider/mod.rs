@@ -20,6 +20,8 @@ mod kriptomat;
 mod seen;
 mod serve;
 mod state;
+#[cfg(test)]
+mod tests;
 mod wert;
 
 use std::fmt;
