@@ -7,7 +7,6 @@ use reqwest::{Method, Request};
 use super::base_url::BaseUrl;
 
 /// A request before it has an address, which can be sent any number of times.
-#[derive(Debug)]
 pub(crate) struct Call {
     pub(super) doing: &'static str,
     path: &'static str,

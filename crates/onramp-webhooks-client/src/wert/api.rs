@@ -49,11 +49,15 @@ impl WertDataApi {
         self.page(query, &Position::Start).await
     }
 
-    /// The page of the orders that `query` asks for that begins at `position`. Cancel-safe.
+    /// The page of the orders that `query` asks for that begins at `position`; an empty one, without asking, after the last.
+    /// Cancel-safe.
     ///
     /// # Errors
     /// As [`orders`](Self::orders).
     pub async fn page(&self, query: &OrdersQuery, position: &Position) -> Result<Page, ClientError> {
+        if *position == Position::End {
+            return Ok(Page::default());
+        }
         let call = Call::get(DOING, PATH, query.parameters(DOING, position)?).header("x-api-key", self.key.clone());
         let page = self.connection.send(&call, |body| Page::read(DOING, body)).await?;
         match page.rows.iter().all(|row| query.terms.is_empty() || query.terms.iter().any(|term| row.is_found_by(term))) {

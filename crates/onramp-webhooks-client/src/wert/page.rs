@@ -9,7 +9,7 @@ use crate::error::{ClientError, ClientErrorKind};
 use crate::json::{Object, misfit, says_yes};
 
 /// One answer of the Data API.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Page {
     /// The orders, each once.

@@ -1,5 +1,7 @@
 //! Which orders to ask for.
 
+use std::fmt;
+
 use onramp_webhooks::clock::Timestamp;
 
 use super::Position;
@@ -15,7 +17,7 @@ const MOST_PAGES: u32 = 10_000;
 /// Which orders to ask for: those that fit everything that is set.
 ///
 /// Without anything set, these are all orders, the newest first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OrdersQuery {
     /// Orders on a page, 0 to 20.
@@ -116,5 +118,18 @@ impl OrdersQuery {
             parameters.push(("end_date", date(until)?));
         }
         Ok(parameters)
+    }
+}
+
+/// Leaves out what is searched for: a click id names a person.
+impl fmt::Debug for OrdersQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OrdersQuery")
+            .field("limit", &self.limit)
+            .field("oldest_first", &self.oldest_first)
+            .field("after", &self.after)
+            .field("until", &self.until)
+            .field("most_pages", &self.most_pages)
+            .finish_non_exhaustive()
     }
 }

@@ -39,6 +39,16 @@ async fn the_key_is_where_it_belongs_and_nowhere_else() {
 }
 
 #[tokio::test]
+async fn nothing_is_sent_to_who_does_not_speak_tls() {
+    let provider = FakeProvider::start().await;
+    let url = provider.url().replace("http://", "https://");
+    let wert = WertDataApi::at(url, FakeProvider::API_KEY).retry(thrice()).build().unwrap();
+    let error = wert.orders(&OrdersQuery::new()).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_unsent()), (ClientErrorKind::Unreachable, true));
+    assert_eq!(provider.requests(), []);
+}
+
+#[tokio::test]
 async fn neither_debug_nor_an_error_shows_a_key() {
     let provider = FakeProvider::start().await;
     let shows = |text: &str| text.contains(FakeProvider::API_KEY) || text.contains(FakeProvider::TOKEN);

@@ -87,6 +87,7 @@ async fn a_walk_goes_on_where_it_stood() {
         assert_eq!(second.position(), &Position::End);
         let requests = provider.requests().len();
         assert_eq!(second.next_page().await.unwrap(), None);
+        assert_eq!(wert.page(&OrdersQuery::new(), &Position::End).await.unwrap().rows, []);
         assert_eq!(provider.requests().len(), requests);
     }
 }

@@ -109,7 +109,9 @@ async fn a_query_that_breaks_a_rule_is_not_sent() {
     let provider = FakeProvider::start().await;
     let wert = wert(&provider).build().unwrap();
     let many = (0..21).fold(OrdersQuery::new(), |query, id| query.search(id.to_string()));
-    for query in [OrdersQuery::new().limit(21), OrdersQuery::new().search("a,b"), OrdersQuery::new().search(" "), many] {
+    let long = OrdersQuery::new().search("x".repeat(1 << 20));
+    for query in [OrdersQuery::new().limit(21), OrdersQuery::new().search("a,b"), OrdersQuery::new().search(" "), many, long] {
+        assert!(!format!("{query:?}").contains("xx"), "{query:?}");
         let error: ClientError = wert.orders(&query).await.unwrap_err();
         assert_eq!((error.kind(), error.is_unsent()), (ClientErrorKind::Invalid, true));
     }

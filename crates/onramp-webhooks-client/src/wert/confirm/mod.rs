@@ -15,7 +15,7 @@ use super::{OrderRow, WertDataApi};
 use crate::error::{ClientError, ClientErrorKind};
 
 impl WertDataApi {
-    /// What Wert says of these purchases, in their order; 20 orders a request.
+    /// What Wert says of these purchases, in their order; 20 orders a request. Of other providers' purchases it says nothing of use.
     ///
     /// A purchase without an order id, which old events lack, is looked for by its click id, and confirmed only if exactly one order
     /// of that click is like it in everything.
