@@ -21,6 +21,8 @@ pub(crate) fn format(time: Timestamp) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn at(seconds: i64) -> Timestamp {
@@ -53,5 +55,19 @@ mod tests {
         assert_eq!(format(Timestamp::from_millis(1_671_101_462_999)).unwrap(), "2022-12-15T10:51:02Z");
         assert_eq!(format(Timestamp::from_millis(-1)).unwrap(), "1969-12-31T23:59:59Z");
         assert_eq!(format(Timestamp::from_millis(i64::MAX)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(seconds in -62_135_596_800_i64..253_402_300_800) {
+            let written = format(at(seconds)).unwrap();
+            prop_assert_eq!(parse(&written), Some(at(seconds)));
+            prop_assert_eq!(parse(&written.replace('T', " ").replace('Z', "")), Some(at(seconds)));
+        }
+
+        #[test]
+        fn never_panics(text: String, near in "[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{0,12})?[-+Z]?.{0,6}") {
+            let _ = (parse(&text), parse(&near));
+        }
     }
 }

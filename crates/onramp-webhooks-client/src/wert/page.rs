@@ -59,6 +59,8 @@ pub(super) fn shown(id: &OrderId) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn page(body: &str) -> Result<Page, ClientErrorKind> {
@@ -86,6 +88,20 @@ mod tests {
             (r#"{"data":[{"order_id":"O"},{"order_id":"O"}]}"#, ClientErrorKind::Contradiction),
         ] {
             assert_eq!(page(body), Err(kind), "{body}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(body: Vec<u8>, value in "[\\[{\"a-c0-9.,:eE+}\\] -]{0,24}") {
+            let _ = Page::read("testing", &body);
+            for body in [
+                value.clone(),
+                format!(r#"{{"data":{value}}}"#),
+                format!(r#"{{"data":[{{"order_id":{value},"currency_amount":{value},"created_at":"{value}"}}],"total":{value}}}"#),
+            ] {
+                let _ = Page::read("testing", body.as_bytes());
+            }
         }
     }
 }
