@@ -10,6 +10,8 @@ pub mod adapter;
 pub mod events;
 pub mod idempotency;
 pub mod inbox;
+#[cfg(feature = "provider")]
+pub mod provider;
 pub mod simulator;
 pub mod spill;
 pub mod suite;

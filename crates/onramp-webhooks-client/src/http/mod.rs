@@ -1,0 +1,13 @@
+//! One request to one provider: attempts, time limits, bounded answers.
+
+mod attempt;
+mod base_url;
+mod builder;
+mod call;
+mod connection;
+mod retry_after;
+
+pub use self::builder::ApiBuilder;
+pub(crate) use self::builder::FromConnection;
+pub(crate) use self::call::Call;
+pub(crate) use self::connection::Connection;

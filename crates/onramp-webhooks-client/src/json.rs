@@ -1,0 +1,146 @@
+//! Reading an answer: an object's members once, as raw JSON, then each field that a model knows.
+//!
+//! Like the core's models: what is missing, null or empty is `None`, what does not fit stays with the extra fields, and no number
+//! goes through a float.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use onramp_webhooks::event::{Extra, RawJson};
+use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::error::{ClientError, ClientErrorKind};
+
+/// The members of an object that nobody has taken yet.
+pub(crate) struct Object(BTreeMap<String, RawJson>);
+
+impl Object {
+    /// Reads the body of an answer.
+    pub(crate) fn of_body(doing: &'static str, body: &[u8]) -> Result<Self, ClientError> {
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+        let not_json = |detail: String| ClientError::new(ClientErrorKind::NotJson, doing).detail(detail);
+        let text = str::from_utf8(body).map_err(|_| not_json("not UTF-8".into()))?;
+        // serde_json's own message could quote the body.
+        let value: RawJson = text.parse().map_err(|error| not_json(format!("{error}")))?;
+        Self::read(&value).map_err(|why| misfit(doing, why))
+    }
+
+    /// Reads a value that should be an object.
+    pub(crate) fn read(value: &RawJson) -> Result<Self, &'static str> {
+        match value.as_str().starts_with('{') {
+            true => serde_json::from_str(value.as_str()).map_err(|_| "a field is given twice"),
+            false => Err("not an object"),
+        }
+    }
+
+    /// A field, whatever it is, unless it is null or the empty string.
+    pub(crate) fn take(&mut self, name: &str) -> Option<RawJson> {
+        let present = self.0.get(name).is_some_and(|value| !matches!(value.as_str(), "null" | "\"\""));
+        if present { self.0.remove(name) } else { None }
+    }
+
+    /// A field if it fits.
+    pub(crate) fn if_fits<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        self.if_reads(name, |value| serde_json::from_str(value.as_str()).ok())
+    }
+
+    /// A field that is a string or a number, as text.
+    pub(crate) fn text<T: for<'a> From<&'a str>>(&mut self, name: &str) -> Option<T> {
+        self.if_reads(name, |value| value.to_text().map(|text: Cow<'_, str>| T::from(&text)))
+    }
+
+    /// A field if `read` can read it.
+    pub(crate) fn if_reads<T>(&mut self, name: &str, read: impl Fn(&RawJson) -> Option<T>) -> Option<T> {
+        let value = self.take(name)?;
+        let fitting = read(&value);
+        if fitting.is_none() {
+            self.0.insert(name.to_owned(), value);
+        }
+        fitting
+    }
+
+    /// What nobody has taken.
+    pub(crate) fn into_extra(self) -> Extra {
+        self.0.into_iter().collect()
+    }
+}
+
+/// An answer that is JSON and does not fit.
+pub(crate) fn misfit(doing: &'static str, detail: impl Into<Cow<'static, str>>) -> ClientError {
+    ClientError::new(ClientErrorKind::Misfit, doing).detail(detail)
+}
+
+/// Whether a value says yes: `true` or `"true"`.
+pub(crate) fn says_yes(value: &RawJson) -> bool {
+    value.as_str() == "true" || value.to_text().is_some_and(|text| text.eq_ignore_ascii_case("true"))
+}
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Object;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+        let mut members = BTreeMap::new();
+        while let Some((name, value)) = map.next_entry::<String, RawJson>()? {
+            if members.insert(name, value).is_some() {
+                return Err(A::Error::custom("given twice"));
+            }
+        }
+        Ok(Object(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use onramp_webhooks::event::{Amount, ClickId};
+
+    use super::*;
+
+    fn object(json: &str) -> Object {
+        Object::read(&json.parse().unwrap()).ok().unwrap()
+    }
+
+    #[test]
+    fn what_does_not_fit_is_kept() {
+        let mut object = object(r#"{"a":"1.50","b":1.50,"c":null,"d":"","e":-1,"f":{"x":1.0},"g":7}"#);
+        assert_eq!(object.if_fits::<Amount>("a"), object.if_fits::<Amount>("b"));
+        assert_eq!(object.if_fits::<Amount>("c"), None);
+        assert_eq!(object.if_fits::<String>("d"), None);
+        assert_eq!(object.if_fits::<Amount>("e"), None);
+        assert_eq!(object.text::<ClickId>("f"), None);
+        assert_eq!(object.text::<ClickId>("g").unwrap().as_str(), "7");
+        let extra = object.into_extra();
+        let kept: Vec<_> = extra.iter().map(|(name, value)| (name, value.as_str())).collect();
+        assert_eq!(kept, [("c", "null"), ("d", "\"\""), ("e", "-1"), ("f", r#"{"x":1.0}"#)]);
+    }
+
+    #[test]
+    fn errors_tell_nothing_of_the_content() {
+        for (body, kind) in [
+            (&b""[..], ClientErrorKind::NotJson),
+            (b"<html>secret", ClientErrorKind::NotJson),
+            (b"{\"secret\":", ClientErrorKind::NotJson),
+            (b"\xff", ClientErrorKind::NotJson),
+            (b"[\"secret\"]", ClientErrorKind::Misfit),
+            (b"{\"secret\":1,\"secret\":2}", ClientErrorKind::Misfit),
+        ] {
+            let error = Object::of_body("testing", body).err().unwrap();
+            assert_eq!(error.kind(), kind);
+            assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+        }
+        assert!(Object::of_body("testing", b"\xef\xbb\xbf{}").is_ok());
+    }
+}

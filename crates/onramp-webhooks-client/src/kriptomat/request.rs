@@ -1,0 +1,254 @@
+//! What a widget is to be started with.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use onramp_webhooks::event::{Amount, Currency, WalletAddress};
+use reqwest::Url;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use super::api::DOING;
+use crate::error::{ClientError, ClientErrorKind};
+use crate::secret::Secret;
+
+/// What a widget is to be started with. Everything may be left to the customer.
+///
+/// ```
+/// use onramp_webhooks_client::kriptomat::WidgetRequest;
+///
+/// let request = WidgetRequest::new()
+///     .asset_type("eth")
+///     .to_address("0x7873ce9E57c6aEEA16aD6AE759CE955736f14e96")
+///     .fiat_amount("35".parse()?)
+///     .webhook_url("https://shop.example/webhooks/kriptomat/SECRET")
+///     .additional_field(0, "customer-7")
+///     .additional_field("campaign", "spring");
+/// # Ok::<(), onramp_webhooks::event::ParseAmountError>(())
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct WidgetRequest {
+    asset_type: Option<Currency>,
+    to_address: Option<WalletAddress>,
+    amount: Option<(AmountType, Amount)>,
+    network: Option<String>,
+    webhook_url: Option<String>,
+    additional_fields: BTreeMap<String, String>,
+}
+
+/// What an amount counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AmountType {
+    /// Fiat, in euro.
+    Fiat,
+    /// The crypto that is bought.
+    Crypto,
+}
+
+impl WidgetRequest {
+    /// A widget that leaves everything to the customer.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lets the customer buy only this crypto. Sent in lower case, as Kriptomat wants it.
+    #[must_use]
+    pub fn asset_type(mut self, code: impl Into<Currency>) -> Self {
+        self.asset_type = Some(code.into().as_str().to_ascii_lowercase().into());
+        self
+    }
+
+    /// Sends the crypto only to this address. Needs [`asset_type`](Self::asset_type) or [`network`](Self::network).
+    #[must_use]
+    pub fn to_address(mut self, address: impl Into<WalletAddress>) -> Self {
+        self.to_address = Some(address.into());
+        self
+    }
+
+    /// Lets the customer pay exactly this much, in euro. Takes the place of [`crypto_amount`](Self::crypto_amount).
+    #[must_use]
+    pub fn fiat_amount(mut self, amount: Amount) -> Self {
+        self.amount = Some((AmountType::Fiat, amount));
+        self
+    }
+
+    /// Lets the customer buy exactly this much crypto. Takes the place of [`fiat_amount`](Self::fiat_amount).
+    #[must_use]
+    pub fn crypto_amount(mut self, amount: Amount) -> Self {
+        self.amount = Some((AmountType::Crypto, amount));
+        self
+    }
+
+    /// Shows only what can be bought on this network.
+    #[must_use]
+    pub fn network(mut self, network: impl Into<String>) -> Self {
+        self.network = Some(network.into());
+        self
+    }
+
+    /// Where the postback is to go: your route, with its secret. Kriptomat's documentation does not ask for `https`; this does.
+    #[must_use]
+    pub fn webhook_url(mut self, url: impl Into<String>) -> Self {
+        self.webhook_url = Some(url.into());
+        self
+    }
+
+    /// A field that the postback brings back: your customer, your order. `key` is a number or a string; the field `0` is the
+    /// [customer](onramp_webhooks::event::CustomerReference::primary). A second value for a key takes the place of the first.
+    #[must_use]
+    pub fn additional_field(mut self, key: impl fmt::Display, value: impl Into<String>) -> Self {
+        self.additional_fields.insert(key.to_string(), value.into());
+        self
+    }
+
+    /// The body, if no rule is broken.
+    pub(super) fn to_json(&self, token: &Secret) -> Result<Vec<u8>, ClientError> {
+        let invalid = || ClientError::new(ClientErrorKind::Invalid, DOING);
+        if let Some(why) = self.broken_rule() {
+            return Err(invalid().detail(why));
+        }
+        serde_json::to_vec(&Body { token: token.expose(), request: self }).map_err(|error| invalid().because(error))
+    }
+
+    fn broken_rule(&self) -> Option<&'static str> {
+        let is_empty = |field: Option<&str>| field.is_some_and(|field| field.trim().is_empty());
+        let to_address = self.to_address.as_ref().map(WalletAddress::as_str);
+        let asset_type = self.asset_type.as_ref().map(Currency::as_str);
+        let keys = || self.additional_fields.keys();
+        match () {
+            () if is_empty(to_address) => Some("to_address is empty"),
+            () if is_empty(asset_type) => Some("asset_type is empty"),
+            () if is_empty(self.network.as_deref()) => Some("network is empty"),
+            () if to_address.is_some() && asset_type.is_none() && self.network.is_none() => {
+                Some("to_address needs asset_type or network")
+            }
+            () if self.amount.as_ref().is_some_and(|(_, amount)| amount.is_zero()) => Some("the amount is zero"),
+            () if self.webhook_url.as_deref().is_some_and(|url| !is_web_address(url)) => Some("webhook_url is not an https URL"),
+            () if keys().any(|key| key.trim().is_empty() || key.contains(['[', ']'])) => {
+                Some("the key of an additional field is empty or has brackets")
+            }
+            () => None,
+        }
+    }
+}
+
+fn is_web_address(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| url.scheme() == "https" && url.username().is_empty() && url.password().is_none())
+}
+
+struct Body<'a> {
+    token: &'a str,
+    request: &'a WidgetRequest,
+}
+
+impl Serialize for Body<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let request = self.request;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("token", self.token)?;
+        let texts = [
+            ("asset_type", request.asset_type.as_ref().map(Currency::as_str)),
+            ("to_address", request.to_address.as_ref().map(WalletAddress::as_str)),
+            ("network", request.network.as_deref()),
+            ("webhook_url", request.webhook_url.as_deref()),
+        ];
+        for (name, text) in texts {
+            if let Some(text) = text {
+                map.serialize_entry(name, text)?;
+            }
+        }
+        if let Some((amount_type, amount)) = &request.amount {
+            map.serialize_entry("amount", &amount.clone().into_number())?;
+            map.serialize_entry("amount_type", amount_type.as_str())?;
+        }
+        for (key, value) in &request.additional_fields {
+            map.serialize_entry(&format!("additional_fields[{key}]"), value)?;
+        }
+        map.end()
+    }
+}
+
+impl AmountType {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fiat => "fiat",
+            Self::Crypto => "crypto",
+        }
+    }
+}
+
+/// Leaves out the webhook's address, which holds a secret, and what names a person.
+impl fmt::Debug for WidgetRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WidgetRequest")
+            .field("asset_type", &self.asset_type)
+            .field("network", &self.network)
+            .field("amount", &self.amount)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(request: &WidgetRequest) -> Result<String, String> {
+        let json = request.to_json(&Secret::from("T".to_owned()));
+        json.map(|json| String::from_utf8(json).unwrap()).map_err(|error| error.to_string())
+    }
+
+    fn amount(text: &str) -> Amount {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_request_is_spelled_as_documented() {
+        let request = WidgetRequest::new()
+            .asset_type("ETH")
+            .to_address("0x1")
+            .fiat_amount(amount("35.10"))
+            .network("base")
+            .webhook_url("https://shop.example/hook")
+            .additional_field(0, "customer")
+            .additional_field("order", "A\"17");
+        assert_eq!(
+            json(&request).unwrap(),
+            concat!(
+                r#"{"token":"T","asset_type":"eth","to_address":"0x1","network":"base","webhook_url":"https://shop.example/hook","#,
+                r#""amount":35.10,"amount_type":"fiat","additional_fields[0]":"customer","additional_fields[order]":"A\"17"}"#
+            )
+        );
+        assert_eq!(json(&WidgetRequest::new()).unwrap(), r#"{"token":"T"}"#);
+        let crypto = json(&WidgetRequest::new().crypto_amount(amount("1234567.123456789012345678"))).unwrap();
+        assert_eq!(crypto, r#"{"token":"T","amount":1234567.123456789012345678,"amount_type":"crypto"}"#);
+    }
+
+    #[test]
+    fn documented_rules_are_checked() {
+        let new = WidgetRequest::new;
+        for (request, why) in [
+            (new().to_address("0x1"), "to_address needs"),
+            (new().to_address(" ").asset_type("eth"), "to_address is empty"),
+            (new().asset_type(""), "asset_type is empty"),
+            (new().network(""), "network is empty"),
+            (new().fiat_amount(amount("0.00")), "zero"),
+            (new().webhook_url("shop.example/hook"), "webhook_url"),
+            (new().webhook_url("http://shop.example/hook"), "webhook_url"),
+            (new().webhook_url("https://me:secret@shop.example"), "webhook_url"),
+            (new().additional_field("", "x"), "additional field"),
+            (new().additional_field("a]", "x"), "additional field"),
+        ] {
+            let error = json(&request).unwrap_err();
+            assert!(error.contains(why) && !error.contains("secret"), "{error}");
+        }
+        json(&new().to_address("0x1").network("base")).unwrap();
+    }
+
+    #[test]
+    fn secrets_do_not_show() {
+        let request = WidgetRequest::new().webhook_url("https://hidden").to_address("hidden").additional_field(0, "hidden");
+        assert!(!format!("{request:?}").contains("hidden"), "{request:?}");
+    }
+}

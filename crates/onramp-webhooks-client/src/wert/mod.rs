@@ -1,0 +1,42 @@
+//! Wert's Data API: the orders of a partner, as Wert knows them.
+//!
+//! ```
+//! use onramp_webhooks_client::wert::{OrdersQuery, WertDataApi};
+//! use onramp_webhooks_testkit::events::WertOrder;
+//! use onramp_webhooks_testkit::provider::FakeProvider;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let provider = FakeProvider::start().await;
+//! for _ in 0..45 {
+//!     provider.add_order(&WertOrder::new(), "success");
+//! }
+//! let wert = WertDataApi::at(provider.url(), FakeProvider::API_KEY).build()?;
+//! let mut walk = wert.walk(OrdersQuery::new().oldest_first());
+//! let mut pages = Vec::new();
+//! while let Some(rows) = walk.next_page().await? {
+//!     pages.push(rows.len());
+//! }
+//! assert_eq!(pages, [20, 20, 5]);
+//! # Ok(())
+//! # }
+//! ```
+
+mod api;
+mod confirm;
+mod find;
+mod page;
+mod query;
+mod reconcile;
+mod row;
+mod status;
+mod walk;
+
+pub use self::api::WertDataApi;
+pub use self::confirm::{Difference, Verdict, differences};
+pub use self::page::Page;
+pub use self::query::OrdersQuery;
+pub use self::reconcile::{Finding, Received, ReconcileError, Reconciliation};
+pub use self::row::OrderRow;
+pub use self::status::OrderStatus;
+pub use self::walk::{OrdersWalk, ParsePositionError, Position};

@@ -1,0 +1,110 @@
+//! Asking whether purchases are real.
+
+use onramp_webhooks::event::{CompletedPurchase, Event, Provider};
+use onramp_webhooks_client::wert::{Difference, Verdict};
+use onramp_webhooks_client::{ClientErrorKind, WertDataApi};
+use onramp_webhooks_testkit::events::WertOrder;
+use onramp_webhooks_testkit::provider::{Answer, FakeProvider, Lie};
+
+use super::tools::{nobody, once, wert};
+
+fn purchase(order: &WertOrder) -> CompletedPurchase {
+    Event::decode(Provider::Wert, &order.complete()).unwrap().completed_purchase().unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn every_verdict_is_at_the_place_of_its_purchase() {
+    let provider = FakeProvider::start().await;
+    let orders: Vec<_> = (0..45).map(|number| WertOrder::new().click_id(format!("customer-{number}"))).collect();
+    for (number, order) in orders.iter().enumerate() {
+        match number % 4 {
+            0 => provider.add_order(order, "success"),
+            1 => provider.add_order(order, "failed"),
+            2 => provider.add_order(&order.clone().fiat("2.50", "USD"), "success"),
+            _ => {}
+        }
+    }
+    let purchases: Vec<_> = orders.iter().map(purchase).collect();
+    let verdicts = wert(&provider).build().unwrap().confirm(&purchases).await;
+    assert_eq!(verdicts.len(), 45);
+    for (number, verdict) in verdicts.iter().enumerate() {
+        match (number % 4, verdict) {
+            (0, Verdict::Confirmed) | (3, Verdict::Unknown) => {}
+            (1, Verdict::Contradicted(differences)) => assert!(matches!(differences[..], [Difference::Status(_)])),
+            (2, Verdict::Contradicted(differences)) => assert!(matches!(differences[..], [Difference::Fiat { .. }])),
+            _ => panic!("{number}: {verdict}"),
+        }
+    }
+    assert_eq!(provider.requests().len(), 3);
+}
+
+#[tokio::test]
+async fn a_forged_event_about_a_true_order_is_contradicted() {
+    let provider = FakeProvider::start().await;
+    let order = WertOrder::new().click_id("victim");
+    provider.add_order(&order, "success");
+    let verdicts = wert(&provider).build().unwrap().confirm(&[purchase(&order.click_id("thief"))]).await;
+    assert!(matches!(&verdicts[..], [Verdict::Contradicted(differences)] if differences[..] == [Difference::Customer]));
+}
+
+#[tokio::test]
+async fn without_an_order_id_exactly_one_order_of_the_click_has_to_be_like_it() {
+    let provider = FakeProvider::start().await;
+    let order = |fiat| WertOrder::new().click_id("customer-7").fiat(fiat, "USD");
+    let asked = purchase(&order("250.00").without("id"));
+    let wert = wert(&provider).build().unwrap();
+    let mut verdicts = Vec::new();
+    for fiat in ["1.00", "2.00", "250.00", "250.00"] {
+        verdicts.extend(wert.confirm(std::slice::from_ref(&asked)).await);
+        provider.add_order(&order(fiat), "success");
+    }
+    verdicts.extend(wert.confirm(&[asked]).await);
+    let told: Vec<_> = verdicts.iter().map(ToString::to_string).collect();
+    let unknown = "unknown to the provider";
+    let contradicted = "contradicted: paid 250.00 USD in the event, 1.0 usd at the provider";
+    assert_eq!(told, [unknown, contradicted, unknown, "confirmed", unknown]);
+}
+
+#[tokio::test]
+async fn while_the_provider_is_away_it_is_asked_once() {
+    let purchases: Vec<_> = (0..45).map(|_| purchase(&WertOrder::new())).collect();
+    for (fault, kind, changes) in [
+        (Answer::status(503), ClientErrorKind::ProviderFailed, true),
+        (Answer::status(401), ClientErrorKind::Unauthorized, false),
+    ] {
+        let provider = FakeProvider::start().await;
+        provider.answer_always(fault);
+        let verdicts = wert(&provider).build().unwrap().confirm(&purchases).await;
+        for verdict in &verdicts {
+            assert!(matches!(verdict, Verdict::ProviderAway(error) if error.kind() == kind), "{verdict}");
+            assert_eq!(verdict.may_change(), changes);
+        }
+        assert_eq!((verdicts.len(), provider.requests().len()), (45, 1));
+    }
+    let (_socket, url) = nobody();
+    let verdicts = WertDataApi::at(url, "key").retry(once()).build().unwrap().confirm(&purchases).await;
+    assert!(verdicts.iter().all(Verdict::may_change));
+}
+
+#[tokio::test]
+async fn a_lie_about_some_orders_is_no_word_about_the_others() {
+    let provider = FakeProvider::start().await;
+    let orders: Vec<_> = (0..25).map(|_| WertOrder::new()).collect();
+    orders.iter().for_each(|order| provider.add_order(order, "success"));
+    provider.answer_next(Answer::lie(Lie::AnotherOrder));
+    let purchases: Vec<_> = orders.iter().map(purchase).collect();
+    let verdicts = wert(&provider).build().unwrap().confirm(&purchases).await;
+    let (lied, told) = verdicts.split_at(20);
+    assert!(
+        lied.iter()
+            .all(|verdict| matches!(verdict, Verdict::ProviderAway(error) if error.kind() == ClientErrorKind::Contradiction))
+    );
+    assert!(told.iter().all(Verdict::is_confirmed));
+}
+
+#[tokio::test]
+async fn nothing_is_asked_about_nothing() {
+    let provider = FakeProvider::start().await;
+    assert!(wert(&provider).build().unwrap().confirm(&[]).await.is_empty());
+    assert_eq!(provider.requests(), []);
+}

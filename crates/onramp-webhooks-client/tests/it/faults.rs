@@ -1,0 +1,120 @@
+//! Whatever a provider answers is a typed error: its kind, and whether it is worth another try.
+
+use std::time::Duration;
+
+use onramp_webhooks_client::kriptomat::WidgetRequest;
+use onramp_webhooks_client::wert::OrdersQuery;
+use onramp_webhooks_client::{ClientError, ClientErrorKind, KriptomatApi, WertDataApi};
+use onramp_webhooks_testkit::provider::{Answer, FakeProvider};
+
+use super::tools::{kriptomat, nobody, once, wert};
+
+/// What both APIs say of an answer: the error has to be the same.
+async fn both(answer: Answer) -> ClientError {
+    let provider = FakeProvider::start().await;
+    provider.answer_always(answer);
+    let of_wert = wert(&provider).build().unwrap().orders(&OrdersQuery::new()).await.unwrap_err();
+    let of_kriptomat = kriptomat(&provider).build().unwrap().init(&WidgetRequest::new()).await.unwrap_err();
+    assert_eq!(of_wert.kind(), of_kriptomat.kind());
+    assert_eq!(provider.requests().len(), 2);
+    of_wert
+}
+
+#[tokio::test]
+async fn a_status_is_a_kind() {
+    for (status, kind, transient) in [
+        (400, ClientErrorKind::Refused, false),
+        (401, ClientErrorKind::Unauthorized, false),
+        (403, ClientErrorKind::Forbidden, false),
+        (404, ClientErrorKind::NotFound, false),
+        (408, ClientErrorKind::TimedOut, true),
+        (422, ClientErrorKind::Refused, false),
+        (429, ClientErrorKind::RateLimited, true),
+        (500, ClientErrorKind::ProviderFailed, true),
+        (503, ClientErrorKind::ProviderFailed, true),
+        (304, ClientErrorKind::Redirected, false),
+    ] {
+        let error = both(Answer::status(status)).await;
+        assert_eq!((error.kind(), error.is_transient(), error.is_unsent()), (kind, transient, false), "{status}");
+        assert_eq!((error.status(), error.retry_after()), (Some(status), None));
+        assert!(error.to_string().contains(&format!("(status {status})")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn the_beginning_of_an_answer_is_there_for_developers_only() {
+    let error = both(Answer::body(422, "text/plain", format!("amount too small{}", "!".repeat(1 << 20)))).await;
+    assert!(error.answer().unwrap().starts_with("amount too small!"));
+    assert_eq!(error.answer().unwrap().len(), 1_024);
+    assert!(!format!("{error} {error:?}").contains("too small"));
+}
+
+#[tokio::test]
+async fn retry_after_is_told() {
+    let error = both(Answer::status(429).header("retry-after", "120")).await;
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(120)));
+    assert!(error.to_string().ends_with("; try again after 120 s"), "{error}");
+}
+
+#[tokio::test]
+async fn a_page_for_people_is_not_json() {
+    let error = both(Answer::html()).await;
+    assert_eq!((error.kind(), error.is_transient()), (ClientErrorKind::NotJson, true));
+}
+
+#[tokio::test]
+async fn truncated_json_is_not_json() {
+    assert_eq!(both(Answer::truncated_json()).await.kind(), ClientErrorKind::NotJson);
+    assert_eq!(both(Answer::body(200, "application/json", "")).await.kind(), ClientErrorKind::NotJson);
+}
+
+#[tokio::test]
+async fn other_json_does_not_fit() {
+    for body in ["[]", "7", r#""no""#, r#"{"status":"true","success":true,"data":7}"#, r#"{"data":1,"data":2}"#] {
+        let error = both(Answer::body(200, "application/json", body)).await;
+        assert_eq!((error.kind(), error.is_transient()), (ClientErrorKind::Misfit, false), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_an_interruption() {
+    let error = both(Answer::cut_off()).await;
+    assert_eq!((error.kind(), error.is_transient(), error.is_unsent()), (ClientErrorKind::Interrupted, true, false));
+}
+
+#[tokio::test]
+async fn a_connection_that_is_closed_is_an_interruption() {
+    let error = both(Answer::close()).await;
+    assert_eq!((error.kind(), error.is_transient(), error.is_unsent()), (ClientErrorKind::Interrupted, true, false));
+}
+
+#[tokio::test]
+async fn an_endless_body_is_too_large() {
+    let error = both(Answer::endless()).await;
+    assert_eq!((error.kind(), error.is_transient()), (ClientErrorKind::TooLarge, false));
+    assert!(error.to_string().ends_with("more than 1048576 bytes"), "{error}");
+}
+
+#[tokio::test]
+async fn a_body_may_be_as_long_as_the_limit() {
+    let provider = FakeProvider::start().await;
+    let body = r#"{"success":true,"data":[]}"#;
+    provider.answer_always(Answer::body(200, "application/json", body));
+    let limited = |bytes| wert(&provider).largest_answer(bytes).build().unwrap();
+    limited(body.len()).orders(&OrdersQuery::new()).await.unwrap();
+    let error = limited(body.len() - 1).orders(&OrdersQuery::new()).await.unwrap_err();
+    assert_eq!(error.kind(), ClientErrorKind::TooLarge);
+}
+
+#[tokio::test]
+async fn nobody_there_is_unreachable_and_nothing_was_sent() {
+    let (_socket, url) = nobody();
+    let wert = WertDataApi::at(&url, "key").retry(once()).build().unwrap();
+    let kriptomat = KriptomatApi::at(&url, "token").retry(once()).build().unwrap();
+    let of_wert = wert.orders(&OrdersQuery::new()).await.unwrap_err();
+    let of_kriptomat = kriptomat.init(&WidgetRequest::new()).await.unwrap_err();
+    for error in [of_wert, of_kriptomat] {
+        assert_eq!((error.kind(), error.is_transient(), error.is_unsent()), (ClientErrorKind::Unreachable, true, true));
+        assert!(std::error::Error::source(&error).is_some());
+    }
+}

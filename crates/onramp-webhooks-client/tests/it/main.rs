@@ -1,0 +1,15 @@
+//! The clients against the fake provider, over real sockets.
+#![expect(clippy::unwrap_used, reason = "a test speaks by panicking")]
+
+mod confirming;
+mod deadlines;
+mod faults;
+mod inbox;
+mod keys;
+mod kriptomat;
+mod lies;
+mod paging;
+mod reconciling;
+mod retries;
+mod tools;
+mod wert;

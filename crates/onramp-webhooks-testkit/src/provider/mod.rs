@@ -1,0 +1,122 @@
+//! A provider to ask: Wert's Data API and Kriptomat's `widget/init`, on a real socket, telling the truth or whatever the test wants.
+//!
+//! ```
+//! use onramp_webhooks_testkit::events::WertOrder;
+//! use onramp_webhooks_testkit::provider::{Answer, FakeProvider};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let provider = FakeProvider::start().await;
+//! provider.add_order(&WertOrder::new(), "success");
+//! provider.answer_next(Answer::status(429).header("retry-after", "2"));
+//! assert!(provider.url().starts_with("http://127.0.0.1:"));
+//! // … ask it with `FakeProvider::API_KEY`; the first answer is the 429, the next ones are true …
+//! assert!(provider.requests().is_empty());
+//! # }
+//! ```
+
+mod answer;
+mod kriptomat;
+mod seen;
+mod serve;
+mod state;
+#[cfg(test)]
+mod tests;
+mod wert;
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub use self::answer::{Answer, Lie};
+pub use self::seen::Seen;
+use self::state::State;
+pub use self::wert::Paging;
+use crate::events::WertOrder;
+
+/// A provider that listens on a free port of this machine until it is dropped.
+pub struct FakeProvider {
+    address: SocketAddr,
+    state: Arc<State>,
+    server: JoinHandle<()>,
+}
+
+impl FakeProvider {
+    /// The key that Wert's half wants in `x-api-key`.
+    pub const API_KEY: &str = "wert-sbox-0123456789ab";
+
+    /// The token that Kriptomat's half wants in the body.
+    pub const TOKEN: &str = "6a7d2e91d4cff64939450c74001da4f2";
+
+    /// Starts a provider that has no orders and answers truthfully.
+    ///
+    /// # Panics
+    /// When this machine has no free port.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("a bound port");
+        let state = Arc::<State>::default();
+        let server = tokio::spawn(serve::serve(listener, Arc::clone(&state)));
+        Self { address, state, server }
+    }
+
+    /// Where it listens: `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Lets the Data API know an order, created after all that it knows already. `status` is its word for where the order stands, such
+    /// as `success`.
+    pub fn add_order(&self, order: &WertOrder, status: &str) {
+        self.state.change(|script| script.wert.add(order, status));
+    }
+
+    /// Lets the Data API know a row to the letter.
+    pub fn add_row(&self, row: Value) {
+        self.state.change(|script| script.wert.rows.push(row));
+    }
+
+    /// Forgets all orders.
+    pub fn forget_orders(&self) {
+        self.state.change(|script| script.wert.rows.clear());
+    }
+
+    /// Changes how the Data API splits its answers. By default by cursor.
+    pub fn page_by(&self, paging: Paging) {
+        self.state.change(|script| script.wert.paging = paging);
+    }
+
+    /// Answers the next request like this, the one after it like the next that is given here, and so on.
+    pub fn answer_next(&self, answer: Answer) {
+        self.state.change(|script| script.next.push_back(answer));
+    }
+
+    /// Answers every request like this for which [`answer_next`](Self::answer_next) left nothing.
+    pub fn answer_always(&self, answer: Answer) {
+        self.state.change(|script| script.always = answer);
+    }
+
+    /// The requests so far, as they arrived.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Seen> {
+        self.state.change(|script| script.seen.clone())
+    }
+}
+
+impl fmt::Debug for FakeProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeProvider").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// Closes every connection.
+impl Drop for FakeProvider {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}

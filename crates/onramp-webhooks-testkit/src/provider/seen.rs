@@ -1,0 +1,44 @@
+//! What the fake provider was asked.
+
+use bytes::Bytes;
+use serde_json::Value;
+
+/// A request as it arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Seen {
+    /// `GET` or `POST`.
+    pub method: String,
+    /// The path, without the query.
+    pub path: String,
+    /// The query's parameters in their order, decoded.
+    pub query: Vec<(String, String)>,
+    /// The headers, their names in lower case. What is not text is left out.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Seen {
+    /// The first header of that name, given in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        find(&self.headers, name)
+    }
+
+    /// The first parameter of the query of that name.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        find(&self.query, name)
+    }
+
+    /// The body as JSON; null when it is not.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+}
+
+fn find<'a>(pairs: &'a [(String, String)], wanted: &str) -> Option<&'a str> {
+    pairs.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
+}

@@ -1,0 +1,106 @@
+//! The fake provider, asked by nothing but a socket.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::*;
+use crate::tools::soon;
+
+/// All that comes until the connection is closed, or its first mebibyte.
+async fn send(provider: &FakeProvider, head: &str, body: &str) -> String {
+    let mut socket = TcpStream::connect(provider.address).await.unwrap();
+    let request = format!("{head}\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // A connection that is reset has said what it said.
+    let _ = soon("an answer", socket.take(1 << 20).read_to_end(&mut answer)).await;
+    String::from_utf8(answer).unwrap()
+}
+
+async fn orders(provider: &FakeProvider, query: &str) -> String {
+    send(provider, &format!("GET /api/external/orders?{query} HTTP/1.1\r\nX-API-KEY: {}", FakeProvider::API_KEY), "").await
+}
+
+fn json(answer: &str) -> Value {
+    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+}
+
+#[tokio::test]
+async fn orders_are_told_to_who_has_the_key() {
+    let provider = FakeProvider::start().await;
+    let order = WertOrder::new().click_id("customer-7").crypto("0.5", "ETH");
+    provider.add_order(&order, "pending");
+    let told = json(&orders(&provider, "").await);
+    assert_eq!(told["data"][0]["order_id"], order.id().unwrap());
+    assert_eq!((&told["data"][0]["crypto_amount"], &told["data"][0]["status"]), (&json!(0.5), &json!("pending")));
+    assert_eq!((told.get("total"), told.get("next_cursor_id")), (None, None));
+    assert!(send(&provider, "GET /api/external/orders HTTP/1.1", "").await.starts_with("HTTP/1.1 401 "));
+    assert!(send(&provider, "GET /elsewhere HTTP/1.1", "").await.starts_with("HTTP/1.1 404 "));
+    assert!(orders(&provider, "limit=21").await.starts_with("HTTP/1.1 400 "));
+    assert_eq!(provider.requests()[3].parameter("limit"), Some("21"));
+    provider.forget_orders();
+    assert_eq!(json(&orders(&provider, "").await)["data"], json!([]));
+}
+
+#[tokio::test]
+async fn pages_follow_one_another() {
+    let provider = FakeProvider::start().await;
+    (0..12).for_each(|_| provider.add_order(&WertOrder::new(), "success"));
+    let first = json(&orders(&provider, "").await);
+    let cursor = first["next_cursor_id"].as_str().unwrap();
+    assert_eq!((first["data"].as_array().unwrap().len(), &first["data"][9]["order_id"]), (10, &json!(cursor)));
+    let second = json(&orders(&provider, &format!("cursor_id={cursor}")).await);
+    assert_eq!((second["data"].as_array().unwrap().len(), second.get("next_cursor_id")), (2, None));
+    provider.page_by(Paging::Offset);
+    let second_by_offset = json(&orders(&provider, "offset=10").await);
+    assert_eq!((&second_by_offset["data"], &second_by_offset["total"]), (&second["data"], &json!(12)));
+}
+
+#[tokio::test]
+async fn a_widget_is_started_for_who_has_the_token() {
+    let provider = FakeProvider::start().await;
+    let init = async |body: Value| send(&provider, "POST /widget/init HTTP/1.1", &body.to_string()).await;
+    let told = json(&init(json!({ "token": FakeProvider::TOKEN, "asset_type": "eth" })).await);
+    assert_eq!(told["status"], "true");
+    assert!(told["data"]["url"].as_str().unwrap().starts_with("https://widget.kriptomat.io/?asset_type=eth&uuid="));
+    assert!(init(json!({ "token": "another" })).await.starts_with("HTTP/1.1 401 "));
+    for rule in [json!({ "to_address": "0x1" }), json!({ "amount": 1 }), json!({ "amount": "1", "amount_type": "fiat" })] {
+        let mut asked = json!({ "token": FakeProvider::TOKEN });
+        asked.as_object_mut().unwrap().extend(rule.as_object().unwrap().clone());
+        assert!(init(asked).await.starts_with("HTTP/1.1 422 "), "{rule}");
+    }
+}
+
+#[tokio::test]
+async fn scripted_answers_come_in_their_order_and_then_the_usual_one() {
+    let provider = FakeProvider::start().await;
+    provider.answer_next(Answer::status(429).header("retry-after", "2").after(Duration::from_millis(10)));
+    provider.answer_next(Answer::close());
+    provider.answer_next(Answer::cut_off());
+    provider.answer_next(Answer::endless());
+    provider.answer_always(Answer::redirect("http://192.0.2.1/"));
+    let busy = orders(&provider, "").await;
+    assert!(busy.starts_with("HTTP/1.1 429 ") && busy.contains("retry-after: 2\r\n"), "{busy}");
+    assert_eq!(orders(&provider, "").await, "");
+    assert!(!orders(&provider, "").await.ends_with("0\r\n\r\n"));
+    assert_eq!(orders(&provider, "").await.len(), 1 << 20);
+    for _ in 0..2 {
+        assert!(orders(&provider, "").await.contains("location: http://192.0.2.1/\r\n"));
+    }
+    assert_eq!(provider.requests().len(), 6);
+}
+
+#[tokio::test]
+async fn who_drops_it_closes_its_connections() {
+    let provider = FakeProvider::start().await;
+    provider.answer_always(Answer::never());
+    let mut socket = TcpStream::connect(provider.address).await.unwrap();
+    socket.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    drop(provider);
+    let mut answer = Vec::new();
+    let _ = soon("the end", socket.read_to_end(&mut answer)).await;
+    assert_eq!(answer, b"");
+}
