@@ -28,7 +28,7 @@ const LEASE: &str = "UPDATE onramp.deliveries d SET state = 1, due_at = $2, fenc
             (SELECT min(busy.id) FROM onramp.deliveries busy
              WHERE busy.state = 1 AND busy.order_key IS NOT NULL AND busy.order_key = due.order_key) IS NULL
             AND (SELECT min(first.id) FROM onramp.deliveries first
-                 WHERE first.state = 0 AND first.order_key IS NOT NULL AND first.order_key = due.order_key) = due.id))
+                 WHERE first.state < 1 AND first.order_key IS NOT NULL AND first.order_key = due.order_key) = due.id))
         ORDER BY due.id LIMIT $1 FOR UPDATE OF due SKIP LOCKED
     ))
     RETURNING d.id, d.fence, d.attempts, d.duplicates, d.endpoint, d.provider, d.subject, d.discriminator, d.received_at,

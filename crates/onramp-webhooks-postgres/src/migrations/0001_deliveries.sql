@@ -30,8 +30,9 @@ CREATE UNIQUE INDEX deliveries_key ON onramp.deliveries (key);
 CREATE INDEX deliveries_due ON onramp.deliveries (id) WHERE state = 0;
 CREATE INDEX deliveries_waiting ON onramp.deliveries (due_at) WHERE due_at IS NOT NULL;
 
--- Of an order: the first that is due, the one that is leased, and the last state that was handled.
-CREATE INDEX deliveries_order_due ON onramp.deliveries (order_key, id) WHERE state = 0 AND order_key IS NOT NULL;
+-- Of an order: the first that is due, the one that is leased, and the last state that was handled. "Below 1" is 0 in other words: who asks
+-- for the first of an order in these words gets this index, and not the one above, where the first of all orders would be looked through.
+CREATE INDEX deliveries_order_due ON onramp.deliveries (order_key, id) WHERE state < 1 AND order_key IS NOT NULL;
 CREATE INDEX deliveries_order_leased ON onramp.deliveries (order_key, id) WHERE state = 1 AND order_key IS NOT NULL;
 CREATE INDEX deliveries_order_handled ON onramp.deliveries (order_key, stage) WHERE state = 4 AND order_key IS NOT NULL;
 
