@@ -14,3 +14,4 @@ mod sharing;
 mod suite;
 mod tools;
 mod transactional;
+mod wire;
