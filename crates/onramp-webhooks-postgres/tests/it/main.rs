@@ -11,6 +11,8 @@ mod plans;
 mod same_as_memory;
 mod schema;
 mod sharing;
+mod skew;
 mod suite;
 mod tools;
 mod transactional;
+mod wire;

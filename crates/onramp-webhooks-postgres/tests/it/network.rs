@@ -1,4 +1,4 @@
-//! A network between the inbox and the server, which can go silent: nothing arrives any more, and nobody is told.
+//! A network that goes silent, and statements that hang.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -7,69 +7,9 @@ use onramp_webhooks::StoreErrorKind;
 use onramp_webhooks::inbox::{Inbox, State};
 use onramp_webhooks_postgres::PostgresOptions;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 
 use crate::tools::{TestSchema, claim, connection, handled, purchase, record, url};
-
-/// What was connected when the network went silent stays so for ever, as behind a firewall that forgot it.
-struct Network {
-    address: SocketAddr,
-    cuts: watch::Sender<Cuts>,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-struct Cuts {
-    number: u32,
-    is_cut: bool,
-}
-
-impl Network {
-    async fn to(server: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let cuts = watch::Sender::new(Cuts { number: 0, is_cut: false });
-        let told = cuts.subscribe();
-        tokio::spawn(async move {
-            while let Ok((near, _)) = listener.accept().await {
-                let far = TcpStream::connect(server).await.unwrap();
-                let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
-                tokio::spawn(pass(from_near, to_far, told.clone()));
-                tokio::spawn(pass(from_far, to_near, told.clone()));
-            }
-        });
-        Self { address, cuts }
-    }
-
-    fn cut(&self) {
-        self.cuts.send_modify(|cuts| *cuts = Cuts { number: cuts.number + 1, is_cut: true });
-    }
-
-    fn mend(&self) {
-        self.cuts.send_modify(|cuts| cuts.is_cut = false);
-    }
-}
-
-async fn pass(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, mut cuts: watch::Receiver<Cuts>) {
-    let at_first = *cuts.borrow();
-    let mut bytes = vec![0; 64 * 1024];
-    loop {
-        let cut = async { drop(cuts.wait_for(|now| now.is_cut || now.number != at_first.number).await) };
-        let read = tokio::select! {
-            read = from.read(&mut bytes) => Some(read.unwrap_or(0)),
-            () = cut => None,
-        };
-        let Some(read) = read else {
-            // The sockets stay open, until the inbox closes its end.
-            while from.read(&mut bytes).await.unwrap_or(0) > 0 {}
-            return;
-        };
-        if read == 0 || to.write_all(&bytes[..read]).await.is_err() {
-            return;
-        }
-    }
-}
+use crate::wire::Network;
 
 /// Where the server is, and options to reach it over `network`.
 async fn server() -> (SocketAddr, PgConnectOptions) {
@@ -83,7 +23,7 @@ async fn a_silent_network_fails_calls_in_time_and_no_call_after_it() {
     let schema = TestSchema::new();
     let (server, options) = server().await;
     let network = Network::to(server).await;
-    let options = options.host(&network.address.ip().to_string()).port(network.address.port());
+    let options = options.host(&network.address().ip().to_string()).port(network.address().port());
     let pool = PgPoolOptions::new().max_connections(8).connect_with(options).await.unwrap();
     let inbox = PostgresOptions::new(pool.clone()).schema(schema.name()).open().await.unwrap();
     record(&inbox, purchase()).await;

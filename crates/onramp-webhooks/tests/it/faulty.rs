@@ -13,6 +13,8 @@ use onramp_webhooks::inbox::{
 };
 use onramp_webhooks::{StoreError, StoreErrorKind};
 
+use crate::ledger::Ledger;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Op {
     Record,
@@ -22,6 +24,9 @@ pub(crate) enum Op {
     Settle,
     Prune,
     Wait,
+    Begin,
+    Complete,
+    RollBack,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -30,12 +35,16 @@ enum Fault {
     Hangs,
     /// It happens, and the answer comes so much later.
     Late(Duration),
+    /// It happens, and the answer is lost.
+    Unanswered,
 }
 
 /// A memory inbox behind a bad line. Clones are the same inbox.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Faulty {
-    inner: Arc<MemoryInbox>,
+    pub(crate) inner: Arc<MemoryInbox>,
+    pub(crate) ledger: Arc<Ledger>,
+    calls: Arc<Mutex<HashMap<Op, usize>>>,
     faults: Arc<Mutex<HashMap<Op, Fault>>>,
     poison: Arc<Mutex<Option<String>>>,
 }
@@ -54,6 +63,16 @@ impl Faulty {
     /// Calls of `op` happen, and answer so much later.
     pub(crate) fn is_late(&self, op: Op, late: Duration) {
         self.faults.lock().unwrap().insert(op, Fault::Late(late));
+    }
+
+    /// Calls of `op` happen, and fail for those who call.
+    pub(crate) fn loses_answers(&self, op: Op) {
+        self.faults.lock().unwrap().insert(op, Fault::Unanswered);
+    }
+
+    /// How often `op` was called.
+    pub(crate) fn calls(&self, op: Op) -> usize {
+        self.calls.lock().unwrap().get(&op).copied().unwrap_or_default()
     }
 
     /// Every call fails, and nothing happens.
@@ -79,17 +98,21 @@ impl Faulty {
         self.faults.lock().unwrap().clear();
     }
 
-    async fn answer(&self, op: Op) {
-        let fault = self.faults.lock().unwrap().get(&op).copied();
-        if let Some(Fault::Late(late)) = fault {
-            tokio::time::sleep(late).await;
-        }
-    }
-
-    async fn pass(&self, op: Op) -> Result<(), StoreError> {
+    pub(crate) async fn answer(&self, op: Op) -> Result<(), StoreError> {
         let fault = self.faults.lock().unwrap().get(&op).copied();
         match fault {
-            None | Some(Fault::Errors(0) | Fault::Late(_)) => Ok(()),
+            Some(Fault::Late(late)) => tokio::time::sleep(late).await,
+            Some(Fault::Unanswered) => return Err(StoreError::new(StoreErrorKind::Unavailable, "test")),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn pass(&self, op: Op) -> Result<(), StoreError> {
+        *self.calls.lock().unwrap().entry(op).or_default() += 1;
+        let fault = self.faults.lock().unwrap().get(&op).copied();
+        match fault {
+            None | Some(Fault::Errors(0) | Fault::Late(_) | Fault::Unanswered) => Ok(()),
             Some(Fault::Errors(times)) => {
                 self.errors(op, times - 1);
                 Err(StoreError::new(StoreErrorKind::Unavailable, "test"))
@@ -107,7 +130,7 @@ impl Inbox for Faulty {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "test").because("a rule of the application"));
         }
         let recorded = self.inner.record(delivery).await;
-        self.answer(Op::Record).await;
+        self.answer(Op::Record).await?;
         recorded
     }
 
@@ -134,7 +157,7 @@ impl Inbox for Faulty {
 
     async fn check(&self) -> Result<(), StoreError> {
         self.pass(Op::Check).await?;
-        self.answer(Op::Check).await;
+        self.answer(Op::Check).await?;
         self.inner.check().await
     }
 

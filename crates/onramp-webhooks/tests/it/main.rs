@@ -6,6 +6,7 @@ mod door;
 mod faulty;
 mod gate;
 mod idempotency;
+mod ledger;
 mod memory;
 mod metrics;
 mod mutations;

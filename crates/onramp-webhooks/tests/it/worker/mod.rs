@@ -10,3 +10,4 @@ mod failures;
 mod leases;
 mod orders;
 pub(crate) mod stage;
+mod transactions;

@@ -48,7 +48,7 @@ impl Call {
     }
 }
 
-struct Asking {
+pub(super) struct Asking {
     calls: mpsc::UnboundedSender<Call>,
     running: Arc<AtomicUsize>,
 }
@@ -62,9 +62,8 @@ impl Drop for Running {
     }
 }
 
-#[async_trait]
-impl Handler for Asking {
-    async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
+impl Asking {
+    pub(super) async fn ask(&self, delivery: &Delivery) -> Result<(), HandlerError> {
         self.running.fetch_add(1, Ordering::SeqCst);
         let _running = Running(Arc::clone(&self.running));
         let (answer, what) = oneshot::channel();
@@ -90,6 +89,13 @@ impl Handler for Asking {
     }
 }
 
+#[async_trait]
+impl Handler for Asking {
+    async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
+        self.ask(delivery).await
+    }
+}
+
 /// An inbox, a receiver and a clock; workers come and go.
 pub(crate) struct Stage {
     pub(crate) inbox: Faulty,
@@ -110,10 +116,7 @@ impl Stage {
 
     /// A worker whose handler asks.
     pub(crate) fn worker(&self, change: impl FnOnce(WorkerBuilder) -> WorkerBuilder) -> Working {
-        let (calls, asked) = mpsc::unbounded_channel();
-        let running = Arc::new(AtomicUsize::new(0));
-        let worker = self.receiver.worker(Asking { calls, running: Arc::clone(&running) });
-        Working { worker: change(worker).spawn(), asked, running }
+        Working::of(|asking| change(self.receiver.worker(asking)))
     }
 
     pub(crate) async fn post(&self, body: Bytes) {
@@ -161,6 +164,13 @@ pub(crate) struct Working {
 }
 
 impl Working {
+    pub(super) fn of(worker: impl FnOnce(Asking) -> WorkerBuilder) -> Self {
+        let (calls, asked) = mpsc::unbounded_channel();
+        let running = Arc::new(AtomicUsize::new(0));
+        let worker = worker(Asking { calls, running: Arc::clone(&running) });
+        Self { worker: worker.spawn(), asked, running }
+    }
+
     /// The next call of the handler.
     pub(crate) async fn call(&mut self) -> Call {
         let call = tokio::time::timeout(Duration::from_secs(1), self.asked.recv()).await;

@@ -1,5 +1,7 @@
 //! Servers of the test's own, which are stopped and filled.
 
+mod spill;
+
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;

@@ -7,16 +7,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use onramp_webhooks::inbox::spill::SpillInbox;
+use onramp_webhooks::inbox::spill::{SpillInbox, SpillOptions};
 use onramp_webhooks::inbox::{Filter, Inbox, Record, State};
 use onramp_webhooks::{Receiver, Request, Wert};
 use onramp_webhooks_postgres::PostgresInbox;
+use onramp_webhooks_services::Postgres;
 use onramp_webhooks_sqlite::SqliteSpill;
 use onramp_webhooks_testkit::events::WertOrder;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, block_in_place};
 
 /// Longer than anything takes that has to come by itself.
 const SOON: Duration = Duration::from_secs(20);
+
+/// A server of the test's own, and where it is.
+pub(crate) fn server() -> (Postgres, SocketAddr) {
+    let server = block_in_place(Postgres::start).unwrap();
+    let address = server.url().split(['@', '/']).nth(3).unwrap().parse().unwrap();
+    (server, address)
+}
 
 /// The events of an order, as they are sent one after the other.
 const LIFE: [&str; 3] = ["payment_started", "transfer_started", "order_complete"];
@@ -28,13 +36,16 @@ pub(crate) struct Host {
 
 impl Host {
     pub(crate) async fn start(server: SocketAddr, spill: &Path) -> Self {
+        Self::with(server, SpillOptions::new(SqliteSpill::open(spill).await.unwrap())).await
+    }
+
+    pub(crate) async fn with(server: SocketAddr, options: SpillOptions) -> Self {
         let url = format!("postgres://postgres@{server}/postgres");
-        let spill = SqliteSpill::open(spill).await.unwrap();
         let open = move || {
             let url = url.clone();
             async move { PostgresInbox::connect(&url).await }
         };
-        let inbox = SpillInbox::opening(open, spill).await.unwrap();
+        let inbox = options.opening(open).await.unwrap();
         let receiver = Receiver::builder(inbox.clone()).endpoint(Wert::without_path_secret()).build().unwrap();
         Self { inbox, receiver }
     }

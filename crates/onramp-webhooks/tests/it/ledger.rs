@@ -1,0 +1,79 @@
+//! Transactions of the faulty inbox: what a handler writes into its ledger is there once its delivery is completed.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::inbox::{DeliveryId, Inbox, Lease, Settled, Settlement, TransactionalInbox};
+use onramp_webhooks::{StoreError, async_trait};
+
+use crate::faulty::{Faulty, Op};
+
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    committed: Mutex<Vec<DeliveryId>>,
+    open: AtomicUsize,
+}
+
+impl Ledger {
+    pub(crate) fn committed(&self) -> Vec<DeliveryId> {
+        self.committed.lock().unwrap().clone()
+    }
+
+    /// How many transactions are open.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::SeqCst)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Transaction {
+    ledger: Arc<Ledger>,
+    written: Vec<DeliveryId>,
+}
+
+impl Transaction {
+    pub(crate) fn write(&mut self, row: DeliveryId) {
+        self.written.push(row);
+    }
+}
+
+impl AsMut<Self> for Transaction {
+    fn as_mut(&mut self) -> &mut Self {
+        self
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        self.ledger.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl TransactionalInbox for Faulty {
+    type Transaction = Transaction;
+    type Open = Transaction;
+
+    async fn begin(&self, _: Duration) -> Result<Transaction, StoreError> {
+        self.pass(Op::Begin).await?;
+        self.ledger.open.fetch_add(1, Ordering::SeqCst);
+        Ok(Transaction { ledger: Arc::clone(&self.ledger), written: Vec::new() })
+    }
+
+    async fn complete(&self, mut open: Transaction, now: Timestamp, lease: Lease) -> Result<bool, StoreError> {
+        self.pass(Op::Complete).await?;
+        let lost = self.inner.settle(now, vec![Settlement::new(lease, Settled::Handled)]).await?;
+        if lost.is_empty() {
+            self.ledger.committed.lock().unwrap().append(&mut open.written);
+        }
+        self.answer(Op::Complete).await?;
+        Ok(lost.is_empty())
+    }
+
+    async fn roll_back(&self, _: Transaction) -> Result<(), StoreError> {
+        self.pass(Op::RollBack).await
+    }
+}
