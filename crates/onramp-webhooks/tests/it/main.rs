@@ -11,5 +11,6 @@ mod metrics;
 mod mutations;
 mod slow;
 mod spill;
+mod started;
 mod tools;
 mod worker;
