@@ -6,6 +6,8 @@
 //! | `onramp_webhooks_ack_seconds` | histogram, seconds from the head of the request to the answer | `endpoint` |
 //! | `onramp_webhooks_non_2xx_total` | counter: answers that Wert takes for a failure | `endpoint`, `status` |
 //! | `onramp_webhooks_attempts_total` | counter | `provider`, `result` |
+//! | `onramp_webhooks_checks_total` | counter: events at the checks before a handler | `provider`, `result`: `passed`, `not_yet`, `failed`, `refused` |
+//! | `onramp_webhooks_untrusted_postbacks_total` | counter: postbacks that `KnownPurchases` held | `reason`: `unknown`, `different` |
 //! | `onramp_webhooks_handler_seconds` | histogram, seconds in the handler | `provider` |
 //! | `onramp_webhooks_dead_letters_total` | counter | `provider` |
 //! | `onramp_webhooks_leases_lost_total` | counter: attempts whose end was refused because another worker had taken over | |
@@ -48,10 +50,22 @@ pub(crate) fn answered(endpoint: &Arc<str>, took: Duration) {
     metrics::histogram!("onramp_webhooks_ack_seconds", "endpoint" => Arc::clone(endpoint)).record(took);
 }
 
-/// Counts the end of one attempt.
-pub(crate) fn attempted(provider: Provider, result: &'static str, took: Duration) {
+/// Counts what the checks before a handler said of an event.
+pub(crate) fn checked(provider: Provider, result: &'static str) {
+    metrics::counter!("onramp_webhooks_checks_total", "provider" => provider.as_str(), "result" => result).increment(1);
+}
+
+/// Counts a postback of which nobody knows that its purchase was started.
+pub(crate) fn untrusted(reason: &'static str) {
+    metrics::counter!("onramp_webhooks_untrusted_postbacks_total", "reason" => reason).increment(1);
+}
+
+/// Counts the end of one attempt, and how long it was in the handler, if it came there.
+pub(crate) fn attempted(provider: Provider, result: &'static str, took: Option<Duration>) {
     metrics::counter!("onramp_webhooks_attempts_total", "provider" => provider.as_str(), "result" => result).increment(1);
-    metrics::histogram!("onramp_webhooks_handler_seconds", "provider" => provider.as_str()).record(took);
+    if let Some(took) = took {
+        metrics::histogram!("onramp_webhooks_handler_seconds", "provider" => provider.as_str()).record(took);
+    }
     if result == "dead" {
         metrics::counter!("onramp_webhooks_dead_letters_total", "provider" => provider.as_str()).increment(1);
     }

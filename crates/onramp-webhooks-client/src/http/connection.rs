@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use onramp_webhooks::clock::Clock;
 use onramp_webhooks::worker::RetryPolicy;
 use reqwest::redirect;
 use tokio::time::Instant;
@@ -54,6 +55,10 @@ impl Connection {
 
     pub(crate) fn secret(&self) -> &Secret {
         &self.secret
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.limits.clock
     }
 
     /// What `read` reads in the successful answer, after as many attempts as the call allows. Cancel-safe; what starts something may

@@ -2,6 +2,7 @@
 
 use futures_core::Stream;
 use futures_util::stream;
+use onramp_webhooks::clock::Clock;
 use reqwest::header::HeaderValue;
 
 use super::{OrderRow, OrdersQuery, OrdersWalk, Page, Position};
@@ -38,6 +39,10 @@ impl WertDataApi {
     #[must_use]
     pub fn at(base_url: impl Into<String>, api_key: impl Into<String>) -> ApiBuilder<Self> {
         ApiBuilder::new(base_url, api_key)
+    }
+
+    pub(super) fn clock(&self) -> &dyn Clock {
+        self.connection.clock()
     }
 
     /// The first page of the orders that `query` asks for. Cancel-safe.

@@ -24,6 +24,7 @@
 
 mod api;
 mod confirm;
+mod confirmation;
 mod find;
 mod page;
 mod query;
@@ -34,6 +35,7 @@ mod walk;
 
 pub use self::api::WertDataApi;
 pub use self::confirm::{Difference, Verdict, differences};
+pub use self::confirmation::Confirmation;
 pub use self::page::Page;
 pub use self::query::OrdersQuery;
 pub use self::reconcile::{Finding, Received, ReconcileError, Reconciliation};

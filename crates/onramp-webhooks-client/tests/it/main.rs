@@ -1,6 +1,7 @@
 //! The clients against the fake provider, over real sockets.
 #![expect(clippy::unwrap_used, reason = "a test speaks by panicking")]
 
+mod confirmation;
 mod confirming;
 mod deadlines;
 mod faults;

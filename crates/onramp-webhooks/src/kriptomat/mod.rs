@@ -7,6 +7,7 @@ mod additional_fields;
 mod endpoint;
 mod form;
 mod postback;
+pub mod started;
 
 pub use additional_fields::AdditionalFields;
 pub use endpoint::Kriptomat;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tracing::Instrument;
 
 use super::WorkerBuilder;
-use super::handling::{Called, Means, panicked};
+use super::handling::{Called, HANDLER, Means, panicked};
 use crate::delivery::Delivery;
 use crate::handler::{HandlerError, HandlerErrorKind};
 use crate::inbox::{ClaimedDelivery, Settled};
@@ -35,24 +35,32 @@ pub(super) async fn attempt(worker: &WorkerBuilder, claimed: ClaimedDelivery) ->
     let number = claimed.attempt;
     match unwound(try_once(worker, claimed)).await {
         Ok(end) => end,
-        Err(panic) => End::Settle(after(worker, number, &panicked(&*panic))),
+        Err(panic) => End::Settle(after(worker, number, &panicked(HANDLER, &*panic))),
     }
 }
 
 async fn try_once(worker: &WorkerBuilder, claimed: ClaimedDelivery) -> End {
     let (provider, lease, attempt) = (claimed.provider, claimed.lease, claimed.attempt);
-    let begun = Instant::now();
+    let mut begun = None;
     let called = match Delivery::read(claimed) {
         Ok(delivery) => {
             let span = tracing::debug_span!("attempt", id = %lease.id, attempt, "type" = delivery.event().type_label());
             let means = Means { clock: &*worker.clock, timeout: worker.attempt_timeout };
-            worker.handling.call(means, &delivery, lease).instrument(span).await
+            let calling = async {
+                if let Err(stopped) = worker.checks.pass(means, &delivery).await {
+                    return Called::Stopped(stopped);
+                }
+                begun = Some(Instant::now());
+                worker.handling.call(means, &delivery, lease).await
+            };
+            calling.instrument(span).await
         }
         Err(error) => Called::Returned(Err(HandlerError::permanent(format!("this version cannot read the event: {error}")))),
     };
+    let by = if matches!(called, Called::Stopped(_)) { "check" } else { "handler" };
     let end = match called {
         Called::Returned(Ok(())) => End::Settle(Settled::Handled),
-        Called::Returned(Err(error)) => End::Settle(after(worker, attempt, &error)),
+        Called::Returned(Err(error)) | Called::Stopped(error) => End::Settle(after(worker, attempt, &error)),
         Called::NeverBegan(error) => End::Settle(never_began(worker, &error)),
         Called::Committed => End::Committed,
         Called::Lost => End::Lost,
@@ -61,21 +69,21 @@ async fn try_once(worker: &WorkerBuilder, claimed: ClaimedDelivery) -> End {
     let word = match &end {
         End::Settle(Settled::Handled) | End::Committed => "handled",
         End::Settle(Settled::Retry { error, .. }) => {
-            tracing::warn!(%id, attempt, %provider, error, "failed; will be tried again");
+            tracing::warn!(%id, attempt, %provider, by, error, "failed; will be tried again");
             "retry"
         }
         End::Settle(Settled::Parked { reason, .. }) => {
-            tracing::info!(%id, %provider, reason, "parked");
+            tracing::info!(%id, %provider, by, reason, "parked");
             "parked"
         }
         End::Settle(Settled::Dead { error }) => {
-            tracing::error!(%id, attempt, %provider, error, "dead letter: will not be tried again by itself");
+            tracing::error!(%id, attempt, %provider, by, error, "dead letter: will not be tried again by itself");
             "dead"
         }
         End::Settle(Settled::Released) => "released",
         End::Lost => "lost",
     };
-    telemetry::attempted(provider, word, begun.elapsed());
+    telemetry::attempted(provider, word, begun.map(|begun| begun.elapsed()));
     end
 }
 

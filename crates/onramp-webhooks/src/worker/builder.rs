@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::checks::Checks;
 use super::handling::{Handling, Plain};
 use super::run::Run;
 use super::transactional::Transactional;
@@ -19,6 +20,7 @@ use crate::inbox::{Inbox, Retention, TransactionalInbox};
 pub struct WorkerBuilder {
     pub(super) inbox: Arc<dyn Inbox>,
     pub(super) handling: Arc<dyn Handling>,
+    pub(super) checks: Checks,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) retry: RetryPolicy,
     pub(super) concurrency: usize,
@@ -53,6 +55,7 @@ impl WorkerBuilder {
         Self {
             inbox,
             handling,
+            checks: Checks::default(),
             clock: Arc::new(SystemClock),
             retry: RetryPolicy::default(),
             concurrency: 16,
@@ -63,6 +66,17 @@ impl WorkerBuilder {
             grace: Duration::from_secs(8),
             retention: None,
         }
+    }
+
+    /// Asks `check` before the handler, at every attempt: `Ok` lets the event pass, and an error decides what becomes of it, as the
+    /// handler's own would. Several are asked in the order in which they were added, up to the first that says no.
+    ///
+    /// A [`TransactionalHandler`]'s transaction is opened only after all of them, so a check may ask a provider. A check that passed may be
+    /// asked again about the same event, when the handler fails or a crash comes between.
+    #[must_use]
+    pub fn before(mut self, check: impl Handler) -> Self {
+        self.checks.add(check);
+        self
     }
 
     /// Where the time comes from. Default: the machine's clock.
@@ -101,7 +115,8 @@ impl WorkerBuilder {
         self
     }
 
-    /// How long one call of the handler may take before it counts as failed; with a transaction, together with its commit. Default 30 s.
+    /// How long one call of the handler may take before it counts as failed; with a transaction, together with its commit. The checks
+    /// [before](Self::before) it have as long again, all of them together. Default 30 s.
     #[must_use]
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = timeout;

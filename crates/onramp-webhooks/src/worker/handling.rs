@@ -13,6 +13,9 @@ use crate::inbox::Lease;
 use crate::store_error::StoreError;
 use crate::unwinding::{message, unwound};
 
+/// Who is to blame, in an error's text.
+pub(super) const HANDLER: &str = "the handler";
+
 /// What an attempt may use.
 #[derive(Clone, Copy)]
 pub(super) struct Means<'a> {
@@ -28,6 +31,8 @@ pub(super) enum Called {
     Committed,
     /// Another worker had taken over; nothing of it happened.
     Lost,
+    /// A check said no, and the handler was not called; what becomes of the delivery is still to be written.
+    Stopped(HandlerError),
     /// The handler is not to blame.
     NeverBegan(StoreError),
 }
@@ -46,22 +51,22 @@ pub(super) struct Plain(pub(super) Arc<dyn Handler>);
 impl Handling for Plain {
     async fn call(&self, means: Means<'_>, delivery: &Delivery, _: Lease) -> Called {
         let handling = async { self.0.handle(delivery).await };
-        Called::Returned(within(means.timeout, unwound(handling)).await)
+        Called::Returned(within(HANDLER, means.timeout, unwound(handling)).await)
     }
 }
 
-/// The result of a handler that may panic and take too long; both are transient errors.
-pub(super) async fn within<F>(timeout: Duration, handling: F) -> Result<(), HandlerError>
+/// The result of a handler, or of whatever `who` is, that may panic and take too long; both are transient errors.
+pub(super) async fn within<F>(who: &str, timeout: Duration, handling: F) -> Result<(), HandlerError>
 where
     F: Future<Output = Result<Result<(), HandlerError>, Box<dyn Any + Send>>>,
 {
     match tokio::time::timeout(timeout, handling).await {
         Ok(Ok(result)) => result,
-        Ok(Err(panic)) => Err(panicked(&*panic)),
-        Err(_) => Err(HandlerError::transient(format!("the handler took longer than {timeout:?}"))),
+        Ok(Err(panic)) => Err(panicked(who, &*panic)),
+        Err(_) => Err(HandlerError::transient(format!("{who} took longer than {timeout:?}"))),
     }
 }
 
-pub(super) fn panicked(panic: &(dyn Any + Send)) -> HandlerError {
-    HandlerError::transient(format!("the handler panicked: {}", message(panic)))
+pub(super) fn panicked(who: &str, panic: &(dyn Any + Send)) -> HandlerError {
+    HandlerError::transient(format!("{who} panicked: {}", message(panic)))
 }

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod builder;
+mod checks;
 mod handling;
 mod held;
 mod retry;

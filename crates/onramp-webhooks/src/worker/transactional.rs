@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::{Instant, timeout};
 
-use super::handling::{Called, Handling, Means, within};
+use super::handling::{Called, HANDLER, Handling, Means, within};
 use crate::delivery::Delivery;
 use crate::handler::{HandlerError, TransactionalHandler};
 use crate::inbox::{Lease, TransactionalInbox};
@@ -37,7 +37,7 @@ where
         };
         let begun = Instant::now();
         let handling = unwound(async { self.handler.handle(delivery, open.as_mut()).await });
-        let result = within(means.timeout, handling).await;
+        let result = within(HANDLER, means.timeout, handling).await;
         let rest = means.timeout.saturating_sub(begun.elapsed());
         match result {
             Ok(()) => match timeout(rest, self.inbox.complete(open, means.clock.now(), lease)).await {

@@ -12,5 +12,6 @@ mod metrics;
 mod mutations;
 mod slow;
 mod spill;
+mod started;
 mod tools;
 mod worker;

@@ -1,0 +1,450 @@
+//! Purchases that are confirmed before they are handled: through a receiver, a worker and real sockets.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use onramp_webhooks::clock::ManualClock;
+use onramp_webhooks::inbox::{DeliveryId, Filter, Inbox, MemoryInbox, Record, State};
+use onramp_webhooks::worker::{Worker, WorkerBuilder};
+use onramp_webhooks::{Delivery, Endpoint, Handler, HandlerError, Kriptomat, Receiver, Request, Wert};
+use onramp_webhooks_client::wert::Confirmation;
+use onramp_webhooks_testkit::events::{Postback, WertOrder, wert_account, wert_test};
+use onramp_webhooks_testkit::provider::{Answer, FakeProvider, Lie};
+
+use super::tools::{NOW, wert};
+
+/// A handler that remembers how often it saw each delivery.
+#[derive(Clone, Default)]
+struct Remembering(Arc<Mutex<BTreeMap<DeliveryId, usize>>>);
+
+#[async_trait]
+impl Handler for Remembering {
+    async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
+        *self.0.lock().unwrap().entry(delivery.id()).or_default() += 1;
+        Ok(())
+    }
+}
+
+struct Shop {
+    provider: FakeProvider,
+    receiver: Receiver,
+    clock: ManualClock,
+    handled: Remembering,
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let clock = ManualClock::at(NOW);
+        let sandbox: Endpoint = Wert::with_path_secret("s3cret").named("sandbox");
+        let receiver = Receiver::builder(MemoryInbox::new())
+            .endpoint(Wert::with_path_secret("s3cret"))
+            .endpoint(sandbox)
+            .endpoint(Kriptomat::with_path_secret("s3cret"))
+            .clock(Arc::new(clock.clone()))
+            .build()
+            .unwrap();
+        Self { provider: FakeProvider::start().await, receiver, clock, handled: Remembering::default() }
+    }
+
+    fn confirmation(&self) -> Confirmation {
+        Confirmation::new(wert(&self.provider).clock(Arc::new(self.clock.clone())).build().unwrap())
+    }
+
+    /// A worker that confirms, and handles 45 at the same time.
+    fn work(&self) -> Worker {
+        self.work_with(|worker| worker.before(self.confirmation()))
+    }
+
+    fn work_with(&self, change: impl FnOnce(WorkerBuilder) -> WorkerBuilder) -> Worker {
+        change(self.receiver.worker(self.handled.clone()).concurrency(45)).spawn()
+    }
+
+    async fn post_to(&self, path: &str, body: Bytes) {
+        assert_eq!(self.receiver.receive_whole(&Request::new("POST", path, None, &[]), body).await.status(), 200);
+    }
+
+    async fn post(&self, order: &WertOrder) {
+        self.post_to("/wert/s3cret", order.complete()).await;
+    }
+
+    async fn kept(&self) -> Vec<Record> {
+        self.receiver.inbox().list(Filter::all().limit(1_000)).await.unwrap()
+    }
+
+    async fn only(&self) -> Record {
+        let [record] = <[Record; 1]>::try_from(self.kept().await).unwrap();
+        record
+    }
+
+    /// Waits until so many stand there, and everything else rests.
+    async fn comes_to(&self, state: State, number: u64) {
+        let begun = Instant::now();
+        loop {
+            let counts = self.receiver.inbox().counts().await.unwrap();
+            if counts.of(state) == number && counts.of(State::Leased) + counts.of(State::Pending) == 0 {
+                return;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20), "{counts:?}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// Lets time pass, and waits until what fell due is parked or dead again, by which time it has a due time in the future or none.
+    async fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+        let begun = Instant::now();
+        loop {
+            let now = onramp_webhooks::clock::Clock::now(&self.clock);
+            let due = |record: &Record| record.due_at.is_some_and(|due| due <= now) || record.state == State::Leased;
+            if !self.kept().await.iter().any(due) {
+                return;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", self.kept().await);
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    fn handled(&self) -> BTreeMap<DeliveryId, usize> {
+        self.handled.0.lock().unwrap().clone()
+    }
+
+    fn asked(&self) -> usize {
+        self.provider.requests().len()
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+#[tokio::test]
+async fn a_purchase_is_handled_when_wert_confirms_it() {
+    let shop = Shop::open().await;
+    let order = WertOrder::new();
+    shop.provider.add_order(&order, "success");
+    shop.post(&order).await;
+    let worker = shop.work();
+    shop.comes_to(State::Handled, 1).await;
+    assert_eq!((shop.handled().len(), shop.asked()), (1, 1));
+    worker.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_is_no_purchase_of_wert_passes_without_a_question() {
+    let shop = Shop::open().await;
+    shop.provider.answer_always(Answer::never());
+    let _worker = shop.work();
+    let order = WertOrder::new();
+    for body in [order.payment_started(), order.transfer_started(), order.failed(), wert_account("login", "c"), wert_test()] {
+        shop.post_to("/wert/s3cret", body).await;
+    }
+    shop.post_to("/kriptomat/s3cret", Postback::new().json()).await;
+    shop.comes_to(State::Handled, 6).await;
+    assert_eq!(shop.asked(), 0);
+}
+
+#[tokio::test]
+async fn each_endpoint_has_the_key_of_its_own_account() {
+    let shop = Shop::open().await;
+    let order = WertOrder::new();
+    shop.provider.add_order(&order, "success");
+    shop.post(&order).await;
+    shop.post_to("/sandbox/s3cret", order.complete()).await;
+    let _worker = shop.work_with(|worker| worker.before(shop.confirmation().endpoint("sandbox")));
+    shop.comes_to(State::Handled, 2).await;
+    assert_eq!(shop.asked(), 1);
+}
+
+/// The same order at two endpoints, in one request.
+#[tokio::test]
+async fn two_questions_about_one_order_have_one_answer() {
+    let shop = Shop::open().await;
+    let order = WertOrder::new();
+    shop.provider.add_order(&order, "success");
+    shop.post(&order).await;
+    shop.post_to("/sandbox/s3cret", order.complete()).await;
+    let _worker = shop.work();
+    shop.comes_to(State::Handled, 2).await;
+    assert_eq!(shop.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_contradiction_is_a_dead_letter_that_names_no_person() {
+    let order = || WertOrder::new().click_id("victim").with("address", "bc1qsecret");
+    let row = |order: &WertOrder, address: &str| {
+        serde_json::json!({
+            "order_id": order.id(), "click_id": "victim", "status": "success", "currency": "usd", "currency_amount": 250,
+            "crypto": "btc", "crypto_amount": "0.00391274", "address": address,
+        })
+    };
+    type Tell = fn(&FakeProvider, &WertOrder, serde_json::Value);
+    let cases: [(Tell, &str); 4] = [
+        (|provider, order, _| provider.add_order(order, "failed"), r#"the status is "failed""#),
+        (
+            |provider, order, _| provider.add_order(&order.clone().fiat("2.50", "USD"), "success"),
+            "paid 250.00 USD in the event, 2.5 usd at the provider",
+        ),
+        (|provider, order, _| provider.add_order(&order.clone().click_id("thief"), "success"), "another customer"),
+        (|provider, _, row| provider.add_row(row), "another wallet"),
+    ];
+    for (tell, differs) in cases {
+        let (shop, order) = (Shop::open().await, order());
+        tell(&shop.provider, &order, row(&order, "bc1qother"));
+        shop.post(&order).await;
+        let _worker = shop.work();
+        shop.comes_to(State::Dead, 1).await;
+        let note = shop.only().await.note.unwrap();
+        assert_eq!(note, format!("Wert contradicts this event: contradicted: {differs}"));
+        assert!(!note.contains("victim") && !note.contains("secret"));
+        assert_eq!(shop.handled(), BTreeMap::new());
+    }
+}
+
+#[tokio::test]
+async fn what_wert_does_not_know_yet_is_asked_about_again_and_handled() {
+    let shop = Shop::open().await;
+    let order = WertOrder::new();
+    shop.post(&order).await;
+    let _worker = shop.work();
+    shop.comes_to(State::Parked, 1).await;
+    let due = |record: &Record| record.due_at.unwrap().since(NOW).as_secs();
+    assert_eq!(due(&shop.only().await), 5);
+    shop.provider.add_order(&order, "pending");
+    shop.pass(Duration::from_secs(5)).await;
+    let record = shop.only().await;
+    assert_eq!((record.state, record.attempts, shop.asked()), (State::Parked, 0, 2));
+    assert_eq!(record.note.as_deref(), Some(r#"Wert has not confirmed this event yet: contradicted: the status is "pending""#));
+    shop.provider.forget_orders();
+    shop.provider.add_order(&order, "success");
+    shop.pass(HOUR).await;
+    shop.comes_to(State::Handled, 1).await;
+    assert_eq!(shop.handled().into_values().collect::<Vec<_>>(), [1]);
+}
+
+#[tokio::test]
+async fn a_forged_order_is_given_up_and_a_duplicate_has_it_asked_about_again() {
+    let shop = Shop::open().await;
+    let order = WertOrder::new();
+    shop.post(&order).await;
+    let _worker = shop.work_with(|worker| worker.before(shop.confirmation().give_up_after(HOUR)));
+    shop.comes_to(State::Parked, 1).await;
+    shop.pass(HOUR - Duration::from_millis(1)).await;
+    let record = shop.only().await;
+    assert_eq!((record.state, record.due_at.unwrap().since(NOW)), (State::Parked, HOUR));
+    shop.pass(Duration::from_millis(1)).await;
+    shop.comes_to(State::Dead, 1).await;
+    assert_eq!(shop.only().await.note.unwrap(), "Wert has not confirmed this event: unknown to the provider");
+    let asked = shop.asked();
+    shop.post(&order).await;
+    shop.comes_to(State::Dead, 1).await;
+    assert_eq!((shop.asked(), shop.handled()), (asked + 1, BTreeMap::new()));
+    // It was true after all.
+    shop.provider.add_order(&order, "success");
+    shop.post(&order).await;
+    shop.comes_to(State::Handled, 1).await;
+}
+
+#[tokio::test]
+async fn forty_five_at_once_are_three_requests() {
+    let shop = Shop::open().await;
+    for _ in 0..45 {
+        let order = WertOrder::new();
+        shop.provider.add_order(&order, "success");
+        shop.post(&order).await;
+    }
+    let _worker = shop.work();
+    shop.comes_to(State::Handled, 45).await;
+    assert_eq!((shop.handled().len(), shop.asked()), (45, 3));
+}
+
+#[tokio::test]
+async fn an_outage_in_the_middle_costs_no_attempt_and_loses_nothing() {
+    let shop = Shop::open().await;
+    for _ in 0..45 {
+        let order = WertOrder::new();
+        shop.provider.add_order(&order, "success");
+        shop.post(&order).await;
+    }
+    shop.provider.answer_next(Answer::truth());
+    shop.provider.answer_always(Answer::status(503));
+    let _worker = shop.work();
+    shop.comes_to(State::Parked, 25).await;
+    assert_eq!((shop.handled().len(), shop.asked()), (20, 2), "after a failure nobody is asked for a while");
+    for day in 1..=3 {
+        shop.pass(24 * HOUR).await;
+        assert_eq!(shop.asked(), 2 + day);
+    }
+    let waiting: Vec<_> = shop.kept().await.into_iter().filter(|record| record.state == State::Parked).collect();
+    assert!(waiting.len() == 25 && waiting.iter().all(|record| record.attempts == 0));
+    assert!(waiting[0].note.as_ref().unwrap().contains("(status 503)"), "{:?}", waiting[0].note);
+    shop.provider.answer_always(Answer::truth());
+    shop.pass(HOUR).await;
+    shop.comes_to(State::Handled, 45).await;
+    assert!(shop.handled().len() == 45 && shop.handled().values().all(|times| *times == 1));
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_accepted_is_an_outage_too() {
+    for status in [401, 403] {
+        let shop = Shop::open().await;
+        let order = WertOrder::new();
+        shop.provider.add_order(&order, "success");
+        shop.provider.answer_always(Answer::status(status));
+        shop.post(&order).await;
+        let _worker = shop.work();
+        shop.comes_to(State::Parked, 1).await;
+        for _ in 0..50 {
+            shop.pass(HOUR).await;
+        }
+        assert_eq!((shop.only().await.state, shop.only().await.attempts), (State::Parked, 0));
+        shop.provider.answer_always(Answer::truth());
+        shop.pass(HOUR).await;
+        shop.comes_to(State::Handled, 1).await;
+    }
+}
+
+#[tokio::test]
+async fn wert_is_left_alone_as_long_as_it_wants() {
+    let shop = Shop::open().await;
+    shop.provider.answer_next(Answer::status(429).header("retry-after", "7200"));
+    let order = WertOrder::new();
+    shop.provider.add_order(&order, "success");
+    shop.post(&order).await;
+    let _worker = shop.work();
+    shop.comes_to(State::Parked, 1).await;
+    assert_eq!(shop.only().await.due_at.unwrap().since(NOW), 2 * HOUR);
+    // Another one that comes meanwhile does not ask, either.
+    shop.clock.advance(HOUR);
+    shop.post(&WertOrder::new()).await;
+    shop.comes_to(State::Parked, 2).await;
+    assert!(shop.kept().await.iter().all(|record| record.due_at.unwrap().since(NOW) == 2 * HOUR));
+    assert_eq!(shop.asked(), 1);
+    shop.pass(HOUR).await;
+    shop.comes_to(State::Handled, 1).await;
+    assert_eq!(shop.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_lie_about_another_order_confirms_nothing() {
+    let shop = Shop::open().await;
+    let order = WertOrder::new();
+    shop.provider.add_order(&order, "success");
+    shop.provider.answer_always(Answer::lie(Lie::AnotherOrder));
+    shop.post(&order).await;
+    let _worker = shop.work();
+    shop.comes_to(State::Parked, 1).await;
+    assert_eq!((shop.only().await.attempts, shop.handled()), (0, BTreeMap::new()));
+}
+
+#[tokio::test]
+async fn an_answer_of_no_use_to_all_is_asked_for_one_by_one_but_not_for_ever() {
+    let shop = Shop::open().await;
+    for _ in 0..20 {
+        let order = WertOrder::new();
+        shop.provider.add_order(&order, "success");
+        shop.post(&order).await;
+    }
+    shop.provider.answer_next(Answer::lie(Lie::AnotherOrder));
+    let worker = shop.work();
+    shop.comes_to(State::Handled, 20).await;
+    assert_eq!(shop.asked(), 21);
+    worker.shutdown().await;
+
+    let shop = Shop::open().await;
+    for _ in 0..20 {
+        shop.post(&WertOrder::new()).await;
+    }
+    shop.provider.answer_always(Answer::lie(Lie::AnotherOrder));
+    let _worker = shop.work();
+    shop.comes_to(State::Parked, 20).await;
+    assert_eq!(shop.asked(), 3);
+}
+
+#[tokio::test]
+async fn an_id_that_cannot_be_asked_about_harms_no_other() {
+    let shop = Shop::open().await;
+    let order = WertOrder::new();
+    shop.provider.add_order(&order, "success");
+    shop.post(&order).await;
+    for id in ["a,b".to_owned(), " ".to_owned(), "x".repeat(100_000), "ü".to_owned()] {
+        shop.post(&WertOrder::new().with("id", id)).await;
+    }
+    shop.post(&WertOrder::new().without("id").click_id("a,b")).await;
+    // Two national currencies: nobody can tell what was paid.
+    shop.post(&WertOrder::new().crypto("1", "EUR")).await;
+    let _worker = shop.work();
+    shop.comes_to(State::Dead, 6).await;
+    assert_eq!(shop.handled().len(), 1);
+}
+
+#[tokio::test]
+async fn a_provider_that_hangs_parks_and_costs_no_attempt() {
+    let shop = Shop::open().await;
+    shop.provider.answer_always(Answer::never());
+    shop.post(&WertOrder::new()).await;
+    let patience = Duration::from_millis(50);
+    let worker = shop.work_with(|worker| worker.before(shop.confirmation().patience(patience)));
+    shop.comes_to(State::Parked, 1).await;
+    let record = shop.only().await;
+    assert_eq!((record.attempts, record.note.as_deref()), (0, Some("Wert has not answered yet")));
+    worker.shutdown().await;
+}
+
+/// A check that gives up the one that it is around.
+struct Impatient(Arc<Confirmation>);
+
+#[async_trait]
+impl Handler for Impatient {
+    async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
+        match tokio::time::timeout(Duration::from_millis(30), self.0.handle(delivery)).await {
+            Ok(passed) => passed,
+            Err(_) => pending().await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_that_is_dropped_disturbs_no_other() {
+    let shop = Shop::open().await;
+    let confirmation = Arc::new(shop.confirmation());
+    let order = WertOrder::new();
+    shop.provider.add_order(&order, "success");
+    shop.provider.answer_next(Answer::truth().after(Duration::from_millis(300)));
+    shop.post_to("/wert/s3cret", order.complete()).await;
+    shop.post_to("/sandbox/s3cret", order.complete()).await;
+    struct Either(Impatient, Arc<Confirmation>);
+    #[async_trait]
+    impl Handler for Either {
+        async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
+            if &**delivery.endpoint() == "sandbox" { self.0.handle(delivery).await } else { self.1.handle(delivery).await }
+        }
+    }
+    let either = Either(Impatient(Arc::clone(&confirmation)), confirmation);
+    let _worker = shop.work_with(|worker| worker.before(either));
+    let begun = Instant::now();
+    while shop.handled().is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert_eq!((shop.handled().len(), shop.asked()), (1, 1));
+}
+
+#[tokio::test]
+async fn the_task_that_asks_ends_with_its_confirmation() {
+    let shop = Shop::open().await;
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    shop.provider.answer_always(Answer::status(503));
+    let before = tasks();
+    shop.post(&WertOrder::new()).await;
+    let worker = shop.work();
+    shop.comes_to(State::Parked, 1).await;
+    worker.shutdown().await;
+    let begun = Instant::now();
+    // What is left are the two ends of the connection that lies idle.
+    while tasks() > before + 2 {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{} tasks, {before} before", tasks());
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}

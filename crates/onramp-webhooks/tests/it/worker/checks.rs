@@ -1,0 +1,164 @@
+//! What is asked before the handler.
+
+use std::collections::VecDeque;
+use std::future::pending;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::inbox::{Inbox, Lease, Settled, Settlement, State, TransactionalInbox};
+use onramp_webhooks::worker::{RetryPolicy, WorkerBuilder};
+use onramp_webhooks::{Delivery, Handler, HandlerError, StoreError, TransactionalHandler, async_trait};
+use onramp_webhooks_testkit::events::WertOrder;
+
+use super::stage::{Do, Stage, rest};
+use crate::faulty::Faulty;
+
+/// A check that says what the test wants, and then yes. Clones are the same one.
+#[derive(Clone, Default)]
+struct Scripted {
+    next: Arc<Mutex<VecDeque<Do>>>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Scripted {
+    fn says(answers: impl IntoIterator<Item = Do>) -> Self {
+        Self { next: Arc::new(Mutex::new(answers.into_iter().collect())), asked: Arc::default() }
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl Handler for Scripted {
+    async fn handle(&self, _: &Delivery) -> Result<(), HandlerError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let next = self.next.lock().unwrap().pop_front();
+        match next {
+            None | Some(Do::Handle) => Ok(()),
+            Some(Do::NotYet(pause)) => Err(HandlerError::not_yet(pause, "not confirmed yet")),
+            Some(Do::Refuse) => Err(HandlerError::permanent("a lie")),
+            Some(Do::Panic) => panic!("the check's own bug"),
+            Some(Do::Hang) => pending().await,
+            Some(_) => Err(HandlerError::transient("out of order")),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_handler_is_called_after_all_checks_passed() {
+    let stage = Stage::new();
+    let (first, second) = (Scripted::says([Do::Handle, Do::NotYet(Duration::from_secs(60))]), Scripted::default());
+    stage.post(WertOrder::new().complete()).await;
+    let mut working = stage.worker(|worker| worker.before(first.clone()).before(second.clone()));
+    working.call().await.answer(Do::Fail);
+    assert_eq!((first.asked(), second.asked()), (1, 1));
+    rest().await;
+    stage.pass(3_600);
+    working.rests().await;
+    assert_eq!((first.asked(), second.asked()), (2, 1), "asked again at the next attempt, up to the first that says no");
+    let record = stage.only().await;
+    assert_eq!((record.state, record.attempts), (State::Parked, 1), "what a check puts off is no attempt");
+    assert_eq!(record.note.as_deref(), Some("not confirmed yet"));
+    stage.pass(59);
+    working.rests().await;
+    stage.pass(1);
+    working.call().await.answer(Do::Handle);
+    rest().await;
+    assert_eq!(stage.only().await.state, State::Handled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_of_a_check_decides_as_the_handlers_own() {
+    for (what, state, note) in [
+        (Do::Refuse, State::Dead, "a lie"),
+        (Do::Fail, State::Retrying, "out of order"),
+        (Do::Panic, State::Retrying, "the check before the handler panicked: the check's own bug"),
+    ] {
+        let stage = Stage::new();
+        stage.post(WertOrder::new().complete()).await;
+        let mut working = stage.worker(|worker| worker.before(Scripted::says([what])));
+        working.rests().await;
+        let record = stage.only().await;
+        assert_eq!((record.state, record.attempts, record.note.as_deref()), (state, 1, Some(note)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_hangs_has_the_time_of_an_attempt_and_costs_the_handler_nothing_of_its_own() {
+    let stage = Stage::new();
+    stage.post(WertOrder::new().complete()).await;
+    let check = Scripted::says([Do::Hang]);
+    let retry = RetryPolicy::new(2, Duration::ZERO, Duration::ZERO);
+    let mut working = stage.worker(|worker| worker.before(check).attempt_timeout(Duration::from_secs(20)).retry(retry));
+    working.rests().await;
+    tokio::time::sleep(Duration::from_secs(19)).await;
+    assert_eq!(stage.only().await.state, State::Leased);
+    tokio::time::sleep(Duration::from_millis(1_001)).await;
+    let call = working.call().await;
+    assert_eq!(call.attempt, 2);
+    tokio::time::sleep(Duration::from_secs(19)).await;
+    call.answer(Do::Handle);
+    rest().await;
+    assert_eq!(stage.only().await.state, State::Handled);
+}
+
+/// The faulty inbox has transactions that hold nothing.
+pub(crate) struct Open(());
+
+impl AsMut<()> for Open {
+    fn as_mut(&mut self) -> &mut () {
+        &mut self.0
+    }
+}
+
+static BEGUN: AtomicUsize = AtomicUsize::new(0);
+
+#[async_trait]
+impl TransactionalInbox for Faulty {
+    type Transaction = ();
+    type Open = Open;
+
+    async fn begin(&self, _: Duration) -> Result<Open, StoreError> {
+        BEGUN.fetch_add(1, Ordering::SeqCst);
+        Ok(Open(()))
+    }
+
+    async fn complete(&self, _: Open, now: Timestamp, lease: Lease) -> Result<bool, StoreError> {
+        Ok(self.settle(now, vec![Settlement::new(lease, Settled::Handled)]).await?.is_empty())
+    }
+
+    async fn roll_back(&self, _: Open) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+struct Shop;
+
+#[async_trait]
+impl TransactionalHandler<()> for Shop {
+    async fn handle(&self, _: &Delivery, (): &mut ()) -> Result<(), HandlerError> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_transaction_is_open_while_a_check_is_asked() {
+    let stage = Stage::new();
+    stage.post(WertOrder::new().complete()).await;
+    let check = Scripted::says([Do::NotYet(Duration::from_secs(60)), Do::Hang]);
+    let worker = WorkerBuilder::transactional(Arc::new(stage.inbox.clone()), Shop).clock(Arc::new(stage.clock.clone()));
+    let worker = worker.retry(RetryPolicy::new(2, Duration::ZERO, Duration::ZERO)).before(check.clone()).spawn();
+    rest().await;
+    assert_eq!((check.asked(), BEGUN.load(Ordering::SeqCst)), (1, 0));
+    stage.pass(60);
+    rest().await;
+    assert_eq!((check.asked(), BEGUN.load(Ordering::SeqCst)), (2, 0));
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert_eq!((check.asked(), BEGUN.load(Ordering::SeqCst)), (3, 1));
+    assert_eq!(stage.only().await.state, State::Handled);
+    worker.shutdown().await;
+}
