@@ -2,6 +2,7 @@
 
 mod attempt;
 mod builder;
+mod chore;
 mod handling;
 mod held;
 mod retry;
@@ -14,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use self::builder::WorkerBuilder;
+pub use self::chore::Chore;
 pub use self::retry::RetryPolicy;
 
 /// A running worker. Dropping this leaves it running; [`shutdown`](Self::shutdown) ends it.
@@ -24,8 +26,8 @@ pub struct Worker {
 
 impl Worker {
     /// Stops claiming, gives back what has not begun, waits for the handlers that run (at most the
-    /// [grace](WorkerBuilder::grace); then they are dropped at their next await and given back, too), and returns when nothing
-    /// runs any more.
+    /// [grace](WorkerBuilder::grace); then they are dropped at their next await and given back, too) and for chores as long, and
+    /// returns when nothing runs any more.
     ///
     /// Not cancel-safe: a call that is dropped has begun the shutdown and does not wait for it.
     ///

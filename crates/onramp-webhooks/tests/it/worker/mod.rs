@@ -4,6 +4,7 @@
 //! something that can be seen.
 
 mod attempts;
+mod chores;
 mod clocks;
 mod ending;
 mod failures;
