@@ -31,7 +31,8 @@ const LEASE: &str = "UPDATE onramp.deliveries d SET state = 1, due_at = $2, fenc
                  WHERE first.state < 1 AND first.order_key IS NOT NULL AND first.order_key = due.order_key) = due.id))
         ORDER BY due.id LIMIT $1 FOR UPDATE OF due SKIP LOCKED
     ))
-    RETURNING d.id, d.fence, d.attempts, d.duplicates, d.endpoint, d.provider, d.subject, d.discriminator, d.received_at,
+    RETURNING d.id, d.fence, d.attempts, d.duplicates, d.endpoint, d.provider, d.subject, d.discriminator, d.fingerprint,
+        d.received_at,
         (SELECT b.body FROM onramp.bodies b WHERE b.id = d.id) AS body,
         d.stage > 0 AND EXISTS (SELECT FROM onramp.deliveries later
             WHERE later.state = 4 AND later.order_key IS NOT NULL
@@ -67,6 +68,7 @@ fn delivery(row: &PgRow) -> sqlx::Result<ClaimedDelivery> {
         endpoint: Arc::from(column::text(row, "endpoint")?.unwrap_or_default()),
         provider: column::provider(row)?,
         key: column::key(row)?,
+        fingerprint: column::fingerprint(row)?,
         received_at: Timestamp::from_millis(row.try_get("received_at")?),
         body: Bytes::from(row.try_get::<Option<Vec<u8>>, _>("body")?.unwrap_or_default()),
         stale: row.try_get::<Option<bool>, _>("stale")?.unwrap_or(false),

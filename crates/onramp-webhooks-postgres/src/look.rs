@@ -22,10 +22,17 @@ const FITS: &str = "($1::smallint[] IS NULL OR d.state = ANY ($1))
         AND substr(d.subject, length(split_part(d.subject, '/', 1)) + length(split_part(d.subject, '/', 2)) + 3) = $4))
     AND ($5::bigint IS NULL OR d.id < $5)";
 
+/// Apart from the other conditions, because one that may be absent is not looked up in an index.
+const KEY: &str = "d.key = $7";
+const NO_KEY: &str = "$7::bytea IS NULL";
+
 /// The deliveries that fit `filter`, newest first, without bodies.
 pub(crate) async fn list(connection: &mut PgConnection, schema: &Schema, filter: &Filter) -> sqlx::Result<Vec<Record>> {
     let states: Vec<i16> = filter.states.iter().map(|state| column::number(*state)).collect();
-    let page = format!("SELECT {COLUMNS}, NULL::bytea AS body FROM onramp.deliveries d WHERE {FITS} ORDER BY d.id DESC LIMIT $6");
+    let key = if filter.key.is_some() { KEY } else { NO_KEY };
+    let page = format!(
+        "SELECT {COLUMNS}, NULL::bytea AS body FROM onramp.deliveries d WHERE {FITS} AND {key} ORDER BY d.id DESC LIMIT $6"
+    );
     let rows = sqlx::query(schema.sql(&page))
         .bind(Some(states).filter(|states| !states.is_empty()))
         .bind(filter.endpoint.as_deref().map(text::kept))
@@ -33,6 +40,7 @@ pub(crate) async fn list(connection: &mut PgConnection, schema: &Schema, filter:
         .bind(filter.about.as_deref().map(text::kept))
         .bind(filter.before.map(DeliveryId::as_i64))
         .bind(i64::try_from(filter.page_size()).unwrap_or(i64::MAX))
+        .bind(filter.key.as_ref().map(column::hash_of_key))
         .fetch_all(connection)
         .await?;
     rows.iter().map(record).collect()

@@ -48,7 +48,7 @@ async fn adopt(
     let key = reread.key.as_ref();
     if let Some(first) = holder(connection, schema, key, reread.received_at).await?.filter(|first| first.id != id) {
         remove(connection, schema, &[id.as_i64()]).await?;
-        if first.same_body(reread) {
+        if first.is_repeated_by(connection, schema, reread).await? {
             count_duplicate(connection, schema, &first).await?;
             return Ok(Some(Replayed::Duplicate { first: first.id }));
         }

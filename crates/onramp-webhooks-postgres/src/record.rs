@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::fingerprint::{Fingerprint, Repeat};
 use onramp_webhooks::identity::DedupKey;
 use onramp_webhooks::inbox::{DeliveryId, NewDelivery, QuarantineBound, Recorded, State, conflict_note};
 use sqlx::{Error, PgConnection, Row};
@@ -62,7 +63,7 @@ pub(crate) async fn record(
 async fn record_known(connection: &mut PgConnection, schema: &Schema, new: &NewDelivery) -> sqlx::Result<Recorded> {
     for _ in 0..LOOKS {
         match holder(connection, schema, new.key.as_ref(), new.received_at).await? {
-            Some(first) if first.same_body(new) => {
+            Some(first) if first.is_repeated_by(connection, schema, new).await? => {
                 let rearmed = count_duplicate(connection, schema, &first).await?;
                 return Ok(Recorded::Duplicate { first: first.id, rearmed });
             }
@@ -149,12 +150,29 @@ async fn insert_one(connection: &mut PgConnection, schema: &Schema, row: Entry<'
 pub(crate) struct Holder {
     pub(crate) id: DeliveryId,
     state: State,
-    fingerprint: Vec<u8>,
+    fingerprint: Fingerprint,
 }
 
 impl Holder {
-    pub(crate) fn same_body(&self, new: &NewDelivery) -> bool {
-        self.fingerprint == new.fingerprint.as_bytes().as_slice()
+    /// Whether `new` is a duplicate of this one. One that was really sent replaces what was not.
+    pub(crate) async fn is_repeated_by(
+        &self,
+        connection: &mut PgConnection,
+        schema: &Schema,
+        new: &NewDelivery,
+    ) -> sqlx::Result<bool> {
+        let repeat = self.fingerprint.repeated_by(&new.fingerprint);
+        if repeat == Repeat::Supersedes {
+            let supersede = "WITH bodies AS (UPDATE onramp.bodies SET body = $3 WHERE id = $1)
+                UPDATE onramp.deliveries SET fingerprint = $2 WHERE id = $1";
+            sqlx::query(schema.sql(supersede))
+                .bind(self.id.as_i64())
+                .bind(new.fingerprint.as_bytes().as_slice())
+                .bind(new.body.as_ref())
+                .execute(connection)
+                .await?;
+        }
+        Ok(repeat != Repeat::Conflict)
     }
 }
 
@@ -169,7 +187,7 @@ pub(crate) async fn holder(
     let find = "SELECT id, state, fingerprint, key_expires_at FROM onramp.deliveries WHERE key = $1 FOR UPDATE";
     let found = sqlx::query(schema.sql(find)).bind(column::hash_of_key(key)).fetch_optional(&mut *connection).await?;
     let Some(row) = found else { return Ok(None) };
-    let holder = Holder { id: column::id(&row)?, state: column::state(&row)?, fingerprint: row.try_get("fingerprint")? };
+    let holder = Holder { id: column::id(&row)?, state: column::state(&row)?, fingerprint: column::fingerprint(&row)? };
     if column::timestamp(&row, "key_expires_at")?.is_none_or(|expires| expires > now) {
         return Ok(Some(holder));
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::inbox::{ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Lease};
 use rusqlite::{Connection, Row, params};
 
@@ -31,7 +32,8 @@ pub(crate) fn claim(connection: &Connection, now: Timestamp, request: ClaimReque
 /// The first deliveries that are due and whose order has none that is leased, one of each order.
 fn due(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<ClaimedDelivery>> {
     let mut first_received_first = connection.prepare_cached(
-        "SELECT d.id, d.fence, d.attempts, d.duplicates, d.endpoint, d.provider, d.subject, d.discriminator, d.received_at, d.stage
+        "SELECT d.id, d.fence, d.attempts, d.duplicates, d.endpoint, d.provider, d.subject, d.discriminator, d.received_at, d.stage,
+            d.fingerprint
          FROM onramp_deliveries d INDEXED BY onramp_deliveries_due
          WHERE d.due_at = 0
          ORDER BY d.id",
@@ -79,6 +81,7 @@ fn delivery(row: &Row<'_>, body: Bytes, stale: bool) -> rusqlite::Result<Claimed
         endpoint: Arc::from(row.get::<_, String>(4)?),
         provider: column::provider(row, 5)?,
         key: column::key(row, 6)?,
+        fingerprint: Fingerprint::from_bytes(row.get(10)?),
         received_at: column::timestamp(row, 8)?,
         body,
         stale,

@@ -48,6 +48,10 @@ fn conditions(filter: &Filter) -> (String, Vec<Value>) {
         );
         values.extend(std::iter::repeat_n(Value::from(id.clone()), 4));
     }
+    if let Some(key) = &filter.key {
+        conditions.push("d.subject = ? AND d.discriminator = ?".to_owned());
+        values.extend([key.subject(), key.discriminator()].map(|half| Value::from(half.to_owned())));
+    }
     if let Some(before) = filter.before {
         conditions.push("d.id < ?".to_owned());
         values.push(Value::from(before.as_i64()));

@@ -44,7 +44,7 @@ fn adopt(batch: &mut Batch<'_>, id: DeliveryId, reread: &NewDelivery) -> rusqlit
     let connection = batch.connection;
     if let Some(first) = holder(connection, reread.key.as_ref(), reread.received_at)?.filter(|first| first.id != id) {
         remove(connection, id)?;
-        if first.same_body(reread) {
+        if first.is_repeated_by(connection, reread)? {
             count_duplicate(connection, first.id)?;
             return Ok(Some(Replayed::Duplicate { first: first.id }));
         }

@@ -1,6 +1,7 @@
 //! Keeping a delivery: new, duplicate or conflict.
 
 use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::fingerprint::{Fingerprint, Repeat};
 use onramp_webhooks::identity::DedupKey;
 use onramp_webhooks::inbox::{DeliveryId, NewDelivery, QuarantineBound, Recorded, State, conflict_note};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -14,7 +15,7 @@ pub(crate) fn record(batch: &mut Batch<'_>, new: &NewDelivery, bound: Quarantine
     }
     let connection = batch.connection;
     match holder(connection, new.key.as_ref(), new.received_at)? {
-        Some(first) if first.same_body(new) => {
+        Some(first) if first.is_repeated_by(connection, new)? => {
             let rearmed = count_duplicate(connection, first.id)?;
             Ok(Recorded::Duplicate { first: first.id, rearmed })
         }
@@ -71,12 +72,22 @@ fn insert(
 /// A delivery that holds a key.
 pub(crate) struct Holder {
     pub(crate) id: DeliveryId,
-    fingerprint: Vec<u8>,
+    fingerprint: Fingerprint,
 }
 
 impl Holder {
-    pub(crate) fn same_body(&self, new: &NewDelivery) -> bool {
-        self.fingerprint == new.fingerprint.as_bytes().as_slice()
+    /// Whether `new` is a duplicate of this one. One that was really sent replaces what was not.
+    pub(crate) fn is_repeated_by(&self, connection: &Connection, new: &NewDelivery) -> rusqlite::Result<bool> {
+        let repeat = self.fingerprint.repeated_by(&new.fingerprint);
+        if repeat == Repeat::Supersedes {
+            connection
+                .prepare_cached("UPDATE onramp_deliveries SET fingerprint = ? WHERE id = ?")?
+                .execute(params![new.fingerprint.as_bytes().as_slice(), self.id.as_i64()])?;
+            connection
+                .prepare_cached("UPDATE onramp_bodies SET body = ? WHERE id = ?")?
+                .execute(params![new.body.as_ref(), self.id.as_i64()])?;
+        }
+        Ok(repeat != Repeat::Conflict)
     }
 }
 
@@ -86,7 +97,7 @@ pub(crate) fn holder(connection: &Connection, key: Option<&DedupKey>, now: Times
     let found = connection
         .prepare_cached("SELECT id, fingerprint, key_expires_at FROM onramp_deliveries WHERE subject = ? AND discriminator = ?")?
         .query_row(params![key.subject(), key.discriminator()], |row| {
-            let holder = Holder { id: DeliveryId::from_i64(row.get(0)?), fingerprint: row.get(1)? };
+            let holder = Holder { id: DeliveryId::from_i64(row.get(0)?), fingerprint: Fingerprint::from_bytes(row.get(1)?) };
             Ok((holder, row.get::<_, Option<i64>>(2)?))
         })
         .optional()?;

@@ -89,6 +89,14 @@ impl Delivery {
         self.claimed.stale
     }
 
+    /// Whether no provider sent it: it was made here, by a reconciliation, from what the provider's API told of a completed order whose
+    /// event had not come. It has fewer fields than a real one, and amounts as the API rounds them. No sender can make a delivery look
+    /// like this.
+    #[must_use]
+    pub fn is_synthetic(&self) -> bool {
+        self.claimed.fingerprint.is_synthetic()
+    }
+
     /// How many duplicates came after it.
     #[must_use]
     pub const fn duplicates(&self) -> u64 {
@@ -105,6 +113,7 @@ impl fmt::Debug for Delivery {
             .field("type", &self.event.type_label())
             .field("attempt", &self.attempt())
             .field("stale", &self.is_stale())
+            .field("synthetic", &self.is_synthetic())
             .finish_non_exhaustive()
     }
 }

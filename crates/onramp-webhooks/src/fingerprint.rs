@@ -26,7 +26,49 @@ const DEEPEST: usize = 128;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint([u8; 32]);
 
+/// What a delivery is to the first one with its key, by their fingerprints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "every store has to do each of these")]
+pub enum Repeat {
+    /// The same event once more.
+    Duplicate,
+    /// A duplicate, and the first one that a provider sent: its fingerprint and its body replace those of the first, whatever became of
+    /// that, so that later ones are compared with what was really sent. A body that was pruned stays so.
+    Supersedes,
+    /// The event in other words.
+    Conflict,
+}
+
 impl Fingerprint {
+    /// Stands for a body that no provider sent: of a delivery that was made here from what a provider answered. No body has it.
+    pub const SYNTHETIC: Self = Self([0; 32]);
+
+    /// Whether no provider sent the body.
+    #[must_use]
+    pub fn is_synthetic(&self) -> bool {
+        *self == Self::SYNTHETIC
+    }
+
+    /// What a delivery with the fingerprint `next` is to the first one with its key, which has this fingerprint. Where one of the two
+    /// was made here, their bodies are bound to differ, and that is no conflict.
+    ///
+    /// ```
+    /// use onramp_webhooks::fingerprint::{Fingerprint, Repeat};
+    ///
+    /// let (sent, made) = (Fingerprint::of(b"{}"), Fingerprint::SYNTHETIC);
+    /// assert_eq!(sent.repeated_by(&made), Repeat::Duplicate);
+    /// assert_eq!(made.repeated_by(&sent), Repeat::Supersedes);
+    /// assert_eq!(sent.repeated_by(&Fingerprint::of(b"[]")), Repeat::Conflict);
+    /// ```
+    #[must_use]
+    pub fn repeated_by(&self, next: &Self) -> Repeat {
+        match (self == next, self.is_synthetic(), next.is_synthetic()) {
+            (true, ..) | (_, _, true) => Repeat::Duplicate,
+            (false, true, false) => Repeat::Supersedes,
+            (false, false, false) => Repeat::Conflict,
+        }
+    }
+
     /// The fingerprint of `body`, which may be any bytes.
     #[must_use]
     pub fn of(body: &[u8]) -> Self {

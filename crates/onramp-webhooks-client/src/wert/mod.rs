@@ -38,7 +38,7 @@ pub use self::confirm::{Difference, Verdict, differences};
 pub use self::confirmation::Confirmation;
 pub use self::page::Page;
 pub use self::query::OrdersQuery;
-pub use self::reconcile::{Finding, Received, ReconcileError, Reconciliation};
+pub use self::reconcile::{Checkpoint, Finding, Pass, ReconcileError, Reconciler, Stage, Step, Summary, Window, WrongCheckpoint};
 pub use self::row::OrderRow;
 pub use self::status::OrderStatus;
 pub use self::walk::{OrdersWalk, ParsePositionError, Position};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::clock::{ManualClock, Timestamp};
 use onramp_webhooks::inbox::{
     ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery, Record, Recorded, Replayed,
     Retention, Settlement, State,
@@ -29,10 +29,11 @@ impl Readable {
         self.lists.store(lists, Ordering::Relaxed);
     }
 
-    /// Receives events at an endpoint of that name.
-    pub(crate) async fn receive(&self, endpoint: &str, bodies: &[Bytes]) {
+    /// Receives events at an endpoint of that name, at that time.
+    pub(crate) async fn receive_at(&self, endpoint: &str, bodies: &[Bytes], now: Timestamp) {
         let door: Endpoint = Wert::with_path_secret("s3cret").named(endpoint);
-        let receiver = Receiver::builder(self.clone()).endpoint(door).build().unwrap();
+        let clock = Arc::new(ManualClock::at(now));
+        let receiver = Receiver::builder(self.clone()).endpoint(door).clock(clock).build().unwrap();
         for body in bodies {
             let path = format!("/{endpoint}/s3cret");
             let headers: [(&str, &str); 0] = [];

@@ -1,114 +1,382 @@
-//! What Wert knows, against what the inbox received.
+//! What Wert knows, against what the inbox received; and what is missing, made good.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use onramp_webhooks_client::wert::{Finding, OrdersQuery, Position, ReconcileError, Reconciliation};
+use onramp_webhooks::clock::{ManualClock, Timestamp};
+use onramp_webhooks::inbox::{Filter, Inbox, Record, State};
+use onramp_webhooks::worker::{Chore, WorkerBuilder};
+use onramp_webhooks::{Delivery, Handler, HandlerError, async_trait};
+use onramp_webhooks_client::ClientErrorKind;
+use onramp_webhooks_client::wert::{Checkpoint, Finding, Pass, ReconcileError, Reconciler, Stage, Summary, Window};
 use onramp_webhooks_testkit::events::WertOrder;
-use onramp_webhooks_testkit::provider::{Answer, FakeProvider};
-use serde_json::json;
+use onramp_webhooks_testkit::provider::{Answer, FakeProvider, Lie, Paging};
+use serde_json::{Value, json};
 
 use super::inbox::Readable;
 use super::tools::wert;
 
-fn reconcile(provider: &FakeProvider, inbox: &Readable, position: Position) -> Reconciliation {
-    let query = OrdersQuery::new().oldest_first();
-    wert(provider).build().unwrap().reconcile(query, Arc::new(inbox.clone()), "wert", position)
+/// 2026-01-02 00:00:00 UTC: the provider's first order is a day old.
+const NOW: Timestamp = Timestamp::from_millis(1_767_312_000_000);
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+const SOON: Duration = Duration::from_secs(20);
+
+fn window() -> Window {
+    Window::last(2 * DAY, NOW)
 }
 
-async fn findings(mut reconciliation: Reconciliation) -> Vec<Finding> {
-    let mut found = Vec::new();
-    while let Some(page) = reconciliation.next_page().await.unwrap() {
-        found.extend(page);
+fn reconciler(provider: &FakeProvider, inbox: &Readable) -> Reconciler {
+    let clock = Arc::new(ManualClock::at(NOW));
+    Reconciler::new(wert(provider).build().unwrap(), Arc::new(inbox.clone()), "wert").clock(clock)
+}
+
+async fn report(provider: &FakeProvider, inbox: &Readable) -> Summary {
+    reconciler(provider, inbox).report(window()).finish().await.unwrap().clone()
+}
+
+async fn repair(provider: &FakeProvider, inbox: &Readable) -> Summary {
+    reconciler(provider, inbox).repair(window()).finish().await.unwrap().clone()
+}
+
+/// So many complete orders, of which every tenth was not delivered.
+async fn with_gaps(orders: usize) -> (FakeProvider, Readable, Vec<WertOrder>) {
+    let (provider, inbox) = (FakeProvider::start().await, Readable::new());
+    let orders: Vec<_> = (0..orders).map(|_| WertOrder::new()).collect();
+    for (number, order) in orders.iter().enumerate() {
+        provider.add_order(order, "success");
+        if number % 10 > 0 {
+            inbox.receive_at("wert", &[order.payment_started(), order.complete()], NOW.before(DAY / 2)).await;
+        }
     }
-    found
+    (provider, inbox, orders)
+}
+
+async fn all(inbox: &Readable) -> Vec<Record> {
+    inbox.list(Filter::all().event_type("order_complete").limit(10_000)).await.unwrap()
+}
+
+fn orders(summary: &Summary) -> Vec<&str> {
+    summary.findings.iter().map(|finding| finding.order().as_str()).collect()
+}
+
+/// How often the completion of each order was handled, and whether it was a synthetic one.
+#[derive(Clone, Default)]
+struct Shop(Arc<Mutex<BTreeMap<String, Vec<bool>>>>);
+
+#[async_trait]
+impl Handler for Shop {
+    async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
+        if let Some(purchase) = delivery.event().completed_purchase()? {
+            // The API's floats lose zeros at the end.
+            let fiat = if delivery.is_synthetic() { "250.0 USD" } else { "250.00 USD" };
+            assert_eq!((purchase.fiat.to_string().as_str(), purchase.crypto.to_string().as_str()), (fiat, "0.00391274 BTC"));
+            assert_eq!(purchase.customer.primary(), Some("shop-20418"));
+            let order = purchase.order.unwrap().to_string();
+            self.0.lock().unwrap().entry(order).or_default().push(delivery.is_synthetic());
+        }
+        Ok(())
+    }
+}
+
+async fn handle_all(inbox: &Readable, shop: &Shop) {
+    let worker = WorkerBuilder::new(Arc::new(inbox.clone()), Arc::new(shop.clone())).spawn();
+    tokio::time::timeout(SOON, async {
+        while inbox.counts().await.unwrap().iter().any(|(state, count)| state != State::Handled && count > 0) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("everything is handled");
+    worker.shutdown().await;
 }
 
 #[tokio::test]
-async fn what_is_missing_and_what_differs_is_found_and_nothing_else() {
-    let (provider, inbox) = (FakeProvider::start().await, Readable::new());
-    let orders: Vec<_> = (0..50).map(|_| WertOrder::new()).collect();
-    for (number, order) in orders.iter().enumerate() {
-        let (status, events) = match number % 5 {
-            0 => ("success", vec![order.payment_started(), order.complete()]),
-            1 => ("success", vec![order.payment_started(), order.transfer_started()]),
-            2 => ("failed", vec![order.complete()]),
-            3 => ("pending", vec![]),
-            _ => ("failed", vec![order.failed()]),
-        };
-        provider.add_order(order, status);
-        inbox.receive("wert", &events).await;
+async fn what_never_came_is_repaired_once_and_late_real_ones_are_duplicates() {
+    let (provider, inbox, placed) = with_gaps(200).await;
+    let missing: Vec<_> = placed.iter().step_by(10).map(|order| order.id().unwrap()).collect();
+    let found = report(&provider, &inbox).await;
+    assert_eq!((found.orders, found.missing, found.repaired, found.deliveries), (200, 20, 0, 180));
+    assert_eq!(orders(&found), missing);
+    assert!(!found.is_settled() && found.findings.iter().all(|finding| matches!(finding, Finding::Missing { .. })));
+    assert_eq!(all(&inbox).await.len(), 180, "a report changes nothing");
+
+    let shop = Shop::default();
+    let repaired = repair(&provider, &inbox).await;
+    assert_eq!((repaired.missing, repaired.repaired, repaired.is_settled()), (20, 20, true));
+    assert_eq!(orders(&repaired), missing);
+    let made: Vec<_> = all(&inbox).await.into_iter().filter(Record::is_synthetic).collect();
+    assert_eq!(made.len(), 20);
+    assert!(made.iter().all(|record| record.received_at == NOW && record.stage.is_some()));
+    handle_all(&inbox, &shop).await;
+
+    let again = repair(&provider, &inbox).await;
+    assert_eq!((again.orders, again.missing, again.findings.len(), again.deliveries), (200, 0, 0, 180), "made after the window");
+    for order in &placed {
+        inbox.receive_at("wert", &[order.complete()], NOW).await;
     }
-    let found = findings(reconcile(&provider, &inbox, Position::Start)).await;
-    assert_eq!(found.len(), 20);
-    for finding in &found {
-        let number = orders.iter().position(|order| order.id() == Some(finding.order().as_str())).unwrap();
-        match (number % 5, finding) {
-            (1, Finding::Missing { .. }) => {
-                assert!(finding.to_string().contains(r#"Wert says "success", and no such"#), "{finding}")
-            }
-            (2, Finding::StatusDiffers { received, .. }) => {
-                assert!(received.complete && !received.failed);
-                assert!(finding.to_string().ends_with(r#"Wert says "failed", the events say complete"#), "{finding}");
-            }
-            _ => panic!("{number}: {finding}"),
+    handle_all(&inbox, &shop).await;
+    let records = all(&inbox).await;
+    assert_eq!(records.len(), 200, "no conflicts");
+    assert!(records.iter().all(|record| record.duplicates == 1 && !record.is_synthetic()));
+    let handled = shop.0.lock().unwrap().clone();
+    assert_eq!(handled.len(), 200);
+    for (number, order) in placed.iter().enumerate() {
+        assert_eq!(handled[order.id().unwrap()], [number % 10 == 0], "once");
+    }
+    let again = repair(&provider, &inbox).await;
+    assert!(again.is_settled() && again.missing == 0);
+}
+
+#[tokio::test]
+async fn a_synthetic_event_has_what_the_row_has_and_says_what_it_is() {
+    let (provider, inbox) = (FakeProvider::start().await, Readable::new());
+    provider.add_row(json!({
+        "order_id": "O", "click_id": "C", "status": "success", "created_at": "2026-01-01 00:00:02", "changed_at": "2026-01-01 00:00:47",
+        "currency": "usd", "currency_amount": 4.5, "crypto": "matic.sc.polygon", "crypto_amount": 0.000000000000000001,
+        "address": "0xAb", "transaction_id": "0xCd",
+    }));
+    repair(&provider, &inbox).await;
+    let record = inbox.show(all(&inbox).await[0].id).await.unwrap().unwrap();
+    let body: Value = serde_json::from_slice(&record.body.unwrap()).unwrap();
+    assert_eq!(
+        body,
+        json!({
+            "type": "order_complete", "click_id": "C",
+            "order": {
+                "id": "O", "base": "matic.sc.polygon", "base_amount": "0.000000000000000001", "quote": "USD", "quote_amount": "4.5",
+                "address": "0xAb", "transaction_id": "0xCd",
+            },
+            "onramp_webhooks": {
+                "synthetic": "reconciliation", "status": "success", "created_at": "2026-01-01T00:00:02Z", "changed_at": "2026-01-01T00:00:47Z",
+            },
+        })
+    );
+    assert_eq!(record.key.unwrap().to_string(), "wert/order/O/order_complete");
+}
+
+#[tokio::test]
+async fn what_is_not_said_to_be_complete_is_never_repaired() {
+    let (provider, inbox) = (FakeProvider::start().await, Readable::new());
+    for status in ["failed", "cancelled", "pending", "created", "progress", "refunded"] {
+        provider.add_order(&WertOrder::new(), status);
+        let delivered = WertOrder::new();
+        provider.add_order(&delivered, status);
+        inbox.receive_at("wert", &[delivered.complete()], NOW.before(DAY)).await;
+    }
+    provider.add_row(json!({ "order_id": "no amounts", "status": "success", "created_at": "2026-01-01 01:00:00" }));
+    let found = repair(&provider, &inbox).await;
+    assert_eq!((found.missing, found.repaired, found.status_differs, found.unclear), (1, 0, 5, 2));
+    assert!(!found.is_settled());
+    assert_eq!(all(&inbox).await.len(), 6);
+    let said: Vec<_> = found.findings.iter().map(ToString::to_string).collect();
+    assert!(said[0].ends_with(r#"received as complete, and Wert says "failed""#), "{said:?}");
+    assert!(said[7].contains("not to be repaired: Wert does not tell its amounts"), "{said:?}");
+}
+
+#[tokio::test]
+async fn what_wert_does_not_know_is_found_whatever_it_is_called() {
+    let (provider, inbox, _) = with_gaps(30).await;
+    let strange = [WertOrder::new(), WertOrder::new().with("id", "a,b"), WertOrder::new().with("id", " "), WertOrder::new()];
+    for order in &strange {
+        inbox.receive_at("wert", &[order.complete()], NOW.before(DAY / 2)).await;
+    }
+    inbox.receive_at("wert", &[strange[0].clone().fiat("9999", "USD").complete()], NOW.before(DAY / 2)).await;
+    for elsewhere in [NOW.before(3 * DAY), NOW] {
+        inbox.receive_at("wert", &[WertOrder::new().complete()], elsewhere).await;
+    }
+    inbox.receive_at("sandbox", &[WertOrder::new().complete()], NOW.before(DAY / 2)).await;
+    let found = report(&provider, &inbox).await;
+    assert_eq!((found.missing, found.unknown_to_provider, found.deliveries), (3, 4, 31));
+    let unknown = found.findings.iter().filter(|finding| matches!(finding, Finding::UnknownToProvider { .. }));
+    let mut unknown: Vec<_> = unknown.map(|finding| finding.order().as_str()).collect();
+    let mut expected: Vec<_> = strange.iter().map(|order| order.id().unwrap()).collect();
+    unknown.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(unknown, expected);
+}
+
+#[tokio::test]
+async fn events_without_an_order_id_are_never_doubled() {
+    let (provider, inbox) = (FakeProvider::start().await, Readable::new());
+    inbox.receive_at("wert", &[WertOrder::new().without("id").with("transaction_id", "0xAb").event("order_complete")], NOW).await;
+    provider.add_row(json!({ "order_id": "A", "status": "success", "transaction_id": "0xAb" }));
+    let found = repair(&provider, &inbox).await;
+    assert!(found.is_settled() && found.missing == 0, "found by its transaction");
+
+    provider.add_order(&WertOrder::new(), "success");
+    let found = repair(&provider, &inbox).await;
+    assert_eq!((found.missing, found.repaired), (1, 0), "it may be the one without an id");
+    assert!(matches!(&found.findings[..], [Finding::Unrepairable { why, .. }] if why.contains("without an order id")));
+    assert_eq!(all(&inbox).await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_young_is_left_alone() {
+    let (provider, inbox) = (FakeProvider::start().await, Readable::new());
+    for (order, created, changed) in [
+        ("made just now", "2026-01-01 23:46:00", "2026-01-01 23:46:00"),
+        ("complete just now", "2026-01-01 20:00:00", "2026-01-01 23:46:00"),
+        ("old", "2026-01-01 23:44:00", "2026-01-01 23:45:00"),
+        ("before", "2025-12-30 23:59:59", "2025-12-31 00:00:00"),
+        ("at the beginning", "2025-12-31 00:00:00", "2025-12-31 00:00:00"),
+    ] {
+        let amounts = json!({"currency": "usd", "currency_amount": 1, "crypto": "btc", "crypto_amount": 1});
+        let mut row = json!({"order_id": order, "status": "success", "created_at": created, "changed_at": changed});
+        row.as_object_mut().unwrap().extend(amounts.as_object().unwrap().clone());
+        provider.add_row(row);
+    }
+    let found = repair(&provider, &inbox).await;
+    assert_eq!((orders(&found), found.too_young), (vec!["old", "at the beginning"], 1));
+}
+
+#[tokio::test]
+async fn a_clock_that_is_hours_off_doubles_nothing() {
+    for (ahead, off) in [(true, 5 * 3_600), (false, 5 * 3_600)] {
+        let (provider, inbox, placed) = with_gaps(60).await;
+        let off = Duration::from_secs(off);
+        let wrong = if ahead { NOW.after(off) } else { NOW.before(off) };
+        let shop = Shop::default();
+        for now in [wrong, NOW, wrong] {
+            let reconciler = reconciler(&provider, &inbox).clock(Arc::new(ManualClock::at(now)));
+            reconciler.repair(Window::last(2 * DAY, now)).finish().await.unwrap();
+            handle_all(&inbox, &shop).await;
+        }
+        for order in &placed {
+            inbox.receive_at("wert", &[order.complete()], wrong).await;
+        }
+        handle_all(&inbox, &shop).await;
+        let handled = shop.0.lock().unwrap().clone();
+        assert_eq!((handled.len(), handled.values().map(Vec::len).max()), (60, Some(1)));
+        assert_eq!(all(&inbox).await.len(), 60);
+    }
+}
+
+/// Makes steps up to the first error, if there is one, and answers how many.
+async fn steps(pass: &mut Pass) -> (usize, Option<ReconcileError>) {
+    let mut steps = 0;
+    loop {
+        match pass.step().await {
+            Ok(Some(_)) => steps += 1,
+            Ok(None) => return (steps, None),
+            Err(error) => return (steps, Some(error)),
         }
     }
 }
 
 #[tokio::test]
-async fn what_came_in_elsewhere_does_not_count() {
-    let (provider, inbox) = (FakeProvider::start().await, Readable::new());
-    let order = WertOrder::new();
-    provider.add_order(&order, "success");
-    inbox.receive("sandbox", &[order.complete()]).await;
-    assert!(matches!(&findings(reconcile(&provider, &inbox, Position::Start)).await[..], [Finding::Missing { .. }]));
+async fn after_any_fault_it_goes_on_where_it_stood_also_in_another_process() {
+    for paging in [Paging::Cursor, Paging::Offset] {
+        let (provider, inbox, _) = with_gaps(90).await;
+        provider.page_by(paging);
+        for _ in 0..3 {
+            provider.answer_next(Answer::truth());
+        }
+        provider.answer_next(Answer::status(500));
+        let mut pass = reconciler(&provider, &inbox).repair(window());
+        let (made, error) = steps(&mut pass).await;
+        assert!(made == 3 && matches!(error, Some(ReconcileError::Provider(_))), "{made} {error:?}");
+        let written = serde_json::to_string(pass.checkpoint()).unwrap();
+        assert_eq!((pass.summary().orders, pass.summary().repaired), (60, 6));
+
+        inbox.only(7);
+        let (made, error) = steps(&mut pass).await;
+        assert!(made == 0 && matches!(error, Some(ReconcileError::Inbox(_))), "{made} {error:?}");
+        assert_eq!(serde_json::to_string(pass.checkpoint()).unwrap(), written, "it stands where it stood");
+        inbox.only(usize::MAX);
+
+        let checkpoint: Checkpoint = serde_json::from_str(&written).unwrap();
+        let mut resumed = reconciler(&provider, &inbox).resume(checkpoint.clone()).unwrap();
+        let seen = provider.requests().len();
+        let summary = resumed.finish().await.unwrap().clone();
+        assert!(provider.requests().len() - seen < 8, "it does not begin anew");
+        assert_eq!((summary.orders, summary.deliveries, resumed.checkpoint().stage.clone()), (90, 81, Stage::Done));
+        assert!(summary.is_settled());
+        assert_eq!(all(&inbox).await.len(), 90);
+        let (_, error) = steps(&mut pass).await;
+        assert!(error.is_none() && all(&inbox).await.len() == 90);
+
+        let other = Reconciler::new(wert(&provider).build().unwrap(), Arc::new(inbox.clone()), "sandbox");
+        assert!(other.resume(checkpoint).unwrap_err().to_string().contains("\"wert\""));
+    }
 }
 
 #[tokio::test]
-async fn an_event_without_an_order_id_is_found_by_its_transaction() {
-    let (provider, inbox) = (FakeProvider::start().await, Readable::new());
-    inbox.receive("wert", &[WertOrder::new().without("id").with("transaction_id", "0xAb").event("order_complete")]).await;
-    for (order, transaction) in [("A", "0xAb"), ("B", "0xCd")] {
-        provider.add_row(json!({ "order_id": order, "status": "success", "transaction_id": transaction }));
+async fn a_fault_among_the_deliveries_is_gone_on_from_too() {
+    let (provider, inbox, _) = with_gaps(240).await;
+    // 12 pages of orders and one answer after them, the first page of deliveries, and the middle of the second.
+    for _ in 0..12 + 5 + 2 {
+        provider.answer_next(Answer::truth());
     }
-    let found = findings(reconcile(&provider, &inbox, Position::Start)).await;
-    assert!(matches!(&found[..], [Finding::Missing { row }] if row.order_id.as_str() == "B"), "{found:?}");
+    provider.answer_next(Answer::close());
+    let mut pass = reconciler(&provider, &inbox).repair(window());
+    let (_, error) = steps(&mut pass).await;
+    assert!(error.is_some());
+    assert!(matches!(pass.checkpoint().stage, Stage::Deliveries(Some(_))), "{:?}", pass.checkpoint().stage);
+    let written = serde_json::to_value(pass.checkpoint()).unwrap();
+    let mut resumed = reconciler(&provider, &inbox).resume(serde_json::from_value(written).unwrap()).unwrap();
+    assert_eq!(resumed.finish().await.unwrap().deliveries, 216);
 }
 
 #[tokio::test]
-async fn after_any_fault_it_goes_on_where_it_stood_and_misses_nothing() {
-    let (provider, inbox) = (FakeProvider::start().await, Readable::new());
-    for _ in 0..45 {
-        provider.add_order(&WertOrder::new(), "success");
+async fn pages_without_end_and_lies_come_to_an_end() {
+    for (lie, kind) in [
+        (Lie::EndlessCursor, ClientErrorKind::EndlessPages),
+        (Lie::RepeatedCursor, ClientErrorKind::EndlessPages),
+        (Lie::OrderTwice, ClientErrorKind::Contradiction),
+    ] {
+        let (provider, inbox, _) = with_gaps(20).await;
+        provider.answer_always(Answer::lie(lie));
+        let mut pass = reconciler(&provider, &inbox).most_pages(10).most_findings(3).report(window());
+        let (_, error) = steps(&mut pass).await;
+        assert!(matches!(&error, Some(ReconcileError::Provider(error)) if error.kind() == kind), "{lie:?}: {error:?}");
+        assert!(provider.requests().len() <= 11);
+        assert!(pass.summary().findings.len() <= 3 && pass.summary().missing <= 200);
     }
-    let mut reconciliation = reconcile(&provider, &inbox, Position::Start);
-    assert_eq!(reconciliation.next_page().await.unwrap().unwrap().len(), 20);
-    let stood = reconciliation.position().clone();
-
-    provider.answer_next(Answer::status(500));
-    assert!(matches!(reconciliation.next_page().await.unwrap_err(), ReconcileError::Provider(_)));
-    inbox.only(7);
-    for _ in 0..2 {
-        assert!(matches!(reconciliation.next_page().await.unwrap_err(), ReconcileError::Inbox(_)));
-        assert_eq!(reconciliation.position(), &stood);
-    }
-    inbox.only(usize::MAX);
-    assert_eq!(reconciliation.next_page().await.unwrap().unwrap().len(), 20);
-
-    let resumed = reconcile(&provider, &inbox, stood.to_string().parse().unwrap());
-    assert_eq!(findings(resumed).await.len(), 25);
-    assert_eq!(reconciliation.next_page().await.unwrap().unwrap().len(), 5);
-    assert_eq!(reconciliation.next_page().await.unwrap(), None);
-    assert_eq!(reconciliation.position(), &Position::End);
 }
 
 #[tokio::test]
-async fn orders_that_only_events_tell_of_are_found() {
-    let provider = FakeProvider::start().await;
-    let (known, forged) = (WertOrder::new(), WertOrder::new());
-    provider.add_order(&known, "success");
-    let ids = [known.id().unwrap().into(), forged.id().unwrap().into()];
-    let found = wert(&provider).build().unwrap().find_orders(&ids).await.unwrap();
-    let findings = Finding::unknown_among(&ids, &found);
-    assert_eq!(findings, [Finding::UnknownToProvider { order: ids[1].clone() }]);
+async fn several_machines_that_repair_at_once_make_one_of_each() {
+    let (provider, inbox, _) = with_gaps(100).await;
+    let passes = (0..6).map(|_| {
+        let mut pass = reconciler(&provider, &inbox).repair(window());
+        tokio::spawn(async move { pass.finish().await.unwrap().clone() })
+    });
+    let mut repaired = 0;
+    for pass in passes.collect::<Vec<_>>() {
+        let summary = pass.await.unwrap();
+        assert!(summary.is_settled());
+        repaired += summary.repaired;
+    }
+    assert_eq!((repaired, all(&inbox).await.len()), (10, 100));
+    let shop = Shop::default();
+    handle_all(&inbox, &shop).await;
+    assert!(shop.0.lock().unwrap().values().all(|handled| handled.len() == 1));
+}
+
+#[tokio::test]
+async fn a_worker_does_it_by_the_clock() {
+    let (provider, inbox, _) = with_gaps(100).await;
+    let shop = Shop::default();
+    let only_reported = reconciler(&provider, &inbox).report_only();
+    only_reported.run().await.unwrap();
+    assert_eq!(all(&inbox).await.len(), 90);
+    let worker = || {
+        let worker = WorkerBuilder::new(Arc::new(inbox.clone()), Arc::new(shop.clone()));
+        worker.chore(Duration::from_secs(1), reconciler(&provider, &inbox)).spawn()
+    };
+    let workers = [worker(), worker()];
+    tokio::time::timeout(SOON, async {
+        while shop.0.lock().unwrap().len() < 100 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("what was missing is made and handled");
+    for worker in workers {
+        worker.shutdown().await;
+    }
+    assert!(shop.0.lock().unwrap().values().all(|handled| handled.len() == 1));
+    provider.answer_always(Answer::status(500));
+    assert!(only_reported.run().await.unwrap_err().to_string().contains("asking Wert for orders"));
 }

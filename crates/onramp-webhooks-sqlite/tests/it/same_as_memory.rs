@@ -114,7 +114,7 @@ impl Event {
         new.stage = self.stage.map(Stage::from_u8);
         new.key_expires_at = self.expires.map(|seconds| now.after(Duration::from_secs(seconds.into())));
         new.quarantine = self.quarantine.map(|junk| if junk { Quarantine::junk("junk") } else { Quarantine::misfit("misfit") });
-        new.fingerprint = Fingerprint::of(&[self.body]);
+        new.fingerprint = if self.body == 0 { Fingerprint::SYNTHETIC } else { Fingerprint::of(&[self.body]) };
         new
     }
 }

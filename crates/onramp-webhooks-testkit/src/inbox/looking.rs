@@ -89,6 +89,21 @@ pub(super) async fn lists_fit_their_filter(store: &Store) {
     assert_eq!(listed(&inbox, Filter::all().about("größe-%_")).await, [letters]);
 }
 
+pub(super) async fn lists_find_a_key(store: &Store) {
+    let inbox = store.open().await;
+    let (mut of_a, id) = (Vec::new(), inbox.new_id(complete("A")).await);
+    inbox.new_id(started("A")).await;
+    inbox.new_id(complete("B")).await;
+    inbox.new_id(keyless()).await;
+    let key = || complete("A").key.unwrap();
+    of_a.extend(inbox.list(Filter::all().key(key())).await.unwrap().iter().map(|record| record.id));
+    assert_eq!(of_a, [id]);
+    for other in [Filter::all().key(key()).endpoint("sandbox"), Filter::all().key(key()).before(id)] {
+        assert!(inbox.list(other).await.unwrap().is_empty());
+    }
+    assert!(inbox.list(Filter::all().key(complete("C").key.unwrap())).await.unwrap().is_empty());
+}
+
 pub(super) async fn pages_follow_each_other(store: &Store) {
     let inbox = store.open().await;
     let mut all = Vec::new();

@@ -3,7 +3,7 @@
 use onramp_webhooks::StoreErrorKind;
 use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Recorded, Replayed, Retention, Settled, State, conflict_note};
 
-use super::tools::{LEASE, at, complete, dead, ids, login, misfit, order_event, received, saying, started};
+use super::tools::{LEASE, at, complete, dead, ids, login, misfit, order_event, received, saying, started, synthetic};
 use super::{Fixture, Store};
 
 pub(super) async fn what_was_settled_meanwhile_is_refused(store: &Store) {
@@ -127,6 +127,18 @@ pub(super) async fn a_reread_duplicate_arms_a_dead_first(store: &Store) {
     assert_eq!(inbox.arm(id, Some(received(complete("A"), 2))).await.unwrap(), Replayed::Duplicate { first });
     let claimed = inbox.one_due(2).await;
     assert_eq!((claimed.lease.id, claimed.attempt), (first, 1));
+}
+
+pub(super) async fn a_reread_real_one_replaces_a_synthetic_first(store: &Store) {
+    let inbox = store.open().await;
+    let id = inbox.new_id(misfit(complete("A").body)).await;
+    let first = inbox.led_to(1, synthetic(complete("A")), Settled::Handled).await;
+    assert_eq!(inbox.arm(id, Some(received(complete("A"), 2))).await.unwrap(), Replayed::Duplicate { first });
+    assert!(inbox.is_gone(id).await);
+    let record = inbox.see(first).await;
+    assert!(!record.is_synthetic());
+    assert_eq!((record.state, record.duplicates, record.body), (State::Handled, 1, Some(complete("A").body)));
+    assert!(inbox.due(3).await.is_empty());
 }
 
 pub(super) async fn a_reread_conflict_is_kept_as_one(store: &Store) {

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use onramp_webhooks::identity::DedupKey;
-use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Recorded, Settled, State, conflict_note};
+use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Recorded, Retention, Settled, State, conflict_note};
 use tokio::sync::Barrier;
 
-use super::tools::{at, complete, dead, ids, junk, keyless, login, misfit, order_event, received, retry, saying, started};
+use super::tools::{
+    at, complete, dead, ids, junk, keyless, login, misfit, order_event, received, retry, saying, started, synthetic,
+};
 use super::{Fixture, Store};
 
 pub(super) async fn a_first_delivery_is_new_and_pending(store: &Store) {
@@ -170,6 +172,64 @@ pub(super) async fn a_duplicate_leaves_a_leased_first_to_its_worker(store: &Stor
     assert!(inbox.due(1).await.is_empty());
     assert!(inbox.end(1, claimed.lease, Settled::Handled).await);
     assert_eq!(inbox.state(first).await, State::Handled);
+}
+
+pub(super) async fn a_synthetic_one_that_comes_second_only_counts(store: &Store) {
+    let inbox = store.open().await;
+    let first = inbox.new_id(complete("A")).await;
+    for _ in 0..2 {
+        assert_eq!(inbox.tell(synthetic(complete("A"))).await, Recorded::Duplicate { first, rearmed: false });
+    }
+    let record = inbox.see(first).await;
+    assert_eq!((record.is_synthetic(), record.fingerprint, record.duplicates), (false, complete("A").fingerprint, 2));
+    assert_eq!(record.body, Some(complete("A").body));
+    let claimed = inbox.one_due(0).await;
+    assert_eq!((claimed.fingerprint, claimed.body), (complete("A").fingerprint, complete("A").body));
+}
+
+pub(super) async fn a_real_one_replaces_a_synthetic_first(store: &Store) {
+    let inbox = store.open().await;
+    let first = inbox.new_id(synthetic(complete("A"))).await;
+    assert!(inbox.see(first).await.is_synthetic() && inbox.everything().await[0].is_synthetic());
+    assert!(inbox.one_due(0).await.fingerprint.is_synthetic());
+    assert_eq!(inbox.tell(synthetic(complete("A"))).await, Recorded::Duplicate { first, rearmed: false });
+    assert_eq!(inbox.tell(received(complete("A"), 3)).await, Recorded::Duplicate { first, rearmed: false });
+    let record = inbox.see(first).await;
+    assert_eq!((record.state, record.duplicates, record.received_at), (State::Leased, 2, at(0)), "its worker still has it");
+    assert_eq!((record.fingerprint, record.body), (complete("A").fingerprint, Some(complete("A").body)));
+    assert_eq!(inbox.tell(synthetic(complete("A"))).await, Recorded::Duplicate { first, rearmed: false });
+    assert!(!inbox.see(first).await.is_synthetic());
+    conflict(inbox.tell(saying(complete("A"), "another amount")).await, first);
+}
+
+pub(super) async fn a_real_one_replaces_a_synthetic_first_that_was_handled(store: &Store) {
+    let inbox = store.open().await;
+    let first = inbox.led_to(1, synthetic(complete("A")), Settled::Handled).await;
+    assert_eq!(inbox.tell(received(complete("A"), 3)).await, Recorded::Duplicate { first, rearmed: false });
+    let record = inbox.see(first).await;
+    assert_eq!((record.state, record.body), (State::Handled, Some(complete("A").body)));
+    assert!(inbox.due(4).await.is_empty(), "nothing is handled twice");
+
+    let pruned = inbox.led_to(5, synthetic(complete("B")), Settled::Handled).await;
+    while inbox.prune(at(1_000), Retention::new(Duration::from_secs(1))).await.unwrap() > 0 {}
+    assert_eq!(inbox.tell(received(complete("B"), 1_001)).await, Recorded::Duplicate { first: pruned, rearmed: false });
+    let record = inbox.see(pruned).await;
+    assert_eq!((record.body, record.fingerprint), (None, complete("B").fingerprint));
+
+    let dead = inbox.led_to(1_002, synthetic(complete("C")), dead()).await;
+    assert_eq!(inbox.tell(received(complete("C"), 1_003)).await, Recorded::Duplicate { first: dead, rearmed: true });
+    let claimed = inbox.one_due(1_004).await;
+    assert_eq!((claimed.lease.id, claimed.body), (dead, complete("C").body));
+}
+
+pub(super) async fn of_real_and_synthetic_ones_at_once_one_is_handled(store: &Store) {
+    let inbox = store.open().await;
+    let all = (0..100).map(|n| if n % 2 == 0 { complete("A") } else { synthetic(complete("A")) }).collect();
+    let recorded = at_once(&inbox, all).await;
+    assert_eq!(recorded.iter().filter_map(new_id).count(), 1);
+    assert!(recorded.iter().all(|recorded| !matches!(recorded, Recorded::Conflict { .. })), "{recorded:?}");
+    let claimed = inbox.one_due(0).await;
+    assert_eq!((claimed.body, claimed.duplicates), (complete("A").body, 99), "the real one counts");
 }
 
 pub(super) async fn of_many_copies_at_once_one_is_new(store: &Store) {

@@ -76,6 +76,13 @@ pub(crate) fn saying(mut new: NewDelivery, body: impl Into<Bytes>) -> NewDeliver
     new
 }
 
+/// The same event, made here and not sent by a provider.
+pub(crate) fn synthetic(new: NewDelivery) -> NewDelivery {
+    let mut made = saying(new, r#"{"type":"order_complete","made":"here"}"#);
+    made.fingerprint = Fingerprint::SYNTHETIC;
+    made
+}
+
 /// The same event, received at second `seconds`.
 pub(crate) fn received(mut new: NewDelivery, seconds: i64) -> NewDelivery {
     new.received_at = at(seconds);

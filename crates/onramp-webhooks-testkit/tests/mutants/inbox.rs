@@ -8,6 +8,7 @@ use std::time::Duration;
 use onramp_webhooks::StoreError;
 use onramp_webhooks::async_trait;
 use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::DedupKey;
 use onramp_webhooks::inbox::{
     ClaimRequest, ClaimedDelivery, Claims, Counts, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery, QuarantineBound,
@@ -30,6 +31,9 @@ enum Defect {
     HandsOutTwice,
     StopsAtABusyOrder,
     ForgetsConflicts,
+    TakesSyntheticOnesForReal,
+    KeepsTheSyntheticBody,
+    ListsIgnoreTheKey,
     ForgetsKeyExpiry,
     DeduplicatesTheKeyless,
     LosesBytes,
@@ -93,6 +97,12 @@ impl Inbox for Mutant {
                 };
                 if let Some(first) = first.filter(|first| first.fingerprint == new.fingerprint && is_due_again(first)) {
                     return Ok(Recorded::Duplicate { first: first.id, rearmed: false });
+                }
+            }
+            Defect::TakesSyntheticOnesForReal if new.fingerprint.is_synthetic() => new.fingerprint = Fingerprint::of(&new.body),
+            Defect::KeepsTheSyntheticBody => {
+                if let Some(first) = self.holder(new.key.as_ref()).await.filter(Record::is_synthetic) {
+                    new.fingerprint = first.fingerprint;
                 }
             }
             Defect::ForgetsConflicts => {
@@ -179,6 +189,7 @@ impl Inbox for Mutant {
     async fn list(&self, mut filter: Filter) -> Result<Vec<Record>, StoreError> {
         match self.defect {
             Defect::ListsIgnoreTheSubject => filter.about = None,
+            Defect::ListsIgnoreTheKey => filter.key = None,
             Defect::PagesOverlap => {
                 filter.before = filter.before.map(|before| DeliveryId::from_i64(before.as_i64() + 1));
             }
@@ -240,6 +251,10 @@ mutants! {
     an_inbox_that_hands_out_twice: HandsOutTwice => "claiming::many_claimers_get_each_delivery_once",
     an_inbox_that_stops_at_a_busy_order: StopsAtABusyOrder => "claiming::the_limit_is_filled_past_a_busy_order",
     an_inbox_that_forgets_conflicts: ForgetsConflicts => "recording::another_body_is_a_conflict_and_the_first_stands",
+    an_inbox_that_takes_synthetic_ones_for_real: TakesSyntheticOnesForReal => "recording::a_real_one_replaces_a_synthetic_first",
+    an_inbox_that_takes_second_synthetic_ones_for_real: TakesSyntheticOnesForReal => "recording::a_synthetic_one_that_comes_second_only_counts",
+    an_inbox_that_keeps_the_synthetic_body: KeepsTheSyntheticBody => "recording::a_real_one_replaces_a_synthetic_first_that_was_handled",
+    an_inbox_whose_lists_ignore_the_key: ListsIgnoreTheKey => "looking::lists_find_a_key",
     an_inbox_that_forgets_key_expiry: ForgetsKeyExpiry => "recording::an_expired_key_is_new_again",
     an_inbox_that_deduplicates_the_keyless: DeduplicatesTheKeyless => "recording::without_a_key_nothing_is_a_duplicate",
     an_inbox_that_loses_bytes: LosesBytes => "looking::a_body_comes_back_to_the_byte",

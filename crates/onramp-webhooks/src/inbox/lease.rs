@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::DeliveryId;
 use crate::clock::Timestamp;
 use crate::event::Provider;
+use crate::fingerprint::Fingerprint;
 use crate::identity::DedupKey;
 
 /// A worker's claim on one delivery. The fencing token grows with every claim, so that a worker which lost its lease cannot
@@ -84,6 +85,8 @@ pub struct ClaimedDelivery {
     pub provider: Provider,
     /// What makes it the same event as another.
     pub key: Option<DedupKey>,
+    /// Hash of the body.
+    pub fingerprint: Fingerprint,
     /// When it arrived.
     pub received_at: Timestamp,
     /// The request body, to the byte.

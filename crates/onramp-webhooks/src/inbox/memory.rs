@@ -12,6 +12,7 @@ use super::{
     Recorded, Replayed, Retention, Settled, Settlement, State,
 };
 use crate::clock::Timestamp;
+use crate::fingerprint::Repeat;
 use crate::identity::{DedupKey, Stage};
 use crate::store_error::{StoreError, StoreErrorKind};
 
@@ -140,6 +141,17 @@ impl Rows {
         Some(first)
     }
 
+    /// Whether `new` is a duplicate of the first with its key. One that was really sent replaces what was not.
+    fn repeats(&mut self, first: DeliveryId, new: &NewDelivery) -> bool {
+        let Some(row) = self.by_id.get_mut(&first) else { return false };
+        let repeat = row.record.fingerprint.repeated_by(&new.fingerprint);
+        if repeat == Repeat::Supersedes {
+            row.record.fingerprint = new.fingerprint;
+            row.record.body = row.record.body.as_ref().map(|_| new.body.clone());
+        }
+        repeat != Repeat::Conflict
+    }
+
     fn count_duplicate(&mut self, first: DeliveryId) -> bool {
         let Some(row) = self.by_id.get_mut(&first) else { return false };
         row.record.duplicates += 1;
@@ -167,8 +179,7 @@ impl Rows {
         if let Some(key) = &new.key
             && let Some(first) = self.holder(key, new.received_at)
         {
-            let same = self.by_id.get(&first).is_some_and(|row| row.record.fingerprint == new.fingerprint);
-            if same {
+            if self.repeats(first, &new) {
                 return Recorded::Duplicate { first, rearmed: self.count_duplicate(first) };
             }
             return Recorded::Conflict { first, kept: self.keep_conflict(first, new) };
@@ -233,6 +244,7 @@ impl Rows {
                 endpoint: row.record.endpoint.clone(),
                 provider: row.record.provider,
                 key: row.record.key.clone(),
+                fingerprint: row.record.fingerprint,
                 received_at: row.record.received_at,
                 body: row.record.body.clone().unwrap_or_default(),
             });
@@ -281,9 +293,8 @@ impl Rows {
             }
             return None;
         };
-        let same = self.by_id.get(&first).is_some_and(|row| row.record.fingerprint == reread.fingerprint);
         self.remove(id);
-        if same {
+        if self.repeats(first, &reread) {
             self.count_duplicate(first);
             return Some(Replayed::Duplicate { first });
         }
@@ -337,6 +348,7 @@ impl Inbox for MemoryInbox {
                 && filter.endpoint.as_deref().is_none_or(|endpoint| *endpoint == *record.endpoint)
                 && filter.event_type.as_ref().is_none_or(|event_type| record.event_type.as_ref() == Some(event_type))
                 && filter.about.as_deref().is_none_or(|id| record.key.as_ref().is_some_and(|key| key.is_about(id)))
+                && filter.key.as_ref().is_none_or(|key| record.key.as_ref() == Some(key))
                 && filter.before.is_none_or(|before| record.id < before)
         };
         let newest_first = rows.by_id.values().rev().map(|row| &row.record).filter(|record| fits(record));

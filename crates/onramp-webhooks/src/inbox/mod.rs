@@ -10,6 +10,7 @@ mod record;
 mod replay;
 mod shared;
 pub mod spill;
+mod synthetic;
 mod transactional;
 
 use std::fmt;
@@ -21,8 +22,11 @@ pub use self::lease::{ClaimRequest, ClaimedDelivery, Claims, Lease, Settled, Set
 pub use self::memory::MemoryInbox;
 pub use self::record::{Counts, Filter, Record, Retention, State, UnknownState};
 pub use self::replay::{ReplayScope, Replayed, replay, replay_all};
+pub use self::synthetic::SyntheticError;
 pub use self::transactional::TransactionalInbox;
 use crate::clock::Timestamp;
+#[cfg(doc)]
+use crate::fingerprint::Fingerprint;
 use crate::store_error::StoreError;
 
 /// A durable store of deliveries.
@@ -38,7 +42,8 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// With a key that is not in the inbox, or whose time ([`NewDelivery::key_expires_at`]) is over, it is new: pending, or
     /// quarantined when it says so. With a known key and the same fingerprint it is a duplicate: counted on the first, and when
     /// the first is retrying or dead, that one falls due at once with a fresh count of attempts. With a known key and another
-    /// fingerprint it is kept as a conflict, under [`DedupKey::conflicting`](crate::identity::DedupKey::conflicting).
+    /// fingerprint it is kept as a conflict, under [`DedupKey::conflicting`](crate::identity::DedupKey::conflicting). Which of these it
+    /// is, and that one that was really sent replaces the body of one that was not, [`Fingerprint::repeated_by`] says.
     /// Afterwards, the oldest junk beyond the quarantine's bound is gone.
     ///
     /// # Errors

@@ -124,6 +124,14 @@ pub struct Record {
     pub body: Option<Bytes>,
 }
 
+impl Record {
+    /// Whether no provider sent it, but a reconciliation made it; see [`Delivery::is_synthetic`](crate::Delivery::is_synthetic).
+    #[must_use]
+    pub fn is_synthetic(&self) -> bool {
+        self.fingerprint.is_synthetic()
+    }
+}
+
 /// Which deliveries to list: those that fit everything that is set, the newest first.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -136,6 +144,8 @@ pub struct Filter {
     pub event_type: Option<String>,
     /// Whose key is about this: an order id, a transaction, a click or a uuid.
     pub about: Option<String>,
+    /// With exactly this key; found without looking at others.
+    pub key: Option<DedupKey>,
     /// Older than this one: for the next page.
     pub before: Option<DeliveryId>,
     /// At most so many; `None`: 100.
@@ -174,6 +184,13 @@ impl Filter {
     #[must_use]
     pub fn about(mut self, id: impl Into<String>) -> Self {
         self.about = Some(id.into());
+        self
+    }
+
+    /// Only the one with exactly this key; found without looking at others.
+    #[must_use]
+    pub fn key(mut self, key: DedupKey) -> Self {
+        self.key = Some(key);
         self
     }
 
@@ -247,6 +264,7 @@ impl fmt::Debug for Record {
             .field("event_type", &self.event_type)
             .field("stage", &self.stage)
             .field("state", &self.state)
+            .field("synthetic", &self.is_synthetic())
             .field("received_at", &self.received_at)
             .field("due_at", &self.due_at)
             .field("settled_at", &self.settled_at)

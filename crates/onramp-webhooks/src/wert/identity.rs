@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::{Order, WertEvent, WertPayload};
-use crate::event::OrderId;
 use crate::event::fields::Fields;
+use crate::event::{OrderId, TransactionId};
 use crate::fingerprint::Fingerprint;
 use crate::identity::{DedupKey, Identity, Stage, plain_or_hash, subject};
+
+const COMPLETE: &str = "order_complete";
 
 /// Unknown types longer than this enter a key as their hash.
 const LONGEST_TYPE: usize = 64;
@@ -35,6 +37,23 @@ pub(super) fn of(event: &WertEvent, endpoint: &str, fingerprint: &Fingerprint, h
         }
         None => Identity { key: Some(DedupKey::from_parts(click(), by_content())), horizon: Some(horizon), stage: None },
     }
+}
+
+/// The keys under which the `order_complete` of an order can be known at `endpoint`: by its id, and by its transaction if it came without
+/// an id. One that came without both has no such key.
+#[must_use]
+pub fn completion_keys(endpoint: &str, order: &OrderId, transaction: Option<&TransactionId>) -> Vec<DedupKey> {
+    let names = [("order", Some(order.as_str())), ("transaction", transaction.map(TransactionId::as_str))];
+    let names = names.into_iter().filter_map(|(kind, id)| Some((kind, id.filter(|id| !id.is_empty())?)));
+    names.map(|(kind, id)| DedupKey::from_parts(subject(endpoint, kind, id), COMPLETE.to_owned())).collect()
+}
+
+/// The order that a key with which [`completion_keys`] finds an `order_complete`, or a conflict with one, is about; `None`: the event came
+/// without the order's id. `endpoint` is the one that it came in at.
+#[must_use]
+pub fn completed_order(endpoint: &str, key: &DedupKey) -> Option<OrderId> {
+    let id = key.subject().strip_prefix(endpoint)?.strip_prefix("/order/")?;
+    Some(OrderId::from(id))
 }
 
 /// The order of an event about money, and how far it has come.
@@ -99,6 +118,19 @@ mod tests {
             let stage = (!key.contains("/click/")).then_some(Stage::FINAL);
             assert_eq!(identity(&order_event("order_complete", ids)), Some((key.into(), true, stage)));
         }
+    }
+
+    #[test]
+    fn completions_are_found_by_what_they_are_known_by() {
+        let keys = |transaction: Option<&str>| {
+            let keys = completion_keys("wert", &"O".into(), transaction.map(TransactionId::from).as_ref());
+            keys.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(keys(Some("T")), ["wert/order/O/order_complete", "wert/transaction/T/order_complete"]);
+        assert_eq!(keys(Some("")), keys(None));
+        let order = |subject: &str| completed_order("wert", &DedupKey::from_parts(subject.into(), "order_complete".into()));
+        assert_eq!(order("wert/order/O/1"), Some("O/1".into()));
+        assert_eq!((order("wert/transaction/T"), order("wert/click/C"), order("wert2/order/O")), (None, None, None));
     }
 
     #[test]

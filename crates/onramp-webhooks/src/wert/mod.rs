@@ -15,6 +15,7 @@ mod verification;
 pub use account::{Account, User, VerificationLevel, VerificationState, VerificationStatus};
 pub use endpoint::Wert;
 pub use event::WertEvent;
+pub use identity::{completed_order, completion_keys};
 pub use order::{Order, PartnerData};
 pub use payload::WertPayload;
 pub use verification::Verification;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::checks::Checks;
+use super::chore::{self, Chore, Scheduled};
 use super::handling::{Handling, Plain};
 use super::run::Run;
 use super::transactional::Transactional;
@@ -30,6 +31,7 @@ pub struct WorkerBuilder {
     pub(super) poll: Duration,
     pub(super) grace: Duration,
     pub(super) retention: Option<Retention>,
+    pub(super) chores: Vec<Scheduled>,
 }
 
 impl WorkerBuilder {
@@ -65,6 +67,7 @@ impl WorkerBuilder {
             poll: Duration::from_secs(1),
             grace: Duration::from_secs(8),
             retention: None,
+            chores: Vec::new(),
         }
     }
 
@@ -138,6 +141,52 @@ impl WorkerBuilder {
         self
     }
 
+    /// Does `chore` by the clock, beside handling: for the first time soon after the start, and then with pauses of `every`, which is at
+    /// least a second. It never runs twice at the same time in this worker; workers of other processes do theirs.
+    ///
+    /// ```
+    /// use std::error::Error;
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// use onramp_webhooks::inbox::{Inbox, MemoryInbox, State};
+    /// use onramp_webhooks::worker::{Chore, WorkerBuilder};
+    /// use onramp_webhooks::{async_trait, Delivery, Handler, HandlerError};
+    ///
+    /// # struct Shop;
+    /// # #[async_trait]
+    /// # impl Handler for Shop {
+    /// #     async fn handle(&self, _: &Delivery) -> Result<(), HandlerError> { Ok(()) }
+    /// # }
+    /// struct Watch(Arc<dyn Inbox>);
+    ///
+    /// #[async_trait]
+    /// impl Chore for Watch {
+    ///     fn name(&self) -> &str {
+    ///         "watching for dead letters"
+    ///     }
+    ///
+    ///     async fn run(&self) -> Result<(), Box<dyn Error + Send + Sync>> {
+    ///         match self.0.counts().await?.of(State::Dead) {
+    ///             0 => Ok(()),
+    ///             dead => Err(format!("{dead} dead letters").into()),
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let inbox: Arc<dyn Inbox> = Arc::new(MemoryInbox::new());
+    /// let worker = WorkerBuilder::new(Arc::clone(&inbox), Arc::new(Shop)).chore(Duration::from_secs(60), Watch(inbox)).spawn();
+    /// worker.shutdown().await;
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn chore(mut self, every: Duration, chore: impl Chore) -> Self {
+        self.chores.push(Scheduled { every: every.max(Duration::from_secs(1)), chore: Arc::new(chore) });
+        self
+    }
+
     pub(crate) fn retention(mut self, retention: Option<Retention>) -> Self {
         self.retention = retention;
         self
@@ -150,7 +199,12 @@ impl WorkerBuilder {
     #[must_use = "dropping the worker leaves it running, but then nothing can end it in good order"]
     pub fn spawn(self) -> Worker {
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(Run::new(Arc::new(self), stopped).run());
+        let mut chores = chore::begin(&self, &stopped);
+        let run = Run::new(Arc::new(self), stopped).run();
+        let task = tokio::spawn(async move {
+            run.await;
+            while chores.join_next().await.is_some() {}
+        });
         Worker { stop, task }
     }
 }

@@ -3,6 +3,7 @@
 mod attempt;
 mod builder;
 mod checks;
+mod chore;
 mod handling;
 mod held;
 mod retry;
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use self::builder::WorkerBuilder;
+pub use self::chore::Chore;
 pub use self::retry::RetryPolicy;
 
 /// A running worker. Dropping this leaves it running; [`shutdown`](Self::shutdown) ends it.
@@ -25,8 +27,8 @@ pub struct Worker {
 
 impl Worker {
     /// Stops claiming, gives back what has not begun, waits for the handlers that run (at most the
-    /// [grace](WorkerBuilder::grace); then they are dropped at their next await and given back, too), and returns when nothing
-    /// runs any more.
+    /// [grace](WorkerBuilder::grace); then they are dropped at their next await and given back, too) and for chores as long, and
+    /// returns when nothing runs any more.
     ///
     /// Not cancel-safe: a call that is dropped has begun the shutdown and does not wait for it.
     ///

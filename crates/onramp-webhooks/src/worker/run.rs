@@ -124,7 +124,8 @@ impl Run {
             () = clock.sleep_until(self.look_at), if looking => Happened::MayBeDue,
             () = clock.sleep_until(self.settle_at), if settling_later => Happened::Time,
             () = clock.sleep_until(self.renew_at), if renewing_later => Happened::Time,
-            _ = self.stopped.wait_for(|stopped| *stopped), if !self.stopping => Happened::Stop,
+            // An error: the worker was dropped, and goes on.
+            Ok(_) = self.stopped.wait_for(|stopped| *stopped), if !self.stopping => Happened::Stop,
         }
     }
 

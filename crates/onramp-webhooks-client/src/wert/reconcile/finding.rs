@@ -1,36 +1,49 @@
 //! What a reconciliation finds.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use onramp_webhooks::event::OrderId;
-
-use super::{OrderRow, Received};
+use serde::{Deserialize, Serialize};
 
 /// What is not the same at Wert and in the inbox.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "finding", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Finding {
-    /// The order came to its end, and no event about any end was received, or only events without the order's id.
-    Missing {
-        /// What Wert says.
-        row: OrderRow,
+    /// The order is complete, and its event was not there. Now a delivery is that was made of what Wert says.
+    Repaired {
+        /// The order.
+        order: OrderId,
     },
-    /// Events were received about an end that Wert does not tell of, or about a success that Wert does not know.
+    /// The order is complete, and its event was never received.
+    Missing {
+        /// The order.
+        order: OrderId,
+    },
+    /// The same, and it cannot be repaired.
+    Unrepairable {
+        /// The order.
+        order: OrderId,
+        /// Why not.
+        why: String,
+    },
+    /// The event of its completion was received, and Wert says that the order stands elsewhere: forged, or taken back.
     StatusDiffers {
-        /// What Wert says.
-        row: OrderRow,
-        /// What was received.
-        received: Received,
+        /// The order.
+        order: OrderId,
+        /// Wert's word for where it stands.
+        status: String,
     },
     /// Wert has a word for where the order stands that this crate does not know, or none.
     Unclear {
-        /// What Wert says.
-        row: OrderRow,
+        /// The order.
+        order: OrderId,
+        /// Wert's word for where it stands.
+        status: Option<String>,
     },
-    /// Events were received about an order that Wert does not know: forged, or from another account.
+    /// The event of its completion was received, and Wert does not know the order: forged, or from another account.
     UnknownToProvider {
-        /// The order's id in the events.
+        /// The order's id in the event.
         order: OrderId,
     },
 }
@@ -40,40 +53,35 @@ impl Finding {
     #[must_use]
     pub const fn order(&self) -> &OrderId {
         match self {
-            Self::Missing { row } | Self::StatusDiffers { row, .. } | Self::Unclear { row } => &row.order_id,
-            Self::UnknownToProvider { order } => order,
+            Self::Repaired { order }
+            | Self::Missing { order }
+            | Self::Unrepairable { order, .. }
+            | Self::StatusDiffers { order, .. }
+            | Self::Unclear { order, .. }
+            | Self::UnknownToProvider { order } => order,
         }
     }
 
-    /// The orders among `received` that are not in what [`find_orders`](super::super::WertDataApi::find_orders) found of them: the
-    /// other direction, for orders that only events tell of.
+    /// Whether a person has something to do.
     #[must_use]
-    pub fn unknown_among(received: &[OrderId], found: &BTreeMap<OrderId, OrderRow>) -> Vec<Self> {
-        let unknown = received.iter().filter(|order| !found.contains_key(order));
-        unknown.map(|order| Self::UnknownToProvider { order: order.clone() }).collect()
+    pub const fn is_open(&self) -> bool {
+        !matches!(self, Self::Repaired { .. })
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let status = |row: &OrderRow| {
-            row.status.as_ref().map_or_else(|| "no status".to_owned(), |status| format!("{:?}", status.as_str()))
-        };
         write!(f, "{:?}: ", self.order().as_str())?;
         match self {
-            Self::Missing { row } => write!(f, "Wert says {}, and no such event was received", status(row)),
-            Self::StatusDiffers { row, received } => write!(f, "Wert says {}, the events say {received}", status(row)),
-            Self::Unclear { row } => write!(f, "Wert says {}, and nobody here knows what that means", status(row)),
-            Self::UnknownToProvider { .. } => f.write_str("Wert does not know the order that events are about"),
+            Self::Repaired { .. } => f.write_str("complete at Wert and not received; now there is a delivery of what Wert says"),
+            Self::Missing { .. } => f.write_str("complete at Wert and not received"),
+            Self::Unrepairable { why, .. } => write!(f, "complete at Wert, not received, and not to be repaired: {why}"),
+            Self::StatusDiffers { status, .. } => write!(f, "received as complete, and Wert says {status:?}"),
+            Self::Unclear { status: Some(status), .. } => {
+                write!(f, "Wert says {status:?}, and nobody here knows what that means")
+            }
+            Self::Unclear { status: None, .. } => f.write_str("Wert does not say where it stands"),
+            Self::UnknownToProvider { .. } => f.write_str("received as complete, and Wert does not know it"),
         }
-    }
-}
-
-impl fmt::Display for Received {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ends = [(self.complete, "complete"), (self.failed, "failed"), (self.canceled, "canceled")];
-        let ends: Vec<_> = ends.iter().filter(|(has, _)| *has).map(|(_, end)| *end).collect();
-        f.write_str(if ends.is_empty() { "nothing" } else { "" })?;
-        f.write_str(&ends.join(" and "))
     }
 }

@@ -5,6 +5,7 @@
 
 mod attempts;
 mod checks;
+mod chores;
 mod clocks;
 mod ending;
 mod failures;

@@ -1,0 +1,63 @@
+//! An event that never came, made of what the Data API says.
+
+use std::sync::Arc;
+
+use onramp_webhooks::Provider;
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::event::{Amount, Currency};
+use onramp_webhooks::inbox::NewDelivery;
+use serde_json::{Map, Value, json};
+
+use super::{OrderRow, times};
+
+/// The `order_complete` of an order, with every field of a real one that the row knows, and a field `onramp_webhooks` that says where it
+/// comes from.
+///
+/// # Errors
+/// What the row lacks.
+pub(super) fn delivery(row: &OrderRow, endpoint: &Arc<str>, now: Timestamp) -> Result<NewDelivery, String> {
+    let body = body(row).ok_or("Wert does not tell its amounts and currencies")?;
+    NewDelivery::synthetic(Arc::clone(endpoint), Provider::Wert, now, body.to_string().into()).map_err(|error| error.to_string())
+}
+
+fn body(row: &OrderRow) -> Option<Value> {
+    let order = [
+        ("id", Some(row.order_id.as_str().to_owned())),
+        ("base", Some(code(row.crypto.as_ref()?))),
+        ("base_amount", Some(amount(row.crypto_amount.as_ref()?))),
+        ("quote", Some(code(row.currency.as_ref()?))),
+        ("quote_amount", Some(amount(row.currency_amount.as_ref()?))),
+        ("address", row.address.as_ref().map(|address| address.as_str().to_owned())),
+        ("transaction_id", row.transaction_id.as_ref().map(|id| id.as_str().to_owned())),
+    ];
+    let made = [
+        ("synthetic", Some("reconciliation".to_owned())),
+        ("status", row.status.as_ref().map(|status| status.as_str().to_owned())),
+        ("created_at", row.created_at.and_then(times::format)),
+        ("changed_at", row.changed_at.and_then(times::format)),
+    ];
+    let mut event = object(order_complete(row));
+    event.insert("order".to_owned(), object(order).into());
+    event.insert("onramp_webhooks".to_owned(), object(made).into());
+    Some(json!(event))
+}
+
+fn order_complete(row: &OrderRow) -> [(&'static str, Option<String>); 2] {
+    let click_id = row.click_id.as_ref().map(|id| id.as_str().to_owned());
+    [("type", Some("order_complete".to_owned())), ("click_id", click_id)]
+}
+
+/// What has no value is left out.
+fn object<const N: usize>(fields: [(&str, Option<String>); N]) -> Map<String, Value> {
+    fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))).collect()
+}
+
+/// Events have `USD` and `BTC`, where the API has `usd` and `btc`; names with dots are the same in both.
+fn code(code: &Currency) -> String {
+    let code = code.as_str();
+    if code.contains('.') { code.to_owned() } else { code.to_ascii_uppercase() }
+}
+
+fn amount(amount: &Amount) -> String {
+    amount.to_string()
+}
