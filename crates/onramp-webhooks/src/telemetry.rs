@@ -5,6 +5,8 @@
 //! | `onramp_webhooks_received_total` | counter | `endpoint`, `provider`, `type`, `outcome` |
 //! | `onramp_webhooks_ack_seconds` | histogram, seconds from the head of the request to the answer | `endpoint` |
 //! | `onramp_webhooks_non_2xx_total` | counter: answers that Wert takes for a failure | `endpoint`, `status` |
+//! | `onramp_webhooks_silence_seconds` | gauge, seconds since the last delivery; absent while none is known | `endpoint` |
+//! | `onramp_webhooks_may_be_disabled` | gauge: 1 while the [watchdog](crate::watchdog) suspects that the provider stops sending or has, else 0 | `endpoint` |
 //! | `onramp_webhooks_attempts_total` | counter | `provider`, `result` |
 //! | `onramp_webhooks_handler_seconds` | histogram, seconds in the handler | `provider` |
 //! | `onramp_webhooks_dead_letters_total` | counter | `provider` |
@@ -26,6 +28,7 @@ use std::time::Duration;
 
 use crate::event::Provider;
 use crate::reply::{Outcome, Reply};
+use crate::watchdog::EndpointWatch;
 
 /// Counts what came of a request; `endpoint` and `provider` are empty when it was meant for nobody.
 pub(crate) fn received(endpoint: &Arc<str>, provider: &'static str, label: &'static str, outcome: &Outcome, reply: &Reply) {
@@ -46,6 +49,15 @@ pub(crate) fn received(endpoint: &Arc<str>, provider: &'static str, label: &'sta
 /// Notes how long a request that was let in waited for its answer.
 pub(crate) fn answered(endpoint: &Arc<str>, took: Duration) {
     metrics::histogram!("onramp_webhooks_ack_seconds", "endpoint" => Arc::clone(endpoint)).record(took);
+}
+
+/// Says how an endpoint stands.
+pub(crate) fn watched(watch: &EndpointWatch) {
+    let suspected = f64::from(u8::from(watch.verdict.is_alarm()));
+    metrics::gauge!("onramp_webhooks_may_be_disabled", "endpoint" => Arc::clone(&watch.name)).set(suspected);
+    if let Some(silent) = watch.silent_for {
+        metrics::gauge!("onramp_webhooks_silence_seconds", "endpoint" => Arc::clone(&watch.name)).set(silent.as_secs_f64());
+    }
 }
 
 /// Counts the end of one attempt.

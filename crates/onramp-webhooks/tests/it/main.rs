@@ -12,4 +12,5 @@ mod mutations;
 mod slow;
 mod spill;
 mod tools;
+mod watchdog;
 mod worker;
