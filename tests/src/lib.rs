@@ -95,6 +95,10 @@ macro_rules! shop_suite {
                 a_locked_file_holds_nothing_up_for_long
                 what_was_not_handled_is_handled_at_the_next_start
             }
+            watch {
+                a_provider_that_is_refused_is_told_with_what_to_do
+                the_last_delivery_is_known_after_a_restart
+            }
             environment {
                 a_variable_that_cannot_be_used_is_named
                 a_database_that_cannot_be_used_is_refused_without_telling_its_password
@@ -123,6 +127,9 @@ macro_rules! shop_suite {
                 fleet {
                     kills_in_a_fleet_lose_nothing_and_repeat_nothing
                     a_worker_that_was_frozen_past_its_lease_changes_nothing
+                }
+                watch {
+                    the_last_delivery_is_known_after_a_restart
                 }
                 stop {
                     a_request_in_flight_is_finished

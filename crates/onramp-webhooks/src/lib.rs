@@ -30,6 +30,7 @@ pub use self::event::{CompletedPurchase, Event, Provider};
 pub use self::handler::{Handler, HandlerError, TransactionalHandler};
 pub use self::inbox::Inbox;
 pub use self::kriptomat::{Kriptomat, KriptomatPostback};
+pub use self::receiver::watchdog;
 pub use self::receiver::{BuildError, Endpoint, Receiver, ReceiverBuilder};
 pub use self::reply::Reply;
 pub use self::request::{Headers, Request};

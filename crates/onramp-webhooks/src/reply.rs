@@ -21,6 +21,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::event::Acknowledgement;
+use crate::watchdog::EndpointWatch;
 
 /// Seconds after which a sender may try again when the store is away.
 const RETRY_AFTER: &str = "5";
@@ -53,6 +54,13 @@ impl Reply {
     #[must_use]
     pub fn try_again() -> Self {
         Outcome::NotRecorded.reply(Acknowledgement::Always)
+    }
+
+    /// How the application is: 200, or 503 for whoever sends requests elsewhere then.
+    pub(crate) fn health(healthy: bool, endpoints: &[EndpointWatch]) -> Self {
+        // Strings, numbers and truths always serialise.
+        let body = serde_json::to_vec(&Health { healthy, endpoints }).unwrap_or_default();
+        Self::new(if healthy { 200 } else { 503 }, Some("application/json"), body.into())
     }
 
     /// The HTTP status.
@@ -116,6 +124,12 @@ struct Problem<'a> {
     detail: &'a str,
 }
 
+#[derive(Serialize)]
+struct Health<'a> {
+    healthy: bool,
+    endpoints: &'a [EndpointWatch],
+}
+
 /// What happened to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -158,6 +172,11 @@ impl Outcome {
             Self::OtherBody => "other_body",
             Self::ReplyNotKept => "reply_not_kept",
         }
+    }
+
+    /// Whether the request is kept now, however it is answered.
+    pub(crate) const fn is_recorded(&self) -> bool {
+        matches!(self, Self::New | Self::Duplicate | Self::Conflict | Self::Spilled | Self::Unreadable(_) | Self::TooLarge)
     }
 
     /// The table.

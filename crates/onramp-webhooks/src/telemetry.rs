@@ -5,6 +5,8 @@
 //! | `onramp_webhooks_received_total` | counter | `endpoint`, `provider`, `type`, `outcome` |
 //! | `onramp_webhooks_ack_seconds` | histogram, seconds from the head of the request to the answer | `endpoint` |
 //! | `onramp_webhooks_non_2xx_total` | counter: answers that Wert takes for a failure | `endpoint`, `status` |
+//! | `onramp_webhooks_silence_seconds` | gauge, seconds since the last delivery; absent while none is known | `endpoint` |
+//! | `onramp_webhooks_may_be_disabled` | gauge: 1 while the [watchdog](crate::watchdog) suspects that the provider stops sending or has, else 0 | `endpoint` |
 //! | `onramp_webhooks_attempts_total` | counter | `provider`, `result` |
 //! | `onramp_webhooks_checks_total` | counter: events at the checks before a handler | `provider`, `result`: `passed`, `not_yet`, `failed`, `refused` |
 //! | `onramp_webhooks_untrusted_postbacks_total` | counter: postbacks that `KnownPurchases` held | `reason`: `unknown`, `different` |
@@ -28,6 +30,7 @@ use std::time::Duration;
 
 use crate::event::Provider;
 use crate::reply::{Outcome, Reply};
+use crate::watchdog::EndpointWatch;
 
 /// Counts what came of a request; `endpoint` and `provider` are empty when it was meant for nobody.
 pub(crate) fn received(endpoint: &Arc<str>, provider: &'static str, label: &'static str, outcome: &Outcome, reply: &Reply) {
@@ -58,6 +61,15 @@ pub(crate) fn checked(provider: Provider, result: &'static str) {
 /// Counts a postback of which nobody knows that its purchase was started.
 pub(crate) fn untrusted(reason: &'static str) {
     metrics::counter!("onramp_webhooks_untrusted_postbacks_total", "reason" => reason).increment(1);
+}
+
+/// Says how an endpoint stands.
+pub(crate) fn watched(watch: &EndpointWatch) {
+    let suspected = f64::from(u8::from(watch.verdict.is_alarm()));
+    metrics::gauge!("onramp_webhooks_may_be_disabled", "endpoint" => Arc::clone(&watch.name)).set(suspected);
+    if let Some(silent) = watch.silent_for {
+        metrics::gauge!("onramp_webhooks_silence_seconds", "endpoint" => Arc::clone(&watch.name)).set(silent.as_secs_f64());
+    }
 }
 
 /// Counts the end of one attempt, and how long it was in the handler, if it came there.

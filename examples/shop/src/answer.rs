@@ -1,5 +1,6 @@
 //! What the shop answers on its own routes, for each framework to send.
 
+use onramp_webhooks::Reply;
 use serde::Serialize;
 
 /// A status and a body of JSON.
@@ -15,6 +16,12 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// What the core says in JSON.
+    pub(crate) fn of_core(reply: &Reply) -> Self {
+        let body = String::from_utf8_lossy(reply.body()).into_owned();
+        Self { status: reply.status(), content_type: "application/json", body }
+    }
+
     pub(crate) fn json(status: u16, body: &impl Serialize) -> Self {
         // What the shop serialises is strings and truths, which never fails.
         let body = serde_json::to_string(body).unwrap_or_default();

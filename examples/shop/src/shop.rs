@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use onramp_webhooks::Receiver;
 use serde_json::json;
@@ -11,9 +10,6 @@ use serde_json::json;
 use crate::Answer;
 use crate::points::Points;
 use crate::stop::Stop;
-
-/// A health check that takes longer than this says what there is to say.
-const LONGEST_CHECK: Duration = Duration::from_secs(3);
 
 /// What a framework's routes need. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -53,19 +49,10 @@ impl Shop {
         }
     }
 
-    /// Answers `GET /healthz`: 200 when the inbox can write.
+    /// Answers `GET /healthz`: 200 when the inbox can write, and how every endpoint stands.
     pub async fn health(&self) -> Answer {
-        match tokio::time::timeout(LONGEST_CHECK, self.receiver.inbox().check()).await {
-            Ok(Ok(())) => Answer::json(200, &json!({ "healthy": true })),
-            Ok(Err(error)) => unhealthy(&error.to_string()),
-            Err(_) => unhealthy("the inbox does not answer"),
-        }
+        Answer::of_core(&self.receiver.health().await)
     }
-}
-
-fn unhealthy(reason: &str) -> Answer {
-    tracing::warn!(reason, "unhealthy");
-    Answer::json(503, &json!({ "healthy": false }))
 }
 
 fn unavailable(error: &(dyn Error + 'static)) -> Answer {

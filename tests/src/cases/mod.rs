@@ -11,3 +11,4 @@ pub mod read_only;
 pub mod same_event;
 pub mod stop;
 pub mod together;
+pub mod watch;

@@ -9,10 +9,14 @@ use serde::{Serialize, Serializer};
 use super::{CompletedPurchase, DecodeError, UnclearPurchase, raw_json};
 use crate::fingerprint::Fingerprint;
 use crate::identity::Identity;
+use crate::watchdog::Stopping;
 
 /// What this crate has to know about a provider's events.
 pub(crate) trait ProviderRules: Sized {
     const ACKNOWLEDGEMENT: Acknowledgement;
+
+    /// What becomes of an address that fails.
+    const STOPPING: Stopping;
 
     fn decode(text: &str) -> Result<Self, DecodeError>;
 
@@ -74,6 +78,12 @@ macro_rules! providers {
             pub const fn acknowledgement(self) -> Acknowledgement {
                 match self {
                     $(Self::$provider => <$event as ProviderRules>::ACKNOWLEDGEMENT,)+
+                }
+            }
+
+            pub(crate) const fn stopping(self) -> &'static Stopping {
+                match self {
+                    $(Self::$provider => &<$event as ProviderRules>::STOPPING,)+
                 }
             }
         }

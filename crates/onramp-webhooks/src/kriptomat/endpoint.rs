@@ -5,6 +5,15 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::allow_list::AllowList;
 use crate::event::Provider;
 use crate::receiver::Endpoint;
+use crate::watchdog::Stopping;
+
+/// Kriptomat's documentation has nothing on retries, on stopping, or on a page for it.
+pub(super) const STOPPING: Stopping = Stopping {
+    failures: 3,
+    consequence: "Kriptomat documents no retries: a postback that was refused may never come again.",
+    remedy: "Kriptomat documents no page where postbacks are switched on again: check the webhook_url that widget/init is given, and \
+        whether postbacks still come from an address on the list (174.138.2.203 is documented); then ask Kriptomat.",
+};
 
 /// The address that Kriptomat's widget documentation names as the source of postbacks. It is an address of a cloud, so another
 /// tenant may have it one day.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use serde::{Serialize, Serializer};
 
+use super::endpoint::STOPPING;
 use super::{AdditionalFields, form};
 use crate::body;
 use crate::event::fields::{Decode, Fields};
@@ -21,6 +22,7 @@ use crate::fingerprint::Fingerprint;
 use crate::identity::{DedupKey, Identity, Stage, subject};
 use crate::reply::Reply;
 use crate::request::Request;
+use crate::watchdog::Stopping;
 
 /// Kriptomat's word that a purchase is complete.
 ///
@@ -149,6 +151,8 @@ deserialize_by_decoding!(KriptomatPostback);
 
 impl ProviderRules for KriptomatPostback {
     const ACKNOWLEDGEMENT: Acknowledgement = Acknowledgement::Readable;
+
+    const STOPPING: Stopping = STOPPING;
 
     fn decode(text: &str) -> Result<Self, DecodeError> {
         Decode::decode(text)

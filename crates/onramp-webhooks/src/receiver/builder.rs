@@ -1,9 +1,10 @@
 //! Putting a receiver together, and refusing what cannot keep the promises.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::read::SHORTEST_RETRY_HORIZON;
+use super::watchdog::Tally;
 use super::{Endpoint, Receiver, Shared};
 use crate::body;
 use crate::client_ip::ClientIp;
@@ -106,17 +107,20 @@ impl ReceiverBuilder {
         if let Some(retention) = self.retention.filter(|retention| retention.handled < horizon) {
             return Err(BuildError::Retention { retention: retention.handled, horizon });
         }
-        Ok(Receiver {
-            shared: Arc::new(Shared {
-                inbox: self.inbox,
-                endpoints: self.endpoints.into_iter().map(Arc::new).collect(),
-                client_ip: self.client_ip,
-                body_limit: self.body_limit,
-                ack_deadline: self.ack_deadline,
-                retention: self.retention,
-                clock: self.clock,
-            }),
-        })
+        // An endpoint that was cloned into two receivers is counted in each.
+        let own = |endpoint| Arc::new(Endpoint { tally: Arc::new(Tally::default()), ..endpoint });
+        let shared = Arc::new(Shared {
+            inbox: self.inbox,
+            endpoints: self.endpoints.into_iter().map(own).collect(),
+            client_ip: self.client_ip,
+            body_limit: self.body_limit,
+            ack_deadline: self.ack_deadline,
+            retention: self.retention,
+            clock: self.clock,
+            watchdog: OnceLock::new(),
+        });
+        shared.watch();
+        Ok(Receiver { shared })
     }
 }
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 use subtle::ConstantTimeEq;
 
 use super::read::DEFAULT_RETRY_HORIZON;
+use super::watchdog::{EndpointWatch, Tally};
 use crate::allow_list::AllowList;
+use crate::clock::Timestamp;
 use crate::event::Provider;
 
 /// One way in, with a name of its own: the first segment of its path, recorded with every delivery, and the scope of its dedup
@@ -21,6 +23,7 @@ pub struct Endpoint {
     pub(super) secrets: Vec<String>,
     pub(super) allowed: Option<AllowList>,
     pub(super) retry_horizon: Duration,
+    pub(super) tally: Arc<Tally>,
 }
 
 impl Endpoint {
@@ -32,6 +35,7 @@ impl Endpoint {
             secrets: Vec::new(),
             allowed: None,
             retry_horizon: DEFAULT_RETRY_HORIZON,
+            tally: Arc::default(),
         }
     }
 
@@ -63,6 +67,11 @@ impl Endpoint {
     pub fn retry_horizon(mut self, horizon: Duration) -> Self {
         self.retry_horizon = horizon;
         self
+    }
+
+    /// How it stands.
+    pub(super) fn watch(&self, now: Timestamp) -> EndpointWatch {
+        EndpointWatch::of(&self.name, self.provider, &self.tally, now)
     }
 
     /// Compares with every secret, in a time that does not tell how much of one was right.

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use percent_encoding::percent_decode_str;
 
 use super::Endpoint;
+use super::watchdog::Sender;
 use crate::client_ip::ClientIp;
+use crate::clock::Timestamp;
 use crate::event::{Acknowledgement, Provider};
-use crate::gate;
+use crate::gate::{self, Denial};
 use crate::reply::{Outcome, Reply};
 use crate::request::Request;
 use crate::telemetry;
@@ -24,13 +26,14 @@ pub(super) struct Admission {
 pub(super) struct Refusal {
     endpoint: Option<Arc<Endpoint>>,
     outcome: Outcome,
+    sender: Sender,
     /// Why, for the log.
     why: Cow<'static, str>,
 }
 
 impl Refusal {
     /// Counts and logs it, and answers the sender.
-    pub(super) fn reply(&self) -> Reply {
+    pub(super) fn reply(&self, now: Timestamp) -> Reply {
         let name = self.endpoint.as_ref().map_or_else(|| Arc::from(""), |endpoint| Arc::clone(&endpoint.name));
         let provider = self.endpoint.as_ref().map(|endpoint| endpoint.provider);
         match self.outcome {
@@ -39,24 +42,53 @@ impl Refusal {
         }
         let reply = self.outcome.reply(provider.map_or(Acknowledgement::Readable, Provider::acknowledgement));
         telemetry::received(&name, provider.map_or("", Provider::as_str), "unknown", &self.outcome, &reply);
+        if let Some(endpoint) = &self.endpoint {
+            endpoint.tally.answered(now, self.sender, reply.status(), false);
+        }
         reply
     }
 }
 
 /// Path, then address, then method: who does not know the path learns nothing about what lies behind it.
 pub(super) fn admit(endpoints: &[Arc<Endpoint>], client_ip: &ClientIp, request: &Request<'_>) -> Result<Admission, Refusal> {
-    let endpoint = find(endpoints, request.path)?;
-    let refuse = |outcome, why| Refusal { endpoint: Some(Arc::clone(&endpoint)), outcome, why };
+    let posts = request.method == "POST";
+    let endpoint = match find(endpoints, request.path)? {
+        Found::Open(endpoint) => endpoint,
+        Found::WrongSecret(endpoint) => {
+            let listed = endpoint.allowed.as_ref().is_some_and(|allowed| gate::judge(allowed, client_ip, request).is_ok());
+            let sender = if !posts {
+                Sender::Other
+            } else if listed {
+                Sender::Provider
+            } else {
+                Sender::Guessing
+            };
+            return Err(refusal(&endpoint, Outcome::NoEndpoint, sender, "wrong path secret"));
+        }
+    };
     if let Some(allowed) = &endpoint.allowed {
-        gate::judge(allowed, client_ip, request).map_err(|denial| refuse(Outcome::Denied, denial.to_string().into()))?;
+        let known = if endpoint.secrets.is_empty() { Sender::Unlisted } else { Sender::Provider };
+        let sender = if posts { known } else { Sender::Other };
+        let denied = |denial: Denial| refusal(&endpoint, Outcome::Denied, sender, denial.to_string());
+        gate::judge(allowed, client_ip, request).map_err(denied)?;
     }
-    if request.method != "POST" {
-        return Err(refuse(Outcome::Method, "events are sent with POST".into()));
+    if !posts {
+        return Err(refusal(&endpoint, Outcome::Method, Sender::Other, "events are sent with POST"));
     }
     Ok(Admission { encoding: request.content_encoding(), endpoint })
 }
 
-fn find(endpoints: &[Arc<Endpoint>], path: &str) -> Result<Arc<Endpoint>, Refusal> {
+fn refusal(endpoint: &Arc<Endpoint>, outcome: Outcome, sender: Sender, why: impl Into<Cow<'static, str>>) -> Refusal {
+    Refusal { endpoint: Some(Arc::clone(endpoint)), outcome, sender, why: why.into() }
+}
+
+/// The endpoint of that name.
+enum Found {
+    Open(Arc<Endpoint>),
+    WrongSecret(Arc<Endpoint>),
+}
+
+fn find(endpoints: &[Arc<Endpoint>], path: &str) -> Result<Found, Refusal> {
     let path = path.strip_prefix('/').unwrap_or(path);
     let (name, secret) = match path.split_once('/') {
         None | Some((_, "")) => (path.strip_suffix('/').unwrap_or(path), None),
@@ -70,11 +102,12 @@ fn find(endpoints: &[Arc<Endpoint>], path: &str) -> Result<Arc<Endpoint>, Refusa
         decoded.iter().any(|secret| endpoint.opens(secret.as_deref()))
     };
     match endpoint {
-        Some(endpoint) if opens(endpoint) => Ok(Arc::clone(endpoint)),
-        Some(endpoint) => {
-            Err(Refusal { endpoint: Some(Arc::clone(endpoint)), outcome: Outcome::NoEndpoint, why: "wrong path secret".into() })
+        Some(endpoint) if opens(endpoint) => Ok(Found::Open(Arc::clone(endpoint))),
+        Some(endpoint) => Ok(Found::WrongSecret(Arc::clone(endpoint))),
+        None => {
+            let (outcome, why) = (Outcome::NoEndpoint, "no endpoint of that name".into());
+            Err(Refusal { endpoint: None, outcome, sender: Sender::Other, why })
         }
-        None => Err(Refusal { endpoint: None, outcome: Outcome::NoEndpoint, why: "no endpoint of that name".into() }),
     }
 }
 
@@ -97,7 +130,7 @@ mod tests {
             ("abc", "/wert//", false),
         ] {
             let endpoints = [Arc::new(Endpoint::open(Provider::Wert).path_secret(secret))];
-            assert_eq!(find(&endpoints, path).is_ok(), found, "{secret} at {path}");
+            assert_eq!(matches!(find(&endpoints, path), Ok(Found::Open(_))), found, "{secret} at {path}");
         }
     }
 
@@ -105,7 +138,7 @@ mod tests {
     fn nothing_follows_the_name_of_an_open_endpoint() {
         let endpoints = [Arc::new(Endpoint::open(Provider::Kriptomat))];
         for (path, found) in [("/kriptomat", true), ("/kriptomat/", true), ("/kriptomat//", false), ("/kriptomat/x", false)] {
-            assert_eq!(find(&endpoints, path).is_ok(), found, "{path}");
+            assert_eq!(matches!(find(&endpoints, path), Ok(Found::Open(_))), found, "{path}");
         }
     }
 }

@@ -3,16 +3,19 @@
 mod builder;
 mod endpoint;
 mod gate;
+mod health;
 pub(crate) mod read;
 mod record;
+pub mod watchdog;
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -20,9 +23,10 @@ pub(crate) use self::builder::LONGEST_ACK_DEADLINE;
 pub use self::builder::{BuildError, ReceiverBuilder};
 pub use self::endpoint::Endpoint;
 use self::gate::Admission;
+use self::watchdog::Sender;
 use crate::body::{self, Taken};
 use crate::client_ip::ClientIp;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::handler::{Handler, TransactionalHandler};
 use crate::inbox::{Inbox, Retention, TransactionalInbox};
 use crate::reply::{Outcome, Reply};
@@ -64,6 +68,7 @@ struct Shared {
     ack_deadline: Duration,
     retention: Option<Retention>,
     clock: Arc<dyn Clock>,
+    watchdog: OnceLock<AbortHandle>,
 }
 
 impl Receiver {
@@ -87,8 +92,9 @@ impl Receiver {
         let admitted = gate::admit(&self.shared.endpoints, &self.shared.client_ip, request);
         let shared = Arc::clone(&self.shared);
         async move {
+            shared.watch();
             match admitted {
-                Err(refusal) => refusal.reply(),
+                Err(refusal) => refusal.reply(shared.clock.now()),
                 Ok(admission) => {
                     let span = tracing::debug_span!("receive", endpoint = &*admission.endpoint.name);
                     shared.take(admission, body, begun).instrument(span).await
@@ -141,6 +147,16 @@ impl Receiver {
 }
 
 impl Shared {
+    /// Starts the watchdog, as soon as there is a runtime.
+    fn watch(self: &Arc<Self>) {
+        if self.watchdog.get().is_none()
+            && let Some(watchdog) = watchdog::start(self)
+            && let Err(second) = self.watchdog.set(watchdog)
+        {
+            second.abort();
+        }
+    }
+
     async fn take<S, E>(&self, admission: Admission, body: S, begun: Instant) -> Reply
     where
         S: Stream<Item = Result<Bytes, E>>,
@@ -148,7 +164,7 @@ impl Shared {
         let deadline = begun + self.ack_deadline;
         let endpoint = &*admission.endpoint;
         let read = match body::take(body, self.body_limit, begun + self.ack_deadline.mul_f64(BODY_SHARE)).await {
-            Taken::Stopped => return answer(endpoint, "unknown", &Outcome::BodyStopped, begun),
+            Taken::Stopped => return answer(endpoint, "unknown", &Outcome::BodyStopped, begun, self.clock.now()),
             Taken::Whole(body) => {
                 let read = read::delivery(&endpoint.name, endpoint.provider, endpoint.retry_horizon, self.clock.now(), body);
                 match &admission.encoding {
@@ -160,16 +176,25 @@ impl Shared {
         };
         let label = read.label;
         let outcome = record::record(&*self.inbox, read, deadline).await;
-        answer(endpoint, label, &outcome, begun)
+        answer(endpoint, label, &outcome, begun, self.clock.now())
     }
 }
 
 /// Turns the outcome of a request that was let in into its answer, and counts it.
-fn answer(endpoint: &Endpoint, label: &'static str, outcome: &Outcome, begun: Instant) -> Reply {
+fn answer(endpoint: &Endpoint, label: &'static str, outcome: &Outcome, begun: Instant, now: Timestamp) -> Reply {
     let reply = outcome.reply(endpoint.provider.acknowledgement());
     telemetry::received(&endpoint.name, endpoint.provider.as_str(), label, outcome, &reply);
     telemetry::answered(&endpoint.name, begun.elapsed());
+    endpoint.tally.answered(now, Sender::Provider, reply.status(), outcome.is_recorded());
     reply
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Some(watchdog) = self.watchdog.get() {
+            watchdog.abort();
+        }
+    }
 }
 
 impl fmt::Debug for Receiver {

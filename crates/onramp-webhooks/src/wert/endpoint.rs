@@ -2,6 +2,16 @@
 
 use crate::event::Provider;
 use crate::receiver::Endpoint;
+use crate::watchdog::Stopping;
+
+/// As Wert's documentation of webhooks has it.
+pub(super) const STOPPING: Stopping = Stopping {
+    failures: 3,
+    consequence: "Wert sends an event again after 5 min, 1 h, 2 h, 4 h and 8 h; when all of these fail, it sends nothing more to \
+        this address until somebody switches sending on again.",
+    remedy: "Webhooks are switched on again at https://partner.wert.io, those of the sandbox at https://partner-sandbox.wert.io; the \
+        page Webhooks there has the address and a log of all that was sent.",
+};
 
 /// Makes endpoints for Wert's widget events.
 ///

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use serde::{Serialize, Serializer};
 
+use super::endpoint::STOPPING;
 use super::{Order, WertPayload, identity};
 use crate::body;
 use crate::event::fields::{Decode, Fields};
@@ -20,6 +21,7 @@ use crate::fingerprint::Fingerprint;
 use crate::identity::Identity;
 use crate::reply::Reply;
 use crate::request::Request;
+use crate::watchdog::Stopping;
 
 /// An event of Wert's widget.
 ///
@@ -104,6 +106,8 @@ deserialize_by_decoding!(WertEvent);
 
 impl ProviderRules for WertEvent {
     const ACKNOWLEDGEMENT: Acknowledgement = Acknowledgement::Always;
+
+    const STOPPING: Stopping = STOPPING;
 
     fn decode(text: &str) -> Result<Self, DecodeError> {
         Decode::decode(text)

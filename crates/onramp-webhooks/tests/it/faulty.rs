@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::pending;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub(crate) enum Op {
     Begin,
     Complete,
     RollBack,
+    List,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +49,7 @@ pub(crate) struct Faulty {
     calls: Arc<Mutex<HashMap<Op, usize>>>,
     faults: Arc<Mutex<HashMap<Op, Fault>>>,
     poison: Arc<Mutex<Option<String>>>,
+    lists: Arc<AtomicUsize>,
 }
 
 impl Faulty {
@@ -92,6 +95,11 @@ impl Faulty {
     /// Deliveries of this type cannot be recorded.
     pub(crate) fn refuses(&self, event_type: Option<&str>) {
         *self.poison.lock().unwrap() = event_type.map(str::to_owned);
+    }
+
+    /// How often it was asked for a list.
+    pub(crate) fn lists(&self) -> usize {
+        self.lists.load(Ordering::SeqCst)
     }
 
     pub(crate) fn recovers(&self) {
@@ -162,6 +170,8 @@ impl Inbox for Faulty {
     }
 
     async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
+        self.lists.fetch_add(1, Ordering::SeqCst);
+        self.pass(Op::List).await?;
         self.inner.list(filter).await
     }
 

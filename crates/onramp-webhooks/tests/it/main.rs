@@ -14,4 +14,5 @@ mod slow;
 mod spill;
 mod started;
 mod tools;
+mod watchdog;
 mod worker;

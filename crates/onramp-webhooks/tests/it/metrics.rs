@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use metrics::{Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use onramp_webhooks::clock::{ManualClock, Timestamp};
 use onramp_webhooks::inbox::{ClaimRequest, Inbox, MemoryInbox};
 use onramp_webhooks::{Provider, Wert};
 use onramp_webhooks_testkit::events::{WertOrder, wert_account, wert_test};
@@ -29,9 +30,12 @@ impl Seen {
         Arc::new(Metric { seen: self.clone(), name: format!("{}{{{}}}", key.name(), labels.join(",")) })
     }
 
-    /// The counters, and how often each histogram and gauge was written.
+    /// The counters, and how often each histogram and gauge was written; without the gauges that are written every minute.
     fn counts(&self) -> BTreeMap<String, usize> {
-        self.0.lock().unwrap().iter().map(|(name, values)| (name.clone(), values.len())).collect()
+        let mut counts: BTreeMap<_, _> =
+            self.0.lock().unwrap().iter().map(|(name, values)| (name.clone(), values.len())).collect();
+        counts.retain(|name, _| !name.contains("may_be_disabled") && !name.contains("silence_seconds"));
+        counts
     }
 
     fn values(&self, name: &str) -> Vec<f64> {
@@ -207,6 +211,32 @@ fn the_door_counts_whom_it_denies_and_how_long_an_answer_takes() {
     );
     let seconds = seen.values("onramp_webhooks_ack_seconds{endpoint=slow}")[0];
     assert!((4.0..4.1).contains(&seconds), "{seconds}");
+}
+
+#[test]
+fn the_watchdog_says_every_minute_how_an_endpoint_stands() {
+    let seen = Seen::default();
+    let counted = seen.clone();
+    let last = |name: &str| counted.values(&format!("onramp_webhooks_{name}{{endpoint=wert}}")).last().copied();
+    seen.during(async {
+        let inbox = Faulty::default();
+        let clock = ManualClock::at(Timestamp::from_millis(1_704_067_200_000));
+        let door = Door::new(Provider::Wert, inbox.clone(), |builder| builder.clock(Arc::new(clock.clone())));
+        rest().await;
+        assert_eq!((last("silence_seconds"), last("may_be_disabled")), (None, Some(0.0)));
+        door.post(door.purchase()).await;
+        inbox.errors(Op::Record, 3);
+        for _ in 0..3 {
+            door.post(door.purchase()).await;
+        }
+        clock.advance(Duration::from_secs(90));
+        rest().await;
+        assert_eq!((last("silence_seconds"), last("may_be_disabled")), (Some(90.0), Some(1.0)));
+        door.post(door.purchase()).await;
+        clock.advance(Duration::from_secs(60));
+        rest().await;
+        assert_eq!((last("silence_seconds"), last("may_be_disabled")), (Some(60.0), Some(0.0)));
+    });
 }
 
 #[test]

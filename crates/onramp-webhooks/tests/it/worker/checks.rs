@@ -6,14 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::inbox::{Inbox, Lease, Settled, Settlement, State, TransactionalInbox};
+use onramp_webhooks::inbox::State;
 use onramp_webhooks::worker::{RetryPolicy, WorkerBuilder};
-use onramp_webhooks::{Delivery, Handler, HandlerError, StoreError, TransactionalHandler, async_trait};
+use onramp_webhooks::{Delivery, Handler, HandlerError, TransactionalHandler, async_trait};
 use onramp_webhooks_testkit::events::WertOrder;
 
 use super::stage::{Do, Stage, rest};
-use crate::faulty::Faulty;
+use crate::faulty::Op;
 
 /// A check that says what the test wants, and then yes. Clones are the same one.
 #[derive(Clone, Default)]
@@ -106,41 +105,11 @@ async fn a_check_that_hangs_has_the_time_of_an_attempt_and_costs_the_handler_not
     assert_eq!(stage.only().await.state, State::Handled);
 }
 
-/// The faulty inbox has transactions that hold nothing.
-pub(crate) struct Open(());
-
-impl AsMut<()> for Open {
-    fn as_mut(&mut self) -> &mut () {
-        &mut self.0
-    }
-}
-
-static BEGUN: AtomicUsize = AtomicUsize::new(0);
-
-#[async_trait]
-impl TransactionalInbox for Faulty {
-    type Transaction = ();
-    type Open = Open;
-
-    async fn begin(&self, _: Duration) -> Result<Open, StoreError> {
-        BEGUN.fetch_add(1, Ordering::SeqCst);
-        Ok(Open(()))
-    }
-
-    async fn complete(&self, _: Open, now: Timestamp, lease: Lease) -> Result<bool, StoreError> {
-        Ok(self.settle(now, vec![Settlement::new(lease, Settled::Handled)]).await?.is_empty())
-    }
-
-    async fn roll_back(&self, _: Open) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
-
 struct Shop;
 
 #[async_trait]
-impl TransactionalHandler<()> for Shop {
-    async fn handle(&self, _: &Delivery, (): &mut ()) -> Result<(), HandlerError> {
+impl<Tx: Send> TransactionalHandler<Tx> for Shop {
+    async fn handle(&self, _: &Delivery, _: &mut Tx) -> Result<(), HandlerError> {
         Ok(())
     }
 }
@@ -153,12 +122,12 @@ async fn no_transaction_is_open_while_a_check_is_asked() {
     let worker = WorkerBuilder::transactional(Arc::new(stage.inbox.clone()), Shop).clock(Arc::new(stage.clock.clone()));
     let worker = worker.retry(RetryPolicy::new(2, Duration::ZERO, Duration::ZERO)).before(check.clone()).spawn();
     rest().await;
-    assert_eq!((check.asked(), BEGUN.load(Ordering::SeqCst)), (1, 0));
+    assert_eq!((check.asked(), stage.inbox.calls(Op::Begin)), (1, 0));
     stage.pass(60);
     rest().await;
-    assert_eq!((check.asked(), BEGUN.load(Ordering::SeqCst)), (2, 0));
+    assert_eq!((check.asked(), stage.inbox.calls(Op::Begin)), (2, 0));
     tokio::time::sleep(Duration::from_secs(31)).await;
-    assert_eq!((check.asked(), BEGUN.load(Ordering::SeqCst)), (3, 1));
+    assert_eq!((check.asked(), stage.inbox.calls(Op::Begin)), (3, 1));
     assert_eq!(stage.only().await.state, State::Handled);
     worker.shutdown().await;
 }

@@ -1,0 +1,7 @@
+//! Whether it is noticed that a provider stops sending, and not too often.
+
+mod health;
+mod refusing;
+mod restarts;
+mod rhythms;
+mod stage;
