@@ -56,6 +56,9 @@ pub enum ClientErrorKind {
     /// The pages do not end: the next one was there before, brings nothing new, or is beyond
     /// [`most_pages`](crate::wert::OrdersQuery::most_pages).
     EndlessPages,
+    /// The widget was started, and could not be [written down](crate::KriptomatApi::start). Nobody knows its address, so another one can be
+    /// started.
+    NotWrittenDown,
 }
 
 impl ClientError {
@@ -89,8 +92,8 @@ impl ClientError {
     /// [`retry_after`](Self::retry_after).
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        use ClientErrorKind::{Interrupted, NotJson, ProviderFailed, RateLimited, TimedOut, Unreachable};
-        matches!(self.kind, Unreachable | TimedOut | Interrupted | RateLimited | ProviderFailed | NotJson)
+        use ClientErrorKind::{Interrupted, NotJson, NotWrittenDown, ProviderFailed, RateLimited, TimedOut, Unreachable};
+        matches!(self.kind, Unreachable | TimedOut | Interrupted | RateLimited | ProviderFailed | NotJson | NotWrittenDown)
     }
 
     /// How long the provider wants to be left alone from now on, if it said so; at most a day.
@@ -138,6 +141,7 @@ impl fmt::Display for ClientErrorKind {
             Self::Misfit => "the answer does not fit",
             Self::Contradiction => "the answer contradicts itself or the request",
             Self::EndlessPages => "the pages do not end",
+            Self::NotWrittenDown => "the widget was started and could not be written down",
         })
     }
 }

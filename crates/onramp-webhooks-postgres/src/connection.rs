@@ -12,12 +12,12 @@ use crate::database::Database;
 use crate::error::failed;
 use crate::migrations::migrate;
 use crate::schema::Schema;
-use crate::{PostgresIdempotencyStore, PostgresInbox};
+use crate::{PostgresIdempotencyStore, PostgresInbox, PostgresStartedPurchases};
 
 /// How long a pool of ours waits for a connection: not so long that the receiver misses its ack deadline.
 const ACQUIRE: Duration = Duration::from_millis(2_500);
 
-/// How to open a [`PostgresInbox`] or a [`PostgresIdempotencyStore`].
+/// How to open a [`PostgresInbox`], a [`PostgresIdempotencyStore`] or a [`PostgresStartedPurchases`].
 ///
 /// ```no_run
 /// # async fn open(pool: sqlx::PgPool) -> Result<(), onramp_webhooks::StoreError> {
@@ -71,6 +71,14 @@ impl PostgresOptions {
     /// As [`open`](Self::open).
     pub async fn open_idempotency_store(self) -> Result<PostgresIdempotencyStore, StoreError> {
         Ok(PostgresIdempotencyStore::of(self.database().await?, Arc::default()))
+    }
+
+    /// Opens a store of started purchases alone; [`PostgresInbox::started_purchases`] gives the one beside an inbox.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_started_purchases(self) -> Result<PostgresStartedPurchases, StoreError> {
+        Ok(PostgresStartedPurchases::of(self.database().await?))
     }
 
     /// The migrated database.

@@ -17,7 +17,7 @@ use crate::database::{Database, Limit};
 use crate::error::failed;
 use crate::waking::Waking;
 use crate::writer::Writer;
-use crate::{PostgresIdempotencyStore, PostgresOptions, claim, connection, look, prune, rearm, settle};
+use crate::{PostgresIdempotencyStore, PostgresOptions, PostgresStartedPurchases, claim, connection, look, prune, rearm, settle};
 
 /// Connections of the pool that handlers' transactions leave to the receiver, the worker and the application.
 const KEPT_FREE: u32 = 3;
@@ -65,6 +65,12 @@ impl PostgresInbox {
     #[must_use]
     pub fn idempotency_store(&self) -> PostgresIdempotencyStore {
         PostgresIdempotencyStore::of(self.database.clone(), Arc::clone(&self.ends))
+    }
+
+    /// A store of the purchases that were started, in the same schema. It stays usable after the inbox was dropped.
+    #[must_use]
+    pub fn started_purchases(&self) -> PostgresStartedPurchases {
+        PostgresStartedPurchases::of(self.database.clone())
     }
 }
 

@@ -6,7 +6,11 @@ use sqlx::{PgConnection, raw_sql};
 use crate::database::{Database, Limit};
 use crate::schema::Schema;
 
-const STEPS: [&str; 2] = [include_str!("migrations/0001_deliveries.sql"), include_str!("migrations/0002_idempotency.sql")];
+const STEPS: [&str; 3] = [
+    include_str!("migrations/0001_deliveries.sql"),
+    include_str!("migrations/0002_idempotency.sql"),
+    include_str!("migrations/0003_started_purchases.sql"),
+];
 
 /// Brings the schema up to date. Two processes may do so at the same time: the second finds it done.
 pub(crate) async fn migrate(database: &Database) -> Result<(), StoreError> {

@@ -9,9 +9,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::failed;
 use crate::migrations::Purpose;
-use crate::{SqliteIdempotencyStore, SqliteInbox, SqliteSpill};
+use crate::{SqliteIdempotencyStore, SqliteInbox, SqliteSpill, SqliteStartedPurchases};
 
-/// How to open a [`SqliteInbox`], a [`SqliteIdempotencyStore`] or a [`SqliteSpill`].
+/// How to open a [`SqliteInbox`], a [`SqliteIdempotencyStore`], a [`SqliteStartedPurchases`] or a [`SqliteSpill`].
 ///
 /// ```no_run
 /// # async fn open() -> Result<(), onramp_webhooks::StoreError> {
@@ -92,6 +92,15 @@ impl SqliteOptions {
     /// As [`open`](Self::open).
     pub async fn open_idempotency_store(self) -> Result<SqliteIdempotencyStore, StoreError> {
         SqliteIdempotencyStore::start(self).await
+    }
+
+    /// Opens a store of started purchases alone. Where the same process has an inbox in the file,
+    /// [`SqliteInbox::started_purchases`] is better.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_started_purchases(self) -> Result<SqliteStartedPurchases, StoreError> {
+        SqliteStartedPurchases::begin(self).await
     }
 
     /// Opens a spill, in a file of its own. It decides nothing about junk, so the bound of the quarantine is the first inbox's.

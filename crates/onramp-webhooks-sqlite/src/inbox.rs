@@ -17,7 +17,7 @@ use crate::batch::Batch;
 use crate::error::failed;
 use crate::file::FileId;
 use crate::writer::{Effect, Writer};
-use crate::{SqliteIdempotencyStore, SqliteOptions, claim, look, prune, rearm, record, settle};
+use crate::{SqliteIdempotencyStore, SqliteOptions, SqliteStartedPurchases, claim, look, prune, rearm, record, settle};
 
 /// An [`Inbox`] in one SQLite file. Any number of them, in any number of processes on one machine, may share a file, and an
 /// application may keep its own tables in it.
@@ -48,6 +48,13 @@ impl SqliteInbox {
     #[must_use]
     pub fn idempotency_store(&self) -> SqliteIdempotencyStore {
         SqliteIdempotencyStore::sharing(Arc::clone(&self.options), self.writer.clone())
+    }
+
+    /// A store of the purchases that were started, in the same file and written by the same thread. It stays usable after the inbox was
+    /// dropped.
+    #[must_use]
+    pub fn started_purchases(&self) -> SqliteStartedPurchases {
+        SqliteStartedPurchases::sharing(Arc::clone(&self.options), self.writer.clone())
     }
 
     /// Runs `query` on the reading connection, beside the writer.

@@ -16,6 +16,7 @@ mod record;
 mod session;
 mod settle;
 mod spill;
+mod started;
 mod transaction;
 mod writer;
 
@@ -23,6 +24,7 @@ pub use self::connection::SqliteOptions;
 pub use self::idempotency::SqliteIdempotencyStore;
 pub use self::inbox::SqliteInbox;
 pub use self::spill::SqliteSpill;
+pub use self::started::SqliteStartedPurchases;
 pub use self::transaction::{CallError, SqliteTransaction};
 /// The version whose connection a handler's statements run on.
 pub use rusqlite;

@@ -8,13 +8,17 @@ use crate::error::failed;
 /// What a file is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// An inbox, idempotency keys, and whatever the application keeps beside them.
+    /// An inbox, idempotency keys, started purchases, and whatever the application keeps beside them.
     Inbox,
     /// A spill, and nothing else: who waits for a lock of the application's cannot answer in time.
     Spill,
 }
 
-const INBOX: [&str; 2] = [include_str!("migrations/0001_deliveries.sql"), include_str!("migrations/0002_idempotency.sql")];
+const INBOX: [&str; 3] = [
+    include_str!("migrations/0001_deliveries.sql"),
+    include_str!("migrations/0002_idempotency.sql"),
+    include_str!("migrations/0003_started_purchases.sql"),
+];
 const SPILL: [&str; 1] = [include_str!("migrations/spill/0001_spill.sql")];
 
 impl Purpose {

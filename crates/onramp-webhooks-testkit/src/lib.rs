@@ -14,6 +14,7 @@ pub mod inbox;
 pub mod provider;
 pub mod simulator;
 pub mod spill;
+pub mod started;
 pub mod suite;
 mod tools;
 pub mod transactional;

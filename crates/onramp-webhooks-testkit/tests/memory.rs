@@ -21,3 +21,14 @@ mod idempotency {
 
     onramp_webhooks_testkit::idempotency_suite!(open);
 }
+
+mod started {
+    use onramp_webhooks::kriptomat::started::MemoryStartedPurchases;
+    use onramp_webhooks_testkit::started::Fixture;
+
+    async fn open() -> Fixture {
+        Fixture::new(MemoryStartedPurchases::new())
+    }
+
+    onramp_webhooks_testkit::started_purchases_suite!(open);
+}

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use onramp_webhooks::event::{Amount, Currency, WalletAddress};
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::event::{Amount, Currency, PostbackId, WalletAddress};
+use onramp_webhooks::kriptomat::started::StartedPurchase;
 use reqwest::Url;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -101,6 +103,19 @@ impl WidgetRequest {
     pub fn additional_field(mut self, key: impl fmt::Display, value: impl Into<String>) -> Self {
         self.additional_fields.insert(key.to_string(), value.into());
         self
+    }
+
+    /// What is to be written down of this request, once it has a `uuid`.
+    pub(super) fn started(&self, uuid: &PostbackId, now: Timestamp) -> StartedPurchase {
+        let mut started = StartedPurchase::new(uuid, now);
+        started.asset_type.clone_from(&self.asset_type);
+        started.network.clone_from(&self.network);
+        started.to_address.clone_from(&self.to_address);
+        match &self.amount {
+            Some((AmountType::Fiat, amount)) => started.fiat_amount(amount.clone()),
+            Some((AmountType::Crypto, amount)) => started.crypto_amount(amount.clone()),
+            None => started,
+        }
     }
 
     /// The body, if no rule is broken.

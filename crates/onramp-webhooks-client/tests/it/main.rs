@@ -12,5 +12,6 @@ mod lies;
 mod paging;
 mod reconciling;
 mod retries;
+mod starting;
 mod tools;
 mod wert;

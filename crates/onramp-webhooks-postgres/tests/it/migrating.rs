@@ -39,7 +39,7 @@ async fn a_schema_of_a_newer_version_is_refused_and_stays_as_it_is() {
     assert!(error.to_string().contains("version 1000"), "{error}");
     let versions: i64 =
         sqlx::query_scalar(schema.sql("SELECT count(*) FROM onramp.version")).fetch_one(&mut newer).await.unwrap();
-    assert_eq!(versions, 3);
+    assert_eq!(versions, 4);
 }
 
 #[tokio::test]

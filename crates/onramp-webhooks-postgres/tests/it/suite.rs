@@ -117,3 +117,18 @@ mod idempotency {
 
     onramp_webhooks_testkit::idempotency_suite!(open);
 }
+
+mod started {
+    use onramp_webhooks_postgres::PostgresOptions;
+    use onramp_webhooks_testkit::started::Fixture;
+
+    use crate::tools::{TestSchema, pool};
+
+    async fn open() -> Fixture {
+        let schema = TestSchema::new();
+        let store = PostgresOptions::new(pool(8).await).schema(schema.name()).open_started_purchases().await.unwrap();
+        Fixture::new(store).keeping(schema)
+    }
+
+    onramp_webhooks_testkit::started_purchases_suite!(open);
+}

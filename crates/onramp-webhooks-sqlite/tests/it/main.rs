@@ -10,6 +10,7 @@ mod plans;
 mod same_as_memory;
 mod sharing;
 mod spill;
+mod started;
 mod suite;
 mod tools;
 mod transactional;

@@ -7,11 +7,12 @@ use rusqlite::Connection;
 use crate::tools::file;
 
 /// The sources that hold the statements, which are no part of the public interface.
-const SOURCES: [(&str, &str); 4] = [
+const SOURCES: [(&str, &str); 5] = [
     ("claim.rs", include_str!("../../src/claim.rs")),
     ("idempotency.rs", include_str!("../../src/idempotency.rs")),
     ("record.rs", include_str!("../../src/record.rs")),
     ("settle.rs", include_str!("../../src/settle.rs")),
+    ("started.rs", include_str!("../../src/started.rs")),
 ];
 
 fn statements(source: &str) -> impl Iterator<Item = &str> {

@@ -3,7 +3,7 @@
 mod difference;
 mod verdict;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use onramp_webhooks::event::{ClickId, CompletedPurchase, OrderId};
@@ -23,8 +23,7 @@ impl WertDataApi {
     /// When Wert cannot be asked, that is the verdict of all purchases that were not answered by then. Takes at most the
     /// [deadline](crate::ApiBuilder::deadline) for each request that is answered, and for one that is not. Cancel-safe.
     pub async fn confirm(&self, purchases: &[CompletedPurchase]) -> Vec<Verdict> {
-        let ids: BTreeSet<OrderId> = purchases.iter().filter_map(|purchase| purchase.order.clone()).collect();
-        let ids: Vec<OrderId> = ids.into_iter().collect();
+        let ids: Vec<OrderId> = purchases.iter().filter_map(|purchase| purchase.order.clone()).collect();
         let mut said = Said::default();
         for ids in ids.chunks(LARGEST_PAGE) {
             let answer = match &said.away {

@@ -14,10 +14,9 @@ use tokio::sync::{mpsc, oneshot};
 use self::batcher::{Answer, Question};
 use self::pace::Pace;
 use super::{Verdict, WertDataApi};
-use crate::error::ClientErrorKind;
 
-/// The longest order id that is asked about: Wert's have 26 characters, and a forged one could be as long as an event.
-const LONGEST_ID: usize = 128;
+/// The longest order id or click id that is asked about, in bytes: a forged one could be as long as an event, and has to fit into a URL.
+const LONGEST_ID: usize = 512;
 
 /// Asks Wert whether a completed purchase is real before the handler sees it; for
 /// [`WorkerBuilder::before`](onramp_webhooks::worker::WorkerBuilder::before), with plain and with transactional handlers.
@@ -156,7 +155,6 @@ impl Confirmation {
                 count("confirmed");
                 Ok(())
             }
-            Verdict::ProviderAway(error) if error.kind() == ClientErrorKind::Invalid => refused("given_up", error.to_string()),
             Verdict::ProviderAway(error) => {
                 count("away");
                 Err(HandlerError::not_yet(self.pace.pause(age).max(alone_for), format!("Wert could not be asked: {error}")))
@@ -183,8 +181,8 @@ impl Handler for Confirmation {
             Ok(None) => return Ok(()),
             Err(unclear) => return refused("given_up", format!("Wert cannot be asked about this event: {unclear}")),
         };
-        if purchase.order.as_ref().is_some_and(|id| !is_plausible(id)) {
-            return refused("given_up", "Wert cannot be asked about this event: its order id is none of Wert's".into());
+        if !can_be_asked_about(&purchase) {
+            return refused("given_up", "Wert cannot be asked about this event: it has no id that could be searched for".into());
         }
         let age = self.api.clock().now().since(delivery.received_at());
         match tokio::time::timeout(self.patience, self.ask(purchase)).await {
@@ -208,10 +206,10 @@ impl fmt::Debug for Confirmation {
     }
 }
 
-/// Whether an id can be asked about together with others, without harm to them.
-fn is_plausible(id: &OrderId) -> bool {
-    let id = id.as_str();
-    id.len() <= LONGEST_ID && !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
+/// Whether there is an id to search for that harms none of the others in the same request. A comma separates ids.
+fn can_be_asked_about(purchase: &CompletedPurchase) -> bool {
+    let id = purchase.order.as_ref().map(OrderId::as_str).or_else(|| purchase.customer.primary());
+    id.is_some_and(|id| id.len() <= LONGEST_ID && !id.contains(',') && !id.trim().is_empty())
 }
 
 fn refused(result: &'static str, why: String) -> Result<(), HandlerError> {

@@ -1,0 +1,113 @@
+//! Widgets that are written down when they are started, and their postbacks.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use onramp_webhooks::clock::{ManualClock, Timestamp};
+use onramp_webhooks::event::PostbackId;
+use onramp_webhooks::inbox::{Inbox, MemoryInbox, State};
+use onramp_webhooks::kriptomat::started::{
+    KnownPurchase, KnownPurchases, MemoryStartedPurchases, StartedPurchase, StartedPurchases,
+};
+use onramp_webhooks::{Delivery, Handler, HandlerError, Kriptomat, Receiver, Request, StoreError, StoreErrorKind};
+use onramp_webhooks_client::ClientErrorKind;
+use onramp_webhooks_client::kriptomat::WidgetRequest;
+use onramp_webhooks_testkit::events::Postback;
+use onramp_webhooks_testkit::provider::{Answer, FakeProvider};
+use serde_json::json;
+
+use super::tools::{NOW, kriptomat};
+
+const ADDRESS: &str = "0x7873ce9E57c6aEEA16aD6AE759CE955736f14e96";
+
+fn request() -> WidgetRequest {
+    WidgetRequest::new().asset_type("ETH").to_address(ADDRESS).network("base").fiat_amount("35".parse().unwrap())
+}
+
+#[tokio::test]
+async fn what_was_asked_for_is_written_down() {
+    let provider = FakeProvider::start().await;
+    let kriptomat = kriptomat(&provider).clock(Arc::new(ManualClock::at(NOW))).build().unwrap();
+    let purchases = MemoryStartedPurchases::new();
+    let uuid = kriptomat.start(&request(), &purchases).await.unwrap().uuid.unwrap();
+    let started = StartedPurchase::new(&uuid, NOW).asset_type("eth").to_address(ADDRESS).network("base");
+    let known = purchases.find(&uuid).await.unwrap();
+    assert_eq!(known.started, Some(started.fiat_amount("35".parse().unwrap())));
+
+    let crypto = WidgetRequest::new().crypto_amount("0.5".parse().unwrap());
+    let uuid = kriptomat.start(&crypto, &purchases).await.unwrap().uuid.unwrap();
+    let known = purchases.find(&uuid).await.unwrap();
+    assert_eq!(known.started, Some(StartedPurchase::new(&uuid, NOW).crypto_amount("0.5".parse().unwrap())));
+}
+
+/// Cannot be written.
+#[derive(Debug)]
+struct Full;
+
+#[async_trait]
+impl StartedPurchases for Full {
+    async fn start(&self, _: StartedPurchase) -> Result<(), StoreError> {
+        Err(StoreError::new(StoreErrorKind::Full, "start a purchase"))
+    }
+
+    async fn find(&self, _: &PostbackId) -> Result<KnownPurchase, StoreError> {
+        Ok(KnownPurchase::default())
+    }
+
+    async fn release(&self, _: &PostbackId, _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn prune(&self, _: Timestamp) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+}
+
+#[tokio::test]
+async fn a_widget_that_is_not_written_down_is_not_given_out() {
+    let provider = FakeProvider::start().await;
+    let kriptomat = kriptomat(&provider).build().unwrap();
+    let error = kriptomat.start(&request(), &Full).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_transient(), error.is_unsent()), (ClientErrorKind::NotWrittenDown, true, false));
+    assert_eq!(error.source().unwrap().to_string(), "start a purchase: the store is full");
+
+    let nameless = json!({ "status": "true", "data": { "url": "https://widget.kriptomat.io/?amount=35" } });
+    provider.answer_next(Answer::json(200, &nameless));
+    let purchases: Arc<dyn StartedPurchases> = Arc::new(MemoryStartedPurchases::new());
+    let error = kriptomat.start(&request(), &*purchases).await.unwrap_err();
+    assert_eq!(error.kind(), ClientErrorKind::Misfit, "{error}");
+}
+
+struct Shop;
+
+#[async_trait]
+impl Handler for Shop {
+    async fn handle(&self, _: &Delivery) -> Result<(), HandlerError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_postback_of_a_widget_that_was_started_is_handled_and_a_forged_one_is_not() {
+    let provider = FakeProvider::start().await;
+    let purchases = Arc::new(MemoryStartedPurchases::new());
+    let uuid = kriptomat(&provider).build().unwrap().start(&request(), &purchases).await.unwrap().uuid.unwrap();
+
+    let receiver = Receiver::builder(MemoryInbox::new()).endpoint(Kriptomat::with_path_secret("s3cret")).build().unwrap();
+    let worker = receiver.worker(Shop).before(KnownPurchases::new(purchases)).spawn();
+    let paid = Postback::new().with("uuid", uuid.as_str()).with("to_address", ADDRESS.to_ascii_lowercase());
+    for postback in [&paid, &Postback::new()] {
+        let request = Request::new("POST", "/kriptomat/s3cret", None, &[]);
+        assert_eq!(receiver.receive_whole(&request, postback.json()).await.status(), 200);
+    }
+    let counts = async || receiver.inbox().counts().await.unwrap();
+    let settled = async || counts().await.of(State::Handled) + counts().await.of(State::Dead);
+    let begun = std::time::Instant::now();
+    while settled().await < 2 {
+        assert!(begun.elapsed().as_secs() < 10);
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((counts().await.of(State::Handled), counts().await.of(State::Dead)), (1, 1));
+    worker.shutdown().await;
+}
