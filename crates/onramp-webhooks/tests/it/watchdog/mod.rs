@@ -1,6 +1,7 @@
 //! Whether it is noticed that a provider stops sending, and not too often.
 
 mod health;
+mod logs;
 mod refusing;
 mod restarts;
 mod rhythms;

@@ -74,6 +74,10 @@ async fn an_inbox_that_does_not_answer_holds_up_neither_requests_nor_other_alarm
     stage.inbox.recovers();
     stage.advance(HOUR).await;
     assert_eq!(restarted.watch("wert").refused_last_day, 3);
+    for _ in 0..3 {
+        assert_eq!(restarted.kriptomat("POST", "/kriptomat", "203.0.113.9").await, 403);
+    }
+    assert_eq!(restarted.watch("kriptomat").verdict, Verdict::Refusing, "it was asked again");
 }
 
 #[tokio::test(start_paused = true)]
