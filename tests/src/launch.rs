@@ -10,7 +10,7 @@ use crate::shop::{Ended, ShopProcess};
 use crate::wait::{SOON, within};
 
 /// The variables that a shop reads.
-const VARIABLES: [&str; 9] = [
+const VARIABLES: [&str; 16] = [
     "LISTEN",
     "DATABASE_URL",
     "SPILL",
@@ -20,6 +20,13 @@ const VARIABLES: [&str; 9] = [
     "TRUSTED_PROXIES",
     "CLIENT_IP_HEADER",
     "RUST_LOG",
+    "WERT_API_KEY",
+    "WERT_API_URL",
+    "RECONCILE_EVERY",
+    "RECONCILE_GRACE",
+    "KRIPTOMAT_TOKEN",
+    "KRIPTOMAT_API_URL",
+    "PUBLIC_URL",
 ];
 
 /// How much of a shop's standard error is shown when a test fails.

@@ -87,6 +87,12 @@ macro_rules! shop_suite {
             together {
                 two_shops_on_one_database_handle_every_event_once
             }
+            providers {
+                only_confirmed_orders_are_credited
+                what_was_dropped_is_found_and_what_was_forged_is_not_credited
+                only_the_postback_of_a_widget_that_was_started_is_credited
+                a_provider_that_is_away_is_waited_for
+            }
             stop {
                 a_request_in_flight_is_finished
                 an_idle_connection_holds_nothing_up
@@ -123,6 +129,10 @@ macro_rules! shop_suite {
                 }
                 together {
                     two_shops_on_one_database_handle_every_event_once
+                }
+                providers {
+                    what_was_dropped_is_found_and_what_was_forged_is_not_credited
+                    only_the_postback_of_a_widget_that_was_started_is_credited
                 }
                 fleet {
                     kills_in_a_fleet_lose_nothing_and_repeat_nothing

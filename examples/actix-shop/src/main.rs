@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Path};
+use actix_web::web::{Bytes, Data, Path};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use shop::{Answer, Shop};
 
@@ -21,6 +21,7 @@ async fn serve(shop: Shop) -> std::io::Result<()> {
             .app_data(Data::new(shop.clone()))
             .service(web::scope("/webhooks").service(onramp_webhooks_actix::routes(shop.receiver())))
             .route("/points/{customer}", web::get().to(points))
+            .route("/buy", web::post().to(buy))
             .route("/healthz", web::get().to(health))
     };
     HttpServer::new(app).workers(2).shutdown_timeout(SHUTDOWN).shutdown_signal(stopped).listen(listener)?.run().await
@@ -28,6 +29,10 @@ async fn serve(shop: Shop) -> std::io::Result<()> {
 
 async fn points(shop: Data<Shop>, customer: Path<String>) -> HttpResponse {
     respond(shop.points(customer.into_inner()).await)
+}
+
+async fn buy(shop: Data<Shop>, body: Bytes) -> HttpResponse {
+    respond(shop.buy(&body).await)
 }
 
 async fn health(shop: Data<Shop>) -> HttpResponse {

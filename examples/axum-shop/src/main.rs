@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use shop::{Answer, Shop};
 use tokio::net::TcpListener;
 
@@ -20,6 +21,7 @@ async fn serve(shop: Shop) -> std::io::Result<()> {
     let app = Router::new()
         .nest("/webhooks", onramp_webhooks_axum::routes(shop.receiver()))
         .route("/points/{customer}", get(points))
+        .route("/buy", post(buy))
         .route("/healthz", get(health))
         .with_state(shop.clone());
     let listener = TcpListener::from_std(shop.listener()?)?;
@@ -28,6 +30,10 @@ async fn serve(shop: Shop) -> std::io::Result<()> {
 
 async fn points(State(shop): State<Shop>, Path(customer): Path<String>) -> Response {
     respond(shop.points(customer).await)
+}
+
+async fn buy(State(shop): State<Shop>, body: Bytes) -> Response {
+    respond(shop.buy(&body).await)
 }
 
 async fn health(State(shop): State<Shop>) -> Response {

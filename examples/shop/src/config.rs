@@ -4,9 +4,11 @@ use std::env::VarError;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use onramp_webhooks::allow_list::AllowList;
 use onramp_webhooks::client_ip::{ClientIp, ForwardingHeader};
+use onramp_webhooks_client::{ClientError, KriptomatApi, WertDataApi};
 
 /// What the environment says.
 #[derive(Clone)]
@@ -18,6 +20,19 @@ pub struct Config {
     pub(crate) wert_secret: String,
     pub(crate) kriptomat_allow: AllowList,
     pub(crate) client_ip: ClientIp,
+    pub(crate) wert: Option<WertDataApi>,
+    pub(crate) reconcile: Reconcile,
+    pub(crate) kriptomat: Option<KriptomatApi>,
+    pub(crate) public_url: Option<String>,
+}
+
+/// When to look for what was never delivered.
+#[derive(Clone, Copy)]
+pub(crate) struct Reconcile {
+    /// The pause between two runs.
+    pub(crate) every: Duration,
+    /// How old an order has to be: the webhook of a younger one may still be on its way.
+    pub(crate) grace: Duration,
 }
 
 /// Where the inbox and the points are.
@@ -62,6 +77,13 @@ impl Config {
             wert_secret: variable("WERT_SECRET", "dev-secret")?.read(secret)?,
             kriptomat_allow: variable("KRIPTOMAT_ALLOW", "174.138.2.203")?.parse()?,
             client_ip: ClientIp::behind(trusted, header),
+            wert: api(variable("WERT_API_KEY", "")?, variable("WERT_API_URL", "")?, wert_api)?,
+            reconcile: Reconcile {
+                every: variable("RECONCILE_EVERY", "900")?.read(seconds)?,
+                grace: variable("RECONCILE_GRACE", "900")?.read(seconds)?,
+            },
+            kriptomat: api(variable("KRIPTOMAT_TOKEN", "")?, variable("KRIPTOMAT_API_URL", "")?, kriptomat_api)?,
+            public_url: Some(variable("PUBLIC_URL", "")?.value).filter(|url| !url.is_empty()),
         })
     }
 }
@@ -86,6 +108,33 @@ impl Variable {
     fn read<T>(self, read: impl FnOnce(&str) -> Result<T, String>) -> Result<T, ConfigError> {
         read(&self.value).map_err(|reason| ConfigError { variable: self.name, reason })
     }
+}
+
+/// A provider's API; none without a key. The address only matters where it is not the provider's own.
+fn api<A>(
+    key: Variable,
+    url: Variable,
+    build: impl FnOnce(Option<String>, String) -> Result<A, ClientError>,
+) -> Result<Option<A>, ConfigError> {
+    if key.value.is_empty() {
+        return Ok(None);
+    }
+    let url_is_given = !url.value.is_empty();
+    let variable = if url_is_given { url.name } else { key.name };
+    let built = build(url_is_given.then_some(url.value), key.value);
+    built.map(Some).map_err(|error| ConfigError { variable, reason: error.to_string() })
+}
+
+fn wert_api(url: Option<String>, key: String) -> Result<WertDataApi, ClientError> {
+    url.map_or_else(|| WertDataApi::production(&*key), |url| WertDataApi::at(url, &*key)).build()
+}
+
+fn kriptomat_api(url: Option<String>, token: String) -> Result<KriptomatApi, ClientError> {
+    url.map_or_else(|| KriptomatApi::production(&*token), |url| KriptomatApi::at(url, &*token)).build()
+}
+
+fn seconds(value: &str) -> Result<Duration, String> {
+    value.parse().map(Duration::from_secs).map_err(|_| "is not a number of seconds".into())
 }
 
 fn secret(value: &str) -> Result<String, String> {
@@ -153,6 +202,19 @@ mod tests {
     }
 
     #[test]
+    fn a_providers_address_that_cannot_be_used_is_named_without_its_key() {
+        let get = |name: &str| match name {
+            "WERT_API_KEY" => Ok("hush".to_owned()),
+            "WERT_API_URL" => Ok("http://partner.example".to_owned()),
+            _ => Err(VarError::NotPresent),
+        };
+        let error = Config::from_variables(get).unwrap_err().to_string();
+        assert!(error.starts_with("WERT_API_URL: ") && !error.contains("hush"), "{error}");
+        assert!(config("WERT_API_KEY", "hush").unwrap().wert.is_some());
+        assert!(config("WERT_API_URL", "https://partner.example").unwrap().wert.is_none());
+    }
+
+    #[test]
     fn what_cannot_be_used_is_named_and_passwords_are_not_repeated() {
         for (variable, value) in [
             ("DATABASE_URL", "mysql://me:hush@db/shop"),
@@ -162,6 +224,8 @@ mod tests {
             ("SPILL", "postgres://me:hush@db/shop"),
             ("SPILL", "sqlite:"),
             ("HANDLE", "maybe"),
+            ("RECONCILE_EVERY", "often"),
+            ("RECONCILE_GRACE", "-1"),
             ("LISTEN", "8080"),
             ("WERT_SECRET", ""),
             ("KRIPTOMAT_ALLOW", "kriptomat.io"),

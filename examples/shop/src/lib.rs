@@ -14,17 +14,23 @@
 //! | `KRIPTOMAT_ALLOW` | `174.138.2.203` | who may send Kriptomat's postbacks: addresses and networks, comma-separated |
 //! | `TRUSTED_PROXIES` | none | proxies whose word on the client's address counts; same form |
 //! | `CLIENT_IP_HEADER` | `x-forwarded-for` | the header in which they tell it |
+//! | `WERT_API_KEY`, `WERT_API_URL` | none | confirm every purchase with Wert before it is credited, and look for what was never delivered |
+//! | `RECONCILE_EVERY`, `RECONCILE_GRACE` | `900`, `900` | seconds between two such looks, and the age from which an order counts as missing |
+//! | `KRIPTOMAT_TOKEN`, `KRIPTOMAT_API_URL` | none | start widgets at `POST /buy`, and credit no postback of any other |
+//! | `PUBLIC_URL` | none | where Kriptomat reaches this shop, as in `https://shop.example` |
 //! | `RUST_LOG` | `info` | what to log |
 //!
 //! Standard output has `listening on http://ADDRESS`, and then one line of JSON for every delivery handled; logs go to standard error.
 
 mod answer;
+mod buy;
 mod config;
 mod credit;
 mod handler;
 mod open;
 mod output;
 mod points;
+mod purchases;
 mod run;
 mod shop;
 mod stop;

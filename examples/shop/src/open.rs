@@ -5,19 +5,22 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use onramp_webhooks::inbox::TransactionalInbox;
 use onramp_webhooks::inbox::spill::SpillInbox;
+use onramp_webhooks::kriptomat::started::{KnownPurchases, StartedPurchases};
 use onramp_webhooks::worker::WorkerBuilder;
-use onramp_webhooks::{Kriptomat, Receiver, TransactionalHandler, Wert};
+use onramp_webhooks::{Inbox, Kriptomat, Receiver, TransactionalHandler, Wert};
+use onramp_webhooks_client::wert::{Confirmation, Reconciler};
 use onramp_webhooks_postgres::PostgresInbox;
 use onramp_webhooks_sqlite::{SqliteInbox, SqliteSpill};
 use sqlx::postgres::PgPoolOptions;
 
+use crate::buy::Widgets;
 use crate::config::{Config, Database};
 use crate::handler::Loyalty;
 use crate::points::Points;
 use crate::points::postgres::PostgresPoints;
 use crate::points::sqlite::SqlitePoints;
+use crate::purchases::{KeepsPurchases, Purchases};
 
 /// How long a connection to the server is waited for: less than the receiver takes for an answer.
 const CONNECT: Duration = Duration::from_millis(2_500);
@@ -27,6 +30,7 @@ pub(crate) struct Opened {
     pub(crate) receiver: Receiver,
     pub(crate) worker: WorkerBuilder,
     pub(crate) points: Points,
+    pub(crate) widgets: Option<Widgets>,
 }
 
 pub(crate) async fn open(config: &Config) -> Result<Opened, Box<dyn Error>> {
@@ -40,11 +44,11 @@ async fn on_sqlite(config: &Config, file: &Path) -> Result<Opened, Box<dyn Error
     let inbox = SqliteInbox::open(file).await.map_err(|error| format!("DATABASE_URL: {}: {error}", file.display()))?;
     let points = SqlitePoints::open(file.to_owned())?;
     let handler = Loyalty(points.clone());
-    let (receiver, worker) = match spill(config).await? {
+    let (receiver, worker, widgets) = match spill(config).await? {
         Some(spill) => over(config, SpillInbox::new(inbox, spill).await?, handler)?,
         None => over(config, inbox, handler)?,
     };
-    Ok(Opened { receiver, worker, points: Points::Sqlite(points) })
+    Ok(Opened { receiver, worker, points: Points::Sqlite(points), widgets })
 }
 
 /// With a spill, the shop also starts while the server is away.
@@ -52,11 +56,11 @@ async fn on_postgres(config: &Config, url: &str) -> Result<Opened, Box<dyn Error
     let pool = PgPoolOptions::new().acquire_timeout(CONNECT).connect_lazy(url).map_err(unusable)?;
     let points = PostgresPoints::new(pool.clone());
     let handler = Loyalty(points.clone());
-    let (receiver, worker) = match spill(config).await? {
+    let (receiver, worker, widgets) = match spill(config).await? {
         Some(spill) => over(config, SpillInbox::opening(move || PostgresInbox::new(pool.clone()), spill).await?, handler)?,
         None => over(config, PostgresInbox::new(pool).await.map_err(unusable)?, handler)?,
     };
-    Ok(Opened { receiver, worker, points: Points::Postgres(points) })
+    Ok(Opened { receiver, worker, points: Points::Postgres(points), widgets })
 }
 
 fn unusable(error: impl std::fmt::Display) -> String {
@@ -68,9 +72,11 @@ async fn spill(config: &Config) -> Result<Option<SqliteSpill>, Box<dyn Error>> {
     Ok(Some(SqliteSpill::open(file).await.map_err(|error| format!("SPILL: {}: {error}", file.display()))?))
 }
 
-fn over<I, H>(config: &Config, inbox: I, handler: H) -> Result<(Receiver, WorkerBuilder), Box<dyn Error>>
+type Parts = (Receiver, WorkerBuilder, Option<Widgets>);
+
+fn over<I, H>(config: &Config, inbox: I, handler: H) -> Result<Parts, Box<dyn Error>>
 where
-    I: TransactionalInbox,
+    I: KeepsPurchases,
     H: TransactionalHandler<I::Transaction>,
 {
     let inbox = Arc::new(inbox);
@@ -79,6 +85,21 @@ where
         .endpoint(Kriptomat::allowing(config.kriptomat_allow.clone()))
         .client_ip(config.client_ip.clone())
         .build()?;
-    let worker = receiver.transactional_worker(inbox, handler);
-    Ok((receiver, worker))
+    let worker = receiver.transactional_worker(Arc::clone(&inbox), handler);
+    let (worker, widgets) = distrusting(config, inbox, worker);
+    Ok((receiver, worker, widgets))
+}
+
+/// A webhook is a hint: with a provider's API at hand, money moves only when that agrees.
+fn distrusting<I: KeepsPurchases>(config: &Config, inbox: Arc<I>, mut worker: WorkerBuilder) -> (WorkerBuilder, Option<Widgets>) {
+    if let Some(api) = &config.wert {
+        let reconciler = Reconciler::new(api.clone(), Arc::clone(&inbox) as Arc<dyn Inbox>, "wert");
+        worker =
+            worker.before(Confirmation::new(api.clone())).chore(config.reconcile.every, reconciler.grace(config.reconcile.grace));
+    }
+    let Some(api) = config.kriptomat.clone() else { return (worker, None) };
+    let purchases: Arc<dyn StartedPurchases> = Arc::new(Purchases(inbox));
+    let webhook_url = config.public_url.as_ref().map(|url| format!("{}/webhooks/kriptomat", url.trim_end_matches('/')));
+    let widgets = Widgets { api, purchases: Arc::clone(&purchases), webhook_url };
+    (worker.before(KnownPurchases::new(purchases)), Some(widgets))
 }

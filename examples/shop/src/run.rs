@@ -72,9 +72,9 @@ where
     S: AsyncFnOnce(Shop) -> Result<(), E>,
 {
     let stop = Stop::on_signal()?;
-    let Opened { receiver, worker, points } = open(&config).await?;
+    let Opened { receiver, worker, points, widgets } = open(&config).await?;
     let (listener, address) = bind(config.listen).await?;
-    let shop = Shop { receiver, points, listener: Arc::new(Mutex::new(Some(listener))), stop: stop.clone() };
+    let shop = Shop { receiver, points, widgets, listener: Arc::new(Mutex::new(Some(listener))), stop: stop.clone() };
     output::listening(address);
     let worker = config.handles.then(|| worker.lease(LEASE).grace(HANDLER_GRACE).spawn());
     let served = tokio::select! {

@@ -8,6 +8,7 @@ use onramp_webhooks::Receiver;
 use serde_json::json;
 
 use crate::Answer;
+use crate::buy::Widgets;
 use crate::points::Points;
 use crate::stop::Stop;
 
@@ -16,6 +17,7 @@ use crate::stop::Stop;
 pub struct Shop {
     pub(crate) receiver: Receiver,
     pub(crate) points: Points,
+    pub(crate) widgets: Option<Widgets>,
     pub(crate) listener: Arc<Mutex<Option<TcpListener>>>,
     pub(crate) stop: Stop,
 }
@@ -46,6 +48,15 @@ impl Shop {
         match self.points.of(&customer).await {
             Ok(points) => Answer::json(200, &json!({ "customer": customer, "points": points })),
             Err(error) => unavailable(&error),
+        }
+    }
+
+    /// Answers `POST /buy`, whose body is JSON such as `{"customer":"ada","fiat_amount":"35","asset":"eth"}`: starts a widget, and answers
+    /// its address.
+    pub async fn buy(&self, body: &[u8]) -> Answer {
+        match &self.widgets {
+            Some(widgets) => widgets.buy(body).await,
+            None => Answer::json(404, &json!({ "error": "this shop starts no widgets: KRIPTOMAT_TOKEN is not set" })),
         }
     }
 

@@ -7,7 +7,11 @@ use percent_encoding::percent_decode_str;
 use shop::{Answer, Shop};
 use tokio::net::TcpListener;
 use warp::http::{self, Response};
+use warp::hyper::body::Bytes;
 use warp::{Filter, Reply};
+
+/// A customer's wish is a few lines, in bytes.
+const LARGEST_WISH: u64 = 16 * 1024;
 
 fn main() -> ExitCode {
     shop::run(serve)
@@ -17,10 +21,17 @@ async fn serve(shop: Shop) -> std::io::Result<()> {
     let listener = TcpListener::from_std(shop.listener()?)?;
     let stopped = shop.stopped();
     let webhooks = warp::path("webhooks").and(onramp_webhooks_warp::routes(shop.receiver()));
+    let of_shop = shop.clone();
+    let buy = warp::path!("buy")
+        .and(warp::post())
+        .and(warp::body::content_length_limit(LARGEST_WISH))
+        .and(warp::body::bytes())
+        .map(move |body| (of_shop.clone(), body))
+        .then(buy);
     let get = warp::get().or(warp::head()).unify().map(move || shop.clone());
     let points = warp::path!("points" / Customer).and(get.clone()).then(points);
     let health = warp::path!("healthz").and(get).then(health);
-    warp::serve(webhooks.or(points).or(health)).incoming(listener).graceful(stopped).run().await;
+    warp::serve(webhooks.or(points).or(buy).or(health)).incoming(listener).graceful(stopped).run().await;
     Ok(())
 }
 
@@ -37,6 +48,10 @@ impl FromStr for Customer {
 
 async fn points(Customer(customer): Customer, shop: Shop) -> impl Reply {
     respond(shop.points(customer).await)
+}
+
+async fn buy((shop, body): (Shop, Bytes)) -> impl Reply {
+    respond(shop.buy(&body).await)
 }
 
 async fn health(shop: Shop) -> impl Reply {

@@ -7,6 +7,7 @@ pub mod environment;
 pub mod faults;
 pub mod fleet;
 pub mod outage;
+pub mod providers;
 pub mod read_only;
 pub mod same_event;
 pub mod stop;

@@ -65,6 +65,14 @@ impl Database {
         self.count("state IN (0, 1, 2, 3)")
     }
 
+    /// How many deliveries are in which state, by the states' stored numbers.
+    #[must_use]
+    pub fn states(&self) -> Vec<(u8, usize)> {
+        let rows =
+            self.rows("SELECT CAST(state AS TEXT), CAST(count(*) AS TEXT) FROM {deliveries} GROUP BY state ORDER BY state");
+        rows.iter().map(|row| (row[0].parse().unwrap(), row[1].parse().unwrap())).collect()
+    }
+
     /// How often the last delivery was claimed.
     #[must_use]
     pub fn claims(&self) -> usize {

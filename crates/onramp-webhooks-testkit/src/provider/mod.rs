@@ -76,6 +76,12 @@ impl FakeProvider {
         self.state.change(|script| script.wert.add(order, status));
     }
 
+    /// [`add_order`](Self::add_order) for an order that was created and changed at a time of its own, in UTC and as Wert writes it:
+    /// `2026-01-31 12:30:00`.
+    pub fn add_order_of(&self, time: &str, order: &WertOrder, status: &str) {
+        self.state.change(|script| script.wert.add_at(order, status, time, time));
+    }
+
     /// Lets the Data API know a row to the letter.
     pub fn add_row(&self, row: Value) {
         self.state.change(|script| script.wert.rows.push(row));

@@ -29,13 +29,19 @@ pub(super) struct Orders {
 }
 
 impl Orders {
+    /// The times count from the beginning of 2026, a minute for each order.
     pub(super) fn add(&mut self, order: &WertOrder, status: &str) {
+        let minutes = self.rows.len();
+        let (day, hour, minute) = (1 + minutes / 1_440, minutes / 60 % 24, minutes % 60);
+        let at = |second: u8| format!("2026-01-{day:02} {hour:02}:{minute:02}:{second:02}");
+        self.add_at(order, status, &at(2), &at(47));
+    }
+
+    pub(super) fn add_at(&mut self, order: &WertOrder, status: &str, created: &str, changed: &str) {
         let event: Value = serde_json::from_slice(&order.event("any")).expect("JSON");
         let order = &event["order"];
         let lower = |name: &str| order[name].as_str().unwrap_or_default().to_ascii_lowercase();
         let number = |name: &str| order[name].as_str().unwrap_or_default().parse().unwrap_or(Value::Null);
-        let minutes = self.rows.len();
-        let (day, hour, minute) = (1 + minutes / 1_440, minutes / 60 % 24, minutes % 60);
         self.rows.push(json!({
             "order_id": order["id"],
             "click_id": event["click_id"],
@@ -46,8 +52,8 @@ impl Orders {
             "user_id": "01GJMAVBKQYNKGCFSPE4QTN4AC",
             "status": status,
             "card_id": "01GJMAYZ7M4GYWNDFST2HE8F46",
-            "created_at": format!("2026-01-{day:02} {hour:02}:{minute:02}:02"),
-            "changed_at": format!("2026-01-{day:02} {hour:02}:{minute:02}:47"),
+            "created_at": created,
+            "changed_at": changed,
             "partner_fee": 0.05,
             "partner_fee_percent": 0.01,
         }));
