@@ -12,7 +12,7 @@ use super::tally::Tally;
 use crate::clock::Timestamp;
 use crate::event::Provider;
 
-/// How an endpoint stands; what the words mean is told in the [module](self).
+/// How an endpoint stands; what the words mean is told in the [module](crate::watchdog).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Verdict {

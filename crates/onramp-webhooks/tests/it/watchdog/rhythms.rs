@@ -69,6 +69,15 @@ async fn a_long_pause_is_usual_for_two_weeks() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn two_weeks_later_an_old_rhythm_is_forgotten() {
+    let stage = Stage::new().await;
+    stage.passes(WEEK, |hour| u32::from(hour % DAY == 12)).await;
+    stage.passes(5 * DAY, |_| 0).await;
+    stage.passes(2 * WEEK, |hour| u32::from(hour % DAY == 13)).await;
+    assert_eq!(stage.watch("wert").silent_after, Some(HOUR * 48));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_delivery_ends_the_alarm_at_once() {
     let stage = Stage::new().await;
     stage.passes(WEEK + DAY + 1, |_| 1).await;
