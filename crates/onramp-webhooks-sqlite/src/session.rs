@@ -92,6 +92,11 @@ impl Session {
                 }
             }
             step = match self.steps.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                // What comes too late is not begun; but whoever rolls back is told whether there was something to roll back.
+                Ok(late) if Instant::now() >= deadline && !matches!(late, Step::RollBack { .. }) => {
+                    self.refuse(Some(late), &too_long());
+                    return Ended::NothingHappened;
+                }
                 Ok(step) => step,
                 Err(RecvTimeoutError::Disconnected) => return Ended::NothingHappened,
                 Err(RecvTimeoutError::Timeout) => {
@@ -167,6 +172,10 @@ fn complete(
     };
     let _ = reply.send(completed.map_err(failed("complete a delivery")));
     ended
+}
+
+fn too_long() -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, "use a transaction").because("it was open for too long, and rolled back")
 }
 
 pub(crate) fn ended_by_handler() -> StoreError {
