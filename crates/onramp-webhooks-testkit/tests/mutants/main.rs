@@ -26,3 +26,4 @@ macro_rules! mutants {
 mod idempotency;
 mod inbox;
 mod spill;
+mod transactional;
