@@ -24,6 +24,9 @@ pub(crate) const MARK: &str = "onramp.transaction";
 /// What it is set to.
 pub(crate) const OPEN: &str = "open";
 
+/// A savepoint, which goes with its transaction, too, and can be asked for where a statement has failed.
+pub(crate) const SAVEPOINT: &str = "onramp_transaction";
+
 /// The application's pool, and our place in the database.
 #[derive(Clone, Debug)]
 pub(crate) struct Database {
@@ -55,7 +58,7 @@ impl Database {
     /// Begins a transaction for a handler, which has `limit` for it.
     pub(crate) async fn begin_for(&self, limit: Duration) -> sqlx::Result<Transaction> {
         let mark = format!("SELECT set_config('{MARK}', '{OPEN}', true)");
-        Transaction::begin(&self.pool, format!("{}; {mark}", beginning(limit))).await
+        Transaction::begin(&self.pool, format!("{}; {mark}; SAVEPOINT {SAVEPOINT}", beginning(limit))).await
     }
 
     /// Begins a transaction on which nothing rests, and whose commit waits for no disk.

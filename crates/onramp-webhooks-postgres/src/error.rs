@@ -61,6 +61,11 @@ pub(crate) fn is_of_the_data(error: &Error) -> bool {
     }
 }
 
+/// Whether there is no such savepoint, or no transaction at all.
+pub(crate) fn is_no_savepoint(error: &Error) -> bool {
+    ["3B001", "25P01"].contains(&&*code(error))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,12 +9,12 @@ use async_trait::async_trait;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{Lease, TransactionalInbox};
 use onramp_webhooks::{StoreError, StoreErrorKind};
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection, raw_sql};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::PostgresInbox;
-use crate::database::{MARK, OPEN, Transaction};
-use crate::error::failed;
+use crate::database::{SAVEPOINT, Transaction};
+use crate::error::{failed, is_no_savepoint};
 use crate::settle::complete;
 
 /// The transaction in which a delivery is completed, for the handler's own statements.
@@ -46,7 +46,13 @@ impl TransactionalInbox for PostgresInbox {
         if open.transaction.savepoints() > 0 {
             return Err(StoreError::new(StoreErrorKind::Unavailable, COMPLETE).because("the handler left a savepoint open"));
         }
-        let completed = complete(&mut open.transaction, &self.database.schema, now, lease).await.map_err(failed(COMPLETE))?;
+        let completed = match complete(&mut open.transaction, &self.database.schema, now, lease).await {
+            Ok(completed) => completed,
+            // Where a statement of the handler's had failed, this may be another transaction.
+            Err(error) => {
+                return Err(open.is_ours(COMPLETE).await.err().filter(is_refused).unwrap_or_else(|| failed(COMPLETE)(error)));
+            }
+        };
         if completed {
             open.transaction.commit().await.map_err(failed(COMPLETE))?;
             self.waking.wake();
@@ -59,7 +65,7 @@ impl TransactionalInbox for PostgresInbox {
 
     async fn roll_back(&self, mut open: PostgresTransaction) -> Result<(), StoreError> {
         match open.is_ours(ROLL_BACK).await {
-            Err(error) if error.kind() == StoreErrorKind::Refused => Err(error),
+            Err(error) if is_refused(&error) => Err(error),
             _ => {
                 open.roll_back().await;
                 Ok(())
@@ -68,16 +74,21 @@ impl TransactionalInbox for PostgresInbox {
     }
 }
 
+fn is_refused(error: &StoreError) -> bool {
+    error.kind() == StoreErrorKind::Refused
+}
+
 impl PostgresTransaction {
-    /// Whether this still is the transaction that was begun.
+    /// Whether this still is the transaction that was begun, also after a statement that failed. What was written is rolled back.
     async fn is_ours(&mut self, context: &'static str) -> Result<(), StoreError> {
-        let mark = sqlx::query_scalar("SELECT current_setting($1, true)").bind(MARK).fetch_one(&mut *self.transaction).await;
-        let mark: Option<String> = mark.map_err(failed(context))?;
-        if mark.as_deref() == Some(OPEN) {
-            return Ok(());
+        let back = AssertSqlSafe(format!("ROLLBACK TO {SAVEPOINT}"));
+        match raw_sql(back).execute(&mut *self.transaction).await {
+            Err(error) if is_no_savepoint(&error) => {
+                let why = "the handler ended the transaction, which is the worker's to end";
+                Err(StoreError::new(StoreErrorKind::Refused, context).because(why))
+            }
+            done => done.map(drop).map_err(failed(context)),
         }
-        let why = "the handler ended the transaction, which is the worker's to end";
-        Err(StoreError::new(StoreErrorKind::Refused, context).because(why))
     }
 
     /// Whatever the connection suffers, what is not committed is rolled back.

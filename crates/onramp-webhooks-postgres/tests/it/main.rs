@@ -15,4 +15,5 @@ mod skew;
 mod suite;
 mod tools;
 mod transactional;
+mod transactions_that_fail;
 mod wire;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use onramp_webhooks::identity::{DedupKey, Stage};
 use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Record, State};
 use onramp_webhooks::worker::{RetryPolicy, WorkerBuilder};
 use onramp_webhooks::{Delivery, Provider};
@@ -35,23 +36,47 @@ async fn end_of(inbox: &inbox::Fixture, id: DeliveryId) -> Record {
     }
 }
 
-pub(super) async fn many_at_once_are_each_committed_once(store: &Store) {
-    let shop = store.open().await;
+/// Handles all there is with `workers` workers, and answers what they have credited.
+async fn handled(shop: &Fixture<dyn Shop>, workers: usize, script: Script, all: u64) -> i64 {
     let inbox = inbox::Fixture::of(shop.inbox());
-    let workers = [(); 2].map(|()| worker(&shop, |_| Plan::Credit).spawn());
-    for _ in 0..100 {
-        inbox.new_id(purchase()).await;
-    }
-    let all = async {
-        while inbox.counts().await.unwrap().of(State::Handled) < 100 {
+    let workers: Vec<_> = (0..workers).map(|_| worker(shop, script).spawn()).collect();
+    let all_handled = async {
+        while inbox.counts().await.unwrap().of(State::Handled) < all {
             tokio::time::sleep(OFTEN).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), all).await.expect("all are handled");
+    tokio::time::timeout(Duration::from_secs(30), all_handled).await.expect("all are handled");
     for worker in workers {
         worker.shutdown().await;
     }
-    assert_eq!(shop.total().await, 100 * 100);
+    shop.total().await
+}
+
+pub(super) async fn many_at_once_are_each_committed_once(store: &Store) {
+    let shop = store.open().await;
+    let inbox = inbox::Fixture::of(shop.inbox());
+    for _ in 0..100 {
+        inbox.new_id(purchase()).await;
+    }
+    assert_eq!(handled(&shop, 2, |_| Plan::Credit, 100).await, 100 * 100);
+}
+
+pub(super) async fn events_of_one_order_never_run_at_the_same_time(store: &Store) {
+    let shop = store.open().await;
+    let inbox = inbox::Fixture::of(shop.inbox());
+    for order in [(); 10].map(|()| WertOrder::new()) {
+        for (event_type, stage) in
+            [("payment_started", Stage::STARTED), ("transfer_started", Stage::STARTED), ("order_complete", Stage::FINAL)]
+        {
+            let mut event = NewDelivery::new("wert", Provider::Wert, at(0), order.event(event_type));
+            event.event_type = Some(event_type.into());
+            event.key = Some(DedupKey::from_parts(format!("wert/order/{}", order.id().unwrap()), event_type.into()));
+            event.stage = Some(stage);
+            inbox.new_id(event).await;
+        }
+    }
+    assert_eq!(handled(&shop, 3, |_| Plan::CreditSlowly, 30).await, 30 * 100);
+    assert_eq!(shop.at_the_same_time(), 1);
 }
 
 async fn fails_once(store: &Store, script: Script) {

@@ -9,6 +9,7 @@ use onramp_webhooks::inbox::{Inbox, Lease, TransactionalInbox};
 use onramp_webhooks::worker::WorkerBuilder;
 use onramp_webhooks::{Delivery, HandlerError, StoreError, TransactionalHandler};
 
+use super::overlaps::Running;
 use crate::tools::at;
 
 type Transaction<L> = <<L as Ledger>::Inbox as TransactionalInbox>::Transaction;
@@ -56,6 +57,7 @@ pub trait Ledger: Send + Sync + 'static {
 #[doc(hidden)]
 pub enum Plan {
     Credit,
+    CreditSlowly,
     CreditAndFail,
     CreditAndPanic,
     CreditAndHang,
@@ -77,6 +79,9 @@ pub trait Shop: Send + Sync {
     async fn begin(&self) -> Box<dyn Open>;
     /// All that is committed, in cents.
     async fn total(&self) -> i64;
+    /// How many handlers of one order ran at the same time, at most.
+    #[doc(hidden)]
+    fn at_the_same_time(&self) -> usize;
 }
 
 /// An open transaction of any type.
@@ -94,7 +99,13 @@ pub trait Open: Send {
     async fn roll_back(self: Box<Self>) -> Result<(), StoreError>;
 }
 
-pub(super) struct Erased<L>(pub(super) Arc<L>);
+pub(super) struct Erased<L>(Arc<L>, Arc<Running>);
+
+impl<L> Erased<L> {
+    pub(super) fn new(ledger: L) -> Self {
+        Self(Arc::new(ledger), Arc::default())
+    }
+}
 
 #[async_trait]
 impl<L: Ledger> Shop for Erased<L> {
@@ -103,7 +114,8 @@ impl<L: Ledger> Shop for Erased<L> {
     }
 
     fn worker(&self, script: Script) -> WorkerBuilder {
-        WorkerBuilder::transactional(self.0.inbox(), Scripted { ledger: Arc::clone(&self.0), script })
+        let scripted = Scripted { ledger: Arc::clone(&self.0), running: Arc::clone(&self.1), script };
+        WorkerBuilder::transactional(self.0.inbox(), scripted)
     }
 
     async fn begin(&self) -> Box<dyn Open> {
@@ -113,6 +125,10 @@ impl<L: Ledger> Shop for Erased<L> {
 
     async fn total(&self) -> i64 {
         self.0.total().await
+    }
+
+    fn at_the_same_time(&self) -> usize {
+        self.1.most()
     }
 }
 
@@ -146,16 +162,22 @@ impl<L: Ledger> Open for Opened<L> {
 
 struct Scripted<L> {
     ledger: Arc<L>,
+    running: Arc<Running>,
     script: Script,
 }
 
 #[async_trait]
 impl<L: Ledger> TransactionalHandler<Transaction<L>> for Scripted<L> {
     async fn handle(&self, delivery: &Delivery, transaction: &mut Transaction<L>) -> Result<(), HandlerError> {
+        let _running = self.running.begin(delivery);
         let plan = (self.script)(delivery);
         self.ledger.credit(transaction, 100).await?;
         match plan {
             Plan::Credit => Ok(()),
+            Plan::CreditSlowly => {
+                tokio::time::sleep(Duration::from_millis(3)).await;
+                Ok(())
+            }
             Plan::CreditAndFail => Err(HandlerError::transient("out of order")),
             Plan::CreditAndPanic => panic!("the handler's own bug"),
             Plan::CreditAndHang => pending().await,

@@ -5,6 +5,7 @@
 mod committing;
 mod handling;
 mod ledger;
+mod overlaps;
 
 use std::future::Future;
 
@@ -25,7 +26,7 @@ pub type Case = suite::Case<Store>;
 impl Fixture {
     /// A ledger that needs nothing but itself.
     pub fn new(ledger: impl Ledger) -> Self {
-        Self(suite::Fixture::of(std::sync::Arc::new(Erased(std::sync::Arc::new(ledger)))))
+        Self(suite::Fixture::of(std::sync::Arc::new(Erased::new(ledger))))
     }
 
     /// Keeps `guard` until the ledger is dropped.
@@ -41,6 +42,20 @@ impl std::fmt::Debug for Fixture {
     }
 }
 
+impl Store {
+    /// Opens ledgers with `open`, each empty and beside an inbox that is.
+    pub fn new<F, O>(open: F) -> Self
+    where
+        F: Fn() -> O + Send + Sync + 'static,
+        O: Future<Output = Fixture> + Send + 'static,
+    {
+        Self::opened_by(move |()| {
+            let opening = open();
+            async move { opening.await.0 }
+        })
+    }
+}
+
 /// Runs the case called `name`, on a runtime of its own; what the tests of
 /// [`transactional_suite!`](crate::transactional_suite) call.
 ///
@@ -51,11 +66,7 @@ where
     F: Fn() -> O + Send + Sync + 'static,
     O: Future<Output = Fixture> + Send + 'static,
 {
-    let store = Store::opened_by(move |()| {
-        let opening = open();
-        async move { opening.await.0 }
-    });
-    suite::run(cases(), name, &store);
+    suite::run(cases(), name, &Store::new(open));
 }
 
 suite! {
@@ -79,6 +90,7 @@ suite! {
     }
     handling {
         many_at_once_are_each_committed_once,
+        events_of_one_order_never_run_at_the_same_time,
         an_error_rolls_both_back_and_is_tried_again,
         a_panic_rolls_both_back_and_is_tried_again,
         a_timeout_rolls_both_back_and_is_tried_again,

@@ -27,3 +27,4 @@ mod idempotency;
 mod inbox;
 mod spill;
 mod started;
+mod transactional;
