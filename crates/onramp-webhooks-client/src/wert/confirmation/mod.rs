@@ -213,7 +213,6 @@ fn can_be_asked_about(purchase: &CompletedPurchase) -> bool {
 }
 
 fn refused(result: &'static str, why: String) -> Result<(), HandlerError> {
-    tracing::error!(result, "a purchase is not confirmed, and not handled: {why}");
     count(result);
     Err(HandlerError::permanent(why))
 }
