@@ -291,6 +291,9 @@ async fn an_outage_in_the_middle_costs_no_attempt_and_loses_nothing() {
     assert!(waiting[0].note.as_ref().unwrap().contains("(status 503)"), "{:?}", waiting[0].note);
     shop.provider.answer_always(Answer::truth());
     shop.pass(HOUR).await;
+    shop.comes_to(State::Handled, 21).await;
+    // The first has found out that it is back.
+    shop.pass(HOUR).await;
     shop.comes_to(State::Handled, 45).await;
     assert!(shop.handled().len() == 45 && shop.handled().values().all(|times| *times == 1));
 }
@@ -402,6 +405,34 @@ async fn a_provider_that_hangs_parks_and_costs_no_attempt() {
     let record = shop.only().await;
     assert_eq!((record.attempts, record.note.as_deref()), (0, Some("Wert has not answered yet")));
     worker.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_provider_that_hangs_holds_up_nothing_else() {
+    let shop = Shop::open().await;
+    shop.provider.answer_next(Answer::status(503));
+    shop.provider.answer_always(Answer::never());
+    let _worker = shop.work_with(|worker| worker.before(shop.confirmation()).concurrency(4));
+    shop.post(&WertOrder::new()).await;
+    shop.comes_to(State::Parked, 1).await;
+    shop.clock.advance(Duration::from_secs(5));
+    while shop.asked() < 2 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    for _ in 0..20 {
+        shop.post(&WertOrder::new()).await;
+    }
+    shop.post_to("/wert/s3cret", wert_account("login", "c")).await;
+    let begun = Instant::now();
+    loop {
+        let counts = shop.receiver.inbox().counts().await.unwrap();
+        if [State::Handled, State::Parked, State::Leased].map(|state| counts.of(state)) == [1, 20, 1] {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(5), "the worker is held up: {counts:?}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert_eq!((shop.handled().len(), shop.asked()), (1, 2));
 }
 
 /// A check that gives up the one that it is around.

@@ -7,13 +7,14 @@ use std::time::Duration;
 use metrics::{Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use onramp_webhooks::clock::{ManualClock, Timestamp};
 use onramp_webhooks::inbox::{ClaimRequest, Inbox, MemoryInbox};
+use onramp_webhooks::kriptomat::started::{KnownPurchases, MemoryStartedPurchases, StartedPurchase, StartedPurchases};
 use onramp_webhooks::{Provider, Wert};
-use onramp_webhooks_testkit::events::{WertOrder, wert_account, wert_test};
+use onramp_webhooks_testkit::events::{Postback, WertOrder, wert_account, wert_test};
 
 use crate::faulty::{Faulty, Op};
 use crate::spill::stage as spill;
 use crate::tools::{Door, endpoint};
-use crate::worker::stage::{Do, Stage, rest};
+use crate::worker::stage::{Do, Remembering, Stage, rest};
 
 /// The values of every metric, by name and labels as Prometheus writes them.
 #[derive(Clone, Default)]
@@ -281,6 +282,41 @@ fn the_worker_counts_its_attempts() {
             ("handler_seconds{provider=wert}", 8),
             ("dead_letters_total{provider=wert}", 1),
             ("leases_lost_total{}", 3),
+        ])
+    );
+}
+
+#[test]
+fn checks_count_what_they_say_and_the_handlers_time_begins_after_them() {
+    let seen = Seen::default();
+    seen.during(async {
+        let purchases = Arc::new(MemoryStartedPurchases::new());
+        let door = Door::new(Provider::Kriptomat, MemoryInbox::new(), |builder| builder);
+        let worker = door.receiver.worker(Remembering::default()).before(KnownPurchases::new(Arc::clone(&purchases))).spawn();
+        let (mine, other) = (Postback::new(), Postback::new());
+        for postback in [&mine, &other] {
+            let started = StartedPurchase::new(postback.uuid().unwrap(), Timestamp::default()).asset_type("eth");
+            purchases.start(started).await.unwrap();
+        }
+        for body in [mine.json(), other.with("asset_type", "btc").json(), Postback::new().json()] {
+            assert_eq!(door.post(body).await.status(), 200);
+        }
+        rest().await;
+        worker.shutdown().await;
+    });
+    let mut counts = seen.counts();
+    counts.retain(|name, _| !name.contains("received_") && !name.contains("ack_") && !name.contains("backlog_"));
+    assert_eq!(
+        counts,
+        expected(&[
+            ("checks_total{provider=kriptomat,result=passed}", 1),
+            ("checks_total{provider=kriptomat,result=refused}", 2),
+            ("untrusted_postbacks_total{reason=unknown}", 1),
+            ("untrusted_postbacks_total{reason=different}", 1),
+            ("attempts_total{provider=kriptomat,result=handled}", 1),
+            ("attempts_total{provider=kriptomat,result=dead}", 2),
+            ("handler_seconds{provider=kriptomat}", 1),
+            ("dead_letters_total{provider=kriptomat}", 2),
         ])
     );
 }

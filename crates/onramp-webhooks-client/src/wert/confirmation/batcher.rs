@@ -1,5 +1,6 @@
 //! The task that asks: whatever gathers while a request is under way goes into the next one.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,28 +27,32 @@ pub(super) struct Answer {
     pub(super) alone_for: Duration,
 }
 
-/// Answers until nobody can ask any more. After a failure, the provider is left alone as long as it wants, and at least for `breather`; who
-/// asks meanwhile hears of that failure.
+/// Answers until nobody can ask any more.
+///
+/// After a failure, the provider is left alone as long as it wants, and at least for `breather`; who asks meanwhile hears of that failure.
+/// Then one question has to find out whether it is back, and all others still hear of the failure, so that a provider that hangs holds up one
+/// attempt, and not all that a worker can make.
 pub(super) async fn answer(api: WertDataApi, breather: Duration, mut questions: mpsc::UnboundedReceiver<Question>) {
     let mut failure: Option<Failure> = None;
     while let Some(first) = questions.recv().await {
         // Lets those ask who are about to.
         tokio::task::yield_now().await;
-        let batch = gather(first, &mut questions);
-        if batch.is_empty() {
-            continue;
+        let mut batch = gather(first, &mut questions);
+        if let Some(failure) = &failure {
+            let rest = failure.counts_for(api.clock().now());
+            let others = batch.split_off(if rest.is_some() { 0 } else { 1.min(batch.len()) });
+            others.into_iter().for_each(|question| failure.is_told(question, rest.unwrap_or(breather)));
         }
-        let now = api.clock().now();
-        let counts = failure.as_ref().and_then(|failure| Some((Arc::clone(&failure.error), failure.counts_for(now)?)));
-        if let Some((error, alone_for)) = counts {
-            for question in batch {
-                question.hears(Verdict::ProviderAway(Arc::clone(&error)), alone_for);
-            }
+        if batch.is_empty() {
             continue;
         }
         let (purchases, listeners): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|Question { purchase, answer }| (purchase, answer)).unzip();
-        let verdicts = verdicts(&api, &purchases).await;
+        let asking = verdicts(&api, &purchases);
+        let verdicts = match &failure {
+            None => asking.await,
+            Some(failure) => failure.is_told_meanwhile(&mut questions, breather, asking).await,
+        };
         failure = verdicts.iter().find_map(Failure::in_verdict).map(|error| Failure::new(error, api.clock().now(), breather));
         let alone_for = failure.as_ref().map_or(Duration::ZERO, |failure| failure.alone_for);
         for ((purchase, answer), verdict) in purchases.into_iter().zip(listeners).zip(verdicts) {
@@ -123,6 +128,27 @@ impl Failure {
             tracing::error!(%error, ?alone_for, "purchases cannot be confirmed until somebody changes something; they wait");
         }
         Self { error, at, alone_for }
+    }
+
+    fn is_told(&self, question: Question, alone_for: Duration) {
+        question.hears(Verdict::ProviderAway(Arc::clone(&self.error)), alone_for);
+    }
+
+    /// Waits for `asking`; who has a question meanwhile does not.
+    async fn is_told_meanwhile<T>(
+        &self,
+        questions: &mut mpsc::UnboundedReceiver<Question>,
+        alone_for: Duration,
+        asking: impl Future<Output = T>,
+    ) -> T {
+        let mut asking = pin!(asking);
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut asking => return answer,
+                Some(question) = questions.recv() => self.is_told(question, alone_for),
+            }
+        }
     }
 
     /// How much longer the provider is to be left alone; `None`: it may be asked. A clock that went back ends it.

@@ -36,7 +36,8 @@ const LONGEST_ID: usize = 512;
 /// Questions that gather while a request is under way go into the next one together, 20 orders to a request, and one request runs at a
 /// time; nobody waits for others to come. As many deliveries ask at the same time as the worker's
 /// [concurrency](onramp_webhooks::worker::WorkerBuilder::concurrency) allows, so 20 and more fill the requests. After a failure Wert is
-/// left alone for a while, so that a provider which hangs does not hold up the worker for other events.
+/// left alone for a while, and then one question alone finds out whether it is back: a provider that hangs does not hold up the worker
+/// for other events.
 ///
 /// Counts in `onramp_webhooks_confirmations_total`, labelled `result`: `confirmed`, `contradicted`, `not_yet`, `given_up`, `away`.
 ///
@@ -213,7 +214,6 @@ fn can_be_asked_about(purchase: &CompletedPurchase) -> bool {
 }
 
 fn refused(result: &'static str, why: String) -> Result<(), HandlerError> {
-    tracing::error!(result, "a purchase is not confirmed, and not handled: {why}");
     count(result);
     Err(HandlerError::permanent(why))
 }

@@ -73,7 +73,6 @@ impl<S: StartedPurchases> Handler for KnownPurchases<S> {
         match self.objection(&known, postback) {
             None => Ok(()),
             Some(Objection { reason, text }) => {
-                tracing::error!(id = %delivery.id(), endpoint = %delivery.endpoint(), "not trustworthy, and not handled until it is released: {text}");
                 telemetry::untrusted(reason);
                 Err(HandlerError::permanent(text))
             }
@@ -82,6 +81,6 @@ impl<S: StartedPurchases> Handler for KnownPurchases<S> {
 }
 
 fn not_read(error: StoreError) -> HandlerError {
-    tracing::error!(%error, "could not look up whether a purchase was started");
+    tracing::warn!(%error, "could not look up whether a purchase was started");
     HandlerError::not_yet(UNTIL_IT_IS_READ, error)
 }
