@@ -11,7 +11,7 @@ use sqlx::postgres::PgPoolOptions;
 
 use crate::outcome::Failure;
 
-const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT: Duration = Duration::from_secs(5);
 const CONNECTIONS: u32 = 3;
 
 /// Opens the inbox at `url`. A file that is not there is an error: in an empty inbox, everything would be missing.
