@@ -197,6 +197,17 @@ async fn what_wert_does_not_know_is_found_whatever_it_is_called() {
 }
 
 #[tokio::test]
+async fn one_delivery_with_a_wrong_time_hides_no_other() {
+    let (provider, inbox) = (FakeProvider::start().await, Readable::new());
+    for number in 0..250 {
+        let time = if number == 200 { NOW.before(10 * DAY) } else { NOW.before(DAY / 2) };
+        inbox.receive_at("wert", &[WertOrder::new().complete()], time).await;
+    }
+    let found = report(&provider, &inbox).await;
+    assert_eq!((found.deliveries, found.unknown_to_provider), (249, 249));
+}
+
+#[tokio::test]
 async fn events_without_an_order_id_are_never_doubled() {
     let (provider, inbox) = (FakeProvider::start().await, Readable::new());
     inbox.receive_at("wert", &[WertOrder::new().without("id").with("transaction_id", "0xAb").event("order_complete")], NOW).await;
