@@ -223,6 +223,22 @@ async fn events_without_an_order_id_are_never_doubled() {
 }
 
 #[tokio::test]
+async fn at_the_wrong_endpoint_nothing_is_repaired() {
+    let (provider, inbox, placed) = with_gaps(100).await;
+    let missing = WertOrder::new();
+    inbox.receive_at("sandbox", &[missing.complete()], NOW).await;
+    provider.add_order(&missing, "success");
+    let api = wert(&provider).build().unwrap();
+    for endpoint in ["sandbox", "wort"] {
+        let mistaken = Reconciler::new(api.clone(), Arc::new(inbox.clone()), endpoint).clock(Arc::new(ManualClock::at(NOW)));
+        let found = mistaken.repair(window()).finish().await.unwrap().clone();
+        assert_eq!((found.repaired, found.missing), (0, if endpoint == "wort" { 101 } else { 100 }), "{endpoint}");
+        assert!(inbox.list(Filter::all().about(placed[0].id().unwrap())).await.unwrap().is_empty(), "not even what is missing");
+        assert!(found.findings[1].to_string().contains("came in at the endpoint \"wert\""), "{}", found.findings[1]);
+    }
+}
+
+#[tokio::test]
 async fn what_is_young_is_left_alone() {
     let (provider, inbox) = (FakeProvider::start().await, Readable::new());
     for (order, created, changed) in [
