@@ -13,6 +13,7 @@
 //! | `onramp_webhooks_handler_seconds` | histogram, seconds in the handler | `provider` |
 //! | `onramp_webhooks_dead_letters_total` | counter | `provider` |
 //! | `onramp_webhooks_leases_lost_total` | counter: attempts whose end was refused because another worker had taken over | |
+//! | `onramp_webhooks_chores_total` | counter: runs of what a worker does by the clock | `chore`, `result`: `done`, `failed`, `panicked` or `dropped` |
 //! | `onramp_webhooks_backlog_age_seconds` | gauge, age of the oldest delivery that was due at the last claim | |
 //! | `onramp_webhooks_allow_list_total` | counter: requests at an allow-list in front of a route | `outcome`: `allowed`, `denied` |
 //! | `onramp_webhooks_idempotency_total` | counter: requests at the idempotency middleware | `outcome`: `first`, `replayed`, or why not |
@@ -86,6 +87,11 @@ pub(crate) fn attempted(provider: Provider, result: &'static str, took: Option<D
 /// Counts leases that another worker had taken over.
 pub(crate) fn leases_lost(lost: usize) {
     metrics::counter!("onramp_webhooks_leases_lost_total").increment(lost as u64);
+}
+
+/// Counts the end of one run of a chore.
+pub(crate) fn chore_ended(name: &str, result: &'static str) {
+    metrics::counter!("onramp_webhooks_chores_total", "chore" => name.to_owned(), "result" => result).increment(1);
 }
 
 /// Says how old the oldest due delivery is.

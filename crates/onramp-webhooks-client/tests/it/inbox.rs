@@ -73,7 +73,10 @@ impl Inbox for Readable {
         let less = |lists: usize| lists.checked_sub(1);
         let away = |_| StoreError::new(StoreErrorKind::Unavailable, "test");
         self.lists.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).map_err(away)?;
-        self.inner.list(filter).await
+        let listed = self.inner.list(filter).await;
+        // As with a database, others go on before what was read is used.
+        tokio::task::yield_now().await;
+        listed
     }
 
     async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError> {

@@ -197,6 +197,17 @@ async fn what_wert_does_not_know_is_found_whatever_it_is_called() {
 }
 
 #[tokio::test]
+async fn one_delivery_with_a_wrong_time_hides_no_other() {
+    let (provider, inbox) = (FakeProvider::start().await, Readable::new());
+    for number in 0..250 {
+        let time = if number == 200 { NOW.before(10 * DAY) } else { NOW.before(DAY / 2) };
+        inbox.receive_at("wert", &[WertOrder::new().complete()], time).await;
+    }
+    let found = report(&provider, &inbox).await;
+    assert_eq!((found.deliveries, found.unknown_to_provider), (249, 249));
+}
+
+#[tokio::test]
 async fn events_without_an_order_id_are_never_doubled() {
     let (provider, inbox) = (FakeProvider::start().await, Readable::new());
     inbox.receive_at("wert", &[WertOrder::new().without("id").with("transaction_id", "0xAb").event("order_complete")], NOW).await;
@@ -209,6 +220,22 @@ async fn events_without_an_order_id_are_never_doubled() {
     assert_eq!((found.missing, found.repaired), (1, 0), "it may be the one without an id");
     assert!(matches!(&found.findings[..], [Finding::Unrepairable { why, .. }] if why.contains("without an order id")));
     assert_eq!(all(&inbox).await.len(), 1);
+}
+
+#[tokio::test]
+async fn at_the_wrong_endpoint_nothing_is_repaired() {
+    let (provider, inbox, placed) = with_gaps(100).await;
+    let missing = WertOrder::new();
+    inbox.receive_at("sandbox", &[missing.complete()], NOW).await;
+    provider.add_order(&missing, "success");
+    let api = wert(&provider).build().unwrap();
+    for endpoint in ["sandbox", "wort"] {
+        let mistaken = Reconciler::new(api.clone(), Arc::new(inbox.clone()), endpoint).clock(Arc::new(ManualClock::at(NOW)));
+        let found = mistaken.repair(window()).finish().await.unwrap().clone();
+        assert_eq!((found.repaired, found.missing), (0, if endpoint == "wort" { 101 } else { 100 }), "{endpoint}");
+        assert!(inbox.list(Filter::all().about(placed[0].id().unwrap())).await.unwrap().is_empty(), "not even what is missing");
+        assert!(found.findings[1].to_string().contains("came in at the endpoint \"wert\""), "{}", found.findings[1]);
+    }
 }
 
 #[tokio::test]

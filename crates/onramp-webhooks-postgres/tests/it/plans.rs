@@ -78,3 +78,32 @@ async fn claims_use_the_partial_indexes() {
     record(&inbox, purchase()).await;
     inbox.check().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_key_is_found_by_its_index() {
+    let schema = TestSchema::new();
+    let _inbox = schema.open(QuarantineBound::default()).await;
+    let mut connection = connection().await;
+    let fill = "INSERT INTO onramp.deliveries (endpoint, provider, subject, discriminator, key, fingerprint, state, received_at)
+        SELECT 'wert', 'wert', 'wert/order/' || n, 'x', sha256(n::text::bytea), sha256(''), 4, 0 FROM generate_series(1, 50000) AS n";
+    raw_sql(schema.sql(fill)).execute(&mut connection).await.unwrap();
+    let condition = |name: &str| {
+        let source = include_str!("../../src/look.rs");
+        source.split_once(&format!("const {name}: &str = \"")).unwrap().1.split_once("\";").unwrap().0
+    };
+    let (fits, key) = (condition("FITS"), condition("KEY"));
+    for analyze in ["", "ANALYZE onramp.deliveries"] {
+        raw_sql(schema.sql(analyze)).execute(&mut connection).await.unwrap();
+        for mode in ["force_generic_plan", "force_custom_plan"] {
+            let prepare = format!(
+                "SET plan_cache_mode = {mode}; DEALLOCATE ALL; PREPARE it (smallint[], text, text, text, bigint, bigint, bytea) AS
+                 SELECT d.id FROM onramp.deliveries d WHERE {fits} AND {key} ORDER BY d.id DESC LIMIT $6"
+            );
+            raw_sql(schema.sql(&prepare)).execute(&mut connection).await.unwrap();
+            let explain = "EXPLAIN EXECUTE it (NULL, NULL, NULL, NULL, NULL, 1, sha256('7'))";
+            let lines: Vec<(String,)> = sqlx::query_as(explain).persistent(false).fetch_all(&mut connection).await.unwrap();
+            let plan = lines.into_iter().map(|(line,)| line).collect::<Vec<_>>().join("\n");
+            assert!(plan.contains("deliveries_key"), "{mode} {analyze}:\n{plan}");
+        }
+    }
+}

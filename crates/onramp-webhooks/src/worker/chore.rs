@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use super::WorkerBuilder;
 use crate::clock::Clock;
+use crate::telemetry;
 use crate::unwinding::{message, unwound};
 
 /// The first run begins within this time, or within the pause between two runs if that is shorter: workers that start together do not
@@ -94,20 +95,27 @@ impl Keeping {
         let chore = Arc::clone(&self.chore);
         let grace = self.grace;
         let outcome = tokio::select! {
-            outcome = unwound(async { chore.run().await }) => outcome,
-            () = async { stop(&mut self.stopped).await; tokio::time::sleep(grace).await } => {
-                tracing::warn!(chore = self.chore.name(), "still running at the end of the shutdown's grace; dropped");
-                return false;
+            outcome = unwound(async { chore.run().await }) => Some(outcome),
+            () = async { stop(&mut self.stopped).await; tokio::time::sleep(grace).await } => None,
+        };
+        let name = self.chore.name();
+        let result = match &outcome {
+            Some(Ok(Ok(()))) => "done",
+            Some(Ok(Err(error))) => {
+                tracing::error!(chore = name, error = %Causes(&**error), "failed; tried again next time");
+                "failed"
+            }
+            Some(Err(panic)) => {
+                tracing::error!(chore = name, panic = message(&**panic), "panicked; tried again next time");
+                "panicked"
+            }
+            None => {
+                tracing::warn!(chore = name, "still running at the end of the shutdown's grace; dropped");
+                "dropped"
             }
         };
-        match outcome {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                tracing::error!(chore = self.chore.name(), error = %Causes(&*error), "failed; tried again next time")
-            }
-            Err(panic) => tracing::error!(chore = self.chore.name(), panic = message(&*panic), "panicked; tried again next time"),
-        }
-        true
+        telemetry::chore_ended(name, result);
+        outcome.is_some()
     }
 }
 

@@ -1,7 +1,9 @@
 //! What Wert knows, against what the inbox received: the safety net for events that never came.
 
 mod checkpoint;
+mod compared;
 mod completed;
+mod doubts;
 mod finding;
 mod nameless;
 mod pass;

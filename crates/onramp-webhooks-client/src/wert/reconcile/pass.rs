@@ -7,18 +7,14 @@ use std::{error, fmt};
 use onramp_webhooks::StoreError;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::event::OrderId;
-use onramp_webhooks::inbox::{DeliveryId, Filter, Recorded};
-use onramp_webhooks::wert::completion_keys;
+use onramp_webhooks::inbox::DeliveryId;
 
+use super::compared::{Compared, compare, was_received};
 use super::completed::Completed;
-use super::nameless::Nameless;
+use super::doubts::Doubts;
 use super::{
     Checkpoint, ClientError, Finding, OrderRow, OrderStatus, OrdersQuery, OrdersWalk, Position, Reconciler, Stage, Summary,
-    synthetic,
 };
-
-/// How much earlier than the window a completion without an order id can have come: machines and Wert may disagree about the time.
-const SKEW: Duration = Duration::from_secs(24 * 3_600);
 
 /// One comparison of what Wert knows with what came in, from its beginning to its end.
 #[derive(Debug)]
@@ -28,7 +24,7 @@ pub struct Pass {
     walk: OrdersWalk,
     /// The page that was read and not yet looked up to its end.
     under_way: Option<UnderWay>,
-    nameless: Nameless,
+    doubts: Doubts,
 }
 
 #[derive(Debug)]
@@ -70,7 +66,7 @@ impl Pass {
             Stage::Deliveries(_) | Stage::Done => Position::End,
         };
         let walk = reconciler.api.walk(query).from(position);
-        Self { reconciler, checkpoint, walk, under_way: None, nameless: Nameless::default() }
+        Self { reconciler, checkpoint, walk, under_way: None, doubts: Doubts::default() }
     }
 
     /// Compares one more page; `None`: all is done. After an error, and when the call is dropped, the pass stands where it stood, and the
@@ -116,8 +112,9 @@ impl Pass {
             let summary = self.checkpoint.summary.clone();
             self.under_way = Some(UnderWay { rows: rows.into(), step: Step::default(), summary });
         }
+        self.look_elsewhere().await?;
         while let Some(row) = self.under_way.as_ref().and_then(|page| page.rows.front()) {
-            let compared = compare(&self.reconciler, &self.checkpoint, &mut self.nameless, row).await?;
+            let compared = compare(&self.reconciler, &self.checkpoint, &mut self.doubts, row).await?;
             let Some(page) = &mut self.under_way else { break };
             page.noted(compared, self.reconciler.most_findings);
         }
@@ -126,6 +123,18 @@ impl Pass {
         self.checkpoint.summary = summary;
         self.checkpoint.stage = Stage::Orders(self.walk.position().clone());
         Ok(step)
+    }
+
+    /// Looks at a whole page before anything of it is repaired.
+    async fn look_elsewhere(&mut self) -> Result<(), ReconcileError> {
+        let looks = self.checkpoint.repair && self.doubts.look_on();
+        let Some(page) = self.under_way.as_ref().filter(|_| looks) else { return Ok(()) };
+        for row in &page.rows {
+            if row.status == Some(OrderStatus::Success) && !was_received(&self.reconciler, row).await? {
+                self.doubts.look_elsewhere(&self.reconciler, row).await.map_err(ReconcileError::Inbox)?;
+            }
+        }
+        Ok(())
     }
 
     async fn deliveries(&mut self, before: Option<DeliveryId>) -> Result<Step, ReconcileError> {
@@ -144,13 +153,6 @@ impl Pass {
     }
 }
 
-/// What came of one order.
-enum Compared {
-    Same,
-    TooYoung,
-    Found(Finding),
-}
-
 impl UnderWay {
     fn noted(&mut self, compared: Compared, most_findings: usize) {
         let row = self.rows.pop_front();
@@ -164,71 +166,6 @@ impl UnderWay {
                 self.step.findings.push(finding);
             }
         }
-    }
-}
-
-async fn compare(
-    reconciler: &Reconciler,
-    checkpoint: &Checkpoint,
-    nameless: &mut Nameless,
-    row: &OrderRow,
-) -> Result<Compared, ReconcileError> {
-    let order = row.order_id.clone();
-    let status = row.status.as_ref().map(|status| status.as_str().to_owned());
-    let is_complete = match row.status {
-        Some(OrderStatus::Unknown(_)) | None => return Ok(Compared::Found(Finding::Unclear { order, status })),
-        Some(OrderStatus::Success) => true,
-        Some(_) => false,
-    };
-    let finding = match (is_complete, was_received(reconciler, row).await?) {
-        (true, true) | (false, false) => return Ok(Compared::Same),
-        _ if is_young(reconciler, row) => return Ok(Compared::TooYoung),
-        (false, true) => Finding::StatusDiffers { order, status: status.unwrap_or_default() },
-        (true, false) if checkpoint.repair => return repair(reconciler, checkpoint, nameless, row).await,
-        (true, false) => Finding::Missing { order },
-    };
-    Ok(Compared::Found(finding))
-}
-
-fn is_young(reconciler: &Reconciler, row: &OrderRow) -> bool {
-    let changed = row.changed_at.max(row.created_at);
-    changed.is_some_and(|changed| reconciler.clock.now().since(changed) < reconciler.grace)
-}
-
-async fn was_received(reconciler: &Reconciler, row: &OrderRow) -> Result<bool, ReconcileError> {
-    for key in completion_keys(&reconciler.endpoint, &row.order_id, row.transaction_id.as_ref()) {
-        let records = reconciler.inbox.list(Filter::all().key(key).limit(1)).await.map_err(ReconcileError::Inbox)?;
-        if !records.is_empty() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// Records what is missing. What came in between is a duplicate, and no finding.
-async fn repair(
-    reconciler: &Reconciler,
-    checkpoint: &Checkpoint,
-    nameless: &mut Nameless,
-    row: &OrderRow,
-) -> Result<Compared, ReconcileError> {
-    let Reconciler { inbox, endpoint, clock, .. } = reconciler;
-    let order = row.order_id.clone();
-    let unrepairable = |order, why| Ok(Compared::Found(Finding::Unrepairable { order, why }));
-    let since = checkpoint.window.since.before(SKEW);
-    if nameless.look(&**inbox, endpoint, since).await.map_err(ReconcileError::Inbox)? {
-        return unrepairable(
-            order,
-            "events of completed orders without an order id came in, and this may be one of them".to_owned(),
-        );
-    }
-    let made = match synthetic::delivery(row, endpoint, clock.now()) {
-        Ok(made) => made,
-        Err(why) => return unrepairable(order, why),
-    };
-    match inbox.record(made).await.map_err(ReconcileError::Inbox)? {
-        Recorded::New(_) | Recorded::Spilled => Ok(Compared::Found(Finding::Repaired { order })),
-        _ => Ok(Compared::Same),
     }
 }
 

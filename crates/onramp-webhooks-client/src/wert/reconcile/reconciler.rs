@@ -22,7 +22,8 @@ use super::{Checkpoint, Pass, Position, Stage, Summary, WertDataApi, Window};
 ///
 /// What it makes has amounts as exact as the API's, which are floats, and no fields that the API does not have: perhaps no address and no
 /// transaction. Nothing is repaired while the endpoint receives `order_complete` events without order ids, which older payloads
-/// are: nobody can tell whether they are the missing ones.
+/// are: nobody can tell whether they are the missing ones; nor when orders that are missing at this endpoint came in at another one,
+/// because then its name, or the key, is the wrong one.
 ///
 /// As a [`Chore`] it repairs (or [reports](Self::report_only)) the last 48 hours at every run; what it finds is in the log.
 ///

@@ -1,0 +1,46 @@
+//! How far it is, for people who watch.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks_client::wert::{Checkpoint, Stage, Step};
+
+const TEMPLATE: &str = "{msg} [{bar:30}] {percent:>3} %  {elapsed}";
+
+/// A bar on standard error, as long as the time that is looked at; nothing is drawn where that is no terminal.
+pub(crate) struct Progress(ProgressBar);
+
+impl Progress {
+    pub(crate) fn new(checkpoint: &Checkpoint) -> Self {
+        let (since, until) = (checkpoint.window.since, checkpoint.window.until);
+        let bar = ProgressBar::with_draw_target(Some(seconds(since, until).max(1)), ProgressDrawTarget::stderr());
+        let progress = Self(ProgressStyle::with_template(TEMPLATE).map_or(bar.clone(), |style| bar.with_style(style)));
+        progress.at(checkpoint, &Step::default());
+        progress
+    }
+
+    /// Shows where a pass stands after a step.
+    pub(crate) fn at(&self, checkpoint: &Checkpoint, step: &Step) {
+        let (window, summary) = (checkpoint.window, &checkpoint.summary);
+        let found = summary.missing + summary.status_differs + summary.unclear + summary.unknown_to_provider;
+        match checkpoint.stage {
+            Stage::Orders(_) => {
+                self.0.set_message(format!("{} orders at Wert, {found} findings", summary.orders));
+                self.0.set_position(step.reached.map_or(0, |reached| seconds(window.since, reached)));
+            }
+            _ => {
+                self.0.set_message(format!("{} deliveries, {found} findings", summary.deliveries));
+                self.0.set_position(step.reached.map_or(0, |reached| seconds(reached, window.until)));
+            }
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+fn seconds(from: Timestamp, to: Timestamp) -> u64 {
+    to.since(from).as_secs()
+}
