@@ -91,7 +91,7 @@ impl Session {
                     return Ended::NothingHappened;
                 }
             }
-            step = match self.steps.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            step = match self.next(deadline) {
                 Ok(step) => step,
                 Err(RecvTimeoutError::Disconnected) => return Ended::NothingHappened,
                 Err(RecvTimeoutError::Timeout) => {
@@ -99,6 +99,14 @@ impl Session {
                     return Ended::NothingHappened;
                 }
             };
+        }
+    }
+
+    /// The next step. One that has come already is too late, too, when the time is over.
+    fn next(&self, deadline: Instant) -> Result<Step, RecvTimeoutError> {
+        match deadline.saturating_duration_since(Instant::now()) {
+            Duration::ZERO => Err(RecvTimeoutError::Timeout),
+            left => self.steps.recv_timeout(left),
         }
     }
 
