@@ -14,6 +14,7 @@ pub mod idempotency;
 pub mod identity;
 pub mod inbox;
 pub mod kriptomat;
+mod patience;
 mod receiver;
 pub mod reply;
 mod request;

@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use onramp_webhooks::inbox::{ClaimRequest, Inbox, Lease, State, TransactionalInbox};
 use onramp_webhooks::{HandlerError, StoreErrorKind, async_trait};
-use onramp_webhooks_sqlite::{SqliteInbox, SqliteOptions, SqliteTransaction};
+use onramp_webhooks_sqlite::{CallError, SqliteInbox, SqliteOptions, SqliteTransaction};
 use onramp_webhooks_testkit::transactional::{Fixture, Ledger};
 use rusqlite::Connection;
+use tokio::task::JoinSet;
 
 use crate::tools::{file, now, purchase, record};
 
@@ -134,4 +136,51 @@ async fn a_panic_in_a_call_is_the_handlers_and_the_thread_goes_on() {
     assert!(panicking.await.unwrap_err().is_panic());
     record(&inbox, purchase()).await;
     assert!(Connection::open(&path).unwrap().execute("INSERT INTO shop VALUES (1)", []).is_err(), "it was rolled back");
+}
+
+#[tokio::test]
+async fn a_full_disk_in_a_transaction_is_told_and_recovered_from() {
+    let (_folder, path) = file();
+    let (inbox, lease) = leased(SqliteOptions::new(&path).largest_file(400_000)).await;
+    let mut open = inbox.begin(Duration::from_secs(30)).await.unwrap();
+    open.call(|connection| connection.execute_batch("CREATE TABLE shop (x)")).await.unwrap();
+    let error = open.call(|connection| connection.execute("INSERT INTO shop VALUES (zeroblob(1000000))", [])).await.unwrap_err();
+    assert!(matches!(&error, CallError::Over(error) if error.kind() == StoreErrorKind::Full), "{error:?}");
+    assert!(open.call(|connection| connection.execute("INSERT INTO shop VALUES (1)", [])).await.is_err(), "it is over");
+    inbox.roll_back(open).await.unwrap();
+    record(&inbox, purchase()).await;
+    let mut open = inbox.begin(Duration::from_secs(30)).await.unwrap();
+    open.call(|connection| connection.execute_batch("CREATE TABLE shop (x)")).await.unwrap();
+    assert!(inbox.complete(open, now(), lease).await.unwrap());
+}
+
+/// Handlers come one after the other, and whoever records comes in between.
+#[tokio::test(flavor = "multi_thread")]
+async fn recording_does_not_wait_for_all_handlers_that_take_their_whole_time() {
+    const DEADLINE: Duration = Duration::from_secs(4);
+    let (_folder, path) = file();
+    let inbox = Arc::new(SqliteInbox::open(path).await.unwrap());
+    let mut handlers = JoinSet::new();
+    let held = Arc::new(AtomicUsize::new(0));
+    for _ in 0..16 {
+        let (inbox, held) = (Arc::clone(&inbox), Arc::clone(&held));
+        handlers.spawn(async move {
+            loop {
+                let mut open = inbox.begin(Duration::from_secs(30)).await.unwrap();
+                while open.call(|connection| connection.execute_batch("CREATE TABLE IF NOT EXISTS shop (x)")).await.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                held.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+    }
+    let mut longest = Duration::ZERO;
+    while held.load(Ordering::SeqCst) < 5 {
+        let begun = Instant::now();
+        record(&inbox, purchase()).await;
+        longest = longest.max(begun.elapsed());
+    }
+    assert!(longest < DEADLINE / 2, "{longest:?}");
+    assert!(longest > Duration::from_millis(500), "no handler held the file for its time: {longest:?}");
+    handlers.abort_all();
 }

@@ -28,7 +28,8 @@ pub struct Worker {
 impl Worker {
     /// Stops claiming, gives back what has not begun, waits for the handlers that run (at most the
     /// [grace](WorkerBuilder::grace); then they are dropped at their next await and given back, too) and for chores as long, and
-    /// returns when nothing runs any more.
+    /// returns when nothing runs any more. An inbox that does not answer can
+    /// make it 45 seconds longer.
     ///
     /// Not cancel-safe: a call that is dropped has begun the shutdown and does not wait for it.
     ///

@@ -14,11 +14,19 @@ use super::attempt::{End, attempt};
 use super::held::Held;
 use crate::clock::Timestamp;
 use crate::inbox::{ClaimRequest, ClaimedDelivery, Claims, Lease, Settled, Settlement};
+use crate::patience::within;
 use crate::store_error::StoreError;
 use crate::telemetry;
 
 /// Pause after the inbox failed.
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
+
+/// How long the inbox may take for one call; longer than any store that looks after itself. What was not answered may have happened; then it is found out as a lost lease, or a lease
+/// that ends.
+const ANSWER: Duration = Duration::from_secs(45);
+
+/// How long one round of pruning may take.
+const PRUNING: Duration = Duration::from_secs(600);
 
 /// Pause between two rounds of pruning, once nothing is left to prune.
 const BETWEEN_PRUNES: Duration = Duration::from_secs(600);
@@ -166,7 +174,7 @@ impl Run {
         }
         let (inbox, settlements) = (Arc::clone(&self.worker.inbox), std::mem::take(&mut self.finished));
         self.settling = Some(Box::pin(async move {
-            let lost = inbox.settle(now, settlements.clone()).await;
+            let lost = within(ANSWER, "settle deliveries", inbox.settle(now, settlements.clone())).await;
             (settlements, lost)
         }));
     }
@@ -179,7 +187,7 @@ impl Run {
         let (inbox, leases, until) = (Arc::clone(&self.worker.inbox), self.held.all(), now.after(self.worker.lease));
         if !leases.is_empty() {
             self.renewing = Some(Box::pin(async move {
-                let lost = inbox.renew(leases.clone(), until).await;
+                let lost = within(ANSWER, "renew leases", inbox.renew(leases.clone(), until)).await;
                 (leases, until, lost)
             }));
         }
@@ -195,7 +203,7 @@ impl Run {
         }
         self.hungry = false;
         let (inbox, request) = (Arc::clone(&self.worker.inbox), ClaimRequest::new(self.worker.batch, self.worker.lease));
-        self.claiming = Some(Box::pin(async move { (now, inbox.claim(now, request).await) }));
+        self.claiming = Some(Box::pin(async move { (now, within(ANSWER, "claim deliveries", inbox.claim(now, request)).await) }));
     }
 
     fn ended(&mut self, ended: Result<(Id, (Lease, End)), JoinError>) {
@@ -330,7 +338,7 @@ fn prune(worker: Arc<WorkerBuilder>) -> InFlight<()> {
     let retention = worker.retention?;
     Some(Box::pin(async move {
         loop {
-            match worker.inbox.prune(worker.clock.now(), retention).await {
+            match within(PRUNING, "prune", worker.inbox.prune(worker.clock.now(), retention)).await {
                 Ok(0) => worker.clock.sleep_until(worker.clock.now().after(BETWEEN_PRUNES)).await,
                 Ok(pruned) => tracing::debug!(pruned, "pruned handled deliveries"),
                 Err(error) => {

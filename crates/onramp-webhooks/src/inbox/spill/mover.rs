@@ -8,10 +8,11 @@ use tokio::time::Instant;
 
 use super::failing::{Chain, Failing};
 use super::moving;
-use super::shared::{Shared, within};
+use super::shared::Shared;
 use super::{MovingLock, SpillId};
 use crate::clock::Timestamp;
 use crate::inbox::{Inbox, NewDelivery};
+use crate::patience::within;
 use crate::store_error::{StoreError, StoreErrorKind};
 use crate::telemetry;
 use crate::unwinding::{message, unwound};

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::SpillId;
 use super::failing::Chain;
-use super::shared::within;
 use crate::inbox::{Inbox, Recorded};
+use crate::patience::within;
 use crate::store_error::StoreError;
 use crate::telemetry;
 

@@ -10,6 +10,7 @@ use super::breaker::Breaker;
 use super::{SpillId, SpillStore};
 use crate::clock::{Clock, Timestamp};
 use crate::inbox::{Inbox, NewDelivery, Recorded};
+use crate::patience::within;
 use crate::store_error::{StoreError, StoreErrorKind};
 use crate::telemetry;
 
@@ -117,14 +118,4 @@ impl<I: Inbox> Shared<I> {
         let few = i64::try_from(few).unwrap_or(i64::MAX);
         oldest.is_none_or(|(id, _)| self.newest.load(Ordering::SeqCst).saturating_sub(id.as_i64()) < few)
     }
-}
-
-/// What `work` answers, or that it did not answer in time.
-pub(super) async fn within<T>(
-    limit: Duration,
-    context: &'static str,
-    work: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, StoreError> {
-    let late = |_| StoreError::new(StoreErrorKind::Unavailable, context).because(format!("no answer within {limit:?}"));
-    tokio::time::timeout(limit, work).await.map_err(late)?
 }

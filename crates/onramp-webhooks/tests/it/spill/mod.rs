@@ -8,3 +8,4 @@ pub(crate) mod stage;
 mod starting;
 mod suite;
 mod waiting;
+mod working;
