@@ -91,7 +91,10 @@ impl Session {
                     return Ended::NothingHappened;
                 }
             }
-            step = match self.steps.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            // What comes after the deadline is too late, also when it is there already.
+            let rest = deadline.saturating_duration_since(Instant::now());
+            let next = if rest.is_zero() { Err(RecvTimeoutError::Timeout) } else { self.steps.recv_timeout(rest) };
+            step = match next {
                 Ok(step) => step,
                 Err(RecvTimeoutError::Disconnected) => return Ended::NothingHappened,
                 Err(RecvTimeoutError::Timeout) => {
