@@ -49,7 +49,7 @@ impl WertDataApi {
     ///
     /// # Errors
     /// [`Invalid`](ClientErrorKind::Invalid) when the query breaks a rule, and every other kind but
-    /// [`EndlessPages`](ClientErrorKind::EndlessPages).
+    /// [`EndlessPages`](ClientErrorKind::EndlessPages) and [`NotWrittenDown`](ClientErrorKind::NotWrittenDown).
     pub async fn orders(&self, query: &OrdersQuery) -> Result<Page, ClientError> {
         self.page(query, &Position::Start).await
     }

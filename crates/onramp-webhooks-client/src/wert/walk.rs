@@ -73,7 +73,7 @@ impl OrdersWalk {
     /// the walk stands where it stood, and the next call asks again.
     ///
     /// # Errors
-    /// Every kind. [`EndlessPages`](ClientErrorKind::EndlessPages) stays, however often it is asked.
+    /// Every kind but [`NotWrittenDown`](ClientErrorKind::NotWrittenDown). [`EndlessPages`](ClientErrorKind::EndlessPages) stays, however often it is asked.
     pub async fn next_page(&mut self) -> Result<Option<Vec<OrderRow>>, ClientError> {
         if self.position == Position::End {
             return Ok(None);
