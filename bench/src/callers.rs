@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use onramp_webhooks::inbox::NewDelivery;
 
-use crate::body::Ids;
-use crate::inbox::delivery;
+use crate::orders::Ids;
+use crate::orders::delivery;
 
 /// What they found.
 pub(crate) struct Found {

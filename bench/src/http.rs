@@ -8,8 +8,8 @@ use anyhow::Context;
 use clap::ValueEnum;
 
 use crate::Scale;
-use crate::body::{self, Ids};
 use crate::load::{Found, Requests, load, post};
+use crate::orders::{self, Ids};
 use crate::process::Server;
 use crate::report::{median, print, thousands};
 use crate::server::Kind;
@@ -31,7 +31,7 @@ pub(crate) fn run(scale: Scale) -> anyhow::Result<()> {
             for ((kind, ids, _), found) in KINDS.iter().zip(&mut found) {
                 let name = kind.to_possible_value().context("a kind with a name")?;
                 let server = Server::start(&["serve", name.get_name()])?;
-                let write = |n, request: &mut Vec<u8>| post(&body::id(*ids, n), &[], request);
+                let write = |n, request: &mut Vec<u8>| post(&orders::id(*ids, n), &[], request);
                 let requests = Requests { next: &AtomicU64::new(1), write: &write, marks: |_| false };
                 let loaded = load(server.address, connections, requests, scale.time)?;
                 found.push((loaded, server.megabytes().unwrap_or(f64::NAN)));

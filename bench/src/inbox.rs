@@ -4,34 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use bytes::Bytes;
-use onramp_webhooks::Provider;
-use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::identity::{DedupKey, Stage};
-use onramp_webhooks::inbox::{Inbox, NewDelivery};
+use onramp_webhooks::inbox::Inbox;
 use onramp_webhooks_sqlite::SqliteInbox;
 use tokio::sync::Mutex;
 
 use crate::Scale;
-use crate::body::{self, Ids};
 use crate::callers::call;
+use crate::orders::Ids;
 use crate::report::{median, print, thousands};
 use crate::server::OneCommit;
-
-/// The delivery of order number `n`, as the receiver makes it.
-pub(crate) fn delivery(ids: Ids, n: u64) -> NewDelivery {
-    let id = body::id(ids, n);
-    let mut new = NewDelivery::new(
-        "wert",
-        Provider::Wert,
-        Timestamp::from_millis(1_700_000_000_000),
-        Bytes::from(body::order_complete(&id)),
-    );
-    new.event_type = Some("order_complete".to_owned());
-    new.key = Some(DedupKey::from_parts(format!("wert/order/{id}"), "order_complete".to_owned()));
-    new.stage = Some(Stage::FINAL);
-    new
-}
 
 /// Measures and prints.
 pub(crate) fn run(scale: Scale) -> anyhow::Result<()> {

@@ -12,7 +12,7 @@ use hdrhistogram::Histogram;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-use crate::body;
+use crate::orders;
 use crate::server::PATH;
 
 const THREADS: usize = 2;
@@ -65,13 +65,13 @@ pub(crate) fn post(id: &str, lines: &[&str], request: &mut Vec<u8>) {
     request.extend_from_slice(b"POST ");
     request.extend_from_slice(PATH.as_bytes());
     request.extend_from_slice(b" HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: ");
-    request.extend_from_slice(body::LENGTH.to_string().as_bytes());
+    request.extend_from_slice(orders::LENGTH.to_string().as_bytes());
     request.extend_from_slice(b"\r\n");
     for line in lines {
         request.extend_from_slice(line.as_bytes());
     }
     request.extend_from_slice(b"\r\n");
-    body::write_order_complete(id, request);
+    orders::write_order_complete(id, request);
 }
 
 struct Tally {

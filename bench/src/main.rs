@@ -1,11 +1,11 @@
 //! Run with `cargo xtask bench`: what durability costs, as ratios from one run.
 
-mod body;
 mod callers;
 mod frameworks;
 mod http;
 mod inbox;
 mod load;
+mod orders;
 mod postgres;
 mod process;
 mod report;

@@ -14,8 +14,8 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, raw_sql};
 
 use crate::Scale;
-use crate::body::Ids;
 use crate::callers::{Found, call};
+use crate::orders::Ids;
 use crate::report::{median, print, thousands};
 use crate::worker::{drain_with, fill};
 

@@ -12,8 +12,8 @@ use onramp_webhooks_sqlite::SqliteInbox;
 use tokio::sync::Notify;
 
 use crate::Scale;
-use crate::body::Ids;
-use crate::inbox::delivery;
+use crate::orders::Ids;
+use crate::orders::delivery;
 use crate::report::{median, print, thousands};
 
 /// Counts, and tells when it has counted enough.

@@ -16,8 +16,8 @@ use hdrhistogram::Histogram;
 use self::rows::{Keys, Row};
 pub(crate) use self::serve::serve;
 use crate::Scale;
-use crate::body::{self, Ids};
 use crate::load::{Found, Requests, load, post};
+use crate::orders::{self, Ids};
 use crate::process::Server;
 use crate::report::{median, print};
 
@@ -107,7 +107,7 @@ impl<'a> Stand<'a> {
     fn load(&self, time: Duration) -> anyhow::Result<(Found, f64)> {
         let write = |n: u64, request: &mut Vec<u8>| {
             let n = if self.row.keys == Keys::Again { n % rows::REPEATED } else { n };
-            let id = body::id(Ids::Ordered, n);
+            let id = orders::id(Ids::Ordered, n);
             let cookie = usize::try_from(n).ok().and_then(|n| self.cookies.get(n % self.cookies.len()));
             let lines = ["idempotency-key: \"", &id, "\"\r\ncookie: ", cookie.map_or("", String::as_str), "\r\n"];
             post(&id, &lines, request);

@@ -124,7 +124,7 @@ pub async fn only_the_postback_of_a_widget_that_was_started_is_credited(subject:
 const ADDRESS: &str = "0xc9c87f267ae87702e80821c8cc5a559f6f33f2a0";
 
 async fn the_rest_is_refused(shop: &ShopProcess) {
-    for wish in ["", "{}", r#"{"customer":"ada","fiat_amount":"a lot"}"#, r#"{"customer":"ada","size":"1"}"#] {
+    for wish in ["null", "{}", r#"{"customer":"ada","fiat_amount":"a lot"}"#, r#"{"customer":"ada","size":"1"}"#] {
         assert_eq!(shop.post("/buy", wish.to_owned()).await.status, 400, "{wish}");
     }
 }

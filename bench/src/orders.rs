@@ -1,4 +1,10 @@
-//! Events that differ in their order's id only.
+//! Events that differ in their order's id only, and their deliveries.
+
+use bytes::Bytes;
+use onramp_webhooks::Provider;
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::identity::{DedupKey, Stage};
+use onramp_webhooks::inbox::NewDelivery;
 
 /// How the ids of consecutive orders follow each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,4 +46,15 @@ pub(crate) fn id(ids: Ids, n: u64) -> String {
         Ids::Random => n.wrapping_mul(0x9E37_79B9_7F4A_7C15),
     };
     format!("01HBE{n:021}")
+}
+
+/// The delivery of order number `n`, as the receiver makes it.
+pub(crate) fn delivery(ids: Ids, n: u64) -> NewDelivery {
+    let id = id(ids, n);
+    let mut new =
+        NewDelivery::new("wert", Provider::Wert, Timestamp::from_millis(1_700_000_000_000), Bytes::from(order_complete(&id)));
+    new.event_type = Some("order_complete".to_owned());
+    new.key = Some(DedupKey::from_parts(format!("wert/order/{id}"), "order_complete".to_owned()));
+    new.stage = Some(Stage::FINAL);
+    new
 }
