@@ -375,6 +375,22 @@ async fn an_answer_of_no_use_to_all_is_asked_for_one_by_one_but_not_for_ever() {
     assert_eq!(shop.asked(), 3);
 }
 
+/// Each has a dedup key of its own, and is like the order in everything: confirmed, one order would be paid again and again.
+#[tokio::test]
+async fn a_true_order_confirms_no_event_that_does_not_name_it() {
+    let shop = Shop::open().await;
+    let order = WertOrder::new().click_id("thief").without("transaction_id");
+    shop.provider.add_order(&order, "success");
+    let nameless = order.clone().without("id");
+    let forged = [nameless.clone(), nameless.clone().with("transaction_id", "0x1"), nameless.with("transaction_id", "0x2")];
+    for event in std::iter::once(&order).chain(&forged) {
+        shop.post_to("/wert/s3cret", event.event("order_complete")).await;
+    }
+    let _worker = shop.work();
+    shop.comes_to(State::Dead, 3).await;
+    assert_eq!(shop.handled().len(), 1);
+}
+
 #[tokio::test]
 async fn an_id_that_cannot_be_asked_about_harms_no_other() {
     let shop = Shop::open().await;

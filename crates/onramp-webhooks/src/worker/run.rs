@@ -21,8 +21,8 @@ use crate::telemetry;
 /// Pause after the inbox failed.
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
 
-/// How long the inbox may take for one call; longer than any store that looks after itself. What was not answered may have happened; then it is found out as a lost lease, or a lease
-/// that ends.
+/// How long the inbox may take for one call; longer than any store that looks after itself. What was not answered may have happened; then
+/// it is found out as a lost lease, or a lease that ends.
 const ANSWER: Duration = Duration::from_secs(45);
 
 /// How long one round of pruning may take.

@@ -18,7 +18,8 @@ impl WertDataApi {
     /// What Wert says of these purchases, in their order; 20 orders a request. Of other providers' purchases it says nothing of use.
     ///
     /// A purchase without an order id, which old events lack, is looked for by its click id, and confirmed only if exactly one order
-    /// of that click is like it in everything.
+    /// of that click is like it in everything. That order then confirms every such event: whoever pays for them has to pay once for it.
+    /// [`Confirmation`](super::Confirmation) refuses them.
     ///
     /// When Wert cannot be asked, that is the verdict of all purchases that were not answered by then. Takes at most the
     /// [deadline](crate::ApiBuilder::deadline) for each request that is answered, and for one that is not. Cancel-safe.

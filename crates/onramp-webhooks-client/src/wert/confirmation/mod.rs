@@ -31,6 +31,10 @@ const LONGEST_ID: usize = 512;
 /// | that it does not know the order, or that it is not complete yet | is parked and asked about again, with growing pauses; a dead letter when that has not changed after [`give_up_after`](Self::give_up_after) |
 /// | nothing: away, too busy, another key wanted (401, 403), an answer of no use | is parked, whatever time that takes, and asked about again after the `retry-after` that Wert names |
 ///
+/// An event that does not name its order, as old ones do not, is a dead letter, too: one true order would confirm any number of them.
+///
+/// Let one account send to one endpoint. The same order at two endpoints is two events, and both would be confirmed.
+///
 /// What is parked costs no attempt. A dead letter is kept, and a replay or a duplicate has it asked about again.
 ///
 /// Questions that gather while a request is under way go into the next one together, 20 orders to a request, and one request runs at a
@@ -183,7 +187,10 @@ impl Handler for Confirmation {
             Err(unclear) => return refused("given_up", format!("Wert cannot be asked about this event: {unclear}")),
         };
         if !can_be_asked_about(&purchase) {
-            return refused("given_up", "Wert cannot be asked about this event: it has no id that could be searched for".into());
+            return refused(
+                "given_up",
+                "Wert cannot be asked about this event: it has no order id that could be searched for".into(),
+            );
         }
         let age = self.api.clock().now().since(delivery.received_at());
         match tokio::time::timeout(self.patience, self.ask(purchase)).await {
@@ -207,9 +214,10 @@ impl fmt::Debug for Confirmation {
     }
 }
 
-/// Whether there is an id to search for that harms none of the others in the same request. A comma separates ids.
+/// Whether the event names its order, and with an id that harms none of the others in the same request: a comma separates ids. Without one,
+/// any number of events, each with a dedup key of its own, would be confirmed by one true order.
 fn can_be_asked_about(purchase: &CompletedPurchase) -> bool {
-    let id = purchase.order.as_ref().map(OrderId::as_str).or_else(|| purchase.customer.primary());
+    let id = purchase.order.as_ref().map(OrderId::as_str);
     id.is_some_and(|id| id.len() <= LONGEST_ID && !id.contains(',') && !id.trim().is_empty())
 }
 
