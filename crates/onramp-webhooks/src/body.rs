@@ -1,4 +1,4 @@
-//! The body of a request, up to a limit and a deadline.
+//! Reading a request body up to a limit and a deadline.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -9,28 +9,28 @@ use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use tokio::time::Instant;
 
-/// The largest body that is read unless somebody says otherwise, in bytes.
+/// Default limit of a body, in bytes.
 pub(crate) const DEFAULT_LIMIT: usize = 1 << 20;
 
-/// How long a body may take to arrive unless somebody says otherwise.
+/// Default time for a body to arrive.
 pub(crate) const DEFAULT_TIME: Duration = Duration::from_secs(3);
 
-/// A sender that is still writing does not read an answer, so what is over the limit is read and thrown away, up to this many
-/// times the limit.
+/// A sender that is still writing does not read the answer, so bytes over the limit are read and dropped, up to this many times
+/// the limit.
 const DRAINED: usize = 16;
 
-/// What came of a body.
+/// The result of reading a body.
 #[derive(Debug)]
 pub(crate) enum Taken {
-    /// All of it.
+    /// The whole body.
     Whole(Bytes),
-    /// Its first `limit` bytes; there were more.
+    /// The first `limit` bytes of a longer body.
     Cut(Bytes),
-    /// It broke off, or did not end before the deadline.
+    /// The body broke off or did not end before the deadline.
     Stopped,
 }
 
-/// Reads a body, keeping at most `limit` bytes.
+/// Reads a body and keeps at most `limit` bytes of it.
 pub(crate) async fn take<S, E>(body: S, limit: usize, deadline: Instant) -> Taken
 where
     S: Stream<Item = Result<Bytes, E>>,
@@ -38,7 +38,7 @@ where
     let mut kept = Kept::default();
     let ended = tokio::time::timeout_at(deadline, collect(body, limit, &mut kept)).await;
     match ended {
-        // However it goes on: what is kept of it is all that would be kept.
+        // The rest of the body would not be kept anyway.
         _ if kept.total > limit => Taken::Cut(kept.freeze()),
         Ok(Ok(())) => Taken::Whole(kept.freeze()),
         Ok(Err(_)) | Err(_) => Taken::Stopped,
@@ -64,10 +64,10 @@ where
     Ok(())
 }
 
-/// Chunks put together; a body that came in one chunk is not copied.
+/// Joined chunks. A body that came in one chunk is not copied.
 #[derive(Default)]
 struct Kept {
-    /// Bytes that came, kept or not.
+    /// Bytes received, kept or not.
     total: usize,
     first: Bytes,
     joined: BytesMut,
@@ -90,16 +90,19 @@ impl Kept {
     }
 }
 
-/// A body that has been read already, as a stream.
-pub(crate) fn whole(body: Bytes) -> Whole {
-    Whole(Some(body))
+/// A body that has been read already, as a stream of one chunk.
+#[derive(Debug)]
+pub struct Full(Option<Bytes>);
+
+impl Full {
+    /// Creates a stream that yields `body`.
+    #[must_use]
+    pub fn new(body: impl Into<Bytes>) -> Self {
+        Self(Some(body.into()))
+    }
 }
 
-/// One chunk, and the end.
-#[derive(Debug)]
-pub struct Whole(Option<Bytes>);
-
-impl Stream for Whole {
+impl Stream for Full {
     type Item = Result<Bytes, std::convert::Infallible>;
 
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {

@@ -1,4 +1,6 @@
-//! Wall-clock time as an argument: leases, retries and retention are computed from a [`Clock`], so that tests move time by hand.
+//! Wall-clock time as an argument.
+//!
+//! Leases, retries and retention are computed from a [`Clock`], so that tests can set the time.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,38 +9,46 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-/// A moment, in milliseconds since the Unix epoch (UTC).
+/// A point in time, in milliseconds since the Unix epoch (UTC).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The moment `millis` milliseconds after the Unix epoch.
+    /// Returns the current time of the machine's clock.
+    ///
+    /// Code that takes a [`Clock`] should ask that instead.
+    #[must_use]
+    pub fn now() -> Self {
+        SystemTime::now().into()
+    }
+
+    /// Creates a timestamp from milliseconds since the Unix epoch.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
-    /// Milliseconds since the Unix epoch.
+    /// Returns the milliseconds since the Unix epoch.
     #[must_use]
     pub const fn as_millis(self) -> i64 {
         self.0
     }
 
-    /// This moment plus `duration`, at most the latest representable moment.
+    /// Adds `duration`, saturating at the latest representable time.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Self(self.0.saturating_add(millis))
     }
 
-    /// This moment minus `duration`, at least the earliest representable moment.
+    /// Subtracts `duration`, saturating at the earliest representable time.
     #[must_use]
     pub fn before(self, duration: Duration) -> Self {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Self(self.0.saturating_sub(millis))
     }
 
-    /// Time from `earlier` to this moment; zero when `earlier` is later.
+    /// Returns the time elapsed since `earlier`, or zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         let millis = self.0.saturating_sub(earlier.0);
@@ -62,17 +72,17 @@ impl From<Timestamp> for SystemTime {
     }
 }
 
-/// Where the receiver and the worker read the time, and wait for it.
+/// A source of time for receivers and workers.
 #[async_trait]
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// The present moment.
+    /// Returns the current time.
     fn now(&self) -> Timestamp;
 
-    /// Returns once [`now`](Clock::now) has reached `moment`. Cancel-safe.
+    /// Waits until [`now`](Clock::now) has reached `moment`. Cancel-safe.
     async fn sleep_until(&self, moment: Timestamp);
 }
 
-/// The machine's own clock.
+/// The machine's clock.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct SystemClock;
@@ -80,7 +90,7 @@ pub struct SystemClock;
 #[async_trait]
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        SystemTime::now().into()
+        Timestamp::now()
     }
 
     async fn sleep_until(&self, moment: Timestamp) {
@@ -88,7 +98,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock for tests, which stands still until it is moved. Clones share their time.
+/// A clock for tests that stands still until it is set. Clones share the time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -102,18 +112,18 @@ impl Clock for SystemClock {
 pub struct ManualClock(Arc<watch::Sender<Timestamp>>);
 
 impl ManualClock {
-    /// A clock that stands at `moment`.
+    /// Creates a clock that shows `moment`.
     #[must_use]
     pub fn at(moment: Timestamp) -> Self {
         Self(Arc::new(watch::Sender::new(moment)))
     }
 
-    /// Moves the clock to `moment`, which may lie in its past.
+    /// Sets the clock to `moment`, which may lie in its past.
     pub fn set(&self, moment: Timestamp) {
         self.0.send_replace(moment);
     }
 
-    /// Moves the clock forward and wakes whoever waited for the new moment.
+    /// Moves the clock forward and wakes the calls that wait for the new time.
     pub fn advance(&self, by: Duration) {
         self.0.send_modify(|now| *now = now.after(by));
     }

@@ -1,4 +1,4 @@
-//! The fingerprint of a body: a hash that ignores what JSON ignores.
+//! Fingerprints: hashes of bodies that ignore insignificant differences of JSON.
 
 use std::fmt;
 use std::ops::Range;
@@ -10,11 +10,11 @@ use sha2::{Digest, Sha256};
 /// Values nested deeper than this are hashed as raw bytes: it bounds the work that a body can ask for.
 const DEEPEST: usize = 128;
 
-/// SHA-256 of a body in canonical form: two bodies that say the same have the same fingerprint.
+/// SHA-256 of a body in canonical form: bodies with the same content have the same fingerprint.
 ///
-/// White space between tokens, the order of an object's members, and the way a string is escaped do not matter. Everything else
-/// does: a number counts as it is written (`1.0` is not `1`, and no digit is ever lost), and of a member given twice both count,
-/// in their order. Bytes that are not JSON, and JSON nested deeper than 128 levels, count byte for byte.
+/// White space between tokens, the order of members and the escaping of strings do not matter. Everything else does: numbers count
+/// as they are written (`1.0` is not `1`), and both values of a member that is given twice count, in their order. Bytes that are not
+/// JSON, and JSON nested deeper than 128 levels, count byte for byte.
 ///
 /// ```
 /// use onramp_webhooks::fingerprint::Fingerprint;
@@ -26,57 +26,40 @@ const DEEPEST: usize = 128;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint([u8; 32]);
 
-/// What a delivery is to the first one with its key, by their fingerprints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "every store has to do each of these")]
-pub enum Repeat {
-    /// The same event once more.
-    Duplicate,
-    /// A duplicate, and the first one that a provider sent: its fingerprint and its body replace those of the first, whatever became of
-    /// that, so that later ones are compared with what was really sent. A body that was pruned stays so.
-    Supersedes,
-    /// The event in other words.
-    Conflict,
-}
-
 impl Fingerprint {
-    /// Stands for a body that no provider sent: of a delivery that was made here from what a provider answered. No body has it.
+    /// The fingerprint of synthetic deliveries: those that a reconciliation makes from a provider's API. No body has it.
     pub const SYNTHETIC: Self = Self([0; 32]);
 
-    /// Whether no provider sent the body.
+    /// Returns whether the delivery is synthetic.
     #[must_use]
     pub fn is_synthetic(&self) -> bool {
         *self == Self::SYNTHETIC
     }
 
-    /// What a delivery with the fingerprint `next` is to the first one with its key, which has this fingerprint. Where one of the two
-    /// was made here, their bodies are bound to differ, and that is no conflict.
+    /// Returns whether a delivery with the fingerprint `next` is a duplicate of the first one with its key, which has this
+    /// fingerprint; otherwise it is a conflict. The body of a synthetic delivery is bound to differ from the real one, so these two
+    /// are duplicates.
     ///
     /// ```
-    /// use onramp_webhooks::fingerprint::{Fingerprint, Repeat};
+    /// use onramp_webhooks::fingerprint::Fingerprint;
     ///
-    /// let (sent, made) = (Fingerprint::of(b"{}"), Fingerprint::SYNTHETIC);
-    /// assert_eq!(sent.repeated_by(&made), Repeat::Duplicate);
-    /// assert_eq!(made.repeated_by(&sent), Repeat::Supersedes);
-    /// assert_eq!(sent.repeated_by(&Fingerprint::of(b"[]")), Repeat::Conflict);
+    /// let sent = Fingerprint::of(b"{}");
+    /// assert!(sent.is_repeated_by(&Fingerprint::of(b" {} ")) && sent.is_repeated_by(&Fingerprint::SYNTHETIC));
+    /// assert!(!sent.is_repeated_by(&Fingerprint::of(b"[]")));
     /// ```
     #[must_use]
-    pub fn repeated_by(&self, next: &Self) -> Repeat {
-        match (self == next, self.is_synthetic(), next.is_synthetic()) {
-            (true, ..) | (_, _, true) => Repeat::Duplicate,
-            (false, true, false) => Repeat::Supersedes,
-            (false, false, false) => Repeat::Conflict,
-        }
+    pub fn is_repeated_by(&self, next: &Self) -> bool {
+        self == next || self.is_synthetic() || next.is_synthetic()
     }
 
-    /// The fingerprint of `body`, which may be any bytes.
+    /// Computes the fingerprint of `body`, which may be any bytes.
     #[must_use]
     pub fn of(body: &[u8]) -> Self {
         let is_json = serde_json::from_slice::<IgnoredAny>(without_bom(body)).is_ok();
         if is_json { Self::of_json(body) } else { Self::of_bytes(without_bom(body)) }
     }
 
-    /// The same, for a body that an event was read from: only an object of JSON begins with a brace then.
+    /// Computes the fingerprint of a body that an event was read from, which is JSON if it begins with a brace.
     pub(crate) fn of_decoded(body: &[u8]) -> Self {
         if without_bom(body).trim_ascii_start().starts_with(b"{") { Self::of_json(body) } else { Self::of(body) }
     }
@@ -90,17 +73,17 @@ impl Fingerprint {
     }
 
     fn of_bytes(body: &[u8]) -> Self {
-        // No canonical JSON begins with this byte, so that no raw body can pretend to be one.
+        // No canonical JSON begins with this byte, so no raw body can have the fingerprint of one.
         Self(Sha256::new().chain_update(b"\0").chain_update(body).finalize().into())
     }
 
-    /// A fingerprint from its stored bytes.
+    /// Creates a fingerprint from its stored bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes to store.
+    /// Returns the bytes to store.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -125,22 +108,22 @@ fn without_bom(body: &[u8]) -> &[u8] {
     body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)
 }
 
-/// `text`, which is JSON, without white space, with sorted members and one way of escaping; `None` if it is too deep.
+/// Rewrites JSON without white space, with sorted members and uniform escaping; `None` if it is too deep.
 ///
-/// Stores keep fingerprints for ever: this form cannot change.
+/// Stores keep fingerprints for ever, so this form cannot change.
 fn canonical(text: &str) -> Option<Vec<u8>> {
     let mut writer = Canonical { rest: text, out: Vec::with_capacity(text.len() + text.len() / 16) };
     writer.value(DEEPEST)?;
     Some(writer.out)
 }
 
-/// Walks over text that is known to be JSON. `None` means too deep.
+/// Rewrites text that is known to be JSON. `None` means too deep.
 struct Canonical<'a> {
     rest: &'a str,
     out: Vec<u8>,
 }
 
-/// Where a member lies in the output.
+/// The ranges of a member in the output.
 struct Member {
     name: Range<usize>,
     whole: Range<usize>,

@@ -1,22 +1,24 @@
-//! The allow-list in front of any route: what the adapters' `allow_list` middleware asks.
+//! An allow-list in front of any route. The adapters' `allow_list` middleware uses it.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::allow_list::AllowList;
 use crate::client_ip::{Client, ClientIp, ClientIpError};
-use crate::event::Acknowledgement;
+use crate::provider::Acknowledgement;
 use crate::reply::{Outcome, Reply};
 use crate::request::Request;
 use crate::telemetry;
 
-/// Lets in the clients on a list, at any route. Cheap to clone; clones share their rules, so that one that the application keeps
-/// can [replace](Self::replace) the rules while requests come in.
+/// Admits the clients on a list, at any route.
+///
+/// Cheap to clone. Clones share their rules, so an application that keeps one can [replace](Self::replace) the rules while it serves
+/// requests.
 ///
 /// ```
+/// use onramp_webhooks::adapter::Request;
 /// use onramp_webhooks::gate::AllowListGate;
 /// use onramp_webhooks::client_ip::{ClientIp, ForwardingHeader};
-/// use onramp_webhooks::Request;
 ///
 /// let behind = ClientIp::behind("10.0.0.0/8".parse()?, ForwardingHeader::XForwardedFor);
 /// let gate = AllowListGate::new("192.0.2.0/24".parse()?, behind.clone());
@@ -44,30 +46,30 @@ struct Rules {
 }
 
 impl AllowListGate {
-    /// A gate for the clients on `allowed`; `client_ip` says how to tell who a client is.
+    /// Creates a gate for the clients on `allowed`. `client_ip` determines the address of a client.
     #[must_use]
     pub fn new(allowed: AllowList, client_ip: ClientIp) -> Self {
         Self { rules: Arc::new(RwLock::new(Arc::new(Rules { allowed, client_ip }))) }
     }
 
-    /// Replaces the rules of this gate and of all its clones, for all requests that come from now on.
+    /// Replaces the rules of this gate and of all its clones for later requests.
     pub fn replace(&self, allowed: AllowList, client_ip: ClientIp) {
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Rules { allowed, client_ip });
     }
 
-    /// Lets the client of `request` in, or says why not: which address was found, where, and what it lacks.
+    /// Returns the client of `request` if it is on the list.
     ///
     /// # Errors
-    /// The client is not on the list, or nobody can tell who it is.
+    /// If the client is not on the list, or if its address cannot be determined.
     pub fn judge(&self, request: &Request<'_>) -> Result<Client, Denial> {
         let rules = self.rules();
         judge(&rules.allowed, &rules.client_ip, request)
     }
 
-    /// The same, with the answer for whom is denied: 403. The reason is counted and logged, and no part of the answer.
+    /// Returns the client of `request` if it is on the list, and counts and logs a denial.
     ///
     /// # Errors
-    /// The answer to send instead of the route's.
+    /// The reply to send instead of the route's: 403, without the reason.
     pub fn admit(&self, request: &Request<'_>) -> Result<Client, Reply> {
         let judged = self.judge(request);
         telemetry::judged(judged.is_ok());
@@ -82,7 +84,7 @@ impl AllowListGate {
     }
 }
 
-/// Lets the client of a request in, or says why not.
+/// Returns the client of a request if it is on the list.
 pub(crate) fn judge(allowed: &AllowList, client_ip: &ClientIp, request: &Request<'_>) -> Result<Client, Denial> {
     let client = client_ip.client_of(request)?;
     if allowed.contains(client.address) { Ok(client) } else { Err(Denial::NotListed { client, allowed: allowed.clone() }) }
@@ -95,19 +97,19 @@ impl fmt::Debug for AllowListGate {
     }
 }
 
-/// Why a client is not let in.
+/// The reason why a client is denied.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Denial {
-    /// It is not on the list.
+    /// The client is not on the list.
     #[error("{client} is not on the allow-list {allowed}")]
     NotListed {
-        /// Who it is, and where that was found.
+        /// The client, and where its address was found.
         client: Client,
         /// The list.
         allowed: AllowList,
     },
-    /// Nobody can tell who it is.
+    /// The address of the client cannot be determined.
     #[error(transparent)]
     Undetermined(#[from] ClientIpError),
 }
@@ -135,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_does_not_tell_the_reason() {
+    fn the_reply_does_not_contain_the_reason() {
         let gate = AllowListGate::new("192.0.2.1".parse().unwrap(), ClientIp::peer_only());
         let reply = gate.admit(&from(Some("192.0.2.2"))).unwrap_err();
         assert!(!String::from_utf8_lossy(reply.body()).contains("192.0.2"));

@@ -1,4 +1,4 @@
-//! What makes two deliveries the same event: the dedup key, and the order that an event belongs to.
+//! Dedup keys: which deliveries are the same event, and which order an event belongs to.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,17 +8,20 @@ use sha2::{Digest, Sha256};
 
 use crate::fingerprint::Fingerprint;
 
-/// Identifiers longer than this many bytes enter a key as their hash.
+/// Longest identifier in a key, in bytes. Longer ones are replaced by their hash.
 const LONGEST_ID: usize = 128;
 
-/// What a hash in a key begins with; a word that begins so is hashed, too, so that no word can pretend to be a hash.
+/// Longest type in a key, in bytes. Longer ones are replaced by their hash.
+const LONGEST_TYPE: usize = 64;
+
+/// Prefix of a hash in a key. A word that begins with it is hashed too, so that no word can look like a hash.
 const HASHED: &str = "#sha256:";
 
-/// What makes two deliveries the same event, within one endpoint.
+/// The key that makes two deliveries the same event.
 ///
-/// A key has two halves: the *subject* (what the event is about: an order, a transaction, a user's click) and the
-/// *discriminator* (which of the subject's events it is). Stores index the pair, subject first: identifiers that grow with time
-/// (Wert's order ids are ULIDs) then keep the index's hot end small, and all events of one order lie side by side.
+/// A key has two halves: the *subject* (the order, transaction or click that the event is about) and the *discriminator* (which of
+/// the subject's events it is). Stores index the pair, subject first. Identifiers that grow with time (Wert's order ids are ULIDs)
+/// then keep the hot end of the index small, and all events of one order lie side by side.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DedupKey {
     subject: String,
@@ -26,38 +29,48 @@ pub struct DedupKey {
 }
 
 impl DedupKey {
-    /// A key from its stored halves.
+    /// Creates a key from its stored halves.
     #[must_use]
     pub fn from_parts(subject: String, discriminator: String) -> Self {
         Self { subject, discriminator }
     }
 
-    /// What the event is about, with the endpoint's name in front: `wert/order/01HBE0YY5SMKXXA4ZCM952HS90`.
+    /// Creates the key of the event `discriminator` about `id`, which is a `kind` of identifier (`order`), at `endpoint`.
+    ///
+    /// Long identifiers and identifiers with control characters enter the key as a hash, so that no sender decides the size of an
+    /// index.
+    #[must_use]
+    pub fn new(endpoint: &str, kind: &str, id: &str, discriminator: impl Into<String>) -> Self {
+        let subject = format!("{endpoint}/{kind}/{}", plain_or_hash(id, LONGEST_ID));
+        Self { subject, discriminator: discriminator.into() }
+    }
+
+    /// Returns the subject with the endpoint's name in front: `wert/order/01HBE0YY5SMKXXA4ZCM952HS90`.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.subject
     }
 
-    /// Which of the subject's events it is: `order_complete`, or a type and a fingerprint.
+    /// Returns the discriminator: `order_complete`, or a type and a fingerprint.
     #[must_use]
     pub fn discriminator(&self) -> &str {
         &self.discriminator
     }
 
-    /// Whether the subject is the thing that senders call `id`.
+    /// Returns whether the subject is the identifier `id`, of whatever kind.
     #[must_use]
     pub fn is_about(&self, id: &str) -> bool {
         self.subject.splitn(3, '/').nth(2) == Some(id)
     }
 
-    /// The key under which a delivery is kept that has this key but another fingerprint.
+    /// Returns the key of a conflict: a delivery with this key and another fingerprint.
     #[must_use]
     pub fn conflicting(&self, fingerprint: &Fingerprint) -> Self {
         Self { subject: self.subject.clone(), discriminator: format!("{}#conflict:{fingerprint}", self.discriminator) }
     }
 }
 
-/// Leaves the subject out: it may name a customer.
+/// Leaves out the subject, which may identify a customer.
 impl fmt::Debug for DedupKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DedupKey").field("discriminator", &self.discriminator).finish_non_exhaustive()
@@ -70,61 +83,130 @@ impl fmt::Display for DedupKey {
     }
 }
 
-/// How far an event stands in the life of its order; later stages are greater.
+/// The place of an event in the life of its order. Later stages are greater.
 ///
-/// An event is *stale* when an event of the same order with a greater stage was handled before it.
+/// An event is *stale* if an event of the same order with a greater stage was handled before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Stage(u8);
+pub struct OrderStage(u8);
 
-impl Stage {
-    /// Belongs to the order, at a point that nobody knows: never stale, and makes nothing stale.
+impl OrderStage {
+    /// An unknown place: never stale, and makes nothing stale.
     pub const UNPLACED: Self = Self(0);
-    /// Paying has begun.
+    /// The payment has begun.
     pub const STARTED: Self = Self(1);
-    /// The crypto is on its way and not final.
+    /// The crypto was sent and is not confirmed.
     pub const TRANSFERRING: Self = Self(2);
-    /// Nothing more is expected: complete, failed or cancelled.
+    /// The order is complete, failed or cancelled.
     pub const FINAL: Self = Self(3);
 
-    /// Whether an event at this stage is stale once one at stage `handled` was handled.
+    /// Returns whether an event at this stage is stale once one at stage `handled` was handled.
     #[must_use]
     pub const fn is_before(self, handled: Self) -> bool {
         self.0 != Self::UNPLACED.0 && self.0 < handled.0
     }
 
-    /// A stage from its stored number.
+    /// Creates a stage from its stored number.
     #[must_use]
     pub const fn from_u8(stage: u8) -> Self {
         Self(stage)
     }
 
-    /// The number to store.
+    /// Returns the number to store.
     #[must_use]
     pub const fn as_u8(self) -> u8 {
         self.0
     }
 }
 
-/// What a provider's rules say about one event: its key, how long the key counts, and its place in an order's life.
+/// The identity of an event: what makes it the same as another, for how long, and its place in an order.
+///
+/// ```
+/// use onramp_webhooks::identity::{Identity, OrderStage};
+///
+/// // A purchase completes once:
+/// let complete = Identity::once("order", "01HBE0YY5SMKXXA4ZCM952HS90").at(OrderStage::FINAL);
+/// // A login has no id of its own; the same content counts as a retry for a while:
+/// let login = Identity::by_content("user", "42").while_retried();
+/// # let _ = (complete, login);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Identity {
-    /// `None`: never a duplicate of anything.
-    pub(crate) key: Option<DedupKey>,
-    /// `None`: for ever.
-    pub(crate) horizon: Option<Duration>,
-    /// `None`: belongs to no order; may be handled beside anything.
-    pub(crate) stage: Option<Stage>,
+pub struct Identity {
+    subject: Option<Subject>,
+    by_content: bool,
+    while_retried: bool,
+    stage: Option<OrderStage>,
 }
 
-/// The subject half of a key. `kind` is one of the provider's fixed words and endpoint names have no slash, so that no two
-/// subjects are spelled the same.
-pub(crate) fn subject(endpoint: &str, kind: &str, id: &str) -> String {
-    format!("{endpoint}/{kind}/{}", plain_or_hash(id, LONGEST_ID))
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Subject {
+    kind: &'static str,
+    id: String,
 }
 
-/// A sender's word for a key: itself when it is short and printable, else its hash, so that no sender decides the size of an index
-/// and no store has to keep control characters.
-pub(crate) fn plain_or_hash(word: &str, longest: usize) -> Cow<'_, str> {
+impl Identity {
+    /// An event that is never the same as another.
+    #[must_use]
+    pub const fn unique() -> Self {
+        Self { subject: None, by_content: false, while_retried: false, stage: None }
+    }
+
+    /// An event of which there is one per `id`: another one of its type is a duplicate, or a conflict if its content differs.
+    ///
+    /// `kind` says what `id` identifies (`order`) and keeps identifiers of different kinds apart. It must not contain a slash.
+    #[must_use]
+    pub fn once(kind: &'static str, id: impl Into<String>) -> Self {
+        Self { subject: Some(Subject { kind, id: id.into() }), by_content: false, while_retried: false, stage: None }
+    }
+
+    /// An event of which there may be several per `id`: another one of its type is a duplicate only if its content is the same.
+    #[must_use]
+    pub fn by_content(kind: &'static str, id: impl Into<String>) -> Self {
+        Self { by_content: true, ..Self::once(kind, id) }
+    }
+
+    /// Ends the identity after the time in which the provider retries, because the same event may legitimately happen again.
+    #[must_use]
+    pub fn while_retried(mut self) -> Self {
+        self.while_retried = true;
+        self
+    }
+
+    /// Makes the event one of an order: events of one subject with a stage are never handled at the same time.
+    #[must_use]
+    pub const fn at(mut self, stage: OrderStage) -> Self {
+        self.stage = Some(stage);
+        self
+    }
+
+    /// Returns the place in an order, if the event belongs to one.
+    #[must_use]
+    pub const fn stage(&self) -> Option<OrderStage> {
+        self.stage
+    }
+
+    /// Returns the dedup key at `endpoint`; `None` for a unique event.
+    #[must_use]
+    pub fn key(&self, endpoint: &str, type_name: &str, fingerprint: &Fingerprint) -> Option<DedupKey> {
+        let Subject { kind, id } = self.subject.as_ref()?;
+        let type_name = plain_or_hash(type_name, LONGEST_TYPE);
+        let discriminator = if self.by_content { format!("{type_name}:{fingerprint}") } else { type_name.into_owned() };
+        Some(DedupKey::new(endpoint, kind, id, discriminator))
+    }
+
+    /// Returns how long the key counts, if the provider retries for `retry_horizon`; `None` for ever.
+    #[must_use]
+    pub fn horizon(&self, retry_horizon: Duration) -> Option<Duration> {
+        self.while_retried.then_some(retry_horizon)
+    }
+}
+
+/// Returns a received event type as it is stored: cut to a hash if it is long or not printable.
+pub(crate) fn stored_type(type_name: &str) -> String {
+    plain_or_hash(type_name, LONGEST_TYPE).into_owned()
+}
+
+/// Returns a received word if it is short and printable, and its hash otherwise.
+fn plain_or_hash(word: &str, longest: usize) -> Cow<'_, str> {
     if word.len() <= longest && !word.chars().any(char::is_control) && !word.starts_with(HASHED) {
         return Cow::Borrowed(word);
     }
@@ -136,23 +218,40 @@ pub(crate) fn plain_or_hash(word: &str, longest: usize) -> Cow<'_, str> {
 mod tests {
     use super::*;
 
+    fn subject(id: &str) -> String {
+        DedupKey::new("wert", "click", id, "").subject().to_owned()
+    }
+
     #[test]
     fn long_ids_do_not_grow_the_key_and_stay_distinct() {
         let (a, b) = ("a".repeat(1 << 20), format!("{}b", "a".repeat((1 << 20) - 1)));
-        assert!(subject("wert", "click", &a).len() < 128);
-        assert_ne!(subject("wert", "click", &a), subject("wert", "click", &b));
+        assert!(subject(&a).len() < 128);
+        assert_ne!(subject(&a), subject(&b));
     }
 
     #[test]
     fn a_short_id_cannot_spell_the_hash_of_a_long_one() {
-        let long = subject("wert", "click", &"a".repeat(500));
-        assert_ne!(subject("wert", "click", long.trim_start_matches("wert/click/")), long);
+        let long = subject(&"a".repeat(500));
+        assert_ne!(subject(long.trim_start_matches("wert/click/")), long);
     }
 
     #[test]
     fn control_characters_stay_out_of_keys() {
-        let (nul, newline) = (subject("wert", "click", "a\0b"), subject("wert", "click", "a\nb"));
+        let (nul, newline) = (subject("a\0b"), subject("a\nb"));
         assert!(!nul.contains('\0') && !newline.contains('\n'));
         assert_ne!(nul, newline);
+    }
+
+    #[test]
+    fn an_identity_makes_its_key_and_its_horizon() {
+        let fingerprint = Fingerprint::of(b"{}");
+        let key = |identity: &Identity| identity.key("wert", "login", &fingerprint).map(|key| key.to_string());
+        let (once, content) = (Identity::once("order", "O").at(OrderStage::FINAL), Identity::by_content("click", "C").while_retried());
+        assert_eq!(key(&once).unwrap(), "wert/order/O/login");
+        assert_eq!(key(&content).unwrap(), format!("wert/click/C/login:{fingerprint}"));
+        assert_eq!(key(&Identity::unique()), None);
+        let hour = Duration::from_secs(3_600);
+        assert_eq!((once.horizon(hour), content.horizon(hour)), (None, Some(hour)));
+        assert_eq!((once.stage(), content.stage()), (Some(OrderStage::FINAL), None));
     }
 }

@@ -1,40 +1,45 @@
 #![doc = include_str!("../README.md")]
 
+pub mod adapter;
+pub mod store;
+
 pub mod allow_list;
-mod body;
 pub mod client_ip;
 pub mod clock;
-mod delivery;
 pub mod event;
-pub mod extract;
 pub mod fingerprint;
 pub mod gate;
-mod handler;
 pub mod idempotency;
 pub mod identity;
 pub mod inbox;
-pub mod kriptomat;
-mod patience;
-mod receiver;
+pub mod provider;
+pub mod purchases;
 pub mod reply;
-mod request;
-mod store_error;
-mod telemetry;
-mod unwinding;
-pub mod wert;
+pub mod spill;
+pub mod watchdog;
 pub mod worker;
+
+mod body;
+mod deadline;
+mod delivery;
+mod error;
+mod extract;
+mod panics;
+mod receiver;
+mod request;
+mod retry;
+mod telemetry;
 
 pub use async_trait::async_trait;
 
-pub use self::delivery::Delivery;
-pub use self::event::{CompletedPurchase, Event, Provider};
-pub use self::handler::{Handler, HandlerError, TransactionalHandler};
+pub use self::error::{StoreError, StoreErrorKind};
+pub use self::event::{CompletedPurchase, Money};
 pub use self::inbox::Inbox;
-pub use self::kriptomat::{Kriptomat, KriptomatPostback};
-pub use self::receiver::watchdog;
-pub use self::receiver::{BuildError, Endpoint, Receiver, ReceiverBuilder};
+pub use self::provider::kriptomat::{self, Kriptomat, KriptomatPostback};
+pub use self::provider::wert::{self, Wert, WertEvent};
+pub use self::provider::{Endpoint, Event};
+pub use self::receiver::{BuildError, Receiver, ReceiverBuilder};
 pub use self::reply::Reply;
-pub use self::request::{Headers, Request};
-pub use self::store_error::{StoreError, StoreErrorKind};
-pub use self::wert::{Wert, WertEvent};
-pub use self::worker::Worker;
+pub use self::worker::{
+    Delivery, Handler, HandlerError, HandlerErrorKind, ResultExt, TransactionalHandler, Worker, WorkerBuilder,
+};

@@ -1,38 +1,39 @@
-//! The one table from what happened to what is answered.
+//! The table from outcomes to replies: the one place that knows status codes.
 //!
-//! | what happened | a provider that needs 200 always (Wert) | one that may be told (Kriptomat) |
+//! | outcome | a provider that needs 200 always (Wert) | other providers (Kriptomat) |
 //! | --- | --- | --- |
 //! | recorded: new, duplicate, conflict; kept in the spill | 200 | 200 |
 //! | recorded in quarantine: unreadable | 200 | 400 |
 //! | recorded in quarantine: over the limit | 200 | 413 |
 //! | no such endpoint, wrong path secret | 404 | 404 |
+//! | not signed by its provider | 401 | 401 |
 //! | address not allowed or not known | 403 | 403 |
 //! | method other than `POST` | 405 | 405 |
-//! | the body stopped coming | 408 | 408 |
+//! | the body broke off | 408 | 408 |
 //! | not recorded in time, or the store failed | 503 | 503 |
-//! | idempotency: the same request is still running | 200 | 409 |
+//! | idempotency by event: the first copy is still running | 503 | 503 |
+//! | idempotency by header: the first request is still running | | 409 |
 //! | idempotency: the key was used for another body | 200 | 422 |
-//! | idempotency: done, but its reply was not kept: it was too large, or its client went away | 200 | 409 |
-//! | idempotency: no key where one is required, or none that can be read | | 400 |
+//! | idempotency: done, and the reply was not kept because it was too large or its client went away | 200 | 409 |
+//! | idempotency: the key is missing or unreadable | | 400 |
 //!
-//! Success is `{"received":true}`; everything else is a problem of RFC 9457.
+//! The body of a success is `{"received":true}`. Everything else is a problem of RFC 9457.
 
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::event::Acknowledgement;
-use crate::watchdog::EndpointWatch;
+use crate::provider::Acknowledgement;
 
-/// Seconds after which a sender may try again when the store is away.
+/// Seconds after which a sender may retry while the store is away.
 const RETRY_AFTER: &str = "5";
 
-/// Seconds after which a request that was running may be over.
+/// Seconds after which a running request may have ended.
 const RETRY_RUNNING_AFTER: &str = "1";
 
-/// After a body that stopped, nobody knows where the next request begins.
+/// Sent after a body that broke off: the start of the next request on the connection is unknown.
 const CLOSE: (&str, &str) = ("connection", "close");
 
-/// The answer to a request, for an adapter to send as it is.
+/// A reply, for an adapter to send as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     status: u16,
@@ -43,58 +44,58 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// What a provider is told whose event was received: 200 with `{"received":true}`. Who handles events without a receiver answers
-    /// with it when all is done.
+    /// Creates the reply to an event that was received: 200 with `{"received":true}`. Handlers without a receiver return it after
+    /// their work is done.
     #[must_use]
     pub const fn received() -> Self {
         Self::new(200, Some("application/json"), Bytes::from_static(br#"{"received":true}"#))
     }
 
-    /// What a provider is told that has to send its event again: 503 with `retry-after`.
+    /// Creates the reply that makes a provider send its event again: 503 with `retry-after`.
     #[must_use]
     pub fn try_again() -> Self {
         Outcome::NotRecorded.reply(Acknowledgement::Always)
     }
 
-    /// How the application is: 200, or 503 for whoever sends requests elsewhere then.
-    pub(crate) fn health(healthy: bool, endpoints: &[EndpointWatch]) -> Self {
-        // Strings, numbers and truths always serialise.
-        let body = serde_json::to_vec(&Health { healthy, endpoints }).unwrap_or_default();
+    /// Creates the reply to a health check: 200, or 503 to take the process out of a load balancer.
+    pub(crate) fn health(healthy: bool, report: &impl Serialize) -> Self {
+        // Reports consist of strings, numbers and booleans, which always serialise.
+        let body = serde_json::to_vec(report).unwrap_or_default();
         Self::new(if healthy { 200 } else { 503 }, Some("application/json"), body.into())
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     #[must_use]
     pub const fn status(&self) -> u16 {
         self.status
     }
 
-    /// The headers to send, by lower-case name.
+    /// Returns the headers to send, by lower-case name.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let content_type = self.content_type.map(|value| ("content-type", value));
         let own = content_type.into_iter().chain(self.header).map(|(name, value)| (name, value.as_bytes()));
         own.chain(self.kept.iter().map(|(name, value)| (name.as_str(), value.as_slice())))
     }
 
-    /// Whether the connection is to be closed afterwards, which the headers say, too: for frameworks that want to be asked.
+    /// Returns whether the connection has to be closed afterwards. The headers contain it too, but some frameworks ignore it there.
     #[must_use]
     pub fn closes(&self) -> bool {
         self.header == Some(CLOSE)
     }
 
-    /// The body to send.
+    /// Returns the body to send.
     #[must_use]
     pub fn body(&self) -> &Bytes {
         &self.body
     }
 
-    /// The body to send, without a copy.
+    /// Returns the body to send, without a copy.
     #[must_use]
     pub fn into_body(self) -> Bytes {
         self.body
     }
 
-    /// The reply of an earlier request again, and marked so.
+    /// Creates the replay of an earlier reply, with a header that marks it.
     pub(crate) fn replayed(status: u16, headers: Vec<(String, Vec<u8>)>, body: Bytes) -> Self {
         Self { kept: headers, ..Self::new(status, None, body) }.with("idempotent-replayed", "true")
     }
@@ -105,7 +106,7 @@ impl Reply {
 
     fn problem(status: u16, title: &str, detail: &str) -> Self {
         let problem = Problem { r#type: "about:blank", title, status, detail };
-        // Strings and a number always serialise.
+        // Strings and numbers always serialise.
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         Self::new(status, Some("application/problem+json"), body.into())
     }
@@ -124,13 +125,7 @@ struct Problem<'a> {
     detail: &'a str,
 }
 
-#[derive(Serialize)]
-struct Health<'a> {
-    healthy: bool,
-    endpoints: &'a [EndpointWatch],
-}
-
-/// What happened to a request.
+/// The outcome of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     New,
@@ -141,18 +136,20 @@ pub(crate) enum Outcome {
     TooLarge,
     NoEndpoint,
     Denied,
+    Unverified,
     Method,
     BodyStopped,
     NotRecorded,
     NoKey,
     BadKey(&'static str),
     StillRunning,
+    EventStillRunning,
     OtherBody,
     ReplyNotKept,
 }
 
 impl Outcome {
-    /// The word for it in metrics and logs.
+    /// Returns the label of the outcome in metrics and logs.
     pub(crate) const fn as_str(&self) -> &'static str {
         match self {
             Self::New => "new",
@@ -163,36 +160,40 @@ impl Outcome {
             Self::TooLarge => "too_large",
             Self::NoEndpoint => "not_found",
             Self::Denied => "denied",
+            Self::Unverified => "unverified",
             Self::Method => "method_not_allowed",
             Self::BodyStopped => "body_stopped",
             Self::NotRecorded => "not_recorded",
             Self::NoKey => "no_key",
             Self::BadKey(_) => "bad_key",
-            Self::StillRunning => "still_running",
+            Self::StillRunning | Self::EventStillRunning => "still_running",
             Self::OtherBody => "other_body",
             Self::ReplyNotKept => "reply_not_kept",
         }
     }
 
-    /// Whether the request is kept now, however it is answered.
+    /// Returns whether the request was recorded, whatever the reply is.
     pub(crate) const fn is_recorded(&self) -> bool {
         matches!(self, Self::New | Self::Duplicate | Self::Conflict | Self::Spilled | Self::Unreadable(_) | Self::TooLarge)
     }
 
-    /// The table.
+    /// Returns the reply: the table.
     pub(crate) fn reply(&self, acknowledgement: Acknowledgement) -> Reply {
         let always = matches!(acknowledgement, Acknowledgement::Always);
         match self {
             Self::New | Self::Duplicate | Self::Conflict | Self::Spilled => Reply::received(),
             Self::Unreadable(_) | Self::TooLarge if always => Reply::received(),
-            Self::StillRunning | Self::OtherBody | Self::ReplyNotKept if always => Reply::received(),
+            Self::OtherBody | Self::ReplyNotKept if always => Reply::received(),
             Self::Unreadable(reason) => Reply::problem(400, "Unreadable event", reason),
-            Self::TooLarge => Reply::problem(413, "Body too large", "the body is larger than what is read here"),
+            Self::TooLarge => Reply::problem(413, "Body too large", "the body is larger than the limit"),
             Self::NoEndpoint => Reply::problem(404, "Not found", "there is no such endpoint"),
             Self::Denied => Reply::problem(403, "Forbidden", "this address is not allowed here"),
+            Self::Unverified => Reply::problem(401, "Unauthorized", "the signature of the request cannot be verified"),
             Self::Method => Reply::problem(405, "Method not allowed", "events are sent with POST").with("allow", "POST"),
             Self::BodyStopped => Reply::problem(408, "Request timeout", "the body did not arrive in time").with(CLOSE.0, CLOSE.1),
             Self::NotRecorded => Reply::problem(503, "Not recorded", "the request could not be recorded; send it again")
+                .with("retry-after", RETRY_AFTER),
+            Self::EventStillRunning => Reply::problem(503, "Still running", "the first copy of this event is still being handled")
                 .with("retry-after", RETRY_AFTER),
             Self::NoKey => Reply::problem(400, "Idempotency-Key is missing", "this route needs the header idempotency-key"),
             Self::BadKey(why) => Reply::problem(400, "Idempotency-Key cannot be read", why),
@@ -225,12 +226,14 @@ mod tests {
             (Outcome::TooLarge, (200, 413)),
             (Outcome::NoEndpoint, (404, 404)),
             (Outcome::Denied, (403, 403)),
+            (Outcome::Unverified, (401, 401)),
             (Outcome::Method, (405, 405)),
             (Outcome::BodyStopped, (408, 408)),
             (Outcome::NotRecorded, (503, 503)),
             (Outcome::NoKey, (400, 400)),
             (Outcome::BadKey("why"), (400, 400)),
-            (Outcome::StillRunning, (200, 409)),
+            (Outcome::StillRunning, (409, 409)),
+            (Outcome::EventStillRunning, (503, 503)),
             (Outcome::OtherBody, (200, 422)),
             (Outcome::ReplyNotKept, (200, 409)),
         ];

@@ -1,4 +1,4 @@
-//! Amounts of money and crypto, exact.
+//! Exact amounts of money and crypto.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -15,16 +15,16 @@ use super::DecodeError;
 use super::fields::Decode;
 use super::model::deserialize_by_decoding;
 
-/// More digits than any amount has, few enough to be converted at once.
+/// Most digits of an amount: more than any real amount has, few enough to convert quickly.
 const MOST_DIGITS: usize = 256;
 const GREATEST_EXPONENT: i32 = 256;
-/// Room for the digits, the point and the exponent.
+/// Longest text of an amount: the digits, the point and the exponent.
 const LONGEST: usize = 512;
 
-/// An amount that is not negative, exact to the last digit, in the unit of its currency (dollars, ether: not cents or wei).
+/// A non-negative amount, exact to the last digit, in the unit of its currency: dollars or ether, not cents or wei.
 ///
-/// Providers write amounts as JSON strings and as JSON numbers; both are read from their text, never through a float, and written
-/// back as they came. Two amounts are equal if their values are: `1.50` equals `1.5`.
+/// Providers write amounts as JSON strings and as JSON numbers. Both are read from their text, never through a float, and are
+/// serialised the way they were received. Amounts compare by value: `1.50` equals `1.5`.
 ///
 /// ```
 /// use onramp_webhooks::event::Amount;
@@ -32,6 +32,7 @@ const LONGEST: usize = 512;
 /// let amount: Amount = "1234567890.123456789012345678".parse()?;
 /// assert_eq!(amount.to_string(), "1234567890.123456789012345678");
 /// assert_eq!(amount.to_decimal().double().to_plain_string(), "2469135780.246913578024691356");
+/// assert_eq!("0.0183".parse::<Amount>()?.to_units(18), Ok(18_300_000_000_000_000));
 /// # Ok::<(), onramp_webhooks::event::ParseAmountError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -46,37 +47,52 @@ enum WrittenAs {
     Number,
 }
 
-/// The parts of a text that is an amount.
+/// The parts of an amount's text.
 struct Parts<'a> {
     whole: &'a str,
     fraction: &'a str,
     exponent: i32,
 }
 
-/// `digits` × 10^-`scale`, with no zero at either end of the digits; zero has no digits.
+/// `digits` × 10^-`scale`, without zeros at either end of the digits. Zero has no digits.
 #[derive(Debug, Default, PartialEq, Eq, Hash)]
 struct Value {
     digits: String,
     scale: i32,
 }
 
-/// A text that is not an amount.
+/// Error of parsing an [`Amount`].
 ///
-/// An amount is written as JSON writes numbers (`0`, `12.111`, `1e-8`), without a sign, with at most 256 digits, and with an exponent
-/// of at most 256 either way.
+/// An amount is written like a JSON number (`0`, `12.111`, `1e-8`) without a sign. It has at most 256 digits and an exponent between
+/// -256 and 256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an amount")]
 #[non_exhaustive]
 pub struct ParseAmountError;
 
+/// Error of converting an amount to whole units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnitsError {
+    /// The amount has more decimals than the unit.
+    #[error("the amount has more decimals than its smallest unit")]
+    Inexact,
+    /// The number of units does not fit the integer type.
+    #[error("the amount is too large for a whole number of units")]
+    TooLarge,
+    /// The currency has no minor unit in ISO 4217.
+    #[error("the currency has no minor unit in ISO 4217")]
+    UnknownCurrency,
+}
+
 impl Amount {
-    /// The amount as it was written.
+    /// Returns the amount as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The amount as a number to calculate with.
+    /// Returns the amount as a decimal number.
     #[must_use]
     pub fn to_decimal(&self) -> BigDecimal {
         let Value { digits, scale } = self.value();
@@ -84,20 +100,34 @@ impl Amount {
         BigDecimal::new(whole, scale.into())
     }
 
-    /// Whether the amount is zero.
+    /// Converts the amount to whole units of 10^-`decimals`, without rounding: `18` gives the wei of an amount of ether.
+    ///
+    /// # Errors
+    /// [`UnitsError::Inexact`] if the amount has more decimals, [`UnitsError::TooLarge`] if the result does not fit.
+    pub fn to_units(&self, decimals: u16) -> Result<u128, UnitsError> {
+        let Value { digits, scale } = self.value();
+        if digits.is_empty() {
+            return Ok(0);
+        }
+        let zeros = usize::try_from(i32::from(decimals) - scale).map_err(|_| UnitsError::Inexact)?;
+        let zeros = Some(zeros).filter(|zeros| *zeros <= MOST_DIGITS).ok_or(UnitsError::TooLarge)?;
+        format!("{digits}{}", "0".repeat(zeros)).parse().map_err(|_| UnitsError::TooLarge)
+    }
+
+    /// Returns whether the amount is zero.
     #[must_use]
     pub fn is_zero(&self) -> bool {
         self.value().digits.is_empty()
     }
 
-    /// The same amount, to be written as a JSON number. One that was parsed from a text is written as a JSON string.
+    /// Returns the same amount, serialised as a JSON number. A parsed amount is serialised as a JSON string.
     #[must_use]
     pub fn into_number(self) -> Self {
         Self { written_as: WrittenAs::Number, ..self }
     }
 
     fn value(&self) -> Value {
-        // The text was read when the amount was made.
+        // The text was checked when the amount was created.
         Parts::read(&self.text).map(Value::from).unwrap_or_default()
     }
 }
@@ -128,7 +158,7 @@ impl From<Parts<'_>> for Value {
 }
 
 impl Value {
-    /// The number of digits before the point; negative for zeros after it.
+    /// Returns the number of digits before the point; negative for zeros after it.
     fn magnitude(&self) -> i32 {
         i32::try_from(self.digits.len()).unwrap_or(i32::MAX) - self.scale
     }
@@ -156,11 +186,11 @@ impl FromStr for Amount {
 impl Decode for Amount {
     fn decode(json: &str) -> Result<Self, DecodeError> {
         let amount = if json.starts_with('"') { String::decode(json)?.parse() } else { json.parse().map(Self::into_number) };
-        amount.map_err(|error: ParseAmountError| DecodeError::misfit(error.to_string()))
+        amount.map_err(|error: ParseAmountError| DecodeError::unreadable(error.to_string()))
     }
 }
 
-/// As it was written; an amount with an exponent is written out.
+/// Formats the amount as it was written. An exponent is written out.
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.text.contains(['e', 'E']) { f.pad(&self.to_decimal().to_plain_string()) } else { f.pad(&self.text) }
@@ -277,6 +307,24 @@ mod tests {
         }
         for json in ["true", "null", "[]", "{}", "-1", r#""\ud800""#, r#"" 1""#] {
             assert!(serde_json::from_str::<Amount>(json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn units_are_exact_or_refused() {
+        for (text, decimals, units) in [
+            ("12.34", 2, Ok(1_234)),
+            ("12.340", 2, Ok(1_234)),
+            ("12.345", 2, Err(UnitsError::Inexact)),
+            ("0", 0, Ok(0)),
+            ("1e-18", 18, Ok(1)),
+            ("1e-19", 18, Err(UnitsError::Inexact)),
+            ("1e256", 18, Err(UnitsError::TooLarge)),
+            ("340282366920938463463374607431768211455", 0, Ok(u128::MAX)),
+            ("340282366920938463463374607431768211456", 0, Err(UnitsError::TooLarge)),
+            ("1", u16::MAX, Err(UnitsError::TooLarge)),
+        ] {
+            assert_eq!(amount(text).to_units(decimals), units, "{text}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Currency and commodity codes.
+//! Codes of currencies and crypto commodities.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::DecodeError;
 use super::fields::Decode;
 
-/// The code of a currency or a crypto commodity, as it was received: `USD`, `usd`, `BTC`, `matic.sc.polygon`.
+/// The code of a currency or a crypto commodity as it was received: `USD`, `usd`, `BTC`, `matic.sc.polygon`.
 ///
 /// Equality is exact; [`same_as`](Currency::same_as) ignores case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -15,23 +15,34 @@ use super::fields::Decode;
 pub struct Currency(Box<str>);
 
 impl Currency {
-    /// The code as it was received.
+    /// Returns the code as it was received.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether the code is that of a national currency, by ISO 4217 and in any case. Metals, funds and test codes (`XAU`, `CLF`,
-    /// `XTS`) are not.
+    /// Returns whether the code is a national currency of ISO 4217, in any case. Metals, funds and test codes (`XAU`, `CLF`, `XTS`)
+    /// are not.
     ///
-    /// A crypto commodity can bear such a code too: Mantle's `MNT` is also the Mongolian tögrög.
+    /// A crypto commodity can have the same code: Mantle's `MNT` is also the Mongolian tögrög.
     #[must_use]
     pub fn is_fiat(&self) -> bool {
-        iso_currency::Currency::from_code(&self.0.to_ascii_uppercase())
-            .is_some_and(|currency| !currency.is_special() && !currency.is_fund())
+        self.iso().is_some()
     }
 
-    /// Whether `other` is the same code, in any case.
+    /// Returns the number of decimals of the currency's minor unit by ISO 4217: 2 for `USD`, 0 for `JPY`. `None` if the code is not
+    /// a national currency, or if it has no minor unit.
+    #[must_use]
+    pub fn decimals(&self) -> Option<u16> {
+        self.iso()?.exponent()
+    }
+
+    fn iso(&self) -> Option<iso_currency::Currency> {
+        let currency = iso_currency::Currency::from_code(&self.0.to_ascii_uppercase())?;
+        (!currency.is_special() && !currency.is_fund()).then_some(currency)
+    }
+
+    /// Returns whether `other` is the same code, ignoring case.
     #[must_use]
     pub fn same_as(&self, other: &str) -> bool {
         self.0.eq_ignore_ascii_case(other)

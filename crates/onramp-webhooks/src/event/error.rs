@@ -1,15 +1,17 @@
-//! Why a body could not be read as an event.
+//! Errors of reading events.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// A body that could not be read. Tells where and why in words that hold nothing of the body but field names.
+/// Error of reading a body as an event. The message names the field and the reason, and quotes no value of the body.
 ///
 /// ```
-/// use onramp_webhooks::event::{DecodeErrorKind, Event, Provider};
+/// use onramp_webhooks::WertEvent;
+/// use onramp_webhooks::event::DecodeErrorKind;
+/// use onramp_webhooks::provider::ProviderEvent;
 ///
-/// let error = Event::decode(Provider::Wert, br#"{"type":"order_complete","order":{"base":5}}"#).unwrap_err();
-/// assert_eq!(error.kind(), DecodeErrorKind::Misfit);
+/// let error = WertEvent::read(br#"{"type":"order_complete","order":{"base":5}}"#).unwrap_err();
+/// assert_eq!(error.kind(), DecodeErrorKind::Unreadable);
 /// assert_eq!(error.to_string(), "order.base: not a string");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,24 +21,26 @@ pub struct DecodeError {
     reason: Cow<'static, str>,
 }
 
-/// How far the reading of a body came.
+/// The kind of a [`DecodeError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DecodeErrorKind {
-    /// Empty, not UTF-8, cut off, or otherwise not JSON.
+    /// The body is empty, not UTF-8, cut off, or otherwise not JSON.
     NotJson,
-    /// JSON, but not an object.
+    /// The body is JSON, but not an object.
     NotAnObject,
-    /// An object that does not fit: a field is missing, has a value of the wrong kind, or is given twice.
-    Misfit,
+    /// The object does not fit its type: a field is missing, is given twice, or has a value of the wrong kind.
+    Unreadable,
 }
 
 impl DecodeError {
-    pub(crate) fn not_json(reason: impl Into<Cow<'static, str>>) -> Self {
+    /// Creates an error for a body that is not JSON, or not in the provider's format at all.
+    #[must_use]
+    pub fn not_json(reason: impl Into<Cow<'static, str>>) -> Self {
         Self { kind: DecodeErrorKind::NotJson, path: String::new(), reason: reason.into() }
     }
 
-    /// serde_json's own message could quote the body.
+    /// Leaves out the message of serde_json, which could quote the body.
     pub(crate) fn syntax(error: &serde_json::Error) -> Self {
         Self::not_json(format!("not JSON: line {}, column {}", error.line(), error.column()))
     }
@@ -45,29 +49,31 @@ impl DecodeError {
         Self { kind: DecodeErrorKind::NotAnObject, path: String::new(), reason: "not an object".into() }
     }
 
-    pub(crate) fn misfit(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind: DecodeErrorKind::Misfit, path: String::new(), reason: reason.into() }
+    /// Creates an error for a body that does not fit its type. `reason` must not quote values of the body.
+    #[must_use]
+    pub fn unreadable(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind: DecodeErrorKind::Unreadable, path: String::new(), reason: reason.into() }
     }
 
-    /// The same error, seen from the object that holds it as `field`.
+    /// Moves the error into the object that holds it as `field`.
     pub(crate) fn under(self, field: &str) -> Self {
         let path = if self.path.is_empty() { field.to_owned() } else { format!("{field}.{}", self.path) };
-        Self { kind: DecodeErrorKind::Misfit, path, ..self }
+        Self { kind: DecodeErrorKind::Unreadable, path, ..self }
     }
 
-    /// How far the reading came.
+    /// Returns the kind of the error.
     #[must_use]
     pub const fn kind(&self) -> DecodeErrorKind {
         self.kind
     }
 
-    /// Whether the body was no JSON object at all, which no upgrade of this crate will make readable.
+    /// Returns whether the body is not a JSON object at all, which no later version of this crate can read.
     #[must_use]
-    pub const fn is_junk(&self) -> bool {
+    pub const fn is_noise(&self) -> bool {
         matches!(self.kind, DecodeErrorKind::NotJson | DecodeErrorKind::NotAnObject)
     }
 
-    /// The field that did not fit, as names joined by dots (`order.base_amount`); empty for the body as a whole.
+    /// Returns the field that did not fit, as names joined by dots (`order.base_amount`), or an empty string for the whole body.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
@@ -82,15 +88,27 @@ impl fmt::Display for DecodeError {
 
 impl std::error::Error for DecodeError {}
 
+/// Keeps the position of the error and drops its message, which could quote the body.
+impl From<serde_json::Error> for DecodeError {
+    fn from(error: serde_json::Error) -> Self {
+        match error.classify() {
+            serde_json::error::Category::Data => {
+                Self::unreadable(format!("does not fit: line {}, column {}", error.line(), error.column()))
+            }
+            _ => Self::syntax(&error),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_path_grows_outwards_and_makes_it_a_misfit() {
+    fn the_path_grows_outwards_and_makes_it_unreadable() {
         let error = DecodeError::not_an_object().under("order").under("data");
         assert_eq!(error.to_string(), "data.order: not an object");
         assert_eq!(error.path(), "data.order");
-        assert!(!error.is_junk());
+        assert!(!error.is_noise());
     }
 }

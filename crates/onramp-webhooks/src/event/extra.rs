@@ -1,40 +1,40 @@
-//! The fields of an object that its model has no place for.
+//! Unknown fields of an object.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map;
 
 use super::RawJson;
 
-/// The fields of an object that its model has no place for, as they were written: new ones, and known ones that came null or empty.
+/// Fields of an object that its model does not have, as they were written: new fields, and known fields that were null or empty.
 ///
-/// They are written back with the model, except where the model has a value of the same name by then.
+/// They are serialised with the model, unless the model has a value of the same name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Extra(BTreeMap<String, RawJson>);
 
 impl Extra {
-    /// The field called `name`.
+    /// Returns the field called `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&RawJson> {
         self.0.get(name)
     }
 
-    /// Sets a field, and returns what it was before.
+    /// Sets a field and returns its previous value.
     pub fn insert(&mut self, name: impl Into<String>, value: RawJson) -> Option<RawJson> {
         self.0.insert(name.into(), value)
     }
 
-    /// All fields, ordered by name.
+    /// Returns all fields, ordered by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &RawJson)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 
-    /// Number of fields.
+    /// Returns the number of fields.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is no field.
+    /// Returns whether there are no fields.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

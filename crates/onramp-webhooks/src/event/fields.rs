@@ -1,7 +1,7 @@
-//! Reading an object in two steps: its members once, as raw JSON, then each field that a model knows.
+//! Reading an object in two steps: its members as raw JSON, then each field of a model.
 //!
-//! Internally tagged enums and `flatten` would go through serde's own value type, which rounds numbers or fails on them, depending
-//! on the features that some other crate switches on. `RawValue` is exact in every build.
+//! Internally tagged enums and `flatten` go through serde's own value type, which rounds numbers or fails on them, depending on
+//! features that any other crate of the build can enable. `RawValue` is exact in every build.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::{DecodeError, Extra};
 
-/// A value that can be read from its text, which is known to be JSON.
+/// A value that can be read from a JSON text.
 pub(crate) trait Decode: Sized {
     fn decode(json: &str) -> Result<Self, DecodeError>;
 }
@@ -22,17 +22,17 @@ impl Decode for String {
         let content = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
         match content {
             Some(content) if !content.contains('\\') => Ok(content.to_owned()),
-            _ => serde_json::from_str(json).map_err(|_| DecodeError::misfit("not a string")),
+            _ => serde_json::from_str(json).map_err(|_| DecodeError::unreadable("not a string")),
         }
     }
 }
 
-/// The members of an object that nobody has taken yet.
+/// The members of an object that are not taken yet.
 ///
-/// A field that is null or the empty string counts as missing. It stays among the others and ends in [`Extra`], so that an event
-/// can be written back as it came.
+/// A field that is null or an empty string counts as missing. It ends up in [`Extra`], so that an event can be written back as it
+/// was received.
 pub(crate) struct Fields<'a> {
-    /// Ordered by name: a search costs little, however many members a stranger sends.
+    /// Ordered by name, so that a search stays cheap however many members are sent.
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
 
@@ -43,7 +43,7 @@ impl<'a> Fields<'a> {
         let twice = members.iter().zip(members.iter().skip(1)).find(|((a, _), (b, _))| a == b);
         match twice {
             None => Ok(Self { members }),
-            Some(((name, _), _)) => Err(DecodeError::misfit("given twice").under(&shown(name))),
+            Some(((name, _), _)) => Err(DecodeError::unreadable("given twice").under(&shown(name))),
         }
     }
 
@@ -72,19 +72,19 @@ impl<'a> Fields<'a> {
         taken
     }
 
-    /// A field that must be there and fit.
+    /// Takes a field that must be present and fit.
     pub(crate) fn required<T: Decode>(&mut self, name: &str) -> Result<T, DecodeError> {
-        self.optional(name)?.ok_or_else(|| DecodeError::misfit("missing").under(name))
+        self.optional(name)?.ok_or_else(|| DecodeError::unreadable("missing").under(name))
     }
 
-    /// A field that may be missing; if it is there it must fit.
+    /// Takes a field that may be missing and must fit if it is present.
     pub(crate) fn optional<T: Decode>(&mut self, name: &str) -> Result<Option<T>, DecodeError> {
         let Some((at, value)) = self.present(name) else { return Ok(None) };
         self.members.remove(at);
         T::decode(value.get()).map(Some).map_err(|error| error.under(name))
     }
 
-    /// A field that the provider leaves free: taken if it fits, else left to [`Extra`].
+    /// Takes a field of free form if it fits, and leaves it to [`Extra`] otherwise.
     pub(crate) fn if_fits<T: Decode>(&mut self, name: &str) -> Result<Option<T>, DecodeError> {
         let fitting = self.present(name).and_then(|(at, value)| Some((at, T::decode(value.get()).ok()?)));
         Ok(fitting.map(|(at, value)| {
@@ -110,12 +110,12 @@ impl From<Fields<'_>> for Extra {
 fn diagnose(json: &str) -> DecodeError {
     match serde_json::from_str::<IgnoredAny>(json) {
         Err(error) => DecodeError::syntax(&error),
-        Ok(_) if json.trim_ascii_start().starts_with('{') => DecodeError::misfit("a field's name is not Unicode"),
+        Ok(_) if json.trim_ascii_start().starts_with('{') => DecodeError::unreadable("a field's name is not Unicode"),
         Ok(_) => DecodeError::not_an_object(),
     }
 }
 
-/// A name that a stranger chose, fit for a log line.
+/// Escapes and cuts a received name for a log line.
 fn shown(name: &str) -> String {
     name.chars().take(64).flat_map(char::escape_debug).collect()
 }
@@ -182,9 +182,9 @@ mod tests {
             (r#"{} {}"#, DecodeErrorKind::NotJson, "not JSON: line 1, column 4"),
             (r#""secret""#, DecodeErrorKind::NotAnObject, "not an object"),
             ("[{}]", DecodeErrorKind::NotAnObject, "not an object"),
-            (r#"{"\ud800":1}"#, DecodeErrorKind::Misfit, "a field's name is not Unicode"),
-            (r#"{"a":1,"b":2,"\u0061":1}"#, DecodeErrorKind::Misfit, "a: given twice"),
-            (r#"{"\n":1,"\n":1}"#, DecodeErrorKind::Misfit, "\\n: given twice"),
+            (r#"{"\ud800":1}"#, DecodeErrorKind::Unreadable, "a field's name is not Unicode"),
+            (r#"{"a":1,"b":2,"\u0061":1}"#, DecodeErrorKind::Unreadable, "a: given twice"),
+            (r#"{"\n":1,"\n":1}"#, DecodeErrorKind::Unreadable, "\\n: given twice"),
         ] {
             assert_eq!((error(json).kind(), error(json).to_string().as_str()), (kind, text), "{json}");
         }

@@ -1,31 +1,25 @@
-//! Identifiers, each of its own type, so that none is taken for another.
+//! Identifiers, each of its own type.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
-
-use super::DecodeError;
-use super::fields::Decode;
-
+/// Defines identifier types.
 macro_rules! ids {
     ($($(#[$doc:meta])* $id:ident)+) => {$(
         $(#[$doc])*
         ///
         /// Kept as it was received: case and white space count.
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(transparent)]
         pub struct $id(Box<str>);
 
         impl $id {
-            /// The identifier as it was received.
+            /// Returns the identifier as it was received.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
             }
         }
 
-        impl fmt::Display for $id {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $id {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(&self.0)
             }
         }
@@ -54,52 +48,46 @@ macro_rules! ids {
             }
         }
 
-        impl Decode for $id {
-            fn decode(json: &str) -> Result<Self, DecodeError> {
-                String::decode(json).map(Self::from)
+        impl $crate::event::fields::Decode for $id {
+            fn decode(json: &str) -> Result<Self, $crate::event::DecodeError> {
+                <String as $crate::event::fields::Decode>::decode(json).map(Self::from)
             }
         }
     )+};
 }
 
-ids! {
-    /// The string that you gave to Wert's widget as `click_id`, to know your customer's purchase again.
-    ClickId
-    /// Wert's id of an order, a ULID.
-    OrderId
-    /// Wert's id of a user, a ULID.
-    UserId
-    /// The transaction on the blockchain that carried the crypto.
-    TransactionId
-    /// Wert's `hpp_session_id`: one visit to the payment page, a UUID.
-    SessionId
-    /// Kriptomat's `uuid` of a purchase.
-    PostbackId
-    /// The wallet, or the contract, that receives the crypto.
-    WalletAddress
-}
-
-/// What names a person, or leads to one, stays out of logs.
-macro_rules! hidden {
+/// Implements `Debug` without the value, for identifiers that lead to a customer.
+macro_rules! hidden_ids {
     ($($id:ident)+) => {$(
-        impl fmt::Debug for $id {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Debug for $id {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(concat!(stringify!($id), "(hidden)"))
             }
         }
     )+};
 }
 
-/// What names a purchase is what support asks for.
-macro_rules! shown {
+/// Implements `Debug` with the value, for identifiers that support asks for.
+macro_rules! shown_ids {
     ($($id:ident)+) => {$(
-        impl fmt::Debug for $id {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Debug for $id {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.debug_tuple(stringify!($id)).field(&self.0).finish()
             }
         }
     )+};
 }
 
-hidden! { ClickId UserId SessionId WalletAddress }
-shown! { OrderId TransactionId PostbackId }
+pub(crate) use {hidden_ids, ids, shown_ids};
+
+ids! {
+    /// The provider's id of an order or purchase.
+    OrderId
+    /// The blockchain transaction that carried the crypto.
+    TransactionId
+    /// The wallet or contract that receives the crypto.
+    WalletAddress
+}
+
+hidden_ids! { WalletAddress }
+shown_ids! { OrderId TransactionId }

@@ -1,29 +1,27 @@
-//! Events: what providers say, as types.
+//! Values of events: amounts, currencies, identifiers, completed purchases.
 //!
-//! [`Event::decode`] reads a body. Every model keeps what it does not know (new fields, types and states) and is written back
-//! without loss; [`Amount`]s are exact. What an application needs most often is in [`CompletedPurchase`].
+//! The events themselves are in [`wert`](crate::wert) and [`kriptomat`](crate::kriptomat). Every model keeps fields, types and states
+//! that it does not know and serialises without loss; [`Amount`]s are exact. [`CompletedPurchase`] is the view that most
+//! applications need.
 
 mod amount;
 mod currency;
 mod error;
 mod extra;
 pub(crate) mod fields;
-mod id;
+pub(crate) mod id;
 pub(crate) mod model;
-mod provider;
+mod money;
 mod purchase;
 pub(crate) mod raw_json;
-#[cfg(test)]
-mod tests;
 
-pub use amount::{Amount, ParseAmountError};
 pub use bigdecimal::BigDecimal;
-pub use currency::Currency;
-pub use error::{DecodeError, DecodeErrorKind};
-pub use extra::Extra;
-pub use id::{ClickId, OrderId, PostbackId, SessionId, TransactionId, UserId, WalletAddress};
-pub(crate) use provider::ProviderRules;
-pub use provider::{Acknowledgement, Event, Provider, UnknownProvider};
-pub(crate) use purchase::fiat_and_crypto;
-pub use purchase::{CompletedPurchase, CustomerReference, Money, UnclearPurchase};
-pub use raw_json::{RawJson, pointer};
+
+pub use self::amount::{Amount, ParseAmountError, UnitsError};
+pub use self::currency::Currency;
+pub use self::error::{DecodeError, DecodeErrorKind};
+pub use self::extra::Extra;
+pub use self::id::{OrderId, TransactionId, WalletAddress};
+pub use self::money::Money;
+pub use self::purchase::{CompletedPurchase, CustomerReference, MissingCustomer, UnclearPurchase};
+pub use self::raw_json::{RawJson, pointer};

@@ -1,12 +1,12 @@
-//! How the models are written: a plain struct, and one line per field that says how it is read and written.
+//! Macros that read and write models: a plain struct and one line per field.
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::{Extra, RawJson};
 
-/// Makes a struct of known fields and `extra` readable and writable. Each field is `required`, `optional` or `if_fits`, as the
-/// methods of [`Fields`](super::fields::Fields) define it.
+/// Implements reading and writing for a struct of known fields and `extra`. Each field is `required`, `optional` or `if_fits`, with
+/// the meaning of the methods of [`Fields`](super::fields::Fields).
 macro_rules! model {
     ($model:ident { $($field:ident: $presence:ident),+ $(,)? }) => {
         impl $model {
@@ -34,7 +34,7 @@ macro_rules! model {
 }
 pub(crate) use model;
 
-/// Lets users read a type with serde_json, by the same decoder.
+/// Implements serde's `Deserialize` with the same decoder.
 macro_rules! deserialize_by_decoding {
     ($model:ty) => {
         impl<'de> serde::Deserialize<'de> for $model {
@@ -47,7 +47,7 @@ macro_rules! deserialize_by_decoding {
 }
 pub(crate) use deserialize_by_decoding;
 
-/// Writes an object: the fields that are there, then the extra ones.
+/// Writes an object: the present fields, then the extra ones.
 pub(crate) struct ObjectWriter<S: Serializer> {
     map: S::SerializeMap,
     written: Vec<&'static str>,

@@ -1,4 +1,4 @@
-//! JSON values kept as they were written.
+//! Raw JSON values.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,9 +11,9 @@ use serde_json::value::RawValue;
 use super::DecodeError;
 use super::fields::Fields;
 
-/// A JSON value as it was written: no digit, no order and no white space is lost.
+/// A JSON value as it was written, with every digit, the order of members and white space.
 ///
-/// Equality compares the text. Serialises back to itself, with serde_json only.
+/// Equality compares the text. Serialises to itself with serde_json only.
 ///
 /// ```
 /// use onramp_webhooks::event::RawJson;
@@ -26,7 +26,7 @@ use super::fields::Fields;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct RawJson(Box<str>);
 
-/// Leaves the value out: it may be anything, so it may be personal.
+/// Leaves out the value, which may be personal data.
 impl fmt::Debug for RawJson {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RawJson({} bytes)", self.0.len())
@@ -34,19 +34,19 @@ impl fmt::Debug for RawJson {
 }
 
 impl RawJson {
-    /// The JSON string that says `text`.
+    /// Creates a JSON string of `text`.
     #[must_use]
     pub fn string(text: &str) -> Self {
         Self(serde_json::Value::from(text).to_string().into())
     }
 
-    /// The JSON text, with quotes and escapes if it is a string.
+    /// Returns the JSON text, with quotes and escapes if it is a string.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What a string says, or a number as it is written; `None` for every other kind of value.
+    /// Returns the content of a string, or a number as it is written; `None` for every other kind of value.
     #[must_use]
     pub fn to_text(&self) -> Option<Cow<'_, str>> {
         match self.0.as_bytes().first()? {
@@ -56,19 +56,18 @@ impl RawJson {
         }
     }
 
-    /// The value inside this one that a JSON pointer (RFC 6901) names, as it is written; `""` names this value.
+    /// Returns the value at a JSON pointer (RFC 6901), as it is written. `""` is this value.
     ///
-    /// `None` if there is no such value, or if a name on the way is given twice, because then nobody can tell which one is meant.
+    /// `None` if there is no such value, or if a name on the way is given twice, which makes it ambiguous.
     #[must_use]
     pub fn pointer(&self, pointer: &str) -> Option<Self> {
         find(&self.0, pointer)
     }
 }
 
-/// The value that a JSON pointer (RFC 6901) names in `json`, as it is written.
+/// Returns the value at a JSON pointer (RFC 6901) in `json`, as it is written.
 ///
-/// `None` if `json` is not JSON, if there is no such value, or if a name on the way is given twice, because then nobody can tell
-/// which one is meant.
+/// `None` if `json` is not JSON, if there is no such value, or if a name on the way is given twice, which makes it ambiguous.
 ///
 /// ```
 /// use onramp_webhooks::event::pointer;
@@ -81,7 +80,7 @@ pub fn pointer(json: &[u8], pointer: &str) -> Option<RawJson> {
     find(without_bom(str::from_utf8(json).ok()?), pointer)
 }
 
-/// A body as text, without the byte-order mark that may stand in front.
+/// Returns a body as text, without a leading byte-order mark.
 pub(crate) fn text(body: &[u8]) -> Result<&str, DecodeError> {
     str::from_utf8(body).map(without_bom).map_err(|_| DecodeError::not_json("not UTF-8"))
 }
@@ -117,7 +116,7 @@ impl From<&RawValue> for RawJson {
     }
 }
 
-/// Reads one JSON value; white space around it is dropped.
+/// Reads one JSON value. White space around it is dropped.
 impl FromStr for RawJson {
     type Err = DecodeError;
 

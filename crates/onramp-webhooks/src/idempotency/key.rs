@@ -1,50 +1,48 @@
-//! What makes two requests the same.
+//! Idempotency keys.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::event::Event;
 use crate::fingerprint::Fingerprint;
-use crate::identity::Identity;
-use crate::receiver::read::DEFAULT_RETRY_HORIZON;
 
 /// Longest `Idempotency-Key`, in bytes.
 const LONGEST: usize = 255;
 
-/// What makes two requests the same: a hash of the route, the user and the key, so that a store keeps nothing that names a
-/// customer, and no sender decides the size of an index.
+/// The key that makes two requests the same: a hash of the route, the user and the sent key.
+///
+/// A store holds nothing that identifies a customer, and no sender decides the size of an index.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdempotencyKey([u8; 32]);
 
 impl IdempotencyKey {
-    /// The key that all of `parts` make, in their order.
+    /// Creates a key of `parts`, in their order.
     #[must_use]
     pub fn of(parts: &[&[u8]]) -> Self {
         parts.iter().fold(Parts::default(), |all, part| all.and(part)).key()
     }
 
-    /// A key from its stored bytes.
+    /// Creates a key from its stored bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes to store.
+    /// Returns the bytes to store.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 }
 
-/// The parts of a key, of which the last ones are still to come.
+/// The first parts of a key.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Parts(Sha256);
 
 impl Parts {
     pub(super) fn and(self, part: &[u8]) -> Self {
-        // The length in front keeps ("ab", "c") and ("a", "bc") apart.
+        // The length keeps ("ab", "c") and ("a", "bc") apart.
         Self(self.0.chain_update((part.len() as u64).to_le_bytes()).chain_update(part))
     }
 
@@ -53,7 +51,7 @@ impl Parts {
     }
 }
 
-/// In hexadecimal digits, as it may be looked up in a store.
+/// Formats the key in hexadecimal digits.
 impl fmt::Display for IdempotencyKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Fingerprint::from_bytes(self.0).fmt(f)
@@ -66,8 +64,8 @@ impl fmt::Debug for IdempotencyKey {
     }
 }
 
-/// Reads the `Idempotency-Key` header: a string of RFC 8941, as the draft has it, or the same without quotes, as most clients send
-/// it. `None`: there is none.
+/// Reads the `Idempotency-Key` header: a string of RFC 8941, as the draft specifies, or the same without quotes, as most clients send
+/// it. `None` if there is none.
 pub(super) fn from_header<'a>(mut lines: impl Iterator<Item = &'a [u8]>) -> Result<Option<Cow<'a, str>>, &'static str> {
     let Some(line) = lines.next() else { return Ok(None) };
     if lines.next().is_some() {
@@ -109,12 +107,6 @@ fn unquoted(quoted: &str) -> Result<Cow<'_, str>, &'static str> {
     }
 }
 
-/// What an event is known by, and for how long when it has nothing but its content. `None`: it is never the same as another.
-pub(super) fn of_event(event: &Event, fingerprint: &Fingerprint) -> Option<(String, Option<std::time::Duration>)> {
-    let Identity { key, horizon, .. } = event.identity("", fingerprint, DEFAULT_RETRY_HORIZON);
-    Some((key?.to_string(), horizon))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused_with_a_reason() {
+    fn other_headers_are_refused_with_a_reason() {
         let long = "a".repeat(256);
         for line in ["", " ", "\"\"", "\"a", "a\"", "\"a\"b", "\"a\";b=c", "a b", "a,b", "ä", "\"ä\"", "\"a\\b\"", "\"a\\", &long]
         {

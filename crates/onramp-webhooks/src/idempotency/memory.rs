@@ -1,4 +1,4 @@
-//! Keys and kept replies in memory.
+//! Idempotency keys and stored replies in memory.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::{ABANDONED, Claim, Found, IdempotencyKey, IdempotencyStore};
+use super::{ABANDONED, IdempotencyKey, IdempotencyStore, KeyLease, KeyState};
 use crate::clock::Timestamp;
 use crate::fingerprint::Fingerprint;
-use crate::store_error::StoreError;
+use crate::error::StoreError;
 
-/// An [`IdempotencyStore`] for one process that forgets everything when it ends.
+/// An [`IdempotencyStore`] in memory, for one process. It loses everything when the process ends.
 #[derive(Debug, Default)]
 pub struct MemoryIdempotencyStore {
     held: Mutex<HashMap<IdempotencyKey, Held>>,
@@ -24,14 +24,14 @@ pub struct MemoryIdempotencyStore {
 struct Held {
     token: i64,
     fingerprint: Fingerprint,
-    /// `None`: it runs.
+    /// `None` while it runs.
     reply: Option<Bytes>,
-    /// The end of the lease, or of the time for which the reply is kept.
+    /// The end of the lease, or of the time for which the reply is stored.
     until: Timestamp,
 }
 
 impl MemoryIdempotencyStore {
-    /// An empty store.
+    /// Creates an empty store.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -41,10 +41,10 @@ impl MemoryIdempotencyStore {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does `change` to a key that runs under `claim`; `false`: the claim was lost.
-    fn of_claim(&self, claim: Claim, change: impl FnOnce(&mut Held)) -> bool {
+    /// Applies `change` to a key that runs under `lease`. Returns `false` if the lease was lost.
+    fn of_lease(&self, lease: KeyLease, change: impl FnOnce(&mut Held)) -> bool {
         let mut held = self.held();
-        let found = held.get_mut(&claim.key).filter(|held| held.token == claim.token && held.reply.is_none());
+        let found = held.get_mut(&lease.key).filter(|held| held.token == lease.token && held.reply.is_none());
         found.map(change).is_some()
     }
 }
@@ -54,31 +54,31 @@ impl IdempotencyStore for MemoryIdempotencyStore {
     async fn claim(
         &self,
         now: Timestamp,
-        claim: Claim,
+        lease: KeyLease,
         fingerprint: Fingerprint,
         lease_until: Timestamp,
-    ) -> Result<Found, StoreError> {
-        let claimed = Held { token: claim.token, fingerprint, reply: None, until: lease_until };
-        match self.held().entry(claim.key) {
+    ) -> Result<KeyState, StoreError> {
+        let claimed = Held { token: lease.token, fingerprint, reply: None, until: lease_until };
+        match self.held().entry(lease.key) {
             Entry::Occupied(mut entry) if entry.get().until <= now => drop(entry.insert(claimed)),
             Entry::Occupied(entry) => {
                 let Held { fingerprint, reply, .. } = entry.get();
                 return Ok(match reply {
-                    None => Found::Running { fingerprint: *fingerprint },
-                    Some(reply) => Found::Done { fingerprint: *fingerprint, reply: reply.clone() },
+                    None => KeyState::Running { fingerprint: *fingerprint },
+                    Some(reply) => KeyState::Done { fingerprint: *fingerprint, reply: reply.clone() },
                 });
             }
             Entry::Vacant(entry) => drop(entry.insert(claimed)),
         }
-        Ok(Found::Claimed)
+        Ok(KeyState::Claimed)
     }
 
-    async fn renew(&self, claim: Claim, lease_until: Timestamp) -> Result<bool, StoreError> {
-        Ok(self.of_claim(claim, |held| held.until = lease_until))
+    async fn renew(&self, lease: KeyLease, lease_until: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.of_lease(lease, |held| held.until = lease_until))
     }
 
-    async fn complete(&self, claim: Claim, reply: Bytes, expires_at: Timestamp) -> Result<bool, StoreError> {
-        let completed = self.of_claim(claim, |held| {
+    async fn complete(&self, lease: KeyLease, reply: Bytes, expires_at: Timestamp) -> Result<bool, StoreError> {
+        let completed = self.of_lease(lease, |held| {
             held.reply = Some(reply);
             held.until = expires_at;
         });
@@ -86,11 +86,11 @@ impl IdempotencyStore for MemoryIdempotencyStore {
         Ok(completed)
     }
 
-    async fn release(&self, claim: Claim) -> Result<bool, StoreError> {
+    async fn release(&self, lease: KeyLease) -> Result<bool, StoreError> {
         let released = {
             let mut held = self.held();
-            let is_held = held.get(&claim.key).is_some_and(|held| held.token == claim.token && held.reply.is_none());
-            is_held && held.remove(&claim.key).is_some()
+            let is_held = held.get(&lease.key).is_some_and(|held| held.token == lease.token && held.reply.is_none());
+            is_held && held.remove(&lease.key).is_some()
         };
         self.changed.notify_waiters();
         Ok(released)

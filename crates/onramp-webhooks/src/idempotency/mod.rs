@@ -1,44 +1,40 @@
-//! A request handled once, at any route: what the adapters' `idempotency` middleware asks.
+//! Idempotency: handling a request once, at any route. The adapters' `idempotency` middleware uses it.
 //!
-//! The first request with a key runs, and when its reply is a success (2xx) that reply is kept. One that comes with the same key
-//! later gets the kept reply, marked `idempotent-replayed: true`, and nothing runs. The key is the `Idempotency-Key` header
-//! ([by header](Idempotency::by_header), with the meaning of the IETF draft
-//! [draft-ietf-httpapi-idempotency-key-header](https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/)), or what
-//! makes two deliveries of a provider the same event ([by event](Idempotency::by_event)).
+//! The first request with a key runs, and the reply of a success (2xx) is stored. A later request with the same key gets the stored
+//! reply, marked `idempotent-replayed: true`, and nothing runs. The key is the `Idempotency-Key` header
+//! ([by header](Idempotency::by_header), with the semantics of the IETF draft
+//! [draft-ietf-httpapi-idempotency-key-header](https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/)), or the
+//! identity of a provider's event ([by event](Idempotency::by_event)).
 //!
-//! | a request whose key | gets | a provider that needs 200 always (Wert) |
+//! | state of the key | by header | by event |
 //! | --- | --- | --- |
-//! | is new, or was released | the route's own reply | the same |
-//! | is done | the kept reply with `idempotent-replayed: true` | the same |
-//! | is done, and the reply was not kept: too large, or its client went away | 409 | 200 |
-//! | is still running | waits; then the reply, or 409 with `retry-after` | waits; then the reply, or 200 |
-//! | was used for another body | 422 | 200, and an error in the log |
-//! | is missing or unreadable, by header | 400 | |
-//! | is in a body over the limit | 413 | 200, and an error in the log |
-//! | cannot be looked up, because the store is away | 503 with `retry-after` | the same |
+//! | new, or released | the route's own reply | the same |
+//! | done | the stored reply with `idempotent-replayed: true` | the same |
+//! | done, reply not stored because it was too large or its client went away | 409 | 200 (Wert) or 409 |
+//! | still running | waits; then the reply, or 409 with `retry-after` | waits; then the reply, or 503 with `retry-after` |
+//! | used for another body | 422 | 200 and an error in the log (Wert), or 422 |
+//! | missing or unreadable | 400 | |
+//! | in a body over the limit | 413 | 200 and an error in the log (Wert), or 413 |
+//! | unknown, because the store is away | 503 with `retry-after` | the same |
 //!
-//! A key is released when the route answers anything but success, panics, or is dropped because the client went away; the next
-//! request with it runs. A client that goes away while the reply to a success is read releases nothing: the work is done, and only
-//! the reply is not kept. So does one that comes after the process died, once its lease has ended: leases are renewed while the
-//! route runs and its reply is read, and a request that lost its lease cannot store its reply over that of the one that took over.
+//! A key is released if the route answers anything but success, panics, or is dropped because the client went away; the next request
+//! with the key runs. If the client goes away while the reply of a success is read, the key is kept, because the work is done; only the
+//! reply is not stored. After its process was killed, a key is free when its lease ends. Leases are renewed while the route runs and its
+//! reply is read, and a request that lost its lease cannot store its reply over that of the request that took over.
 //!
-//! Two routes never share a key, because method and path are part of it ([`route`](IdempotencyBuilder::route) names a route
-//! instead), and by header neither do two users, because the `authorization` header is ([`user`](IdempotencyBuilder::user) tells
-//! them apart in another way). Users who bring no `authorization` header, because a cookie says who they are, are one user until
-//! that is set: who guesses another's key and body gets the other's reply.
+//! Routes never share a key, because method and path are part of it ([`route`](IdempotencyBuilder::route) names a route instead). By
+//! header, the `authorization` header is part of it too ([`user`](IdempotencyBuilder::user) identifies users in another way). Users who
+//! are identified by a cookie count as one user until that is set: a user who guesses the key and body of another gets the other's
+//! reply.
 //!
-//! # What this is not
-//! A route that dies between its own writes and the end of its reply runs again, and so does one that a framework drops in the middle
-//! because its client went away: what must not be cut short, a payment, belongs in a task of its own, under a key of its own. For
-//! provider events there is the
-//! [`Receiver`](crate::Receiver), which records before it acknowledges and retries by itself; but for the table above, this
-//! middleware acknowledges nothing that was not handled, and it remembers nothing of what failed. While one request runs, Wert's
-//! copy of it gets 200 after the wait, and is gone when the first fails afterwards; an error in the log says so.
+//! # Limits
+//! A route that dies between its own writes and the end of its reply runs again. So does one that a framework drops because its client
+//! went away: work that must not be cut short, such as a payment, belongs in a task of its own. For provider events, the
+//! [`Receiver`](crate::Receiver) records before it acknowledges and retries by itself; this middleware remembers nothing of failures.
 //!
 //! ```
-//! use bytes::Bytes;
-//! use onramp_webhooks::idempotency::{Begun, Finished, Idempotency, MemoryIdempotencyStore};
-//! use onramp_webhooks::Request;
+//! use onramp_webhooks::adapter::{Full, Request};
+//! use onramp_webhooks::idempotency::{Claim, Idempotency, MemoryIdempotencyStore, StoredBody};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -47,51 +43,53 @@
 //! // An adapter does this for every request:
 //! let headers = [("idempotency-key", "\"8e03978e-40d5-43dd-bc93-6894a57f9324\"")];
 //! let request = Request::new("POST", "/orders", None, &headers);
-//! let asked = idempotency.ask(&request).ok_or("POST is covered")?;
-//! let Begun::Run(body, running) = asked.begin_whole(Bytes::from_static(b"{}")).await else { return Err("it is new".into()) };
-//! let reply = running.watch(async { body }).await;
-//! assert!(matches!(running.finish_whole(201, &[("content-type", "application/json")], reply).await, Finished::Whole(_)));
+//! let keyed = idempotency.lookup(&request).ok_or("POST is covered")?;
+//! let Claim::Run(body, guard) = keyed.claim(Full::new("{}")).await else { return Err("the key is new".into()) };
+//! let reply = guard.run(async { Full::new(body) }).await;
+//! assert!(matches!(guard.store(201, &[("content-type", "application/json")], reply).await, StoredBody::Whole(_)));
 //!
-//! let again = idempotency.ask(&request).ok_or("POST is covered")?;
-//! let Begun::Answer(reply) = again.begin_whole(Bytes::from_static(b"{}")).await else { return Err("it is done".into()) };
+//! let again = idempotency.lookup(&request).ok_or("POST is covered")?;
+//! let Claim::Answer(reply) = again.claim(Full::new("{}")).await else { return Err("the key is done".into()) };
 //! assert_eq!(reply.status(), 201);
 //! assert!(reply.headers().any(|(name, value)| (name, value) == ("idempotent-replayed", b"true".as_slice())));
 //! # Ok(())
 //! # }
 //! ```
 
-mod asked;
 mod builder;
-mod finish;
-mod kept;
+mod guard;
 mod key;
+mod keyed;
 mod memory;
-mod running;
 mod store;
+mod stored_body;
+mod stored_reply;
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-pub use self::asked::{Asked, Begun};
 pub use self::builder::{BuildError, IdempotencyBuilder};
-pub use self::finish::{Finished, Rejoined};
+pub use self::guard::KeyGuard;
 pub use self::key::IdempotencyKey;
+pub use self::keyed::{Claim, Keyed};
 pub use self::memory::MemoryIdempotencyStore;
-pub use self::running::Running;
-pub use self::store::{ABANDONED, Claim, Found, IdempotencyStore};
+pub use self::store::{ABANDONED, IdempotencyStore, KeyLease, KeyState};
+pub use self::stored_body::{Rejoined, StoredBody};
 use crate::clock::{Clock, Timestamp};
-use crate::event::{Acknowledgement, Provider};
+use crate::provider::{Acknowledgement, Decoder, Provider};
+use crate::reply::Outcome;
 use crate::request::Request;
 
-/// Between two looks for what has expired.
+/// Pause between two rounds of pruning.
 const PRUNING: Duration = Duration::from_secs(60);
 
-/// How long an answer waits for the store before its client gets it all the same.
+/// How long an answer waits for the store before its client gets it anyway.
 const STORE_TIME: Duration = Duration::from_secs(1);
 
-/// Has every request handled once. Cheap to clone; clones share their store. The [module's documentation](self) has the rules.
+/// The idempotency middleware, for an adapter to mount. The [module docs](self) have the rules. Cheap to clone; clones share their
+/// store.
 #[derive(Clone)]
 pub struct Idempotency {
     shared: Arc<Shared>,
@@ -111,22 +109,22 @@ struct Shared {
     reply_limit: usize,
     kept_headers: Vec<String>,
     clock: Arc<dyn Clock>,
-    /// When the store was last rid of what has expired, in milliseconds since 1970.
+    /// The time of the last pruning, in milliseconds since 1970.
     pruned_at: AtomicI64,
 }
 
-/// What a key is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The source of keys.
+#[derive(Clone, Copy, Debug)]
 enum By {
     Header { required: bool },
-    Event(Provider),
+    Event(Decoder),
 }
 
 impl By {
     fn acknowledgement(self) -> Acknowledgement {
         match self {
             Self::Header { .. } => Acknowledgement::Readable,
-            Self::Event(provider) => provider.acknowledgement(),
+            Self::Event(decoder) => decoder.facts.acknowledgement,
         }
     }
 
@@ -136,30 +134,45 @@ impl By {
             Self::Event(_) => method == "POST",
         }
     }
+
+    fn still_running(self) -> Outcome {
+        match self {
+            Self::Header { .. } => Outcome::StillRunning,
+            Self::Event(_) => Outcome::EventStillRunning,
+        }
+    }
+
+    fn retry_horizon(self) -> Duration {
+        match self {
+            Self::Header { .. } => Duration::ZERO,
+            Self::Event(decoder) => decoder.facts.retry_horizon,
+        }
+    }
 }
 
 impl Idempotency {
-    /// Requests are the same when their `Idempotency-Key` header is. Covers `POST` and `PATCH`; other methods pass untouched.
+    /// Returns a builder of a middleware with keys from the `Idempotency-Key` header. Covers `POST` and `PATCH`; other methods pass.
     pub fn by_header(store: impl IdempotencyStore) -> IdempotencyBuilder {
         IdempotencyBuilder::new(Arc::new(store), By::Header { required: true })
     }
 
-    /// Requests are the same when they bring the same event of `provider`, by the same rules as in an
-    /// [inbox](crate#what-is-a-duplicate). Covers `POST`. A `test` event always runs; a body that cannot be read is the same as
-    /// another with the same bytes.
-    pub fn by_event(store: impl IdempotencyStore, provider: Provider) -> IdempotencyBuilder {
-        IdempotencyBuilder::new(Arc::new(store), By::Event(provider))
+    /// Returns a builder of a middleware with keys from events of the provider `P`, by the rules of an
+    /// [inbox](crate#duplicates). Covers `POST`. A `test` event always runs; unreadable bodies are the same if their bytes are.
+    ///
+    /// Only for providers that verify nothing: the provider needs a [`Default`], and one that signs has a key instead.
+    pub fn by_event<P: Provider + Default>(store: impl IdempotencyStore) -> IdempotencyBuilder {
+        IdempotencyBuilder::new(Arc::new(store), By::Event(Decoder::of::<P>()))
     }
 
-    /// Looks at the head of a request, whose `path` is the whole path. `None`: it is not covered, and passes untouched.
+    /// Looks at the head of a request, whose `path` is the whole path. Returns `None` if the request is not covered and passes.
     #[must_use]
-    pub fn ask(&self, request: &Request<'_>) -> Option<Asked> {
-        Asked::of(&self.shared, request)
+    pub fn lookup(&self, request: &Request<'_>) -> Option<Keyed> {
+        Keyed::of(&self.shared, request)
     }
 }
 
 impl Shared {
-    /// Rids the store of what has expired, beside the request, when that was not done for a while.
+    /// Prunes expired keys in the background.
     fn prune(self: &Arc<Self>, now: Timestamp) {
         let last = self.pruned_at.load(Ordering::Relaxed);
         let is_time = now.since(Timestamp::from_millis(last)) >= PRUNING;

@@ -1,4 +1,4 @@
-//! Where keys and kept replies live.
+//! The contract of idempotency stores.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,94 +9,96 @@ use bytes::Bytes;
 use super::IdempotencyKey;
 use crate::clock::Timestamp;
 use crate::fingerprint::Fingerprint;
-use crate::store_error::StoreError;
+use crate::error::StoreError;
 
-/// How long after the end of its lease a claim is nobody's any more. A request that stalls so long has lost its key.
+/// Time after the end of its lease when a claimed key is abandoned. A request that stalls this long has lost its key.
 pub const ABANDONED: Duration = Duration::from_secs(24 * 3_600);
 
-/// A store of keys and kept replies. [`MemoryIdempotencyStore`](super::MemoryIdempotencyStore) serves one process;
-/// `onramp-webhooks-sqlite` keeps them on disk, `onramp-webhooks-postgres` and `onramp-webhooks-redis` serve many machines.
+/// A store of idempotency keys and replies.
 ///
-/// Every method is one atomic step: it happened when it returns `Ok`; nothing happened when it returns an error. A call that is
-/// dropped before it returns may or may not have happened. Time comes from the caller, so that a store needs no clock.
+/// [`MemoryIdempotencyStore`](super::MemoryIdempotencyStore) serves one process; `onramp-webhooks-sqlite` stores on disk,
+/// `onramp-webhooks-postgres` and `onramp-webhooks-redis` serve many machines.
+///
+/// Every method is one atomic step: it has happened when it returns `Ok`, and has not happened when it returns an error. A dropped call
+/// may or may not have happened. The caller passes the time, so a store needs no clock.
 #[async_trait]
 pub trait IdempotencyStore: fmt::Debug + Send + Sync + 'static {
-    /// Claims a key until `lease_until`, for a request whose body has `fingerprint`, unless somebody has it: a request that runs
-    /// and whose lease has not ended, or one that is done and has not expired. Of many calls at once, one claims.
+    /// Claims a key until `lease_until` for a request whose body has `fingerprint`, unless a request holds it that runs and whose lease
+    /// has not ended, or that is done and has not expired. One of many concurrent calls claims the key.
     ///
     /// # Errors
-    /// When the store cannot be written.
+    /// If the store cannot be written.
     async fn claim(
         &self,
         now: Timestamp,
-        claim: Claim,
+        lease: KeyLease,
         fingerprint: Fingerprint,
         lease_until: Timestamp,
-    ) -> Result<Found, StoreError>;
+    ) -> Result<KeyState, StoreError>;
 
-    /// Makes a claim last until `lease_until`. `false`: it was lost, and nothing changed.
+    /// Extends a lease to `lease_until`. Returns `false` if it was lost; nothing changed then.
     ///
     /// # Errors
-    /// When the store cannot be written.
-    async fn renew(&self, claim: Claim, lease_until: Timestamp) -> Result<bool, StoreError>;
+    /// If the store cannot be written.
+    async fn renew(&self, lease: KeyLease, lease_until: Timestamp) -> Result<bool, StoreError>;
 
-    /// Ends a claim and keeps the reply, durably if the store is, until `expires_at`. `false`: it was lost, and nothing changed. A claim
-    /// whose lease has ended, and that nobody took, counts.
+    /// Ends a lease and stores the reply, durably if the store is, until `expires_at`. Returns `false` if the lease was lost; nothing
+    /// changed then. An expired lease is not lost until another request takes the key.
     ///
     /// # Errors
-    /// When the store cannot be written.
-    async fn complete(&self, claim: Claim, reply: Bytes, expires_at: Timestamp) -> Result<bool, StoreError>;
+    /// If the store cannot be written.
+    async fn complete(&self, lease: KeyLease, reply: Bytes, expires_at: Timestamp) -> Result<bool, StoreError>;
 
-    /// Gives a claimed key up, as if it had never come. `false`: the claim was lost, and nothing changed.
+    /// Releases a claimed key, as if it had never been claimed. Returns `false` if the lease was lost; nothing changed then.
     ///
     /// # Errors
-    /// When the store cannot be written.
-    async fn release(&self, claim: Claim) -> Result<bool, StoreError>;
+    /// If the store cannot be written.
+    async fn release(&self, lease: KeyLease) -> Result<bool, StoreError>;
 
-    /// Returns after a claim was completed or released through this object, if that happened after the first poll. It may return
-    /// for nothing, and needs not return for what other processes wrote. Cancel-safe.
+    /// Waits until a lease is completed or released through this object after the first poll. May wake spuriously. Not woken by other
+    /// processes. Cancel-safe.
     async fn changed(&self);
 
-    /// Removes what is done and has expired, and claims whose lease ended [`ABANDONED`] ago; a bounded number a call. Answers how
-    /// many it removed; zero: nothing is left to prune. A store that removes them by itself, then or later, answers zero.
+    /// Removes expired replies, and claimed keys whose lease ended [`ABANDONED`] ago; a bounded number a call. Returns how many were
+    /// removed; zero if nothing is left to prune, or if the store removes them by itself.
     ///
     /// # Errors
-    /// When the store cannot be written.
+    /// If the store cannot be written.
     async fn prune(&self, now: Timestamp) -> Result<u64, StoreError>;
 }
 
-/// One request's hold on a key.
+/// The lease of one request on a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_structs, reason = "stores and their tests make them, and it cannot grow")]
-pub struct Claim {
+#[expect(clippy::exhaustive_structs, reason = "stores and their tests create it, and it cannot grow")]
+pub struct KeyLease {
     /// The key.
     pub key: IdempotencyKey,
-    /// The fencing token: a number that no other claim has. Whoever took the key over has another one.
+    /// The fencing token: a random number that differs for a request that takes the key over.
     pub token: i64,
 }
 
-impl Claim {
+impl KeyLease {
     pub(super) fn new(key: IdempotencyKey) -> Self {
         Self { key, token: fastrand::i64(..) }
     }
 }
 
-/// What a store finds under a key that is to be claimed.
+/// The state of a key that was to be claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "stores make them, and the middleware has to know all")]
-pub enum Found {
-    /// Nothing that counts: the key is claimed.
+#[expect(clippy::exhaustive_enums, reason = "stores create it, and the middleware has to know all variants")]
+pub enum KeyState {
+    /// The key was free and is claimed now.
     Claimed,
-    /// A request that runs.
+    /// A request runs.
     Running {
-        /// Of its body.
+        /// The fingerprint of its body.
         fingerprint: Fingerprint,
     },
-    /// A request that is done.
+    /// A request is done.
     Done {
-        /// Of its body.
+        /// The fingerprint of its body.
         fingerprint: Fingerprint,
-        /// What was kept of its reply.
+        /// The stored reply.
         reply: Bytes,
     },
 }

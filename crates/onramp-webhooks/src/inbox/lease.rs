@@ -1,4 +1,4 @@
-//! A worker's time-limited claim on deliveries, and how it ends.
+//! Leases: time-limited claims of workers on deliveries, and their settlement.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::DeliveryId;
 use crate::clock::Timestamp;
-use crate::event::Provider;
+use crate::delivery::DeliveryId;
 use crate::fingerprint::Fingerprint;
 use crate::identity::DedupKey;
+use crate::provider::ProviderName;
 
-/// A worker's claim on one delivery. The fencing token grows with every claim, so that a worker which lost its lease cannot
-/// settle what another one holds now.
+/// A worker's time-limited claim on one delivery.
+///
+/// The fencing token grows with every claim, so that a worker which lost its lease cannot settle a delivery that another one holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Lease {
@@ -24,119 +25,119 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// The lease on `id` with fencing token `fence`.
+    /// Creates the lease on `id` with fencing token `fence`.
     #[must_use]
     pub const fn new(id: DeliveryId, fence: i64) -> Self {
         Self { id, fence }
     }
 }
 
-/// How much a worker wants, and for how long.
+/// The size of a claim and the duration of its leases.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ClaimRequest {
-    /// At most this many deliveries.
+    /// Most deliveries to claim.
     pub limit: usize,
-    /// How long the leases last unless renewed.
+    /// Duration of the leases unless they are renewed.
     pub lease: Duration,
 }
 
 impl ClaimRequest {
-    /// At most `limit` deliveries, for `lease`.
+    /// Creates a request for at most `limit` deliveries, leased for `lease`.
     #[must_use]
     pub const fn new(limit: usize, lease: Duration) -> Self {
         Self { limit, lease }
     }
 }
 
-/// What a claim brought.
+/// The result of a claim.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Claims {
-    /// The deliveries, first received first; never two of one order.
+    /// The deliveries in order of arrival, never two of one order.
     pub deliveries: Vec<ClaimedDelivery>,
-    /// When the next waiting, parked or leased delivery falls due; `None`: none waits.
+    /// The time at which the next retrying, parked or leased delivery falls due; `None` if there is none.
     pub next_due: Option<Timestamp>,
 }
 
 impl Claims {
-    /// What a store answers.
+    /// Creates the result of a claim.
     #[must_use]
     pub fn new(deliveries: Vec<ClaimedDelivery>, next_due: Option<Timestamp>) -> Self {
         Self { deliveries, next_due }
     }
 }
 
-/// A delivery on its way to the handler.
+/// A leased delivery, on its way to the handler.
 #[derive(Clone)]
 #[expect(clippy::exhaustive_structs, reason = "every store builds it, and a field it forgets should not compile")]
 pub struct ClaimedDelivery {
-    /// The claim.
+    /// The lease.
     pub lease: Lease,
-    /// One more than the attempts that came to an end since the delivery was recorded or armed again.
+    /// The number of the attempt: one more than the attempts that ended since the delivery was recorded or requeued.
     pub attempt: u32,
-    /// A later state of its order has been handled already.
+    /// Whether a later stage of its order has been handled already.
     pub stale: bool,
-    /// How many duplicates came after it.
+    /// The number of duplicates received after it.
     pub duplicates: u64,
-    /// The endpoint it came in at.
+    /// The name of the endpoint that received it.
     pub endpoint: Arc<str>,
-    /// The provider whose rules read it.
-    pub provider: Provider,
-    /// What makes it the same event as another.
+    /// The provider that sent it.
+    pub provider: ProviderName,
+    /// The dedup key.
     pub key: Option<DedupKey>,
-    /// Hash of the body.
+    /// The hash of the body.
     pub fingerprint: Fingerprint,
-    /// When it arrived.
+    /// The time of arrival.
     pub received_at: Timestamp,
     /// The request body, to the byte.
     pub body: Bytes,
 }
 
-/// The end of one lease.
+/// The end of a lease.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settlement {
-    /// The claim that ends.
+    /// The lease that ends.
     pub lease: Lease,
-    /// What comes after it.
+    /// The outcome.
     pub outcome: Settled,
 }
 
 impl Settlement {
-    /// Ends `lease` with `outcome`.
+    /// Creates the end of `lease` with `outcome`.
     #[must_use]
     pub const fn new(lease: Lease, outcome: Settled) -> Self {
         Self { lease, outcome }
     }
 }
 
-/// What comes after a lease.
+/// The outcome of a lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Settled {
-    /// Done, for good.
+    /// Handled.
     Handled,
-    /// Failed; due again at `at`.
+    /// Failed and due again at `at`.
     Retry {
-        /// When.
+        /// The time of the next attempt.
         at: Timestamp,
-        /// Why.
+        /// The reason.
         error: String,
     },
-    /// "Not yet"; due again at `until`, and the attempt does not count.
+    /// "Not yet": due again at `until`, and the attempt does not count.
     Parked {
-        /// When.
+        /// The time of the next attempt.
         until: Timestamp,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// Attempts used up, or refused for good: a dead letter.
+    /// A dead letter: attempts used up, or refused for good.
     Dead {
-        /// Why.
+        /// The reason.
         error: String,
     },
-    /// Never reached the handler, or was cut off by a shutdown: due at once, and the attempt does not count.
+    /// Given back before the handler ended: due at once, and the attempt does not count.
     Released,
 }
 

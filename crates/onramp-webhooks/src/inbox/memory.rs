@@ -1,4 +1,4 @@
-//! An inbox that forgets everything when the process ends: for tests and try-outs.
+//! An inbox in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -8,15 +8,15 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::{
-    ClaimRequest, ClaimedDelivery, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, QuarantineBound, Record,
-    Recorded, Replayed, Retention, Settled, Settlement, State,
+    ClaimRequest, ClaimedDelivery, Claims, Counts, Filter, Inbox, Lease, QuarantineBound, Record, Recorded, Replayed, Retention,
+    Settled, Settlement, State, conflict_note,
 };
 use crate::clock::Timestamp;
-use crate::fingerprint::Repeat;
-use crate::identity::{DedupKey, Stage};
-use crate::store_error::{StoreError, StoreErrorKind};
+use crate::delivery::{DeliveryId, NewDelivery};
+use crate::error::{StoreError, StoreErrorKind};
+use crate::identity::{DedupKey, OrderStage};
 
-/// An [`Inbox`] in memory. **It breaks the promise that nothing acknowledged is lost**; shops that credit money use a store on disk.
+/// An [`Inbox`] in memory, for tests. **It loses everything when the process ends**; shops that credit money need a store on disk.
 #[derive(Debug, Default)]
 pub struct MemoryInbox {
     rows: Mutex<Rows>,
@@ -30,7 +30,7 @@ struct Rows {
     by_key: BTreeMap<DedupKey, DeliveryId>,
     pending: BTreeSet<DeliveryId>,
     due: BTreeSet<(Timestamp, DeliveryId)>,
-    junk: BTreeSet<DeliveryId>,
+    noise: BTreeSet<DeliveryId>,
     bound: QuarantineBound,
 }
 
@@ -42,13 +42,13 @@ struct Row {
 }
 
 impl MemoryInbox {
-    /// An empty inbox.
+    /// Creates an empty inbox.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// An empty inbox that keeps at most so much junk.
+    /// Creates an empty inbox with a bound of noise.
     #[must_use]
     pub fn with_quarantine(bound: QuarantineBound) -> Self {
         Self { rows: Mutex::new(Rows { bound, ..Rows::default() }), work: Notify::new() }
@@ -63,7 +63,7 @@ impl Rows {
     fn insert(&mut self, new: NewDelivery, key: Option<DedupKey>, state: State, note: Option<String>) -> DeliveryId {
         self.last_id += 1;
         let id = DeliveryId::from_i64(self.last_id);
-        let junk = new.quarantine.as_ref().is_some_and(|quarantine| quarantine.junk);
+        let noise = new.quarantine.as_ref().is_some_and(|quarantine| quarantine.noise);
         let record = Record {
             id,
             endpoint: new.endpoint,
@@ -86,14 +86,14 @@ impl Rows {
         }
         match state {
             State::Pending => drop(self.pending.insert(id)),
-            State::Quarantined if junk => drop(self.junk.insert(id)),
+            State::Quarantined if noise => drop(self.noise.insert(id)),
             _ => {}
         }
         self.by_id.insert(id, Row { record, key_expires_at: new.key_expires_at, fence: 0 });
         id
     }
 
-    /// Moves a row to `state`, and keeps the sets of pending and waiting rows true.
+    /// Moves a row to `state` and updates the sets of pending and waiting rows.
     fn transition(&mut self, id: DeliveryId, state: State, due_at: Option<Timestamp>) -> Option<&mut Row> {
         let row = self.by_id.get_mut(&id)?;
         if let Some(due_at) = row.record.due_at.take() {
@@ -101,7 +101,7 @@ impl Rows {
         }
         self.pending.remove(&id);
         if state != State::Quarantined {
-            self.junk.remove(&id);
+            self.noise.remove(&id);
         }
         row.record.state = state;
         row.record.due_at = due_at;
@@ -113,7 +113,7 @@ impl Rows {
         Some(row)
     }
 
-    fn rearm(&mut self, id: DeliveryId) {
+    fn requeue(&mut self, id: DeliveryId) {
         if let Some(row) = self.transition(id, State::Pending, None) {
             row.record.attempts = 0;
             row.record.settled_at = None;
@@ -129,8 +129,8 @@ impl Rows {
         }
     }
 
-    /// The delivery that holds `key` now; one whose time is over gives the key up.
-    fn holder(&mut self, key: &DedupKey, now: Timestamp) -> Option<DeliveryId> {
+    /// Returns the delivery that holds `key`. A delivery whose key has expired gives it up.
+    fn take_holder(&mut self, key: &DedupKey, now: Timestamp) -> Option<DeliveryId> {
         let first = *self.by_key.get(key)?;
         let row = self.by_id.get_mut(&first)?;
         if row.key_expires_at.is_some_and(|expires| expires <= now) {
@@ -141,31 +141,24 @@ impl Rows {
         Some(first)
     }
 
-    /// Whether `new` is a duplicate of the first with its key. One that was really sent replaces what was not.
-    fn repeats(&mut self, first: DeliveryId, new: &NewDelivery) -> bool {
-        let Some(row) = self.by_id.get_mut(&first) else { return false };
-        let repeat = row.record.fingerprint.repeated_by(&new.fingerprint);
-        if repeat == Repeat::Supersedes {
-            row.record.fingerprint = new.fingerprint;
-            row.record.body = row.record.body.as_ref().map(|_| new.body.clone());
-        }
-        repeat != Repeat::Conflict
+    fn repeats(&self, first: DeliveryId, new: &NewDelivery) -> bool {
+        self.by_id.get(&first).is_some_and(|row| row.record.fingerprint.is_repeated_by(&new.fingerprint))
     }
 
     fn count_duplicate(&mut self, first: DeliveryId) -> bool {
         let Some(row) = self.by_id.get_mut(&first) else { return false };
         row.record.duplicates += 1;
-        let rearmed = matches!(row.record.state, State::Retrying | State::Dead);
-        if rearmed {
-            self.rearm(first);
+        let requeued = matches!(row.record.state, State::Retrying | State::Dead);
+        if requeued {
+            self.requeue(first);
         }
-        rearmed
+        requeued
     }
 
-    fn evict_junk(&mut self) {
-        let mut bytes: u64 = self.junk.iter().map(|id| self.body_size(*id)).sum();
-        while self.junk.len() as u64 > u64::from(self.bound.deliveries) || bytes > self.bound.bytes {
-            let Some(oldest) = self.junk.first().copied() else { break };
+    fn evict_noise(&mut self) {
+        let mut bytes: u64 = self.noise.iter().map(|id| self.body_size(*id)).sum();
+        while self.noise.len() as u64 > u64::from(self.bound.deliveries) || bytes > self.bound.bytes {
+            let Some(oldest) = self.noise.first().copied() else { break };
             bytes -= self.body_size(oldest);
             self.remove(oldest);
         }
@@ -177,10 +170,10 @@ impl Rows {
 
     fn record(&mut self, new: NewDelivery) -> Recorded {
         if let Some(key) = &new.key
-            && let Some(first) = self.holder(key, new.received_at)
+            && let Some(first) = self.take_holder(key, new.received_at)
         {
             if self.repeats(first, &new) {
-                return Recorded::Duplicate { first, rearmed: self.count_duplicate(first) };
+                return Recorded::Duplicate { first, requeued: self.count_duplicate(first) };
             }
             return Recorded::Conflict { first, kept: self.keep_conflict(first, new) };
         }
@@ -190,7 +183,7 @@ impl Rows {
         };
         let key = new.key.clone();
         let id = self.insert(new, key, state, note);
-        self.evict_junk();
+        self.evict_noise();
         Recorded::New(id)
     }
 
@@ -201,11 +194,11 @@ impl Rows {
                 self.count_duplicate(kept);
                 kept
             }
-            None => self.insert(new, key, State::Conflict, Some(super::conflict_note(first))),
+            None => self.insert(new, key, State::Conflict, Some(conflict_note(first))),
         }
     }
 
-    /// Whether an event of the same order is leased (first) or was handled at a later stage (second).
+    /// Returns whether an event of the same order is leased, and whether one was handled at a later stage.
     fn order_of(&self, row: &Row) -> (bool, bool) {
         let (Some(stage), Some(key)) = (row.record.stage, &row.record.key) else { return (false, false) };
         let from = DedupKey::from_parts(key.subject().to_owned(), String::new());
@@ -213,7 +206,7 @@ impl Rows {
         let mut held = (false, false);
         for sibling in siblings.filter_map(|(_, id)| self.by_id.get(id)).filter(|sibling| sibling.record.stage.is_some()) {
             held.0 |= sibling.record.state == State::Leased;
-            held.1 |= sibling.record.state == State::Handled && stage.is_before(sibling.record.stage.unwrap_or(Stage::UNPLACED));
+            held.1 |= sibling.record.state == State::Handled && stage.is_before(sibling.record.stage.unwrap_or(OrderStage::UNPLACED));
         }
         held
     }
@@ -242,7 +235,7 @@ impl Rows {
                 stale,
                 duplicates: row.record.duplicates,
                 endpoint: row.record.endpoint.clone(),
-                provider: row.record.provider,
+                provider: row.record.provider.clone(),
                 key: row.record.key.clone(),
                 fingerprint: row.record.fingerprint,
                 received_at: row.record.received_at,
@@ -256,7 +249,7 @@ impl Rows {
         self.by_id.get(&lease.id).is_some_and(|row| row.fence == lease.fence && row.record.state == State::Leased)
     }
 
-    /// Ends a lease, and answers whether it was held.
+    /// Ends a lease. Returns whether it was held.
     fn settle(&mut self, now: Timestamp, settlement: Settlement) -> bool {
         if !self.holds(settlement.lease) {
             return false;
@@ -279,7 +272,7 @@ impl Rows {
 
     fn reread(&mut self, id: DeliveryId, reread: NewDelivery) -> Option<Replayed> {
         let key = reread.key.clone();
-        let holder = key.as_ref().and_then(|key| self.holder(key, reread.received_at)).filter(|first| *first != id);
+        let holder = key.as_ref().and_then(|key| self.take_holder(key, reread.received_at)).filter(|first| *first != id);
         let Some(first) = holder else {
             let row = self.by_id.get_mut(&id)?;
             if let Some(old) = row.record.key.take() {
@@ -365,7 +358,7 @@ impl Inbox for MemoryInbox {
         Ok(State::ALL.into_iter().map(|state| (state, count(state))).collect())
     }
 
-    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
+    async fn requeue(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
         let mut rows = self.rows();
         match rows.by_id.get(&id) {
             None => return Err(StoreError::new(StoreErrorKind::NotFound, "replay")),
@@ -382,7 +375,7 @@ impl Inbox for MemoryInbox {
         }
         let elsewhere = reread.and_then(|reread| rows.reread(id, reread));
         if elsewhere.is_none() {
-            rows.rearm(id);
+            rows.requeue(id);
         }
         drop(rows);
         self.work.notify_one();

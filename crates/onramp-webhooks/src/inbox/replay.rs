@@ -1,53 +1,60 @@
-//! Giving a delivery to the handler once more, because a person says so.
+//! Replays: giving deliveries to the handler again, on the order of an operator.
 
-use super::{DeliveryId, Filter, Inbox, NewDelivery, Record, State};
+use super::{Filter, Inbox, Record, State};
 use crate::clock::Timestamp;
-use crate::receiver::read;
-use crate::store_error::{StoreError, StoreErrorKind};
+use crate::delivery::{DeliveryId, NewDelivery, read};
+use crate::error::{StoreError, StoreErrorKind};
+use crate::provider::{Providers, ReadError};
 
-/// What a replay did.
+/// The result of a replay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Replayed {
-    /// It is due, with all its attempts before it.
+    /// The delivery is due with a fresh count of attempts.
     Due,
-    /// It was in quarantine and can be read now, but its event had come in again since then; what was in quarantine is gone.
+    /// The quarantined delivery is readable now and its event is known already; the quarantined copy was removed.
     Duplicate {
-        /// The delivery that holds the event.
+        /// The first delivery with the key.
         first: DeliveryId,
     },
-    /// It was in quarantine and can be read now, but contradicts a delivery with its key; it is kept as a conflict.
+    /// The quarantined delivery is readable now and contradicts an earlier one with its key; it is kept as a conflict.
     Conflict {
-        /// The delivery that holds the key.
+        /// The first delivery with the key.
         first: DeliveryId,
     },
-    /// It was in quarantine and still cannot be read.
+    /// The quarantined delivery still cannot be read.
     StillUnreadable {
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
 
-/// Which states a replay may start from.
+/// The states that a replay may start from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReplayScope {
-    /// What has not been handled and contradicts nothing: dead letters, quarantine, and what waits for its time.
+    /// Dead letters, quarantined and waiting deliveries.
     Unhandled,
-    /// Also conflicts. The handler runs for an event whose first version it may have handled, **under a key of its own**: a person
-    /// has compared the two before.
+    /// Also conflicts. The handler runs for an event whose first version may have been handled, **under another key**: compare the two
+    /// first.
     EvenConflicts,
-    /// Also conflicts, and what has been handled: its handler runs a second time.
+    /// Also conflicts and handled deliveries. The handler runs a second time.
     EvenHandled,
 }
 
-/// Arms a delivery again: dead letters, conflicts and waiting ones fall due at once with a fresh count of attempts; what lies in
-/// quarantine is read again with the rules of this version first.
+/// Makes a delivery due at once with a fresh count of attempts. A quarantined delivery is read again first, by `providers` of this
+/// version.
 ///
 /// # Errors
-/// [`NotFound`](StoreErrorKind::NotFound); [`Refused`](StoreErrorKind::Refused) when a worker holds it, `scope` does not allow its
-/// state, that changed meanwhile, or its body was pruned; otherwise whatever the inbox answers.
-pub async fn replay(inbox: &dyn Inbox, id: DeliveryId, scope: ReplayScope, now: Timestamp) -> Result<Replayed, StoreError> {
+/// [`NotFound`](StoreErrorKind::NotFound); [`Refused`](StoreErrorKind::Refused) if a worker holds the delivery, if `scope` does not
+/// include its state, if its state changed meanwhile, or if its body was pruned; errors of the inbox.
+pub async fn replay(
+    inbox: &dyn Inbox,
+    providers: &Providers,
+    id: DeliveryId,
+    scope: ReplayScope,
+    now: Timestamp,
+) -> Result<Replayed, StoreError> {
     let record = inbox.show(id).await?.ok_or(StoreError::new(StoreErrorKind::NotFound, "replay"))?;
     let refused = |why| Err(StoreError::new(StoreErrorKind::Refused, "replay").because(why));
     match record.state {
@@ -60,22 +67,22 @@ pub async fn replay(inbox: &dyn Inbox, id: DeliveryId, scope: ReplayScope, now: 
         }
         _ => {}
     }
-    match reread(&record, now) {
-        Some(reread) => match reread.quarantine {
-            Some(quarantine) => Ok(Replayed::StillUnreadable { reason: quarantine.reason }),
-            None => inbox.rearm(id, record.state, Some(reread)).await,
-        },
-        None => inbox.rearm(id, record.state, None).await,
+    if record.state != State::Quarantined {
+        return inbox.requeue(id, record.state, None).await;
+    }
+    match reread(&record, providers, now) {
+        Ok(reread) => inbox.requeue(id, record.state, Some(reread)).await,
+        Err(reason) => Ok(Replayed::StillUnreadable { reason }),
     }
 }
 
-/// [`replay`] for every delivery that fits `filter`, the newest first; its limit is the size of a page here, not of the whole.
-/// Answers what became of each.
+/// Replays every delivery that matches `filter`, newest first. The filter's limit is the size of a page. Returns the result of each.
 ///
 /// # Errors
-/// When the inbox cannot be read; what was replayed before that stays so.
+/// If the inbox cannot be read. Deliveries replayed before stay replayed.
 pub async fn replay_all(
     inbox: &dyn Inbox,
+    providers: &Providers,
     mut filter: Filter,
     scope: ReplayScope,
     now: Timestamp,
@@ -86,17 +93,14 @@ pub async fn replay_all(
         let Some(oldest) = page.last() else { return Ok(replayed) };
         filter.before = Some(oldest.id);
         for record in page {
-            replayed.push((record.id, replay(inbox, record.id, scope, now).await));
+            replayed.push((record.id, replay(inbox, providers, record.id, scope, now).await));
         }
     }
 }
 
-/// What this version reads from a delivery in quarantine; `None` when it is not in quarantine.
-fn reread(record: &Record, now: Timestamp) -> Option<NewDelivery> {
-    match (&record.state, &record.body) {
-        (State::Quarantined, Some(body)) => {
-            Some(read::delivery(&record.endpoint, record.provider, read::DEFAULT_RETRY_HORIZON, now, body.clone()).delivery)
-        }
-        _ => None,
-    }
+/// Reads a delivery again. The error is the reason why it still cannot be read.
+fn reread(record: &Record, providers: &Providers, now: Timestamp) -> Result<NewDelivery, String> {
+    let decoder = providers.find(&record.provider).ok_or_else(|| ReadError::UnknownProvider(record.provider.clone()).to_string())?;
+    let reread = read::delivery(&record.endpoint, decoder, now, record.body.clone().unwrap_or_default()).delivery;
+    reread.quarantine.clone().map_or(Ok(reread), |quarantine| Err(quarantine.reason))
 }

@@ -1,15 +1,15 @@
-//! An inbox that several hold: a receiver and a worker, say.
+//! Shared inboxes.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::{
-    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Record, Recorded, Replayed, Retention,
-    Settlement, State,
+    ClaimRequest, Claims, Counts, Filter, Inbox, Lease, Record, Recorded, Replayed, Retention, Settlement, State,
 };
 use crate::clock::Timestamp;
-use crate::store_error::StoreError;
+use crate::delivery::{DeliveryId, NewDelivery};
+use crate::error::StoreError;
 
 #[async_trait]
 impl<I: Inbox + ?Sized> Inbox for Arc<I> {
@@ -49,8 +49,8 @@ impl<I: Inbox + ?Sized> Inbox for Arc<I> {
         (**self).counts().await
     }
 
-    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
-        (**self).rearm(id, seen, reread).await
+    async fn requeue(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
+        (**self).requeue(id, seen, reread).await
     }
 
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {

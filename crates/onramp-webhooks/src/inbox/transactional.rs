@@ -1,4 +1,4 @@
-//! An inbox in whose transactions a handler can write.
+//! The contract of inboxes with transactions.
 
 use std::time::Duration;
 
@@ -6,44 +6,43 @@ use async_trait::async_trait;
 
 use super::{Inbox, Lease};
 use crate::clock::Timestamp;
-use crate::store_error::StoreError;
+use crate::error::StoreError;
 
-/// An inbox in whose transactions a handler can write: what a [`TransactionalHandler`](crate::TransactionalHandler) wrote and the
-/// completion of its delivery are committed together, or neither is.
+/// An inbox with transactions for handlers: the writes of a [`TransactionalHandler`](crate::TransactionalHandler) and the completion
+/// of its delivery are committed together, or neither is.
 ///
 /// Dropping an open transaction rolls it back.
 #[async_trait]
 pub trait TransactionalInbox: Inbox {
-    /// What a handler writes through.
+    /// The transaction as a handler sees it.
     type Transaction: Send + 'static;
 
-    /// A transaction that is open, with whatever the inbox needs to end it. It may be `Transaction` itself.
+    /// An open transaction, with everything the inbox needs to end it. Often `Transaction` itself.
     type Open: AsMut<Self::Transaction> + Send + 'static;
 
-    /// Opens a transaction that is meant to last no longer than `limit`, after which the store may end it by itself: a worker that was
-    /// frozen or cut off must not hold locks for ever. It must not lock the delivery before its completion, because leases are renewed
-    /// meanwhile.
+    /// Opens a transaction that should last no longer than `limit`. The store may end it after that, so that a frozen worker does not
+    /// hold locks for ever. The transaction must not lock the delivery before its completion, because its lease is renewed meanwhile.
     ///
-    /// A call that is dropped leaves nothing open.
+    /// A dropped call leaves no transaction open.
     ///
     /// # Errors
-    /// When none can be opened now. The delivery is tried again a little later, and the attempt does not count.
+    /// If none can be opened now. The delivery is tried again later, and the attempt does not count.
     async fn begin(&self, limit: Duration) -> Result<Self::Open, StoreError>;
 
-    /// Ends `lease` with [`Settled::Handled`](super::Settled::Handled) in the transaction, and commits both, durably. `false`: the
-    /// lease had been lost, and nothing of it happened.
+    /// Settles `lease` as [`Handled`](super::Settled::Handled) in the transaction and commits durably. Returns `false` if the lease was
+    /// lost; nothing is committed then.
     ///
     /// # Errors
-    /// Nothing of it happened, unless the connection was lost in the very moment of the commit, or the call was dropped: then the
-    /// delivery's state tells. With [`Refused`](crate::StoreErrorKind::Refused), the handler ended the transaction itself: what it
-    /// wrote before may have been committed, and the delivery was not completed.
+    /// Nothing was committed, unless the connection was lost during the commit or the call was dropped. The state of the delivery
+    /// shows the result in that case. [`Refused`](crate::StoreErrorKind::Refused) means that the handler ended the transaction itself:
+    /// its earlier writes may be committed, and the delivery is not completed.
     async fn complete(&self, transaction: Self::Open, now: Timestamp, lease: Lease) -> Result<bool, StoreError>;
 
-    /// Rolls back after the handler failed.
+    /// Rolls the transaction back after the handler failed.
     ///
     /// # Errors
-    /// With [`Refused`](crate::StoreErrorKind::Refused), the handler ended the transaction itself, and what it wrote before may have
-    /// been committed. With any other kind, the transaction turned out never to have been open, which is not the handler's fault: the
-    /// attempt does not count.
+    /// [`Refused`](crate::StoreErrorKind::Refused) means that the handler ended the transaction itself, and its earlier writes may be
+    /// committed. Any other kind means that the transaction was never open, which is not the handler's fault: the attempt does not
+    /// count.
     async fn roll_back(&self, transaction: Self::Open) -> Result<(), StoreError>;
 }

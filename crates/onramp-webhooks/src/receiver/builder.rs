@@ -1,20 +1,20 @@
-//! Putting a receiver together, and refusing what cannot keep the promises.
+//! The builder of receivers. It refuses settings that cannot keep the guarantees.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::read::SHORTEST_RETRY_HORIZON;
-use super::watchdog::Tally;
-use super::{Endpoint, Receiver, Shared};
+use super::{Receiver, Shared};
 use crate::body;
 use crate::client_ip::ClientIp;
 use crate::clock::{Clock, SystemClock};
 use crate::inbox::{Inbox, Retention};
+use crate::provider::{Endpoint, Providers};
+use crate::watchdog::{Unclaimed, Watched};
 
-/// Wert's documentation gives a receiver five seconds; later than this an acknowledgement cannot be sure to arrive in time.
-pub(crate) const LONGEST_ACK_DEADLINE: Duration = Duration::from_millis(4_900);
+/// Time for an acknowledgement to reach its provider.
+const ON_THE_WAY: Duration = Duration::from_millis(100);
 
-/// Puts a [`Receiver`] together.
+/// Builder of a [`Receiver`].
 #[derive(Debug)]
 pub struct ReceiverBuilder {
     inbox: Arc<dyn Inbox>,
@@ -39,54 +39,54 @@ impl ReceiverBuilder {
         }
     }
 
-    /// Adds a way in.
+    /// Adds an endpoint.
     #[must_use]
     pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
         self.endpoints.push(endpoint);
         self
     }
 
-    /// How to tell who a client is, for endpoints with an allow-list. Default: the socket's peer, and no header.
+    /// Sets how the address of a client is determined, for endpoints with an allow-list. Default: the peer of the socket, no header.
     #[must_use]
     pub fn client_ip(mut self, client_ip: ClientIp) -> Self {
         self.client_ip = client_ip;
         self
     }
 
-    /// The largest body that is read, in bytes. Default 1 MiB.
+    /// Sets the limit of a body, in bytes. Default 1 MiB.
     #[must_use]
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = bytes;
         self
     }
 
-    /// The time from the head of a request to its answer. Default 4 s, at most 4.9 s: Wert's documentation counts an answer after
-    /// 5 s as none.
+    /// Sets the time limit from the head of a request to its reply. Default 4 s, at most 100 ms less than every provider waits
+    /// ([`Facts::answer_within`](crate::provider::Facts::answer_within)); Wert waits 5 s.
     #[must_use]
     pub fn ack_deadline(mut self, deadline: Duration) -> Self {
         self.ack_deadline = deadline;
         self
     }
 
-    /// How long the bodies of handled deliveries stay; `None`: for ever. Their keys stay as long as they count. Default 30 days, at
-    /// least every endpoint's retry horizon.
+    /// Sets how long the bodies of handled deliveries stay; `None` for ever. Keys stay as long as they count. Default 30 days, at least
+    /// the retry horizon of every provider.
     #[must_use]
     pub fn retention(mut self, retention: Option<Retention>) -> Self {
         self.retention = retention;
         self
     }
 
-    /// Where the time comes from. Default: the machine's clock.
+    /// Sets the clock. Default: the machine's clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// The receiver.
+    /// Builds the receiver.
     ///
     /// # Errors
-    /// Says what could not keep the promises: see [`BuildError`].
+    /// If a setting cannot keep the guarantees: see [`BuildError`].
     pub fn build(self) -> Result<Receiver, BuildError> {
         if self.endpoints.is_empty() {
             return Err(BuildError::NoEndpoint);
@@ -100,23 +100,28 @@ impl ReceiverBuilder {
         if self.body_limit == 0 {
             return Err(BuildError::BodyLimit);
         }
-        if self.ack_deadline.is_zero() || self.ack_deadline > LONGEST_ACK_DEADLINE {
-            return Err(BuildError::AckDeadline(self.ack_deadline));
+        let waits = self.endpoints.iter().map(|endpoint| endpoint.facts().answer_within).min().unwrap_or_default();
+        let longest = waits.saturating_sub(ON_THE_WAY);
+        if self.ack_deadline.is_zero() || self.ack_deadline > longest {
+            return Err(BuildError::AckDeadline { deadline: self.ack_deadline, longest });
         }
-        let horizon = self.endpoints.iter().map(|endpoint| endpoint.retry_horizon).max().unwrap_or_default();
+        let horizon = self.endpoints.iter().map(|endpoint| endpoint.facts().retry_horizon).max().unwrap_or_default();
         if let Some(retention) = self.retention.filter(|retention| retention.handled < horizon) {
             return Err(BuildError::Retention { retention: retention.handled, horizon });
         }
-        // An endpoint that was cloned into two receivers is counted in each.
-        let own = |endpoint| Arc::new(Endpoint { tally: Arc::new(Tally::default()), ..endpoint });
+        let mut providers = Providers::default();
+        self.endpoints.iter().for_each(|endpoint| providers.add(endpoint.decoder));
         let shared = Arc::new(Shared {
             inbox: self.inbox,
-            endpoints: self.endpoints.into_iter().map(own).collect(),
+            endpoints: self.endpoints.into_iter().map(Watched::new).collect(),
+            providers,
             client_ip: self.client_ip,
             body_limit: self.body_limit,
             ack_deadline: self.ack_deadline,
             retention: self.retention,
             clock: self.clock,
+            unclaimed: Unclaimed::default(),
+            last_claim: Arc::default(),
             watchdog: OnceLock::new(),
         });
         shared.watch();
@@ -132,45 +137,44 @@ fn check(endpoint: &Endpoint) -> Result<(), BuildError> {
     if endpoint.secrets.iter().any(String::is_empty) {
         return Err(BuildError::EmptySecret(name.to_owned()));
     }
-    if endpoint.retry_horizon < SHORTEST_RETRY_HORIZON {
-        return Err(BuildError::RetryHorizon(endpoint.retry_horizon));
-    }
     Ok(())
 }
 
-/// Why a receiver cannot be built.
+/// Error of building a receiver.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// Nobody could send anything.
+    /// There is no endpoint.
     #[error("a receiver needs at least one endpoint")]
     NoEndpoint,
-    /// A name that is no path segment.
+    /// The name cannot be a path segment.
     #[error("{0:?} cannot name an endpoint: use letters, digits, '-' and '_'")]
     Name(String),
-    /// Two endpoints of one name.
+    /// Two endpoints have the same name.
     #[error("two endpoints are named {0:?}; give one of them another name with Endpoint::named")]
     SameName(String),
-    /// A secret of no characters.
+    /// A path secret is empty.
     #[error("the path secret of endpoint {0:?} is empty")]
     EmptySecret(String),
-    /// A body limit of zero.
+    /// The body limit is zero.
     #[error("the body limit is zero bytes")]
     BodyLimit,
-    /// An ack deadline that Wert would not wait for.
-    #[error("the ack deadline is {0:?}; it has to be more than zero and at most {LONGEST_ACK_DEADLINE:?}")]
-    AckDeadline(Duration),
-    /// Deliveries that go before the provider's last retry.
+    /// The ack deadline is zero, or longer than a provider waits.
+    #[error("the ack deadline is {deadline:?}; it must be more than zero and at most {longest:?}")]
+    AckDeadline {
+        /// The deadline that was set.
+        deadline: Duration,
+        /// The longest deadline for these endpoints.
+        longest: Duration,
+    },
+    /// Handled deliveries would be removed before the provider's last retry.
     #[error("handled deliveries would be kept for {retention:?}, which is less than the retry horizon of {horizon:?}")]
     Retention {
-        /// What was asked for.
+        /// The retention that was set.
         retention: Duration,
-        /// The longest retry horizon of the endpoints.
+        /// The longest retry horizon of the providers.
         horizon: Duration,
     },
-    /// Keys that end before the provider's last retry.
-    #[error("the retry horizon is {0:?}; a provider retries for {SHORTEST_RETRY_HORIZON:?}")]
-    RetryHorizon(Duration),
 }
 
 #[cfg(test)]
@@ -184,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_keep_the_promises_is_refused() {
+    fn settings_that_cannot_keep_the_guarantees_are_refused() {
         let wert = || Wert::with_path_secret("s3cret");
         assert_eq!(build(|b| b).unwrap_err(), BuildError::NoEndpoint);
         assert_eq!(build(|b| b.endpoint(wert().named("a/b"))).unwrap_err(), BuildError::Name("a/b".into()));
@@ -192,9 +196,10 @@ mod tests {
         assert_eq!(build(|b| b.endpoint(Wert::with_path_secret(""))).unwrap_err(), BuildError::EmptySecret("wert".into()));
         assert_eq!(build(|b| b.endpoint(wert()).body_limit(0)).unwrap_err(), BuildError::BodyLimit);
         let late = Duration::from_secs(5);
-        assert_eq!(build(|b| b.endpoint(wert()).ack_deadline(late)).unwrap_err(), BuildError::AckDeadline(late));
+        let longest = Duration::from_millis(4_900);
+        let error = build(|b| b.endpoint(wert()).ack_deadline(late)).unwrap_err();
+        assert_eq!(error, BuildError::AckDeadline { deadline: late, longest });
         let short = Duration::from_secs(15 * 3_600);
-        assert_eq!(build(|b| b.endpoint(wert().retry_horizon(short))).unwrap_err(), BuildError::RetryHorizon(short));
         let horizon = Duration::from_secs(16 * 3_600);
         assert_eq!(
             build(|b| b.endpoint(wert()).retention(Some(Retention::new(short)))).unwrap_err(),

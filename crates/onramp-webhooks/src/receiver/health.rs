@@ -1,38 +1,81 @@
-//! How the receiver is, for who operates it.
+//! Health of the receiver and its endpoints.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::Receiver;
-use super::watchdog::EndpointWatch;
-use crate::reply::Reply;
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 
-/// A health check that takes longer than this says what there is to say.
-const LONGEST_CHECK: Duration = Duration::from_secs(3);
+use super::{Receiver, time};
+use crate::clock::Timestamp;
+use crate::deadline::within;
+use crate::inbox::Counts;
+use crate::reply::Reply;
+use crate::watchdog::EndpointStatus;
+
+/// Time limit of the inbox's own check.
+const LONGEST_CHECK: Duration = Duration::from_secs(2);
+
+/// Time limit of counting. Without counts, the report has `null`.
+const LONGEST_COUNT: Duration = Duration::from_secs(1);
 
 impl Receiver {
-    /// How every endpoint stands, in the order in which they were added: whether its provider is being refused, or has gone silent. See
-    /// [`watchdog`](crate::watchdog).
+    /// Returns the status of every endpoint, in the order in which they were added. See [`watchdog`](crate::watchdog).
     #[must_use]
-    pub fn watch(&self) -> Vec<EndpointWatch> {
+    pub fn watch(&self) -> Vec<EndpointStatus> {
         let now = self.shared.clock.now();
-        self.shared.endpoints.iter().map(|endpoint| endpoint.watch(now)).collect()
+        self.shared.endpoints.iter().map(|watched| watched.status(now)).collect()
     }
 
-    /// The answer to a health check, within three seconds: 200 while the inbox can take deliveries, else 503, with
-    /// `{"healthy":..,"endpoints":[..]}`. The endpoints are those of [`watch`](Self::watch), and none of them makes it a 503: a
-    /// process that is taken away because its provider is silent gets nothing any more.
+    /// Returns the reply to a health check, within three seconds: 200 while the inbox can record deliveries, else 503.
     ///
-    /// It tells how much an endpoint receives and what is wrong with it, and neither secrets nor paths. Let the public see the status
-    /// alone.
+    /// The body is `{"healthy":..,"endpoints":[..],"counts":{..},"worker":{"last_claim":..}}`. Endpoints are those of
+    /// [`watch`](Self::watch); an alarm does not change the status, because a process that leaves the load balancer receives nothing
+    /// any more. Counts are the number of deliveries in each state, or `null` if the inbox did not count them in time. `last_claim` is
+    /// the time of the last claim of a worker of this receiver, in seconds since the Unix epoch, or `null`.
+    ///
+    /// The body contains neither secrets nor paths, but reveals how much is received. Show only the status to the public.
     pub async fn health(&self) -> Reply {
-        let reason = match tokio::time::timeout(LONGEST_CHECK, self.shared.inbox.check()).await {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some("the inbox does not answer".to_owned()),
-        };
-        if let Some(reason) = &reason {
-            tracing::warn!(reason, "unhealthy");
+        let inbox = &self.shared.inbox;
+        let checked = within(LONGEST_CHECK, "check the inbox", inbox.check()).await;
+        if let Err(error) = &checked {
+            tracing::warn!(%error, "unhealthy");
         }
-        Reply::health(reason.is_none(), &self.watch())
+        let counts = if checked.is_ok() { within(LONGEST_COUNT, "count deliveries", inbox.counts()).await.ok() } else { None };
+        let last_claim = time(self.shared.last_claim.load(Ordering::Relaxed));
+        let report = Report {
+            healthy: checked.is_ok(),
+            endpoints: self.watch(),
+            counts: counts.as_ref().map(ByState),
+            worker: WorkerReport { last_claim: last_claim.map(seconds) },
+        };
+        Reply::health(report.healthy, &report)
+    }
+}
+
+fn seconds(moment: Timestamp) -> i64 {
+    moment.as_millis().div_euclid(1_000)
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    healthy: bool,
+    endpoints: Vec<EndpointStatus>,
+    counts: Option<ByState<'a>>,
+    worker: WorkerReport,
+}
+
+#[derive(Serialize)]
+struct WorkerReport {
+    last_claim: Option<i64>,
+}
+
+struct ByState<'a>(&'a Counts);
+
+impl Serialize for ByState<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        self.0.iter().try_for_each(|(state, count)| object.serialize_entry(state.as_str(), &count))?;
+        object.end()
     }
 }

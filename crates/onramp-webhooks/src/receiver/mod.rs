@@ -1,16 +1,16 @@
-//! From a request to a recorded delivery and its acknowledgement: gate → body → read → record, one file a step.
+//! Receivers: from a request to a recorded delivery and its acknowledgement.
+//!
+//! The steps are admission, body, reading and recording.
 
+mod admission;
 mod builder;
-mod endpoint;
-mod gate;
 mod health;
-pub(crate) mod read;
 mod record;
-pub mod watchdog;
 
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,30 +19,29 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-pub(crate) use self::builder::LONGEST_ACK_DEADLINE;
+use self::admission::Admission;
 pub use self::builder::{BuildError, ReceiverBuilder};
-pub use self::endpoint::Endpoint;
-use self::gate::Admission;
-use self::watchdog::Sender;
 use crate::body::{self, Taken};
 use crate::client_ip::ClientIp;
 use crate::clock::{Clock, Timestamp};
-use crate::handler::{Handler, TransactionalHandler};
-use crate::inbox::{Inbox, Retention, TransactionalInbox};
+use crate::delivery::read::{self, Read};
+use crate::inbox::{Inbox, Recorded, Retention, TransactionalInbox};
+use crate::provider::{Providers, SignedRequest};
 use crate::reply::{Outcome, Reply};
 use crate::request::Request;
 use crate::telemetry;
-use crate::worker::WorkerBuilder;
+use crate::watchdog::{LOOK_EVERY, Monitor, Sender, Unclaimed, Watched};
+use crate::worker::{Handler, TransactionalHandler, WorkerBuilder};
 
-/// How much of the ack deadline a body may take; the rest is for recording it.
+/// The share of the ack deadline that a body may take. The rest is for recording it.
 const BODY_SHARE: f64 = 0.75;
 
-/// Records what providers send, and answers the way each of them needs. Cheap to clone; clones are the same receiver.
+/// Records the events of providers and answers the way each provider needs. Cheap to clone; clones are the same receiver.
 ///
 /// ```
-/// use bytes::Bytes;
+/// use onramp_webhooks::adapter::{Full, Request};
 /// use onramp_webhooks::inbox::MemoryInbox;
-/// use onramp_webhooks::{Receiver, Request, Wert};
+/// use onramp_webhooks::{Receiver, Wert};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -50,7 +49,7 @@ const BODY_SHARE: f64 = 0.75;
 ///
 /// let headers = [("content-type", "application/json")];
 /// let request = Request::new("POST", "/wert/s3cret", None, &headers);
-/// let reply = receiver.receive_whole(&request, Bytes::from_static(br#"{"type":"login","click_id":"42"}"#)).await;
+/// let reply = receiver.receive(&request, Full::new(r#"{"type":"login","click_id":"42"}"#)).await;
 /// assert_eq!(reply.status(), 200);
 /// # Ok(())
 /// # }
@@ -62,59 +61,58 @@ pub struct Receiver {
 
 struct Shared {
     inbox: Arc<dyn Inbox>,
-    endpoints: Vec<Arc<Endpoint>>,
+    endpoints: Vec<Watched>,
+    providers: Providers,
     client_ip: ClientIp,
     body_limit: usize,
     ack_deadline: Duration,
     retention: Option<Retention>,
     clock: Arc<dyn Clock>,
+    unclaimed: Unclaimed,
+    /// The time of the last claim of a worker of this receiver, in milliseconds since the Unix epoch. Zero: never.
+    last_claim: Arc<AtomicI64>,
     watchdog: OnceLock<AbortHandle>,
 }
 
 impl Receiver {
-    /// Starts a receiver that records into `inbox`.
+    /// Returns a builder of a receiver that records into `inbox`.
     pub fn builder(inbox: impl Inbox) -> ReceiverBuilder {
         ReceiverBuilder::new(Arc::new(inbox))
     }
 
-    /// Receives one request whose body comes as a stream of chunks.
+    /// Receives one request whose body is a stream of chunks; [`Full`](crate::adapter::Full) is one of a whole body.
     ///
-    /// Everything about the head is decided at once; the future reads the body, records it and resolves to the answer, within
-    /// the ack deadline. It never panics and never fails: whatever goes wrong is an answer of the table in [`reply`](crate::reply).
+    /// Everything about the head is decided at once. The future reads the body, records it and resolves to the reply within the ack
+    /// deadline. It never fails: every failure is a reply of the table in [`reply`](crate::reply).
     ///
-    /// Dropping the future gives the request up; the delivery may or may not have been recorded then, and the sender, who has
-    /// no acknowledgement, sends it again.
+    /// A dropped future abandons the request. The delivery may or may not be recorded then; the sender has no acknowledgement and sends
+    /// it again.
     pub fn receive<S, E>(&self, request: &Request<'_>, body: S) -> impl Future<Output = Reply> + use<S, E>
     where
         S: Stream<Item = Result<Bytes, E>>,
     {
         let begun = Instant::now();
-        let admitted = gate::admit(&self.shared.endpoints, &self.shared.client_ip, request);
+        let admitted = admission::admit(&self.shared.endpoints, &self.shared.client_ip, request);
         let shared = Arc::clone(&self.shared);
         async move {
             shared.watch();
             match admitted {
                 Err(refusal) => refusal.reply(shared.clock.now()),
                 Ok(admission) => {
-                    let span = tracing::debug_span!("receive", endpoint = &*admission.endpoint.name);
+                    let span = tracing::debug_span!("receive", endpoint = admission.watched.endpoint.name());
                     shared.take(admission, body, begun).instrument(span).await
                 }
             }
         }
     }
 
-    /// Receives one request whose body has been read already; otherwise as [`receive`](Self::receive).
-    pub fn receive_whole(&self, request: &Request<'_>, body: Bytes) -> impl Future<Output = Reply> + use<> {
-        self.receive(request, body::whole(body))
-    }
-
-    /// The endpoints' names: each is reached at `/NAME`, with its secret as the next segment of the path.
+    /// Returns the names of the endpoints. Each is reached at `/NAME`, with its secret as the next segment of the path.
     pub fn endpoints(&self) -> impl Iterator<Item = &str> + '_ {
-        self.shared.endpoints.iter().map(|endpoint| &*endpoint.name)
+        self.shared.endpoints.iter().map(|watched| watched.endpoint.name())
     }
 
-    /// Whether `path`, below the place where the receiver is mounted, is one of its own: it begins with an endpoint's name. What
-    /// lies below any other path is somebody else's to answer.
+    /// Returns whether `path`, below the mount of the receiver, begins with the name of an endpoint. Other routes may answer any other
+    /// path.
     #[must_use]
     pub fn serves(&self, path: &str) -> bool {
         let path = path.strip_prefix('/').unwrap_or(path);
@@ -122,37 +120,51 @@ impl Receiver {
         self.endpoints().any(|name| name == first)
     }
 
-    /// The inbox that this receiver records into.
+    /// Returns the inbox.
     #[must_use]
     pub fn inbox(&self) -> &Arc<dyn Inbox> {
         &self.shared.inbox
     }
 
-    /// Starts a worker that takes what this receiver records to `handler`.
-    pub fn worker(&self, handler: impl Handler) -> WorkerBuilder {
-        WorkerBuilder::new(Arc::clone(&self.shared.inbox), Arc::new(handler))
-            .clock(Arc::clone(&self.shared.clock))
-            .retention(self.shared.retention)
+    /// Returns the providers whose events this receiver reads, for a [replay](crate::inbox::replay).
+    #[must_use]
+    pub fn providers(&self) -> &Providers {
+        &self.shared.providers
     }
 
-    /// Starts a worker that takes what this receiver records to `handler`, whose writes are committed together with the completion of
-    /// each delivery. `inbox` is the one that the receiver records into, or another one over the same store.
+    /// Returns a builder of a worker that takes the recorded deliveries to `handler`.
+    pub fn worker(&self, handler: impl Handler) -> WorkerBuilder {
+        self.configured(WorkerBuilder::new(Arc::clone(&self.shared.inbox), Arc::new(handler)))
+    }
+
+    /// Returns a builder of a worker whose handler writes in the transaction that completes each delivery. `inbox` is the inbox of this
+    /// receiver, or another one over the same store.
     pub fn transactional_worker<I, H>(&self, inbox: Arc<I>, handler: H) -> WorkerBuilder
     where
         I: TransactionalInbox,
         H: TransactionalHandler<I::Transaction>,
     {
-        WorkerBuilder::transactional(inbox, handler).clock(Arc::clone(&self.shared.clock)).retention(self.shared.retention)
+        self.configured(WorkerBuilder::transactional(inbox, handler))
+    }
+
+    fn configured(&self, worker: WorkerBuilder) -> WorkerBuilder {
+        worker
+            .clock(Arc::clone(&self.shared.clock))
+            .retention(self.shared.retention)
+            .providers(self.shared.providers.clone())
+            .last_claim(Arc::clone(&self.shared.last_claim))
     }
 }
 
 impl Shared {
-    /// Starts the watchdog, as soon as there is a runtime.
+    /// Starts the watchdog as soon as there is a runtime.
     fn watch(self: &Arc<Self>) {
-        if self.watchdog.get().is_none()
-            && let Some(watchdog) = watchdog::start(self)
-            && let Err(second) = self.watchdog.set(watchdog)
-        {
+        if self.watchdog.get().is_some() {
+            return;
+        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let watchdog = runtime.spawn(watch(Arc::downgrade(self), Arc::clone(&self.clock))).abort_handle();
+        if let Err(second) = self.watchdog.set(watchdog) {
             second.abort();
         }
     }
@@ -161,32 +173,75 @@ impl Shared {
     where
         S: Stream<Item = Result<Bytes, E>>,
     {
-        let deadline = begun + self.ack_deadline;
-        let endpoint = &*admission.endpoint;
-        let read = match body::take(body, self.body_limit, begun + self.ack_deadline.mul_f64(BODY_SHARE)).await {
-            Taken::Stopped => return answer(endpoint, "unknown", &Outcome::BodyStopped, begun, self.clock.now()),
+        let (label, outcome) = self.receive(&admission, body, begun).await;
+        let (endpoint, facts) = (&admission.watched.endpoint, admission.watched.endpoint.facts());
+        let reply = outcome.reply(facts.acknowledgement);
+        telemetry::received(&endpoint.name, facts.name, label, outcome.as_str(), reply.status());
+        telemetry::answered(&endpoint.name, begun.elapsed());
+        let sender = if outcome == Outcome::Unverified { Sender::Guessing } else { Sender::Provider };
+        admission.watched.counters.answered(self.clock.now(), sender, reply.status(), outcome.is_recorded());
+        reply
+    }
+
+    /// Reads and records an admitted request. Returns the type of its event for metrics, and the outcome.
+    async fn receive<S, E>(&self, admission: &Admission, body: S, begun: Instant) -> (&'static str, Outcome)
+    where
+        S: Stream<Item = Result<Bytes, E>>,
+    {
+        let body = body::take(body, self.body_limit, begun + self.ack_deadline.mul_f64(BODY_SHARE)).await;
+        match self.read(admission, body) {
+            Ok(read) => {
+                let (label, now) = (read.label, read.delivery.received_at);
+                let (outcome, recorded) = record::record(&*self.inbox, read, begun + self.ack_deadline).await;
+                if let Some(Recorded::New(id)) = recorded.filter(|_| outcome == Outcome::New) {
+                    self.unclaimed.recorded(id, now);
+                }
+                (label, outcome)
+            }
+            Err(outcome) => ("unknown", outcome),
+        }
+    }
+
+    /// Verifies and reads a body.
+    fn read(&self, admission: &Admission, body: Taken) -> Result<Read, Outcome> {
+        let (endpoint, now) = (&admission.watched.endpoint, self.clock.now());
+        match body {
+            Taken::Stopped => Err(Outcome::BodyStopped),
             Taken::Whole(body) => {
-                let read = read::delivery(&endpoint.name, endpoint.provider, endpoint.retry_horizon, self.clock.now(), body);
-                match &admission.encoding {
+                let signed = SignedRequest::new(&admission.signed_headers, &body, now);
+                endpoint.verify(&signed).map_err(|error| unverified(endpoint.name(), &error))?;
+                let read = read::delivery(&endpoint.name, endpoint.decoder, now, body);
+                Ok(match &admission.encoding {
                     Some(encoding) => read::blame_encoding(read, encoding),
                     None => read,
-                }
+                })
             }
-            Taken::Cut(body) => read::cut(&endpoint.name, endpoint.provider, self.clock.now(), body, self.body_limit),
-        };
-        let label = read.label;
-        let outcome = record::record(&*self.inbox, read, deadline).await;
-        answer(endpoint, label, &outcome, begun, self.clock.now())
+            Taken::Cut(_) if !endpoint.facts().signed_headers.is_empty() => {
+                Err(unverified(endpoint.name(), &"the body is larger than the limit, so its signature cannot be verified"))
+            }
+            Taken::Cut(body) => Ok(read::cut(&endpoint.name, endpoint.decoder, now, body, self.body_limit)),
+        }
     }
 }
 
-/// Turns the outcome of a request that was let in into its answer, and counts it.
-fn answer(endpoint: &Endpoint, label: &'static str, outcome: &Outcome, begun: Instant, now: Timestamp) -> Reply {
-    let reply = outcome.reply(endpoint.provider.acknowledgement());
-    telemetry::received(&endpoint.name, endpoint.provider.as_str(), label, outcome, &reply);
-    telemetry::answered(&endpoint.name, begun.elapsed());
-    endpoint.tally.answered(now, Sender::Provider, reply.status(), outcome.is_recorded());
-    reply
+fn unverified(endpoint: &str, why: &dyn fmt::Display) -> Outcome {
+    tracing::warn!(endpoint, %why, "refused: not signed by the provider");
+    Outcome::Unverified
+}
+
+/// Runs the watchdog until the receiver is dropped.
+async fn watch(shared: Weak<Shared>, clock: Arc<dyn Clock>) {
+    let mut monitor = Monitor::default();
+    while let Some(receiver) = shared.upgrade() {
+        monitor.look(&*receiver.inbox, &receiver.endpoints, &receiver.unclaimed, clock.now()).await;
+        drop(receiver);
+        clock.sleep_until(clock.now().after(LOOK_EVERY)).await;
+    }
+}
+
+/// Returns a stored time; `None` for never.
+fn time(millis: i64) -> Option<Timestamp> {
+    (millis != 0).then(|| Timestamp::from_millis(millis))
 }
 
 impl Drop for Shared {
@@ -200,7 +255,7 @@ impl Drop for Shared {
 impl fmt::Debug for Receiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receiver")
-            .field("endpoints", &self.shared.endpoints)
+            .field("endpoints", &self.shared.endpoints.iter().map(|watched| &watched.endpoint).collect::<Vec<_>>())
             .field("inbox", &self.shared.inbox)
             .finish_non_exhaustive()
     }

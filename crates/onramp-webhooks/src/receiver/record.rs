@@ -1,44 +1,52 @@
-//! Step four: into the inbox, before the deadline.
+//! Recording: the last step of receiving.
 
 use tokio::time::Instant;
 
-use super::read::Read;
+use crate::delivery::read::Read;
 use crate::inbox::{Inbox, Recorded};
 use crate::reply::Outcome;
 
-/// Records what was read, and says what the sender is to be told.
+/// Records what was read before the deadline. Returns the outcome for the sender, and the result of the inbox.
 ///
-/// After a deadline the delivery may still reach the disk; the sender, who has no acknowledgement, sends it again, and then it
-/// is a duplicate.
-pub(super) async fn record(inbox: &dyn Inbox, read: Read, deadline: Instant) -> Outcome {
+/// After a missed deadline the delivery may still be recorded. The sender has no acknowledgement and sends it again, as a duplicate
+/// then.
+pub(super) async fn record(inbox: &dyn Inbox, read: Read, deadline: Instant) -> (Outcome, Option<Recorded>) {
     let unreadable = read.delivery.quarantine.as_ref().map(|quarantine| quarantine.reason.clone());
     let recorded = match tokio::time::timeout_at(deadline, inbox.record(read.delivery)).await {
         Ok(Ok(recorded)) => recorded,
         Ok(Err(error)) => {
-            tracing::error!(%error, "not recorded, and not acknowledged");
-            return Outcome::NotRecorded;
+            tracing::error!(%error, "not recorded and not acknowledged");
+            return (Outcome::NotRecorded, None);
         }
         Err(_) => {
             tracing::error!("no durable write within the ack deadline; not acknowledged");
-            return Outcome::NotRecorded;
+            return (Outcome::NotRecorded, None);
         }
     };
-    match unreadable {
+    let outcome = match unreadable {
         Some(reason) => {
-            tracing::warn!(?recorded, reason, "kept in quarantine");
+            tracing::warn!(?recorded, reason, "recorded in quarantine");
             if read.cut { Outcome::TooLarge } else { Outcome::Unreadable(reason) }
         }
-        None => match recorded {
-            Recorded::New(_) => Outcome::New,
-            Recorded::Duplicate { first, rearmed } => {
-                tracing::debug!(%first, rearmed, "duplicate");
-                Outcome::Duplicate
-            }
-            Recorded::Conflict { first, kept } => {
-                tracing::error!(%first, %kept, "conflict: the event of an earlier delivery came with another body; not handled");
-                Outcome::Conflict
-            }
-            Recorded::Spilled => Outcome::Spilled,
-        },
+        None => outcome(recorded, read.label),
+    };
+    (outcome, Some(recorded))
+}
+
+fn outcome(recorded: Recorded, label: &'static str) -> Outcome {
+    match recorded {
+        Recorded::New(id) => {
+            tracing::debug!(%id, "type" = label, "recorded");
+            Outcome::New
+        }
+        Recorded::Duplicate { first, requeued } => {
+            tracing::debug!(%first, requeued, "duplicate");
+            Outcome::Duplicate
+        }
+        Recorded::Conflict { first, kept } => {
+            tracing::error!(%first, %kept, "conflict: a known event arrived with another body; it is kept and not handled");
+            Outcome::Conflict
+        }
+        Recorded::Spilled => Outcome::Spilled,
     }
 }

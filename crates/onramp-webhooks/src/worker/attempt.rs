@@ -1,108 +1,155 @@
-//! One call of the handler, with everything that can come of it.
+//! One attempt to handle a delivery.
 
 use std::time::{Duration, Instant};
 
 use tracing::Instrument;
 
-use super::WorkerBuilder;
-use super::handling::{Called, HANDLER, Means, panicked};
-use crate::delivery::Delivery;
-use crate::handler::{HandlerError, HandlerErrorKind};
-use crate::inbox::{ClaimedDelivery, Settled};
-use crate::store_error::StoreError;
+use super::handling::{HANDLER, panicked};
+use super::{Delivery, HandlerError, HandlerErrorKind, WorkerBuilder};
+use crate::clock::Clock;
+use crate::error::StoreError;
+use crate::inbox::{ClaimedDelivery, Lease, Settled};
+use crate::panics::caught;
+use crate::provider::ReadError;
 use crate::telemetry;
-use crate::unwinding::unwound;
 
-/// Longer errors are cut to this many characters: they are kept with the delivery, for people.
+/// Longest note of a delivery, in characters. Longer errors are cut.
 const LONGEST_NOTE: usize = 2_000;
 
 /// Pause before a delivery whose transaction could not be opened is tried again.
-const UNTIL_IT_BEGINS: Duration = Duration::from_secs(1);
+const UNTIL_A_TRANSACTION_OPENS: Duration = Duration::from_secs(1);
 
-/// How an attempt ended.
-pub(super) enum End {
-    /// To be written.
+/// Pause before a delivery of a provider that this worker does not know is looked at again.
+const UNTIL_THE_PROVIDER_IS_KNOWN: Duration = Duration::from_secs(600);
+
+/// The end of an attempt.
+pub(super) enum AttemptEnd {
+    /// The outcome has to be written.
     Settle(Settled),
-    /// Handled, and written already.
+    /// Handled, and written in the handler's transaction.
     Committed,
-    /// Another worker had taken over.
+    /// Another worker has taken over.
     Lost,
 }
 
-/// Handles one delivery, and says what becomes of it. Never panics: a panic is a transient error, also one in the handler's error
-/// or in what the handler leaves behind.
-pub(super) async fn attempt(worker: &WorkerBuilder, claimed: ClaimedDelivery) -> End {
-    let number = claimed.attempt;
-    match unwound(try_once(worker, claimed)).await {
+/// The settings of an attempt.
+#[derive(Clone, Copy)]
+pub(super) struct AttemptContext<'a> {
+    worker: &'a WorkerBuilder,
+    attempt: u32,
+}
+
+impl AttemptContext<'_> {
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.worker.clock
+    }
+
+    /// Returns the time limit of the handler, and of the checks before it.
+    pub(super) const fn timeout(&self) -> Duration {
+        self.worker.attempt_timeout
+    }
+
+    /// Decides what becomes of a delivery after its handler returned.
+    pub(super) fn settle(&self, result: Result<(), HandlerError>) -> AttemptEnd {
+        AttemptEnd::Settle(result.map_or_else(|error| self.failed(&error), |()| Settled::Handled))
+    }
+
+    fn failed(&self, error: &HandlerError) -> Settled {
+        let (now, note) = (self.worker.clock.now(), cut(error.to_string()));
+        match error.kind() {
+            HandlerErrorKind::Permanent => Settled::Dead { error: note },
+            HandlerErrorKind::NotYet(pause) => Settled::Parked { until: now.after(pause), reason: note },
+            HandlerErrorKind::Transient => match self.worker.retry.pause(self.attempt, fastrand::f64()) {
+                Some(pause) => Settled::Retry { at: now.after(pause), error: note },
+                None => Settled::Dead { error: note },
+            },
+        }
+    }
+
+    /// Parks a delivery whose transaction could not be opened.
+    pub(super) fn no_transaction(&self, error: &StoreError) -> AttemptEnd {
+        self.park(UNTIL_A_TRANSACTION_OPENS, format!("no transaction could be opened for the handler: {error}"))
+    }
+
+    fn unreadable(&self, error: &ReadError) -> AttemptEnd {
+        match error {
+            ReadError::UnknownProvider(_) => self.park(UNTIL_THE_PROVIDER_IS_KNOWN, error.to_string()),
+            ReadError::Unreadable(_) => {
+                self.settle(Err(HandlerError::permanent(format!("this version cannot read the event: {error}"))))
+            }
+        }
+    }
+
+    fn park(&self, pause: Duration, reason: String) -> AttemptEnd {
+        AttemptEnd::Settle(Settled::Parked { until: self.worker.clock.now().after(pause), reason: cut(reason) })
+    }
+}
+
+/// Handles one delivery. Never panics: a panic of the handler, also in its error or in values it leaves behind, is a transient error.
+pub(super) async fn attempt(worker: &WorkerBuilder, claimed: ClaimedDelivery) -> AttemptEnd {
+    let context = AttemptContext { worker, attempt: claimed.attempt };
+    match caught(run(context, claimed)).await {
         Ok(end) => end,
-        Err(panic) => End::Settle(after(worker, number, &panicked(HANDLER, &*panic))),
+        Err(panic) => context.settle(Err(panicked(HANDLER, &*panic))),
     }
 }
 
-async fn try_once(worker: &WorkerBuilder, claimed: ClaimedDelivery) -> End {
-    let (provider, lease, attempt) = (claimed.provider, claimed.lease, claimed.attempt);
-    let mut begun = None;
-    let called = match Delivery::read(claimed) {
+async fn run(context: AttemptContext<'_>, claimed: ClaimedDelivery) -> AttemptEnd {
+    let (provider, lease) = (claimed.provider.clone(), claimed.lease);
+    let ended = match Delivery::read(claimed, &context.worker.providers) {
         Ok(delivery) => {
-            let span = tracing::debug_span!("attempt", id = %lease.id, attempt, "type" = delivery.event().type_label());
-            let means = Means { clock: &*worker.clock, timeout: worker.attempt_timeout };
-            let calling = async {
-                if let Err(stopped) = worker.checks.pass(means, &delivery).await {
-                    return Called::Stopped(stopped);
-                }
-                begun = Some(Instant::now());
-                worker.handling.call(means, &delivery, lease).await
-            };
-            calling.instrument(span).await
+            let label = delivery.event().type_label();
+            let span = tracing::debug_span!("attempt", id = %lease.id, attempt = context.attempt, "type" = label);
+            check_and_handle(context, &delivery, lease).instrument(span).await
         }
-        Err(error) => Called::Returned(Err(HandlerError::permanent(format!("this version cannot read the event: {error}")))),
+        Err(error) => Ended { end: context.unreadable(&error), by: "worker", took: None },
     };
-    let by = if matches!(called, Called::Stopped(_)) { "check" } else { "handler" };
-    let end = match called {
-        Called::Returned(Ok(())) => End::Settle(Settled::Handled),
-        Called::Returned(Err(error)) | Called::Stopped(error) => End::Settle(after(worker, attempt, &error)),
-        Called::NeverBegan(error) => End::Settle(never_began(worker, &error)),
-        Called::Committed => End::Committed,
-        Called::Lost => End::Lost,
-    };
-    let id = lease.id;
-    let word = match &end {
-        End::Settle(Settled::Handled) | End::Committed => "handled",
-        End::Settle(Settled::Retry { error, .. }) => {
-            tracing::warn!(%id, attempt, %provider, by, error, "failed; will be tried again");
-            "retry"
-        }
-        End::Settle(Settled::Parked { reason, .. }) => {
-            tracing::info!(%id, %provider, by, reason, "parked");
-            "parked"
-        }
-        End::Settle(Settled::Dead { error }) => {
-            tracing::error!(%id, attempt, %provider, by, error, "dead letter: will not be tried again by itself");
-            "dead"
-        }
-        End::Settle(Settled::Released) => "released",
-        End::Lost => "lost",
-    };
-    telemetry::attempted(provider, word, begun.map(|begun| begun.elapsed()));
-    end
+    let result = ended.log(lease, context.attempt, provider.as_str());
+    telemetry::attempted(provider.as_str(), result, ended.took);
+    ended.end
 }
 
-fn after(worker: &WorkerBuilder, attempt: u32, error: &HandlerError) -> Settled {
-    let now = worker.clock.now();
-    let note = cut(error.to_string());
-    match error.kind {
-        HandlerErrorKind::Permanent => Settled::Dead { error: note },
-        HandlerErrorKind::NotYet(pause) => Settled::Parked { until: now.after(pause), reason: note },
-        HandlerErrorKind::Transient => match worker.retry.pause(attempt, fastrand::f64()) {
-            Some(pause) => Settled::Retry { at: now.after(pause), error: note },
-            None => Settled::Dead { error: note },
-        },
+async fn check_and_handle(context: AttemptContext<'_>, delivery: &Delivery, lease: Lease) -> Ended {
+    if let Err(error) = context.worker.checks.pass(context, delivery).await {
+        return Ended { end: context.settle(Err(error)), by: "check", took: None };
     }
+    let begun = Instant::now();
+    let end = context.worker.handling.call(context, delivery, lease).await;
+    Ended { end, by: "handler", took: Some(begun.elapsed()) }
 }
 
-fn never_began(worker: &WorkerBuilder, error: &StoreError) -> Settled {
-    let reason = cut(format!("no transaction could be opened for the handler: {error}"));
-    Settled::Parked { until: worker.clock.now().after(UNTIL_IT_BEGINS), reason }
+/// The end of an attempt, with the part that decided it and the time in the handler.
+struct Ended {
+    end: AttemptEnd,
+    by: &'static str,
+    took: Option<Duration>,
+}
+
+impl Ended {
+    /// Logs the end and returns its label in metrics.
+    fn log(&self, lease: Lease, attempt: u32, provider: &str) -> &'static str {
+        let (id, by) = (lease.id, self.by);
+        match &self.end {
+            AttemptEnd::Settle(Settled::Handled) | AttemptEnd::Committed => {
+                tracing::debug!(%id, attempt, provider, "handled");
+                "handled"
+            }
+            AttemptEnd::Settle(Settled::Retry { error, .. }) => {
+                tracing::warn!(%id, attempt, provider, by, error, "failed; will be retried");
+                "retry"
+            }
+            AttemptEnd::Settle(Settled::Parked { reason, .. }) => {
+                tracing::info!(%id, provider, by, reason, "parked");
+                "parked"
+            }
+            AttemptEnd::Settle(Settled::Dead { error }) => {
+                tracing::error!(%id, attempt, provider, by, error, "dead letter: will not be retried");
+                "dead"
+            }
+            AttemptEnd::Settle(Settled::Released) => "released",
+            AttemptEnd::Lost => "lost",
+        }
+    }
 }
 
 fn cut(mut note: String) -> String {

@@ -1,22 +1,23 @@
-//! Putting a worker together.
+//! The builder of workers.
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::checks::Checks;
-use super::chore::{self, Chore, Scheduled};
 use super::handling::{Handling, Plain};
+use super::periodic_task::{self, PeriodicTask, Scheduled};
 use super::run::Run;
 use super::transactional::Transactional;
-use super::{RetryPolicy, Worker};
+use super::{Handler, RetryPolicy, TransactionalHandler, Worker, idle};
 use crate::clock::{Clock, SystemClock};
-use crate::handler::{Handler, TransactionalHandler};
 use crate::inbox::{Inbox, Retention, TransactionalInbox};
+use crate::provider::{Provider, Providers};
 
-/// Puts a [`Worker`] together. The defaults suit a handler that writes to a database.
+/// Builder of a [`Worker`]. The defaults suit a handler that writes to a database.
 #[derive(Clone)]
 pub struct WorkerBuilder {
     pub(super) inbox: Arc<dyn Inbox>,
@@ -31,18 +32,21 @@ pub struct WorkerBuilder {
     pub(super) poll: Duration,
     pub(super) grace: Duration,
     pub(super) retention: Option<Retention>,
-    pub(super) chores: Vec<Scheduled>,
+    pub(super) periodic_tasks: Vec<Scheduled>,
+    pub(super) providers: Providers,
+    /// The time of the last claim, in milliseconds, for the receiver's health.
+    pub(super) last_claim: Arc<AtomicI64>,
 }
 
 impl WorkerBuilder {
-    /// A worker from `inbox` to `handler`, for a process that handles without receiving.
+    /// Creates a worker that takes deliveries from `inbox` to `handler`, for a process that handles without receiving.
     #[must_use]
     pub fn new(inbox: Arc<dyn Inbox>, handler: Arc<dyn Handler>) -> Self {
         Self::with(inbox, Arc::new(Plain(handler)))
     }
 
-    /// A worker from `inbox` to `handler`, whose writes are committed together with the completion of each delivery; for a process that
-    /// handles without receiving.
+    /// Creates a worker whose handler writes in the transaction that completes each delivery, for a process that handles without
+    /// receiving.
     #[must_use]
     pub fn transactional<I, H>(inbox: Arc<I>, handler: H) -> Self
     where
@@ -67,82 +71,84 @@ impl WorkerBuilder {
             poll: Duration::from_secs(1),
             grace: Duration::from_secs(8),
             retention: None,
-            chores: Vec::new(),
+            periodic_tasks: Vec::new(),
+            providers: Providers::default(),
+            last_claim: Arc::default(),
         }
     }
 
-    /// Asks `check` before the handler, at every attempt: `Ok` lets the event pass, and an error decides what becomes of it, as the
-    /// handler's own would. Several are asked in the order in which they were added, up to the first that says no.
+    /// Adds a check that runs before the handler, at every attempt. `Ok` lets the event pass; an error has the same effect as an error of
+    /// the handler. Checks run in the order in which they were added, up to the first error.
     ///
-    /// A [`TransactionalHandler`]'s transaction is opened only after all of them, so a check may ask a provider. A check that passed may be
-    /// asked again about the same event, when the handler fails or a crash comes between.
+    /// The transaction of a [`TransactionalHandler`] is opened after all checks, so a check may call a provider's API. A check can run
+    /// again for the same event if the handler fails or the process crashes.
     #[must_use]
     pub fn before(mut self, check: impl Handler) -> Self {
         self.checks.add(check);
         self
     }
 
-    /// Where the time comes from. Default: the machine's clock.
+    /// Sets the clock. Default: the machine's clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// How often and when a failing event is tried again.
+    /// Sets the retry policy.
     #[must_use]
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self
     }
 
-    /// How many handlers run at the same time, at least 1. Default 16.
+    /// Sets how many handlers run at the same time, at least 1. Default 16.
     #[must_use]
     pub fn concurrency(mut self, handlers: usize) -> Self {
         self.concurrency = handlers.max(1);
         self
     }
 
-    /// How many deliveries are claimed at once, at least 1, so that a busy worker pays for few commits. Default 128.
+    /// Sets how many deliveries are claimed at once, at least 1. A larger batch needs fewer commits. Default 128.
     #[must_use]
     pub fn batch(mut self, deliveries: usize) -> Self {
         self.batch = deliveries.max(1);
         self
     }
 
-    /// How long a claim lasts, at least one second; it is renewed while the worker lives. A worker that died holds its deliveries
-    /// this long. Default 30 s.
+    /// Sets the duration of leases, at least one second. They are renewed while the worker runs. The deliveries of a killed process are
+    /// taken over after this time. Default 30 s.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease.max(Duration::from_secs(1));
         self
     }
 
-    /// How long one call of the handler may take before it counts as failed; with a transaction, together with its commit. The checks
-    /// [before](Self::before) it have as long again, all of them together. Default 30 s.
+    /// Sets the time limit of one call of the handler, including the commit of its transaction. The checks [before](Self::before) it
+    /// have the same time again, all together. Default 30 s.
     #[must_use]
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = timeout;
         self
     }
 
-    /// How often to look for what other processes recorded, at least a millisecond. What this process records is taken at once.
-    /// Default 1 s.
+    /// Sets the interval of looking for deliveries of other processes, at least a millisecond. Deliveries of this process are taken at
+    /// once. Default 1 s.
     #[must_use]
     pub fn poll(mut self, every: Duration) -> Self {
         self.poll = every.max(Duration::from_millis(1));
         self
     }
 
-    /// How long a shutdown waits for running handlers. Default 8 s.
+    /// Sets how long a shutdown waits for running handlers. Default 8 s.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
-    /// Does `chore` by the clock, beside handling: for the first time soon after the start, and then with pauses of `every`, which is at
-    /// least a second. It never runs twice at the same time in this worker; workers of other processes do theirs.
+    /// Adds a task that runs periodically: soon after the start, and then with pauses of `every`, at least a second. It never runs twice
+    /// at the same time in this worker; workers of other processes run their own.
     ///
     /// ```
     /// use std::error::Error;
@@ -150,7 +156,7 @@ impl WorkerBuilder {
     /// use std::time::Duration;
     ///
     /// use onramp_webhooks::inbox::{Inbox, MemoryInbox, State};
-    /// use onramp_webhooks::worker::{Chore, WorkerBuilder};
+    /// use onramp_webhooks::worker::{PeriodicTask, WorkerBuilder};
     /// use onramp_webhooks::{async_trait, Delivery, Handler, HandlerError};
     ///
     /// # struct Shop;
@@ -158,12 +164,12 @@ impl WorkerBuilder {
     /// # impl Handler for Shop {
     /// #     async fn handle(&self, _: &Delivery) -> Result<(), HandlerError> { Ok(()) }
     /// # }
-    /// struct Watch(Arc<dyn Inbox>);
+    /// struct DeadLetters(Arc<dyn Inbox>);
     ///
     /// #[async_trait]
-    /// impl Chore for Watch {
+    /// impl PeriodicTask for DeadLetters {
     ///     fn name(&self) -> &str {
-    ///         "watching for dead letters"
+    ///         "dead letters"
     ///     }
     ///
     ///     async fn run(&self) -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -177,13 +183,30 @@ impl WorkerBuilder {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
     /// let inbox: Arc<dyn Inbox> = Arc::new(MemoryInbox::new());
-    /// let worker = WorkerBuilder::new(Arc::clone(&inbox), Arc::new(Shop)).chore(Duration::from_secs(60), Watch(inbox)).spawn();
+    /// let worker = WorkerBuilder::new(Arc::clone(&inbox), Arc::new(Shop)).periodic_task(Duration::from_secs(60), DeadLetters(inbox)).spawn();
     /// worker.shutdown().await;
     /// # }
     /// ```
     #[must_use]
-    pub fn chore(mut self, every: Duration, chore: impl Chore) -> Self {
-        self.chores.push(Scheduled { every: every.max(Duration::from_secs(1)), chore: Arc::new(chore) });
+    pub fn periodic_task(mut self, every: Duration, task: impl PeriodicTask) -> Self {
+        self.periodic_tasks.push(Scheduled { every: every.max(Duration::from_secs(1)), task: Arc::new(task) });
+        self
+    }
+
+    /// Adds a provider of your own, whose deliveries another process receives. Workers of a receiver know its providers already.
+    #[must_use]
+    pub fn provider<P: Provider>(mut self) -> Self {
+        self.providers = self.providers.with::<P>();
+        self
+    }
+
+    pub(crate) fn providers(mut self, providers: Providers) -> Self {
+        self.providers = providers;
+        self
+    }
+
+    pub(crate) fn last_claim(mut self, last_claim: Arc<AtomicI64>) -> Self {
+        self.last_claim = last_claim;
         self
     }
 
@@ -196,16 +219,17 @@ impl WorkerBuilder {
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    #[must_use = "dropping the worker leaves it running, but then nothing can end it in good order"]
+    #[must_use = "a dropped worker keeps running and cannot be shut down"]
     pub fn spawn(self) -> Worker {
         let (stop, stopped) = watch::channel(false);
-        let mut chores = chore::begin(&self, &stopped);
-        let run = Run::new(Arc::new(self), stopped).run();
+        let (requests, reports) = idle::channel();
+        let mut periodic_tasks = periodic_task::start(&self, &stopped);
+        let run = Run::new(Arc::new(self), stopped, reports).run();
         let task = tokio::spawn(async move {
             run.await;
-            while chores.join_next().await.is_some() {}
+            while periodic_tasks.join_next().await.is_some() {}
         });
-        Worker { stop, task }
+        Worker { stop, idle: requests, task }
     }
 }
 

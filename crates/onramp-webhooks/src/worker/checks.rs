@@ -1,14 +1,14 @@
-//! What is asked before the handler.
+//! Checks before the handler.
 
 use std::sync::Arc;
 
-use super::handling::{Means, within};
-use crate::delivery::Delivery;
-use crate::handler::{Handler, HandlerError, HandlerErrorKind};
+use super::attempt::AttemptContext;
+use super::handling::limited;
+use super::{Delivery, Handler, HandlerError, HandlerErrorKind};
+use crate::panics::caught;
 use crate::telemetry;
-use crate::unwinding::unwound;
 
-/// The checks of a worker, in their order.
+/// The checks of a worker, in order.
 #[derive(Clone, Default)]
 pub(super) struct Checks(Vec<Arc<dyn Handler>>);
 
@@ -17,28 +17,26 @@ impl Checks {
         self.0.push(Arc::new(check));
     }
 
-    /// Asks one check after the other, up to the first that fails. Together they have the time of one attempt: the handler, whose time
-    /// begins after them, does not pay for a provider that is slow.
-    pub(super) async fn pass(&self, means: Means<'_>, delivery: &Delivery) -> Result<(), HandlerError> {
+    /// Runs the checks up to the first that fails. Together they have the time limit of one attempt; the time of the handler begins
+    /// after them.
+    pub(super) async fn pass(&self, context: AttemptContext<'_>, delivery: &Delivery) -> Result<(), HandlerError> {
         if self.0.is_empty() {
             return Ok(());
         }
-        let asking = async {
+        let checking = async {
             for check in &self.0 {
                 check.handle(delivery).await?;
             }
             Ok(())
         };
-        let passed = within("the check before the handler", means.timeout, unwound(asking)).await;
-        telemetry::checked(
-            delivery.provider(),
-            match passed.as_ref().map_err(|error| error.kind) {
-                Ok(()) => "passed",
-                Err(HandlerErrorKind::NotYet(_)) => "not_yet",
-                Err(HandlerErrorKind::Transient) => "failed",
-                Err(HandlerErrorKind::Permanent) => "refused",
-            },
-        );
+        let passed = limited("the check before the handler", context.timeout(), caught(checking)).await;
+        let result = match passed.as_ref().map_err(HandlerError::kind) {
+            Ok(()) => "passed",
+            Err(HandlerErrorKind::NotYet(_)) => "not_yet",
+            Err(HandlerErrorKind::Transient) => "failed",
+            Err(HandlerErrorKind::Permanent) => "refused",
+        };
+        telemetry::checked(delivery.provider().as_str(), result);
         passed
     }
 }

@@ -1,13 +1,14 @@
-//! The leases that this worker holds.
+//! The leases that a worker holds.
 
 use std::collections::HashMap;
 
 use tokio::task::{AbortHandle, Id};
 
 use crate::clock::Timestamp;
-use crate::inbox::{DeliveryId, Lease};
+use crate::delivery::DeliveryId;
+use crate::inbox::Lease;
 
-/// Every lease from its claim to its settlement.
+/// All leases between claim and settlement.
 #[derive(Debug, Default)]
 pub(super) struct Held(HashMap<DeliveryId, Entry>);
 
@@ -19,8 +20,8 @@ struct Entry {
 }
 
 impl Held {
-    /// Takes a lease, and says whether its handler is still to be run: after a jump of the clock, a claim can bring what is
-    /// running here already, and then the new lease is that run's.
+    /// Adds a lease. Returns whether its handler has to be started: after a jump of the clock, a claim can bring a delivery that is
+    /// running here already, and that run takes the new lease.
     pub(super) fn claimed(&mut self, lease: Lease, until: Timestamp) -> bool {
         let running = self.0.remove(&lease.id).and_then(|entry| entry.running);
         let to_run = running.is_none();
@@ -34,17 +35,17 @@ impl Held {
         }
     }
 
-    /// Whether `lease` is held and has not run out: a process that was frozen may wake up after another took over.
+    /// Returns whether `lease` is held and has not expired: a frozen process may wake up after another one has taken over.
     pub(super) fn holds(&self, lease: Lease, now: Timestamp) -> bool {
         self.0.get(&lease.id).is_some_and(|entry| entry.lease == lease && now < entry.until)
     }
 
-    /// Whether any lease has run out, as far as this worker knows.
+    /// Returns whether any lease has expired, as far as this worker knows.
     pub(super) fn has_expired(&self, now: Timestamp) -> bool {
         self.0.values().any(|entry| entry.until <= now)
     }
 
-    /// Its handler has come to an end: answers the lease under which to settle it; `None` when that was lost.
+    /// Ends a run. Returns the lease to settle; `None` if that was lost.
     pub(super) fn ended(&mut self, id: DeliveryId, task: Id) -> Option<Lease> {
         let of_this_run = |entry: &&mut Entry| entry.running.as_ref().is_some_and(|running| running.id() == task);
         let entry = self.0.get_mut(&id).filter(of_this_run)?;
@@ -52,7 +53,7 @@ impl Held {
         Some(entry.lease)
     }
 
-    /// Its handler was dropped before its end: answers the lease to give back; `None` when that was lost.
+    /// Ends a run that was dropped. Returns the lease to give back; `None` if that was lost.
     pub(super) fn dropped(&mut self, task: Id) -> Option<Lease> {
         let mut entries = self.0.values_mut();
         let entry = entries.find(|entry| entry.running.as_ref().is_some_and(|running| running.id() == task))?;
@@ -74,7 +75,7 @@ impl Held {
         }
     }
 
-    /// Gives a lost lease up, and answers whether its handler runs; that is dropped at its next await.
+    /// Removes a lost lease and aborts its handler. Returns whether the handler was running.
     pub(super) fn lost(&mut self, lease: Lease) -> bool {
         let lost = if self.of(lease).is_some() { self.0.remove(&lease.id) } else { None };
         let running = lost.and_then(|entry| entry.running);

@@ -1,12 +1,14 @@
-//! From the inbox to the handler: claims what is due, runs the handler, settles what came of it.
+//! Workers: take due deliveries from an inbox to a handler and settle them.
 
 mod attempt;
 mod builder;
 mod checks;
-mod chore;
+mod delivery;
+mod handler;
 mod handling;
 mod held;
-mod retry;
+mod idle;
+mod periodic_task;
 mod run;
 mod transactional;
 
@@ -16,25 +18,37 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use self::builder::WorkerBuilder;
-pub use self::chore::Chore;
-pub use self::retry::RetryPolicy;
+pub use self::delivery::Delivery;
+pub use self::handler::{Handler, HandlerError, HandlerErrorKind, ResultExt, TransactionalHandler};
+use self::idle::IdleRequests;
+pub use self::periodic_task::PeriodicTask;
+pub use crate::retry::RetryPolicy;
 
-/// A running worker. Dropping this leaves it running; [`shutdown`](Self::shutdown) ends it.
+/// A running worker. Dropping it leaves it running; [`shutdown`](Self::shutdown) ends it.
 pub struct Worker {
     stop: watch::Sender<bool>,
+    idle: IdleRequests,
     task: JoinHandle<()>,
 }
 
 impl Worker {
-    /// Stops claiming, gives back what has not begun, waits for the handlers that run (at most the
-    /// [grace](WorkerBuilder::grace); then they are dropped at their next await and given back, too) and for chores as long, and
-    /// returns when nothing runs any more. An inbox that does not answer can
-    /// make it 45 seconds longer.
+    /// Waits until nothing is due: every delivery that was due when this was called has been handled, failed or parked, and so has
+    /// everything that fell due meanwhile. Deliveries that wait for a later time do not count. Returns at once after a shutdown.
+    /// Cancel-safe.
     ///
-    /// Not cancel-safe: a call that is dropped has begun the shutdown and does not wait for it.
+    /// Made for tests and for draining an inbox before maintenance.
+    pub async fn idle(&self) {
+        self.idle.wait().await;
+    }
+
+    /// Shuts the worker down: stops claiming, gives back deliveries that have not begun, and waits for running handlers and periodic
+    /// tasks, at most for the [grace](WorkerBuilder::grace). Handlers that still run then are dropped at their next await, and their
+    /// deliveries are given back. An inbox that does not answer can prolong it by 45 seconds.
+    ///
+    /// Not cancel-safe: a dropped call has begun the shutdown and does not wait for it.
     ///
     /// # Panics
-    /// When the worker itself had panicked, which is a bug in this crate.
+    /// If the worker itself panicked, which is a bug in this crate.
     pub async fn shutdown(self) {
         self.stop.send_replace(true);
         if let Err(error) = self.task.await

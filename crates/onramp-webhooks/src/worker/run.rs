@@ -1,44 +1,46 @@
-//! The worker's loop: one task owns all that is claimed, running and finished, so that nothing is shared and nothing is locked.
+//! The worker's loop: one task owns everything that is claimed, running and finished, so nothing is shared or locked.
 
 use std::collections::VecDeque;
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::WorkerBuilder;
-use super::attempt::{End, attempt};
+use super::attempt::{AttemptEnd, attempt};
 use super::held::Held;
+use super::idle::IdleReports;
 use crate::clock::Timestamp;
+use crate::deadline::within;
+use crate::error::StoreError;
 use crate::inbox::{ClaimRequest, ClaimedDelivery, Claims, Lease, Settled, Settlement};
-use crate::patience::within;
-use crate::store_error::StoreError;
 use crate::telemetry;
 
-/// Pause after the inbox failed.
+/// Pause after a failure of the inbox.
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
 
-/// How long the inbox may take for one call; longer than any store that looks after itself. What was not answered may have happened; then
-/// it is found out as a lost lease, or a lease that ends.
+/// Time limit of one call of the inbox, longer than the limits of the stores themselves. A call that was not answered may have
+/// happened; a lost or expired lease shows it later.
 const ANSWER: Duration = Duration::from_secs(45);
 
-/// How long one round of pruning may take.
+/// Time limit of one round of pruning.
 const PRUNING: Duration = Duration::from_secs(600);
 
-/// Pause between two rounds of pruning, once nothing is left to prune.
+/// Pause after a round that left nothing to prune.
 const BETWEEN_PRUNES: Duration = Duration::from_secs(600);
 
-/// The leases that were lost, when the inbox could say.
+/// The leases that were lost, unless the inbox failed.
 type Lost = Result<Vec<Lease>, StoreError>;
 
 type InFlight<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
-/// What the loop waits for.
+/// The events of the loop.
 enum Happened {
-    Ended(Result<(Id, (Lease, End)), JoinError>),
+    Ended(Result<(Id, (Lease, AttemptEnd)), JoinError>),
     Claimed(Timestamp, Result<Claims, StoreError>),
     Settled(Vec<Settlement>, Lost),
     Renewed(Vec<Lease>, Timestamp, Lost),
@@ -53,10 +55,10 @@ pub(super) struct Run {
     stopped: watch::Receiver<bool>,
     stopping: bool,
     held: Held,
-    /// Claimed, and not begun.
+    /// Claimed and not started.
     queue: VecDeque<ClaimedDelivery>,
-    running: JoinSet<(Lease, End)>,
-    /// Finished, and not yet being settled.
+    running: JoinSet<(Lease, AttemptEnd)>,
+    /// Finished and not being settled yet.
     finished: Vec<Settlement>,
     claiming: InFlight<(Timestamp, Result<Claims, StoreError>)>,
     settling: InFlight<(Vec<Settlement>, Lost)>,
@@ -64,17 +66,20 @@ pub(super) struct Run {
     pruning: InFlight<()>,
     grace: InFlight<()>,
     grace_over: bool,
-    /// Something may be due.
-    hungry: bool,
-    /// When to look again even if nothing says so.
+    /// Whether something may be due.
+    may_be_due: bool,
+    /// The time of the next claim without any notification.
     look_at: Timestamp,
-    /// Not to settle again before, because the inbox failed.
+    /// The time before which not to settle, because the inbox failed.
     settle_at: Timestamp,
     renew_at: Timestamp,
+    idle: IdleReports,
+    /// The latest idle request at the start of the last claim.
+    claimed_for: u64,
 }
 
 impl Run {
-    pub(super) fn new(worker: Arc<WorkerBuilder>, stopped: watch::Receiver<bool>) -> Self {
+    pub(super) fn new(worker: Arc<WorkerBuilder>, stopped: watch::Receiver<bool>, idle: IdleReports) -> Self {
         let now = worker.clock.now();
         let renew_at = now.after(worker.lease / 3);
         Self {
@@ -90,10 +95,12 @@ impl Run {
             pruning: prune(Arc::clone(&worker)),
             grace: None,
             grace_over: false,
-            hungry: true,
+            may_be_due: true,
             look_at: now,
             settle_at: now,
             renew_at,
+            idle,
+            claimed_for: 0,
             worker,
         }
     }
@@ -106,7 +113,7 @@ impl Run {
                 Happened::Claimed(asked_at, claims) => self.claimed(asked_at, claims),
                 Happened::Settled(settlements, lost) => self.settled(settlements, lost),
                 Happened::Renewed(leases, until, lost) => self.renewed(&leases, until, lost),
-                Happened::MayBeDue => self.hungry = true,
+                Happened::MayBeDue => self.may_be_due = true,
                 Happened::Time => {}
                 Happened::Stop => self.stop(),
                 Happened::GraceOver => self.give_up(),
@@ -114,11 +121,11 @@ impl Run {
         }
     }
 
-    /// Waits for the next thing that changes what can be done. Cancel-safe: whatever is under way stays under way.
+    /// Waits for the next event. Cancel-safe: calls in flight stay in flight.
     async fn next(&mut self) -> Happened {
         let (clock, inbox) = (&self.worker.clock, &self.worker.inbox);
-        // A worker that stops leaves what wakes it to others.
-        let looking = !self.hungry && !self.stopping;
+        // A worker that stops leaves notifications to others.
+        let looking = !self.may_be_due && !self.stopping;
         let settling_later = !self.finished.is_empty() && self.settling.is_none();
         let renewing_later = !self.held.is_empty() && self.renewing.is_none();
         tokio::select! {
@@ -132,6 +139,7 @@ impl Run {
             () = clock.sleep_until(self.look_at), if looking => Happened::MayBeDue,
             () = clock.sleep_until(self.settle_at), if settling_later => Happened::Time,
             () = clock.sleep_until(self.renew_at), if renewing_later => Happened::Time,
+            () = self.idle.requested(), if looking => Happened::MayBeDue,
             // An error: the worker was dropped, and goes on.
             Ok(_) = self.stopped.wait_for(|stopped| *stopped), if !self.stopping => Happened::Stop,
         }
@@ -141,10 +149,10 @@ impl Run {
         self.held.is_empty() && self.running.is_empty() && self.claiming.is_none() && self.settling.is_none()
     }
 
-    /// Starts whatever can start now.
+    /// Starts everything that can start now.
     fn begin(&mut self) {
         let now = self.worker.clock.now();
-        // A clock that went back must not put off what goes by it.
+        // A clock that went back must not postpone anything.
         self.look_at = self.look_at.min(now.after(self.worker.poll));
         self.settle_at = self.settle_at.min(now.after(AFTER_FAILURE));
         self.renew_at = self.renew_at.min(now.after(self.worker.lease / 3));
@@ -194,28 +202,30 @@ impl Run {
     }
 
     fn begin_claiming(&mut self, now: Timestamp) {
-        if self.stopping || !self.hungry || self.claiming.is_some() || self.queue.len() > self.worker.batch / 2 {
+        if self.stopping || !self.may_be_due || self.claiming.is_some() || self.queue.len() > self.worker.batch / 2 {
             return;
         }
-        // After an outage or a jump of the clock: claiming would hand out anew what is running or handled here.
+        // After an outage or a jump of the clock, a claim would return deliveries that are running or handled here.
         if self.held.has_expired(now) {
             return;
         }
-        self.hungry = false;
+        self.may_be_due = false;
+        self.claimed_for = self.idle.latest();
         let (inbox, request) = (Arc::clone(&self.worker.inbox), ClaimRequest::new(self.worker.batch, self.worker.lease));
         self.claiming = Some(Box::pin(async move { (now, within(ANSWER, "claim deliveries", inbox.claim(now, request)).await) }));
     }
 
-    fn ended(&mut self, ended: Result<(Id, (Lease, End)), JoinError>) {
+    fn ended(&mut self, ended: Result<(Id, (Lease, AttemptEnd)), JoinError>) {
+        self.may_be_due |= self.idle.is_pending();
         let (held, outcome) = match ended {
             Ok((task, (lease, end))) => {
                 let held = self.held.ended(lease.id, task);
                 match end {
-                    End::Settle(outcome) => (held, outcome),
-                    // Claimed anew while it ran, and so it was not committed under the old lease.
-                    End::Lost if held.is_some_and(|held| held != lease) => (held, Settled::Released),
-                    End::Committed => return self.held.settled(lease),
-                    End::Lost => {
+                    AttemptEnd::Settle(outcome) => (held, outcome),
+                    // Claimed again while it ran, so it was not committed under the old lease.
+                    AttemptEnd::Lost if held.is_some_and(|held| held != lease) => (held, Settled::Released),
+                    AttemptEnd::Committed => return self.held.settled(lease),
+                    AttemptEnd::Lost => {
                         lost(&[lease]);
                         return self.held.settled(lease);
                     }
@@ -237,10 +247,11 @@ impl Run {
                 return;
             }
         };
+        self.worker.last_claim.store(asked_at.as_millis(), Ordering::Relaxed);
         let oldest = claims.deliveries.first().map_or(asked_at, |delivery| delivery.received_at);
         telemetry::backlog_age(asked_at.since(oldest));
         self.look_at = claims.next_due.map_or(poll, |due| due.min(poll));
-        self.hungry |= claims.deliveries.len() == self.worker.batch;
+        self.may_be_due |= claims.deliveries.len() == self.worker.batch;
         let until = asked_at.after(self.worker.lease);
         if self.held.is_empty() {
             self.renew_at = asked_at.after(self.worker.lease / 3);
@@ -254,6 +265,9 @@ impl Run {
                 }
             }
         }
+        if self.is_idle() && self.queue.is_empty() && self.finished.is_empty() {
+            self.idle.report(self.claimed_for);
+        }
     }
 
     fn settled(&mut self, settlements: Vec<Settlement>, lost: Lost) {
@@ -263,13 +277,14 @@ impl Run {
                 for settlement in settlements {
                     self.held.settled(settlement.lease);
                 }
+                self.may_be_due |= self.idle.is_pending();
             }
             Err(error) if self.grace_over => {
-                tracing::error!(%error, "could not record what came of deliveries; they will be handled again once their leases end");
+                tracing::error!(%error, "could not settle deliveries; they are handled again after their leases end");
                 settlements.iter().for_each(|settlement| self.held.settled(settlement.lease));
             }
             Err(error) => {
-                tracing::error!(%error, "could not record what came of deliveries; trying again");
+                tracing::error!(%error, "could not settle deliveries; retrying");
                 self.finished.extend(settlements);
                 self.settle_at = self.worker.clock.now().after(AFTER_FAILURE);
             }
@@ -281,20 +296,20 @@ impl Run {
             Ok(lost) => {
                 self.held.renewed(leases, until);
                 for lease in lost {
-                    // A lease that was settled while it was being renewed is answered as lost, too.
+                    // A lease that was settled while it was renewed is returned as lost, too.
                     if self.held.lost(lease) {
                         tracing::warn!(id = %lease.id, "lease lost: another worker has taken over");
                     }
                 }
             }
             Err(error) => {
-                tracing::error!(%error, "could not renew leases; trying again");
+                tracing::error!(%error, "could not renew leases; retrying");
                 self.renew_at = self.worker.clock.now().after(AFTER_FAILURE);
             }
         }
     }
 
-    /// Claims no more, and gives back what has not begun.
+    /// Stops claiming and gives back deliveries that have not started.
     fn stop(&mut self) {
         self.stopping = true;
         self.pruning = None;
@@ -304,28 +319,28 @@ impl Run {
         }
     }
 
-    /// Drops the handlers that still run; their deliveries are given back.
+    /// Drops the handlers that still run. Their deliveries are given back.
     fn give_up(&mut self) {
         self.grace_over = true;
         if !self.running.is_empty() {
             tracing::warn!(
                 handlers = self.running.len(),
-                "still running at the end of the shutdown's grace; they will run again"
+                "handlers were still running at the end of the shutdown's grace; they run again later"
             );
         }
         self.running.abort_all();
     }
 }
 
-/// Says that settlements were refused.
+/// Logs and counts refused settlements.
 fn lost(leases: &[Lease]) {
     if !leases.is_empty() {
-        tracing::warn!(lost = ?leases, "another worker had taken over, or it was completed before; that outcome counts");
+        tracing::warn!(lost = ?leases, "leases were lost: another worker has taken over or completed the deliveries");
         telemetry::leases_lost(leases.len());
     }
 }
 
-/// Waits for what is in flight; for ever when nothing is.
+/// Waits for the call in flight, or for ever if there is none.
 async fn in_flight<T>(slot: &mut InFlight<T>) -> T {
     let Some(future) = slot else { return pending().await };
     let output = future.await;
@@ -333,7 +348,7 @@ async fn in_flight<T>(slot: &mut InFlight<T>) -> T {
     output
 }
 
-/// Prunes for as long as the worker lives.
+/// Prunes periodically while the worker runs.
 fn prune(worker: Arc<WorkerBuilder>) -> InFlight<()> {
     let retention = worker.retention?;
     Some(Box::pin(async move {

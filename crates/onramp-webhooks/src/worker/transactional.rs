@@ -1,4 +1,4 @@
-//! A handler that writes through the transaction in which its delivery is completed.
+//! Handlers in the transaction that completes their delivery.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,19 +6,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::{Instant, timeout};
 
-use super::handling::{Called, HANDLER, Handling, Means, within};
-use crate::delivery::Delivery;
-use crate::handler::{HandlerError, TransactionalHandler};
+use super::attempt::{AttemptContext, AttemptEnd};
+use super::handling::{HANDLER, Handling, limited};
+use super::{Delivery, HandlerError, TransactionalHandler};
+use crate::deadline::within;
+use crate::error::{StoreError, StoreErrorKind};
 use crate::inbox::{Lease, TransactionalInbox};
-use crate::store_error::{StoreError, StoreErrorKind};
-use crate::unwinding::unwound;
+use crate::panics::caught;
 
 pub(super) struct Transactional<I, H> {
     pub(super) inbox: Arc<I>,
     pub(super) handler: H,
 }
 
-/// How long the answer to a rollback is waited for, even when the time is up: it tells whether there was something to roll back.
+/// Least time for a rollback, even if the time of the attempt is over: its answer shows whether the transaction was still open.
 const ROLLBACK: Duration = Duration::from_secs(1);
 
 #[async_trait]
@@ -27,39 +28,62 @@ where
     I: TransactionalInbox,
     H: TransactionalHandler<I::Transaction>,
 {
-    /// The timeout is for the handler and the commit. Opening the transaction may take as long again: the handler does not pay for a
-    /// store that is busy.
-    async fn call(&self, means: Means<'_>, delivery: &Delivery, lease: Lease) -> Called {
-        let mut open = match timeout(means.timeout, self.inbox.begin(means.timeout)).await {
-            Ok(Ok(open)) => open,
-            Ok(Err(error)) => return Called::NeverBegan(error),
-            Err(_) => return Called::NeverBegan(StoreError::new(StoreErrorKind::Unavailable, "begin a transaction in time")),
+    /// The timeout covers the handler and the commit. Opening the transaction has the same time again, so that the handler does not
+    /// pay for a busy store.
+    async fn call(&self, context: AttemptContext<'_>, delivery: &Delivery, lease: Lease) -> AttemptEnd {
+        let limit = context.timeout();
+        let mut open = match within(limit, "begin a transaction", self.inbox.begin(limit)).await {
+            Ok(open) => open,
+            Err(error) => return context.no_transaction(&error),
         };
         let begun = Instant::now();
-        let handling = unwound(async { self.handler.handle(delivery, open.as_mut()).await });
-        let result = within(HANDLER, means.timeout, handling).await;
-        let rest = means.timeout.saturating_sub(begun.elapsed());
+        let handling = caught(async { self.handler.handle(delivery, open.as_mut()).await });
+        let result = limited(HANDLER, limit, handling).await;
+        let left = limit.saturating_sub(begun.elapsed());
         match result {
-            Ok(()) => match timeout(rest, self.inbox.complete(open, means.clock.now(), lease)).await {
-                Ok(Ok(true)) => {
-                    // What is committed is handled, whatever becomes of telling it.
-                    if unwound(async { self.handler.committed(delivery) }).await.is_err() {
-                        tracing::error!("the handler panicked when it was told of its commit");
-                    }
-                    Called::Committed
+            Ok(()) => self.complete(context, delivery, open, lease, left).await,
+            Err(error) => self.roll_back(context, open, error, left).await,
+        }
+    }
+}
+
+impl<I, H> Transactional<I, H>
+where
+    I: TransactionalInbox,
+    H: TransactionalHandler<I::Transaction>,
+{
+    async fn complete(
+        &self,
+        context: AttemptContext<'_>,
+        delivery: &Delivery,
+        open: I::Open,
+        lease: Lease,
+        left: Duration,
+    ) -> AttemptEnd {
+        match timeout(left, self.inbox.complete(open, context.clock().now(), lease)).await {
+            Ok(Ok(true)) => {
+                if caught(async { self.handler.committed(delivery) }).await.is_err() {
+                    tracing::error!("the handler panicked in `committed`");
                 }
-                Ok(Ok(false)) => Called::Lost,
-                Ok(Err(error)) => Called::Returned(Err(not_committed(error))),
-                Err(_) => Called::Returned(Err(took_too_long(means))),
-            },
-            Err(error) => match timeout(rest.max(ROLLBACK), self.inbox.roll_back(open)).await {
-                Ok(Err(ended)) if ended.kind() == StoreErrorKind::Refused => {
-                    Called::Returned(Err(HandlerError::permanent(format!("{ended}; the handler itself failed with: {error}"))))
-                }
-                Ok(Err(never_began)) => Called::NeverBegan(never_began),
-                // What was not rolled back in time was dropped, which rolls it back.
-                Ok(Ok(())) | Err(_) => Called::Returned(Err(error)),
-            },
+                AttemptEnd::Committed
+            }
+            Ok(Ok(false)) => AttemptEnd::Lost,
+            Ok(Err(error)) => context.settle(Err(not_committed(error))),
+            Err(_) => {
+                let late = format!("the handler and its commit took longer than {:?}", context.timeout());
+                context.settle(Err(HandlerError::transient(late)))
+            }
+        }
+    }
+
+    async fn roll_back(&self, context: AttemptContext<'_>, open: I::Open, error: HandlerError, left: Duration) -> AttemptEnd {
+        match timeout(left.max(ROLLBACK), self.inbox.roll_back(open)).await {
+            Ok(Err(ended)) if ended.kind() == StoreErrorKind::Refused => {
+                context.settle(Err(HandlerError::permanent(format!("{ended}; the handler itself failed with: {error}"))))
+            }
+            Ok(Err(never_open)) => context.no_transaction(&never_open),
+            // A rollback that took too long was dropped, which rolls back too.
+            Ok(Ok(())) | Err(_) => context.settle(Err(error)),
         }
     }
 }
@@ -69,8 +93,4 @@ fn not_committed(error: StoreError) -> HandlerError {
         StoreErrorKind::Refused => HandlerError::permanent(error),
         _ => HandlerError::transient(error),
     }
-}
-
-fn took_too_long(means: Means<'_>) -> HandlerError {
-    HandlerError::transient(format!("the handler and its commit took longer than {:?}", means.timeout))
 }

@@ -1,0 +1,15 @@
+//! Types for authors of adapters: a request in, a reply out, and the pieces that an adapter mounts.
+//!
+//! An adapter converts. It turns the head of its framework's request into a [`Request`] and the body into a stream of chunks, hands them
+//! to [`Receiver::receive`](crate::Receiver::receive), [`extract`], [`AllowListGate`] or [`Idempotency`], and sends the [`Reply`] as it
+//! is. Status codes, header names and JSON are decided here. The conformance suite of `onramp-webhooks-testkit` has the contract in
+//! cases.
+
+pub use crate::body::Full;
+pub use crate::client_ip::Client;
+pub use crate::extract::{Unreadable, extract};
+pub use crate::gate::AllowListGate;
+pub use crate::idempotency::{Claim, Idempotency, KeyGuard, Keyed, Rejoined, StoredBody};
+pub use crate::provider::Provider;
+pub use crate::reply::Reply;
+pub use crate::request::{Headers, Request};

@@ -1,0 +1,139 @@
+//! New deliveries, as a receiver hands them to an inbox.
+
+use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::clock::Timestamp;
+use crate::fingerprint::Fingerprint;
+use crate::identity::{DedupKey, OrderStage};
+use crate::provider::ProviderName;
+
+/// The id of a delivery in its inbox. Ids grow in the order of arrival and are never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryId(i64);
+
+impl DeliveryId {
+    /// Creates an id from its stored number.
+    #[must_use]
+    pub const fn from_i64(id: i64) -> Self {
+        Self(id)
+    }
+
+    /// Returns the number to store.
+    #[must_use]
+    pub const fn as_i64(self) -> i64 {
+        self.0
+    }
+}
+
+impl fmt::Display for DeliveryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for DeliveryId {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// An accepted request body and what was read from it.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct NewDelivery {
+    /// The name of the endpoint that received it.
+    pub endpoint: Arc<str>,
+    /// The provider that sent it.
+    pub provider: ProviderName,
+    /// The type of the event as received; `None` if the body could not be read.
+    pub event_type: Option<String>,
+    /// The dedup key; `None` if the delivery is never a duplicate.
+    pub key: Option<DedupKey>,
+    /// The time at which `key` stops counting; `None` if it never does.
+    pub key_expires_at: Option<Timestamp>,
+    /// The place in its order; `None` if it belongs to no order.
+    pub stage: Option<OrderStage>,
+    /// The hash of the body.
+    pub fingerprint: Fingerprint,
+    /// The time of arrival.
+    pub received_at: Timestamp,
+    /// The request body, to the byte.
+    pub body: Bytes,
+    /// The reason for quarantine; `None` if the delivery is due at once.
+    pub quarantine: Option<Quarantine>,
+}
+
+impl NewDelivery {
+    /// Creates a readable delivery that is due at once, without a key and an order.
+    #[must_use]
+    pub fn new(endpoint: impl Into<Arc<str>>, provider: ProviderName, received_at: Timestamp, body: Bytes) -> Self {
+        Self::with_fingerprint(Fingerprint::of(&body), endpoint.into(), provider, received_at, body)
+    }
+
+    pub(crate) fn with_fingerprint(
+        fingerprint: Fingerprint,
+        endpoint: Arc<str>,
+        provider: ProviderName,
+        received_at: Timestamp,
+        body: Bytes,
+    ) -> Self {
+        Self {
+            endpoint,
+            provider,
+            event_type: None,
+            key: None,
+            key_expires_at: None,
+            stage: None,
+            fingerprint,
+            received_at,
+            body,
+            quarantine: None,
+        }
+    }
+}
+
+impl fmt::Debug for NewDelivery {
+    /// Leaves out the body and the key, which hold personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewDelivery")
+            .field("endpoint", &self.endpoint)
+            .field("provider", &self.provider)
+            .field("event_type", &self.event_type)
+            .field("stage", &self.stage)
+            .field("fingerprint", &self.fingerprint)
+            .field("received_at", &self.received_at)
+            .field("quarantine", &self.quarantine)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The reason why a delivery cannot be handled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Quarantine {
+    /// The reason, without values of the body.
+    pub reason: String,
+    /// Whether no version could read the body (not JSON, cut off). The oldest of these are removed at the inbox's bound.
+    pub noise: bool,
+}
+
+impl Quarantine {
+    /// Quarantines a body that this version cannot read. It stays until it is replayed.
+    #[must_use]
+    pub fn unreadable(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), noise: false }
+    }
+
+    /// Quarantines a body that no version could read. It stays within the inbox's bound.
+    #[must_use]
+    pub fn noise(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), noise: true }
+    }
+}

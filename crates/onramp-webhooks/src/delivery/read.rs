@@ -1,0 +1,86 @@
+//! Reading a body: the third step of receiving.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{NewDelivery, Quarantine};
+use crate::clock::Timestamp;
+use crate::fingerprint::Fingerprint;
+use crate::identity::{self, DedupKey};
+use crate::provider::{Decoder, Event};
+
+/// Prefix of the discriminator of cut bodies.
+const CUT: &str = "cut:";
+
+/// A delivery as read, with the label of its type for metrics.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) delivery: NewDelivery,
+    pub(crate) label: &'static str,
+    pub(crate) cut: bool,
+}
+
+/// Reads a whole body.
+pub(crate) fn delivery(endpoint: &Arc<str>, decoder: Decoder, now: Timestamp, body: Bytes) -> Read {
+    match (decoder.read)(&body) {
+        Ok(event) => readable(&event, endpoint, now, body),
+        Err(error) => {
+            let reason = error.to_string();
+            let quarantine = if error.is_noise() { Quarantine::noise(reason) } else { Quarantine::unreadable(reason) };
+            quarantined(NewDelivery::new(Arc::clone(endpoint), decoder.facts.name(), now, body), quarantine)
+        }
+    }
+}
+
+fn readable(event: &Event, endpoint: &Arc<str>, now: Timestamp, body: Bytes) -> Read {
+    let fingerprint = Fingerprint::of_decoded(&body);
+    let identity = event.identity();
+    let mut new = NewDelivery::with_fingerprint(fingerprint, Arc::clone(endpoint), event.provider(), now, body);
+    new.event_type = Some(identity::stored_type(event.type_name()));
+    new.key = identity.key(endpoint, event.type_name(), &fingerprint);
+    new.key_expires_at = identity.horizon(event.facts().retry_horizon).map(|horizon| now.after(horizon));
+    new.stage = identity.stage();
+    Read { delivery: new, label: event.type_label(), cut: false }
+}
+
+/// Returns the reason for a body in an unsupported content encoding.
+pub(crate) fn unsupported(encoding: &str) -> String {
+    format!("content-encoding {encoding:?} is not supported")
+}
+
+/// Replaces the reason of an unreadable body by its content encoding, which a later version may support.
+pub(crate) fn blame_encoding(read: Read, encoding: &str) -> Read {
+    if read.delivery.quarantine.is_none() {
+        return read;
+    }
+    let quarantine = Some(Quarantine::unreadable(unsupported(encoding)));
+    Read { delivery: NewDelivery { quarantine, ..read.delivery }, ..read }
+}
+
+/// Returns the reason for a cut body.
+pub(crate) fn too_large(limit: usize) -> String {
+    format!("cut: the body is larger than the limit of {limit} bytes")
+}
+
+/// Quarantines the beginning of a body over the limit. The key marks it as cut, because the beginning may look like a whole body in
+/// a replay.
+pub(crate) fn cut(endpoint: &Arc<str>, decoder: Decoder, now: Timestamp, body: Bytes, limit: usize) -> Read {
+    let new = NewDelivery::new(Arc::clone(endpoint), decoder.facts.name(), now, body);
+    let mut read = quarantined(new, Quarantine::noise(too_large(limit)));
+    read.delivery.key =
+        read.delivery.key.map(|key| DedupKey::from_parts(key.subject().to_owned(), format!("{CUT}{}", key.discriminator())));
+    Read { cut: true, ..read }
+}
+
+/// Returns whether a quarantined delivery is the beginning of a larger body.
+pub(crate) fn is_cut(key: Option<&DedupKey>) -> bool {
+    key.is_some_and(|key| key.discriminator().starts_with(CUT))
+}
+
+/// Gives an unreadable body a key of its content, so that one copy is kept however often it is sent.
+fn quarantined(mut new: NewDelivery, quarantine: Quarantine) -> Read {
+    new.key = Some(DedupKey::new(&new.endpoint, "quarantine", "", new.fingerprint.to_string()));
+    new.quarantine = Some(quarantine);
+    Read { delivery: new, label: "unreadable", cut: false }
+}

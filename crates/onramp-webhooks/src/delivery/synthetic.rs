@@ -1,0 +1,85 @@
+//! Synthetic deliveries: events that no provider sent.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{NewDelivery, read};
+use crate::clock::Timestamp;
+use crate::event::DecodeError;
+use crate::fingerprint::Fingerprint;
+use crate::provider::{Decoder, Provider, ProviderEvent};
+
+/// Error of creating a synthetic delivery.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SyntheticError {
+    /// The body is not an event.
+    #[error("not an event: {0}")]
+    Unreadable(#[from] DecodeError),
+    /// The identity of the event is its content or nothing, so the real event would be handled too if it came later.
+    #[error("an event without an id of its own would be handled again when the real one comes")]
+    Unrepeatable,
+}
+
+impl NewDelivery {
+    /// Creates a delivery that no provider sent, of an event that is known to have happened.
+    ///
+    /// It is read as if it came in at `endpoint` and has the key of the real event, which is a duplicate if it comes later.
+    /// [`Delivery::is_synthetic`](crate::Delivery::is_synthetic) tells them apart.
+    ///
+    /// # Errors
+    /// If `body` is not an event of `P`, or if its identity is its content or nothing.
+    pub fn synthetic<P: Provider>(endpoint: impl Into<Arc<str>>, now: Timestamp, body: Bytes) -> Result<Self, SyntheticError> {
+        let endpoint = endpoint.into();
+        let event = P::Event::read(&body)?;
+        let mut new = read::delivery(&endpoint, Decoder::of::<P>(), now, body).delivery;
+        let key = event.identity().key(&endpoint, event.type_name(), &Fingerprint::SYNTHETIC);
+        if new.key.is_none() || new.key_expires_at.is_some() || key != new.key {
+            return Err(SyntheticError::Unrepeatable);
+        }
+        new.fingerprint = Fingerprint::SYNTHETIC;
+        Ok(new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Wert;
+    use crate::identity::OrderStage;
+
+    fn made(body: &'static str) -> Result<NewDelivery, SyntheticError> {
+        NewDelivery::synthetic::<Wert>("wert", Timestamp::from_millis(7), Bytes::from_static(body.as_bytes()))
+    }
+
+    #[test]
+    fn it_has_the_key_and_the_stage_of_a_real_one() {
+        let body = include_str!("../../fixtures/wert/order_complete.json");
+        let real = read::delivery(
+            &"wert".into(),
+            Decoder::of::<Wert>(),
+            Timestamp::from_millis(7),
+            Bytes::from_static(body.as_bytes()),
+        );
+        let made = made(body).unwrap();
+        assert_eq!((&made.key, made.stage), (&real.delivery.key, Some(OrderStage::FINAL)));
+        assert_eq!((made.received_at, made.event_type), (real.delivery.received_at, real.delivery.event_type));
+        assert!(made.fingerprint.is_synthetic() && !real.delivery.fingerprint.is_synthetic());
+    }
+
+    #[test]
+    fn an_event_that_a_real_one_would_not_repeat_is_refused() {
+        let order = r#""order":{"id":"O","base":"BTC","base_amount":"1","quote":"USD","quote_amount":"1"}"#;
+        for body in [
+            r#"{"type":"test","click_id":"C"}"#.to_owned(),
+            r#"{"type":"login","click_id":"C"}"#.to_owned(),
+            format!(r#"{{"type":"order_failed","click_id":"C",{order}}}"#),
+            format!(r#"{{"type":"order_complete","click_id":"C",{}}}"#, order.replace(r#""id":"O","#, "")),
+        ] {
+            let made = NewDelivery::synthetic::<Wert>("wert", Timestamp::default(), body.clone().into());
+            assert_eq!(made.unwrap_err(), SyntheticError::Unrepeatable, "{body}");
+        }
+        assert!(matches!(made("{}"), Err(SyntheticError::Unreadable(_))));
+    }
+}

@@ -1,0 +1,82 @@
+//! Errors of stores.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+/// A failed store call. Nothing was recorded or changed by it.
+///
+/// It is `Clone` because one failed commit fails every caller whose delivery was in it.
+#[derive(Clone, Debug)]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    context: &'static str,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// The kind of a [`StoreError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StoreErrorKind {
+    /// The store is busy or cannot be reached. The call may succeed later.
+    Unavailable,
+    /// The device is full, or the store has reached its size limit.
+    Full,
+    /// The store is read-only.
+    ReadOnly,
+    /// The store is damaged or was written by a newer version.
+    Unusable,
+    /// The store has been closed.
+    Closed,
+    /// No delivery has this id.
+    NotFound,
+    /// The state of the delivery does not allow the call.
+    Refused,
+}
+
+impl StoreError {
+    /// Creates an error without a cause. `context` names the operation, as in `claim deliveries`.
+    #[must_use]
+    pub const fn new(kind: StoreErrorKind, context: &'static str) -> Self {
+        Self { kind, context, source: None }
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(Arc::from(source.into()));
+        self
+    }
+
+    /// Returns the kind of the failure.
+    #[must_use]
+    pub const fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            StoreErrorKind::Unavailable => "the store is unavailable",
+            StoreErrorKind::Full => "the store is full",
+            StoreErrorKind::ReadOnly => "the store cannot be written",
+            StoreErrorKind::Unusable => "the store is unusable",
+            StoreErrorKind::Closed => "the store is closed",
+            StoreErrorKind::NotFound => "no such delivery",
+            StoreErrorKind::Refused => "refused",
+        };
+        write!(f, "{}: {kind}", self.context)?;
+        match &self.source {
+            Some(source) => write!(f, ": {source}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error for StoreError {
+    /// Returns the cause of the cause: the first one is part of the message.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref()?.source()
+    }
+}

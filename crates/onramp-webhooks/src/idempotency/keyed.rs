@@ -1,0 +1,257 @@
+//! From the head of a request to the decision whether it runs.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use sha2::{Digest, Sha256};
+use tokio::time::{Instant, sleep_until};
+
+use super::key::{self, Parts};
+use super::stored_reply::StoredReply;
+use super::{By, IdempotencyKey, KeyGuard, KeyLease, KeyState, Shared};
+use crate::body::{self, Taken};
+use crate::deadline::within;
+use crate::fingerprint::Fingerprint;
+use crate::provider::Decoder;
+use crate::reply::{Outcome, Reply};
+use crate::request::Request;
+use crate::telemetry;
+
+/// Pause between two looks at a key that another process may hold. Within this process, a notification comes sooner.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Time limit from the head of a request to the claim of its key, within the five seconds that Wert waits.
+const LONGEST_CLAIM: Duration = Duration::from_millis(4_900);
+
+/// The head of a request that the middleware covers.
+#[must_use = "the key has to be claimed"]
+#[derive(Debug)]
+pub struct Keyed {
+    shared: Arc<Shared>,
+    query: Option<String>,
+    key: Result<Key, Outcome>,
+}
+
+#[derive(Debug)]
+enum Key {
+    InHead(IdempotencyKey),
+    /// In the event of this provider, after these parts.
+    InBody(Decoder, Parts),
+}
+
+/// The decision about a request.
+#[must_use = "the request has to be answered or run"]
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "an adapter has to know all variants")]
+pub enum Claim {
+    /// The request gets this reply and does not run.
+    Answer(Reply),
+    /// The request [runs](KeyGuard::run) with this body, and its answer is [stored](KeyGuard::store).
+    Run(Bytes, KeyGuard),
+}
+
+impl Keyed {
+    pub(super) fn of(shared: &Arc<Shared>, request: &Request<'_>) -> Option<Self> {
+        if !shared.by.covers(request.method) {
+            return None;
+        }
+        let key = match shared.by {
+            By::Event(decoder) => Ok(Key::InBody(decoder, scope(shared, request))),
+            By::Header { required } => match key::from_header(request.headers.lines("idempotency-key")) {
+                Ok(Some(key)) => Ok(Key::InHead(scope(shared, request).and(key.as_bytes()).key())),
+                Ok(None) if !required => return None,
+                Ok(None) => Err(Outcome::NoKey),
+                Err(why) => Err(Outcome::BadKey(why)),
+            },
+        };
+        Some(Self { shared: Arc::clone(shared), query: request.query.filter(|query| !query.is_empty()).map(str::to_owned), key })
+    }
+
+    /// Reads the body, a stream of chunks, and claims the key. Waits while another request with the key runs.
+    ///
+    /// Dropping the future abandons the request and releases the key.
+    pub async fn claim<S, E>(self, body: S) -> Claim
+    where
+        S: Stream<Item = Result<Bytes, E>>,
+    {
+        let begun = Instant::now();
+        match self.read_and_claim(body, begun).await {
+            Ok(claim) => claim,
+            Err(outcome) => {
+                telemetry::idempotent(outcome.as_str());
+                Claim::Answer(outcome.reply(self.shared.by.acknowledgement()))
+            }
+        }
+    }
+
+    async fn read_and_claim<S, E>(&self, body: S, begun: Instant) -> Result<Claim, Outcome>
+    where
+        S: Stream<Item = Result<Bytes, E>>,
+    {
+        let key = self.key.as_ref().map_err(Clone::clone)?;
+        let body = match body::take(body, self.shared.body_limit, begun + body::DEFAULT_TIME).await {
+            Taken::Whole(body) => body,
+            Taken::Stopped => return Err(Outcome::BodyStopped),
+            Taken::Cut(_) => {
+                tracing::error!(limit = self.shared.body_limit, "a body over the limit was not handled");
+                return Err(Outcome::TooLarge);
+            }
+        };
+        let Some(keyed) = self.key_of(key, &body) else {
+            telemetry::idempotent("no_key");
+            return Ok(Claim::Run(body, KeyGuard::without_key(&self.shared)));
+        };
+        let lease = KeyLease::new(keyed.key);
+        match self.take_or_wait(lease, keyed.fingerprint, begun).await? {
+            Taking::Run => {
+                telemetry::idempotent("first");
+                Ok(Claim::Run(body, KeyGuard::of(&self.shared, lease, keyed.keep)))
+            }
+            Taking::Answer(reply) => Ok(Claim::Answer(reply)),
+        }
+    }
+
+    /// Returns the key of a whole request; `None` if it is never the same as another.
+    fn key_of(&self, key: &Key, body: &Bytes) -> Option<KeyedBody> {
+        let keep = self.shared.keep;
+        match key {
+            Key::InHead(key) => {
+                let fingerprint = with_query(Fingerprint::of(body), self.query.as_deref());
+                Some(KeyedBody { key: *key, fingerprint, keep })
+            }
+            Key::InBody(decoder, scope) => match (decoder.read)(body) {
+                Ok(event) => {
+                    let fingerprint = Fingerprint::of_decoded(body);
+                    let identity = event.identity();
+                    let key = identity.key("", event.type_name(), &fingerprint)?.to_string();
+                    let keep = identity.horizon(decoder.facts.retry_horizon).unwrap_or(keep);
+                    Some(KeyedBody { key: scope.clone().and(key.as_bytes()).key(), fingerprint, keep })
+                }
+                Err(_) => {
+                    let fingerprint = Fingerprint::of(body);
+                    let key = scope.clone().and(b"unreadable").and(fingerprint.as_bytes()).key();
+                    Some(KeyedBody { key, fingerprint, keep })
+                }
+            },
+        }
+    }
+
+    /// Takes the key, or returns the reply. Waits for a request that runs.
+    async fn take_or_wait(&self, lease: KeyLease, fingerprint: Fingerprint, begun: Instant) -> Result<Taking, Outcome> {
+        let deadline = begun + self.shared.wait;
+        let mut state = self.look(lease, fingerprint, begun).await?;
+        loop {
+            let same = match &state {
+                KeyState::Claimed => return Ok(Taking::Run),
+                KeyState::Running { fingerprint } | KeyState::Done { fingerprint, .. } => fingerprint,
+            };
+            if *same != fingerprint {
+                tracing::error!(key = %lease.key, "a request with other content under a used key was not handled");
+                return Err(Outcome::OtherBody);
+            }
+            if let KeyState::Done { reply, .. } = state {
+                return replayed(lease.key, reply).map(Taking::Answer);
+            }
+            if Instant::now() >= deadline {
+                tracing::warn!(key = %lease.key, "a request whose first copy still runs was not handled");
+                return Err(self.shared.by.still_running());
+            }
+            state = self.look_after_a_change(lease, fingerprint, begun, deadline).await?;
+        }
+    }
+
+    /// Looks at the key again after it may have changed.
+    async fn look_after_a_change(
+        &self,
+        lease: KeyLease,
+        fingerprint: Fingerprint,
+        begun: Instant,
+        deadline: Instant,
+    ) -> Result<KeyState, Outcome> {
+        // Listens before it looks, so that no change is missed in between.
+        let mut changed = pin!(self.shared.store.changed());
+        let has_changed = poll_fn(|cx| Poll::Ready(changed.as_mut().poll(cx).is_ready())).await;
+        let state = self.look(lease, fingerprint, begun).await?;
+        if has_changed || !matches!(state, KeyState::Running { .. }) {
+            return Ok(state);
+        }
+        tokio::select! {
+            () = changed => {}
+            () = sleep_until(deadline.min(Instant::now() + LOOK_AGAIN)) => {}
+        }
+        self.look(lease, fingerprint, begun).await
+    }
+
+    async fn look(&self, lease: KeyLease, fingerprint: Fingerprint, begun: Instant) -> Result<KeyState, Outcome> {
+        let now = self.shared.clock.now();
+        self.shared.prune(now);
+        let claiming = self.shared.store.claim(now, lease, fingerprint, now.after(self.shared.lease));
+        // A look that is dropped may have claimed the key. The guard releases it then.
+        let guard = KeyGuard::of(&self.shared, lease, self.shared.keep);
+        let left = (begun + LONGEST_CLAIM).saturating_duration_since(Instant::now());
+        match within(left, "claim an idempotency key", claiming).await {
+            Ok(state) => {
+                guard.forget();
+                Ok(state)
+            }
+            Err(error) => {
+                tracing::error!(%error, "the idempotency store is away; the request was not handled");
+                Err(Outcome::NotRecorded)
+            }
+        }
+    }
+}
+
+/// The key of a whole request, the fingerprint of its content, and how long to keep its reply.
+struct KeyedBody {
+    key: IdempotencyKey,
+    fingerprint: Fingerprint,
+    keep: Duration,
+}
+
+enum Taking {
+    Run,
+    Answer(Reply),
+}
+
+/// Returns the stored reply. A reply that was too large, or that another version wrote, is not replayed, but its request is done.
+fn replayed(key: IdempotencyKey, reply: Bytes) -> Result<Reply, Outcome> {
+    match StoredReply::decode(reply) {
+        Some(StoredReply { status, headers, body: Some(body) }) => {
+            tracing::debug!(%key, status, "replayed");
+            telemetry::idempotent("replayed");
+            Ok(Reply::replayed(status, headers, body))
+        }
+        _ => Err(Outcome::ReplyNotKept),
+    }
+}
+
+/// Returns the route and the user of a request: method and path, unless the route has a name, and the `authorization` header, unless
+/// users are told apart in another way.
+///
+/// Each part follows its name, so that no two scopes with their keys have the same parts.
+fn scope(shared: &Shared, request: &Request<'_>) -> Parts {
+    let route = match &shared.route {
+        Some(name) => Parts::default().and(b"route").and(name.as_bytes()),
+        None => Parts::default().and(b"path").and(request.method.as_bytes()).and(request.path.as_bytes()),
+    };
+    match (shared.by, &shared.user) {
+        (By::Event(decoder), _) => route.and(b"provider").and(decoder.facts.name.as_bytes()),
+        (By::Header { .. }, Some(user)) => match user(request) {
+            Some(user) => route.and(b"user").and(user.as_bytes()),
+            None => route.and(b"nobody"),
+        },
+        (By::Header { .. }, None) => request.headers.lines("authorization").fold(route.and(b"authorization"), Parts::and),
+    }
+}
+
+/// Adds the query to the content of a request.
+fn with_query(body: Fingerprint, query: Option<&str>) -> Fingerprint {
+    let Some(query) = query else { return body };
+    Fingerprint::from_bytes(Sha256::new().chain_update(body.as_bytes()).chain_update(query).finalize().into())
+}

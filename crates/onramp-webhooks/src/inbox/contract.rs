@@ -1,0 +1,170 @@
+//! The contract of inboxes.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{ClaimRequest, Claims, Counts, Filter, Lease, Record, Replayed, Settlement, State};
+use crate::clock::Timestamp;
+use crate::delivery::{DeliveryId, NewDelivery};
+use crate::error::StoreError;
+
+/// A durable store of deliveries.
+///
+/// Every method is one atomic step: it has happened, durably, when it returns `Ok`, and has not happened when it returns an error. A
+/// dropped call may or may not have happened. The caller passes the time, so a store needs no clock.
+#[async_trait]
+pub trait Inbox: fmt::Debug + Send + Sync + 'static {
+    /// Records a delivery.
+    ///
+    /// - A delivery without a key, with a new key, or with a key whose time ([`NewDelivery::key_expires_at`]) is over, is new. It
+    ///   becomes pending, or quarantined if it says so.
+    /// - A delivery that repeats the first one with its key
+    ///   ([`Fingerprint::is_repeated_by`](crate::fingerprint::Fingerprint::is_repeated_by)) is a duplicate. It is counted on the first,
+    ///   which is requeued if it is retrying or dead.
+    /// - Any other delivery with a known key is kept as a conflict, under
+    ///   [`DedupKey::conflicting`](crate::identity::DedupKey::conflicting).
+    ///
+    /// Afterwards, the oldest noise beyond the bound of the quarantine is removed.
+    ///
+    /// # Errors
+    /// If the delivery could not be made durable.
+    async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError>;
+
+    /// Leases due deliveries: pending ones, and retrying, parked or leased ones whose time has come, in the order of arrival. Never
+    /// leases two deliveries of one order at the same time.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError>;
+
+    /// Extends leases to `until`. Returns the leases that were lost.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, StoreError>;
+
+    /// Ends leases. Returns the leases that were lost because another worker holds or has settled the delivery; nothing changed for
+    /// these.
+    ///
+    /// # Errors
+    /// If the store cannot be written. No lease ended then.
+    async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError>;
+
+    /// Waits until something may have fallen due through this object, also before the call. May wake spuriously. Not woken by other
+    /// processes. Cancel-safe.
+    async fn wait_for_work(&self);
+
+    /// Checks that a delivery could be recorded now.
+    ///
+    /// # Errors
+    /// If it could not.
+    async fn check(&self) -> Result<(), StoreError>;
+
+    /// Returns the deliveries that match `filter`, newest first, without their bodies.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError>;
+
+    /// Returns a delivery with its body, or `None` if there is none with this id.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError>;
+
+    /// Counts the deliveries in each state.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    async fn counts(&self) -> Result<Counts, StoreError>;
+
+    /// Makes a delivery pending with a fresh count of attempts, if it is still in the state `seen`. Operators call
+    /// [`replay`](super::replay) instead.
+    ///
+    /// With `reread`, the type, key and order of the delivery become those of `reread` first. If another delivery has that key, the
+    /// delivery is removed (a duplicate) or becomes a conflict.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::StoreErrorKind::NotFound); [`Refused`](crate::StoreErrorKind::Refused) if a worker holds the delivery, if its
+    /// body was pruned, or if its state has changed; if the store cannot be written.
+    async fn requeue(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError>;
+
+    /// Removes the bodies of deliveries handled longer ago than `retention`, and whole deliveries whose key has stopped counting; a
+    /// bounded number a call. Returns how many were removed; zero if nothing is left to prune.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError>;
+}
+
+/// The result of recording a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Recorded {
+    /// The first delivery with its key.
+    New(DeliveryId),
+    /// A duplicate, counted on the first delivery with its key.
+    Duplicate {
+        /// The first delivery with the key.
+        first: DeliveryId,
+        /// Whether the first had failed or was dead, and is due again because of this.
+        requeued: bool,
+    },
+    /// A known key with another fingerprint, kept beside the first and not handled.
+    Conflict {
+        /// The first delivery with the key.
+        first: DeliveryId,
+        /// The delivery that holds this body.
+        kept: DeliveryId,
+    },
+    /// Kept in a [spill](crate::spill) until the primary inbox is back and decides.
+    Spilled,
+}
+
+/// The bound of noise in an inbox. The oldest is removed at whichever limit is reached first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QuarantineBound {
+    /// Number of deliveries. Default 1 000.
+    pub deliveries: u32,
+    /// Bytes of their bodies. Default 64 MiB.
+    pub bytes: u64,
+}
+
+impl Default for QuarantineBound {
+    fn default() -> Self {
+        Self { deliveries: 1_000, bytes: 64 << 20 }
+    }
+}
+
+impl QuarantineBound {
+    /// Creates a bound of `deliveries` with `bytes` bytes of bodies.
+    #[must_use]
+    pub const fn new(deliveries: u32, bytes: u64) -> Self {
+        Self { deliveries, bytes }
+    }
+}
+
+/// The retention of bodies of handled deliveries. Keys stay as long as they count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Retention {
+    /// Time since the delivery was handled.
+    pub handled: Duration,
+}
+
+impl Retention {
+    /// Creates a retention that removes bodies of deliveries handled longer than `handled` ago.
+    #[must_use]
+    pub const fn new(handled: Duration) -> Self {
+        Self { handled }
+    }
+}
+
+/// Returns the note that every store writes on a conflict.
+#[must_use]
+pub fn conflict_note(first: DeliveryId) -> String {
+    format!("contradicts the earlier delivery {first}")
+}

@@ -1,0 +1,78 @@
+//! States of deliveries.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The state of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum State {
+    /// Due and not claimed by a worker.
+    Pending,
+    /// Claimed by a worker.
+    Leased,
+    /// Failed and waiting for the next attempt.
+    Retrying,
+    /// Waiting because the handler or a check returned "not yet".
+    Parked,
+    /// Handled.
+    Handled,
+    /// A dead letter: its attempts are used up, or it was refused for good.
+    Dead,
+    /// Unreadable.
+    Quarantined,
+    /// The same key as an earlier delivery and another body.
+    Conflict,
+}
+
+impl State {
+    /// All states, in the order of their stored numbers.
+    pub const ALL: [Self; 8] =
+        [Self::Pending, Self::Leased, Self::Retrying, Self::Parked, Self::Handled, Self::Dead, Self::Quarantined, Self::Conflict];
+
+    /// Returns the number to store.
+    #[must_use]
+    pub const fn as_u8(self) -> u8 {
+        self as u8
+    }
+
+    /// Returns the state with this stored number.
+    #[must_use]
+    pub fn from_u8(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+
+    /// Returns the name of the state.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Leased => "leased",
+            Self::Retrying => "retrying",
+            Self::Parked => "parked",
+            Self::Handled => "handled",
+            Self::Dead => "dead",
+            Self::Quarantined => "quarantined",
+            Self::Conflict => "conflict",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for State {
+    type Err = UnknownState;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word).ok_or_else(|| UnknownState(word.to_owned()))
+    }
+}
+
+/// Error of parsing a [`State`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a state; the states are pending, leased, retrying, parked, handled, dead, quarantined, conflict")]
+pub struct UnknownState(String);

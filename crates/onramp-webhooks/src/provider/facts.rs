@@ -1,0 +1,122 @@
+//! Facts about a provider: its name and how it delivers.
+
+use std::time::Duration;
+
+/// Facts about a provider, from its documentation.
+///
+/// ```
+/// use std::time::Duration;
+/// use onramp_webhooks::provider::{Acknowledgement, Facts};
+///
+/// const FACTS: Facts = Facts::new("acme")
+///     .acknowledgement(Acknowledgement::Always)
+///     .retry_horizon(Duration::from_secs(24 * 3_600))
+///     .signed_headers(&["webhook-id", "webhook-timestamp", "webhook-signature"]);
+/// assert_eq!(FACTS.name, "acme");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Facts {
+    /// The provider's name, as it is stored, logged and used as the default name of endpoints: lower-case letters, digits, `-`
+    /// and `_`.
+    pub name: &'static str,
+    /// The bodies that the provider wants acknowledged. Default: [`Acknowledgement::Readable`].
+    pub acknowledgement: Acknowledgement,
+    /// The time within which the provider expects an answer. Default 5 s.
+    pub answer_within: Duration,
+    /// The time over which the provider repeats an event that was not acknowledged. Default 16 h.
+    pub retry_horizon: Duration,
+    /// Headers that [`Provider::verify`](super::Provider::verify) reads, in lower case. If there are any, bodies over the limit are
+    /// refused, because a part of a body cannot be verified. Default: none.
+    pub signed_headers: &'static [&'static str],
+    /// Whether the shop learns the id of a purchase before its customer pays, so that the purchase can be
+    /// [recorded](crate::purchases) and compared. Default: no.
+    pub starts_purchases: bool,
+    /// Consequences of answers that are not an acknowledgement.
+    pub refusals: Refusals,
+}
+
+/// The bodies that a provider wants acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Acknowledgement {
+    /// Every body, even an unreadable one: the provider stops sending after any other answer.
+    Always,
+    /// Every readable body. Others are refused.
+    Readable,
+}
+
+/// Consequences of answers that are not an acknowledgement, for alarms and their texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refusals {
+    /// Refusals in a row that raise an alarm. Few enough to leave time to act. Default 3.
+    pub alarm_after: u32,
+    /// What the provider does with events that were refused.
+    pub consequence: &'static str,
+    /// Where sending is switched on again, and where to look.
+    pub remedy: &'static str,
+}
+
+impl Facts {
+    /// Creates facts with the defaults.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            acknowledgement: Acknowledgement::Readable,
+            answer_within: Duration::from_secs(5),
+            retry_horizon: Duration::from_secs(16 * 3_600),
+            signed_headers: &[],
+            starts_purchases: false,
+            refusals: Refusals {
+                alarm_after: 3,
+                consequence: "Events that were refused may never be sent again.",
+                remedy: "Check the webhook address at the provider.",
+            },
+        }
+    }
+
+    /// Sets the bodies that the provider wants acknowledged.
+    #[must_use]
+    pub const fn acknowledgement(mut self, acknowledgement: Acknowledgement) -> Self {
+        self.acknowledgement = acknowledgement;
+        self
+    }
+
+    /// Sets the time within which the provider expects an answer.
+    #[must_use]
+    pub const fn answer_within(mut self, limit: Duration) -> Self {
+        self.answer_within = limit;
+        self
+    }
+
+    /// Sets the time over which the provider repeats an event.
+    #[must_use]
+    pub const fn retry_horizon(mut self, horizon: Duration) -> Self {
+        self.retry_horizon = horizon;
+        self
+    }
+
+    /// Sets the headers that are kept for the verification.
+    #[must_use]
+    pub const fn signed_headers(mut self, names: &'static [&'static str]) -> Self {
+        self.signed_headers = names;
+        self
+    }
+
+    /// States that the shop learns the id of a purchase before its customer pays.
+    #[must_use]
+    pub const fn starts_purchases(mut self) -> Self {
+        self.starts_purchases = true;
+        self
+    }
+
+    /// Sets the consequences of refusals: the number in a row that raises an alarm, what the provider does, and what an operator can
+    /// do.
+    #[must_use]
+    pub const fn refusals(mut self, alarm_after: u32, consequence: &'static str, remedy: &'static str) -> Self {
+        self.refusals = Refusals { alarm_after, consequence, remedy };
+        self
+    }
+}

@@ -1,0 +1,51 @@
+//! Kriptomat as a provider, and its endpoints.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::KriptomatPostback;
+use crate::allow_list::AllowList;
+use crate::provider::{Endpoint, Facts, Provider};
+
+/// The address that Kriptomat's widget documentation names as the source of postbacks. It is a cloud address, so another tenant may
+/// get it one day.
+const DOCUMENTED_SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(174, 138, 2, 203));
+
+/// Kriptomat's widget postbacks.
+///
+/// The only check that Kriptomat documents is the source address. The address of the postback is part of the request that starts a
+/// widget, so a secret in its path costs nothing and helps: add [`path_secret`](Endpoint::path_secret).
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Kriptomat;
+
+impl Kriptomat {
+    /// Creates an endpoint `kriptomat`, reached at `/kriptomat`, that accepts the documented source address: 174.138.2.203.
+    #[must_use]
+    pub fn production() -> Endpoint {
+        Self::allowing([DOCUMENTED_SOURCE].into_iter().collect())
+    }
+
+    /// Creates an endpoint `kriptomat`, reached at `/kriptomat`, that accepts the given addresses.
+    #[must_use]
+    pub fn allowing(addresses: AllowList) -> Endpoint {
+        Endpoint::open(Self).allow(addresses)
+    }
+
+    /// Creates an endpoint `kriptomat`, reached at `/kriptomat/SECRET`, that accepts every address.
+    #[must_use]
+    pub fn with_path_secret(secret: impl Into<String>) -> Endpoint {
+        Endpoint::open(Self).path_secret(secret)
+    }
+}
+
+/// Kriptomat documents no retries, no time limit and no page for switching postbacks on again.
+impl Provider for Kriptomat {
+    type Event = KriptomatPostback;
+
+    const FACTS: Facts = Facts::new("kriptomat").starts_purchases().refusals(
+        3,
+        "Kriptomat documents no retries: a postback that was refused may never be sent again.",
+        "Check the webhook_url that widget/init is given, and whether postbacks still come from an address on the allow-list \
+         (174.138.2.203 is documented); then ask Kriptomat, which documents no page for switching postbacks on again.",
+    );
+}

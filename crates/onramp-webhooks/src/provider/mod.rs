@@ -1,0 +1,149 @@
+//! Providers of purchase events: [`Wert`](wert::Wert), [`Kriptomat`](kriptomat::Kriptomat), and your own.
+//!
+//! A provider is a type that implements [`Provider`]: facts about how it delivers, a way to verify its requests if it signs them, and
+//! an event type that implements [`ProviderEvent`]. Everything else (recording, deduplication, acknowledgement, retries) follows.
+//!
+//! ```
+//! use onramp_webhooks::event::{CompletedPurchase, CustomerReference, DecodeError, Money};
+//! use onramp_webhooks::event::UnclearPurchase;
+//! use onramp_webhooks::identity::{Identity, OrderStage};
+//! use onramp_webhooks::inbox::MemoryInbox;
+//! use onramp_webhooks::provider::{Endpoint, Facts, Provider, ProviderEvent};
+//! use onramp_webhooks::{Receiver, adapter};
+//!
+//! /// Sends `{"id":"7","customer":"42","paid":"10.00","bought":"0.004"}` when a purchase of ether for euros is complete.
+//! #[derive(Clone, Copy, Debug)]
+//! struct Acme;
+//!
+//! impl Provider for Acme {
+//!     type Event = AcmePurchase;
+//!     const FACTS: Facts = Facts::new("acme");
+//! }
+//!
+//! #[derive(Debug, serde::Deserialize)]
+//! struct AcmePurchase {
+//!     id: String,
+//!     customer: String,
+//!     paid: onramp_webhooks::event::Amount,
+//!     bought: onramp_webhooks::event::Amount,
+//! }
+//!
+//! impl ProviderEvent for AcmePurchase {
+//!     fn read(body: &[u8]) -> Result<Self, DecodeError> {
+//!         Ok(serde_json::from_slice(body)?)
+//!     }
+//!
+//!     fn type_name(&self) -> &str {
+//!         "purchase"
+//!     }
+//!
+//!     fn type_label(&self) -> &'static str {
+//!         "purchase"
+//!     }
+//!
+//!     fn identity(&self) -> Identity {
+//!         Identity::once("purchase", &self.id).at(OrderStage::FINAL)
+//!     }
+//!
+//!     fn completed_purchase(&self) -> Result<Option<CompletedPurchase>, UnclearPurchase> {
+//!         let customer = CustomerReference::new(Some(self.customer.clone()), Default::default());
+//!         let (fiat, crypto) = (Money::new(self.paid.clone(), "EUR".into()), Money::new(self.bought.clone(), "ETH".into()));
+//!         Ok(Some(CompletedPurchase::new(customer, fiat, crypto)))
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let endpoint = Endpoint::open(Acme).path_secret("Zx8-long-and-random-secret");
+//! let receiver = Receiver::builder(MemoryInbox::new()).endpoint(endpoint).build()?;
+//! # let request = adapter::Request::new("POST", "/acme/Zx8-long-and-random-secret", None, &[]);
+//! # let body = br#"{"id":"7","customer":"42","paid":"10.00","bought":"0.004"}"#;
+//! # assert_eq!(receiver.receive(&request, adapter::Full::new(&body[..])).await.status(), 200);
+//! # assert_eq!(receiver.receive(&request, adapter::Full::new(&b"{}"[..])).await.status(), 400);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A handler gets the typed event with [`Delivery::event_as`](crate::Delivery::event_as).
+
+mod endpoint;
+mod event;
+mod facts;
+mod name;
+mod providers;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+pub mod kriptomat;
+pub mod wert;
+
+/// The list of providers: a folder above, and a line here.
+const LIST: &[Decoder] = &[Decoder::of::<wert::Wert>(), Decoder::of::<kriptomat::Kriptomat>()];
+
+use std::fmt;
+
+pub use self::endpoint::Endpoint;
+pub use self::event::Event;
+pub use self::facts::{Acknowledgement, Facts, Refusals};
+pub use self::name::ProviderName;
+pub(crate) use self::providers::Decoder;
+pub use self::providers::{Providers, ReadError};
+pub(crate) use self::verify::SignedHeaders;
+pub use self::verify::{SignedRequest, VerifyError};
+use crate::event::{CompletedPurchase, DecodeError, UnclearPurchase};
+use crate::identity::Identity;
+
+/// A provider of purchase events. The [module's documentation](self) has an example.
+pub trait Provider: fmt::Debug + Send + Sync + 'static {
+    /// The events that the provider sends.
+    type Event: ProviderEvent;
+
+    /// Facts about the provider.
+    const FACTS: Facts;
+
+    /// Verifies that the provider sent the request, from the headers in [`Facts::signed_headers`] and the whole body. Called before
+    /// anything is read or recorded. Accepts every request by default, for providers that sign nothing.
+    ///
+    /// Implementations should compare in constant time and refuse old timestamps.
+    ///
+    /// # Errors
+    /// If the request was not signed, or not by the provider. The sender gets 401, and nothing is recorded.
+    fn verify(&self, request: &SignedRequest<'_>) -> Result<(), VerifyError> {
+        let _ = request;
+        Ok(())
+    }
+}
+
+/// The event type of a [`Provider`].
+///
+/// `Debug` should leave out personal data: it ends up in logs.
+pub trait ProviderEvent: fmt::Debug + Send + Sync + 'static {
+    /// Reads a body.
+    ///
+    /// New fields, types and states should be values rather than errors, so that no event is lost.
+    ///
+    /// # Errors
+    /// If the body is not in the provider's format, or lacks what an event of its type must have.
+    fn read(body: &[u8]) -> Result<Self, DecodeError>
+    where
+        Self: Sized;
+
+    /// Returns the type of the event as it was received: `order_complete`.
+    fn type_name(&self) -> &str;
+
+    /// Returns the type of the event, or `unknown`: one of a few words, for labels of metrics.
+    fn type_label(&self) -> &'static str;
+
+    /// Returns what makes the event the same as another.
+    fn identity(&self) -> Identity;
+
+    /// Returns the purchase if the event reports a completed one: never for a test or a transfer that has only started. `None` by
+    /// default.
+    ///
+    /// # Errors
+    /// If a purchase is complete and its paid and bought sides cannot be told apart.
+    fn completed_purchase(&self) -> Result<Option<CompletedPurchase>, UnclearPurchase> {
+        Ok(None)
+    }
+}

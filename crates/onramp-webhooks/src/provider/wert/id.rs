@@ -1,0 +1,14 @@
+//! Identifiers of Wert's events.
+
+use crate::event::id::{hidden_ids, ids};
+
+ids! {
+    /// The string that the shop gave to Wert's widget as `click_id` to recognise its customer.
+    ClickId
+    /// Wert's id of a user, a ULID.
+    UserId
+    /// Wert's `hpp_session_id`: one visit to the payment page, a UUID.
+    SessionId
+}
+
+hidden_ids! { ClickId UserId SessionId }

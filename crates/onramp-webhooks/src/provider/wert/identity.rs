@@ -1,0 +1,197 @@
+//! Identity of Wert's events. Wert gives events no id, so it depends on the type.
+
+use super::{Order, WertEvent, WertPayload};
+use crate::event::fields::Fields;
+use crate::event::{OrderId, TransactionId};
+use crate::identity::{DedupKey, Identity, OrderStage};
+
+const COMPLETE: &str = "order_complete";
+
+/// Returns the identity of an event.
+pub(super) fn of(event: &WertEvent) -> Identity {
+    if let WertPayload::Test = event.payload {
+        return Identity::unique();
+    }
+    let by_click = || Identity::by_content("click", event.click_id.as_ref().map_or("", |id| id.as_str()));
+    if let Some((stage, order)) = stage(&event.payload) {
+        // A click is not an order: one customer's click can lead to many.
+        let Some((kind, id)) = named(order) else { return by_click() };
+        return match event.payload {
+            WertPayload::OrderComplete(_) => Identity::once(kind, id).at(stage),
+            _ => Identity::by_content(kind, id).at(stage),
+        };
+    }
+    match unknown_order_id(event) {
+        Some(id) => Identity::by_content("order", id).at(OrderStage::UNPLACED),
+        None => by_click().while_retried(),
+    }
+}
+
+/// Returns the keys that the `order_complete` of an order can have at `endpoint`: by its id, and by its transaction if it came
+/// without an id. An event without both has no such key.
+#[must_use]
+pub fn completion_keys(endpoint: &str, order: &OrderId, transaction: Option<&TransactionId>) -> Vec<DedupKey> {
+    let names = [("order", Some(order.as_str())), ("transaction", transaction.map(TransactionId::as_str))];
+    let names = names.into_iter().filter_map(|(kind, id)| Some((kind, id.filter(|id| !id.is_empty())?)));
+    names.map(|(kind, id)| DedupKey::new(endpoint, kind, id, COMPLETE)).collect()
+}
+
+/// Returns the order of an `order_complete`, or of a conflict with one, by its key at `endpoint`. `None` if the event came without
+/// the order's id.
+#[must_use]
+pub fn completed_order(endpoint: &str, key: &DedupKey) -> Option<OrderId> {
+    let id = key.subject().strip_prefix(endpoint)?.strip_prefix("/order/")?;
+    Some(OrderId::from(id))
+}
+
+/// Returns the order of an event about money, and the stage of the order.
+const fn stage(payload: &WertPayload) -> Option<(OrderStage, &Order)> {
+    match payload {
+        WertPayload::PaymentStarted(order) => Some((OrderStage::STARTED, order)),
+        WertPayload::TransferStarted(order) => Some((OrderStage::TRANSFERRING, order)),
+        WertPayload::OrderComplete(order)
+        | WertPayload::OrderFailed(order)
+        | WertPayload::OrderCanceled(order)
+        | WertPayload::TxSmartContractFailed(order) => Some((OrderStage::FINAL, order)),
+        _ => None,
+    }
+}
+
+fn named(order: &Order) -> Option<(&'static str, &str)> {
+    let id = order.id.as_ref().map(|id| ("order", id.as_str()));
+    let transaction = order.transaction_id.as_ref().map(|id| ("transaction", id.as_str()));
+    [id, transaction].into_iter().flatten().find(|(_, id)| !id.is_empty())
+}
+
+fn unknown_order_id(event: &WertEvent) -> Option<OrderId> {
+    let WertPayload::Unknown(_) = event.payload else { return None };
+    let mut order = Fields::read(event.extra.get("order")?.as_str()).ok()?;
+    order.if_fits("id").ok()?
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::fingerprint::Fingerprint;
+    use crate::provider::ProviderEvent;
+
+    /// Key, whether for ever, and stage, with the fingerprint abbreviated to `#`.
+    fn identity(body: &str) -> Option<(String, bool, Option<OrderStage>)> {
+        let (fingerprint, event) = (Fingerprint::of(body.as_bytes()), WertEvent::read(body.as_bytes()).unwrap());
+        let identity = event.identity();
+        let key = identity.key("wert", event.type_name(), &fingerprint)?.to_string().replace(&fingerprint.to_string(), "#");
+        Some((key, identity.horizon(std::time::Duration::ZERO).is_none(), identity.stage()))
+    }
+
+    fn order_event(kind: &str, ids: Value) -> String {
+        let mut order = json!({"base": "BTC", "base_amount": "1", "quote": "USD", "quote_amount": "1"});
+        order.as_object_mut().unwrap().extend(ids.as_object().unwrap().clone());
+        json!({"type": kind, "click_id": "C", "order": order}).to_string()
+    }
+
+    #[test]
+    fn a_purchase_completes_once() {
+        for (ids, key) in [
+            (json!({"id": "O", "transaction_id": "T"}), "wert/order/O/order_complete"),
+            (json!({"id": "O", "transaction_id": null}), "wert/order/O/order_complete"),
+            (json!({"id": "", "transaction_id": "T"}), "wert/transaction/T/order_complete"),
+            (json!({"transaction_id": "T"}), "wert/transaction/T/order_complete"),
+            (json!({"id": null, "transaction_id": ""}), "wert/click/C/order_complete:#"),
+            (json!({}), "wert/click/C/order_complete:#"),
+        ] {
+            let stage = (!key.contains("/click/")).then_some(OrderStage::FINAL);
+            assert_eq!(identity(&order_event("order_complete", ids)), Some((key.into(), true, stage)));
+        }
+    }
+
+    #[test]
+    fn completions_are_found_by_what_they_are_known_by() {
+        let keys = |transaction: Option<&str>| {
+            let keys = completion_keys("wert", &"O".into(), transaction.map(TransactionId::from).as_ref());
+            keys.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(keys(Some("T")), ["wert/order/O/order_complete", "wert/transaction/T/order_complete"]);
+        assert_eq!(keys(Some("")), keys(None));
+        let order = |subject: &str| completed_order("wert", &DedupKey::from_parts(subject.into(), "order_complete".into()));
+        assert_eq!(order("wert/order/O/1"), Some("O/1".into()));
+        assert_eq!((order("wert/transaction/T"), order("wert/click/C"), order("wert2/order/O")), (None, None, None));
+    }
+
+    #[test]
+    fn other_order_events_are_the_same_when_their_content_is() {
+        for (kind, stage) in [
+            ("payment_started", OrderStage::STARTED),
+            ("transfer_started", OrderStage::TRANSFERRING),
+            ("order_failed", OrderStage::FINAL),
+            ("order_canceled", OrderStage::FINAL),
+            ("tx_smart_contract_failed", OrderStage::FINAL),
+        ] {
+            for (ids, subject) in [
+                (json!({"id": "O", "transaction_id": "T"}), "order/O"),
+                (json!({"transaction_id": "T"}), "transaction/T"),
+                (json!({"transaction_id": null}), "click/C"),
+            ] {
+                let key = format!("wert/{subject}/{kind}:#");
+                let stage = (subject != "click/C").then_some(stage);
+                assert_eq!(identity(&order_event(kind, ids)), Some((key, true, stage)));
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_no_order_is_remembered_for_a_while() {
+        for kind in [
+            "registration",
+            "login",
+            "logout",
+            "card_added",
+            "new_card_added",
+            "verify_start",
+            "verify_retry",
+            "verify_failed",
+            "verify_success",
+            "new_type",
+        ] {
+            let key = format!("wert/click/C/{kind}:#");
+            assert_eq!(identity(&json!({"type": kind, "click_id": "C"}).to_string()), Some((key, false, None)));
+            let key = format!("wert/click//{kind}:#");
+            assert_eq!(identity(&json!({"type": kind, "click_id": ""}).to_string()), Some((key, false, None)));
+        }
+        let verified = order_event("verify_success", json!({"id": "O"}));
+        assert_eq!(identity(&verified), Some(("wert/click/C/verify_success:#".into(), false, None)));
+    }
+
+    #[test]
+    fn an_unknown_type_is_about_an_order_if_it_names_one() {
+        for (order, subject, for_ever, stage) in [
+            (json!({"id": "O"}), "order/O", true, Some(OrderStage::UNPLACED)),
+            (json!({"id": ""}), "click/C", false, None),
+            (json!({"id": 5}), "click/C", false, None),
+            (json!({"transaction_id": "T"}), "click/C", false, None),
+            (json!("O"), "click/C", false, None),
+            (json!(null), "click/C", false, None),
+        ] {
+            let body = json!({"type": "order_refunded", "click_id": "C", "order": order}).to_string();
+            assert_eq!(identity(&body), Some((format!("wert/{subject}/order_refunded:#"), for_ever, stage)));
+        }
+    }
+
+    #[test]
+    fn a_test_is_never_a_duplicate() {
+        for body in [include_str!("../../../fixtures/wert/test.json"), r#"{"type":"test","click_id":7,"order":"?"}"#] {
+            assert_eq!(identity(body), None);
+        }
+    }
+
+    #[test]
+    fn a_strange_type_makes_no_strange_key() {
+        let key = |kind: &str| identity(&json!({"type": kind, "click_id": "C"}).to_string()).unwrap().0;
+        let (long, null) = (key(&"x".repeat(1 << 20)), key("a\u{0}"));
+        assert!(long.len() < 100 && long.starts_with("wert/click/C/#sha256:"), "{long}");
+        assert!(null.starts_with("wert/click/C/#sha256:"), "{null}");
+        assert_ne!(key(&"x".repeat(65)), key(&"y".repeat(65)));
+        assert_ne!(key("a b"), key("a  b"));
+    }
+}

@@ -1,0 +1,90 @@
+//! The check that a completed purchase was started by the shop.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{PurchaseStatus, PurchaseStore};
+use crate::error::StoreError;
+use crate::event::CompletedPurchase;
+use crate::telemetry;
+use crate::worker::{Delivery, Handler, HandlerError};
+
+/// Pause before the next look after the store could not be read.
+const UNTIL_THE_STORE_IS_BACK: Duration = Duration::from_secs(5);
+
+/// A check for [`WorkerBuilder::before`](crate::worker::WorkerBuilder::before): a completed purchase passes only if the shop started
+/// it and it is what was asked for.
+///
+/// Applies to providers whose purchases the shop [starts](crate::provider::Facts::starts_purchases): Kriptomat. Events of other
+/// providers pass. Other purchases become dead letters at once: kept, logged as an error, counted in
+/// `onramp_webhooks_dead_letters_total` and `onramp_webhooks_untrusted_purchases_total`, and not handled until an operator
+/// [releases](super::release) them. The note names the difference without any address. While the store cannot be read, purchases are
+/// parked, which costs no attempt.
+#[derive(Debug)]
+pub struct KnownPurchases<S> {
+    store: S,
+    amounts: bool,
+}
+
+impl<S: PurchaseStore> KnownPurchases<S> {
+    /// Creates a check against `store`. It compares the asset and the address, where they were asked for.
+    #[must_use]
+    pub const fn new(store: S) -> Self {
+        Self { store, amounts: false }
+    }
+
+    /// Also compares the amounts, where they were asked for. They are not compared by default, because Kriptomat does not promise that
+    /// the customer cannot change them in the widget.
+    #[must_use]
+    pub const fn with_amounts(mut self) -> Self {
+        self.amounts = true;
+        self
+    }
+
+    /// Returns the reason to refuse the purchase.
+    fn objection(&self, status: &PurchaseStatus, completed: &CompletedPurchase) -> Option<Objection> {
+        if status.released_at.is_some() {
+            return None;
+        }
+        let Some(started) = &status.started else {
+            return Some(Objection { reason: "unknown", text: "no purchase with this id was started".into() });
+        };
+        let mut differences = started.differences(completed);
+        differences.retain(|difference| self.amounts || !difference.is_of_amount());
+        let differences: Vec<_> = differences.iter().map(ToString::to_string).collect();
+        let text = || format!("not what was asked for when the purchase was started: {}", differences.join(", "));
+        (!differences.is_empty()).then(|| Objection { reason: "different", text: text() })
+    }
+}
+
+struct Objection {
+    reason: &'static str,
+    text: String,
+}
+
+#[async_trait]
+impl<S: PurchaseStore> Handler for KnownPurchases<S> {
+    async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
+        if !delivery.event().facts().starts_purchases {
+            return Ok(());
+        }
+        let Some(completed) = delivery.completed_purchase()? else { return Ok(()) };
+        let status = match &completed.order {
+            Some(id) => self.store.find(id).await.map_err(not_read)?,
+            None => PurchaseStatus::default(),
+        };
+        match self.objection(&status, &completed) {
+            None => Ok(()),
+            Some(Objection { reason, text }) => {
+                telemetry::untrusted(reason);
+                Err(HandlerError::permanent(text))
+            }
+        }
+    }
+}
+
+fn not_read(error: StoreError) -> HandlerError {
+    tracing::warn!(%error, "could not look up a started purchase");
+    HandlerError::not_yet(UNTIL_THE_STORE_IS_BACK, error)
+}

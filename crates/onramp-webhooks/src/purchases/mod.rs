@@ -1,0 +1,61 @@
+//! Purchases that the shop started itself, and the check that a completed purchase is one of them.
+//!
+//! Kriptomat signs nothing. But the shop that starts its widget learns the `uuid` that the postback will carry, and can record it
+//! together with what was asked for. [`KnownPurchases`] is a check for a worker: a postback with an unknown `uuid`, or with another asset
+//! or address than was asked for, becomes a dead letter until an operator [releases](release) it.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use onramp_webhooks::adapter::{Full, Request};
+//! use onramp_webhooks::clock::Timestamp;
+//! use onramp_webhooks::inbox::{Filter, MemoryInbox, State};
+//! use onramp_webhooks::provider::Providers;
+//! use onramp_webhooks::purchases::{self, KnownPurchases, MemoryPurchaseStore, Purchase, PurchaseStore};
+//! use onramp_webhooks::{async_trait, Delivery, Handler, HandlerError, Inbox, Kriptomat, Receiver};
+//!
+//! struct Shop;
+//!
+//! #[async_trait]
+//! impl Handler for Shop {
+//!     async fn handle(&self, _: &Delivery) -> Result<(), HandlerError> {
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // On disk: `inbox.purchases()` of `onramp-webhooks-sqlite` and `onramp-webhooks-postgres`.
+//! let store = Arc::new(MemoryPurchaseStore::new());
+//!
+//! // `KriptomatApi::start` of `onramp-webhooks-client` does this when it starts the widget.
+//! store.start(Purchase::new("c472856c", Timestamp::now()).asset_type("eth").to_address("0x7873ce9E")).await?;
+//!
+//! let receiver = Receiver::builder(MemoryInbox::new()).endpoint(Kriptomat::with_path_secret("s3cret")).build()?;
+//! let worker = receiver.worker(Shop).before(KnownPurchases::new(Arc::clone(&store))).spawn();
+//!
+//! let forged = br#"{"uuid":"c472856c","amount":5,"asset_type":"eth","fiat_amount":"9000","to_address":"0xbad"}"#;
+//! receiver.receive(&Request::new("POST", "/kriptomat/s3cret", None, &[]), Full::new(&forged[..])).await;
+//! worker.idle().await;
+//! let held = receiver.inbox().list(Filter::all().state(State::Dead)).await?.remove(0);
+//! assert_eq!(held.note.as_deref(), Some("not what was asked for when the purchase was started: another address"));
+//!
+//! // An operator has found out that it is genuine:
+//! purchases::release(&**receiver.inbox(), &Providers::default(), &*store, held.id, Timestamp::now()).await?;
+//! worker.idle().await;
+//! assert_eq!(receiver.inbox().counts().await?.of(State::Handled), 1);
+//! # worker.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod check;
+mod memory;
+mod purchase;
+mod release;
+mod store;
+
+pub use self::check::KnownPurchases;
+pub use self::memory::MemoryPurchaseStore;
+pub use self::purchase::{Purchase, PurchaseDifference};
+pub use self::release::release;
+pub use self::store::{PurchaseStatus, PurchaseStore, RETENTION};

@@ -1,0 +1,194 @@
+//! Started purchases, and how a completed one differs.
+
+use std::fmt;
+
+use crate::clock::Timestamp;
+use crate::event::{Amount, CompletedPurchase, Currency, OrderId, WalletAddress};
+
+/// A purchase that the shop started. Fields that were left to the customer are `None`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Purchase {
+    /// The id that the event of the completed purchase will carry, in lower case: ids compare without case.
+    pub id: OrderId,
+    /// The crypto to buy.
+    pub asset_type: Option<Currency>,
+    /// The network. Kept for operators and not compared, because Kriptomat does not promise to report it.
+    pub network: Option<String>,
+    /// The wallet that receives the crypto.
+    pub to_address: Option<WalletAddress>,
+    /// The amount to pay.
+    pub fiat_amount: Option<Amount>,
+    /// The amount to buy.
+    pub crypto_amount: Option<Amount>,
+    /// The time at which the purchase was started.
+    pub started_at: Timestamp,
+}
+
+/// A difference between a completed purchase and what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PurchaseDifference {
+    /// Another crypto.
+    Asset,
+    /// Another wallet.
+    Address,
+    /// Another amount was paid.
+    FiatAmount,
+    /// Another amount was bought.
+    CryptoAmount,
+}
+
+impl Purchase {
+    /// Creates a purchase that leaves everything to the customer.
+    #[must_use]
+    pub fn new(id: impl AsRef<str>, started_at: Timestamp) -> Self {
+        Self {
+            id: id.as_ref().to_ascii_lowercase().into(),
+            asset_type: None,
+            network: None,
+            to_address: None,
+            fiat_amount: None,
+            crypto_amount: None,
+            started_at,
+        }
+    }
+
+    /// Sets the crypto.
+    #[must_use]
+    pub fn asset_type(mut self, code: impl Into<Currency>) -> Self {
+        self.asset_type = Some(code.into());
+        self
+    }
+
+    /// Sets the network.
+    #[must_use]
+    pub fn network(mut self, network: impl Into<String>) -> Self {
+        self.network = Some(network.into());
+        self
+    }
+
+    /// Sets the wallet.
+    #[must_use]
+    pub fn to_address(mut self, address: impl Into<WalletAddress>) -> Self {
+        self.to_address = Some(address.into());
+        self
+    }
+
+    /// Sets the amount to pay.
+    #[must_use]
+    pub fn fiat_amount(mut self, amount: Amount) -> Self {
+        self.fiat_amount = Some(amount);
+        self
+    }
+
+    /// Sets the amount to buy.
+    #[must_use]
+    pub fn crypto_amount(mut self, amount: Amount) -> Self {
+        self.crypto_amount = Some(amount);
+        self
+    }
+
+    /// Returns whether `other` asks for the same, at whatever time.
+    #[must_use]
+    pub fn asks_for_the_same(&self, other: &Self) -> bool {
+        *self == Self { started_at: self.started_at, ..other.clone() }
+    }
+
+    /// Returns the differences between `completed` and what was asked for. Fields that were left to the customer are not compared.
+    ///
+    /// Assets compare without case. So do addresses that begin with `0x`: the case of hexadecimal digits is only a checksum. In other
+    /// addresses case has a meaning (base58) or is lower by convention (bech32), so the text has to be the same. Amounts compare by
+    /// value.
+    #[must_use]
+    pub fn differences(&self, completed: &CompletedPurchase) -> Vec<PurchaseDifference> {
+        let (crypto, fiat, address) = (&completed.crypto, &completed.fiat, completed.address.as_ref());
+        let same_asset = |asked: &Currency| asked.same_as(crypto.currency.as_str());
+        let same_wallet = |asked: &WalletAddress| address.is_some_and(|told| same_address(asked.as_str(), told.as_str()));
+        let differs = [
+            (PurchaseDifference::Asset, self.asset_type.as_ref().is_some_and(|asked| !same_asset(asked))),
+            (PurchaseDifference::Address, self.to_address.as_ref().is_some_and(|asked| !same_wallet(asked))),
+            (PurchaseDifference::FiatAmount, self.fiat_amount.as_ref().is_some_and(|asked| *asked != fiat.amount)),
+            (PurchaseDifference::CryptoAmount, self.crypto_amount.as_ref().is_some_and(|asked| *asked != crypto.amount)),
+        ];
+        differs.into_iter().filter_map(|(difference, differs)| differs.then_some(difference)).collect()
+    }
+}
+
+fn same_address(asked: &str, told: &str) -> bool {
+    asked == told || (asked.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("0x")) && asked.eq_ignore_ascii_case(told))
+}
+
+impl PurchaseDifference {
+    pub(super) const fn is_of_amount(self) -> bool {
+        matches!(self, Self::FiatAmount | Self::CryptoAmount)
+    }
+}
+
+/// Names the difference without any address or amount.
+impl fmt::Display for PurchaseDifference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Asset => "another asset",
+            Self::Address => "another address",
+            Self::FiatAmount => "another amount paid",
+            Self::CryptoAmount => "another amount bought",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{CustomerReference, Money};
+
+    fn completed(asset: &str, address: &str) -> CompletedPurchase {
+        let money = |amount: &str, code: &str| Money::new(amount.parse().unwrap(), code.into());
+        let purchase = CompletedPurchase::new(CustomerReference::default(), money("9.10", "EUR"), money("0.5", asset));
+        CompletedPurchase { address: Some(address.into()), ..purchase }
+    }
+
+    fn started() -> Purchase {
+        Purchase::new("U", Timestamp::default())
+    }
+
+    #[test]
+    fn fields_left_to_the_customer_are_not_compared() {
+        assert_eq!(started().network("base").differences(&completed("eth", "0xAb")), []);
+    }
+
+    #[test]
+    fn case_counts_where_it_means_something() {
+        use PurchaseDifference::{Address, Asset};
+        for (asked, told, differences) in [
+            (("ETH", "0xaB"), ("eth", "0xAb"), vec![]),
+            (("eth", "0XAB"), ("eth", "0xab"), vec![]),
+            (("eth", "0xab"), ("eth", "0xac"), vec![Address]),
+            (("eth", "0xab"), ("eth", "ab"), vec![Address]),
+            (("btc", "1DJ4N7"), ("btc", "1dj4n7"), vec![Address]),
+            (("btc", "ß"), ("btc", "ß"), vec![]),
+            (("btc", "x"), ("btcx", "x"), vec![Asset]),
+            (("btc", "x"), ("", ""), vec![Asset, Address]),
+        ] {
+            let started = started().asset_type(asked.0).to_address(asked.1);
+            assert_eq!(started.differences(&completed(told.0, told.1)), differences, "{asked:?} {told:?}");
+        }
+    }
+
+    #[test]
+    fn amounts_are_compared_by_their_value() {
+        use PurchaseDifference::{CryptoAmount, FiatAmount};
+        let amounts = |fiat: &str, crypto: &str| {
+            let started = started().fiat_amount(fiat.parse().unwrap()).crypto_amount(crypto.parse().unwrap());
+            started.differences(&completed("eth", "0x1"))
+        };
+        assert_eq!(amounts("9.1", "0.50"), []);
+        assert_eq!(amounts("9.11", "0.500000000000000001"), [FiatAmount, CryptoAmount]);
+    }
+
+    #[test]
+    fn an_id_is_the_same_in_any_case() {
+        assert!(started().asks_for_the_same(&Purchase::new("u", Timestamp::from_millis(7))));
+        assert!(!started().asks_for_the_same(&started().network("base")));
+    }
+}

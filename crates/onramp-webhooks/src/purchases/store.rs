@@ -1,0 +1,83 @@
+//! The contract of stores of started purchases.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::Purchase;
+use crate::clock::Timestamp;
+use crate::error::StoreError;
+use crate::event::OrderId;
+
+/// Default retention of started purchases: 90 days.
+pub const RETENTION: Duration = Duration::from_secs(90 * 24 * 3_600);
+
+/// A store of purchases that the shop started, and of those that an operator released.
+///
+/// [`MemoryPurchaseStore`](super::MemoryPurchaseStore) serves tests; `onramp-webhooks-sqlite` and `onramp-webhooks-postgres` keep
+/// purchases beside the inbox. Ids compare without case.
+///
+/// Every method is one atomic step: it has happened, durably if the store is, when it returns `Ok`, and has not happened when it returns
+/// an error. A dropped call may or may not have happened.
+#[async_trait]
+pub trait PurchaseStore: fmt::Debug + Send + Sync + 'static {
+    /// Records a purchase that was started. Recording the same again changes nothing; the first time stays.
+    ///
+    /// # Errors
+    /// [`Refused`](crate::StoreErrorKind::Refused) if a purchase with this id
+    /// [asks for something else](Purchase::asks_for_the_same); nothing changes then. If the store cannot be written.
+    async fn start(&self, purchase: Purchase) -> Result<(), StoreError>;
+
+    /// Returns the status of a purchase; the default if it was neither started nor released.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    async fn find(&self, id: &OrderId) -> Result<PurchaseStatus, StoreError>;
+
+    /// Releases a purchase, whether it was started or not. The time of the first release stays.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    async fn release(&self, id: &OrderId, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Removes purchases that were started, and releases that were made, before `before`; a bounded number a call. Returns how many were
+    /// removed; zero if nothing is left to prune.
+    ///
+    /// Nothing calls this by itself. Run it once a day with `now.before(RETENTION)` until it returns zero. A removed purchase counts as
+    /// never started.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    async fn prune(&self, before: Timestamp) -> Result<u64, StoreError>;
+}
+
+#[async_trait]
+impl<S: PurchaseStore + ?Sized> PurchaseStore for Arc<S> {
+    async fn start(&self, purchase: Purchase) -> Result<(), StoreError> {
+        (**self).start(purchase).await
+    }
+
+    async fn find(&self, id: &OrderId) -> Result<PurchaseStatus, StoreError> {
+        (**self).find(id).await
+    }
+
+    async fn release(&self, id: &OrderId, now: Timestamp) -> Result<(), StoreError> {
+        (**self).release(id, now).await
+    }
+
+    async fn prune(&self, before: Timestamp) -> Result<u64, StoreError> {
+        (**self).prune(before).await
+    }
+}
+
+/// The status of a purchase.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "stores create it, and the check has to know all fields")]
+pub struct PurchaseStatus {
+    /// The purchase as it was started.
+    pub started: Option<Purchase>,
+    /// The time at which an operator released it.
+    pub released_at: Option<Timestamp>,
+}

@@ -1,0 +1,140 @@
+//! Admission: which endpoint a request is for, and whether its client may use it. The first step of receiving.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use percent_encoding::percent_decode_str;
+
+use crate::client_ip::ClientIp;
+use crate::clock::Timestamp;
+use crate::gate::{self, Denial};
+use crate::provider::{Acknowledgement, Endpoint, SignedHeaders};
+use crate::reply::{Outcome, Reply};
+use crate::request::Request;
+use crate::telemetry;
+use crate::watchdog::{Sender, Watched};
+
+/// An admitted request.
+pub(super) struct Admission {
+    pub(super) watched: Watched,
+    /// A content encoding, which this crate does not decode.
+    pub(super) encoding: Option<String>,
+    pub(super) signed_headers: SignedHeaders,
+}
+
+/// A refused request.
+pub(super) struct Refusal {
+    watched: Option<Watched>,
+    outcome: Outcome,
+    sender: Sender,
+    /// The reason, for the log.
+    why: Cow<'static, str>,
+}
+
+impl Refusal {
+    /// Counts and logs the refusal, and returns the reply.
+    pub(super) fn reply(&self, now: Timestamp) -> Reply {
+        let endpoint = self.watched.as_ref().map(|watched| &watched.endpoint);
+        let name = endpoint.map_or_else(|| Arc::from(""), |endpoint| Arc::clone(&endpoint.name));
+        match self.outcome {
+            Outcome::Denied => tracing::warn!(endpoint = &*name, why = %self.why, "denied"),
+            _ => tracing::info!(endpoint = &*name, why = %self.why, "refused"),
+        }
+        let reply = self.outcome.reply(endpoint.map_or(Acknowledgement::Readable, |endpoint| endpoint.facts().acknowledgement));
+        let provider = endpoint.map_or("", |endpoint| endpoint.facts().name);
+        telemetry::received(&name, provider, "unknown", self.outcome.as_str(), reply.status());
+        if let Some(watched) = &self.watched {
+            watched.counters.answered(now, self.sender, reply.status(), false);
+        }
+        reply
+    }
+}
+
+/// Decides by path, then by address, then by method: a client without the path learns nothing about what lies behind it.
+pub(super) fn admit(endpoints: &[Watched], client_ip: &ClientIp, request: &Request<'_>) -> Result<Admission, Refusal> {
+    let posts = request.method == "POST";
+    let (watched, has_secret) = find(endpoints, request.path)?;
+    let endpoint = &watched.endpoint;
+    if !has_secret {
+        let listed = endpoint.allowed.as_ref().is_some_and(|allowed| gate::judge(allowed, client_ip, request).is_ok());
+        let sender = match (posts, listed) {
+            (false, _) => Sender::Other,
+            (true, true) => Sender::Provider,
+            (true, false) => Sender::Guessing,
+        };
+        return Err(refusal(watched, Outcome::NoEndpoint, sender, "wrong path secret"));
+    }
+    if let Some(allowed) = &endpoint.allowed {
+        let known = if endpoint.secrets.is_empty() { Sender::Unlisted } else { Sender::Provider };
+        let sender = if posts { known } else { Sender::Other };
+        let denied = |denial: Denial| refusal(watched, Outcome::Denied, sender, denial.to_string());
+        gate::judge(allowed, client_ip, request).map_err(denied)?;
+    }
+    if !posts {
+        return Err(refusal(watched, Outcome::Method, Sender::Other, "events are sent with POST"));
+    }
+    let signed_headers = SignedHeaders::of(endpoint.facts().signed_headers, request);
+    Ok(Admission { encoding: request.content_encoding(), signed_headers, watched: watched.clone() })
+}
+
+fn refusal(watched: &Watched, outcome: Outcome, sender: Sender, why: impl Into<Cow<'static, str>>) -> Refusal {
+    Refusal { watched: Some(watched.clone()), outcome, sender, why: why.into() }
+}
+
+/// Finds the endpoint of a path. Returns it and whether the path has its secret.
+fn find<'a>(endpoints: &'a [Watched], path: &str) -> Result<(&'a Watched, bool), Refusal> {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let (name, secret) = match path.split_once('/') {
+        None | Some((_, "")) => (path.strip_suffix('/').unwrap_or(path), None),
+        Some((name, secret)) => (name, Some(secret)),
+    };
+    match endpoints.iter().find(|watched| watched.endpoint.name() == name) {
+        Some(watched) => Ok((watched, opens(&watched.endpoint, secret))),
+        None => {
+            let (outcome, why) = (Outcome::NoEndpoint, "no endpoint of that name".into());
+            Err(Refusal { watched: None, outcome, sender: Sender::Other, why })
+        }
+    }
+}
+
+/// Returns whether a segment of the path is a secret of the endpoint. A slash at its end is part of the secret or was added to it.
+fn opens(endpoint: &Endpoint, secret: Option<&str>) -> bool {
+    let without_slash = secret.and_then(|secret| secret.strip_suffix('/')).filter(|secret| !secret.is_empty());
+    [secret, without_slash.or(secret)].into_iter().any(|secret| {
+        let decoded = secret.map(|secret| Cow::from(percent_decode_str(secret)));
+        endpoint.opens(decoded.as_deref())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Kriptomat, Wert};
+
+    #[test]
+    fn a_secret_is_found_with_and_without_a_slash_at_its_end() {
+        for (secret, path, found) in [
+            ("abc", "/wert/abc", true),
+            ("abc", "/wert/abc/", true),
+            ("abc", "/wert/abc//", false),
+            ("abc/", "/wert/abc/", true),
+            ("abc/", "/wert/abc//", true),
+            ("abc/", "/wert/abc", false),
+            ("a/b c", "/wert/a%2Fb%20c", true),
+            ("abc", "/wert/", false),
+            ("abc", "/wert", false),
+            ("abc", "/wert//", false),
+        ] {
+            let endpoints = [Watched::new(Wert::with_path_secret(secret))];
+            assert_eq!(matches!(find(&endpoints, path), Ok((_, true))), found, "{secret} at {path}");
+        }
+    }
+
+    #[test]
+    fn nothing_follows_the_name_of_an_open_endpoint() {
+        let endpoints = [Watched::new(Kriptomat::production())];
+        for (path, found) in [("/kriptomat", true), ("/kriptomat/", true), ("/kriptomat//", false), ("/kriptomat/x", false)] {
+            assert_eq!(matches!(find(&endpoints, path), Ok((_, true))), found, "{path}");
+        }
+    }
+}

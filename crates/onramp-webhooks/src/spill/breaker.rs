@@ -1,0 +1,69 @@
+//! Circuit breaker in front of the primary inbox.
+
+use tokio::sync::watch;
+
+use crate::clock::Timestamp;
+use crate::error::StoreError;
+use crate::telemetry;
+
+/// A circuit breaker that is open while deliveries go to the spill.
+#[derive(Debug)]
+pub(super) struct Breaker(watch::Sender<Option<Open>>);
+
+/// The time at which the breaker opened, and the error.
+#[derive(Clone, Debug)]
+pub(super) struct Open {
+    pub(super) since: Timestamp,
+    pub(super) error: StoreError,
+}
+
+impl Breaker {
+    pub(super) fn starting(open: Option<Open>) -> Self {
+        telemetry::spill_open(open.is_some());
+        Self(watch::Sender::new(open))
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.0.borrow().is_some()
+    }
+
+    pub(super) fn state(&self) -> Option<Open> {
+        self.0.borrow().clone()
+    }
+
+    /// Opens the breaker, and logs it once.
+    pub(super) fn open(&self, since: Timestamp, error: &StoreError) {
+        let opened = self.0.send_if_modified(|state| {
+            let opens = state.is_none();
+            state.get_or_insert_with(|| Open { since, error: error.clone() });
+            opens
+        });
+        if opened {
+            tracing::error!(%error, "the primary inbox is away; deliveries are recorded in the spill and acknowledged");
+            telemetry::spill_open(true);
+        }
+    }
+
+    pub(super) fn close(&self) {
+        if self.0.send_replace(None).is_some() {
+            tracing::info!("the primary inbox is back and records deliveries again");
+            telemetry::spill_open(false);
+        }
+    }
+
+    /// Updates the reason why the breaker is still open.
+    pub(super) fn still(&self, error: &StoreError) {
+        self.0.send_if_modified(|state| {
+            if let Some(open) = state {
+                open.error = error.clone();
+            }
+            false
+        });
+    }
+
+    /// Waits until the breaker is closed.
+    pub(super) async fn closed(&self) {
+        // The sender lives in `self`, so waiting cannot fail.
+        let _ = self.0.subscribe().wait_for(Option::is_none).await;
+    }
+}

@@ -1,0 +1,181 @@
+//! The inbox in front of a primary inbox and a spill.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::task::AbortHandle;
+
+use super::breaker::Open;
+use super::shared::Shared;
+use super::{SpillOptions, SpillStore};
+use crate::clock::Timestamp;
+use crate::inbox::{
+    ClaimRequest, Claims, Counts, Filter, Inbox, Lease, Record, Recorded, Replayed, Retention, Settlement, State,
+    TransactionalInbox,
+};
+use crate::delivery::{DeliveryId, NewDelivery};
+use crate::error::StoreError;
+
+/// An [`Inbox`] of two parts: a primary inbox, and a spill that records deliveries while the primary is away or slow. See the
+/// [module docs](super) for the guarantees.
+///
+/// Cheap to clone; clones share the inbox, and dropping the last one stops moving deliveries.
+pub struct SpillInbox<I>(Arc<Inner<I>>);
+
+struct Inner<I> {
+    shared: Arc<Shared<I>>,
+    mover: AbortHandle,
+}
+
+impl<I> Drop for Inner<I> {
+    fn drop(&mut self) {
+        self.mover.abort();
+    }
+}
+
+impl<I: Inbox> SpillInbox<I> {
+    /// Puts a spill in front of a primary inbox that is already open. To start in the middle of an outage, use
+    /// [`opening`](Self::opening).
+    ///
+    /// # Errors
+    /// As [`SpillOptions::over`].
+    pub async fn new(primary: I, spill: impl SpillStore) -> Result<Self, StoreError> {
+        SpillOptions::new(spill).over(primary).await
+    }
+
+    /// Puts a spill in front of a primary inbox that `open` opens, now or when it is back.
+    ///
+    /// # Errors
+    /// As [`SpillOptions::opening`].
+    pub async fn opening<O, F>(open: O, spill: impl SpillStore) -> Result<Self, StoreError>
+    where
+        O: FnMut() -> F + Send + 'static,
+        F: Future<Output = Result<I, StoreError>> + Send + 'static,
+    {
+        SpillOptions::new(spill).opening(open).await
+    }
+
+    pub(super) fn of(shared: Arc<Shared<I>>, mover: AbortHandle) -> Self {
+        Self(Arc::new(Inner { shared, mover }))
+    }
+
+    pub(super) fn shared(&self) -> &Shared<I> {
+        &self.0.shared
+    }
+
+    /// Returns the primary inbox; `None` if it has not been opened since the start.
+    #[must_use]
+    pub fn primary(&self) -> Option<&Arc<I>> {
+        self.shared().primary.get()
+    }
+
+    /// Returns the status of the spill, for operators.
+    ///
+    /// # Errors
+    /// If the spill cannot be read.
+    pub async fn status(&self) -> Result<SpillStatus, StoreError> {
+        let counts = self.shared().spill.counts().await?;
+        let (open_since, error) = self.shared().breaker.state().map(|Open { since, error }| (since, error)).unzip();
+        Ok(SpillStatus { waiting: counts.waiting, open_since, error })
+    }
+}
+
+/// The status of a spill.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SpillStatus {
+    /// The number of deliveries that wait in the spill, of all processes that share it.
+    pub waiting: u64,
+    /// The time since which deliveries go to the spill; `None` if they go to the primary inbox.
+    pub open_since: Option<Timestamp>,
+    /// The last error of the primary inbox, while deliveries go to the spill.
+    pub error: Option<StoreError>,
+}
+
+#[async_trait]
+impl<I: Inbox> Inbox for SpillInbox<I> {
+    /// Records in the primary inbox if that answers within the patience, else in the spill.
+    async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError> {
+        self.shared().record(delivery).await
+    }
+
+    async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError> {
+        self.shared().primary()?.claim(now, request).await
+    }
+
+    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        self.shared().primary()?.renew(leases, until).await
+    }
+
+    async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError> {
+        self.shared().primary()?.settle(now, settlements).await
+    }
+
+    async fn wait_for_work(&self) {
+        self.shared().primary.wait().await.wait_for_work().await;
+    }
+
+    /// Succeeds while either part can record deliveries, so that an application that can acknowledge stays in the load balancer.
+    /// [`status`](SpillInbox::status) shows which one does.
+    async fn check(&self) -> Result<(), StoreError> {
+        self.shared().check().await
+    }
+
+    async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
+        self.shared().primary()?.list(filter).await
+    }
+
+    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError> {
+        self.shared().primary()?.show(id).await
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        self.shared().primary()?.counts().await
+    }
+
+    async fn requeue(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
+        self.shared().primary()?.requeue(id, seen, reread).await
+    }
+
+    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
+        self.shared().primary()?.prune(now, retention).await
+    }
+}
+
+/// Transactions are those of the primary inbox.
+#[async_trait]
+impl<I: TransactionalInbox> TransactionalInbox for SpillInbox<I> {
+    type Transaction = I::Transaction;
+    type Open = I::Open;
+
+    async fn begin(&self, limit: Duration) -> Result<I::Open, StoreError> {
+        self.shared().primary()?.begin(limit).await
+    }
+
+    async fn complete(&self, transaction: I::Open, now: Timestamp, lease: Lease) -> Result<bool, StoreError> {
+        self.shared().primary()?.complete(transaction, now, lease).await
+    }
+
+    async fn roll_back(&self, transaction: I::Open) -> Result<(), StoreError> {
+        self.shared().primary()?.roll_back(transaction).await
+    }
+}
+
+impl<I> Clone for SpillInbox<I> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<I: Inbox> fmt::Debug for SpillInbox<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shared = self.shared();
+        f.debug_struct("SpillInbox")
+            .field("primary", &shared.primary.get())
+            .field("spill", &shared.spill)
+            .field("open", &shared.breaker.is_open())
+            .finish_non_exhaustive()
+    }
+}

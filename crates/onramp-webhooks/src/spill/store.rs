@@ -1,0 +1,109 @@
+//! The contract of spill stores.
+
+use std::any::Any;
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::delivery::NewDelivery;
+use crate::error::StoreError;
+
+/// The id of a delivery in its spill. Ids grow in the order of arrival and are never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SpillId(i64);
+
+impl SpillId {
+    /// Creates an id from its stored number.
+    #[must_use]
+    pub const fn from_i64(id: i64) -> Self {
+        Self(id)
+    }
+
+    /// Returns the number to store.
+    #[must_use]
+    pub const fn as_i64(self) -> i64 {
+        self.0
+    }
+}
+
+impl fmt::Display for SpillId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A small durable log of deliveries in the order of arrival.
+///
+/// It decides nothing: the primary inbox finds duplicates and conflicts when a delivery moves there, as if it had just arrived.
+///
+/// Every method is one atomic step: it has happened, durably, when it returns `Ok`, and has not happened when it returns an error. A
+/// dropped call may or may not have happened.
+#[async_trait]
+pub trait SpillStore: fmt::Debug + Send + Sync + 'static {
+    /// Appends a delivery with every field and the body to the byte.
+    ///
+    /// # Errors
+    /// If it could not be made durable.
+    async fn append(&self, delivery: NewDelivery) -> Result<SpillId, StoreError>;
+
+    /// Returns at most `limit` deliveries, oldest first; fewer if their bodies would exceed `bytes` bytes together, but at least one if
+    /// there is one and `limit` is not zero.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    async fn oldest(&self, limit: usize, bytes: usize) -> Result<Vec<(SpillId, NewDelivery)>, StoreError>;
+
+    /// Removes deliveries. Unknown ids are ignored.
+    ///
+    /// # Errors
+    /// If the store cannot be written. None of them is removed then.
+    async fn remove(&self, ids: Vec<SpillId>) -> Result<(), StoreError>;
+
+    /// Counts the deliveries.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    async fn counts(&self) -> Result<SpillCounts, StoreError>;
+
+    /// Checks that a delivery could be appended now.
+    ///
+    /// # Errors
+    /// If it could not.
+    async fn check(&self) -> Result<(), StoreError>;
+
+    /// Acquires the exclusive right to move deliveries, among all processes that share the store; `None` while another holder has it.
+    /// The right ends when it is dropped, and with its process.
+    ///
+    /// # Errors
+    /// If the lock cannot be tried.
+    async fn lock(&self) -> Result<Option<MovingLock>, StoreError>;
+}
+
+/// The number of deliveries in a spill.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "every store builds it, and a field it forgets should not compile")]
+pub struct SpillCounts {
+    /// The deliveries that wait for the primary inbox.
+    pub waiting: u64,
+    /// The newest delivery; `None` if the spill is empty.
+    pub newest: Option<SpillId>,
+}
+
+/// The right to move deliveries, until it is dropped.
+pub struct MovingLock {
+    _guard: Box<dyn Any + Send + Sync>,
+}
+
+impl MovingLock {
+    /// Creates a right that ends when `guard` is dropped.
+    #[must_use]
+    pub fn holding(guard: impl Any + Send + Sync) -> Self {
+        Self { _guard: Box::new(guard) }
+    }
+}
+
+impl fmt::Debug for MovingLock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MovingLock").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,188 @@
+//! Counters of an endpoint: atomics, so that no request waits for another.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::{Answers, Verdict};
+use crate::clock::Timestamp;
+
+/// The pause after which requests from unlisted addresses are an alarm, unless the endpoint sets another.
+const A_DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// The value of [`Counters::last_received`] before the first delivery.
+const NEVER: i64 = i64::MIN;
+
+/// The sender of a request, as far as the admission can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sender {
+    /// Knew the secret, or came from an address on the list.
+    Provider,
+    /// Came from another address to an endpoint without a secret: a stranger, or the provider from a new address.
+    Unlisted,
+    /// Had a wrong secret: a stranger, or the provider with an old one.
+    Guessing,
+    /// Used another method: an operator or a monitor.
+    Other,
+}
+
+/// The counters of one endpoint.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    success: AtomicU64,
+    client_error: AtomicU64,
+    server_error: AtomicU64,
+    refused_in_a_row: AtomicU32,
+    refused_by_hour: [RefusedInHour; 24],
+    unlisted: AtomicU32,
+    guesses: AtomicU32,
+    last_received: AtomicI64,
+    /// Whether the last delivery was looked up in the inbox.
+    pub(super) is_known: AtomicBool,
+    /// Whether the inbox confirmed the silence.
+    pub(super) silent: AtomicBool,
+}
+
+/// The number of an hour in the upper half, and the number of refusals in it.
+#[derive(Debug, Default)]
+struct RefusedInHour(AtomicU64);
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            success: AtomicU64::default(),
+            client_error: AtomicU64::default(),
+            server_error: AtomicU64::default(),
+            refused_in_a_row: AtomicU32::default(),
+            refused_by_hour: Default::default(),
+            unlisted: AtomicU32::default(),
+            guesses: AtomicU32::default(),
+            last_received: AtomicI64::new(NEVER),
+            is_known: AtomicBool::default(),
+            silent: AtomicBool::default(),
+        }
+    }
+}
+
+impl Counters {
+    /// Counts an answer. `recorded` is whether the request is in the inbox now.
+    pub(crate) fn answered(&self, now: Timestamp, sender: Sender, status: u16, recorded: bool) {
+        let class = match status {
+            200..300 => &self.success,
+            500.. => &self.server_error,
+            _ => &self.client_error,
+        };
+        class.fetch_add(1, Ordering::Relaxed);
+        if recorded {
+            self.received(now);
+            reset(&self.unlisted);
+            reset(&self.guesses);
+        }
+        match sender {
+            Sender::Provider if (200..300).contains(&status) => reset(&self.refused_in_a_row),
+            Sender::Provider => {
+                self.refused_in_a_row.fetch_add(1, Ordering::Relaxed);
+                self.refused_at(now);
+            }
+            Sender::Unlisted => drop(self.unlisted.fetch_add(1, Ordering::Relaxed)),
+            Sender::Guessing => drop(self.guesses.fetch_add(1, Ordering::Relaxed)),
+            Sender::Other => {}
+        }
+    }
+
+    fn received(&self, now: Timestamp) {
+        self.last_received.store(now.as_millis(), Ordering::Relaxed);
+        if self.silent.load(Ordering::Relaxed) {
+            self.silent.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes a delivery that the inbox has.
+    pub(super) fn recalled(&self, at: Timestamp) {
+        self.last_received.fetch_max(at.as_millis(), Ordering::Relaxed);
+    }
+
+    fn refused_at(&self, now: Timestamp) {
+        let hour = hour(now);
+        let counted = |held: u64| {
+            let count = if held >> 32 == u64::from(hour) { held & u64::from(u32::MAX) } else { 0 };
+            Some(u64::from(hour) << 32 | (count + 1).min(u64::from(u32::MAX)))
+        };
+        if let Some(place) = usize::try_from(hour % 24).ok().and_then(|place| self.refused_by_hour.get(place)) {
+            let _ = place.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, counted);
+        }
+    }
+
+    pub(super) fn answers(&self) -> Answers {
+        let count = |class: &AtomicU64| class.load(Ordering::Relaxed);
+        Answers {
+            success: count(&self.success),
+            client_error: count(&self.client_error),
+            server_error: count(&self.server_error),
+        }
+    }
+
+    pub(super) fn refused_in_a_row(&self) -> u32 {
+        self.refused_in_a_row.load(Ordering::Relaxed)
+    }
+
+    /// Returns the number of refusals in this hour and the 23 before it.
+    pub(super) fn refused_last_day(&self, now: Timestamp) -> u64 {
+        let now = u64::from(hour(now));
+        let hours = self.refused_by_hour.iter().map(|place| place.0.load(Ordering::Relaxed));
+        hours.filter(|held| held >> 32 <= now && now - (held >> 32) < 24).map(|held| held & u64::from(u32::MAX)).sum()
+    }
+
+    /// Returns the number of requests from unlisted addresses since the last delivery, at an endpoint without a secret.
+    pub(super) fn unlisted(&self) -> u32 {
+        self.unlisted.load(Ordering::Relaxed)
+    }
+
+    /// Returns the number of requests with a wrong secret since the last delivery.
+    pub(super) fn guesses(&self) -> u32 {
+        self.guesses.load(Ordering::Relaxed)
+    }
+
+    /// Returns the time of the last delivery; `None` if none is known.
+    pub(super) fn last_received(&self) -> Option<Timestamp> {
+        let last = self.last_received.load(Ordering::Relaxed);
+        (last != NEVER).then(|| Timestamp::from_millis(last))
+    }
+
+    pub(super) fn silent_for(&self, now: Timestamp) -> Option<Duration> {
+        self.last_received().map(|last| now.since(last))
+    }
+
+    /// Returns whether this receiver has heard nothing for too long. The inbox may know better.
+    pub(super) fn is_overdue(&self, now: Timestamp, silent_after: Option<Duration>) -> bool {
+        self.silent_for(now).zip(silent_after).is_some_and(|(silent, limit)| silent > limit)
+    }
+
+    /// Returns the verdict. `alarm_after` is the number of refusals that raises an alarm.
+    pub(super) fn verdict(&self, now: Timestamp, alarm_after: u32, silent_after: Option<Duration>) -> Verdict {
+        if self.refused_in_a_row() >= alarm_after || (self.unlisted() >= alarm_after && self.is_quiet(now, silent_after)) {
+            Verdict::Refusing
+        } else if self.silent.load(Ordering::Relaxed) {
+            Verdict::Silent
+        } else {
+            Verdict::Fine
+        }
+    }
+
+    /// Returns whether nothing was received for an unusual time, or ever.
+    fn is_quiet(&self, now: Timestamp, silent_after: Option<Duration>) -> bool {
+        let usual = silent_after.unwrap_or(A_DAY);
+        self.is_known.load(Ordering::Relaxed) && self.silent_for(now).is_none_or(|silent| silent > usual)
+    }
+}
+
+/// Returns the number of an hour since 1970; never 0, which is an empty place.
+fn hour(moment: Timestamp) -> u32 {
+    u32::try_from(moment.as_millis() / 3_600_000).unwrap_or(0).max(1)
+}
+
+/// Writes only if the value changes, because requests on all cores come here.
+fn reset(count: &AtomicU32) {
+    if count.load(Ordering::Relaxed) != 0 {
+        count.store(0, Ordering::Relaxed);
+    }
+}

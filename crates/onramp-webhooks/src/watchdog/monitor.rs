@@ -1,0 +1,161 @@
+//! The monitor: looks every minute, because silence makes no noise.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use super::{Counters, EndpointStatus, Verdict};
+use crate::clock::Timestamp;
+use crate::deadline::within;
+use crate::delivery::DeliveryId;
+use crate::error::StoreError;
+use crate::inbox::{Filter, Inbox, State};
+use crate::provider::Endpoint;
+use crate::telemetry;
+
+/// Pause between two looks.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// Pause between two questions to the inbox about a silent endpoint.
+const ASK_EVERY: Duration = Duration::from_secs(600);
+
+/// Time limit of a question to the inbox.
+const LONGEST_READ: Duration = Duration::from_secs(20);
+
+/// Time after which a delivery that no worker has claimed is reported.
+const UNCLAIMED_FOR: Duration = Duration::from_secs(60);
+
+/// An endpoint and its counters.
+#[derive(Clone, Debug)]
+pub(crate) struct Watched {
+    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) counters: Arc<Counters>,
+}
+
+/// The first delivery that was recorded here since a worker was last seen to claim one, and its time. Zero means none.
+#[derive(Debug, Default)]
+pub(crate) struct Unclaimed {
+    id: AtomicI64,
+    recorded_at: AtomicI64,
+}
+
+impl Unclaimed {
+    /// Notes a new delivery unless one is noted already.
+    pub(crate) fn recorded(&self, id: DeliveryId, now: Timestamp) {
+        if self.id.load(Ordering::Relaxed) == 0 && self.id.compare_exchange(0, id.as_i64(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        {
+            self.recorded_at.store(now.as_millis(), Ordering::Relaxed);
+        }
+    }
+
+    /// Returns the noted delivery if it has waited for a minute.
+    fn overdue(&self, now: Timestamp) -> Option<DeliveryId> {
+        let (id, at) = (self.id.load(Ordering::Relaxed), self.recorded_at.load(Ordering::Relaxed));
+        (id != 0 && at != 0 && now.since(Timestamp::from_millis(at)) >= UNCLAIMED_FOR).then(|| DeliveryId::from_i64(id))
+    }
+
+    fn clear(&self) {
+        self.recorded_at.store(0, Ordering::Relaxed);
+        self.id.store(0, Ordering::Relaxed);
+    }
+}
+
+impl Watched {
+    pub(crate) fn new(endpoint: Endpoint) -> Self {
+        Self { endpoint: Arc::new(endpoint), counters: Arc::default() }
+    }
+
+    pub(crate) fn status(&self, now: Timestamp) -> EndpointStatus {
+        EndpointStatus::new(&self.endpoint, &self.counters, now)
+    }
+
+    fn is_overdue(&self, now: Timestamp) -> bool {
+        self.counters.is_overdue(now, self.endpoint.silent_after)
+    }
+}
+
+/// The memory of the monitor from look to look.
+#[derive(Debug, Default)]
+pub(crate) struct Monitor {
+    asked_at: Option<Timestamp>,
+    reported: Vec<Verdict>,
+    reported_unclaimed: bool,
+}
+
+impl Monitor {
+    /// Looks at all endpoints once, publishes their status and logs changes.
+    pub(crate) async fn look(&mut self, inbox: &dyn Inbox, endpoints: &[Watched], unclaimed: &Unclaimed, now: Timestamp) {
+        for watched in endpoints.iter().filter(|watched| !watched.counters.is_known.load(Ordering::Relaxed)) {
+            recall(inbox, watched, now).await;
+        }
+        self.judge_silence(inbox, endpoints, now).await;
+        let statuses = endpoints.iter().map(|watched| watched.status(now)).collect::<Vec<_>>();
+        for (at, status) in statuses.iter().enumerate() {
+            telemetry::watched(&status.name, status.verdict.is_alarm(), status.silent_for);
+            report(self.reported.get(at).copied(), status);
+        }
+        self.reported = statuses.into_iter().map(|status| status.verdict).collect();
+        self.look_for_a_worker(inbox, unclaimed, now).await;
+    }
+
+    /// Asks the inbox before an endpoint counts as silent, because another receiver may have recorded a delivery.
+    async fn judge_silence(&mut self, inbox: &dyn Inbox, endpoints: &[Watched], now: Timestamp) {
+        let overdue: Vec<_> = endpoints.iter().filter(|watched| watched.is_overdue(now)).collect();
+        let is_new = overdue.iter().any(|watched| !watched.counters.silent.load(Ordering::Relaxed));
+        let asked_long_ago = self.asked_at.is_none_or(|at| now < at || now.since(at) >= ASK_EVERY);
+        if !overdue.is_empty() && (is_new || asked_long_ago) {
+            self.asked_at = Some(now);
+            for watched in overdue {
+                let is_silent = recall(inbox, watched, now).await && watched.is_overdue(now);
+                watched.counters.silent.store(is_silent, Ordering::Relaxed);
+            }
+        }
+        for watched in endpoints.iter().filter(|watched| !watched.is_overdue(now)) {
+            watched.counters.silent.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Reports a delivery that has waited for a minute without being claimed.
+    async fn look_for_a_worker(&mut self, inbox: &dyn Inbox, unclaimed: &Unclaimed, now: Timestamp) {
+        let Some(id) = unclaimed.overdue(now) else { return };
+        let Some(record) = ask(inbox.show(id)).await else { return };
+        if record.is_none_or(|record| record.state != State::Pending) {
+            unclaimed.clear();
+            self.reported_unclaimed = false;
+        } else if !self.reported_unclaimed {
+            tracing::warn!(%id, "deliveries have waited for a minute and no worker has claimed them: start a worker on this inbox");
+            self.reported_unclaimed = true;
+        }
+    }
+}
+
+/// Reads the time of an endpoint's newest delivery from the inbox. Returns whether the inbox answered.
+async fn recall(inbox: &dyn Inbox, watched: &Watched, now: Timestamp) -> bool {
+    let newest = inbox.list(Filter::all().endpoint(watched.endpoint.name()).limit(1));
+    let Some(newest) = ask(newest).await else { return false };
+    if let Some(at) = newest.first().map(|record| record.received_at).filter(|at| *at <= now) {
+        watched.counters.recalled(at);
+    }
+    watched.counters.is_known.store(true, Ordering::Relaxed);
+    true
+}
+
+async fn ask<T>(question: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
+    let answer = within(LONGEST_READ, "look at recent deliveries", question).await;
+    answer.inspect_err(|error| tracing::debug!(%error, "the inbox cannot be read")).ok()
+}
+
+/// Logs a change of a verdict.
+fn report(before: Option<Verdict>, status: &EndpointStatus) {
+    if before == Some(status.verdict) {
+        return;
+    }
+    if status.verdict.is_alarm() {
+        tracing::warn!(
+            endpoint = &*status.name, verdict = %status.verdict, advice = status.advice,
+            "the provider may stop sending, or has stopped"
+        );
+    } else if before.is_some_and(Verdict::is_alarm) {
+        tracing::info!(endpoint = &*status.name, verdict = %status.verdict, "the provider's events are received again");
+    }
+}

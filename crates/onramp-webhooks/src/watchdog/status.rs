@@ -1,0 +1,145 @@
+//! Status of endpoints, for operators and monitors.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
+
+use super::Counters;
+use super::advice::advice;
+use crate::clock::Timestamp;
+use crate::provider::{Endpoint, ProviderName};
+
+/// The verdict on an endpoint. The [module docs](crate::watchdog) have the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// No alarm.
+    Fine,
+    /// The provider is being refused and may stop sending.
+    Refusing,
+    /// Nothing arrives: the provider may have stopped sending.
+    Silent,
+}
+
+impl Verdict {
+    /// Returns the name, as in logs and health checks.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fine => "fine",
+            Self::Refusing => "refusing",
+            Self::Silent => "silent",
+        }
+    }
+
+    /// Returns whether an operator has to act: refusing or silent.
+    #[must_use]
+    pub const fn is_alarm(self) -> bool {
+        matches!(self, Self::Refusing | Self::Silent)
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Answers of one endpoint since its receiver was built, including answers to strangers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Answers {
+    /// Received: 2xx.
+    pub success: u64,
+    /// Errors of the sender: 4xx.
+    pub client_error: u64,
+    /// Errors of the receiver: 5xx.
+    pub server_error: u64,
+}
+
+/// The status of one endpoint.
+///
+/// Serialises to an object with the names of the fields. Times are seconds; `last_received` counts them from the Unix epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndpointStatus {
+    /// The endpoint's name.
+    pub name: Arc<str>,
+    /// Its provider.
+    pub provider: ProviderName,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The time of the last recorded delivery; `None` if none is known.
+    pub last_received: Option<Timestamp>,
+    /// The time since then.
+    pub silent_for: Option<Duration>,
+    /// The silence that raises an alarm; `None` if none does.
+    pub silent_after: Option<Duration>,
+    /// Answers since the receiver was built.
+    pub answers: Answers,
+    /// Refusals that the provider has seen since its last success.
+    pub refused_in_a_row: u32,
+    /// Refusals that the provider has seen in the last 24 hours of the clock.
+    pub refused_last_day: u64,
+    /// Requests from unlisted addresses since the last delivery, at an endpoint without a secret.
+    pub unlisted: u32,
+    /// Requests with a wrong secret since the last delivery.
+    pub wrong_secrets: u32,
+    /// What to do, with the page where sending is switched on again; `None` if there is nothing to do.
+    pub advice: Option<String>,
+}
+
+impl EndpointStatus {
+    pub(super) fn new(endpoint: &Endpoint, counters: &Counters, now: Timestamp) -> Self {
+        let refusals = &endpoint.facts().refusals;
+        let mut status = Self {
+            name: Arc::clone(&endpoint.name),
+            provider: endpoint.facts().name(),
+            verdict: counters.verdict(now, refusals.alarm_after, endpoint.silent_after),
+            last_received: counters.last_received(),
+            silent_for: counters.silent_for(now),
+            silent_after: endpoint.silent_after,
+            answers: counters.answers(),
+            refused_in_a_row: counters.refused_in_a_row(),
+            refused_last_day: counters.refused_last_day(now),
+            unlisted: counters.unlisted(),
+            wrong_secrets: counters.guesses(),
+            advice: None,
+        };
+        status.advice = advice(&status, refusals);
+        status
+    }
+}
+
+impl fmt::Display for EndpointStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.verdict)?;
+        match &self.advice {
+            Some(advice) => write!(f, ": {advice}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Serialize for EndpointStatus {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let seconds = |time: Option<Duration>| time.map(|time| time.as_secs());
+        let mut object = serializer.serialize_struct("EndpointStatus", 12)?;
+        object.serialize_field("name", &*self.name)?;
+        object.serialize_field("provider", self.provider.as_str())?;
+        object.serialize_field("verdict", self.verdict.as_str())?;
+        object.serialize_field("last_received", &self.last_received.map(|last| last.as_millis().div_euclid(1_000)))?;
+        object.serialize_field("silent_for", &seconds(self.silent_for))?;
+        object.serialize_field("silent_after", &seconds(self.silent_after))?;
+        object.serialize_field("answers", &self.answers)?;
+        object.serialize_field("refused_in_a_row", &self.refused_in_a_row)?;
+        object.serialize_field("refused_last_day", &self.refused_last_day)?;
+        object.serialize_field("unlisted", &self.unlisted)?;
+        object.serialize_field("wrong_secrets", &self.wrong_secrets)?;
+        object.serialize_field("advice", &self.advice)?;
+        object.end()
+    }
+}

@@ -1,0 +1,155 @@
+//! Deliveries as a handler gets them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::HandlerError;
+use crate::clock::Timestamp;
+use crate::delivery::DeliveryId;
+use crate::event::{self, CompletedPurchase, RawJson};
+use crate::identity::DedupKey;
+use crate::inbox::ClaimedDelivery;
+use crate::provider::{Event, ProviderEvent, ProviderName, Providers, ReadError};
+
+/// An accepted `POST` on its way through a [`Handler`](crate::Handler): the typed event, the raw bytes and the history.
+#[derive(Clone)]
+pub struct Delivery {
+    event: Event,
+    claimed: ClaimedDelivery,
+}
+
+impl Delivery {
+    /// Reads the event of a claimed delivery.
+    ///
+    /// # Errors
+    /// If `providers` do not include its provider, or if this version cannot read its body.
+    pub fn read(claimed: ClaimedDelivery, providers: &Providers) -> Result<Self, ReadError> {
+        Ok(Self { event: providers.read(&claimed.provider, &claimed.body)?, claimed })
+    }
+
+    /// Returns the event.
+    #[must_use]
+    pub const fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// Returns the event in the type of one provider; `None` if another provider sent it.
+    ///
+    /// ```
+    /// use onramp_webhooks::wert::{WertEvent, WertPayload};
+    /// use onramp_webhooks::{Delivery, KriptomatPostback};
+    ///
+    /// fn describe(delivery: &Delivery) -> String {
+    ///     if let Some(event) = delivery.event_as::<WertEvent>() {
+    ///         return match &event.payload {
+    ///             WertPayload::OrderFailed(order) => format!("order {:?} failed", order.id),
+    ///             payload => payload.type_name().to_owned(),
+    ///         };
+    ///     }
+    ///     match delivery.event_as::<KriptomatPostback>() {
+    ///         Some(postback) => format!("{} was bought", postback.asset_type),
+    ///         None => "an event of another provider".to_owned(),
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn event_as<E: ProviderEvent>(&self) -> Option<&E> {
+        self.event.get()
+    }
+
+    /// Returns the purchase if the event reports a completed one: Wert's `order_complete` and Kriptomat's postback, never a test and
+    /// never a transfer that has only started.
+    ///
+    /// # Errors
+    /// A permanent error if a purchase is complete and its paid and bought sides cannot be told apart.
+    pub fn completed_purchase(&self) -> Result<Option<CompletedPurchase>, HandlerError> {
+        Ok(self.event.completed_purchase()?)
+    }
+
+    /// Returns the request body, to the byte.
+    #[must_use]
+    pub const fn raw(&self) -> &Bytes {
+        &self.claimed.body
+    }
+
+    /// Returns a value of the body by JSON pointer (RFC 6901), exactly as it was sent. For fields that the model does not have.
+    #[must_use]
+    pub fn pointer(&self, pointer: &str) -> Option<RawJson> {
+        event::pointer(&self.claimed.body, pointer)
+    }
+
+    /// Returns the id in the inbox.
+    #[must_use]
+    pub const fn id(&self) -> DeliveryId {
+        self.claimed.lease.id
+    }
+
+    /// Returns the name of the endpoint that received it.
+    #[must_use]
+    pub const fn endpoint(&self) -> &Arc<str> {
+        &self.claimed.endpoint
+    }
+
+    /// Returns the provider that sent it.
+    #[must_use]
+    pub const fn provider(&self) -> &ProviderName {
+        &self.claimed.provider
+    }
+
+    /// Returns the dedup key, a good key for the writes of the handler because it is the same at every attempt.
+    ///
+    /// `None` for events that are never duplicates, like the dashboard's test, and for those whose key expired while they waited. A
+    /// replayed conflict has a key of its own.
+    #[must_use]
+    pub const fn key(&self) -> Option<&DedupKey> {
+        self.claimed.key.as_ref()
+    }
+
+    /// Returns the time of arrival.
+    #[must_use]
+    pub const fn received_at(&self) -> Timestamp {
+        self.claimed.received_at
+    }
+
+    /// Returns the number of the attempt, from 1. An attempt that a crash cut short does not count.
+    #[must_use]
+    pub const fn attempt(&self) -> u32 {
+        self.claimed.attempt
+    }
+
+    /// Returns whether a later stage of its order was handled before: a `payment_started` after its `order_complete`. Do not overwrite
+    /// newer data with it.
+    #[must_use]
+    pub const fn is_stale(&self) -> bool {
+        self.claimed.stale
+    }
+
+    /// Returns whether a reconciliation made the delivery from the provider's API, because the event of a completed order had not
+    /// arrived. It has fewer fields than a real event, and amounts as the API rounds them. No sender can create such a delivery.
+    #[must_use]
+    pub fn is_synthetic(&self) -> bool {
+        self.claimed.fingerprint.is_synthetic()
+    }
+
+    /// Returns the number of duplicates received after it.
+    #[must_use]
+    pub const fn duplicates(&self) -> u64 {
+        self.claimed.duplicates
+    }
+}
+
+impl fmt::Debug for Delivery {
+    /// Leaves out the event and the raw bytes, which hold personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("id", &self.id())
+            .field("endpoint", self.endpoint())
+            .field("type", &self.event.type_label())
+            .field("attempt", &self.attempt())
+            .field("stale", &self.is_stale())
+            .field("synthetic", &self.is_synthetic())
+            .finish_non_exhaustive()
+    }
+}
