@@ -246,7 +246,8 @@ mod tests {
     fn an_identity_makes_its_key_and_its_horizon() {
         let fingerprint = Fingerprint::of(b"{}");
         let key = |identity: &Identity| identity.key("wert", "login", &fingerprint).map(|key| key.to_string());
-        let (once, content) = (Identity::once("order", "O").at(OrderStage::FINAL), Identity::by_content("click", "C").while_retried());
+        let (once, content) =
+            (Identity::once("order", "O").at(OrderStage::FINAL), Identity::by_content("click", "C").while_retried());
         assert_eq!(key(&once).unwrap(), "wert/order/O/login");
         assert_eq!(key(&content).unwrap(), format!("wert/click/C/login:{fingerprint}"));
         assert_eq!(key(&Identity::unique()), None);

@@ -193,8 +193,10 @@ impl Outcome {
             Self::BodyStopped => Reply::problem(408, "Request timeout", "the body did not arrive in time").with(CLOSE.0, CLOSE.1),
             Self::NotRecorded => Reply::problem(503, "Not recorded", "the request could not be recorded; send it again")
                 .with("retry-after", RETRY_AFTER),
-            Self::EventStillRunning => Reply::problem(503, "Still running", "the first copy of this event is still being handled")
-                .with("retry-after", RETRY_AFTER),
+            Self::EventStillRunning => {
+                Reply::problem(503, "Still running", "the first copy of this event is still being handled")
+                    .with("retry-after", RETRY_AFTER)
+            }
             Self::NoKey => Reply::problem(400, "Idempotency-Key is missing", "this route needs the header idempotency-key"),
             Self::BadKey(why) => Reply::problem(400, "Idempotency-Key cannot be read", why),
             Self::StillRunning => Reply::problem(409, "Still running", "a request with this key is still being handled")

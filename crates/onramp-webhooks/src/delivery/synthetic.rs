@@ -56,12 +56,8 @@ mod tests {
     #[test]
     fn it_has_the_key_and_the_stage_of_a_real_one() {
         let body = include_str!("../../fixtures/wert/order_complete.json");
-        let real = read::delivery(
-            &"wert".into(),
-            Decoder::of::<Wert>(),
-            Timestamp::from_millis(7),
-            Bytes::from_static(body.as_bytes()),
-        );
+        let real =
+            read::delivery(&"wert".into(), Decoder::of::<Wert>(), Timestamp::from_millis(7), Bytes::from_static(body.as_bytes()));
         let made = made(body).unwrap();
         assert_eq!((&made.key, made.stage), (&real.delivery.key, Some(OrderStage::FINAL)));
         assert_eq!((made.received_at, made.event_type), (real.delivery.received_at, real.delivery.event_type));

@@ -217,7 +217,10 @@ mod tests {
         assert_eq!(by_header().lease(short).build().unwrap_err(), BuildError::Lease(short));
         let late = Duration::from_secs(5);
         assert_eq!(by_header().wait(late).build().unwrap_err(), BuildError::Wait(late));
-        assert_eq!(by_header().keep(Duration::ZERO).build().unwrap_err(), BuildError::Keep { keep: Duration::ZERO, shortest: Duration::ZERO });
+        assert_eq!(
+            by_header().keep(Duration::ZERO).build().unwrap_err(),
+            BuildError::Keep { keep: Duration::ZERO, shortest: Duration::ZERO }
+        );
         assert_eq!(by_header().body_limit(0).build().unwrap_err(), BuildError::BodyLimit);
         let header = by_header().keep_header("Set-Cookie").build().unwrap_err();
         assert_eq!(header, BuildError::Header("set-cookie".into()));

@@ -82,7 +82,12 @@ impl KeyGuard {
     /// A reply that cannot be stored because the store is away still reaches its client, because its work has happened.
     ///
     /// Dropping the future before the body of a success was read keeps the key without a reply, because the route must not run again.
-    pub fn store<S, E>(mut self, status: u16, headers: &dyn Headers, body: S) -> impl Future<Output = StoredBody<S, E>> + use<S, E>
+    pub fn store<S, E>(
+        mut self,
+        status: u16,
+        headers: &dyn Headers,
+        body: S,
+    ) -> impl Future<Output = StoredBody<S, E>> + use<S, E>
     where
         S: Stream<Item = Result<Bytes, E>>,
     {

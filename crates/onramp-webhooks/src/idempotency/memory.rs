@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 
 use super::{ABANDONED, IdempotencyKey, IdempotencyStore, KeyLease, KeyState};
 use crate::clock::Timestamp;
-use crate::fingerprint::Fingerprint;
 use crate::error::StoreError;
+use crate::fingerprint::Fingerprint;
 
 /// An [`IdempotencyStore`] in memory, for one process. It loses everything when the process ends.
 #[derive(Debug, Default)]

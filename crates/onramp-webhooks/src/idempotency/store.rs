@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use super::IdempotencyKey;
 use crate::clock::Timestamp;
-use crate::fingerprint::Fingerprint;
 use crate::error::StoreError;
+use crate::fingerprint::Fingerprint;
 
 /// Time after the end of its lease when a claimed key is abandoned. A request that stalls this long has lost its key.
 pub const ABANDONED: Duration = Duration::from_secs(24 * 3_600);

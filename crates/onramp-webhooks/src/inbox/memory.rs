@@ -206,7 +206,8 @@ impl Rows {
         let mut held = (false, false);
         for sibling in siblings.filter_map(|(_, id)| self.by_id.get(id)).filter(|sibling| sibling.record.stage.is_some()) {
             held.0 |= sibling.record.state == State::Leased;
-            held.1 |= sibling.record.state == State::Handled && stage.is_before(sibling.record.stage.unwrap_or(OrderStage::UNPLACED));
+            held.1 |=
+                sibling.record.state == State::Handled && stage.is_before(sibling.record.stage.unwrap_or(OrderStage::UNPLACED));
         }
         held
     }

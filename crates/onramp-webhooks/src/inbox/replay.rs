@@ -100,7 +100,8 @@ pub async fn replay_all(
 
 /// Reads a delivery again. The error is the reason why it still cannot be read.
 fn reread(record: &Record, providers: &Providers, now: Timestamp) -> Result<NewDelivery, String> {
-    let decoder = providers.find(&record.provider).ok_or_else(|| ReadError::UnknownProvider(record.provider.clone()).to_string())?;
+    let decoder =
+        providers.find(&record.provider).ok_or_else(|| ReadError::UnknownProvider(record.provider.clone()).to_string())?;
     let reread = read::delivery(&record.endpoint, decoder, now, record.body.clone().unwrap_or_default()).delivery;
     reread.quarantine.clone().map_or(Ok(reread), |quarantine| Err(quarantine.reason))
 }

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{
-    ClaimRequest, Claims, Counts, Filter, Inbox, Lease, Record, Recorded, Replayed, Retention, Settlement, State,
-};
+use super::{ClaimRequest, Claims, Counts, Filter, Inbox, Lease, Record, Recorded, Replayed, Retention, Settlement, State};
 use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery};
 use crate::error::StoreError;

@@ -118,8 +118,7 @@ impl<P: Provider> Verifier for P {
 
 #[cfg(test)]
 mod tests {
-    use super::super::wert::Wert;
-    use super::*;
+    use crate::Wert;
 
     #[test]
     fn every_secret_opens_and_nothing_else_does() {

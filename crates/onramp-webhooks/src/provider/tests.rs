@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::kriptomat::{Kriptomat, KriptomatPostback};
 use super::wert::{Wert, WertEvent};
-use super::{Decoder, Event, LIST, Provider as _};
-use crate::event::{CompletedPurchase, DecodeError, DecodeErrorKind};
+use super::{Decoder, Event, LIST};
+use crate::event::{DecodeError, DecodeErrorKind};
 use crate::fingerprint::Fingerprint;
 
 macro_rules! fixtures {

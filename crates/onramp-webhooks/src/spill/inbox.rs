@@ -11,12 +11,12 @@ use super::breaker::Open;
 use super::shared::Shared;
 use super::{SpillOptions, SpillStore};
 use crate::clock::Timestamp;
+use crate::delivery::{DeliveryId, NewDelivery};
+use crate::error::StoreError;
 use crate::inbox::{
     ClaimRequest, Claims, Counts, Filter, Inbox, Lease, Record, Recorded, Replayed, Retention, Settlement, State,
     TransactionalInbox,
 };
-use crate::delivery::{DeliveryId, NewDelivery};
-use crate::error::StoreError;
 
 /// An [`Inbox`] of two parts: a primary inbox, and a spill that records deliveries while the primary is away or slow. See the
 /// [module docs](super) for the guarantees.

@@ -38,10 +38,7 @@ fn strangers(status: &EndpointStatus) -> String {
         );
     }
     if status.wrong_secrets > 0 {
-        text += &format!(
-            " {} requests came with a wrong secret; check the address that the provider has.",
-            status.wrong_secrets
-        );
+        text += &format!(" {} requests came with a wrong secret; check the address that the provider has.", status.wrong_secrets);
     }
     text
 }

@@ -42,7 +42,8 @@ pub(crate) struct Unclaimed {
 impl Unclaimed {
     /// Notes a new delivery unless one is noted already.
     pub(crate) fn recorded(&self, id: DeliveryId, now: Timestamp) {
-        if self.id.load(Ordering::Relaxed) == 0 && self.id.compare_exchange(0, id.as_i64(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        if self.id.load(Ordering::Relaxed) == 0
+            && self.id.compare_exchange(0, id.as_i64(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
         {
             self.recorded_at.store(now.as_millis(), Ordering::Relaxed);
         }
