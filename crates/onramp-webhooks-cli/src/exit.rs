@@ -1,68 +1,68 @@
-//! How the program ends.
+//! Exit codes and errors.
 
 use std::error::Error;
 use std::fmt;
 
-/// How the program ends, as its exit code says it.
+/// The result of the program, which determines its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// Nothing was found, or all that was is repaired.
-    Settled,
-    /// Something failed.
+pub(crate) enum ExitStatus {
+    /// Nothing was found, or everything found is repaired.
+    Resolved,
+    /// An error occurred.
     Failed,
-    /// The command line makes no sense.
-    Misused,
-    /// Something was found that a person has to look at.
+    /// The command line is not valid.
+    Usage,
+    /// Findings are left for an operator.
     Open,
-    /// Somebody ended it.
+    /// The program was interrupted by a signal.
     Interrupted,
 }
 
-impl Outcome {
+impl ExitStatus {
     pub(crate) const fn code(self) -> u8 {
         match self {
-            Self::Settled => 0,
+            Self::Resolved => 0,
             Self::Failed => 1,
-            Self::Misused => 2,
+            Self::Usage => 2,
             Self::Open => 3,
             Self::Interrupted => 130,
         }
     }
 }
 
-/// Why the program could not do what it was asked for.
+/// An error that ends the program.
 #[derive(Debug)]
-pub(crate) enum Failure {
-    /// The command line makes no sense.
-    Misuse(String),
-    /// Something failed, here or elsewhere.
-    Error(String),
+pub(crate) enum CliError {
+    /// The command line is not valid.
+    Usage(String),
+    /// Anything else failed.
+    Failed(String),
 }
 
-impl Failure {
-    pub(crate) const fn outcome(&self) -> Outcome {
+impl CliError {
+    pub(crate) const fn exit_status(&self) -> ExitStatus {
         match self {
-            Self::Misuse(_) => Outcome::Misused,
-            Self::Error(_) => Outcome::Failed,
+            Self::Usage(_) => ExitStatus::Usage,
+            Self::Failed(_) => ExitStatus::Failed,
         }
     }
 
-    /// An error with the causes behind it.
-    pub(crate) fn because(doing: impl fmt::Display, error: &dyn Error) -> Self {
-        let mut text = format!("{doing}: {error}");
-        let mut cause = error.source();
-        while let Some(deeper) = cause {
-            text.push_str(&format!(": {deeper}"));
-            cause = deeper.source();
+    /// Creates an error from another one, with all of its sources in the message.
+    pub(crate) fn with_source(operation: impl fmt::Display, error: &dyn Error) -> Self {
+        let mut text = format!("{operation}: {error}");
+        let mut source = error.source();
+        while let Some(error) = source {
+            text.push_str(&format!(": {error}"));
+            source = error.source();
         }
-        Self::Error(text)
+        Self::Failed(text)
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Misuse(text) | Self::Error(text) => f.write_str(text),
+            Self::Usage(text) | Self::Failed(text) => f.write_str(text),
         }
     }
 }

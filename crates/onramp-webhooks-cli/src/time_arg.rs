@@ -1,4 +1,4 @@
-//! Moments as people write them.
+//! Points in time and durations on the command line.
 
 use std::time::Duration;
 
@@ -6,49 +6,50 @@ use onramp_webhooks::clock::Timestamp;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// A moment on the calendar, or so long ago.
+/// A point in time: a date, or a duration before now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Moment {
+pub(crate) enum TimeArg {
     At(Timestamp),
     Ago(Duration),
 }
 
-impl Moment {
-    pub(crate) fn before(self, now: Timestamp) -> Timestamp {
+impl TimeArg {
+    pub(crate) fn resolve(self, now: Timestamp) -> Timestamp {
         match self {
-            Self::At(moment) => moment,
-            Self::Ago(time) => now.before(time),
+            Self::At(time) => time,
+            Self::Ago(duration) => now.before(duration),
         }
     }
 }
 
-pub(crate) fn moment(text: &str) -> Result<Moment, String> {
+/// Parses RFC 3339, and durations as [`parse_duration`] does.
+pub(crate) fn parse_time(text: &str) -> Result<TimeArg, String> {
     if let Ok(time) = OffsetDateTime::parse(text, &Rfc3339) {
-        let millis = i64::try_from(time.unix_timestamp_nanos().div_euclid(1_000_000)).map_err(|_| "too far away".to_owned())?;
-        return Ok(Moment::At(Timestamp::from_millis(millis)));
+        let millis = i64::try_from(time.unix_timestamp_nanos().div_euclid(1_000_000)).map_err(|_| "out of range".to_owned())?;
+        return Ok(TimeArg::At(Timestamp::from_millis(millis)));
     }
-    duration(text).map(Moment::Ago).map_err(|_| "neither like 2026-01-31T18:00:00Z nor like 48h".to_owned())
+    parse_duration(text).map(TimeArg::Ago).map_err(|_| "expected a time such as 2026-01-31T18:00:00Z or 48h".to_owned())
 }
 
-/// Reads `90s`, `15m`, `48h` and `7d`.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "not like 90s, 15m, 48h or 7d".to_owned();
-    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+/// Parses durations such as `90s`, `15m`, `48h` and `7d`.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let invalid = || "expected a duration such as 90s, 15m, 48h or 7d".to_owned();
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(invalid)?;
     let seconds: u64 = match unit {
         "s" => 1,
         "m" => 60,
         "h" => 3_600,
         "d" => 86_400,
-        _ => return Err(wrong()),
+        _ => return Err(invalid()),
     };
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
+    let number: u64 = number.parse().map_err(|_| invalid())?;
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(invalid)
 }
 
-/// As RFC 3339, in UTC.
-pub(crate) fn shown(moment: Timestamp) -> String {
-    let time = OffsetDateTime::from_unix_timestamp(moment.as_millis().div_euclid(1_000)).ok();
-    time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_else(|| format!("{} ms", moment.as_millis()))
+/// Formats as RFC 3339 in UTC.
+pub(crate) fn format_time(timestamp: Timestamp) -> String {
+    let time = OffsetDateTime::from_unix_timestamp(timestamp.as_millis().div_euclid(1_000)).ok();
+    time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_else(|| format!("{} ms", timestamp.as_millis()))
 }
 
 #[cfg(test)]
@@ -56,17 +57,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calendars_and_durations_are_read_and_nothing_else() {
+    fn dates_and_durations_are_parsed_and_nothing_else() {
         let noon = Timestamp::from_millis(1_767_312_000_000);
-        assert_eq!(moment("2026-01-02T00:00:00Z"), Ok(Moment::At(noon)));
-        assert_eq!(moment("2026-01-02T02:00:00+02:00"), Ok(Moment::At(noon)));
-        assert_eq!(shown(noon), "2026-01-02T00:00:00Z");
+        assert_eq!(parse_time("2026-01-02T00:00:00Z"), Ok(TimeArg::At(noon)));
+        assert_eq!(parse_time("2026-01-02T02:00:00+02:00"), Ok(TimeArg::At(noon)));
+        assert_eq!(format_time(noon), "2026-01-02T00:00:00Z");
         for (text, seconds) in [("90s", 90), ("15m", 900), ("48h", 172_800), ("7d", 604_800), ("0s", 0)] {
-            assert_eq!(moment(text), Ok(Moment::Ago(Duration::from_secs(seconds))));
+            assert_eq!(parse_time(text), Ok(TimeArg::Ago(Duration::from_secs(seconds))));
         }
-        assert_eq!(Moment::Ago(Duration::from_secs(1)).before(noon), Timestamp::from_millis(1_767_311_999_000));
+        assert_eq!(TimeArg::Ago(Duration::from_secs(1)).resolve(noon), Timestamp::from_millis(1_767_311_999_000));
         for text in ["", "h", "48", "-1h", "1.5h", "48é", "é", "18446744073709551615d", "2026-01-02", "yesterday"] {
-            assert!(moment(text).is_err(), "{text}");
+            assert!(parse_time(text).is_err(), "{text}");
         }
     }
 }
