@@ -1,11 +1,11 @@
-//! The error of every request to a provider.
+//! The error type.
 
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-/// A request to a provider that failed.
+/// The error of a failed request to a provider.
 ///
 /// Holds the operation, the [kind](Self::kind) of the failure, and whether a retry can help. Keys, tokens, URLs and response bodies
 /// appear in neither `Display` nor `Debug`.

@@ -196,7 +196,7 @@ async fn a_contradiction_is_a_dead_letter_that_names_no_person() {
         let _worker = shop.work();
         shop.comes_to(State::Dead, 1).await;
         let note = shop.only().await.note.unwrap();
-        assert_eq!(note, format!("Wert contradicts this event: contradicted: {differs}"));
+        assert_eq!(note, format!("Wert has not confirmed this event: contradicted: {differs}"));
         assert!(!note.contains("victim") && !note.contains("secret"));
         assert_eq!(shop.handled(), BTreeMap::new());
     }

@@ -29,9 +29,9 @@ pub(super) struct Checked {
 
 /// Runs checks until no more can come.
 ///
-/// After a failure, no request is made for the `retry-after` of the provider, and at least for `min_backoff`; checks meanwhile fail with the
-/// same error. Then a single check probes the provider while the others still fail, so that a provider that hangs holds up one attempt
-/// instead of all attempts of a worker.
+/// After a failure, no request is made for the provider's `retry-after`, and at least for `min_backoff`. Checks meanwhile fail with the same
+/// error. Then a single check probes the provider while the others still fail, so that a provider that hangs holds up one attempt instead
+/// of all attempts of a worker.
 pub(super) async fn run(api: WertDataApi, min_backoff: Duration, mut checks: mpsc::UnboundedReceiver<Check>) {
     let mut outage: Option<Outage> = None;
     while let Some(first) = checks.recv().await {

@@ -166,7 +166,7 @@ impl Confirmation {
                 count("unavailable");
                 Err(HandlerError::not_yet(self.schedule.pause(age).max(backoff), format!("Wert is unavailable: {error}")))
             }
-            verdict if !verdict.may_change() => refuse("contradicted", format!("Wert contradicts this event: {verdict}")),
+            verdict if !verdict.may_change() => refuse("contradicted", format!("Wert has not confirmed this event: {verdict}")),
             verdict if self.schedule.is_over(age) => refuse("given_up", format!("Wert has not confirmed this event: {verdict}")),
             verdict => {
                 count("not_yet");
