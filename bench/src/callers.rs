@@ -1,4 +1,4 @@
-//! Callers that wait for each of their deliveries to be durable.
+//! Concurrent callers that record deliveries one after another.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,25 +7,24 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use onramp_webhooks::inbox::NewDelivery;
 
-use crate::orders::Ids;
-use crate::orders::delivery;
+use crate::orders::{Ids, delivery};
 
-/// What they found.
-pub(crate) struct Found {
-    /// Deliveries a second.
+/// The throughput and latency of the callers.
+pub(crate) struct CallStats {
+    /// Deliveries per second.
     pub(crate) rate: f64,
-    /// Microseconds of a call.
+    /// Latencies in microseconds.
     pub(crate) micros: Histogram<u64>,
 }
 
-/// Lets so many callers record for `time`, each its next delivery when the last is durable. `next` is the number of the next one.
+/// Runs this number of callers for `time`. Each records its next delivery when the last one is durable. `next` counts the orders.
 pub(crate) async fn call<R, F>(
     callers: usize,
     ids: Ids,
     next: &Arc<AtomicU64>,
     time: Duration,
     record: R,
-) -> anyhow::Result<Found>
+) -> anyhow::Result<CallStats>
 where
     R: Fn(NewDelivery) -> F + Clone + Send + 'static,
     F: Future<Output = anyhow::Result<()>> + Send,
@@ -37,12 +36,12 @@ where
             let (record, next) = (record.clone(), Arc::clone(next));
             tokio::spawn(async move {
                 let mut micros = Histogram::<u64>::new(3)?;
-                let mut asked = Instant::now();
-                while asked < end {
+                let mut called = Instant::now();
+                while called < end {
                     record(delivery(ids, next.fetch_add(1, Ordering::Relaxed))).await?;
-                    let answered = Instant::now();
-                    micros.record(u64::try_from((answered - asked).as_micros())?)?;
-                    asked = answered;
+                    let returned = Instant::now();
+                    micros.record(u64::try_from((returned - called).as_micros())?)?;
+                    called = returned;
                 }
                 anyhow::Ok(micros)
             })
@@ -52,5 +51,5 @@ where
     for caller in calling {
         micros.add(caller.await??)?;
     }
-    Ok(Found { rate: micros.len() as f64 / begun.elapsed().as_secs_f64(), micros })
+    Ok(CallStats { rate: micros.len() as f64 / begun.elapsed().as_secs_f64(), micros })
 }

@@ -1,6 +1,6 @@
 //! (a) Requests per second over loopback.
 //!
-//! Server and load generator share the machine's cores, so a ratio says how much of what the machine can do is left.
+//! Server and load generator share the machine's cores, so only ratios are meaningful.
 
 use std::sync::atomic::AtomicU64;
 
@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 
 use crate::Scale;
-use crate::load::{Found, Requests, load, post};
+use crate::load::{LoadStats, Requests, load, post};
 use crate::orders::{self, Ids};
 use crate::process::Server;
 use crate::report::{median, print, thousands};
@@ -22,35 +22,36 @@ const KINDS: [(Kind, Ids, &str); 5] = [
     (Kind::OneCommit, Ids::Ordered, "one commit per request"),
 ];
 
-/// Measures and prints.
+/// Runs the benchmark and prints its tables.
 pub(crate) fn run(scale: Scale) -> anyhow::Result<()> {
     let sizes: &[usize] = if scale.quick { &[8] } else { &[32, 128, 512] };
     for &connections in sizes {
-        let mut found: Vec<Vec<(Found, f64)>> = KINDS.iter().map(|_| Vec::new()).collect();
+        let mut measured: Vec<Vec<(LoadStats, f64)>> = KINDS.iter().map(|_| Vec::new()).collect();
         for _ in 0..scale.rounds {
-            for ((kind, ids, _), found) in KINDS.iter().zip(&mut found) {
+            for ((kind, ids, _), measured) in KINDS.iter().zip(&mut measured) {
                 let name = kind.to_possible_value().context("a kind with a name")?;
                 let server = Server::start(&["serve", name.get_name()])?;
                 let write = |n, request: &mut Vec<u8>| post(&orders::id(*ids, n), &[], request);
                 let requests = Requests { next: &AtomicU64::new(1), write: &write, marks: |_| false };
-                let loaded = load(server.address, connections, requests, scale.time)?;
-                found.push((loaded, server.megabytes().unwrap_or(f64::NAN)));
+                let stats = load(server.address, connections, requests, scale.time)?;
+                measured.push((stats, server.megabytes().unwrap_or(f64::NAN)));
             }
         }
-        report(connections, &found);
+        report(connections, &measured);
     }
     Ok(())
 }
 
-fn report(connections: usize, found: &[Vec<(Found, f64)>]) {
-    let rates = |of: &[(Found, f64)]| of.iter().map(|(found, _)| found.rate).collect::<Vec<_>>();
-    let quantile = |of: &[(Found, f64)], q: f64| {
-        median(of.iter().map(|(found, _)| found.micros.value_at_quantile(q) as f64 / 1000.0).collect())
+fn report(connections: usize, measured: &[Vec<(LoadStats, f64)>]) {
+    let rates = |of: &[(LoadStats, f64)]| of.iter().map(|(stats, _)| stats.rate).collect::<Vec<_>>();
+    let quantile = |of: &[(LoadStats, f64)], q: f64| {
+        median(of.iter().map(|(stats, _)| stats.micros.value_at_quantile(q) as f64 / 1000.0).collect())
     };
-    let ratio =
-        |of: &[(Found, f64)], to: &[(Found, f64)]| median(rates(of).iter().zip(rates(to)).map(|(of, to)| of / to).collect());
-    let (Some(bare), Some(one)) = (found.first(), found.last()) else { return };
-    let rows = KINDS.iter().zip(found).map(|((_, _, name), of)| {
+    let ratio = |of: &[(LoadStats, f64)], to: &[(LoadStats, f64)]| {
+        median(rates(of).iter().zip(rates(to)).map(|(of, to)| of / to).collect())
+    };
+    let (Some(bare), Some(one)) = (measured.first(), measured.last()) else { return };
+    let rows = KINDS.iter().zip(measured).map(|((_, _, name), of)| {
         vec![
             (*name).to_owned(),
             thousands(median(rates(of))),

@@ -1,4 +1,4 @@
-//! (b) Deliveries per second made durable by callers that wait for it.
+//! (b) Durable deliveries per second at the inbox.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -14,7 +14,7 @@ use crate::orders::Ids;
 use crate::report::{median, print, thousands};
 use crate::server::OneCommit;
 
-/// Measures and prints.
+/// Runs the benchmark and prints its table.
 pub(crate) fn run(scale: Scale) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let sizes: &[usize] = if scale.quick { &[1, 8] } else { &[1, 32, 128, 512] };
@@ -39,7 +39,7 @@ pub(crate) fn run(scale: Scale) -> anyhow::Result<()> {
         ]);
     }
     print(
-        "(b) Durable deliveries a second at the inbox",
+        "(b) Durable deliveries per second at the inbox",
         &["callers", "one commit each", "batched, ordered ids", "ratio", "batched, random ids"],
         rows,
     );

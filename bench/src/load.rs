@@ -1,6 +1,6 @@
-//! A small load generator: keep-alive connections on two threads, each connection sending its next request when the last is answered.
+//! A small load generator with keep-alive connections on two threads. Each connection sends its next request after the last response.
 //!
-//! One write, one wait and one read for a request, so that most of the machine is left to the server.
+//! A request takes one write, one wait and one read, so that most of the machine is left to the server.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -17,50 +17,50 @@ use crate::server::PATH;
 
 const THREADS: usize = 2;
 
-/// How long a server may take for the last answers.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The timeout for the last responses.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What a load found.
-pub(crate) struct Found {
-    /// Answers a second.
+/// The throughput and latency of a load.
+pub(crate) struct LoadStats {
+    /// Responses per second.
     pub(crate) rate: f64,
-    /// Microseconds from the request to its answer.
+    /// Microseconds from a request to its response.
     pub(crate) micros: Histogram<u64>,
-    /// The part of the answers that were marked; `None` if there were none, as in a short time on a busy machine.
+    /// The fraction of responses that were marked, or `None` without any response, as in a short time on a busy machine.
     pub(crate) marked: Option<f64>,
 }
 
 /// The requests of a load.
 #[derive(Clone, Copy)]
 pub(crate) struct Requests<'a> {
-    /// The number of the next one.
+    /// The number of the next request.
     pub(crate) next: &'a AtomicU64,
-    /// Writes the request of a number.
+    /// Writes the request with this number.
     pub(crate) write: &'a (dyn Fn(u64, &mut Vec<u8>) + Sync),
-    /// Whether an answer with this header is to be counted.
+    /// Returns `true` if this header marks a response.
     pub(crate) marks: fn(&str) -> bool,
 }
 
-/// Sends requests over `connections` connections for `time`, after a quarter of it to warm up.
-pub(crate) fn load(to: SocketAddr, connections: usize, requests: Requests<'_>, time: Duration) -> anyhow::Result<Found> {
+/// Sends requests over `connections` connections for `time`, after a warm-up of a quarter of it.
+pub(crate) fn load(to: SocketAddr, connections: usize, requests: Requests<'_>, time: Duration) -> anyhow::Result<LoadStats> {
     let begin = Instant::now() + time / 4;
     let plan = Plan { to, requests, begin, end: begin + time };
-    let mut tally = Tally::new()?;
+    let mut total = Counts::new()?;
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(|| plan.run(connections / THREADS))).collect();
         for thread in threads {
-            let found = thread.join().map_err(|_| anyhow::anyhow!("a thread of the load generator panicked"))??;
-            tally.micros.add(found.micros)?;
-            tally.marked += found.marked;
+            let counts = thread.join().map_err(|_| anyhow::anyhow!("a thread of the load generator panicked"))??;
+            total.micros.add(counts.micros)?;
+            total.marked += counts.marked;
         }
         anyhow::Ok(())
     })?;
-    let answers = tally.micros.len() as f64;
-    let marked = (answers > 0.0).then(|| tally.marked as f64 / answers);
-    Ok(Found { rate: answers / time.as_secs_f64(), micros: tally.micros, marked })
+    let responses = total.micros.len() as f64;
+    let marked = (responses > 0.0).then(|| total.marked as f64 / responses);
+    Ok(LoadStats { rate: responses / time.as_secs_f64(), micros: total.micros, marked })
 }
 
-/// Writes the event of order `id` as a request with `lines` among its headers, each of which ends its line.
+/// Writes a request with the event of order `id`. Appends `lines` to its headers, including their line breaks.
 pub(crate) fn post(id: &str, lines: &[&str], request: &mut Vec<u8>) {
     request.extend_from_slice(b"POST ");
     request.extend_from_slice(PATH.as_bytes());
@@ -74,12 +74,13 @@ pub(crate) fn post(id: &str, lines: &[&str], request: &mut Vec<u8>) {
     orders::write_order_complete(id, request);
 }
 
-struct Tally {
+/// The responses of one thread.
+struct Counts {
     micros: Histogram<u64>,
     marked: u64,
 }
 
-impl Tally {
+impl Counts {
     fn new() -> anyhow::Result<Self> {
         Ok(Self { micros: Histogram::new(3)?, marked: 0 })
     }
@@ -93,32 +94,32 @@ struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    fn run(&self, connections: usize) -> anyhow::Result<Tally> {
+    fn run(&self, connections: usize) -> anyhow::Result<Counts> {
         let mut poll = Poll::new()?;
         let mut events = Events::with_capacity(connections);
-        let mut tally = Tally::new()?;
+        let mut counts = Counts::new()?;
         let mut connections = (0..connections).map(|at| self.connect(&poll, Token(at))).collect::<anyhow::Result<Vec<_>>>()?;
         let mut awaited = connections.len();
-        // Nothing is cut off: a request that a server gives up is other work, and leaves other traces.
+        // Waits for every response, because an aborted request is different work for the server.
         while awaited > 0 {
-            ensure!(Instant::now() < self.end + PATIENCE, "{awaited} requests were not answered");
+            ensure!(Instant::now() < self.end + TIMEOUT, "{awaited} requests got no response");
             poll.poll(&mut events, Some(Duration::from_millis(100)))?;
             for event in &events {
                 let connection = connections.get_mut(event.token().0).context("an event of a connection")?;
-                let Some(marked) = connection.answered(self.requests.marks)? else { continue };
-                let answered = Instant::now();
-                if connection.sent > self.begin && answered < self.end {
-                    tally.micros.record(u64::try_from((answered - connection.sent).as_micros())?)?;
-                    tally.marked += u64::from(marked);
+                let Some(marked) = connection.receive(self.requests.marks)? else { continue };
+                let received = Instant::now();
+                if connection.sent > self.begin && received < self.end {
+                    counts.micros.record(u64::try_from((received - connection.sent).as_micros())?)?;
+                    counts.marked += u64::from(marked);
                 }
-                if answered < self.end {
+                if received < self.end {
                     connection.send(self.requests)?;
                 } else {
                     awaited -= 1;
                 }
             }
         }
-        Ok(tally)
+        Ok(counts)
     }
 
     fn connect(&self, poll: &Poll, token: Token) -> anyhow::Result<Connection> {
@@ -127,7 +128,7 @@ impl Plan<'_> {
         stream.set_nonblocking(true)?;
         let mut stream = TcpStream::from_std(stream);
         poll.registry().register(&mut stream, token, Interest::READABLE)?;
-        let mut connection = Connection { stream, request: Vec::new(), answer: vec![0; 4_096], read: 0, sent: Instant::now() };
+        let mut connection = Connection { stream, request: Vec::new(), response: vec![0; 4_096], read: 0, sent: Instant::now() };
         connection.send(self.requests)?;
         Ok(connection)
     }
@@ -136,7 +137,7 @@ impl Plan<'_> {
 struct Connection {
     stream: TcpStream,
     request: Vec<u8>,
-    answer: Vec<u8>,
+    response: Vec<u8>,
     read: usize,
     sent: Instant,
 }
@@ -147,38 +148,38 @@ impl Connection {
         (requests.write)(requests.next.fetch_add(1, Ordering::Relaxed), &mut self.request);
         self.sent = Instant::now();
         self.read = 0;
-        // A request is far smaller than a socket's buffer, which is empty: it goes as one.
-        ensure!(self.stream.write(&self.request)? == self.request.len(), "a request went in parts");
+        // A request is far smaller than the socket's buffer, which is empty, so a single write sends all of it.
+        ensure!(self.stream.write(&self.request)? == self.request.len(), "a request was written partially");
         Ok(())
     }
 
-    /// Reads what is there. Once that is all of the answer: whether it is marked.
-    fn answered(&mut self, marks: fn(&str) -> bool) -> anyhow::Result<Option<bool>> {
+    /// Reads the available bytes. Returns `Some` after the last byte of the response: `true` if it is marked.
+    fn receive(&mut self, marks: fn(&str) -> bool) -> anyhow::Result<Option<bool>> {
         loop {
-            let read = match self.stream.read(self.answer.get_mut(self.read..).context("room for the answer")?) {
+            let read = match self.stream.read(self.response.get_mut(self.read..).context("room for the response")?) {
                 Ok(0) => bail!("the server closed a connection"),
                 Ok(read) => read,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
                 Err(error) => return Err(error.into()),
             };
             self.read += read;
-            let so_far = self.answer.get(..self.read).context("what was read")?;
-            if let Some((length, marked)) = look(so_far, marks)?
+            let so_far = self.response.get(..self.read).context("the bytes so far")?;
+            if let Some((length, marked)) = parse_head(so_far, marks)?
                 && length <= self.read
             {
-                ensure!(so_far.starts_with(b"HTTP/1.1 200"), "answered with {}", String::from_utf8_lossy(so_far));
+                ensure!(so_far.starts_with(b"HTTP/1.1 200"), "the response is {}", String::from_utf8_lossy(so_far));
                 return Ok(Some(marked));
             }
         }
     }
 }
 
-/// The length of the answer that begins so, and whether it is marked, once that can be told.
-fn look(so_far: &[u8], marks: fn(&str) -> bool) -> anyhow::Result<Option<(usize, bool)>> {
+/// Parses the head of a response. Returns the length of the response and `true` if it is marked, or `None` if the head is incomplete.
+fn parse_head(so_far: &[u8], marks: fn(&str) -> bool) -> anyhow::Result<Option<(usize, bool)>> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
-    let mut answer = httparse::Response::new(&mut headers);
-    let httparse::Status::Complete(head) = answer.parse(so_far)? else { return Ok(None) };
-    let length = answer.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
+    let mut response = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(head) = response.parse(so_far)? else { return Ok(None) };
+    let length = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
     let length = head + str::from_utf8(length.context("content-length")?.value)?.parse::<usize>()?;
-    Ok(Some((length, answer.headers.iter().any(|header| marks(header.name)))))
+    Ok(Some((length, response.headers.iter().any(|header| marks(header.name)))))
 }

@@ -1,4 +1,4 @@
-//! Run with `cargo xtask bench`: what durability costs, as ratios from one run.
+//! Run with `cargo xtask bench`. Measures the cost of durability as ratios within one run.
 
 mod callers;
 mod frameworks;
@@ -17,62 +17,62 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use clap::{Parser, Subcommand};
 
-/// What durability costs, as ratios from one run.
+/// Measures the cost of durability as ratios within one run.
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Seconds of every single measurement.
+    /// The seconds of each measurement.
     #[arg(long, global = true, default_value_t = 3.0)]
     seconds: f64,
-    /// Rounds; every figure is the median of so many, taken in turn.
+    /// The number of rounds. Every figure is the median of all rounds.
     #[arg(long, global = true, default_value_t = 3)]
     rounds: usize,
-    /// Only shows that everything runs: one short round of the small sizes.
+    /// Runs one short round of the small sizes, to check that everything works.
     #[arg(long, global = true)]
     quick: bool,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// (a) Requests per second over loopback, beside a handler that only reads the body.
+    /// (a) Requests per second over loopback, compared with a handler that only reads the body.
     Http,
-    /// (b) Deliveries per second made durable at the inbox, beside one commit each.
+    /// (b) Durable deliveries per second at the inbox, compared with one commit each.
     Inbox,
     /// (c) Deliveries per second through the worker, with few and many rows in the table.
     Worker,
-    /// (d) Nanoseconds and allocations of reading one event.
+    /// (d) Nanoseconds and allocations of parsing one event.
     Decode,
-    /// (e) What each part costs in each framework, beside a handler that only reads the body.
+    /// (e) The cost of each component in each framework, compared with a handler that only reads the body.
     Frameworks {
-        /// Also measures `axum-idempotent` and `actix-idempotent`, which `cargo xtask bench` builds then.
+        /// Also measures `axum-idempotent` and `actix-idempotent`, which `cargo xtask bench` then builds.
         #[arg(long)]
         peers: bool,
     },
-    /// (f) The inbox in PostgreSQL beside one `INSERT` each, and its worker, plain and transactional, with few and many rows in the
-    /// table. On a throw-away server, or on the one that `DATABASE_URL` names, in a schema that is dropped afterwards.
+    /// (f) The inbox in PostgreSQL, compared with one `INSERT` each, and its worker, plain and transactional, with few and many rows in
+    /// the table. Uses a temporary server, or a temporary schema on the server in `DATABASE_URL`.
     Postgres {
-        /// How many handled rows the table has when it is large.
+        /// The number of handled rows in the large table.
         #[arg(long, default_value_t = 1_000_000)]
         rows: u64,
     },
-    /// The server that the requests go to; prints its address.
+    /// Prints the address of a server, and serves.
     #[command(hide = true)]
     Serve {
-        /// What to serve.
+        /// The server.
         kind: server::Kind,
     },
-    /// The same for the part about frameworks.
+    /// Prints the address of a server in one of the frameworks, and serves.
     #[command(hide = true)]
     ServeIn {
-        /// Where to serve.
+        /// The framework.
         framework: frameworks::Framework,
-        /// What to serve.
-        what: frameworks::What,
+        /// The component.
+        component: frameworks::Component,
     },
 }
 
-/// How much to measure.
+/// The extent of the measurements.
 #[derive(Clone, Copy)]
 struct Scale {
     time: Duration,
@@ -95,7 +95,7 @@ fn main() -> anyhow::Result<()> {
         Some(Command::Frameworks { peers }) => frameworks::run(scale, peers),
         Some(Command::Postgres { rows }) => postgres::run(scale, rows),
         Some(Command::Serve { kind }) => server::serve(kind),
-        Some(Command::ServeIn { framework, what }) => frameworks::serve(framework, what),
+        Some(Command::ServeIn { framework, component }) => frameworks::serve(framework, component),
         None => {
             http::run(scale)?;
             inbox::run(scale)?;
@@ -107,13 +107,13 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-/// Runs the program beside this one that counts allocations.
+/// Runs the separate program that counts allocations.
 fn decode(scale: Scale) -> anyhow::Result<()> {
     let program = std::env::current_exe()?.with_file_name(format!("decode{}", std::env::consts::EXE_SUFFIX));
     let status = std::process::Command::new(&program)
         .args(scale.quick.then_some("--quick"))
         .status()
         .with_context(|| format!("start {}; build every program of this package", program.display()))?;
-    ensure!(status.success(), "reading events: {status}");
+    ensure!(status.success(), "parsing events: {status}");
     Ok(())
 }

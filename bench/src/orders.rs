@@ -1,4 +1,4 @@
-//! Events that differ in their order's id only, and their deliveries.
+//! Events that differ only in the order id, and their deliveries.
 
 use bytes::Bytes;
 use onramp_webhooks::Provider;
@@ -6,12 +6,12 @@ use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::identity::{DedupKey, Stage};
 use onramp_webhooks::inbox::NewDelivery;
 
-/// How the ids of consecutive orders follow each other.
+/// The sequence of the ids of consecutive orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ids {
-    /// They grow, as Wert's do.
+    /// Increasing, as Wert's ids.
     Ordered,
-    /// They do not, as Kriptomat's.
+    /// Random, as Kriptomat's ids.
     Random,
 }
 
@@ -24,7 +24,7 @@ pub(crate) const ID: usize = 26;
 /// The length of a body.
 pub(crate) const LENGTH: usize = HEAD.len() + ID + TAIL.len();
 
-/// The event of order `id`.
+/// Returns the event of order `id`.
 pub(crate) fn order_complete(id: &str) -> Vec<u8> {
     let mut body = Vec::with_capacity(LENGTH);
     write_order_complete(id, &mut body);
@@ -38,7 +38,7 @@ pub(crate) fn write_order_complete(id: &str, to: &mut Vec<u8>) {
     to.extend_from_slice(TAIL.as_bytes());
 }
 
-/// The id of order number `n`.
+/// Returns the id of order number `n`.
 pub(crate) fn id(ids: Ids, n: u64) -> String {
     let n = match ids {
         Ids::Ordered => n,
@@ -48,7 +48,7 @@ pub(crate) fn id(ids: Ids, n: u64) -> String {
     format!("01HBE{n:021}")
 }
 
-/// The delivery of order number `n`, as the receiver makes it.
+/// Returns the delivery of order number `n`, as the receiver creates it.
 pub(crate) fn delivery(ids: Ids, n: u64) -> NewDelivery {
     let id = id(ids, n);
     let mut new =

@@ -1,4 +1,4 @@
-//! (f) The inbox in PostgreSQL, and its worker.
+//! (f) The inbox in PostgreSQL and its worker.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -14,15 +14,15 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, raw_sql};
 
 use crate::Scale;
-use crate::callers::{Found, call};
+use crate::callers::{CallStats, call};
 use crate::orders::Ids;
 use crate::report::{median, print, thousands};
 use crate::worker::{drain_with, fill};
 
-/// Connections of the pool that both sides use.
+/// The size of the connection pool that both candidates share.
 const CONNECTIONS: u32 = 16;
 
-/// What a receiver does that inserts each delivery by itself: one statement, one commit.
+/// The statement of a receiver that inserts each delivery separately, with one commit each.
 const ONE_INSERT: &str = "INSERT INTO onramp_bench.one_insert (subject, discriminator, fingerprint, received_at, body)
     VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
 
@@ -30,11 +30,11 @@ const TABLE: &str = "CREATE TABLE onramp_bench.one_insert (
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, subject TEXT NOT NULL, discriminator TEXT NOT NULL,
     fingerprint BYTEA NOT NULL, received_at BIGINT NOT NULL, body BYTEA NOT NULL, UNIQUE (subject, discriminator))";
 
-/// Measures and prints.
+/// Runs the benchmark and prints its tables.
 pub(crate) fn run(scale: Scale, rows: u64) -> anyhow::Result<()> {
-    let named = std::env::var("DATABASE_URL").ok().filter(|url| url.starts_with("postgres"));
-    let own = if named.is_none() { Some(Postgres::start().context("starting a PostgreSQL server")?) } else { None };
-    let url = named.or_else(|| own.as_ref().map(Postgres::url)).context("a server")?;
+    let given = std::env::var("DATABASE_URL").ok().filter(|url| url.starts_with("postgres"));
+    let temporary = if given.is_none() { Some(Postgres::start().context("starting a PostgreSQL server")?) } else { None };
+    let url = given.or_else(|| temporary.as_ref().map(Postgres::url)).context("a server")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let bench = Bench::open(&url, scale).await?;
@@ -74,26 +74,26 @@ impl Bench {
             self.inserted(size, &mut inserted).await?;
         }
         print(
-            "(f) Durable deliveries a second in PostgreSQL, and the p99 of a call in ms",
+            "(f) Durable deliveries per second in PostgreSQL, and the p99 latency in ms",
             &["handled rows", "callers", "one INSERT each", "p99", "inbox", "p99", "ratio"],
             inserted,
         );
-        print("(f) Deliveries a second through the worker", &["handled rows", "plain", "transactional"], drained);
+        print("(f) Deliveries per second through the worker", &["handled rows", "plain", "transactional"], drained);
         Ok(())
     }
 
-    /// Handled rows in the inbox, and as many in the other table.
+    /// Grows the inbox to this number of handled rows, and the other table to the same size.
     async fn grow_to(&self, rows: u64) -> anyhow::Result<()> {
         let inbox: Arc<dyn Inbox> = Arc::clone(&self.inbox) as _;
-        let there = inbox.counts().await?.of(onramp_webhooks::inbox::State::Handled);
-        let missing = rows.saturating_sub(there);
+        let existing = inbox.counts().await?.of(onramp_webhooks::inbox::State::Handled);
+        let missing = rows.saturating_sub(existing);
         let first = self.take(missing);
         fill(&inbox, first, missing).await?;
         self.drain(missing, false).await?;
         let grow = "INSERT INTO onramp_bench.one_insert (subject, discriminator, fingerprint, received_at, body)
             SELECT 'wert/order/' || lpad(id::text, 26, '0'), 'order_complete', decode(repeat('00', 32), 'hex'), id, decode(repeat('7b', 319), 'hex')
             FROM generate_series($1::bigint, $2::bigint) AS id";
-        sqlx::query(grow).bind(i64::try_from(there + 1)?).bind(i64::try_from(rows)?).execute(&self.pool).await?;
+        sqlx::query(grow).bind(i64::try_from(existing + 1)?).bind(i64::try_from(rows)?).execute(&self.pool).await?;
         raw_sql(AssertSqlSafe("ANALYZE; CHECKPOINT".to_owned())).execute(&self.pool).await?;
         Ok(())
     }
@@ -105,7 +105,7 @@ impl Bench {
             for _ in 0..self.scale.rounds {
                 one.add(self.one_insert_each(callers).await?)?;
                 inbox.add(self.inbox(callers).await?)?;
-                // The next round is about recording, and not about a backlog.
+                // Keeps the backlog out of the next round.
                 self.drain_all().await?;
             }
             let ratio = median(inbox.rates.iter().zip(&one.rates).map(|(inbox, one)| inbox / one).collect());
@@ -118,7 +118,7 @@ impl Bench {
         Ok(())
     }
 
-    async fn inbox(&self, callers: usize) -> anyhow::Result<Found> {
+    async fn inbox(&self, callers: usize) -> anyhow::Result<CallStats> {
         let inbox = Arc::clone(&self.inbox);
         let record = move |delivery| {
             let inbox = Arc::clone(&inbox);
@@ -127,7 +127,7 @@ impl Bench {
         call(callers, Ids::Ordered, &self.next, self.scale.time, record).await
     }
 
-    async fn one_insert_each(&self, callers: usize) -> anyhow::Result<Found> {
+    async fn one_insert_each(&self, callers: usize) -> anyhow::Result<CallStats> {
         let pool = self.pool.clone();
         let record = move |delivery| insert(pool.clone(), delivery);
         call(callers, Ids::Ordered, &self.next, self.scale.time, record).await
@@ -166,13 +166,13 @@ impl Bench {
         .await
     }
 
-    /// The first of so many numbers that nobody else takes.
+    /// Reserves this number of order numbers, and returns the first.
     fn take(&self, count: u64) -> u64 {
         self.next.fetch_add(count, std::sync::atomic::Ordering::Relaxed)
     }
 }
 
-/// The figures of several rounds.
+/// The measurements of several rounds.
 struct Measured {
     rates: Vec<f64>,
     micros: Histogram<u64>,
@@ -183,9 +183,9 @@ impl Measured {
         Ok(Self { rates: Vec::new(), micros: Histogram::new(3)? })
     }
 
-    fn add(&mut self, found: Found) -> anyhow::Result<()> {
-        self.rates.push(found.rate);
-        Ok(self.micros.add(found.micros)?)
+    fn add(&mut self, stats: CallStats) -> anyhow::Result<()> {
+        self.rates.push(stats.rate);
+        Ok(self.micros.add(stats.micros)?)
     }
 
     fn cells(&self) -> [String; 2] {

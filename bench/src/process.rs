@@ -1,4 +1,4 @@
-//! Servers in processes of their own.
+//! Servers in separate processes.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -7,22 +7,22 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-/// A server; it ends with this value.
+/// A server process, killed on drop.
 pub(crate) struct Server {
     child: Child,
     output: BufReader<ChildStdout>,
-    /// Where it listens.
+    /// The address that it listens on.
     pub(crate) address: SocketAddr,
 }
 
 impl Server {
-    /// Starts this program with `args`, and waits until it has said its address.
+    /// Starts this program with `args`, and waits until it prints its address.
     pub(crate) fn start(args: &[&str]) -> anyhow::Result<Self> {
-        Self::of(Command::new(std::env::current_exe()?).args(args))
+        Self::start_program(Command::new(std::env::current_exe()?).args(args))
     }
 
-    /// Starts a program, and waits until it has said its address.
-    pub(crate) fn of(program: &mut Command) -> anyhow::Result<Self> {
+    /// Starts a program, and waits until it prints its address.
+    pub(crate) fn start_program(program: &mut Command) -> anyhow::Result<Self> {
         let mut child = program.stdout(Stdio::piped()).spawn().with_context(|| format!("start {program:?}"))?;
         let output = BufReader::new(child.stdout.take().context("the server's output")?);
         let mut server = Self { child, output, address: SocketAddr::from(([0; 4], 0)) };
@@ -30,22 +30,22 @@ impl Server {
         Ok(server)
     }
 
-    /// The next line that it says.
+    /// Reads the next line of its output.
     pub(crate) fn line(&mut self) -> anyhow::Result<String> {
         let mut line = String::new();
-        self.output.read_line(&mut line).context("read what the server says")?;
+        self.output.read_line(&mut line).context("read the server's output")?;
         Ok(line.trim().to_owned())
     }
 
-    /// Its resident memory in MB, where the system tells.
+    /// Returns its resident memory in MB, if the system reports it.
     pub(crate) fn megabytes(&self) -> Option<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
         let line = status.lines().find(|line| line.starts_with("VmRSS"))?;
         Some(line.split_whitespace().nth(1)?.parse::<f64>().ok()? * 1.024 / 1000.0)
     }
 
-    /// The time that processors have spent on it, where the system tells.
-    pub(crate) fn processor(&self) -> Option<Duration> {
+    /// Returns its CPU time, if the system reports it.
+    pub(crate) fn cpu_time(&self) -> Option<Duration> {
         let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).ok()?;
         let nanoseconds = threads.flatten().filter_map(|thread| {
             let spent = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;

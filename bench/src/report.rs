@@ -1,14 +1,14 @@
-//! Figures and tables.
+//! Medians, number formats and tables.
 
 use comfy_table::Table;
 
-/// The middle one of some figures.
+/// Returns the median.
 pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// A number with thousands apart.
+/// Formats a number with separated thousands.
 pub(crate) fn thousands(figure: f64) -> String {
     let digits = format!("{figure:.0}");
     let mut out = String::new();

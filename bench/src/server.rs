@@ -1,4 +1,4 @@
-//! The servers that requests go to, each in a process of its own so that its memory can be read.
+//! The servers under load. Each runs in its own process, so that its memory can be measured.
 
 use std::net::SocketAddr;
 
@@ -17,26 +17,26 @@ use onramp_webhooks::{Event, Provider, Receiver, Wert};
 use onramp_webhooks_sqlite::SqliteInbox;
 use tokio::sync::Mutex;
 
-/// What a server does with a body.
+/// A server, by its handling of the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Kind {
-    /// Reads it.
+    /// Reads the body.
     Bare,
-    /// Reads the event in it.
+    /// Parses the event.
     Parse,
-    /// Records it with the receiver and the SQLite inbox.
+    /// Records the delivery with the receiver and the SQLite inbox.
     Durable,
-    /// The same, with a commit for every request.
+    /// Records the delivery with one commit for every request.
     OneCommit,
 }
 
-/// The path that every server answers at.
+/// The path that every server serves.
 pub(crate) const PATH: &str = "/wert/secret";
 
-/// The end of [`PATH`].
+/// The path secret, which is the end of [`PATH`].
 pub(crate) const SECRET: &str = "secret";
 
-/// Serves until the process is ended; prints the address first.
+/// Prints the address, and serves until the process is killed.
 pub(crate) fn serve(kind: Kind) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -53,7 +53,7 @@ pub(crate) fn serve(kind: Kind) -> anyhow::Result<()> {
     })
 }
 
-/// What every handler answers.
+/// The response body of every handler.
 pub(crate) const RECEIVED: &str = r#"{"received":true}"#;
 
 async fn parse(body: Bytes) -> &'static str {
@@ -68,7 +68,7 @@ fn receive(inbox: impl Inbox) -> anyhow::Result<Router> {
     Ok(onramp_webhooks_axum::routes(receiver))
 }
 
-/// An inbox that makes every delivery wait for a commit of its own.
+/// An inbox that commits every delivery separately.
 #[derive(Debug)]
 pub(crate) struct OneCommit(pub(crate) Mutex<SqliteInbox>);
 

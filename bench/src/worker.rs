@@ -1,4 +1,4 @@
-//! (c) Deliveries per second from the inbox through a handler that does nothing, and into the inbox again as handled.
+//! (c) Deliveries per second through the worker, with a handler that does nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,24 +12,23 @@ use onramp_webhooks_sqlite::SqliteInbox;
 use tokio::sync::Notify;
 
 use crate::Scale;
-use crate::orders::Ids;
-use crate::orders::delivery;
+use crate::orders::{Ids, delivery};
 use crate::report::{median, print, thousands};
 
-/// Counts, and tells when it has counted enough.
+/// A countdown that notifies at zero.
 #[derive(Debug)]
-struct Count {
+struct Countdown {
     left: AtomicU64,
     done: Notify,
 }
 
 /// A handler that does nothing, with and without a transaction.
-pub(crate) struct NoOp(Arc<Count>);
+pub(crate) struct NoOp(Arc<Countdown>);
 
 #[async_trait]
 impl Handler for NoOp {
     async fn handle(&self, _: &Delivery) -> Result<(), HandlerError> {
-        self.0.one();
+        self.0.decrement();
         Ok(())
     }
 }
@@ -37,20 +36,20 @@ impl Handler for NoOp {
 #[async_trait]
 impl<Tx: Send> TransactionalHandler<Tx> for NoOp {
     async fn handle(&self, _: &Delivery, _: &mut Tx) -> Result<(), HandlerError> {
-        self.0.one();
+        self.0.decrement();
         Ok(())
     }
 }
 
-impl Count {
-    fn one(&self) {
+impl Countdown {
+    fn decrement(&self) {
         if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.done.notify_one();
         }
     }
 }
 
-/// Measures and prints.
+/// Runs the benchmark and prints its table.
 pub(crate) fn run(scale: Scale) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let (sizes, drained): (&[u64], u64) = if scale.quick { (&[100], 1_000) } else { (&[1_000, 1_000_000], 200_000) };
@@ -64,7 +63,7 @@ pub(crate) fn run(scale: Scale) -> anyhow::Result<()> {
         }
         rows.push(vec![thousands(handled as f64), thousands(rate), format!("{:.2}", rate / first)]);
     }
-    print("(c) Deliveries a second through the worker", &["handled rows in the table", "drained/s", "to the first"], rows);
+    print("(c) Deliveries per second through the worker", &["handled rows in the table", "drained/s", "to the first"], rows);
     Ok(())
 }
 
@@ -81,7 +80,7 @@ async fn measure(handled: u64, drained: u64, rounds: usize) -> anyhow::Result<Ve
     Ok(rates)
 }
 
-/// Records `count` deliveries, from order number `first` on.
+/// Records `count` deliveries, starting with order number `first`.
 pub(crate) async fn fill(inbox: &Arc<dyn Inbox>, first: u64, count: u64) -> anyhow::Result<()> {
     let next = Arc::new(AtomicU64::new(first));
     let filling: Vec<_> = (0..512)
@@ -104,18 +103,18 @@ pub(crate) async fn fill(inbox: &Arc<dyn Inbox>, first: u64, count: u64) -> anyh
     Ok(())
 }
 
-/// Runs a worker until it has handled `count` deliveries and the inbox says so.
+/// Runs a worker until it has handled `count` deliveries, and returns the time it took.
 async fn drain(inbox: &Arc<dyn Inbox>, count: u64) -> anyhow::Result<Duration> {
     drain_with(inbox, count, |handler| WorkerBuilder::new(Arc::clone(inbox), Arc::new(handler))).await
 }
 
-/// [`drain`] with a worker that is built around the handler in another way.
+/// Does the same as [`drain`], with a worker that `worker` builds around the handler.
 pub(crate) async fn drain_with(
     inbox: &Arc<dyn Inbox>,
     count: u64,
     worker: impl FnOnce(NoOp) -> WorkerBuilder,
 ) -> anyhow::Result<Duration> {
-    let counting = Arc::new(Count { left: AtomicU64::new(count), done: Notify::new() });
+    let counting = Arc::new(Countdown { left: AtomicU64::new(count), done: Notify::new() });
     let begun = Instant::now();
     let worker = worker(NoOp(Arc::clone(&counting))).batch(512).spawn();
     counting.done.notified().await;

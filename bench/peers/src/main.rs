@@ -1,5 +1,5 @@
-//! Servers with the idempotency middleware of others, over a handler that only reads the body. Says its address, and then the
-//! cookies of as many sessions as it is asked for.
+//! Servers with other idempotency middleware around a handler that only reads the body. Prints its address, and then the cookies of the
+//! requested number of sessions.
 
 mod sessions;
 
@@ -27,7 +27,7 @@ async fn main() -> anyhow::Result<()> {
     }
 }
 
-/// In the mode that its documentation calls the fastest. The store has room for every session.
+/// Uses the mode that its documentation calls the fastest, and a store with room for every session.
 async fn axum(listener: TcpListener, sessions: u64) -> anyhow::Result<()> {
     use axum::Router;
     use axum::body::Bytes;
@@ -50,7 +50,8 @@ async fn axum(listener: TcpListener, sessions: u64) -> anyhow::Result<()> {
     axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await.context("serve")
 }
 
-/// Without hashing headers and encrypting cookies, which takes time; the body and with it the hash differ where the key does.
+/// Disables the hashing of headers and the encryption of cookies, which take time. Requests with different keys have different bodies, and
+/// so different hashes.
 async fn actix(listener: TcpListener, sessions: u64) -> anyhow::Result<()> {
     use actix_idempotent::{IdempotentFactory, IdempotentOptions};
     use actix_session::SessionMiddleware;
@@ -60,7 +61,7 @@ async fn actix(listener: TcpListener, sessions: u64) -> anyhow::Result<()> {
     use actix_web::{App, HttpServer};
 
     let (store, key) = (Sessions::default(), Key::generate());
-    println!("{}", store.begin(sessions, "session", &key).join(" "));
+    println!("{}", store.create(sessions, "session", &key).join(" "));
     let app = move || {
         let sessions = SessionMiddleware::builder(store.clone(), key.clone())
             .cookie_name("session".to_owned())

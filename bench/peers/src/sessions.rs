@@ -1,5 +1,5 @@
-//! Sessions of actix in memory, because its crate brings none: in a map, without an end and without serializing, which is the least
-//! that a store can do.
+//! A session store for actix in memory, because `actix-session` has none. A map without expiry and serialization, which is the minimum of
+//! work for a store.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,13 +11,13 @@ use anyhow::anyhow;
 
 type State = HashMap<String, String>;
 
-/// Clones share their sessions.
+/// A session store. Clones share their sessions.
 #[derive(Clone, Default)]
 pub(crate) struct Sessions(Arc<Mutex<HashMap<String, State>>>);
 
 impl Sessions {
-    /// Begins `count` sessions, and answers their signed cookies.
-    pub(crate) fn begin(&self, count: u64, name: &'static str, key: &Key) -> Vec<String> {
+    /// Creates `count` sessions, and returns their signed cookies.
+    pub(crate) fn create(&self, count: u64, name: &'static str, key: &Key) -> Vec<String> {
         let mut sessions = self.lock();
         let cookies = (0..count).filter_map(|n| {
             let id = format!("{n:022}");

@@ -1,6 +1,6 @@
-//! (d) Nanoseconds and allocations of reading one event, without input or output.
+//! (d) Nanoseconds and allocations of parsing one event, without I/O.
 //!
-//! A program of its own, because counting allocations slows every one of them down.
+//! A separate program, because counting allocations slows down each of them.
 
 #[path = "../report.rs"]
 mod report;
@@ -50,7 +50,7 @@ fn main() -> anyhow::Result<()> {
             thousands(nanos(hashing, calls, rounds)),
         ]);
     }
-    print("(d) Reading one event", &["", "bytes", "decode ns", "allocations", "to serde_json::Value", "fingerprint ns"], rows);
+    print("(d) Parsing one event", &["", "bytes", "decode ns", "allocations", "to serde_json::Value", "fingerprint ns"], rows);
     Ok(())
 }
 

@@ -1,20 +1,20 @@
 #![doc = include_str!("../README.md")]
 
 mod database;
-mod moment;
-mod outcome;
+mod exit;
 mod output;
 mod progress;
 mod reconcile;
 mod resume;
+mod time_arg;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use self::outcome::Outcome;
+use self::exit::ExitStatus;
 
-/// Looks after the inbox of onramp-webhooks.
+/// The command line of onramp-webhooks.
 #[derive(Parser)]
 #[command(name = "onramp-webhooks", version)]
 struct Cli {
@@ -29,19 +29,19 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let result = match Cli::parse().command {
         Command::Reconcile(reconcile) => reconcile.run().await,
     };
-    outcome
-        .unwrap_or_else(|failure| {
-            eprintln!("error: {failure}");
-            failure.outcome()
+    result
+        .unwrap_or_else(|error| {
+            eprintln!("error: {error}");
+            error.exit_status()
         })
         .into()
 }
 
-impl From<Outcome> for ExitCode {
-    fn from(outcome: Outcome) -> Self {
-        Self::from(outcome.code())
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> Self {
+        Self::from(status.code())
     }
 }

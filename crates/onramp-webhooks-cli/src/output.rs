@@ -1,21 +1,21 @@
-//! What was found, on standard output.
+//! The report on standard output.
 
 use std::io::{self, Write};
 
 use onramp_webhooks_client::wert::Checkpoint;
 use serde_json::json;
 
-use crate::moment::shown;
-use crate::outcome::Failure;
+use crate::exit::CliError;
+use crate::time_arg::format_time;
 
-/// Writes what was found as text, or as one JSON object.
-pub(crate) fn write(checkpoint: &Checkpoint, as_json: bool) -> Result<(), Failure> {
+/// Writes the findings and the summary as text or as one JSON object.
+pub(crate) fn write(checkpoint: &Checkpoint, as_json: bool) -> Result<(), CliError> {
     let text = if as_json { json(checkpoint) } else { text(checkpoint) };
     let mut out = io::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    // Whoever reads may have read enough.
+    // A reader such as `head` may close the pipe early.
     match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::because("writing what was found", &error)),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::with_source("writing the report", &error)),
         _ => Ok(()),
     }
 }
@@ -23,10 +23,10 @@ pub(crate) fn write(checkpoint: &Checkpoint, as_json: bool) -> Result<(), Failur
 fn json(checkpoint: &Checkpoint) -> String {
     let object = json!({
         "endpoint": checkpoint.endpoint,
-        "since": shown(checkpoint.window.since),
-        "until": shown(checkpoint.window.until),
+        "since": format_time(checkpoint.window.since),
+        "until": format_time(checkpoint.window.until),
         "repair": checkpoint.repair,
-        "settled": checkpoint.summary.is_settled(),
+        "resolved": checkpoint.summary.is_resolved(),
         "summary": checkpoint.summary,
     });
     format!("{object}\n")
@@ -45,18 +45,18 @@ fn text(checkpoint: &Checkpoint) -> String {
     }
     text.push_str(&format!(
         "{} orders at Wert and {} deliveries at {:?}, from {} to {}: {} missing, {} of them repaired; {} with another status, {} \
-         unclear, {} unknown to Wert; {} too young to tell\n",
+         unclear, {} unknown to Wert; {} skipped as too recent\n",
         summary.orders,
         summary.deliveries,
         checkpoint.endpoint,
-        shown(window.since),
-        shown(window.until),
+        format_time(window.since),
+        format_time(window.until),
         summary.missing,
         summary.repaired,
         summary.status_differs,
         summary.unclear,
         summary.unknown_to_provider,
-        summary.too_young,
+        summary.too_recent,
     ));
     text
 }

@@ -1,12 +1,12 @@
-//! How far it is, for people who watch.
+//! The progress bar.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks_client::wert::{Checkpoint, Stage, Step};
+use onramp_webhooks_client::wert::{Checkpoint, Phase, Step};
 
 const TEMPLATE: &str = "{msg} [{bar:30}] {percent:>3} %  {elapsed}";
 
-/// A bar on standard error, as long as the time that is looked at; nothing is drawn where that is no terminal.
+/// A progress bar on standard error that spans the window of the run. Hidden if standard error is not a terminal.
 pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
@@ -14,16 +14,16 @@ impl Progress {
         let (since, until) = (checkpoint.window.since, checkpoint.window.until);
         let bar = ProgressBar::with_draw_target(Some(seconds(since, until).max(1)), ProgressDrawTarget::stderr());
         let progress = Self(ProgressStyle::with_template(TEMPLATE).map_or(bar.clone(), |style| bar.with_style(style)));
-        progress.at(checkpoint, &Step::default());
+        progress.update(checkpoint, &Step::default());
         progress
     }
 
-    /// Shows where a pass stands after a step.
-    pub(crate) fn at(&self, checkpoint: &Checkpoint, step: &Step) {
+    /// Shows the progress after a step.
+    pub(crate) fn update(&self, checkpoint: &Checkpoint, step: &Step) {
         let (window, summary) = (checkpoint.window, &checkpoint.summary);
         let found = summary.missing + summary.status_differs + summary.unclear + summary.unknown_to_provider;
-        match checkpoint.stage {
-            Stage::Orders(_) => {
+        match checkpoint.phase {
+            Phase::Orders(_) => {
                 self.0.set_message(format!("{} orders at Wert, {found} findings", summary.orders));
                 self.0.set_position(step.reached.map_or(0, |reached| seconds(window.since, reached)));
             }

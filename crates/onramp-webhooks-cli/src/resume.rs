@@ -1,4 +1,4 @@
-//! The file that says where a reconciliation stands.
+//! The file from which an unfinished reconciliation resumes.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -8,15 +8,15 @@ use onramp_webhooks_client::wert::Checkpoint;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
-use crate::outcome::Failure;
+use crate::exit::CliError;
 
-/// The file that says where a reconciliation stands.
+/// A file that holds the state of an unfinished reconciliation.
 pub(crate) struct ResumeFile(PathBuf);
 
-/// What is in it.
+/// The content of a [`ResumeFile`].
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Stood {
-    /// Whose orders they are.
+pub(crate) struct ResumeState {
+    /// The API that returned the orders.
     pub(crate) api_url: String,
     pub(crate) checkpoint: Checkpoint,
 }
@@ -30,35 +30,37 @@ impl ResumeFile {
         &self.0
     }
 
-    /// `None`: there is no such file.
-    pub(crate) fn read(&self) -> Result<Option<Stood>, Failure> {
-        let text = match fs::read(&self.0) {
-            Ok(text) => text,
+    /// Reads the file. Returns `None` if it does not exist.
+    pub(crate) fn read(&self) -> Result<Option<ResumeState>, CliError> {
+        let json = match fs::read(&self.0) {
+            Ok(json) => json,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Failure::because(format!("reading {:?}", self.0), &error)),
+            Err(error) => return Err(CliError::with_source(format!("reading {:?}", self.0), &error)),
         };
-        let wrong = |error| Failure::Misuse(format!("--resume: {:?} says not where a reconciliation stands: {error}", self.0));
-        serde_json::from_slice(&text).map(Some).map_err(wrong)
+        let invalid = |error| CliError::Usage(format!("--resume: {:?} is not a resume file: {error}", self.0));
+        serde_json::from_slice(&json).map(Some).map_err(invalid)
     }
 
-    /// Writes it anew: whoever reads it, and a crash at any moment, finds the old one or the new one.
-    pub(crate) fn write(&self, stood: &Stood) -> Result<(), Failure> {
+    /// Replaces the file atomically, so that readers and a crash see either the old or the new content.
+    pub(crate) fn write(&self, state: &ResumeState) -> Result<(), CliError> {
         let folder = self.0.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let write = || {
             let mut file = NamedTempFile::new_in(folder)?;
-            serde_json::to_writer(&mut file, stood)?;
+            serde_json::to_writer(&mut file, state)?;
             file.flush()?;
             file.as_file().sync_all()?;
             file.persist(&self.0)?;
             Ok::<_, std::io::Error>(())
         };
-        write().map_err(|error| Failure::because(format!("writing {:?}", self.0), &error))
+        write().map_err(|error| CliError::with_source(format!("writing {:?}", self.0), &error))
     }
 
-    /// All is done: the next run begins anew.
-    pub(crate) fn remove(&self) -> Result<(), Failure> {
+    /// Removes the file, so that the next run starts from the beginning.
+    pub(crate) fn remove(&self) -> Result<(), CliError> {
         match fs::remove_file(&self.0) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(Failure::because(format!("removing {:?}", self.0), &error)),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(CliError::with_source(format!("removing {:?}", self.0), &error))
+            }
             _ => Ok(()),
         }
     }

@@ -117,7 +117,7 @@ async fn it_reports_and_then_repairs_once() {
 
     let repaired = stage.run(&["--repair", "--json"]).await;
     let found = repaired.json();
-    assert_eq!((repaired.code, &found["settled"]), (Some(0), &Value::Bool(true)));
+    assert_eq!((repaired.code, &found["resolved"]), (Some(0), &Value::Bool(true)));
     assert_eq!((&found["summary"]["missing"], &found["summary"]["repaired"]), (&10.into(), &10.into()));
     assert_eq!(found["summary"]["findings"][0]["finding"], "repaired");
     assert_eq!(completions(&inbox).await, (100, 10));
@@ -135,7 +135,7 @@ async fn what_is_left_for_a_person_is_told_by_the_exit_code() {
     stage.provider.add_order(&order, "on_hold");
     let ran = stage.run(&["--repair"]).await;
     assert_eq!(ran.code, Some(3));
-    assert!(ran.out.contains(r#"Wert says "on_hold""#), "{}", ran.out);
+    assert!(ran.out.contains(r#"has the unknown status "on_hold" at Wert"#), "{}", ran.out);
     assert!(ran.err.contains("the inbox is empty"));
 }
 
@@ -200,7 +200,7 @@ async fn after_an_error_it_goes_on_where_it_stood() {
     stage.provider.answer_next(Answer::status(400));
     let failed = stage.run(&arguments).await;
     assert_eq!(failed.code, Some(1));
-    assert!(failed.err.contains("says how far it came"), "{}", failed.err);
+    assert!(failed.err.contains("progress saved in"), "{}", failed.err);
     assert_eq!(completions(&inbox).await, (192, 12));
     let stood = std::fs::read_to_string(&file).unwrap();
     assert!(!stood.contains(FakeProvider::API_KEY));

@@ -1,76 +1,76 @@
-//! Why a provider could not be asked, or what was wrong with its answer.
+//! The error type.
 
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-/// A provider could not be asked, or its answer is of no use.
+/// The error of a failed request to a provider.
 ///
-/// Says what was being done, what went wrong, and whether asking again can help. Keys, tokens, addresses with what is in them, and
-/// what the provider answered are in neither `Display` nor `Debug`.
+/// Holds the operation, the [kind](Self::kind) of the failure, and whether a retry can help. Keys, tokens, URLs and response bodies
+/// appear in neither `Display` nor `Debug`.
 pub struct ClientError {
     kind: ClientErrorKind,
-    doing: &'static str,
+    operation: &'static str,
     detail: Cow<'static, str>,
     status: Option<u16>,
     retry_after: Option<Duration>,
-    answer: Option<Box<str>>,
+    response_excerpt: Option<Box<str>>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// What went wrong.
+/// The kind of a [`ClientError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ClientErrorKind {
-    /// The request, or how the client was set up, breaks a rule; nothing was sent.
+    /// The request or the client's configuration is not valid. Nothing was sent.
     Invalid,
-    /// No connection was made: nothing was sent.
+    /// No connection could be made. Nothing was sent.
     Unreachable,
-    /// There was no complete answer in time. The request may have arrived.
+    /// No complete response arrived in time. The provider may have received the request.
     TimedOut,
-    /// The connection broke. The request may have arrived.
+    /// The connection broke. The provider may have received the request.
     Interrupted,
     /// The key or token is not accepted (401).
     Unauthorized,
-    /// The key or token is not allowed to do this, or this machine is not (403).
+    /// The key, the token or this machine's address lacks permission (403).
     Forbidden,
-    /// There is nothing at that address (404).
+    /// The URL does not exist (404).
     NotFound,
-    /// Sent elsewhere (3xx), which is not followed, because the key would go along.
+    /// The provider redirected the request (3xx). Redirects are not followed, because the key would be sent along.
     Redirected,
     /// Too many requests (429).
     RateLimited,
-    /// The provider does not accept the request (another 4xx), or says that it failed.
+    /// The provider rejected the request (any other 4xx), or reported a failure in the body.
     Refused,
     /// The provider failed (5xx).
     ProviderFailed,
-    /// The answer is longer than [`largest_answer`](crate::ApiBuilder::largest_answer).
+    /// The response is longer than [`max_response_size`](crate::ApiBuilder::max_response_size).
     TooLarge,
-    /// The answer is not JSON, or is cut off: perhaps a page for people from something in between.
+    /// The response is not JSON or is truncated, such as an HTML page from a proxy.
     NotJson,
-    /// The answer is JSON, and not what the documentation promises.
-    Misfit,
-    /// The answer contradicts the request or itself: an order that nobody asked for, or one twice.
+    /// The response is JSON, but does not have the documented form.
+    Unreadable,
+    /// The response contradicts the request or itself: it has an order that was not requested, or the same order twice.
     Contradiction,
-    /// The pages do not end: the next one was there before, brings nothing new, or is beyond
-    /// [`most_pages`](crate::wert::OrdersQuery::most_pages).
+    /// The pages do not end: a cursor came twice, a page had nothing new, or there are more than
+    /// [`max_pages`](crate::wert::OrdersQuery::max_pages).
     EndlessPages,
-    /// The widget was started, and could not be [written down](crate::KriptomatApi::start). Nobody knows its address, so another one can be
-    /// started.
-    NotWrittenDown,
+    /// The widget was started, but its purchase could not be [stored](crate::KriptomatApi::start). Its URL is discarded, so it is safe
+    /// to start another one.
+    NotStored,
 }
 
 impl ClientError {
-    pub(crate) fn new(kind: ClientErrorKind, doing: &'static str) -> Self {
-        Self { kind, doing, detail: Cow::Borrowed(""), status: None, retry_after: None, answer: None, source: None }
+    pub(crate) fn new(kind: ClientErrorKind, operation: &'static str) -> Self {
+        Self { kind, operation, detail: Cow::Borrowed(""), status: None, retry_after: None, response_excerpt: None, source: None }
     }
 
-    pub(crate) fn detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn with_detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { detail: detail.into(), ..self }
     }
 
-    pub(crate) fn because(self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub(crate) fn with_source(self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { source: Some(source.into()), ..self }
     }
 
@@ -78,47 +78,53 @@ impl ClientError {
         Self { status: Some(status), retry_after, ..self }
     }
 
-    pub(crate) fn with_answer(self, answer: Box<str>) -> Self {
-        Self { answer: Some(answer), ..self }
+    pub(crate) fn with_response_excerpt(self, excerpt: Box<str>) -> Self {
+        Self { response_excerpt: Some(excerpt), ..self }
     }
 
-    /// What went wrong.
+    /// Returns the kind of the failure.
     #[must_use]
     pub const fn kind(&self) -> ClientErrorKind {
         self.kind
     }
 
-    /// Whether the same request can succeed later, although nobody changes anything at this end. See
+    /// Returns `true` if the same request can succeed later without a change to the request or the configuration. See
     /// [`retry_after`](Self::retry_after).
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        use ClientErrorKind::{Interrupted, NotJson, NotWrittenDown, ProviderFailed, RateLimited, TimedOut, Unreachable};
-        matches!(self.kind, Unreachable | TimedOut | Interrupted | RateLimited | ProviderFailed | NotJson | NotWrittenDown)
+        use ClientErrorKind::{Interrupted, NotJson, NotStored, ProviderFailed, RateLimited, TimedOut, Unreachable};
+        matches!(self.kind, Unreachable | TimedOut | Interrupted | RateLimited | ProviderFailed | NotJson | NotStored)
     }
 
-    /// How long the provider wants to be left alone from now on, if it said so; at most a day.
+    /// Returns the pause that the provider asked for, if it sent one. Capped at a day.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// Whether it is certain that the provider did not get the request, so that one that starts something can be repeated.
+    /// Returns `true` if the provider certainly did not receive the request, so that repeating it is safe even when it is not idempotent.
     #[must_use]
     pub const fn is_unsent(&self) -> bool {
         matches!(self.kind, ClientErrorKind::Invalid | ClientErrorKind::Unreachable)
     }
 
-    /// The status of the answer, if it is the status that tells of the failure.
+    /// Returns `true` if the failure concerns this request or its response only, so that another request may succeed.
+    pub(crate) const fn is_request_specific(&self) -> bool {
+        use ClientErrorKind::{Contradiction, EndlessPages, Invalid, TooLarge, Unreadable};
+        matches!(self.kind, Contradiction | EndlessPages | Invalid | TooLarge | Unreadable)
+    }
+
+    /// Returns the HTTP status, if the status is the reason for the failure.
     #[must_use]
     pub const fn status(&self) -> Option<u16> {
         self.status
     }
 
-    /// The beginning of the answer that is refused here or refuses there, for the eyes of a developer: at most 1024 characters. It
-    /// may hold personal data; the key or token is taken out.
+    /// Returns the beginning of the response body, at most 1024 characters, for debugging. The key or token is removed from it; personal
+    /// data is not.
     #[must_use]
-    pub fn answer(&self) -> Option<&str> {
-        self.answer.as_deref()
+    pub fn response_excerpt(&self) -> Option<&str> {
+        self.response_excerpt.as_deref()
     }
 }
 
@@ -127,28 +133,28 @@ impl fmt::Display for ClientErrorKind {
         f.pad(match self {
             Self::Invalid => "the request is not valid",
             Self::Unreachable => "the provider cannot be reached",
-            Self::TimedOut => "no answer in time",
+            Self::TimedOut => "no response in time",
             Self::Interrupted => "the connection broke",
             Self::Unauthorized => "the key is not accepted; sandbox and production have different ones",
             Self::Forbidden => "forbidden",
-            Self::NotFound => "nothing there; check the base address",
-            Self::Redirected => "sent elsewhere; check the base address",
+            Self::NotFound => "not found; check the base URL",
+            Self::Redirected => "redirected; check the base URL",
             Self::RateLimited => "too many requests",
-            Self::Refused => "the provider refuses",
+            Self::Refused => "the provider rejected the request",
             Self::ProviderFailed => "the provider failed",
-            Self::TooLarge => "the answer is too long",
-            Self::NotJson => "the answer is not JSON",
-            Self::Misfit => "the answer does not fit",
-            Self::Contradiction => "the answer contradicts itself or the request",
+            Self::TooLarge => "the response is too long",
+            Self::NotJson => "the response is not JSON",
+            Self::Unreadable => "the response does not have the documented form",
+            Self::Contradiction => "the response contradicts itself or the request",
             Self::EndlessPages => "the pages do not end",
-            Self::NotWrittenDown => "the widget was started and could not be written down",
+            Self::NotStored => "the widget was started, but its purchase could not be stored",
         })
     }
 }
 
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.doing, self.kind)?;
+        write!(f, "{}: {}", self.operation, self.kind)?;
         if let Some(status) = self.status {
             write!(f, " (status {status})")?;
         }
@@ -164,12 +170,12 @@ impl fmt::Display for ClientError {
     }
 }
 
-/// Leaves out what the provider answered.
+/// Leaves out the response excerpt, which may hold personal data.
 impl fmt::Debug for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientError")
             .field("kind", &self.kind)
-            .field("doing", &self.doing)
+            .field("operation", &self.operation)
             .field("detail", &self.detail)
             .field("status", &self.status)
             .field("retry_after", &self.retry_after)

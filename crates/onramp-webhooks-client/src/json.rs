@@ -1,7 +1,7 @@
-//! Reading an answer: an object's members once, as raw JSON, then each field that a model knows.
+//! Lenient parsing of JSON responses.
 //!
-//! Like the core's models: what is missing, null or empty is `None`, what does not fit stays with the extra fields, and no number
-//! goes through a float.
+//! An object is parsed once into raw members, from which a model takes the fields it knows. As in the core's models, a missing, null or
+//! empty field is `None`, an invalid one stays among the extra fields, and no number is converted to a float.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,67 +13,67 @@ use serde::{Deserialize, Deserializer};
 
 use crate::error::{ClientError, ClientErrorKind};
 
-/// The members of an object that nobody has taken yet.
+/// The members of an object that are not taken yet.
 pub(crate) struct Object(BTreeMap<String, RawJson>);
 
 impl Object {
-    /// Reads the body of an answer.
-    pub(crate) fn of_body(doing: &'static str, body: &[u8]) -> Result<Self, ClientError> {
+    /// Parses the body of a response.
+    pub(crate) fn parse_body(operation: &'static str, body: &[u8]) -> Result<Self, ClientError> {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-        let not_json = |detail: String| ClientError::new(ClientErrorKind::NotJson, doing).detail(detail);
+        let not_json = |detail: String| ClientError::new(ClientErrorKind::NotJson, operation).with_detail(detail);
         let text = str::from_utf8(body).map_err(|_| not_json("not UTF-8".into()))?;
         // serde_json's own message could quote the body.
         let value: RawJson = text.parse().map_err(|error| not_json(format!("{error}")))?;
-        Self::read(&value).map_err(|why| misfit(doing, why))
+        Self::parse(&value).map_err(|reason| unreadable(operation, reason))
     }
 
-    /// Reads a value that should be an object.
-    pub(crate) fn read(value: &RawJson) -> Result<Self, &'static str> {
+    /// Parses a value that should be an object.
+    pub(crate) fn parse(value: &RawJson) -> Result<Self, &'static str> {
         match value.as_str().starts_with('{') {
             true => serde_json::from_str(value.as_str()).map_err(|_| "a field is given twice"),
             false => Err("not an object"),
         }
     }
 
-    /// A field, whatever it is, unless it is null or the empty string.
+    /// Takes a field, unless it is null or the empty string.
     pub(crate) fn take(&mut self, name: &str) -> Option<RawJson> {
         let present = self.0.get(name).is_some_and(|value| !matches!(value.as_str(), "null" | "\"\""));
         if present { self.0.remove(name) } else { None }
     }
 
-    /// A field if it fits.
-    pub(crate) fn if_fits<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
-        self.if_reads(name, |value| serde_json::from_str(value.as_str()).ok())
+    /// Takes a field if it deserializes as `T`.
+    pub(crate) fn take_valid<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        self.take_with(name, |value| serde_json::from_str(value.as_str()).ok())
     }
 
-    /// A field that is a string or a number, as text.
-    pub(crate) fn text<T: for<'a> From<&'a str>>(&mut self, name: &str) -> Option<T> {
-        self.if_reads(name, |value| value.to_text().map(|text: Cow<'_, str>| T::from(&text)))
+    /// Takes a field that is a string or a number, as text.
+    pub(crate) fn take_text<T: for<'a> From<&'a str>>(&mut self, name: &str) -> Option<T> {
+        self.take_with(name, |value| value.to_text().map(|text: Cow<'_, str>| T::from(&text)))
     }
 
-    /// A field if `read` can read it.
-    pub(crate) fn if_reads<T>(&mut self, name: &str, read: impl Fn(&RawJson) -> Option<T>) -> Option<T> {
+    /// Takes a field if `parse` accepts it.
+    pub(crate) fn take_with<T>(&mut self, name: &str, parse: impl Fn(&RawJson) -> Option<T>) -> Option<T> {
         let value = self.take(name)?;
-        let fitting = read(&value);
-        if fitting.is_none() {
+        let parsed = parse(&value);
+        if parsed.is_none() {
             self.0.insert(name.to_owned(), value);
         }
-        fitting
+        parsed
     }
 
-    /// What nobody has taken.
+    /// Returns the members that were not taken.
     pub(crate) fn into_extra(self) -> Extra {
         self.0.into_iter().collect()
     }
 }
 
-/// An answer that is JSON and does not fit.
-pub(crate) fn misfit(doing: &'static str, detail: impl Into<Cow<'static, str>>) -> ClientError {
-    ClientError::new(ClientErrorKind::Misfit, doing).detail(detail)
+/// Returns the error for a response that is JSON but does not have the documented form.
+pub(crate) fn unreadable(operation: &'static str, detail: impl Into<Cow<'static, str>>) -> ClientError {
+    ClientError::new(ClientErrorKind::Unreadable, operation).with_detail(detail)
 }
 
-/// Whether a value says yes: `true` or `"true"`.
-pub(crate) fn says_yes(value: &RawJson) -> bool {
+/// Returns `true` for the values `true` and `"true"`.
+pub(crate) fn is_true(value: &RawJson) -> bool {
     value.as_str() == "true" || value.to_text().is_some_and(|text| text.eq_ignore_ascii_case("true"))
 }
 
@@ -110,18 +110,18 @@ mod tests {
     use super::*;
 
     fn object(json: &str) -> Object {
-        Object::read(&json.parse().unwrap()).ok().unwrap()
+        Object::parse(&json.parse().unwrap()).ok().unwrap()
     }
 
     #[test]
     fn what_does_not_fit_is_kept() {
         let mut object = object(r#"{"a":"1.50","b":1.50,"c":null,"d":"","e":-1,"f":{"x":1.0},"g":7}"#);
-        assert_eq!(object.if_fits::<Amount>("a"), object.if_fits::<Amount>("b"));
-        assert_eq!(object.if_fits::<Amount>("c"), None);
-        assert_eq!(object.if_fits::<String>("d"), None);
-        assert_eq!(object.if_fits::<Amount>("e"), None);
-        assert_eq!(object.text::<ClickId>("f"), None);
-        assert_eq!(object.text::<ClickId>("g").unwrap().as_str(), "7");
+        assert_eq!(object.take_valid::<Amount>("a"), object.take_valid::<Amount>("b"));
+        assert_eq!(object.take_valid::<Amount>("c"), None);
+        assert_eq!(object.take_valid::<String>("d"), None);
+        assert_eq!(object.take_valid::<Amount>("e"), None);
+        assert_eq!(object.take_text::<ClickId>("f"), None);
+        assert_eq!(object.take_text::<ClickId>("g").unwrap().as_str(), "7");
         let extra = object.into_extra();
         let kept: Vec<_> = extra.iter().map(|(name, value)| (name, value.as_str())).collect();
         assert_eq!(kept, [("c", "null"), ("d", "\"\""), ("e", "-1"), ("f", r#"{"x":1.0}"#)]);
@@ -134,13 +134,13 @@ mod tests {
             (b"<html>secret", ClientErrorKind::NotJson),
             (b"{\"secret\":", ClientErrorKind::NotJson),
             (b"\xff", ClientErrorKind::NotJson),
-            (b"[\"secret\"]", ClientErrorKind::Misfit),
-            (b"{\"secret\":1,\"secret\":2}", ClientErrorKind::Misfit),
+            (b"[\"secret\"]", ClientErrorKind::Unreadable),
+            (b"{\"secret\":1,\"secret\":2}", ClientErrorKind::Unreadable),
         ] {
-            let error = Object::of_body("testing", body).err().unwrap();
+            let error = Object::parse_body("testing", body).err().unwrap();
             assert_eq!(error.kind(), kind);
             assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
         }
-        assert!(Object::of_body("testing", b"\xef\xbb\xbf{}").is_ok());
+        assert!(Object::parse_body("testing", b"\xef\xbb\xbf{}").is_ok());
     }
 }

@@ -5,7 +5,6 @@ mod http;
 mod json;
 pub mod kriptomat;
 mod secret;
-mod times;
 pub mod wert;
 
 pub use self::error::{ClientError, ClientErrorKind};

@@ -1,8 +1,8 @@
-//! Keys and tokens.
+//! API keys and tokens.
 
 use std::fmt;
 
-/// A key or token: sent to its provider, and never shown.
+/// An API key or token that is redacted in `Debug`.
 #[derive(Clone)]
 pub(crate) struct Secret(Box<str>);
 
@@ -11,18 +11,18 @@ impl Secret {
         &self.0
     }
 
-    /// How much of an answer has to be read for an [`excerpt`](Self::excerpt) of `longest` characters.
-    pub(crate) fn window(&self, longest: usize) -> usize {
-        longest.saturating_add(self.0.len())
+    /// Returns the number of bytes that an [`excerpt`](Self::excerpt) of `max_chars` characters needs of a response.
+    pub(crate) fn window(&self, max_chars: usize) -> usize {
+        max_chars.saturating_add(self.0.len())
     }
 
-    /// The beginning of an answer without the secret in it, given its first [`window`](Self::window) of bytes or more.
-    pub(crate) fn excerpt(&self, answer: &[u8], longest: usize) -> Box<str> {
-        let window = self.window(longest);
-        let text = String::from_utf8_lossy(answer.get(..window).unwrap_or(answer)).replace(&*self.0, "(hidden)");
-        // What the window cuts off may be the beginning of a secret.
-        let cut = if answer.len() < window { 0 } else { self.0.chars().count() };
-        let keep = text.chars().count().saturating_sub(cut).min(longest);
+    /// Returns the beginning of a response with the secret removed, given at least its first [`window`](Self::window) bytes.
+    pub(crate) fn excerpt(&self, body: &[u8], max_chars: usize) -> Box<str> {
+        let window = self.window(max_chars);
+        let text = String::from_utf8_lossy(body.get(..window).unwrap_or(body)).replace(&*self.0, "(hidden)");
+        // A secret may begin just before the end of the window, so its length is dropped there.
+        let cut = if body.len() < window { 0 } else { self.0.chars().count() };
+        let keep = text.chars().count().saturating_sub(cut).min(max_chars);
         text.chars().take(keep).collect()
     }
 }

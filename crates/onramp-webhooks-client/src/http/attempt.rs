@@ -1,4 +1,4 @@
-//! One attempt, from connecting to the last byte.
+//! A single attempt, from connecting to the last byte of the response.
 
 use std::time::Duration;
 
@@ -7,54 +7,58 @@ use reqwest::{Response, StatusCode};
 use super::{Call, Connection, retry_after};
 use crate::error::{ClientError, ClientErrorKind};
 
-/// As much of an answer that tells of a failure as is kept.
+/// Characters of an error response that are kept.
 const EXCERPT: usize = 1_024;
-/// As long as is waited for it.
-const EXCERPT_TIME: Duration = Duration::from_secs(1);
+
+/// Time limit for reading them.
+const EXCERPT_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Connection {
-    /// One attempt, within `limit`.
-    pub(super) async fn attempt(&self, call: &Call, limit: Duration) -> Result<Vec<u8>, ClientError> {
-        let exchange = tokio::time::timeout(limit, self.exchange(call)).await;
-        exchange.unwrap_or_else(|_| Err(ClientError::new(ClientErrorKind::TimedOut, call.doing)))
+    /// Makes one attempt within `timeout`, and returns the body of the response.
+    pub(super) async fn attempt(&self, call: &Call, timeout: Duration) -> Result<Vec<u8>, ClientError> {
+        let exchange = tokio::time::timeout(timeout, self.exchange(call)).await;
+        exchange.unwrap_or_else(|_| Err(ClientError::new(ClientErrorKind::TimedOut, call.operation)))
     }
 
     async fn exchange(&self, call: &Call) -> Result<Vec<u8>, ClientError> {
-        let response = self.http.execute(call.request(&self.base)).await.map_err(|error| broken(call, error))?;
-        if response.status().is_success() { self.read(call, response).await } else { Err(self.failure(call, response).await) }
+        let response = self.http.execute(call.request(&self.base)).await.map_err(|error| transport_error(call, error))?;
+        match response.status().is_success() {
+            true => self.read_body(call, response).await,
+            false => Err(self.status_error(call, response).await),
+        }
     }
 
-    async fn read(&self, call: &Call, mut response: Response) -> Result<Vec<u8>, ClientError> {
-        let largest = self.limits.largest_answer;
+    async fn read_body(&self, call: &Call, mut response: Response) -> Result<Vec<u8>, ClientError> {
+        let max = self.limits.max_response_size;
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| broken(call, error))? {
-            if chunk.len() > largest - body.len() {
-                let detail = format!("more than {largest} bytes");
-                return Err(ClientError::new(ClientErrorKind::TooLarge, call.doing).detail(detail));
+        while let Some(chunk) = response.chunk().await.map_err(|error| transport_error(call, error))? {
+            if chunk.len() > max - body.len() {
+                let detail = format!("more than {max} bytes");
+                return Err(ClientError::new(ClientErrorKind::TooLarge, call.operation).with_detail(detail));
             }
             body.extend_from_slice(&chunk);
         }
         Ok(body)
     }
 
-    /// The error with the beginning of the answer that it is about.
-    pub(super) fn quote(&self, error: ClientError, answer: &[u8]) -> ClientError {
-        error.with_answer(self.secret.excerpt(answer, EXCERPT))
+    /// Adds the beginning of the response body to an error.
+    pub(super) fn with_excerpt(&self, error: ClientError, body: &[u8]) -> ClientError {
+        error.with_response_excerpt(self.secret.excerpt(body, EXCERPT))
     }
 
-    async fn failure(&self, call: &Call, response: Response) -> ClientError {
+    async fn status_error(&self, call: &Call, response: Response) -> ClientError {
         let status = response.status();
-        let retry_after = retry_after::of(response.headers(), self.limits.clock.now());
-        let error = ClientError::new(kind(status), call.doing).with_status(status.as_u16(), retry_after);
-        match tokio::time::timeout(EXCERPT_TIME, beginning(response, self.secret.window(EXCERPT))).await {
-            Ok(answer) => self.quote(error, &answer),
+        let retry_after = retry_after::parse(response.headers(), self.limits.clock.now());
+        let error = ClientError::new(kind(status), call.operation).with_status(status.as_u16(), retry_after);
+        match tokio::time::timeout(EXCERPT_TIMEOUT, read_prefix(response, self.secret.window(EXCERPT))).await {
+            Ok(body) => self.with_excerpt(error, &body),
             Err(_) => error,
         }
     }
 }
 
-/// At least the first `length` bytes of a body, as far as it came.
-async fn beginning(mut response: Response, length: usize) -> Vec<u8> {
+/// Reads at least the first `length` bytes of a body, or less if the body ends or breaks before.
+async fn read_prefix(mut response: Response, length: usize) -> Vec<u8> {
     let mut body = Vec::new();
     while body.len() < length {
         let Ok(Some(chunk)) = response.chunk().await else { break };
@@ -76,12 +80,12 @@ const fn kind(status: StatusCode) -> ClientErrorKind {
     }
 }
 
-fn broken(call: &Call, error: reqwest::Error) -> ClientError {
+fn transport_error(call: &Call, error: reqwest::Error) -> ClientError {
     let kind = match () {
         () if error.is_builder() => ClientErrorKind::Invalid,
         () if error.is_connect() => ClientErrorKind::Unreachable,
         () if error.is_timeout() => ClientErrorKind::TimedOut,
         () => ClientErrorKind::Interrupted,
     };
-    ClientError::new(kind, call.doing).because(error.without_url())
+    ClientError::new(kind, call.operation).with_source(error.without_url())
 }

@@ -1,31 +1,31 @@
-//! Where a provider is.
+//! The base URL of a provider's API.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use reqwest::Url;
 
-/// The address that an API's paths are added to. The only origin that ever sees the key.
+/// The URL that an API's paths are appended to. The key is sent to no other origin.
 #[derive(Clone)]
 pub(crate) struct BaseUrl(Url);
 
 impl BaseUrl {
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
-        let url = Url::parse(text).map_err(|_| "the base address is not a URL such as https://partner.wert.io")?;
-        let plain = url.scheme() == "http" && is_this_machine(&url);
-        if url.scheme() != "https" && !plain {
-            return Err("the base address does not begin with https://; http:// is for this machine alone");
+        let url = Url::parse(text).map_err(|_| "the base URL is not a URL such as https://partner.wert.io")?;
+        let is_local_http = url.scheme() == "http" && is_loopback(&url);
+        if url.scheme() != "https" && !is_local_http {
+            return Err("the base URL does not begin with https://; http:// is only accepted for a loopback address");
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err("the base address holds credentials");
+            return Err("the base URL contains credentials");
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return Err("the base address holds more than scheme, host, port and path");
+            return Err("the base URL contains more than scheme, host, port and path");
         }
         Ok(Self(url))
     }
 
-    /// The address of `path`, which begins with a slash.
+    /// Appends `path`, which begins with a slash.
     pub(crate) fn join(&self, path: &str) -> Url {
         let mut url = self.0.clone();
         url.set_path(&format!("{}{path}", self.0.path().trim_end_matches('/')));
@@ -37,13 +37,13 @@ impl BaseUrl {
     }
 }
 
-pub(crate) fn is_this_machine(url: &Url) -> bool {
+fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     address.map_or_else(|_| host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
 }
 
-/// A path can hold a secret, too.
+/// Shows only the origin, because a path can hold a secret.
 impl fmt::Debug for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.origin().ascii_serialization())

@@ -1,4 +1,4 @@
-//! Putting an API client together.
+//! The builder of an API client.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,7 +12,7 @@ use super::Connection;
 use crate::error::ClientError;
 use crate::secret::Secret;
 
-/// Puts an API client together. The defaults suit a backend that asks while somebody waits.
+/// A builder of an API client. The defaults suit a backend whose user waits for the response.
 pub struct ApiBuilder<A> {
     pub(super) base: String,
     pub(super) secret: Secret,
@@ -26,7 +26,7 @@ pub(super) struct Limits {
     pub(super) attempt_timeout: Duration,
     pub(super) deadline: Duration,
     pub(super) retry: RetryPolicy,
-    pub(super) largest_answer: usize,
+    pub(super) max_response_size: usize,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -37,13 +37,13 @@ impl Default for Limits {
             attempt_timeout: Duration::from_secs(10),
             deadline: Duration::from_secs(30),
             retry: RetryPolicy::new(4, Duration::from_millis(250), Duration::from_secs(4)),
-            largest_answer: 1 << 20,
+            max_response_size: 1 << 20,
             clock: Arc::new(SystemClock::default()),
         }
     }
 }
 
-/// Implemented by this crate's APIs, and by nothing else.
+/// A client that is built on a [`Connection`]. Sealed: only this crate implements it.
 pub trait FromConnection: Sized {
     #[doc(hidden)]
     fn from_connection(connection: Connection) -> Result<Self, ClientError>;
@@ -54,57 +54,57 @@ impl<A: FromConnection> ApiBuilder<A> {
         Self { base: base.into(), secret: secret.into().into(), limits: Limits::default(), api: PhantomData }
     }
 
-    /// How long a connection may take to be made. Default 5 s.
+    /// Sets the timeout for making a connection. Default: 5 s.
     #[must_use]
-    pub fn connect_timeout(mut self, limit: Duration) -> Self {
-        self.limits.connect_timeout = limit;
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.connect_timeout = timeout;
         self
     }
 
-    /// How long one attempt may take, from connecting to the last byte of the answer. Default 10 s.
+    /// Sets the timeout of one attempt, from connecting to the last byte of the response. Default: 10 s.
     #[must_use]
-    pub fn attempt_timeout(mut self, limit: Duration) -> Self {
-        self.limits.attempt_timeout = limit;
+    pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.attempt_timeout = timeout;
         self
     }
 
-    /// How long a request may take with all its attempts and the pauses between them. A pause that does not fit is not begun.
-    /// Default 30 s.
+    /// Sets the total time limit of a request, with all its attempts and the pauses between them. A pause that would exceed it is not
+    /// begun. Default: 30 s.
     #[must_use]
-    pub fn deadline(mut self, limit: Duration) -> Self {
-        self.limits.deadline = limit;
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.limits.deadline = deadline;
         self
     }
 
-    /// How often and when a failing request is tried again. A provider's `retry-after` is added to the pause. Default: 4 attempts,
-    /// with pauses up to 250 ms, 500 ms and 1 s.
+    /// Sets the retry policy. A provider's `retry-after` is added to the pause. Default: 4 attempts, with pauses of up to 250 ms,
+    /// 500 ms and 1 s.
     ///
-    /// Only what changes nothing is tried again; what starts something, only if no connection was made.
+    /// Idempotent requests are retried after every transient error, others only if no connection was made.
     #[must_use]
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.limits.retry = policy;
         self
     }
 
-    /// The longest answer that is read, in bytes. Default 1 MiB.
+    /// Sets the largest response body that is read, in bytes. Default: 1 MiB.
     #[must_use]
-    pub fn largest_answer(mut self, bytes: usize) -> Self {
-        self.limits.largest_answer = bytes;
+    pub fn max_response_size(mut self, bytes: usize) -> Self {
+        self.limits.max_response_size = bytes;
         self
     }
 
-    /// Where the time for pauses and for a `retry-after` that is a date comes from. Default: the machine's clock.
+    /// Sets the clock for pauses and for a `retry-after` that is a date. Default: the system clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.limits.clock = clock;
         self
     }
 
-    /// The client. Connects to nothing yet.
+    /// Builds the client. Makes no connection yet.
     ///
     /// # Errors
-    /// [`Invalid`](crate::ClientErrorKind::Invalid): the base address is not `https`, or holds more than an address; the key or
-    /// token is empty or cannot be sent; the machine's certificates cannot be read.
+    /// Returns [`Invalid`](crate::ClientErrorKind::Invalid) if the base URL is not `https` or contains credentials, a query or a
+    /// fragment, if the key or token is empty or cannot be sent, or if the system's certificates cannot be read.
     pub fn build(self) -> Result<A, ClientError> {
         A::from_connection(Connection::new(self.base, self.secret, self.limits)?)
     }

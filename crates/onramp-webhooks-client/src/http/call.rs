@@ -1,4 +1,4 @@
-//! What is to be sent.
+//! An API call before it is sent.
 
 use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
@@ -6,37 +6,37 @@ use reqwest::{Method, Request};
 
 use super::base_url::BaseUrl;
 
-/// A request before it has an address, which can be sent any number of times.
+/// A request without a base URL, which can be sent any number of times.
 pub(crate) struct Call {
-    pub(super) doing: &'static str,
+    pub(super) operation: &'static str,
     path: &'static str,
     query: Vec<(&'static str, String)>,
     header: Option<(&'static str, HeaderValue)>,
-    /// A call with a body starts something.
+    /// Only calls that are not idempotent have a body.
     body: Option<Vec<u8>>,
 }
 
 impl Call {
-    /// Reads something: safe to repeat.
-    pub(crate) fn get(doing: &'static str, path: &'static str, query: Vec<(&'static str, String)>) -> Self {
-        Self { doing, path, query, header: None, body: None }
+    /// Creates a `GET` request, which is idempotent.
+    pub(crate) fn get(operation: &'static str, path: &'static str, query: Vec<(&'static str, String)>) -> Self {
+        Self { operation, path, query, header: None, body: None }
     }
 
-    /// Starts something: not to be repeated.
-    pub(crate) fn post(doing: &'static str, path: &'static str, json: Vec<u8>) -> Self {
-        Self { doing, path, query: Vec::new(), header: None, body: Some(json) }
+    /// Creates a `POST` request, which is not idempotent.
+    pub(crate) fn post(operation: &'static str, path: &'static str, json: Vec<u8>) -> Self {
+        Self { operation, path, query: Vec::new(), header: None, body: Some(json) }
     }
 
     pub(crate) fn header(self, name: &'static str, value: HeaderValue) -> Self {
         Self { header: Some((name, value)), ..self }
     }
 
-    pub(super) const fn is_safe(&self) -> bool {
+    pub(super) const fn is_idempotent(&self) -> bool {
         self.body.is_none()
     }
 
     pub(super) fn request(&self, base: &BaseUrl) -> Request {
-        let method = if self.is_safe() { Method::GET } else { Method::POST };
+        let method = if self.is_idempotent() { Method::GET } else { Method::POST };
         let mut request = Request::new(method, self.url(base));
         if let Some((name, value)) = &self.header {
             request.headers_mut().insert(*name, value.clone());

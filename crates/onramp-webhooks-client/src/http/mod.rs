@@ -1,4 +1,4 @@
-//! One request to one provider: attempts, time limits, bounded answers.
+//! The HTTP client: retries, timeouts and size limits.
 
 mod attempt;
 mod base_url;

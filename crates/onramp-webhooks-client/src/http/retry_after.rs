@@ -1,23 +1,23 @@
-//! When a provider wants to be asked again.
+//! The `retry-after` header.
 
 use std::time::{Duration, SystemTime};
 
 use onramp_webhooks::clock::Timestamp;
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 
-/// Longer than any provider means it: a lie, or a clock that is far off.
-const LONGEST: Duration = Duration::from_secs(24 * 3_600);
+/// The cap for a `retry-after`. A longer one comes from a broken server or a wrong clock.
+const MAX: Duration = Duration::from_secs(24 * 3_600);
 
-/// What `retry-after` says, in seconds or as a date. A date counts from the provider's own `date`, so that no clock has to be right;
-/// without one, from `now`.
-pub(super) fn of(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+/// Parses `retry-after`, in seconds or as a date. A date is relative to the response's own `date` header, so that neither clock has to
+/// be right, or to `now` if there is none.
+pub(super) fn parse(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let pause = text.parse().map(Duration::from_secs).ok().or_else(|| {
         let at = httpdate::parse_http_date(text).ok()?;
         let from = date(headers, &DATE).unwrap_or_else(|| now.into());
         Some(at.duration_since(from).unwrap_or_default())
     });
-    pause.map(|pause| pause.min(LONGEST))
+    pause.map(|pause| pause.min(MAX))
 }
 
 fn date(headers: &HeaderMap, name: &HeaderName) -> Option<SystemTime> {
@@ -39,7 +39,7 @@ mod tests {
             headers.insert(DATE, HeaderValue::from_str(date).unwrap());
         }
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now);
-        of(&headers, now.into()).map(|pause| pause.as_secs())
+        parse(&headers, now.into()).map(|pause| pause.as_secs())
     }
 
     #[test]

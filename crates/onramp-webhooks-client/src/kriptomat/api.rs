@@ -1,68 +1,71 @@
-//! The client of Kriptomat's API.
+//! The client for Kriptomat's API.
 
 use onramp_webhooks::kriptomat::started::StartedPurchases;
 
 use super::{Widget, WidgetRequest};
 use crate::error::{ClientError, ClientErrorKind};
 use crate::http::{ApiBuilder, Call, Connection, FromConnection};
-use crate::json::misfit;
+use crate::json::unreadable;
 
-pub(super) const DOING: &str = "starting Kriptomat's widget";
+pub(super) const OPERATION: &str = "starting Kriptomat's widget";
 
 const PRODUCTION: &str = "https://api.kriptomat.io";
 const PATH: &str = "/widget/init";
 
-/// Starts Kriptomat's widget. Cheap to clone.
+/// A client for Kriptomat's API, which starts the widget. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct KriptomatApi {
     connection: Connection,
 }
 
 impl KriptomatApi {
-    /// Kriptomat's production, at `api.kriptomat.io`.
+    /// Creates a builder for Kriptomat's production API at `api.kriptomat.io`.
     #[must_use]
     pub fn production(token: impl Into<String>) -> ApiBuilder<Self> {
         ApiBuilder::new(PRODUCTION, token)
     }
 
-    /// Another address, such as that of a gateway, or `http://` of this very machine. `/widget/init` is added to it.
+    /// Creates a builder for another base URL, such as a gateway or a loopback address with `http://`. `/widget/init` is appended to it.
     #[must_use]
     pub fn at(base_url: impl Into<String>, token: impl Into<String>) -> ApiBuilder<Self> {
         ApiBuilder::new(base_url, token)
     }
 
-    /// Starts a widget and writes down its `uuid` with what was asked for, before anybody can pay in it; so that
-    /// [`KnownPurchases`](onramp_webhooks::kriptomat::started::KnownPurchases) knows its postback. The answer's `uuid` is there.
+    /// Starts a widget and stores its purchase, so that
+    /// [`KnownPurchases`](onramp_webhooks::kriptomat::started::KnownPurchases) recognizes the postback.
     ///
-    /// Not cancel-safe: a call that is dropped may have started a widget and written it down, which nobody will pay in.
+    /// The purchase is stored before the URL is returned, so that no customer can pay earlier. The returned widget always has a `uuid`.
+    /// Not cancel-safe: a dropped call may leave a widget and a stored purchase that are never used.
     ///
     /// # Errors
-    /// As [`init`](Self::init); [`NotWrittenDown`](ClientErrorKind::NotWrittenDown) with the store's error as its source; and
-    /// [`Misfit`](ClientErrorKind::Misfit) when the widget's address names no `uuid`.
+    /// Fails as [`init`](Self::init) does. Returns [`NotStored`](ClientErrorKind::NotStored) with the store's error as its source, and
+    /// [`Unreadable`](ClientErrorKind::Unreadable) if the widget's URL has no `uuid`.
     pub async fn start<S>(&self, request: &WidgetRequest, purchases: &S) -> Result<Widget, ClientError>
     where
         S: StartedPurchases + ?Sized,
     {
         let widget = self.init(request).await?;
-        let uuid =
-            widget.uuid.as_ref().ok_or_else(|| misfit(DOING, "data.url: no uuid, so that its postback could not be told"))?;
-        let started = request.started(uuid, self.connection.clock().now());
-        let not_written = |error| ClientError::new(ClientErrorKind::NotWrittenDown, DOING).because(error);
-        purchases.start(started).await.map_err(not_written)?;
+        let uuid = widget
+            .uuid
+            .as_ref()
+            .ok_or_else(|| unreadable(OPERATION, "data.url: no uuid, so its postback cannot be recognized"))?;
+        let purchase = request.purchase(uuid, self.connection.clock().now());
+        let not_stored = |error| ClientError::new(ClientErrorKind::NotStored, OPERATION).with_source(error);
+        purchases.start(purchase).await.map_err(not_stored)?;
         Ok(widget)
     }
 
-    /// Starts a widget: answers the address to send the customer to. See also [`start`](Self::start).
+    /// Starts a widget and returns the URL to send the customer to. See [`start`](Self::start) to store its purchase as well.
     ///
-    /// Every call starts a widget of its own, so this is tried again only while no connection can be made. A call that is dropped may
-    /// have started one, which nobody will pay in.
+    /// Every call starts a new widget, so it is retried only while no connection can be made. A dropped call may leave a widget that is
+    /// never used.
     ///
     /// # Errors
-    /// [`Invalid`](crate::ClientErrorKind::Invalid) when the request breaks a documented rule, and every other kind but
-    /// [`EndlessPages`](crate::ClientErrorKind::EndlessPages) and [`NotWrittenDown`](crate::ClientErrorKind::NotWrittenDown).
+    /// Returns [`Invalid`](ClientErrorKind::Invalid) if the request breaks a documented rule, and every other kind except
+    /// [`EndlessPages`](ClientErrorKind::EndlessPages) and [`NotStored`](ClientErrorKind::NotStored).
     pub async fn init(&self, request: &WidgetRequest) -> Result<Widget, ClientError> {
         let body = request.to_json(self.connection.secret())?;
-        self.connection.send(&Call::post(DOING, PATH, body), Widget::read).await
+        self.connection.send(&Call::post(OPERATION, PATH, body), Widget::parse).await
     }
 }
 

@@ -1,4 +1,4 @@
-//! Kriptomat's widget: the request that starts it.
+//! Kriptomat's API: starting the widget.
 
 mod api;
 mod request;

@@ -1,4 +1,4 @@
-//! What a widget is to be started with.
+//! The parameters of a widget.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,11 +10,11 @@ use reqwest::Url;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::api::DOING;
+use super::api::OPERATION;
 use crate::error::{ClientError, ClientErrorKind};
 use crate::secret::Secret;
 
-/// What a widget is to be started with. Everything may be left to the customer.
+/// The parameters of a widget. All are optional; the customer chooses those that are not set.
 ///
 /// ```
 /// use onramp_webhooks_client::kriptomat::WidgetRequest;
@@ -38,93 +38,94 @@ pub struct WidgetRequest {
     additional_fields: BTreeMap<String, String>,
 }
 
-/// What an amount counts.
+/// The currency kind of an amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AmountType {
-    /// Fiat, in euro.
+    /// An amount of fiat, in euro.
     Fiat,
-    /// The crypto that is bought.
+    /// An amount of crypto.
     Crypto,
 }
 
 impl WidgetRequest {
-    /// A widget that leaves everything to the customer.
+    /// Creates a request without any parameter.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Lets the customer buy only this crypto. Sent in lower case, as Kriptomat wants it.
+    /// Restricts the widget to this crypto. Sent in lower case, as Kriptomat requires.
     #[must_use]
     pub fn asset_type(mut self, code: impl Into<Currency>) -> Self {
         self.asset_type = Some(code.into().as_str().to_ascii_lowercase().into());
         self
     }
 
-    /// Sends the crypto only to this address. Needs [`asset_type`](Self::asset_type) or [`network`](Self::network).
+    /// Sets the address that receives the crypto. Requires [`asset_type`](Self::asset_type) or [`network`](Self::network).
     #[must_use]
     pub fn to_address(mut self, address: impl Into<WalletAddress>) -> Self {
         self.to_address = Some(address.into());
         self
     }
 
-    /// Lets the customer pay exactly this much, in euro. Takes the place of [`crypto_amount`](Self::crypto_amount).
+    /// Sets the amount to pay, in euro. Replaces [`crypto_amount`](Self::crypto_amount).
     #[must_use]
     pub fn fiat_amount(mut self, amount: Amount) -> Self {
         self.amount = Some((AmountType::Fiat, amount));
         self
     }
 
-    /// Lets the customer buy exactly this much crypto. Takes the place of [`fiat_amount`](Self::fiat_amount).
+    /// Sets the amount of crypto to buy. Replaces [`fiat_amount`](Self::fiat_amount).
     #[must_use]
     pub fn crypto_amount(mut self, amount: Amount) -> Self {
         self.amount = Some((AmountType::Crypto, amount));
         self
     }
 
-    /// Shows only what can be bought on this network.
+    /// Restricts the widget to this network.
     #[must_use]
     pub fn network(mut self, network: impl Into<String>) -> Self {
         self.network = Some(network.into());
         self
     }
 
-    /// Where the postback is to go: your route, with its secret. Kriptomat's documentation does not ask for `https`; this does.
+    /// Sets the URL of the postback: your route, with its secret. It must be `https`, although Kriptomat's documentation does not
+    /// require that.
     #[must_use]
     pub fn webhook_url(mut self, url: impl Into<String>) -> Self {
         self.webhook_url = Some(url.into());
         self
     }
 
-    /// A field that the postback brings back: your customer, your order. `key` is a number or a string; the field `0` is the
-    /// [customer](onramp_webhooks::event::CustomerReference::primary). A second value for a key takes the place of the first.
+    /// Adds a field that the postback returns, such as a customer or order id. `key` is a number or a string; the field `0` is the
+    /// [customer](onramp_webhooks::event::CustomerReference::primary). A second value for a key replaces the first.
     #[must_use]
     pub fn additional_field(mut self, key: impl fmt::Display, value: impl Into<String>) -> Self {
         self.additional_fields.insert(key.to_string(), value.into());
         self
     }
 
-    /// What is to be written down of this request, once it has a `uuid`.
-    pub(super) fn started(&self, uuid: &PostbackId, now: Timestamp) -> StartedPurchase {
-        let mut started = StartedPurchase::new(uuid, now);
-        started.asset_type.clone_from(&self.asset_type);
-        started.network.clone_from(&self.network);
-        started.to_address.clone_from(&self.to_address);
+    /// Returns the purchase to store for this request, whose widget has this `uuid`.
+    pub(super) fn purchase(&self, uuid: &PostbackId, now: Timestamp) -> StartedPurchase {
+        let mut purchase = StartedPurchase::new(uuid, now);
+        purchase.asset_type.clone_from(&self.asset_type);
+        purchase.network.clone_from(&self.network);
+        purchase.to_address.clone_from(&self.to_address);
         match &self.amount {
-            Some((AmountType::Fiat, amount)) => started.fiat_amount(amount.clone()),
-            Some((AmountType::Crypto, amount)) => started.crypto_amount(amount.clone()),
-            None => started,
+            Some((AmountType::Fiat, amount)) => purchase.fiat_amount(amount.clone()),
+            Some((AmountType::Crypto, amount)) => purchase.crypto_amount(amount.clone()),
+            None => purchase,
         }
     }
 
-    /// The body, if no rule is broken.
+    /// Serializes the body, unless the request breaks a documented rule.
     pub(super) fn to_json(&self, token: &Secret) -> Result<Vec<u8>, ClientError> {
-        let invalid = || ClientError::new(ClientErrorKind::Invalid, DOING);
-        if let Some(why) = self.broken_rule() {
-            return Err(invalid().detail(why));
+        let invalid = || ClientError::new(ClientErrorKind::Invalid, OPERATION);
+        if let Some(rule) = self.broken_rule() {
+            return Err(invalid().with_detail(rule));
         }
-        serde_json::to_vec(&Body { token: token.expose(), request: self }).map_err(|error| invalid().because(error))
+        serde_json::to_vec(&Body { token: token.expose(), request: self }).map_err(|error| invalid().with_source(error))
     }
 
     fn broken_rule(&self) -> Option<&'static str> {
@@ -137,19 +138,19 @@ impl WidgetRequest {
             () if is_empty(asset_type) => Some("asset_type is empty"),
             () if is_empty(self.network.as_deref()) => Some("network is empty"),
             () if to_address.is_some() && asset_type.is_none() && self.network.is_none() => {
-                Some("to_address needs asset_type or network")
+                Some("to_address requires asset_type or network")
             }
             () if self.amount.as_ref().is_some_and(|(_, amount)| amount.is_zero()) => Some("the amount is zero"),
-            () if self.webhook_url.as_deref().is_some_and(|url| !is_web_address(url)) => Some("webhook_url is not an https URL"),
+            () if self.webhook_url.as_deref().is_some_and(|url| !is_https_url(url)) => Some("webhook_url is not an https URL"),
             () if keys().any(|key| key.trim().is_empty() || key.contains(['[', ']'])) => {
-                Some("the key of an additional field is empty or has brackets")
+                Some("the key of an additional field is empty or contains brackets")
             }
             () => None,
         }
     }
 }
 
-fn is_web_address(url: &str) -> bool {
+fn is_https_url(url: &str) -> bool {
     Url::parse(url).is_ok_and(|url| url.scheme() == "https" && url.username().is_empty() && url.password().is_none())
 }
 
@@ -194,7 +195,7 @@ impl AmountType {
     }
 }
 
-/// Leaves out the webhook's address, which holds a secret, and what names a person.
+/// Leaves out the webhook URL, which holds a secret, and personal data.
 impl fmt::Debug for WidgetRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WidgetRequest")
@@ -243,8 +244,8 @@ mod tests {
     #[test]
     fn documented_rules_are_checked() {
         let new = WidgetRequest::new;
-        for (request, why) in [
-            (new().to_address("0x1"), "to_address needs"),
+        for (request, reason) in [
+            (new().to_address("0x1"), "to_address requires"),
             (new().to_address(" ").asset_type("eth"), "to_address is empty"),
             (new().asset_type(""), "asset_type is empty"),
             (new().network(""), "network is empty"),
@@ -256,7 +257,7 @@ mod tests {
             (new().additional_field("a]", "x"), "additional field"),
         ] {
             let error = json(&request).unwrap_err();
-            assert!(error.contains(why) && !error.contains("secret"), "{error}");
+            assert!(error.contains(reason) && !error.contains("secret"), "{error}");
         }
         json(&new().to_address("0x1").network("base")).unwrap();
     }

@@ -1,49 +1,49 @@
-//! A widget that was started.
+//! The widget that Kriptomat's API returns.
 
 use std::fmt;
 
 use onramp_webhooks::event::PostbackId;
 use reqwest::Url;
 
-use super::api::DOING;
+use super::api::OPERATION;
 use crate::error::{ClientError, ClientErrorKind};
-use crate::json::{Object, misfit, says_yes};
+use crate::json::{Object, is_true, unreadable};
 
-/// A widget that was started.
+/// A started widget.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Widget {
-    /// Where to send the customer. `https`.
+    /// The `https` URL to send the customer to.
     pub url: String,
-    /// The `uuid` in [`url`](Self::url), which the postback will carry as far as anyone can tell: write it down before the customer
-    /// pays, and a postback with another one is not yours.
+    /// The `uuid` in [`url`](Self::url), if there is exactly one. The postback is expected to carry it, although Kriptomat does not
+    /// document that. Store it before the customer can pay, so that postbacks with an unknown one can be recognized.
     pub uuid: Option<PostbackId>,
 }
 
 impl Widget {
-    pub(super) fn read(body: &[u8]) -> Result<Self, ClientError> {
-        let mut fields = Object::of_body(DOING, body)?;
+    pub(super) fn parse(body: &[u8]) -> Result<Self, ClientError> {
+        let mut fields = Object::parse_body(OPERATION, body)?;
         match fields.take("status") {
-            None => return Err(misfit(DOING, "status: missing")),
-            Some(status) if !says_yes(&status) => {
-                return Err(ClientError::new(ClientErrorKind::Refused, DOING).detail("status is not true"));
+            None => return Err(unreadable(OPERATION, "status: missing")),
+            Some(status) if !is_true(&status) => {
+                return Err(ClientError::new(ClientErrorKind::Refused, OPERATION).with_detail("status is not true"));
             }
             Some(_) => {}
         }
-        let data = fields.take("data").ok_or_else(|| misfit(DOING, "data: missing"))?;
-        let mut data = Object::read(&data).map_err(|why| misfit(DOING, format!("data: {why}")))?;
-        let url: String = data.if_fits("url").ok_or_else(|| misfit(DOING, "data.url: not a string"))?;
+        let data = fields.take("data").ok_or_else(|| unreadable(OPERATION, "data: missing"))?;
+        let mut data = Object::parse(&data).map_err(|reason| unreadable(OPERATION, format!("data: {reason}")))?;
+        let url: String = data.take_valid("url").ok_or_else(|| unreadable(OPERATION, "data.url: not a string"))?;
         let parsed = Url::parse(&url).ok().filter(|url| url.scheme() == "https");
-        let parsed = parsed.ok_or_else(|| misfit(DOING, "data.url: not an https URL"))?;
+        let parsed = parsed.ok_or_else(|| unreadable(OPERATION, "data.url: not an https URL"))?;
         let mut uuids = parsed.query_pairs().filter(|(name, value)| name == "uuid" && !value.is_empty());
         let uuid = uuids.next().map(|(_, uuid)| PostbackId::from(&*uuid));
-        // With two of them nobody can tell which one the postback will carry.
+        // With two of them, it is unknown which one the postback will carry.
         let uuid = uuid.filter(|_| uuids.next().is_none());
         Ok(Self { url, uuid })
     }
 }
 
-/// Leaves the address out: whoever has it can pay, and it names the customer's wallet.
+/// Leaves out the URL, which lets its holder pay and contains the customer's wallet.
 impl fmt::Debug for Widget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Widget").field("uuid", &self.uuid).finish_non_exhaustive()
@@ -54,12 +54,12 @@ impl fmt::Debug for Widget {
 mod tests {
     use super::*;
 
-    fn read(body: &str) -> Result<Widget, ClientErrorKind> {
-        Widget::read(body.as_bytes()).map_err(|error| error.kind())
+    fn parse(body: &str) -> Result<Widget, ClientErrorKind> {
+        Widget::parse(body.as_bytes()).map_err(|error| error.kind())
     }
 
     fn with_url(url: &str) -> Result<Widget, ClientErrorKind> {
-        read(&format!(r#"{{"status":"true","data":{{"url":"{url}"}}}}"#))
+        parse(&format!(r#"{{"status":"true","data":{{"url":"{url}"}}}}"#))
     }
 
     #[test]
@@ -71,27 +71,27 @@ mod tests {
         for url in ["https://w.example/", "https://w.example/?uuid=", "https://w.example/?uuid=a&uuid=b"] {
             assert_eq!(with_url(url).unwrap().uuid, None);
         }
-        assert!(read(r#"{"status":true,"data":{"url":"https://w.example/?uuid=a","more":1}}"#).is_ok());
+        assert!(parse(r#"{"status":true,"data":{"url":"https://w.example/?uuid=a","more":1}}"#).is_ok());
     }
 
     #[test]
-    fn what_is_no_widget_is_told_apart() {
+    fn invalid_responses_are_rejected() {
         for (body, kind) in [
             (r#"{"status":"false","message":"no"}"#, ClientErrorKind::Refused),
             (r#"{"status":"error"}"#, ClientErrorKind::Refused),
-            (r#"{"data":{"url":"https://w.example"}}"#, ClientErrorKind::Misfit),
-            (r#"{"status":"true"}"#, ClientErrorKind::Misfit),
-            (r#"{"status":"true","data":[]}"#, ClientErrorKind::Misfit),
-            (r#"{"status":"true","data":{"url":7}}"#, ClientErrorKind::Misfit),
-            (r#"{"status":"true","data":{"url":"http://w.example"}}"#, ClientErrorKind::Misfit),
-            (r#"{"status":"true","data":{"url":"javascript:alert(1)"}}"#, ClientErrorKind::Misfit),
+            (r#"{"data":{"url":"https://w.example"}}"#, ClientErrorKind::Unreadable),
+            (r#"{"status":"true"}"#, ClientErrorKind::Unreadable),
+            (r#"{"status":"true","data":[]}"#, ClientErrorKind::Unreadable),
+            (r#"{"status":"true","data":{"url":7}}"#, ClientErrorKind::Unreadable),
+            (r#"{"status":"true","data":{"url":"http://w.example"}}"#, ClientErrorKind::Unreadable),
+            (r#"{"status":"true","data":{"url":"javascript:alert(1)"}}"#, ClientErrorKind::Unreadable),
         ] {
-            assert_eq!(read(body), Err(kind), "{body}");
+            assert_eq!(parse(body), Err(kind), "{body}");
         }
     }
 
     #[test]
-    fn the_address_does_not_show() {
+    fn the_url_does_not_show() {
         let widget = with_url("https://w.example/?to_address=hidden&uuid=u").unwrap();
         assert!(!format!("{widget:?}").contains("hidden"));
     }

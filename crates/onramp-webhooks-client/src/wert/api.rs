@@ -1,21 +1,19 @@
-//! The client of Wert's Data API.
+//! The client for Wert's Data API.
 
 use futures_core::Stream;
 use futures_util::stream;
 use onramp_webhooks::clock::Clock;
 use reqwest::header::HeaderValue;
 
-use super::{OrderRow, OrdersQuery, OrdersWalk, Page, Position};
+use super::{OrderRow, OrdersPager, OrdersQuery, Page, Position};
 use crate::error::{ClientError, ClientErrorKind};
 use crate::http::{ApiBuilder, Call, Connection, FromConnection};
 
-pub(super) const DOING: &str = "asking Wert for orders";
+pub(super) const OPERATION: &str = "querying Wert's orders";
 
-const PRODUCTION: &str = "https://partner.wert.io";
-const SANDBOX: &str = "https://partner-sandbox.wert.io";
 const PATH: &str = "/api/external/orders";
 
-/// Asks Wert's Data API for orders. Cheap to clone.
+/// A client for Wert's Data API, which returns orders. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct WertDataApi {
     connection: Connection,
@@ -23,19 +21,26 @@ pub struct WertDataApi {
 }
 
 impl WertDataApi {
-    /// Wert's production, at `partner.wert.io`.
+    /// The base URL of Wert's production API.
+    pub const PRODUCTION_URL: &str = "https://partner.wert.io";
+
+    /// The base URL of Wert's sandbox API.
+    pub const SANDBOX_URL: &str = "https://partner-sandbox.wert.io";
+
+    /// Creates a builder for Wert's production API at `partner.wert.io`.
     #[must_use]
     pub fn production(api_key: impl Into<String>) -> ApiBuilder<Self> {
-        ApiBuilder::new(PRODUCTION, api_key)
+        ApiBuilder::new(Self::PRODUCTION_URL, api_key)
     }
 
-    /// Wert's sandbox, at `partner-sandbox.wert.io`, which has keys of its own.
+    /// Creates a builder for Wert's sandbox API at `partner-sandbox.wert.io`, which requires a sandbox key.
     #[must_use]
     pub fn sandbox(api_key: impl Into<String>) -> ApiBuilder<Self> {
-        ApiBuilder::new(SANDBOX, api_key)
+        ApiBuilder::new(Self::SANDBOX_URL, api_key)
     }
 
-    /// Another address, such as that of a gateway, or `http://` of this very machine. `/api/external/orders` is added to it.
+    /// Creates a builder for another base URL, such as a gateway or a loopback address with `http://`. `/api/external/orders` is appended
+    /// to it.
     #[must_use]
     pub fn at(base_url: impl Into<String>, api_key: impl Into<String>) -> ApiBuilder<Self> {
         ApiBuilder::new(base_url, api_key)
@@ -45,47 +50,50 @@ impl WertDataApi {
         self.connection.clock()
     }
 
-    /// The first page of the orders that `query` asks for. Cancel-safe.
+    /// Returns the first page of the orders that match `query`. Cancel-safe.
     ///
     /// # Errors
-    /// [`Invalid`](ClientErrorKind::Invalid) when the query breaks a rule, and every other kind but
-    /// [`EndlessPages`](ClientErrorKind::EndlessPages) and [`NotWrittenDown`](ClientErrorKind::NotWrittenDown).
+    /// Returns [`Invalid`](ClientErrorKind::Invalid) if the query breaks a documented rule, and every other kind except
+    /// [`EndlessPages`](ClientErrorKind::EndlessPages) and [`NotStored`](ClientErrorKind::NotStored).
     pub async fn orders(&self, query: &OrdersQuery) -> Result<Page, ClientError> {
         self.page(query, &Position::Start).await
     }
 
-    /// The page of the orders that `query` asks for that begins at `position`; an empty one, without asking, after the last.
+    /// Returns the page at `position` of the orders that match `query`. After the last page, returns an empty one without a request.
     /// Cancel-safe.
     ///
     /// # Errors
-    /// As [`orders`](Self::orders).
+    /// Fails as [`orders`](Self::orders) does.
     pub async fn page(&self, query: &OrdersQuery, position: &Position) -> Result<Page, ClientError> {
         if *position == Position::End {
             return Ok(Page::default());
         }
-        let call = Call::get(DOING, PATH, query.parameters(DOING, position)?).header("x-api-key", self.key.clone());
-        let page = self.connection.send(&call, |body| Page::read(DOING, body)).await?;
-        match page.rows.iter().all(|row| query.terms.is_empty() || query.terms.iter().any(|term| row.is_found_by(term))) {
+        let call = Call::get(OPERATION, PATH, query.parameters(OPERATION, position)?).header("x-api-key", self.key.clone());
+        let page = self.connection.send(&call, |body| Page::parse(OPERATION, body)).await?;
+        match page.rows.iter().all(|row| query.terms.is_empty() || query.terms.iter().any(|term| row.matches(term))) {
             true => Ok(page),
-            false => Err(ClientError::new(ClientErrorKind::Contradiction, DOING).detail("an order that nobody searched for")),
+            false => {
+                Err(ClientError::new(ClientErrorKind::Contradiction, OPERATION)
+                    .with_detail("an order that matches no search term"))
+            }
         }
     }
 
-    /// Walks over the pages of the orders that `query` asks for.
+    /// Returns a pager over the orders that match `query`.
     #[must_use]
-    pub fn walk(&self, query: OrdersQuery) -> OrdersWalk {
-        OrdersWalk::new(self.clone(), query)
+    pub fn pager(&self, query: OrdersQuery) -> OrdersPager {
+        OrdersPager::new(self.clone(), query)
     }
 
-    /// The orders that `query` asks for, one by one. Ends after the first error; a [walk](Self::walk) can go on.
+    /// Returns a stream of the orders that match `query`. It ends after the first error; a [pager](Self::pager) can continue.
     pub fn stream(&self, query: OrdersQuery) -> impl Stream<Item = Result<OrderRow, ClientError>> + Send + use<> {
-        let start = (self.walk(query), Vec::new().into_iter());
-        stream::try_unfold(start, |(mut walk, mut rows)| async move {
+        let start = (self.pager(query), Vec::new().into_iter());
+        stream::try_unfold(start, |(mut pager, mut rows)| async move {
             loop {
                 if let Some(row) = rows.next() {
-                    return Ok(Some((row, (walk, rows))));
+                    return Ok(Some((row, (pager, rows))));
                 }
-                match walk.next_page().await? {
+                match pager.next_page().await? {
                     Some(page) => rows = page.into_iter(),
                     None => return Ok(None),
                 }
@@ -97,8 +105,8 @@ impl WertDataApi {
 impl FromConnection for WertDataApi {
     fn from_connection(connection: Connection) -> Result<Self, ClientError> {
         let mut key = HeaderValue::from_str(connection.secret().expose()).map_err(|_| {
-            let detail = "the key cannot be sent in a header; does it end with a new line?";
-            ClientError::new(ClientErrorKind::Invalid, "setting up the client").detail(detail)
+            let detail = "the key cannot be sent in a header; does it end with a line break?";
+            ClientError::new(ClientErrorKind::Invalid, "setting up the client").with_detail(detail)
         })?;
         key.set_sensitive(true);
         Ok(Self { connection, key })

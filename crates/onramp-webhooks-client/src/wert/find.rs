@@ -1,63 +1,65 @@
-//! Orders by their ids.
+//! Finding orders by id.
 
 use std::collections::BTreeMap;
 
 use onramp_webhooks::event::{ClickId, OrderId};
 
-use super::query::LARGEST_PAGE;
-use super::{OrderRow, OrdersQuery, OrdersWalk, WertDataApi};
+use super::query::MAX_PAGE_SIZE;
+use super::{OrderRow, OrdersPager, OrdersQuery, WertDataApi};
 use crate::error::ClientError;
 
-/// Pages that the answer to one search may have: an id can be that of an order, and the click id of others.
-const MOST_PAGES: u32 = 50;
+/// The page limit of a search. An id can be the order id of one order and the click id of others, so there can be several pages.
+const MAX_PAGES: u32 = 50;
 
 impl WertDataApi {
-    /// The orders with these ids, 20 a request. Those that Wert does not know are not in the answer; orders that are only found
-    /// because their click id, which your page's visitors can choose, is one of these ids are not, either.
+    /// Returns the orders with these ids, with one request for every 20.
+    ///
+    /// Ids that Wert does not know are left out. So are orders that only have one of the ids as their click id, which visitors of your
+    /// page can choose.
     ///
     /// # Errors
-    /// As [`OrdersWalk::next_page`](super::OrdersWalk::next_page), for the first request that fails.
+    /// Fails as [`OrdersPager::next_page`](super::OrdersPager::next_page) does, with the first request that fails.
     pub async fn find_orders(&self, ids: &[OrderId]) -> Result<BTreeMap<OrderId, OrderRow>, ClientError> {
         let mut found = BTreeMap::new();
-        for ids in ids.chunks(LARGEST_PAGE) {
-            found.extend(self.find_at_once(ids).await?);
+        for ids in ids.chunks(MAX_PAGE_SIZE) {
+            found.extend(self.find_chunk(ids).await?);
         }
         Ok(found)
     }
 
-    /// The order with this id; `None` if Wert does not know it.
+    /// Returns the order with this id, or `None` if Wert does not know it.
     ///
     /// # Errors
-    /// As [`find_orders`](Self::find_orders).
+    /// Fails as [`find_orders`](Self::find_orders) does.
     pub async fn find_order(&self, id: &OrderId) -> Result<Option<OrderRow>, ClientError> {
-        Ok(self.find_at_once(std::slice::from_ref(id)).await?.remove(id))
+        Ok(self.find_chunk(std::slice::from_ref(id)).await?.remove(id))
     }
 
-    /// The orders with this click id, the newest first: none, one, or several.
+    /// Returns all orders with this click id, the newest first.
     ///
     /// # Errors
-    /// As [`find_orders`](Self::find_orders).
+    /// Fails as [`find_orders`](Self::find_orders) does.
     pub async fn find_by_click(&self, id: &ClickId) -> Result<Vec<OrderRow>, ClientError> {
-        let mut walk = self.search(std::iter::once(id.as_str()));
+        let mut pager = self.search(std::iter::once(id.as_str()));
         let mut found = Vec::new();
-        while let Some(rows) = walk.next_page().await? {
+        while let Some(rows) = pager.next_page().await? {
             found.extend(rows.into_iter().filter(|row| row.click_id.as_ref() == Some(id)));
         }
         Ok(found)
     }
 
-    /// At most 20.
-    async fn find_at_once(&self, ids: &[OrderId]) -> Result<BTreeMap<OrderId, OrderRow>, ClientError> {
-        let mut walk = self.search(ids.iter().map(OrderId::as_str));
+    /// Finds at most 20 orders.
+    async fn find_chunk(&self, ids: &[OrderId]) -> Result<BTreeMap<OrderId, OrderRow>, ClientError> {
+        let mut pager = self.search(ids.iter().map(OrderId::as_str));
         let mut found = BTreeMap::new();
         while !ids.iter().all(|id| found.contains_key(id)) {
-            let Some(rows) = walk.next_page().await? else { break };
+            let Some(rows) = pager.next_page().await? else { break };
             found.extend(rows.into_iter().filter(|row| ids.contains(&row.order_id)).map(|row| (row.order_id.clone(), row)));
         }
         Ok(found)
     }
 
-    fn search<'a>(&self, terms: impl Iterator<Item = &'a str>) -> OrdersWalk {
-        self.walk(terms.fold(OrdersQuery::new().most_pages(MOST_PAGES), OrdersQuery::search))
+    fn search<'a>(&self, terms: impl Iterator<Item = &'a str>) -> OrdersPager {
+        self.pager(terms.fold(OrdersQuery::new().max_pages(MAX_PAGES), OrdersQuery::search))
     }
 }

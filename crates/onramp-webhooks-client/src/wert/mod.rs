@@ -1,4 +1,4 @@
-//! Wert's Data API: the orders of a partner, as Wert knows them.
+//! Wert's Data API: querying orders, confirming purchases, reconciling an inbox.
 //!
 //! ```
 //! use onramp_webhooks_client::wert::{OrdersQuery, WertDataApi};
@@ -12,9 +12,9 @@
 //!     provider.add_order(&WertOrder::new(), "success");
 //! }
 //! let wert = WertDataApi::at(provider.url(), FakeProvider::API_KEY).build()?;
-//! let mut walk = wert.walk(OrdersQuery::new().oldest_first());
+//! let mut pager = wert.pager(OrdersQuery::new().oldest_first());
 //! let mut pages = Vec::new();
-//! while let Some(rows) = walk.next_page().await? {
+//! while let Some(rows) = pager.next_page().await? {
 //!     pages.push(rows.len());
 //! }
 //! assert_eq!(pages, [20, 20, 5]);
@@ -23,22 +23,25 @@
 //! ```
 
 mod api;
-mod confirm;
+mod compare;
 mod confirmation;
 mod find;
 mod page;
+mod pager;
 mod query;
 mod reconcile;
 mod row;
 mod status;
-mod walk;
+mod timestamp;
 
 pub use self::api::WertDataApi;
-pub use self::confirm::{Difference, Verdict, differences};
+pub use self::compare::{Difference, Verdict, differences};
 pub use self::confirmation::Confirmation;
 pub use self::page::Page;
+pub use self::pager::{OrdersPager, ParsePositionError, Position};
 pub use self::query::OrdersQuery;
-pub use self::reconcile::{Checkpoint, Finding, Pass, ReconcileError, Reconciler, Stage, Step, Summary, Window, WrongCheckpoint};
+pub use self::reconcile::{
+    Checkpoint, Finding, Phase, ReconcileError, ReconcileRun, Reconciler, Step, Summary, Window, WrongCheckpoint,
+};
 pub use self::row::OrderRow;
 pub use self::status::OrderStatus;
-pub use self::walk::{OrdersWalk, ParsePositionError, Position};

@@ -1,106 +1,103 @@
-//! Which orders to ask for.
+//! The filter and order of a query.
 
 use std::fmt;
 
 use onramp_webhooks::clock::Timestamp;
 
-use super::Position;
+use super::{Position, timestamp};
 use crate::error::{ClientError, ClientErrorKind};
-use crate::times;
 
-/// The most orders on a page, and the most ids in a search.
-pub(super) const LARGEST_PAGE: usize = 20;
+/// The largest number of orders on a page and of ids in a search.
+pub(super) const MAX_PAGE_SIZE: usize = 20;
 
-/// More pages than this are taken for a fault.
-const MOST_PAGES: u32 = 10_000;
+/// The default limit of pages. More are assumed to be a fault of the provider.
+const MAX_PAGES: u32 = 10_000;
 
-/// Which orders to ask for: those that fit everything that is set.
-///
-/// Without anything set, these are all orders, the newest first.
+/// A query for the orders that match all of its criteria. The default query returns all orders, the newest first.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OrdersQuery {
-    /// Orders on a page, 0 to 20.
+    /// The number of orders on a page, 0 to 20.
     pub limit: usize,
-    /// The oldest first; else, the newest.
+    /// `true` for the oldest orders first, `false` for the newest first.
     pub oldest_first: bool,
-    /// Only orders made after this second.
+    /// Only orders created after this second.
     pub after: Option<Timestamp>,
-    /// Only orders made up to this second.
+    /// Only orders created up to and including this second.
     pub until: Option<Timestamp>,
-    /// Pages that a walk asks for at most, before it takes the provider for broken.
-    pub most_pages: u32,
+    /// The number of pages after which a pager fails, because the provider is assumed to be broken.
+    pub max_pages: u32,
     pub(super) terms: Vec<String>,
 }
 
 impl Default for OrdersQuery {
     fn default() -> Self {
-        Self { limit: LARGEST_PAGE, oldest_first: false, after: None, until: None, most_pages: MOST_PAGES, terms: Vec::new() }
+        Self { limit: MAX_PAGE_SIZE, oldest_first: false, after: None, until: None, max_pages: MAX_PAGES, terms: Vec::new() }
     }
 }
 
 impl OrdersQuery {
-    /// All orders, the newest first, 20 a page.
+    /// Creates a query for all orders, the newest first, with 20 on a page.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// So many orders a page, 0 to 20. Default 20.
+    /// Sets the number of orders on a page, 0 to 20. Default: 20.
     #[must_use]
     pub fn limit(self, limit: usize) -> Self {
         Self { limit, ..self }
     }
 
-    /// The oldest first. For walks: new orders then appear at the end, and move nothing that was not read yet.
+    /// Sorts the oldest orders first. With a pager, orders that are created meanwhile then appear at the end and do not shift the pages.
     #[must_use]
     pub fn oldest_first(self) -> Self {
         Self { oldest_first: true, ..self }
     }
 
-    /// Only orders made after `time`, which counts in whole seconds.
+    /// Keeps only orders created after `time`, rounded down to the second.
     #[must_use]
     pub fn after(self, time: Timestamp) -> Self {
         Self { after: Some(time), ..self }
     }
 
-    /// Only orders made up to `time`, which counts in whole seconds.
+    /// Keeps only orders created up to and including `time`, rounded down to the second.
     #[must_use]
     pub fn until(self, time: Timestamp) -> Self {
         Self { until: Some(time), ..self }
     }
 
-    /// Only orders that this finds (or something else that was asked for): an order id, a click id, or an external order id. At
-    /// most 20.
+    /// Keeps only orders that match one of the search terms. A term is an order id, a click id or an external order id. At most 20.
     #[must_use]
     pub fn search(mut self, term: impl Into<String>) -> Self {
         self.terms.push(term.into());
         self
     }
 
-    /// A walk over more pages than this ends with [`EndlessPages`](ClientErrorKind::EndlessPages). Default 10 000.
+    /// Sets the number of pages after which a pager fails with [`EndlessPages`](ClientErrorKind::EndlessPages). Default: 10 000.
     #[must_use]
-    pub fn most_pages(self, pages: u32) -> Self {
-        Self { most_pages: pages, ..self }
+    pub fn max_pages(self, pages: u32) -> Self {
+        Self { max_pages: pages, ..self }
     }
 
-    /// The parameters of the query, from `position` on.
+    /// Returns the URL parameters for the page at `position`.
     pub(super) fn parameters(
         &self,
-        doing: &'static str,
+        operation: &'static str,
         position: &Position,
     ) -> Result<Vec<(&'static str, String)>, ClientError> {
-        let invalid = |detail: &'static str| ClientError::new(ClientErrorKind::Invalid, doing).detail(detail);
-        if self.limit > LARGEST_PAGE {
+        let invalid = |detail: &'static str| ClientError::new(ClientErrorKind::Invalid, operation).with_detail(detail);
+        if self.limit > MAX_PAGE_SIZE {
             return Err(invalid("limit: at most 20"));
         }
-        if self.terms.len() > LARGEST_PAGE {
+        if self.terms.len() > MAX_PAGE_SIZE {
             return Err(invalid("search: at most 20"));
         }
-        if self.terms.iter().any(|term| term.trim().is_empty() || term.contains(',')) {
-            return Err(invalid("search: an id is empty, or has a comma, which separates ids"));
+        if !self.terms.iter().all(|term| is_search_term(term)) {
+            return Err(invalid("search: an id is empty or contains a comma, which separates ids"));
         }
-        let date = |time: Timestamp| times::format(time).ok_or_else(|| invalid("a date has a year that cannot be written"));
+        let date =
+            |time: Timestamp| timestamp::format(time).ok_or_else(|| invalid("the year of a date does not have four digits"));
         let mut parameters = vec![("limit", self.limit.to_string())];
         match position {
             Position::Cursor(cursor) => parameters.push(("cursor_id", cursor.clone())),
@@ -121,7 +118,12 @@ impl OrdersQuery {
     }
 }
 
-/// Leaves out what is searched for: a click id names a person.
+/// Returns `true` if an id can be searched for. A comma would separate it into several.
+pub(super) fn is_search_term(id: &str) -> bool {
+    !id.trim().is_empty() && !id.contains(',')
+}
+
+/// Leaves out the search terms, because a click id is personal data.
 impl fmt::Debug for OrdersQuery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OrdersQuery")
@@ -129,7 +131,7 @@ impl fmt::Debug for OrdersQuery {
             .field("oldest_first", &self.oldest_first)
             .field("after", &self.after)
             .field("until", &self.until)
-            .field("most_pages", &self.most_pages)
+            .field("max_pages", &self.max_pages)
             .finish_non_exhaustive()
     }
 }

@@ -1,18 +1,17 @@
-//! Where an order stands, in the words of the Data API.
-
+//! The status of an order.
 use std::fmt;
 
-/// Where an order stands, in the words of the Data API.
+/// The status of an order, as the Data API names it.
 ///
-/// Only `success` is documented; the others are known from code that uses the API. Read in any case.
+/// Only `success` is documented; the others are known from code that uses the API. Parsed ignoring case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OrderStatus {
-    /// `created`: nothing has been paid.
+    /// `created`: not paid yet.
     Created,
-    /// `pending`: not decided.
+    /// `pending`: not final.
     Pending,
-    /// `progress`: not decided.
+    /// `progress`: not final.
     Progress,
     /// `success`: paid, and the crypto was sent.
     Success,
@@ -20,12 +19,12 @@ pub enum OrderStatus {
     Failed,
     /// `cancelled`, or `canceled`.
     Cancelled,
-    /// A word that this crate does not know, as it was received.
+    /// An unknown status, as it was received.
     Unknown(Box<str>),
 }
 
 impl OrderStatus {
-    /// The word for it.
+    /// Returns the API's name of the status.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -35,11 +34,11 @@ impl OrderStatus {
             Self::Success => "success",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
-            Self::Unknown(word) => word,
+            Self::Unknown(status) => status,
         }
     }
 
-    /// Whether the order has come to an end: success, failed or cancelled. An unknown word is not an end.
+    /// Returns `true` if the status cannot change any more: success, failed or cancelled. An unknown status is not final.
     #[must_use]
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Success | Self::Failed | Self::Cancelled)
@@ -47,15 +46,15 @@ impl OrderStatus {
 }
 
 impl From<&str> for OrderStatus {
-    fn from(word: &str) -> Self {
-        match word.to_ascii_lowercase().as_str() {
+    fn from(status: &str) -> Self {
+        match status.to_ascii_lowercase().as_str() {
             "created" => Self::Created,
             "pending" => Self::Pending,
             "progress" => Self::Progress,
             "success" => Self::Success,
             "failed" => Self::Failed,
             "cancelled" | "canceled" => Self::Cancelled,
-            _ => Self::Unknown(word.into()),
+            _ => Self::Unknown(status.into()),
         }
     }
 }

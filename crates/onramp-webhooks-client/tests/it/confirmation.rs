@@ -186,8 +186,8 @@ async fn a_contradiction_is_a_dead_letter_that_names_no_person() {
             |provider, order, _| provider.add_order(&order.clone().fiat("2.50", "USD"), "success"),
             "paid 250.00 USD in the event, 2.5 usd at the provider",
         ),
-        (|provider, order, _| provider.add_order(&order.clone().click_id("thief"), "success"), "another customer"),
-        (|provider, _, row| provider.add_row(row), "another wallet"),
+        (|provider, order, _| provider.add_order(&order.clone().click_id("thief"), "success"), "the customer differs"),
+        (|provider, _, row| provider.add_row(row), "the wallet differs"),
     ];
     for (tell, differs) in cases {
         let (shop, order) = (Shop::open().await, order());
@@ -196,7 +196,7 @@ async fn a_contradiction_is_a_dead_letter_that_names_no_person() {
         let _worker = shop.work();
         shop.comes_to(State::Dead, 1).await;
         let note = shop.only().await.note.unwrap();
-        assert_eq!(note, format!("Wert contradicts this event: contradicted: {differs}"));
+        assert_eq!(note, format!("Wert has not confirmed this event: contradicted: {differs}"));
         assert!(!note.contains("victim") && !note.contains("secret"));
         assert_eq!(shop.handled(), BTreeMap::new());
     }
@@ -416,10 +416,10 @@ async fn a_provider_that_hangs_parks_and_costs_no_attempt() {
     shop.provider.answer_always(Answer::never());
     shop.post(&WertOrder::new()).await;
     let patience = Duration::from_millis(50);
-    let worker = shop.work_with(|worker| worker.before(shop.confirmation().patience(patience)));
+    let worker = shop.work_with(|worker| worker.before(shop.confirmation().timeout(patience)));
     shop.comes_to(State::Parked, 1).await;
     let record = shop.only().await;
-    assert_eq!((record.attempts, record.note.as_deref()), (0, Some("Wert has not answered yet")));
+    assert_eq!((record.attempts, record.note.as_deref()), (0, Some("Wert has not responded yet")));
     worker.shutdown().await;
 }
 

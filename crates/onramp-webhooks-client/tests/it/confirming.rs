@@ -76,7 +76,7 @@ async fn while_the_provider_is_away_it_is_asked_once() {
         provider.answer_always(fault);
         let verdicts = wert(&provider).build().unwrap().confirm(&purchases).await;
         for verdict in &verdicts {
-            assert!(matches!(verdict, Verdict::ProviderAway(error) if error.kind() == kind), "{verdict}");
+            assert!(matches!(verdict, Verdict::ProviderUnavailable(error) if error.kind() == kind), "{verdict}");
             assert_eq!(verdict.may_change(), changes);
         }
         assert_eq!((verdicts.len(), provider.requests().len()), (45, 1));
@@ -96,8 +96,9 @@ async fn a_lie_about_some_orders_is_no_word_about_the_others() {
     let verdicts = wert(&provider).build().unwrap().confirm(&purchases).await;
     let (lied, told) = verdicts.split_at(20);
     assert!(
-        lied.iter()
-            .all(|verdict| matches!(verdict, Verdict::ProviderAway(error) if error.kind() == ClientErrorKind::Contradiction))
+        lied.iter().all(
+            |verdict| matches!(verdict, Verdict::ProviderUnavailable(error) if error.kind() == ClientErrorKind::Contradiction)
+        )
     );
     assert!(told.iter().all(Verdict::is_confirmed));
 }

@@ -39,7 +39,7 @@ async fn a_slow_answer_in_time_is_an_answer() {
 async fn a_body_without_an_end_is_left_in_time() {
     let provider = FakeProvider::start().await;
     provider.answer_always(Answer::endless());
-    let wert = wert(&provider).largest_answer(usize::MAX).attempt_timeout(SHORT).build().unwrap();
+    let wert = wert(&provider).max_response_size(usize::MAX).attempt_timeout(SHORT).build().unwrap();
     let error = wert.orders(&OrdersQuery::new()).await.unwrap_err();
     assert_eq!(error.kind(), ClientErrorKind::TimedOut);
 }

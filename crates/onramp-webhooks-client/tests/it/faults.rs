@@ -44,8 +44,8 @@ async fn a_status_is_a_kind() {
 #[tokio::test]
 async fn the_beginning_of_an_answer_is_there_for_developers_only() {
     let error = both(Answer::body(422, "text/plain", format!("amount too small{}", "!".repeat(1 << 20)))).await;
-    assert!(error.answer().unwrap().starts_with("amount too small!"));
-    assert_eq!(error.answer().unwrap().len(), 1_024);
+    assert!(error.response_excerpt().unwrap().starts_with("amount too small!"));
+    assert_eq!(error.response_excerpt().unwrap().len(), 1_024);
     assert!(!format!("{error} {error:?}").contains("too small"));
 }
 
@@ -72,7 +72,7 @@ async fn truncated_json_is_not_json() {
 async fn other_json_does_not_fit() {
     for body in ["[]", "7", r#""no""#, r#"{"status":"true","success":true,"data":7}"#, r#"{"data":1,"data":2}"#] {
         let error = both(Answer::body(200, "application/json", body)).await;
-        assert_eq!((error.kind(), error.is_transient()), (ClientErrorKind::Misfit, false), "{body}");
+        assert_eq!((error.kind(), error.is_transient()), (ClientErrorKind::Unreadable, false), "{body}");
     }
 }
 
@@ -100,7 +100,7 @@ async fn a_body_may_be_as_long_as_the_limit() {
     let provider = FakeProvider::start().await;
     let body = r#"{"success":true,"data":[]}"#;
     provider.answer_always(Answer::body(200, "application/json", body));
-    let limited = |bytes| wert(&provider).largest_answer(bytes).build().unwrap();
+    let limited = |bytes| wert(&provider).max_response_size(bytes).build().unwrap();
     limited(body.len()).orders(&OrdersQuery::new()).await.unwrap();
     let error = limited(body.len() - 1).orders(&OrdersQuery::new()).await.unwrap_err();
     assert_eq!(error.kind(), ClientErrorKind::TooLarge);

@@ -80,7 +80,7 @@ async fn an_answer_that_repeats_the_key_is_kept_without_it() {
     for status in [200, 400] {
         provider.answer_always(Answer::body(status, "text/plain", format!("what is {}?", FakeProvider::API_KEY)));
         let error = wert(&provider).build().unwrap().orders(&OrdersQuery::new()).await.unwrap_err();
-        assert_eq!(error.answer(), Some("what is (hidden)?"));
+        assert_eq!(error.response_excerpt(), Some("what is (hidden)?"));
     }
 }
 

@@ -55,7 +55,7 @@ async fn a_request_that_breaks_a_rule_is_not_sent() {
     assert_eq!((error.kind(), error.is_unsent(), error.is_transient()), (ClientErrorKind::Invalid, true, false));
     assert_eq!(
         error.to_string(),
-        "starting Kriptomat's widget: the request is not valid: to_address needs asset_type or network"
+        "starting Kriptomat's widget: the request is not valid: to_address requires asset_type or network"
     );
     assert_eq!(provider.requests(), []);
 }

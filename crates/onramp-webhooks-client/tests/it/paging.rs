@@ -54,12 +54,12 @@ async fn offsets_go_on_where_nobody_says_how_many_there_are() {
 async fn orders_that_move_to_a_later_page_come_once() {
     let (provider, ids) = provider_with(45).await;
     provider.page_by(Paging::Offset);
-    let mut walk = wert(&provider).build().unwrap().walk(OrdersQuery::new());
-    let mut found = walk.next_page().await.unwrap().unwrap();
+    let mut pager = wert(&provider).build().unwrap().pager(OrdersQuery::new());
+    let mut found = pager.next_page().await.unwrap().unwrap();
     for _ in 0..3 {
         provider.add_order(&WertOrder::new(), "success");
     }
-    while let Some(rows) = walk.next_page().await.unwrap() {
+    while let Some(rows) = pager.next_page().await.unwrap() {
         found.extend(rows);
     }
     let mut found: Vec<String> = found.into_iter().map(|row| row.order_id.into()).collect();
@@ -74,11 +74,11 @@ async fn a_walk_goes_on_where_it_stood() {
         provider.page_by(paging);
         let wert = wert(&provider).build().unwrap();
         let query = OrdersQuery::new().oldest_first();
-        let mut first = wert.walk(query.clone());
+        let mut first = wert.pager(query.clone());
         first.next_page().await.unwrap().unwrap();
         let written = first.position().to_string();
 
-        let mut second = wert.walk(query).from(written.parse().unwrap());
+        let mut second = wert.pager(query).starting_at(written.parse().unwrap());
         let mut found = Vec::new();
         while let Some(rows) = second.next_page().await.unwrap() {
             found.extend(rows.into_iter().map(|row| String::from(row.order_id)));
@@ -95,15 +95,15 @@ async fn a_walk_goes_on_where_it_stood() {
 #[tokio::test]
 async fn after_a_fault_a_walk_stands_where_it_stood() {
     let (provider, ids) = provider_with(45).await;
-    let mut walk = wert(&provider).build().unwrap().walk(OrdersQuery::new().oldest_first());
-    walk.next_page().await.unwrap();
-    let position = walk.position().clone();
+    let mut pager = wert(&provider).build().unwrap().pager(OrdersQuery::new().oldest_first());
+    pager.next_page().await.unwrap();
+    let position = pager.position().clone();
     for fault in [Answer::status(500), Answer::close(), Answer::html(), Answer::lie(Lie::OrderTwice)] {
         provider.answer_next(fault);
-        walk.next_page().await.unwrap_err();
-        assert_eq!(walk.position(), &position);
+        pager.next_page().await.unwrap_err();
+        assert_eq!(pager.position(), &position);
     }
-    let rows = walk.next_page().await.unwrap().unwrap();
+    let rows = pager.next_page().await.unwrap().unwrap();
     assert_eq!(rows[0].order_id.as_str(), ids[20]);
 }
 
@@ -111,7 +111,7 @@ async fn after_a_fault_a_walk_stands_where_it_stood() {
 async fn a_cursor_that_never_ends_is_left() {
     let (provider, _) = provider_with(1).await;
     provider.answer_always(Answer::lie(Lie::EndlessCursor));
-    let error = walk(&wert(&provider).retry(thrice()).build().unwrap(), OrdersQuery::new().most_pages(30)).await.unwrap_err();
+    let error = walk(&wert(&provider).retry(thrice()).build().unwrap(), OrdersQuery::new().max_pages(30)).await.unwrap_err();
     assert_eq!((error.kind(), error.is_transient()), (ClientErrorKind::EndlessPages, false));
     assert_eq!(provider.requests().len(), 30);
 }
@@ -120,10 +120,10 @@ async fn a_cursor_that_never_ends_is_left() {
 async fn a_cursor_that_comes_again_is_left() {
     let (provider, _) = provider_with(1).await;
     provider.answer_always(Answer::lie(Lie::RepeatedCursor));
-    let mut walk = wert(&provider).build().unwrap().walk(OrdersQuery::new());
-    walk.next_page().await.unwrap().unwrap();
+    let mut pager = wert(&provider).build().unwrap().pager(OrdersQuery::new());
+    pager.next_page().await.unwrap().unwrap();
     for _ in 0..3 {
-        let error = walk.next_page().await.unwrap_err();
+        let error = pager.next_page().await.unwrap_err();
         assert_eq!(error.kind(), ClientErrorKind::EndlessPages);
     }
     assert_eq!(provider.requests().len(), 4);

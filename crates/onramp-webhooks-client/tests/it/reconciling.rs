@@ -9,7 +9,7 @@ use onramp_webhooks::inbox::{Filter, Inbox, Record, State};
 use onramp_webhooks::worker::{Chore, WorkerBuilder};
 use onramp_webhooks::{Delivery, Handler, HandlerError, async_trait};
 use onramp_webhooks_client::ClientErrorKind;
-use onramp_webhooks_client::wert::{Checkpoint, Finding, Pass, ReconcileError, Reconciler, Stage, Summary, Window};
+use onramp_webhooks_client::wert::{Checkpoint, Finding, Phase, ReconcileError, ReconcileRun, Reconciler, Summary, Window};
 use onramp_webhooks_testkit::events::WertOrder;
 use onramp_webhooks_testkit::provider::{Answer, FakeProvider, Lie, Paging};
 use serde_json::{Value, json};
@@ -98,12 +98,12 @@ async fn what_never_came_is_repaired_once_and_late_real_ones_are_duplicates() {
     let found = report(&provider, &inbox).await;
     assert_eq!((found.orders, found.missing, found.repaired, found.deliveries), (200, 20, 0, 180));
     assert_eq!(orders(&found), missing);
-    assert!(!found.is_settled() && found.findings.iter().all(|finding| matches!(finding, Finding::Missing { .. })));
+    assert!(!found.is_resolved() && found.findings.iter().all(|finding| matches!(finding, Finding::Missing { .. })));
     assert_eq!(all(&inbox).await.len(), 180, "a report changes nothing");
 
     let shop = Shop::default();
     let repaired = repair(&provider, &inbox).await;
-    assert_eq!((repaired.missing, repaired.repaired, repaired.is_settled()), (20, 20, true));
+    assert_eq!((repaired.missing, repaired.repaired, repaired.is_resolved()), (20, 20, true));
     assert_eq!(orders(&repaired), missing);
     let made: Vec<_> = all(&inbox).await.into_iter().filter(Record::is_synthetic).collect();
     assert_eq!(made.len(), 20);
@@ -125,7 +125,7 @@ async fn what_never_came_is_repaired_once_and_late_real_ones_are_duplicates() {
         assert_eq!(handled[order.id().unwrap()], [number % 10 == 0], "once");
     }
     let again = repair(&provider, &inbox).await;
-    assert!(again.is_settled() && again.missing == 0);
+    assert!(again.is_resolved() && again.missing == 0);
 }
 
 #[tokio::test]
@@ -167,11 +167,11 @@ async fn what_is_not_said_to_be_complete_is_never_repaired() {
     provider.add_row(json!({ "order_id": "no amounts", "status": "success", "created_at": "2026-01-01 01:00:00" }));
     let found = repair(&provider, &inbox).await;
     assert_eq!((found.missing, found.repaired, found.status_differs, found.unclear), (1, 0, 5, 2));
-    assert!(!found.is_settled());
+    assert!(!found.is_resolved());
     assert_eq!(all(&inbox).await.len(), 6);
     let said: Vec<_> = found.findings.iter().map(ToString::to_string).collect();
-    assert!(said[0].ends_with(r#"received as complete, and Wert says "failed""#), "{said:?}");
-    assert!(said[7].contains("not to be repaired: Wert does not tell its amounts"), "{said:?}");
+    assert!(said[0].ends_with(r#"received as complete, but has the status "failed" at Wert"#), "{said:?}");
+    assert!(said[7].contains("cannot be repaired: its amounts"), "{said:?}");
 }
 
 #[tokio::test]
@@ -213,12 +213,12 @@ async fn events_without_an_order_id_are_never_doubled() {
     inbox.receive_at("wert", &[WertOrder::new().without("id").with("transaction_id", "0xAb").event("order_complete")], NOW).await;
     provider.add_row(json!({ "order_id": "A", "status": "success", "transaction_id": "0xAb" }));
     let found = repair(&provider, &inbox).await;
-    assert!(found.is_settled() && found.missing == 0, "found by its transaction");
+    assert!(found.is_resolved() && found.missing == 0, "found by its transaction");
 
     provider.add_order(&WertOrder::new(), "success");
     let found = repair(&provider, &inbox).await;
     assert_eq!((found.missing, found.repaired), (1, 0), "it may be the one without an id");
-    assert!(matches!(&found.findings[..], [Finding::Unrepairable { why, .. }] if why.contains("without an order id")));
+    assert!(matches!(&found.findings[..], [Finding::Unrepairable { reason, .. }] if reason.contains("without an order id")));
     assert_eq!(all(&inbox).await.len(), 1);
 }
 
@@ -234,7 +234,7 @@ async fn at_the_wrong_endpoint_nothing_is_repaired() {
         let found = mistaken.repair(window()).finish().await.unwrap().clone();
         assert_eq!((found.repaired, found.missing), (0, if endpoint == "wort" { 101 } else { 100 }), "{endpoint}");
         assert!(inbox.list(Filter::all().about(placed[0].id().unwrap())).await.unwrap().is_empty(), "not even what is missing");
-        assert!(found.findings[1].to_string().contains("came in at the endpoint \"wert\""), "{}", found.findings[1]);
+        assert!(found.findings[1].to_string().contains("were received at the endpoint \"wert\""), "{}", found.findings[1]);
     }
 }
 
@@ -254,7 +254,7 @@ async fn what_is_young_is_left_alone() {
         provider.add_row(row);
     }
     let found = repair(&provider, &inbox).await;
-    assert_eq!((orders(&found), found.too_young), (vec!["old", "at the beginning"], 1));
+    assert_eq!((orders(&found), found.too_recent), (vec!["old", "at the beginning"], 1));
 }
 
 #[tokio::test]
@@ -280,7 +280,7 @@ async fn a_clock_that_is_hours_off_doubles_nothing() {
 }
 
 /// Makes steps up to the first error, if there is one, and answers how many.
-async fn steps(pass: &mut Pass) -> (usize, Option<ReconcileError>) {
+async fn steps(pass: &mut ReconcileRun) -> (usize, Option<ReconcileError>) {
     let mut steps = 0;
     loop {
         match pass.step().await {
@@ -317,8 +317,8 @@ async fn after_any_fault_it_goes_on_where_it_stood_also_in_another_process() {
         let seen = provider.requests().len();
         let summary = resumed.finish().await.unwrap().clone();
         assert!(provider.requests().len() - seen < 8, "it does not begin anew");
-        assert_eq!((summary.orders, summary.deliveries, resumed.checkpoint().stage.clone()), (90, 81, Stage::Done));
-        assert!(summary.is_settled());
+        assert_eq!((summary.orders, summary.deliveries, resumed.checkpoint().phase.clone()), (90, 81, Phase::Done));
+        assert!(summary.is_resolved());
         assert_eq!(all(&inbox).await.len(), 90);
         let (_, error) = steps(&mut pass).await;
         assert!(error.is_none() && all(&inbox).await.len() == 90);
@@ -339,7 +339,7 @@ async fn a_fault_among_the_deliveries_is_gone_on_from_too() {
     let mut pass = reconciler(&provider, &inbox).repair(window());
     let (_, error) = steps(&mut pass).await;
     assert!(error.is_some());
-    assert!(matches!(pass.checkpoint().stage, Stage::Deliveries(Some(_))), "{:?}", pass.checkpoint().stage);
+    assert!(matches!(pass.checkpoint().phase, Phase::Deliveries(Some(_))), "{:?}", pass.checkpoint().phase);
     let written = serde_json::to_value(pass.checkpoint()).unwrap();
     let mut resumed = reconciler(&provider, &inbox).resume(serde_json::from_value(written).unwrap()).unwrap();
     assert_eq!(resumed.finish().await.unwrap().deliveries, 216);
@@ -354,7 +354,7 @@ async fn pages_without_end_and_lies_come_to_an_end() {
     ] {
         let (provider, inbox, _) = with_gaps(20).await;
         provider.answer_always(Answer::lie(lie));
-        let mut pass = reconciler(&provider, &inbox).most_pages(10).most_findings(3).report(window());
+        let mut pass = reconciler(&provider, &inbox).max_pages(10).max_findings(3).report(window());
         let (_, error) = steps(&mut pass).await;
         assert!(matches!(&error, Some(ReconcileError::Provider(error)) if error.kind() == kind), "{lie:?}: {error:?}");
         assert!(provider.requests().len() <= 11);
@@ -372,7 +372,7 @@ async fn several_machines_that_repair_at_once_make_one_of_each() {
     let mut repaired = 0;
     for pass in passes.collect::<Vec<_>>() {
         let summary = pass.await.unwrap();
-        assert!(summary.is_settled());
+        assert!(summary.is_resolved());
         repaired += summary.repaired;
     }
     assert_eq!((repaired, all(&inbox).await.len()), (10, 100));
@@ -405,5 +405,5 @@ async fn a_worker_does_it_by_the_clock() {
     }
     assert!(shop.0.lock().unwrap().values().all(|handled| handled.len() == 1));
     provider.answer_always(Answer::status(500));
-    assert!(only_reported.run().await.unwrap_err().to_string().contains("asking Wert for orders"));
+    assert!(only_reported.run().await.unwrap_err().to_string().contains("querying Wert's orders"));
 }

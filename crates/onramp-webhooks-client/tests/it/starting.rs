@@ -69,14 +69,14 @@ async fn a_widget_that_is_not_written_down_is_not_given_out() {
     let provider = FakeProvider::start().await;
     let kriptomat = kriptomat(&provider).build().unwrap();
     let error = kriptomat.start(&request(), &Full).await.unwrap_err();
-    assert_eq!((error.kind(), error.is_transient(), error.is_unsent()), (ClientErrorKind::NotWrittenDown, true, false));
+    assert_eq!((error.kind(), error.is_transient(), error.is_unsent()), (ClientErrorKind::NotStored, true, false));
     assert_eq!(error.source().unwrap().to_string(), "start a purchase: the store is full");
 
     let nameless = json!({ "status": "true", "data": { "url": "https://widget.kriptomat.io/?amount=35" } });
     provider.answer_next(Answer::json(200, &nameless));
     let purchases: Arc<dyn StartedPurchases> = Arc::new(MemoryStartedPurchases::new());
     let error = kriptomat.start(&request(), &*purchases).await.unwrap_err();
-    assert_eq!(error.kind(), ClientErrorKind::Misfit, "{error}");
+    assert_eq!(error.kind(), ClientErrorKind::Unreadable, "{error}");
 }
 
 struct Shop;

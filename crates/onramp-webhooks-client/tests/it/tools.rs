@@ -84,9 +84,9 @@ pub(crate) fn nobody() -> (TcpSocket, String) {
 
 /// The ids that a walk finds, page by page.
 pub(crate) async fn walk(wert: &WertDataApi, query: OrdersQuery) -> Result<Vec<Vec<String>>, ClientError> {
-    let mut walk = wert.walk(query);
+    let mut pager = wert.pager(query);
     let mut pages = Vec::new();
-    while let Some(rows) = walk.next_page().await? {
+    while let Some(rows) = pager.next_page().await? {
         pages.push(rows.into_iter().map(|row| row.order_id.into()).collect());
     }
     Ok(pages)

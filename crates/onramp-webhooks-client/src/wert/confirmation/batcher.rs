@@ -1,159 +1,107 @@
-//! The task that asks: whatever gathers while a request is under way goes into the next one.
+//! The task that checks purchases in batches: those that gather during a request go into the next one.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::event::CompletedPurchase;
 use tokio::sync::{mpsc, oneshot};
 
+use super::outage::Outage;
 use crate::error::{ClientError, ClientErrorKind};
-use crate::wert::query::LARGEST_PAGE;
+use crate::wert::query::MAX_PAGE_SIZE;
 use crate::wert::{Verdict, WertDataApi};
 
-/// After so many failures about single orders in one batch, it is not the orders.
-const NOT_THE_ORDERS: usize = 2;
+/// After this number of failures about single orders, the orders are assumed not to be the cause.
+const MAX_ORDER_FAILURES: usize = 2;
 
-/// A purchase, and who wants to know of it.
-pub(super) struct Question {
+/// A purchase to check, with the channel for its result.
+pub(super) struct Check {
     pub(super) purchase: CompletedPurchase,
-    pub(super) answer: oneshot::Sender<Answer>,
+    pub(super) sender: oneshot::Sender<Checked>,
 }
 
-pub(super) struct Answer {
+/// The result of a check.
+pub(super) struct Checked {
     pub(super) verdict: Verdict,
-    /// How long the provider is to be left alone.
-    pub(super) alone_for: Duration,
+    /// The pause before the provider should be queried again.
+    pub(super) backoff: Duration,
 }
 
-/// Answers until nobody can ask any more.
+/// Runs checks until no more can come.
 ///
-/// After a failure, the provider is left alone as long as it wants, and at least for `breather`; who asks meanwhile hears of that failure.
-/// Then one question has to find out whether it is back, and all others still hear of the failure, so that a provider that hangs holds up one
-/// attempt, and not all that a worker can make.
-pub(super) async fn answer(api: WertDataApi, breather: Duration, mut questions: mpsc::UnboundedReceiver<Question>) {
-    let mut failure: Option<Failure> = None;
-    while let Some(first) = questions.recv().await {
-        // Lets those ask who are about to.
+/// After a failure, no request is made for the provider's `retry-after`, and at least for `min_backoff`. Checks meanwhile fail with the same
+/// error. Then a single check probes the provider while the others still fail, so that a provider that hangs holds up one attempt instead
+/// of all attempts of a worker.
+pub(super) async fn run(api: WertDataApi, min_backoff: Duration, mut checks: mpsc::UnboundedReceiver<Check>) {
+    let mut outage: Option<Outage> = None;
+    while let Some(first) = checks.recv().await {
+        // Lets tasks that are ready to send add their checks to this batch.
         tokio::task::yield_now().await;
-        let mut batch = gather(first, &mut questions);
-        if let Some(failure) = &failure {
-            let rest = failure.counts_for(api.clock().now());
-            let others = batch.split_off(if rest.is_some() { 0 } else { 1.min(batch.len()) });
-            others.into_iter().for_each(|question| failure.is_told(question, rest.unwrap_or(breather)));
+        let mut batch = gather(first, &mut checks);
+        if let Some(outage) = &outage {
+            let remaining = outage.remaining(api.clock().now());
+            let rejected = batch.split_off(if remaining.is_some() { 0 } else { 1.min(batch.len()) });
+            rejected.into_iter().for_each(|check| outage.reject(check, remaining.unwrap_or(min_backoff)));
         }
         if batch.is_empty() {
             continue;
         }
-        let (purchases, listeners): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|Question { purchase, answer }| (purchase, answer)).unzip();
-        let asking = verdicts(&api, &purchases);
-        let verdicts = match &failure {
-            None => asking.await,
-            Some(failure) => failure.is_told_meanwhile(&mut questions, breather, asking).await,
+        let (purchases, senders): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|Check { purchase, sender }| (purchase, sender)).unzip();
+        let verdicts = verdicts(&api, &purchases);
+        let verdicts = match &outage {
+            None => verdicts.await,
+            Some(outage) => outage.reject_during(&mut checks, min_backoff, verdicts).await,
         };
-        failure = verdicts.iter().find_map(Failure::in_verdict).map(|error| Failure::new(error, api.clock().now(), breather));
-        let alone_for = failure.as_ref().map_or(Duration::ZERO, |failure| failure.alone_for);
-        for ((purchase, answer), verdict) in purchases.into_iter().zip(listeners).zip(verdicts) {
-            Question { purchase, answer }.hears(verdict, alone_for);
+        outage = verdicts.iter().find_map(outage_error).map(|error| Outage::new(error, api.clock().now(), min_backoff));
+        let backoff = outage.as_ref().map_or(Duration::ZERO, Outage::backoff);
+        for ((purchase, sender), verdict) in purchases.into_iter().zip(senders).zip(verdicts) {
+            Check { purchase, sender }.finish(verdict, backoff);
         }
     }
 }
 
-/// The next batch: those who still listen.
-fn gather(first: Question, questions: &mut mpsc::UnboundedReceiver<Question>) -> Vec<Question> {
-    let waiting = std::iter::from_fn(|| questions.try_recv().ok());
-    std::iter::once(first).chain(waiting).filter(|question| !question.answer.is_closed()).take(LARGEST_PAGE).collect()
+/// Returns the next batch, without the checks whose delivery no longer waits.
+fn gather(first: Check, checks: &mut mpsc::UnboundedReceiver<Check>) -> Vec<Check> {
+    let waiting = std::iter::from_fn(|| checks.try_recv().ok());
+    std::iter::once(first).chain(waiting).filter(|check| !check.sender.is_closed()).take(MAX_PAGE_SIZE).collect()
 }
 
-/// What the provider says of a batch. One order of which no answer can be read does not keep the others from theirs: then each is asked about
-/// alone.
+/// Returns the verdicts on a batch. If one order may have spoiled the response, each purchase is checked alone.
 async fn verdicts(api: &WertDataApi, purchases: &[CompletedPurchase]) -> Vec<Verdict> {
     let mut verdicts = api.confirm(purchases).await;
     let mut failures = 0;
     for (verdict, purchase) in verdicts.iter_mut().zip(purchases).filter(|_| purchases.len() > 1) {
-        if !is_about_an_order(verdict) {
+        if !matches!(verdict, Verdict::ProviderUnavailable(error) if is_order_error(error)) {
             continue;
         }
         if let Some(alone) = api.confirm(std::slice::from_ref(purchase)).await.pop() {
-            failures += usize::from(matches!(alone, Verdict::ProviderAway(_)));
+            failures += usize::from(matches!(alone, Verdict::ProviderUnavailable(_)));
             *verdict = alone;
         }
-        if failures == NOT_THE_ORDERS {
+        if failures == MAX_ORDER_FAILURES {
             break;
         }
     }
     verdicts
 }
 
-/// Whether there was an answer, and one order may be to blame for what was wrong with it.
-fn is_about_an_order(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::ProviderAway(error) if is_of_order(error))
+/// Returns `true` if the provider responded and a single order may be the cause of the error.
+fn is_order_error(error: &ClientError) -> bool {
+    error.is_request_specific() || error.kind() == ClientErrorKind::Refused
 }
 
-fn is_of_order(error: &ClientError) -> bool {
-    use ClientErrorKind::{Contradiction, EndlessPages, Invalid, Misfit, Refused, TooLarge};
-    matches!(error.kind(), Contradiction | EndlessPages | Invalid | Misfit | Refused | TooLarge)
-}
-
-impl Question {
-    /// Whoever asked may have gone.
-    fn hears(self, verdict: Verdict, alone_for: Duration) {
-        let alone_for = if matches!(verdict, Verdict::ProviderAway(_)) { alone_for } else { Duration::ZERO };
-        let _ = self.answer.send(Answer { verdict, alone_for });
+fn outage_error(verdict: &Verdict) -> Option<Arc<ClientError>> {
+    match verdict {
+        Verdict::ProviderUnavailable(error) if !is_order_error(error) => Some(Arc::clone(error)),
+        _ => None,
     }
 }
 
-/// Why the provider is left alone, and until when.
-struct Failure {
-    error: Arc<ClientError>,
-    at: Timestamp,
-    alone_for: Duration,
-}
-
-impl Failure {
-    fn in_verdict(verdict: &Verdict) -> Option<Arc<ClientError>> {
-        match verdict {
-            Verdict::ProviderAway(error) if !is_of_order(error) => Some(Arc::clone(error)),
-            _ => None,
-        }
-    }
-
-    fn new(error: Arc<ClientError>, at: Timestamp, breather: Duration) -> Self {
-        let alone_for = error.retry_after().unwrap_or_default().max(breather);
-        if error.is_transient() {
-            tracing::warn!(%error, ?alone_for, "purchases cannot be confirmed; they wait");
-        } else {
-            tracing::error!(%error, ?alone_for, "purchases cannot be confirmed until somebody changes something; they wait");
-        }
-        Self { error, at, alone_for }
-    }
-
-    fn is_told(&self, question: Question, alone_for: Duration) {
-        question.hears(Verdict::ProviderAway(Arc::clone(&self.error)), alone_for);
-    }
-
-    /// Waits for `asking`; who has a question meanwhile does not.
-    async fn is_told_meanwhile<T>(
-        &self,
-        questions: &mut mpsc::UnboundedReceiver<Question>,
-        alone_for: Duration,
-        asking: impl Future<Output = T>,
-    ) -> T {
-        let mut asking = pin!(asking);
-        loop {
-            tokio::select! {
-                biased;
-                answer = &mut asking => return answer,
-                Some(question) = questions.recv() => self.is_told(question, alone_for),
-            }
-        }
-    }
-
-    /// How much longer the provider is to be left alone; `None`: it may be asked. A clock that went back ends it.
-    fn counts_for(&self, now: Timestamp) -> Option<Duration> {
-        let rest = self.alone_for.saturating_sub(now.since(self.at));
-        (now >= self.at && !rest.is_zero()).then_some(rest)
+impl Check {
+    /// Sends the result. The delivery may have stopped waiting for it.
+    pub(super) fn finish(self, verdict: Verdict, backoff: Duration) {
+        let backoff = if matches!(verdict, Verdict::ProviderUnavailable(_)) { backoff } else { Duration::ZERO };
+        let _ = self.sender.send(Checked { verdict, backoff });
     }
 }

@@ -1,7 +1,8 @@
-//! A check before the handler: money events are confirmed by Wert first.
+//! The check before the handler that confirms purchases with Wert.
 
 mod batcher;
-mod pace;
+mod outage;
+mod schedule;
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -11,39 +12,40 @@ use onramp_webhooks::event::{CompletedPurchase, OrderId};
 use onramp_webhooks::{Delivery, Handler, HandlerError, Provider, async_trait};
 use tokio::sync::{mpsc, oneshot};
 
-use self::batcher::{Answer, Question};
-use self::pace::Pace;
+use self::batcher::{Check, Checked};
+use self::schedule::Schedule;
+use super::query::is_search_term;
 use super::{Verdict, WertDataApi};
 
-/// The longest order id or click id that is asked about, in bytes: a forged one could be as long as an event, and has to fit into a URL.
-const LONGEST_ID: usize = 512;
+/// The longest order id that is searched for, in bytes. A forged one could be as long as an event, and would not fit into a URL.
+const MAX_ID_LENGTH: usize = 512;
 
-/// Asks Wert whether a completed purchase is real before the handler sees it; for
-/// [`WorkerBuilder::before`](onramp_webhooks::worker::WorkerBuilder::before), with plain and with transactional handlers.
+/// A check that confirms completed purchases with Wert before they are handled.
 ///
-/// Wert signs nothing, so its event is a hint: whoever knows the URL can send one. Only completed purchases of Wert are asked about;
-/// every other event, and what other providers send, passes at once.
+/// Pass it to [`WorkerBuilder::before`](onramp_webhooks::worker::WorkerBuilder::before), with a plain or a transactional handler. Wert does
+/// not sign its events, so anyone who knows the URL can send one. Only completed purchases from Wert are checked; all other events pass.
 ///
-/// | Wert says | the event |
+/// | Wert's response | the delivery |
 /// | --- | --- |
-/// | the same | is handled |
-/// | another amount, currency, customer, address or transaction, or that the order failed | is a dead letter at once, with an error in the log and what differs, but no personal data |
-/// | that it does not know the order, or that it is not complete yet | is parked and asked about again, with growing pauses; a dead letter when that has not changed after [`give_up_after`](Self::give_up_after) |
-/// | nothing: away, too busy, another key wanted (401, 403), an answer of no use | is parked, whatever time that takes, and asked about again after the `retry-after` that Wert names |
+/// | the order agrees | is handled |
+/// | the amount, currency, customer, address or transaction differs, or the order failed | becomes a dead letter at once; the error log lists the differences without personal data |
+/// | the order is unknown or not complete yet | is parked and checked again with growing pauses; becomes a dead letter after [`give_up_after`](Self::give_up_after) |
+/// | none, or an unusable one: unavailable, too busy, key not accepted (401, 403) | is parked without a time limit, and checked again after Wert's `retry-after` |
 ///
-/// An event that does not name its order, as old ones do not, is a dead letter, too: one true order would confirm any number of them.
+/// An event without an order id, as older versions send it, becomes a dead letter as well, because one real order would confirm any number
+/// of them.
 ///
-/// Let one account send to one endpoint. The same order at two endpoints is two events, and both would be confirmed.
+/// Configure each Wert account to send to one endpoint only. The same order at two endpoints is two events, and both would be confirmed.
 ///
-/// What is parked costs no attempt. A dead letter is kept, and a replay or a duplicate has it asked about again.
+/// Parking costs no attempt. A dead letter is kept, and is checked again after a replay or a duplicate.
 ///
-/// Questions that gather while a request is under way go into the next one together, 20 orders to a request, and one request runs at a
-/// time; nobody waits for others to come. As many deliveries ask at the same time as the worker's
-/// [concurrency](onramp_webhooks::worker::WorkerBuilder::concurrency) allows, so 20 and more fill the requests. After a failure Wert is
-/// left alone for a while, and then one question alone finds out whether it is back: a provider that hangs does not hold up the worker
-/// for other events.
+/// Checks are batched: those that gather during a request go into the next one, up to 20 orders in a request, with one request at a time.
+/// The worker's [concurrency](onramp_webhooks::worker::WorkerBuilder::concurrency) limits the number of simultaneous checks, so 20 or more
+/// fill a request. After a failure no request is made for a while; then a single check probes Wert. A provider that hangs therefore does
+/// not hold up the worker for other events.
 ///
-/// Counts in `onramp_webhooks_confirmations_total`, labelled `result`: `confirmed`, `contradicted`, `not_yet`, `given_up`, `away`.
+/// Counts in `onramp_webhooks_confirmations_total` with the label `result`: `confirmed`, `contradicted`, `not_yet`, `given_up`,
+/// `unavailable`.
 ///
 /// ```
 /// # use onramp_webhooks::{async_trait, Delivery, Handler, HandlerError};
@@ -86,89 +88,89 @@ const LONGEST_ID: usize = 512;
 pub struct Confirmation {
     api: WertDataApi,
     endpoint: Option<String>,
-    pace: Pace,
-    patience: Duration,
-    /// To the task that asks, once there is one.
-    questions: Mutex<Option<mpsc::UnboundedSender<Question>>>,
+    schedule: Schedule,
+    timeout: Duration,
+    /// The channel to the batcher, once it runs.
+    batcher: Mutex<Option<mpsc::UnboundedSender<Check>>>,
 }
 
 impl Confirmation {
-    /// Asks `api`, whose clock it takes the time from.
+    /// Creates a check that queries `api` and uses its clock.
     #[must_use]
     pub fn new(api: WertDataApi) -> Self {
-        let (pace, patience) = (Pace::default(), Duration::from_secs(25));
-        Self { api, endpoint: None, pace, patience, questions: Mutex::new(None) }
+        let (schedule, timeout) = (Schedule::default(), Duration::from_secs(25));
+        Self { api, endpoint: None, schedule, timeout, batcher: Mutex::new(None) }
     }
 
-    /// Asks only about events that came in at this endpoint: where there are several accounts, or a sandbox, each needs a confirmation with
-    /// its own key. What comes in elsewhere passes this one. Default: all of Wert's endpoints.
+    /// Checks only deliveries at this endpoint. With several accounts or a sandbox, each endpoint needs a confirmation with its own key.
+    /// Deliveries at other endpoints pass. Default: all of Wert's endpoints.
     #[must_use]
     pub fn endpoint(mut self, name: impl Into<String>) -> Self {
         self.endpoint = Some(name.into());
         self
     }
 
-    /// How long to wait before asking again: half of the delivery's age, but at least `first` and at most `longest`. Default: 5 s, 10 min.
+    /// Sets the limits of the pause between checks of a delivery, which is half of its age. Default: 5 s to 10 min.
     #[must_use]
-    pub const fn pauses(mut self, first: Duration, longest: Duration) -> Self {
-        (self.pace.first, self.pace.longest) = (first, longest);
+    pub const fn pauses(mut self, min: Duration, max: Duration) -> Self {
+        (self.schedule.min_pause, self.schedule.max_pause) = (min, max);
         self
     }
 
-    /// How old a delivery is when Wert is believed that it does not know its order. A forged order never becomes known. Default 24 h.
+    /// Sets the age at which an unconfirmed delivery becomes a dead letter. A forged order never becomes known. Default: 24 h.
     #[must_use]
     pub const fn give_up_after(mut self, age: Duration) -> Self {
-        self.pace.give_up_after = age;
+        self.schedule.give_up_after = age;
         self
     }
 
-    /// How long a delivery waits for the answer before it is parked. Has to be shorter than the worker's
-    /// [attempt timeout](onramp_webhooks::worker::WorkerBuilder::attempt_timeout), which would cost an attempt. Default 25 s.
+    /// Sets the time that a delivery waits for its result before it is parked. Must be shorter than the worker's
+    /// [attempt timeout](onramp_webhooks::worker::WorkerBuilder::attempt_timeout), which would cost an attempt. Default: 25 s.
     #[must_use]
-    pub const fn patience(mut self, limit: Duration) -> Self {
-        self.patience = limit;
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
-    fn is_asked_about(&self, delivery: &Delivery) -> bool {
+    fn is_checked(&self, delivery: &Delivery) -> bool {
         delivery.provider() == Provider::Wert && self.endpoint.as_ref().is_none_or(|name| **name == **delivery.endpoint())
     }
 
-    /// Has the task ask, and starts one if there is none: its runtime may have ended.
-    fn ask(&self, purchase: CompletedPurchase) -> oneshot::Receiver<Answer> {
-        let (answer, heard) = oneshot::channel();
-        let mut question = Question { purchase, answer };
-        let mut questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(task) = &*questions {
-            match task.send(question) {
-                Ok(()) => return heard,
-                Err(nobody) => question = nobody.0,
+    /// Sends a check to the batcher. Spawns one if there is none, or if its runtime has ended.
+    fn check(&self, purchase: CompletedPurchase) -> oneshot::Receiver<Checked> {
+        let (sender, receiver) = oneshot::channel();
+        let mut check = Check { purchase, sender };
+        let mut batcher = self.batcher.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = &*batcher {
+            match running.send(check) {
+                Ok(()) => return receiver,
+                Err(closed) => check = closed.0,
             }
         }
-        let (task, asked) = mpsc::unbounded_channel();
-        // The receiver is here.
-        let _ = task.send(question);
-        tokio::spawn(batcher::answer(self.api.clone(), self.pace.first, asked));
-        *questions = Some(task);
-        heard
+        let (spawned, checks) = mpsc::unbounded_channel();
+        // Cannot fail, because the receiver still exists.
+        let _ = spawned.send(check);
+        tokio::spawn(batcher::run(self.api.clone(), self.schedule.min_pause, checks));
+        *batcher = Some(spawned);
+        receiver
     }
 
-    /// What becomes of a delivery of this age.
-    fn decide(&self, Answer { verdict, alone_for }: Answer, age: Duration) -> Result<(), HandlerError> {
+    /// Returns the result of the handler for a delivery of this age.
+    fn decide(&self, Checked { verdict, backoff }: Checked, age: Duration) -> Result<(), HandlerError> {
         match verdict {
             Verdict::Confirmed => {
                 count("confirmed");
                 Ok(())
             }
-            Verdict::ProviderAway(error) => {
-                count("away");
-                Err(HandlerError::not_yet(self.pace.pause(age).max(alone_for), format!("Wert could not be asked: {error}")))
+            Verdict::ProviderUnavailable(error) => {
+                count("unavailable");
+                Err(HandlerError::not_yet(self.schedule.pause(age).max(backoff), format!("Wert is unavailable: {error}")))
             }
-            verdict if !verdict.may_change() => refused("contradicted", format!("Wert contradicts this event: {verdict}")),
-            verdict if self.pace.is_over(age) => refused("given_up", format!("Wert has not confirmed this event: {verdict}")),
+            verdict if !verdict.may_change() => refuse("contradicted", format!("Wert has not confirmed this event: {verdict}")),
+            verdict if self.schedule.is_over(age) => refuse("given_up", format!("Wert has not confirmed this event: {verdict}")),
             verdict => {
                 count("not_yet");
-                let pause = self.pace.pause_before_the_end(age);
+                let pause = self.schedule.pause_before_giving_up(age);
                 Err(HandlerError::not_yet(pause, format!("Wert has not confirmed this event yet: {verdict}")))
             }
         }
@@ -178,26 +180,23 @@ impl Confirmation {
 #[async_trait]
 impl Handler for Confirmation {
     async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
-        if !self.is_asked_about(delivery) {
+        if !self.is_checked(delivery) {
             return Ok(());
         }
         let purchase = match delivery.event().completed_purchase() {
             Ok(Some(purchase)) => purchase,
             Ok(None) => return Ok(()),
-            Err(unclear) => return refused("given_up", format!("Wert cannot be asked about this event: {unclear}")),
+            Err(error) => return refuse("given_up", format!("this event cannot be confirmed: {error}")),
         };
-        if !can_be_asked_about(&purchase) {
-            return refused(
-                "given_up",
-                "Wert cannot be asked about this event: it has no order id that could be searched for".into(),
-            );
+        if !can_be_confirmed(&purchase) {
+            return refuse("given_up", "this event cannot be confirmed: it has no order id that can be searched for".into());
         }
         let age = self.api.clock().now().since(delivery.received_at());
-        match tokio::time::timeout(self.patience, self.ask(purchase)).await {
-            Ok(Ok(answer)) => self.decide(answer, age),
+        match tokio::time::timeout(self.timeout, self.check(purchase)).await {
+            Ok(Ok(checked)) => self.decide(checked, age),
             Ok(Err(_)) | Err(_) => {
-                count("away");
-                Err(HandlerError::not_yet(self.pace.pause(age), "Wert has not answered yet"))
+                count("unavailable");
+                Err(HandlerError::not_yet(self.schedule.pause(age), "Wert has not responded yet"))
             }
         }
     }
@@ -208,22 +207,22 @@ impl fmt::Debug for Confirmation {
         f.debug_struct("Confirmation")
             .field("api", &self.api)
             .field("endpoint", &self.endpoint)
-            .field("pace", &self.pace)
-            .field("patience", &self.patience)
+            .field("schedule", &self.schedule)
+            .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }
 }
 
-/// Whether the event names its order, and with an id that harms none of the others in the same request: a comma separates ids. Without one,
-/// any number of events, each with a dedup key of its own, would be confirmed by one true order.
-fn can_be_asked_about(purchase: &CompletedPurchase) -> bool {
+/// Returns `true` if the event has an order id that can be searched for together with others. Without one, a single real order would
+/// confirm any number of events with different dedup keys.
+fn can_be_confirmed(purchase: &CompletedPurchase) -> bool {
     let id = purchase.order.as_ref().map(OrderId::as_str);
-    id.is_some_and(|id| id.len() <= LONGEST_ID && !id.contains(',') && !id.trim().is_empty())
+    id.is_some_and(|id| id.len() <= MAX_ID_LENGTH && is_search_term(id))
 }
 
-fn refused(result: &'static str, why: String) -> Result<(), HandlerError> {
+fn refuse(result: &'static str, reason: String) -> Result<(), HandlerError> {
     count(result);
-    Err(HandlerError::permanent(why))
+    Err(HandlerError::permanent(reason))
 }
 
 fn count(result: &'static str) {

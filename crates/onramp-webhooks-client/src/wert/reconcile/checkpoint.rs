@@ -1,46 +1,46 @@
-//! Where a pass stands, to be written down.
+//! The serializable state of a run.
 
 use onramp_webhooks::inbox::DeliveryId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{Position, Summary, Window};
 
-/// Where a pass stands, and what it found before. Can be written down, with serde, for another process to go on.
+/// The state of a run, which another process can resume. Serializable with serde.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Checkpoint {
     /// The endpoint whose deliveries are compared.
     pub endpoint: String,
-    /// The time that is looked at.
+    /// The time span that is compared.
     pub window: Window,
-    /// Whether what is missing is repaired.
+    /// `true` if missing orders are repaired.
     pub repair: bool,
-    /// What is to be done next.
-    pub stage: Stage,
-    /// What was seen and found before.
+    /// The next phase.
+    pub phase: Phase,
+    /// The results so far.
     pub summary: Summary,
 }
 
-/// What a pass does next.
+/// A phase of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Stage {
-    /// Look Wert's orders up in the inbox, the oldest first, from this page on.
+pub enum Phase {
+    /// Wert's orders are looked up in the inbox, the oldest first, from this page on.
     Orders(Position),
-    /// Look the inbox's completed orders up at Wert, the newest first, from this delivery's number down.
+    /// The inbox's completed orders are looked up at Wert, the newest first, before this delivery id.
     Deliveries(Option<i64>),
-    /// Nothing.
+    /// The run is finished.
     Done,
 }
 
-impl Stage {
+impl Phase {
     pub(super) fn deliveries(before: Option<DeliveryId>) -> Self {
         Self::Deliveries(before.map(DeliveryId::as_i64))
     }
 }
 
-/// As text.
+/// Serialized as text.
 impl Serialize for Position {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

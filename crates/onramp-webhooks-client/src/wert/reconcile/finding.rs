@@ -1,55 +1,55 @@
-//! What a reconciliation finds.
+//! A difference that a reconciliation finds.
 
 use std::fmt;
 
 use onramp_webhooks::event::OrderId;
 use serde::{Deserialize, Serialize};
 
-/// What is not the same at Wert and in the inbox.
+/// A difference between Wert and the inbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "finding", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Finding {
-    /// The order is complete, and its event was not there. Now a delivery is that was made of what Wert says.
+    /// The order is complete and its event was missing. A synthetic delivery was recorded.
     Repaired {
         /// The order.
         order: OrderId,
     },
-    /// The order is complete, and its event was never received.
+    /// The order is complete and its event is missing.
     Missing {
         /// The order.
         order: OrderId,
     },
-    /// The same, and it cannot be repaired.
+    /// The order is complete, its event is missing, and it cannot be repaired.
     Unrepairable {
         /// The order.
         order: OrderId,
-        /// Why not.
-        why: String,
+        /// The reason.
+        reason: String,
     },
-    /// The event of its completion was received, and Wert says that the order stands elsewhere: forged, or taken back.
+    /// The completion event was received, but the order has another status at Wert: the event is forged, or the order was reverted.
     StatusDiffers {
         /// The order.
         order: OrderId,
-        /// Wert's word for where it stands.
+        /// The status at Wert.
         status: String,
     },
-    /// Wert has a word for where the order stands that this crate does not know, or none.
+    /// The order's status at Wert is missing or unknown to this crate.
     Unclear {
         /// The order.
         order: OrderId,
-        /// Wert's word for where it stands.
+        /// The status at Wert.
         status: Option<String>,
     },
-    /// The event of its completion was received, and Wert does not know the order: forged, or from another account.
+    /// The completion event was received, but Wert does not know the order: the event is forged, or belongs to another account.
     UnknownToProvider {
-        /// The order's id in the event.
+        /// The order id in the event.
         order: OrderId,
     },
 }
 
 impl Finding {
-    /// The order.
+    /// Returns the id of the order.
     #[must_use]
     pub const fn order(&self) -> &OrderId {
         match self {
@@ -62,7 +62,7 @@ impl Finding {
         }
     }
 
-    /// Whether a person has something to do.
+    /// Returns `true` if an operator has to act.
     #[must_use]
     pub const fn is_open(&self) -> bool {
         !matches!(self, Self::Repaired { .. })
@@ -73,15 +73,13 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}: ", self.order().as_str())?;
         match self {
-            Self::Repaired { .. } => f.write_str("complete at Wert and not received; now there is a delivery of what Wert says"),
+            Self::Repaired { .. } => f.write_str("complete at Wert and not received; repaired with a synthetic delivery"),
             Self::Missing { .. } => f.write_str("complete at Wert and not received"),
-            Self::Unrepairable { why, .. } => write!(f, "complete at Wert, not received, and not to be repaired: {why}"),
-            Self::StatusDiffers { status, .. } => write!(f, "received as complete, and Wert says {status:?}"),
-            Self::Unclear { status: Some(status), .. } => {
-                write!(f, "Wert says {status:?}, and nobody here knows what that means")
-            }
-            Self::Unclear { status: None, .. } => f.write_str("Wert does not say where it stands"),
-            Self::UnknownToProvider { .. } => f.write_str("received as complete, and Wert does not know it"),
+            Self::Unrepairable { reason, .. } => write!(f, "complete at Wert and not received; cannot be repaired: {reason}"),
+            Self::StatusDiffers { status, .. } => write!(f, "received as complete, but has the status {status:?} at Wert"),
+            Self::Unclear { status: Some(status), .. } => write!(f, "has the unknown status {status:?} at Wert"),
+            Self::Unclear { status: None, .. } => f.write_str("has no status at Wert"),
+            Self::UnknownToProvider { .. } => f.write_str("received as complete, but unknown to Wert"),
         }
     }
 }

@@ -1,23 +1,21 @@
-//! What Wert knows, against what the inbox received: the safety net for events that never came.
+//! Reconciliation: comparing Wert's orders with the deliveries in an inbox, as a safety net for lost events.
 
 mod checkpoint;
-mod compared;
-mod completed;
-mod doubts;
+mod deliveries;
 mod finding;
-mod nameless;
-mod pass;
+mod order;
 mod reconciler;
+mod repair_guard;
+mod run;
 mod summary;
 mod synthetic;
 mod window;
 
-pub use self::checkpoint::{Checkpoint, Stage};
+pub use self::checkpoint::{Checkpoint, Phase};
 pub use self::finding::Finding;
-pub use self::pass::{Pass, ReconcileError, Step};
 pub use self::reconciler::{Reconciler, WrongCheckpoint};
+pub use self::run::{ReconcileError, ReconcileRun, Step};
 pub use self::summary::Summary;
 pub use self::window::Window;
-use super::{OrderRow, OrderStatus, OrdersQuery, OrdersWalk, Position, WertDataApi};
+use super::{OrderRow, OrderStatus, OrdersPager, OrdersQuery, Position, WertDataApi, query, timestamp};
 use crate::error::ClientError;
-use crate::times;

@@ -1,4 +1,4 @@
-//! What to compare, and how.
+//! The configuration of a reconciliation.
 
 use std::error::Error;
 use std::fmt;
@@ -9,23 +9,26 @@ use onramp_webhooks::clock::{Clock, SystemClock};
 use onramp_webhooks::worker::Chore;
 use onramp_webhooks::{Inbox, async_trait};
 
-use super::{Checkpoint, Pass, Position, Stage, Summary, WertDataApi, Window};
+use super::{Checkpoint, Phase, Position, ReconcileRun, Summary, WertDataApi, Window};
 
-/// Compares what Wert knows with what came in at an endpoint, and repairs what is missing. Cheap to clone.
+/// Compares Wert's orders with the deliveries at an endpoint, and repairs missing ones. Cheap to clone.
 ///
-/// **Missing**: an order is complete at Wert, and its `order_complete` never came. Repaired, there is a delivery of it that is made of
-/// what the Data API says and [marked](onramp_webhooks::Delivery::is_synthetic); it has the key of the real event, which therefore is a
-/// duplicate if it comes after all. Any number of machines can repair at the same time, for the same reason.
+/// | finding | meaning |
+/// | --- | --- |
+/// | missing | The order is complete at Wert, but its `order_complete` was never received. |
+/// | status differs | The event was received, but the order has another status at Wert. An operator has to look at it. |
+/// | unknown to Wert | The event was received, but Wert does not know the order. An operator has to look at it. |
 ///
-/// **Status differs**: the event came, and Wert says otherwise. **Unknown**: the event came, and Wert does not know the order. Both are for
-/// people to look at.
+/// A repair records a [synthetic](onramp_webhooks::Delivery::is_synthetic) delivery that is built from the Data API's response. It has the
+/// dedup key of the real event, so the real event is a duplicate if it arrives later, and any number of machines can repair at the same
+/// time. Its amounts are as exact as those of the API, which are floats, and fields that the API does not return are missing, such as the
+/// address and the transaction.
 ///
-/// What it makes has amounts as exact as the API's, which are floats, and no fields that the API does not have: perhaps no address and no
-/// transaction. Nothing is repaired while the endpoint receives `order_complete` events without order ids, which older payloads
-/// are: nobody can tell whether they are the missing ones; nor when orders that are missing at this endpoint came in at another one,
-/// because then its name, or the key, is the wrong one.
+/// No order is repaired while the endpoint receives `order_complete` events without order ids, as in older payloads, because they may
+/// belong to the missing orders. Nor is one repaired if missing orders were received at another endpoint, because then the endpoint's name
+/// or the API key is probably wrong.
 ///
-/// As a [`Chore`] it repairs (or [reports](Self::report_only)) the last 48 hours at every run; what it finds is in the log.
+/// As a [`Chore`], it repairs (or [reports](Self::report_only)) the last 48 hours at every run, and logs its findings.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -51,17 +54,17 @@ use super::{Checkpoint, Pass, Position, Stage, Summary, WertDataApi, Window};
 /// let wert = WertDataApi::at(provider.url(), FakeProvider::API_KEY).build()?;
 /// let reconciler = Reconciler::new(wert, Arc::clone(receiver.inbox()), "wert");
 ///
-/// // On demand, page by page, or all at once:
+/// // On demand, page by page or all at once:
 /// let everything = Window::new(Timestamp::from_millis(0), SystemClock::default().now());
-/// let mut pass = reconciler.report(everything);
-/// while let Some(step) = pass.step().await? {
-///     // Write `pass.checkpoint()` down, to go on there after a crash.
+/// let mut run = reconciler.report(everything);
+/// while let Some(step) = run.step().await? {
+///     // Store `run.checkpoint()` to resume after a crash.
 /// }
-/// assert_eq!(pass.summary().missing, 1);
+/// assert_eq!(run.summary().missing, 1);
 /// assert_eq!(reconciler.repair(everything).finish().await?.repaired, 1);
-/// assert!(reconciler.report(everything).finish().await?.is_settled());
+/// assert!(reconciler.report(everything).finish().await?.is_resolved());
 ///
-/// // By the clock:
+/// // Periodically:
 /// let worker = receiver.worker(Shop).chore(Duration::from_secs(15 * 60), reconciler).spawn();
 /// worker.shutdown().await;
 /// # Ok(())
@@ -74,14 +77,14 @@ pub struct Reconciler {
     pub(super) endpoint: Arc<str>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) grace: Duration,
-    pub(super) most_pages: u32,
-    pub(super) most_findings: usize,
+    pub(super) max_pages: u32,
+    pub(super) max_findings: usize,
     look_back: Duration,
     report_only: bool,
 }
 
 impl Reconciler {
-    /// Compares the orders that `api` knows with what came in at `endpoint` of `inbox`.
+    /// Creates a reconciler of the orders of `api` with the deliveries at `endpoint` in `inbox`.
     #[must_use]
     pub fn new(api: WertDataApi, inbox: Arc<dyn Inbox>, endpoint: impl Into<Arc<str>>) -> Self {
         Self {
@@ -90,83 +93,82 @@ impl Reconciler {
             endpoint: endpoint.into(),
             clock: Arc::new(SystemClock::default()),
             grace: Duration::from_secs(15 * 60),
-            most_pages: 10_000,
-            most_findings: 1_000,
+            max_pages: 10_000,
+            max_findings: 1_000,
             look_back: Duration::from_secs(48 * 3_600),
             report_only: false,
         }
     }
 
-    /// Orders that were made or changed more recently than this are left alone: their events may be on their way. Default 15 min.
+    /// Sets the grace period. Orders created or changed more recently are skipped, because their events may still arrive. Default: 15 min.
     #[must_use]
     pub fn grace(self, grace: Duration) -> Self {
         Self { grace, ..self }
     }
 
-    /// How much of the past each run as a [`Chore`] looks at. An order that takes longer from its creation to its end is not seen.
-    /// Default 48 h.
+    /// Sets the length of the window of each run as a [`Chore`]. An order that takes longer to complete is not seen. Default: 48 h.
     #[must_use]
     pub fn look_back(self, look_back: Duration) -> Self {
         Self { look_back, ..self }
     }
 
-    /// As a [`Chore`], repair nothing.
+    /// Disables repairs when it runs as a [`Chore`].
     #[must_use]
     pub fn report_only(self) -> Self {
         Self { report_only: true, ..self }
     }
 
-    /// How many findings a summary keeps; it counts all. Default 1000.
+    /// Sets the number of findings that a summary keeps. All are counted. Default: 1000.
     #[must_use]
-    pub fn most_findings(self, most_findings: usize) -> Self {
-        Self { most_findings, ..self }
+    pub fn max_findings(self, max_findings: usize) -> Self {
+        Self { max_findings, ..self }
     }
 
-    /// A pass over more pages of Wert's orders than this takes Wert for broken. Default 10 000.
+    /// Sets the number of pages of Wert's orders after which a run fails. Default: 10 000.
     #[must_use]
-    pub fn most_pages(self, most_pages: u32) -> Self {
-        Self { most_pages, ..self }
+    pub fn max_pages(self, max_pages: u32) -> Self {
+        Self { max_pages, ..self }
     }
 
-    /// Where the time comes from. Default: the machine's clock.
+    /// Sets the clock. Default: the system clock.
     #[must_use]
     pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
         Self { clock, ..self }
     }
 
-    /// A pass over `window` that changes nothing.
+    /// Starts a run over `window` that changes nothing.
     #[must_use]
-    pub fn report(&self, window: Window) -> Pass {
-        self.pass(window, false)
+    pub fn report(&self, window: Window) -> ReconcileRun {
+        self.start(window, false)
     }
 
-    /// A pass over `window` that repairs what is missing.
+    /// Starts a run over `window` that repairs missing orders.
     #[must_use]
-    pub fn repair(&self, window: Window) -> Pass {
-        self.pass(window, true)
+    pub fn repair(&self, window: Window) -> ReconcileRun {
+        self.start(window, true)
     }
 
-    fn pass(&self, window: Window, repair: bool) -> Pass {
+    fn start(&self, window: Window, repair: bool) -> ReconcileRun {
         let until = window.until.min(self.clock.now().before(self.grace));
-        Pass::new(
+        ReconcileRun::new(
             self.clone(),
             Checkpoint {
                 endpoint: self.endpoint.to_string(),
                 window: Window { until, ..window },
                 repair,
-                stage: Stage::Orders(Position::Start),
+                phase: Phase::Orders(Position::Start),
                 summary: Summary::default(),
             },
         )
     }
 
-    /// Goes on with a pass that another process began.
+    /// Resumes a run, which another process may have started.
     ///
     /// # Errors
-    /// When it is about another endpoint.
-    pub fn resume(&self, checkpoint: Checkpoint) -> Result<Pass, WrongCheckpoint> {
+    /// Returns an error if the checkpoint belongs to another endpoint.
+    pub fn resume(&self, checkpoint: Checkpoint) -> Result<ReconcileRun, WrongCheckpoint> {
         match *checkpoint.endpoint == *self.endpoint {
-            true => Ok(Pass::new(self.clone(), checkpoint)),
+            true => Ok(ReconcileRun::new(self.clone(), checkpoint)),
             false => Err(WrongCheckpoint { endpoint: checkpoint.endpoint }),
         }
     }
@@ -179,29 +181,29 @@ impl Chore for Reconciler {
     }
 
     async fn run(&self) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let mut pass = self.pass(Window::last(self.look_back, self.clock.now()), !self.report_only);
-        while let Some(step) = pass.step().await? {
+        let mut run = self.start(Window::last(self.look_back, self.clock.now()), !self.report_only);
+        while let Some(step) = run.step().await? {
             for finding in step.findings {
                 tracing::warn!(endpoint = %self.endpoint, %finding, "the inbox and Wert differ");
             }
         }
-        let summary = pass.summary();
+        let summary = run.summary();
         tracing::info!(endpoint = %self.endpoint, orders = summary.orders, repaired = summary.repaired, "reconciled with Wert");
         Ok(())
     }
 }
 
-/// A checkpoint of another endpoint.
+/// The error of resuming a checkpoint that belongs to another endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WrongCheckpoint {
-    /// That endpoint.
+    /// The endpoint of the checkpoint.
     pub endpoint: String,
 }
 
 impl fmt::Display for WrongCheckpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the checkpoint is about the endpoint {:?}", self.endpoint)
+        write!(f, "the checkpoint belongs to the endpoint {:?}", self.endpoint)
     }
 }
 

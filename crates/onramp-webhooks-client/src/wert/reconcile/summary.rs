@@ -1,43 +1,43 @@
-//! What a pass has seen and found.
+//! The results of a run.
 
 use serde::{Deserialize, Serialize};
 
 use super::Finding;
 
-/// What a pass has seen and found so far.
+/// The results of a run so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Summary {
-    /// Orders of Wert's that were looked up in the inbox.
+    /// The number of Wert's orders that were looked up in the inbox.
     pub orders: u64,
-    /// Deliveries of completed orders that were looked up at Wert.
+    /// The number of delivered orders that were looked up at Wert.
     pub deliveries: u64,
-    /// Orders that changed too recently to miss their events.
-    pub too_young: u64,
-    /// Complete orders whose event was not received, repaired or not.
+    /// The number of orders that changed too recently to be judged.
+    pub too_recent: u64,
+    /// The number of complete orders whose event was not received, repaired or not.
     pub missing: u64,
-    /// Those of them for which there is a delivery now.
+    /// The number of missing orders that were repaired.
     pub repaired: u64,
-    /// Orders received as complete that stand elsewhere at Wert.
+    /// The number of orders received as complete that have another status at Wert.
     pub status_differs: u64,
-    /// Orders of which nobody here knows where they stand.
+    /// The number of orders whose status is missing or unknown.
     pub unclear: u64,
-    /// Orders received as complete that Wert does not know.
+    /// The number of orders received as complete that Wert does not know.
     pub unknown_to_provider: u64,
-    /// The first of what was found; the numbers above count all.
+    /// The first findings, up to a limit. The numbers above count all.
     pub findings: Vec<Finding>,
 }
 
 impl Summary {
-    /// Whether nothing is left for a person to do.
+    /// Returns `true` if nothing is left for an operator to do.
     #[must_use]
-    pub const fn is_settled(&self) -> bool {
+    pub const fn is_resolved(&self) -> bool {
         self.missing == self.repaired && self.status_differs == 0 && self.unclear == 0 && self.unknown_to_provider == 0
     }
 
-    /// Counts a finding, and keeps it if no more than `most` are.
-    pub(super) fn note(&mut self, finding: &Finding, most: usize) {
+    /// Counts a finding, and keeps it if there are fewer than `max`.
+    pub(super) fn add(&mut self, finding: &Finding, max: usize) {
         match finding {
             Finding::Repaired { .. } => {
                 self.missing += 1;
@@ -48,7 +48,7 @@ impl Summary {
             Finding::Unclear { .. } => self.unclear += 1,
             Finding::UnknownToProvider { .. } => self.unknown_to_provider += 1,
         }
-        if self.findings.len() < most {
+        if self.findings.len() < max {
             self.findings.push(finding.clone());
         }
     }

@@ -1,4 +1,4 @@
-//! An event that never came, made of what the Data API says.
+//! The synthetic delivery of a missing order, built from the Data API's response.
 
 use std::sync::Arc;
 
@@ -8,15 +8,15 @@ use onramp_webhooks::event::{Amount, Currency};
 use onramp_webhooks::inbox::NewDelivery;
 use serde_json::{Map, Value, json};
 
-use super::{OrderRow, times};
+use super::{OrderRow, timestamp};
 
-/// The `order_complete` of an order, with every field of a real one that the row knows, and a field `onramp_webhooks` that says where it
-/// comes from.
+/// Builds the `order_complete` of an order, with every field of a real event that the row has, and a field `onramp_webhooks` that states
+/// its origin.
 ///
 /// # Errors
-/// What the row lacks.
+/// Returns the reason if the row has no amounts or currencies, or if the core rejects the delivery.
 pub(super) fn delivery(row: &OrderRow, endpoint: &Arc<str>, now: Timestamp) -> Result<NewDelivery, String> {
-    let body = body(row).ok_or("Wert does not tell its amounts and currencies")?;
+    let body = body(row).ok_or("its amounts or currencies are missing at Wert")?;
     NewDelivery::synthetic(Arc::clone(endpoint), Provider::Wert, now, body.to_string().into()).map_err(|error| error.to_string())
 }
 
@@ -30,15 +30,15 @@ fn body(row: &OrderRow) -> Option<Value> {
         ("address", row.address.as_ref().map(|address| address.as_str().to_owned())),
         ("transaction_id", row.transaction_id.as_ref().map(|id| id.as_str().to_owned())),
     ];
-    let made = [
+    let origin = [
         ("synthetic", Some("reconciliation".to_owned())),
         ("status", row.status.as_ref().map(|status| status.as_str().to_owned())),
-        ("created_at", row.created_at.and_then(times::format)),
-        ("changed_at", row.changed_at.and_then(times::format)),
+        ("created_at", row.created_at.and_then(timestamp::format)),
+        ("changed_at", row.changed_at.and_then(timestamp::format)),
     ];
     let mut event = object(order_complete(row));
     event.insert("order".to_owned(), object(order).into());
-    event.insert("onramp_webhooks".to_owned(), object(made).into());
+    event.insert("onramp_webhooks".to_owned(), object(origin).into());
     Some(json!(event))
 }
 
@@ -47,12 +47,12 @@ fn order_complete(row: &OrderRow) -> [(&'static str, Option<String>); 2] {
     [("type", Some("order_complete".to_owned())), ("click_id", click_id)]
 }
 
-/// What has no value is left out.
+/// Builds an object of the fields that have a value.
 fn object<const N: usize>(fields: [(&str, Option<String>); N]) -> Map<String, Value> {
     fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))).collect()
 }
 
-/// Events have `USD` and `BTC`, where the API has `usd` and `btc`; names with dots are the same in both.
+/// Converts a currency code to the events' form: `USD` and `BTC`, where the API has `usd` and `btc`. Names with dots are the same in both.
 fn code(code: &Currency) -> String {
     let code = code.as_str();
     if code.contains('.') { code.to_owned() } else { code.to_ascii_uppercase() }

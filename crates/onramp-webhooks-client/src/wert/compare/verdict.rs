@@ -1,4 +1,4 @@
-//! What the provider says of a purchase.
+//! The verdict on a purchase.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,22 +8,22 @@ use onramp_webhooks::event::CompletedPurchase;
 use super::{Difference, OrderRow, differences};
 use crate::error::ClientError;
 
-/// What the provider says of a purchase.
+/// The result of comparing a purchase with the provider's orders.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// The same in everything: the event is true.
+    /// The provider's order agrees with the purchase.
     Confirmed,
-    /// Not the same; never empty.
+    /// The provider's order differs. The list is never empty.
     Contradicted(Vec<Difference>),
-    /// The provider does not know the order, or knows several that could be it. It may not know it *yet*.
+    /// The provider does not know the order (yet), or several orders could be it.
     Unknown,
-    /// The provider gave no answer of use.
-    ProviderAway(Arc<ClientError>),
+    /// The provider could not be queried, or its response was unusable.
+    ProviderUnavailable(Arc<ClientError>),
 }
 
 impl Verdict {
-    /// The verdict on a purchase, given the provider's row of the same order; `None` if it has none. The row's id is not looked at.
+    /// Returns the verdict on a purchase, given the provider's order or `None` if it has none. The order's id is not compared.
     #[must_use]
     pub fn of(purchase: &CompletedPurchase, row: Option<&OrderRow>) -> Self {
         let Some(row) = row else { return Self::Unknown };
@@ -31,31 +31,31 @@ impl Verdict {
         if differences.is_empty() { Self::Confirmed } else { Self::Contradicted(differences) }
     }
 
-    /// The verdict on a purchase without an order id, given all rows that it could be.
-    pub(super) fn among(purchase: &CompletedPurchase, rows: &[OrderRow]) -> Self {
-        let mut alike = rows.iter().filter(|row| differences(purchase, row).is_empty());
-        match (rows, alike.next(), alike.next()) {
+    /// Returns the verdict on a purchase without an order id, given all orders that it could be.
+    pub(super) fn of_candidates(purchase: &CompletedPurchase, rows: &[OrderRow]) -> Self {
+        let mut equal = rows.iter().filter(|row| differences(purchase, row).is_empty());
+        match (rows, equal.next(), equal.next()) {
             ([only], None, _) => Self::of(purchase, Some(only)),
             (_, Some(_), None) => Self::Confirmed,
             _ => Self::Unknown,
         }
     }
 
-    /// Whether the event is true.
+    /// Returns `true` if the provider confirmed the purchase.
     #[must_use]
     pub const fn is_confirmed(&self) -> bool {
         matches!(self, Self::Confirmed)
     }
 
-    /// Whether asking later can give another verdict: the provider is away for now, does not know the order (yet), or agrees in
-    /// everything but that the order has not come to its end.
+    /// Returns `true` if a later check can have another verdict: the provider is temporarily unavailable, does not know the order yet, or
+    /// differs only in a status that is not final.
     #[must_use]
     pub fn may_change(&self) -> bool {
         match self {
             Self::Confirmed => false,
-            Self::Contradicted(differences) => differences.iter().all(Difference::may_pass),
+            Self::Contradicted(differences) => differences.iter().all(Difference::may_resolve),
             Self::Unknown => true,
-            Self::ProviderAway(error) => error.is_transient(),
+            Self::ProviderUnavailable(error) => error.is_transient(),
         }
     }
 }
@@ -65,7 +65,7 @@ impl fmt::Display for Verdict {
         match self {
             Self::Confirmed => f.write_str("confirmed"),
             Self::Unknown => f.write_str("unknown to the provider"),
-            Self::ProviderAway(error) => write!(f, "not answered: {error}"),
+            Self::ProviderUnavailable(error) => write!(f, "provider unavailable: {error}"),
             Self::Contradicted(differences) => {
                 f.write_str("contradicted")?;
                 let mut separators = std::iter::once(": ").chain(std::iter::repeat("; "));

@@ -1,4 +1,4 @@
-//! What an event says and the provider does not.
+//! The differences between an event and the provider's order.
 
 use std::fmt;
 
@@ -6,43 +6,45 @@ use onramp_webhooks::event::{Amount, BigDecimal, CompletedPurchase, Currency, Mo
 
 use super::super::{OrderRow, OrderStatus};
 
-/// A float keeps at least 15 digits, so what differs by less than one part in 10^15 may be the same amount.
-const FLOAT: u64 = 1_000_000_000_000_000;
+/// A float keeps at least 15 digits, so amounts that differ by less than one part in 10^15 may be the same.
+const FLOAT_PRECISION: u64 = 1_000_000_000_000_000;
 
-/// What an event says and the provider does not.
+/// A difference between an event and the provider's order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Difference {
-    /// The provider does not call the order a success, but this.
+    /// The provider's order is not a success, but has this status.
     Status(Option<OrderStatus>),
-    /// Another payment, or one that the provider does not tell.
+    /// The fiat amount or currency differs, or the provider's order has none.
     Fiat {
-        /// What the event says.
+        /// The money in the event.
         event: Money,
-        /// What the provider says.
+        /// The money in the provider's order.
         provider: Option<Money>,
     },
-    /// Another amount of crypto, another crypto, or one that the provider does not tell.
+    /// The crypto or its amount differs, or the provider's order has none.
     Crypto {
-        /// What the event says.
+        /// The money in the event.
         event: Money,
-        /// What the provider says.
+        /// The money in the provider's order.
         provider: Option<Money>,
     },
-    /// Another customer.
+    /// The customer differs.
     Customer,
-    /// Another wallet.
+    /// The wallet address differs.
     Address,
-    /// Another transaction.
+    /// The transaction differs.
     Transaction,
 }
 
-/// What `purchase` says and `row` does not; nothing if the purchase is what the provider knows.
+/// Returns the differences between a purchase and the provider's order. Empty if they agree.
 ///
-/// The status has to be a success, and payment, crypto and customer have to be there and the same. Address and transaction, which
-/// the Data API does not promise, are compared where both sides tell them. Amounts may differ by less than one part in 10^15, because the
-/// API writes them as floats; currencies may be written in any case; and of two names for a crypto, one may be the beginning
-/// of the other (`MATIC`, `matic.sc.polygon`), because Wert's own names have more to them.
+/// - The status must be a success.
+/// - Fiat, crypto and customer must be present and equal.
+/// - Address and transaction, which the Data API does not document, are compared if both sides have them.
+/// - Amounts may differ by less than one part in 10^15, because the API returns floats.
+/// - Currencies are compared ignoring case. Of two crypto names, one may be a prefix of the other (`MATIC`, `matic.sc.polygon`), because
+///   Wert's internal names are longer.
 #[must_use]
 pub fn differences(purchase: &CompletedPurchase, row: &OrderRow) -> Vec<Difference> {
     let money = |amount: &Option<Amount>, currency: &Option<Currency>| Some(Money::new(amount.clone()?, currency.clone()?));
@@ -53,7 +55,7 @@ pub fn differences(purchase: &CompletedPurchase, row: &OrderRow) -> Vec<Differen
             same_amount(&event.amount, &provider.amount) && same_currency(event.currency.as_str(), provider.currency.as_str())
         })
     };
-    let may_be = |event: Option<&str>, provider: Option<&str>| event.zip(provider).is_none_or(|(a, b)| same_address(a, b));
+    let may_match = |event: Option<&str>, provider: Option<&str>| event.zip(provider).is_none_or(|(a, b)| same_address(a, b));
 
     let mut found = Vec::new();
     if row.status != Some(OrderStatus::Success) {
@@ -68,25 +70,25 @@ pub fn differences(purchase: &CompletedPurchase, row: &OrderRow) -> Vec<Differen
     if purchase.customer.primary() != row.click_id.as_ref().map(AsRef::as_ref) {
         found.push(Difference::Customer);
     }
-    if !may_be(purchase.address.as_ref().map(AsRef::as_ref), row.address.as_ref().map(AsRef::as_ref)) {
+    if !may_match(purchase.address.as_ref().map(AsRef::as_ref), row.address.as_ref().map(AsRef::as_ref)) {
         found.push(Difference::Address);
     }
-    if !may_be(purchase.transaction.as_ref().map(AsRef::as_ref), row.transaction_id.as_ref().map(AsRef::as_ref)) {
+    if !may_match(purchase.transaction.as_ref().map(AsRef::as_ref), row.transaction_id.as_ref().map(AsRef::as_ref)) {
         found.push(Difference::Transaction);
     }
     found
 }
 
 impl Difference {
-    /// Whether the difference can go away by itself.
-    pub(super) fn may_pass(&self) -> bool {
+    /// Returns `true` if the difference can disappear without intervention.
+    pub(super) fn may_resolve(&self) -> bool {
         matches!(self, Self::Status(status) if status.as_ref().is_none_or(|status| !status.is_final()))
     }
 }
 
 fn same_amount(event: &Amount, provider: &Amount) -> bool {
     let (event, provider) = (event.to_decimal(), provider.to_decimal());
-    (&event - &provider).abs() * BigDecimal::from(FLOAT) <= provider
+    (&event - &provider).abs() * BigDecimal::from(FLOAT_PRECISION) <= provider
 }
 
 fn same_crypto(event: &str, provider: &str) -> bool {
@@ -96,26 +98,26 @@ fn same_crypto(event: &str, provider: &str) -> bool {
     !short.is_empty() && long.starts_with(short.as_str())
 }
 
-/// Hexadecimal may be written in any case; in other addresses and transactions, case counts.
+/// Compares addresses or transactions. Hexadecimal ones ignore case, all others do not.
 fn same_address(event: &str, provider: &str) -> bool {
     event == provider || (event.starts_with("0x") && event.eq_ignore_ascii_case(provider))
 }
 
-/// Leaves out what names a person.
+/// Leaves out personal data.
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let money = |f: &mut fmt::Formatter<'_>, what: &str, event: &Money, provider: &Option<Money>| match provider {
             Some(provider) => write!(f, "{what} {event} in the event, {provider} at the provider"),
-            None => write!(f, "{what} {event} in the event, not told by the provider"),
+            None => write!(f, "{what} {event} in the event, missing at the provider"),
         };
         match self {
             Self::Status(Some(status)) => write!(f, "the status is {:?}", status.as_str()),
-            Self::Status(None) => f.write_str("there is no status"),
+            Self::Status(None) => f.write_str("the status is missing"),
             Self::Fiat { event, provider } => money(f, "paid", event, provider),
             Self::Crypto { event, provider } => money(f, "bought", event, provider),
-            Self::Customer => f.write_str("another customer"),
-            Self::Address => f.write_str("another wallet"),
-            Self::Transaction => f.write_str("another transaction"),
+            Self::Customer => f.write_str("the customer differs"),
+            Self::Address => f.write_str("the wallet differs"),
+            Self::Transaction => f.write_str("the transaction differs"),
         }
     }
 }
@@ -147,17 +149,17 @@ mod tests {
         for (name, value) in serde_json::from_str::<serde_json::Map<_, _>>(changes).unwrap() {
             row[name] = value;
         }
-        OrderRow::read(&row.to_string().parse().unwrap()).unwrap()
+        OrderRow::parse(&row.to_string().parse().unwrap()).unwrap()
     }
 
-    fn told(purchase: &CompletedPurchase, row: &OrderRow) -> String {
+    fn verdict(purchase: &CompletedPurchase, row: &OrderRow) -> String {
         super::super::Verdict::of(purchase, Some(row)).to_string()
     }
 
     #[test]
-    fn what_is_compared() {
+    fn every_field_is_compared() {
         let event = purchase(|_| {});
-        for (changes, verdict) in [
+        for (changes, expected) in [
             (r#"{}"#, "confirmed"),
             (r#"{"status":"SUCCESS","currency":"USD","currency_amount":"250.000","crypto":"BTC"}"#, "confirmed"),
             (r#"{"address":"0xaB","transaction_id":"0xcD"}"#, "confirmed"),
@@ -165,11 +167,11 @@ mod tests {
             (r#"{"new":1}"#, "confirmed"),
             (r#"{"status":"pending"}"#, r#"contradicted: the status is "pending""#),
             (r#"{"status":"on_hold"}"#, r#"contradicted: the status is "on_hold""#),
-            (r#"{"status":null}"#, "contradicted: there is no status"),
+            (r#"{"status":null}"#, "contradicted: the status is missing"),
             (r#"{"status":7}"#, r#"contradicted: the status is "7""#),
             (r#"{"currency_amount":25}"#, "contradicted: paid 250.00 USD in the event, 25 usd at the provider"),
             (r#"{"currency":"eur"}"#, "contradicted: paid 250.00 USD in the event, 250 eur at the provider"),
-            (r#"{"currency_amount":null}"#, "contradicted: paid 250.00 USD in the event, not told by the provider"),
+            (r#"{"currency_amount":null}"#, "contradicted: paid 250.00 USD in the event, missing at the provider"),
             (
                 r#"{"currency_amount":"250.0000001"}"#,
                 "contradicted: paid 250.00 USD in the event, 250.0000001 usd at the provider",
@@ -179,28 +181,28 @@ mod tests {
                 "contradicted: bought 0.00391274 BTC in the event, 0.00391275 btc at the provider",
             ),
             (r#"{"crypto":"eth"}"#, "contradicted: bought 0.00391274 BTC in the event, 0.00391274 eth at the provider"),
-            (r#"{"crypto":null}"#, "contradicted: bought 0.00391274 BTC in the event, not told by the provider"),
-            (r#"{"click_id":"customer-8"}"#, "contradicted: another customer"),
-            (r#"{"click_id":null}"#, "contradicted: another customer"),
-            (r#"{"address":"0xAc"}"#, "contradicted: another wallet"),
-            (r#"{"transaction_id":"0xCe"}"#, "contradicted: another transaction"),
-            (r#"{"status":"failed","click_id":"x"}"#, r#"contradicted: the status is "failed"; another customer"#),
+            (r#"{"crypto":null}"#, "contradicted: bought 0.00391274 BTC in the event, missing at the provider"),
+            (r#"{"click_id":"customer-8"}"#, "contradicted: the customer differs"),
+            (r#"{"click_id":null}"#, "contradicted: the customer differs"),
+            (r#"{"address":"0xAc"}"#, "contradicted: the wallet differs"),
+            (r#"{"transaction_id":"0xCe"}"#, "contradicted: the transaction differs"),
+            (r#"{"status":"failed","click_id":"x"}"#, r#"contradicted: the status is "failed"; the customer differs"#),
         ] {
-            assert_eq!(told(&event, &row(changes)), verdict, "{changes}");
+            assert_eq!(verdict(&event, &row(changes)), expected, "{changes}");
         }
     }
 
     #[test]
-    fn base_and_quote_may_change_places_and_what_is_not_told_is_not_compared() {
+    fn base_and_quote_may_be_swapped_and_optional_fields_are_compared_only_if_both_have_them() {
         let swapped = purchase(|event| {
             event["order"] = json!({
                 "id": "O", "base": "USD", "base_amount": "250", "quote": "BTC", "quote_amount": "0.00391274",
             });
         });
-        assert_eq!(told(&swapped, &row(r#"{"address":"0xAc","transaction_id":"0xCe"}"#)), "confirmed");
+        assert_eq!(verdict(&swapped, &row(r#"{"address":"0xAc","transaction_id":"0xCe"}"#)), "confirmed");
         let nobody = purchase(|event| event["click_id"] = Value::Null);
-        assert_eq!(told(&nobody, &row("{}")), "contradicted: another customer");
-        assert_eq!(told(&nobody, &row(r#"{"click_id":""}"#)), "confirmed");
+        assert_eq!(verdict(&nobody, &row("{}")), "contradicted: the customer differs");
+        assert_eq!(verdict(&nobody, &row(r#"{"click_id":""}"#)), "confirmed");
     }
 
     #[test]
@@ -228,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_a_crypto_begin_alike() {
+    fn one_crypto_name_is_a_prefix_of_the_other() {
         for (event, provider) in
             [("MATIC", "matic.sc.polygon"), ("ETHSC", "eth.sc.ethereum"), ("usdt", "USDT"), ("usdt.trc20", "USDT")]
         {
@@ -240,16 +242,16 @@ mod tests {
     }
 
     #[test]
-    fn case_counts_where_it_means_something() {
+    fn case_matters_only_outside_hexadecimal() {
         assert!(same_address("0xAB", "0xab"));
         assert!(!same_address("1DJ4N7", "1dj4n7"));
     }
 
     #[test]
-    fn only_what_is_under_way_may_pass() {
-        for (status, passes) in [(r#""pending""#, true), (r#""new word""#, true), ("null", true), (r#""failed""#, false)] {
+    fn only_a_status_that_is_not_final_may_change() {
+        for (status, may_change) in [(r#""pending""#, true), (r#""new word""#, true), ("null", true), (r#""failed""#, false)] {
             let verdict = super::super::Verdict::of(&purchase(|_| {}), Some(&row(&format!(r#"{{"status":{status}}}"#))));
-            assert_eq!(verdict.may_change(), passes, "{status}");
+            assert_eq!(verdict.may_change(), may_change, "{status}");
         }
         let both = super::super::Verdict::of(&purchase(|_| {}), Some(&row(r#"{"status":"pending","click_id":"x"}"#)));
         assert!(!both.may_change());

@@ -1,4 +1,4 @@
-//! Page by page, without going round in circles.
+//! Pagination that always ends.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -6,20 +6,19 @@ use std::str::FromStr;
 
 use onramp_webhooks::event::OrderId;
 
-use super::api::DOING;
+use super::api::OPERATION;
 use super::{OrderRow, OrdersQuery, Page, WertDataApi};
 use crate::error::{ClientError, ClientErrorKind};
 
-/// A walk over the pages of a query.
+/// A pager over the orders that match a query.
 ///
-/// Follows the cursor that a page names. While no page has named one, but there must be more, it goes on by offset, which is how
-/// older versions of the API page. It ends with the provider's last page, or with
-/// [`EndlessPages`](ClientErrorKind::EndlessPages): when a page names one that was there before, or names a next one and brings nothing
-/// new, or is beyond [`most_pages`](OrdersQuery::most_pages).
+/// Follows the cursors that the API returns. If the first page has no cursor although there are more orders, it continues by offset, as
+/// older versions of the API require. It ends after the last page, or with [`EndlessPages`](ClientErrorKind::EndlessPages) if a cursor
+/// comes twice, if a page has a successor but nothing new, or if there are more than [`max_pages`](OrdersQuery::max_pages).
 ///
-/// Orders that come again on a later page, because new ones have moved them, are left out.
+/// Orders that appear again on a later page, because new ones have shifted them, are left out.
 #[derive(Debug)]
-pub struct OrdersWalk {
+pub struct OrdersPager {
     api: WertDataApi,
     query: OrdersQuery,
     position: Position,
@@ -28,7 +27,7 @@ pub struct OrdersWalk {
     orders: HashSet<OrderId>,
 }
 
-/// Where a walk stands. Can be written down as text, for a later walk with the same query.
+/// The position of a pager. Can be stored as text to continue later with the same query.
 ///
 /// ```
 /// use onramp_webhooks_client::wert::Position;
@@ -43,47 +42,49 @@ pub enum Position {
     /// Before the first page.
     #[default]
     Start,
-    /// Before the page of that name.
+    /// Before the page with this cursor.
     Cursor(String),
-    /// After so many orders.
+    /// After this number of orders.
     Offset(u64),
     /// After the last page.
     End,
 }
 
-impl OrdersWalk {
+impl OrdersPager {
     pub(super) fn new(api: WertDataApi, query: OrdersQuery) -> Self {
         Self { api, query, position: Position::Start, pages: 0, cursors: HashSet::new(), orders: HashSet::new() }
     }
 
-    /// Goes on where another walk with the same query stood.
+    /// Continues at the position of another pager with the same query.
     #[must_use]
-    pub fn from(mut self, position: Position) -> Self {
+    pub fn starting_at(mut self, position: Position) -> Self {
         self.position = position;
         self
     }
 
-    /// Where this walk stands: before the page that the next call asks for.
+    /// Returns the position before the page that the next call requests.
     #[must_use]
     pub const fn position(&self) -> &Position {
         &self.position
     }
 
-    /// The next page's orders that were not there before; `None` after the last page. After an error, and when the call is dropped,
-    /// the walk stands where it stood, and the next call asks again.
+    /// Returns the orders of the next page that were on no earlier page, or `None` after the last page.
+    ///
+    /// Cancel-safe: after an error or a dropped call, the position is unchanged, and the next call requests the same page.
     ///
     /// # Errors
-    /// Every kind but [`NotWrittenDown`](ClientErrorKind::NotWrittenDown). [`EndlessPages`](ClientErrorKind::EndlessPages) stays, however often it is asked.
+    /// Returns every kind except [`NotStored`](ClientErrorKind::NotStored). After [`EndlessPages`](ClientErrorKind::EndlessPages), every
+    /// further call fails with it again.
     pub async fn next_page(&mut self) -> Result<Option<Vec<OrderRow>>, ClientError> {
         if self.position == Position::End {
             return Ok(None);
         }
-        if self.pages >= self.query.most_pages {
-            return Err(endless(format!("more than {}", self.query.most_pages)));
+        if self.pages >= self.query.max_pages {
+            return Err(endless(format!("more than {} pages", self.query.max_pages)));
         }
         let page = self.api.page(&self.query, &self.position).await?;
         let is_new = |row: &&OrderRow| !self.orders.contains(&row.order_id);
-        let next = self.after(&page, page.rows.iter().filter(is_new).count())?;
+        let next = self.position_after(&page, page.rows.iter().filter(is_new).count())?;
         if let Position::Cursor(cursor) = &next {
             self.cursors.insert(cursor.clone());
         }
@@ -93,39 +94,39 @@ impl OrdersWalk {
         Ok(Some(page.rows.into_iter().filter(|row| orders.insert(row.order_id.clone())).collect()))
     }
 
-    /// Where a page that brought `new` orders leads.
-    fn after(&self, page: &Page, new: usize) -> Result<Position, ClientError> {
+    /// Returns the position after a page with `new` orders.
+    fn position_after(&self, page: &Page, new: usize) -> Result<Position, ClientError> {
         let next = match (&page.next_cursor, &self.position) {
-            (Some(cursor), _) if self.is_known(cursor) => return Err(endless("the next page was there before".to_owned())),
+            (Some(cursor), _) if self.is_known(cursor) => return Err(endless("a cursor came twice".to_owned())),
             (Some(cursor), _) => Position::Cursor(cursor.clone()),
             (None, Position::Cursor(_) | Position::End) => Position::End,
-            (None, Position::Start) => self.by_offset(page, 0, new),
-            (None, Position::Offset(offset)) => self.by_offset(page, *offset, new),
+            (None, Position::Start) => self.offset_after(page, 0, new),
+            (None, Position::Offset(offset)) => self.offset_after(page, *offset, new),
         };
         match next {
             Position::End => Ok(next),
             _ if new > 0 => Ok(next),
-            _ => Err(endless("a page brings nothing new and still names a next one".to_owned())),
+            _ => Err(endless("a page has a successor, but nothing new".to_owned())),
         }
     }
 
-    fn by_offset(&self, page: &Page, offset: u64, new: usize) -> Position {
+    fn offset_after(&self, page: &Page, offset: u64, new: usize) -> Position {
         let next = offset.saturating_add(page.rows.len().try_into().unwrap_or(u64::MAX));
         let more = match page.total {
             Some(total) => next < total,
-            // Nobody says how many there are: a full page may not be the last one, unless offsets are ignored.
+            // Without a total, a full page may have a successor, unless the API ignores offsets.
             None => page.rows.len() == self.query.limit && new > 0,
         };
         if more { Position::Offset(next) } else { Position::End }
     }
 
     fn is_known(&self, cursor: &String) -> bool {
-        self.cursors.contains(cursor) || matches!(&self.position, Position::Cursor(now) if now == cursor)
+        self.cursors.contains(cursor) || matches!(&self.position, Position::Cursor(current) if current == cursor)
     }
 }
 
 fn endless(detail: String) -> ClientError {
-    ClientError::new(ClientErrorKind::EndlessPages, DOING).detail(detail)
+    ClientError::new(ClientErrorKind::EndlessPages, OPERATION).with_detail(detail)
 }
 
 impl fmt::Display for Position {
@@ -139,7 +140,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// A text that is no [`Position`].
+/// The error of parsing a [`Position`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ParsePositionError;
@@ -171,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn positions_can_be_written_down() {
+    fn positions_round_trip_through_text() {
         for position in [Position::Start, Position::Cursor("a:b".into()), Position::Offset(40), Position::End] {
             assert_eq!(position.to_string().parse(), Ok(position));
         }

@@ -1,10 +1,10 @@
-//! Times as Wert writes them.
+//! Timestamps in the format of Wert's Data API.
 
 use onramp_webhooks::clock::Timestamp;
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcDateTime};
 
-/// Reads `2022-12-15 10:51:02` and RFC 3339. A time without a zone is UTC.
+/// Parses `2022-12-15 10:51:02` and RFC 3339. A time without a zone is UTC.
 pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     let (date, clock) = text.split_once([' ', 'T', 't'])?;
     let clock = clock.trim();
@@ -13,7 +13,7 @@ pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     i64::try_from(time.unix_timestamp_nanos().div_euclid(1_000_000)).ok().map(Timestamp::from_millis)
 }
 
-/// Writes `YYYY-MM-DDTHH:MM:SSZ`, the second that has begun. `None` for years that have not four digits.
+/// Formats as `YYYY-MM-DDTHH:MM:SSZ`, rounded down to the second. Returns `None` for years that do not have four digits.
 pub(crate) fn format(time: Timestamp) -> Option<String> {
     let seconds = time.as_millis().div_euclid(1_000);
     UtcDateTime::from_unix_timestamp(seconds).ok()?.format(&Rfc3339).ok()

@@ -1,0 +1,84 @@
+//! Comparing completed purchases with Wert's orders.
+
+mod difference;
+mod verdict;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use onramp_webhooks::event::{ClickId, CompletedPurchase, OrderId};
+
+pub use self::difference::{Difference, differences};
+pub use self::verdict::Verdict;
+use super::query::MAX_PAGE_SIZE;
+use super::{OrderRow, WertDataApi};
+use crate::error::ClientError;
+
+impl WertDataApi {
+    /// Compares purchases with Wert's orders, and returns one verdict for each purchase, in the same order. Makes one request for every
+    /// 20 orders. Only purchases from Wert have a meaningful verdict.
+    ///
+    /// A purchase without an order id, as in events of older versions, is searched by its click id, and confirmed only if exactly one
+    /// order with that click id agrees. That one order confirms every such event, so a single payment can confirm several of them.
+    /// [`Confirmation`](super::Confirmation) therefore refuses purchases without an order id.
+    ///
+    /// If Wert is unavailable, the remaining purchases all get that verdict. Takes at most one [deadline](crate::ApiBuilder::deadline) for
+    /// each successful request and one for a failing one. Cancel-safe.
+    pub async fn confirm(&self, purchases: &[CompletedPurchase]) -> Vec<Verdict> {
+        let ids: Vec<OrderId> = purchases.iter().filter_map(|purchase| purchase.order.clone()).collect();
+        let mut lookups = Lookups::default();
+        for ids in ids.chunks(MAX_PAGE_SIZE) {
+            let found = match &lookups.unavailable {
+                Some(error) => Err(Arc::clone(error)),
+                None => lookups.note(self.find_orders(ids).await),
+            };
+            lookups.orders.extend(ids.iter().map(|id| (id.clone(), found.clone().map(|mut rows| rows.remove(id)))));
+        }
+        let mut verdicts = Vec::with_capacity(purchases.len());
+        for purchase in purchases {
+            verdicts.push(match &purchase.order {
+                Some(id) => lookups.verdict(id, purchase),
+                None => self.confirm_by_click(&mut lookups, purchase).await,
+            });
+        }
+        verdicts
+    }
+
+    async fn confirm_by_click(&self, lookups: &mut Lookups, purchase: &CompletedPurchase) -> Verdict {
+        let Some(click) = purchase.customer.primary().map(ClickId::from) else { return Verdict::Unknown };
+        let found = match &lookups.unavailable {
+            Some(error) => Err(Arc::clone(error)),
+            None => lookups.note(self.find_by_click(&click).await),
+        };
+        match found {
+            Ok(rows) => Verdict::of_candidates(purchase, &rows),
+            Err(error) => Verdict::ProviderUnavailable(error),
+        }
+    }
+}
+
+type LookupResult<T> = Result<T, Arc<ClientError>>;
+
+/// The results of the requests so far.
+#[derive(Default)]
+struct Lookups {
+    orders: BTreeMap<OrderId, LookupResult<Option<OrderRow>>>,
+    /// The error after which no further request is made.
+    unavailable: Option<Arc<ClientError>>,
+}
+
+impl Lookups {
+    fn note<T>(&mut self, result: Result<T, ClientError>) -> LookupResult<T> {
+        let result = result.map_err(Arc::new);
+        self.unavailable = result.as_ref().err().filter(|error| !error.is_request_specific()).cloned();
+        result
+    }
+
+    fn verdict(&self, id: &OrderId, purchase: &CompletedPurchase) -> Verdict {
+        match self.orders.get(id) {
+            Some(Ok(row)) => Verdict::of(purchase, row.as_ref()),
+            Some(Err(error)) => Verdict::ProviderUnavailable(Arc::clone(error)),
+            None => Verdict::Unknown,
+        }
+    }
+}

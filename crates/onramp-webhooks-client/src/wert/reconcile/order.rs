@@ -1,0 +1,77 @@
+//! Reconciling one order: comparing it with the inbox, and repairing it if it is missing.
+
+use onramp_webhooks::inbox::{Filter, Recorded};
+use onramp_webhooks::wert::completion_keys;
+
+use super::repair_guard::RepairGuard;
+use super::{Checkpoint, Finding, OrderRow, OrderStatus, ReconcileError, Reconciler, synthetic};
+
+/// The result of reconciling one order.
+pub(super) enum Reconciled {
+    Agrees,
+    TooRecent,
+    Differs(Finding),
+}
+
+/// Compares an order with the inbox, and repairs it if the run repairs.
+pub(super) async fn reconcile(
+    reconciler: &Reconciler,
+    checkpoint: &Checkpoint,
+    guard: &mut RepairGuard,
+    row: &OrderRow,
+) -> Result<Reconciled, ReconcileError> {
+    let order = row.order_id.clone();
+    let status = row.status.as_ref().map(|status| status.as_str().to_owned());
+    let is_complete = match row.status {
+        Some(OrderStatus::Unknown(_)) | None => return Ok(Reconciled::Differs(Finding::Unclear { order, status })),
+        Some(OrderStatus::Success) => true,
+        Some(_) => false,
+    };
+    let finding = match (is_complete, was_received(reconciler, row).await?) {
+        (true, true) | (false, false) => return Ok(Reconciled::Agrees),
+        _ if is_recent(reconciler, row) => return Ok(Reconciled::TooRecent),
+        (false, true) => Finding::StatusDiffers { order, status: status.unwrap_or_default() },
+        (true, false) if checkpoint.repair => return repair(reconciler, checkpoint, guard, row).await,
+        (true, false) => Finding::Missing { order },
+    };
+    Ok(Reconciled::Differs(finding))
+}
+
+fn is_recent(reconciler: &Reconciler, row: &OrderRow) -> bool {
+    let changed = row.changed_at.max(row.created_at);
+    changed.is_some_and(|changed| reconciler.clock.now().since(changed) < reconciler.grace)
+}
+
+/// Returns `true` if the inbox has the completion event of the order.
+pub(super) async fn was_received(reconciler: &Reconciler, row: &OrderRow) -> Result<bool, ReconcileError> {
+    for key in completion_keys(&reconciler.endpoint, &row.order_id, row.transaction_id.as_ref()) {
+        let records = reconciler.inbox.list(Filter::all().key(key).limit(1)).await.map_err(ReconcileError::Inbox)?;
+        if !records.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Records a synthetic delivery. If the real one arrived meanwhile, the synthetic one is a duplicate, and the order agrees.
+async fn repair(
+    reconciler: &Reconciler,
+    checkpoint: &Checkpoint,
+    guard: &mut RepairGuard,
+    row: &OrderRow,
+) -> Result<Reconciled, ReconcileError> {
+    let Reconciler { inbox, endpoint, clock, .. } = reconciler;
+    let order = row.order_id.clone();
+    let unrepairable = |order, reason| Ok(Reconciled::Differs(Finding::Unrepairable { order, reason }));
+    if let Some(reason) = guard.objection(reconciler, checkpoint).await.map_err(ReconcileError::Inbox)? {
+        return unrepairable(order, reason);
+    }
+    let delivery = match synthetic::delivery(row, endpoint, clock.now()) {
+        Ok(delivery) => delivery,
+        Err(reason) => return unrepairable(order, reason),
+    };
+    match inbox.record(delivery).await.map_err(ReconcileError::Inbox)? {
+        Recorded::New(_) | Recorded::Spilled => Ok(Reconciled::Differs(Finding::Repaired { order })),
+        _ => Ok(Reconciled::Agrees),
+    }
+}
