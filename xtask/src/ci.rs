@@ -8,6 +8,7 @@ use xshell::Shell;
 
 use crate::bench;
 use crate::coexist::Coexist;
+use crate::deny::Deny;
 use crate::lint;
 use crate::matrix::Matrix;
 use crate::package::Package;
@@ -24,7 +25,8 @@ const CHECKS: &[(&str, Check)] = &[
     ("format", lint::format),
     ("clippy", lint::clippy),
     ("documentation", lint::documentation),
-    ("tidy", |sh| Tidy {}.run(sh)),
+    ("deny", |sh| Deny::offline().run(sh)),
+    ("tidy", |sh| Tidy::everything().run(sh)),
     ("test", |sh| Test::everything().run(sh)),
     ("matrix", Matrix::complete),
     ("bench", bench::smoke),

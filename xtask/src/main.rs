@@ -3,6 +3,7 @@
 mod bench;
 mod ci;
 mod coexist;
+mod deny;
 mod lint;
 mod matrix;
 mod package;
@@ -23,6 +24,7 @@ enum Command {
     Bench(bench::Bench),
     Ci(ci::Ci),
     Coexist(coexist::Coexist),
+    Deny(deny::Deny),
     Lint(lint::Lint),
     Matrix(matrix::Matrix),
     Package(package::Package),
@@ -47,6 +49,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Bench(bench) => bench.run(&sh),
         Command::Ci(ci) => ci.run(&sh),
         Command::Coexist(coexist) => coexist.run(&sh),
+        Command::Deny(deny) => deny.run(&sh),
         Command::Lint(lint) => lint.run(&sh),
         Command::Matrix(matrix) => matrix.run(&sh),
         Command::Package(package) => package.run(&sh),
