@@ -15,7 +15,7 @@ use crate::package::Package;
 use crate::test::Test;
 use crate::tidy::Tidy;
 
-/// Run every check that a change must pass, up to the first that fails.
+/// Run every check that a change must pass, until one fails.
 #[derive(Args)]
 pub(crate) struct Ci {}
 

@@ -1,4 +1,4 @@
-//! The commands of this repository's developers and its CI: `cargo xtask help`.
+//! Commands for developers of this repository and its CI: `cargo xtask help`.
 
 mod bench;
 mod ci;
@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use xshell::Shell;
 
-/// The commands of this repository's developers and its CI.
+/// Commands for developers of this repository and its CI.
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
 enum Command {

@@ -22,7 +22,7 @@ use xshell::Shell;
 use self::files::Files;
 use self::quickstarts::Builds;
 
-/// Check the rules of the house that no compiler knows.
+/// Check rules of this repository that the compiler does not know.
 #[derive(Args)]
 pub(crate) struct Tidy {
     /// Check only these rules.
@@ -32,7 +32,7 @@ pub(crate) struct Tidy {
     figures: bool,
 }
 
-/// Everything that rules look at.
+/// Input of the rules.
 struct House {
     files: Files,
     metadata: Value,
@@ -72,7 +72,7 @@ impl Tidy {
         for violation in &violations {
             println!("{violation}");
         }
-        ensure!(violations.is_empty(), "violations of the rules of the house: {}", violations.len());
+        ensure!(violations.is_empty(), "{} violations", violations.len());
         Ok(())
     }
 }
