@@ -31,6 +31,11 @@ pub(super) fn violations(files: &Files) -> Vec<String> {
     violations
 }
 
+/// Returns whether a package is an adapter.
+pub(super) fn is_adapter(package: &str) -> bool {
+    ADAPTERS.iter().any(|adapter| adapter.split('/').nth(1) == Some(package))
+}
+
 /// Returns the decision in a line of code.
 fn decision(code: &str) -> Option<&'static str> {
     let code = code.replace(OWN_ERROR, "");

@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde_json::Value;
 use xshell::{Shell, cmd};
 
-const ADAPTERS: [&str; 3] = ["onramp-webhooks-axum", "onramp-webhooks-actix", "onramp-webhooks-warp"];
+use super::adapters::is_adapter;
 
 /// Folders of packages that may depend on an adapter; the command line may, too.
 const ABOVE: [&str; 4] = ["bench", "examples", "tests", "crates/onramp-webhooks-cli"];
@@ -45,7 +45,7 @@ fn of_package(package: &Value, root: &Path) -> Vec<String> {
         if is_published && is_dev && dependency["path"].is_string() && dependency["req"] != "*" {
             violations.push(format!("{name}: its dev-dependency {on} has a version; only a path lets the package be published"));
         }
-        if ADAPTERS.contains(&on) && !is_above {
+        if is_adapter(on) && !is_above {
             violations.push(format!("{name}: depends on the adapter {on}"));
         }
     }

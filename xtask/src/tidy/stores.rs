@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use super::files::Files;
 
-const SQLITE: &str = "crates/onramp-webhooks-sqlite/src";
-const POSTGRES: &str = "crates/onramp-webhooks-postgres/src";
-const REDIS: &str = "crates/onramp-webhooks-redis/src";
+/// Stores with an inbox, whose contracts have to agree with those of the first.
+const INBOXES: [&str; 2] = ["crates/onramp-webhooks-sqlite/src", "crates/onramp-webhooks-postgres/src"];
+
+/// Stores of idempotency keys only.
+const OTHERS: [&str; 1] = ["crates/onramp-webhooks-redis/src"];
 
 /// Contracts that a store may fulfil, each in a folder or a file of that name.
 const CONTRACTS: [&str; 3] = ["inbox", "idempotency", "purchases"];
@@ -39,20 +41,20 @@ pub(super) fn violations(files: &Files) -> Vec<String> {
 
 fn check(files: &Files, extra: &[Extra]) -> Vec<String> {
     let mut violations = Vec::new();
-    for store in [SQLITE, POSTGRES] {
-        violations.extend(missing(files, store, &INBOX));
+    for store in INBOXES {
+        violations.extend(missing(files, store));
+        violations.extend(different(files, store, extra));
     }
-    for store in [SQLITE, POSTGRES, REDIS] {
+    for store in INBOXES.into_iter().chain(OTHERS) {
         violations.extend(["idempotency", "db"].into_iter().filter_map(|name| absent(files, store, name)));
     }
-    violations.extend(different(&contracts(files, SQLITE, extra), &contracts(files, POSTGRES, extra)));
     violations.extend(extra.iter().filter_map(|extra| absent(files, extra.store, extra.path)));
     violations
 }
 
-/// Files that a store has to have.
-fn missing(files: &Files, store: &str, paths: &[&str]) -> Vec<String> {
-    let missing = paths.iter().filter(|path| files.below(store).all(|(found, _)| found != **path));
+/// Operations that a store does not have.
+fn missing(files: &Files, store: &str) -> Vec<String> {
+    let missing = INBOX.iter().filter(|path| files.below(store).all(|(found, _)| found != **path));
     missing.map(|path| format!("{store}: has no {path}")).collect()
 }
 
@@ -73,23 +75,29 @@ fn contracts<'a>(files: &'a Files, store: &'a str, extra: &[Extra]) -> BTreeSet<
     paths.filter(|path| extra.iter().all(|extra| (extra.store, extra.path) != (store, *path))).collect()
 }
 
-fn different(sqlite: &BTreeSet<&str>, postgres: &BTreeSet<&str>) -> Vec<String> {
-    let lacks = |store: &str, path: &&str, other: &str| {
+/// Differences between a store's contracts and those of the first.
+fn different(files: &Files, store: &str, extra: &[Extra]) -> Vec<String> {
+    let [first, ..] = INBOXES;
+    let (expected, found) = (contracts(files, first, extra), contracts(files, store, extra));
+    let explain = |store: &str, path: &&str, other: &str| {
         format!("{store}: has no {path}, which {other} has; add it, or list it with a reason in xtask/src/tidy/stores.rs")
     };
-    let in_postgres = sqlite.difference(postgres).map(|path| lacks(POSTGRES, path, SQLITE));
-    let in_sqlite = postgres.difference(sqlite).map(|path| lacks(SQLITE, path, POSTGRES));
-    in_postgres.chain(in_sqlite).collect()
+    let missing = expected.difference(&found).map(|path| explain(store, path, first));
+    missing.chain(found.difference(&expected).map(|path| explain(first, path, store))).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const SQLITE: &str = INBOXES[0];
+    const POSTGRES: &str = INBOXES[1];
+    const REDIS: &str = OTHERS[0];
+
     /// The files of three stores that agree, and what is done to them.
     fn with(change: impl Fn(&mut BTreeSet<String>), extra: &[Extra]) -> Vec<String> {
         let mut paths = BTreeSet::new();
-        for store in [SQLITE, POSTGRES] {
+        for store in INBOXES {
             paths.extend(
                 INBOX.iter().chain(&["idempotency.rs", "purchases/mod.rs", "db/mod.rs"]).map(|path| format!("{store}/{path}")),
             );
