@@ -23,9 +23,9 @@ type Check = fn(&Shell) -> anyhow::Result<()>;
 
 const CHECKS: &[(&str, Check)] = &[
     ("format", lint::format),
+    ("deny", |sh| Deny::offline().run(sh)),
     ("clippy", lint::clippy),
     ("documentation", lint::documentation),
-    ("deny", |sh| Deny::offline().run(sh)),
     ("tidy", |sh| Tidy::everything().run(sh)),
     ("test", |sh| Test::everything().run(sh)),
     ("matrix", Matrix::complete),
