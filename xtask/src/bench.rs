@@ -3,10 +3,10 @@
 use clap::Args;
 use xshell::{Shell, cmd};
 
-/// Measure, in release mode, and print ratios from one run.
+/// Run the benchmarks in release mode, and print ratios from one run.
 #[derive(Args)]
 pub(crate) struct Bench {
-    /// Handed to the benchmark; `--help` lists what it takes.
+    /// Arguments of the benchmark; `--help` lists them.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<String>,
 }
@@ -17,13 +17,13 @@ impl Bench {
     }
 }
 
-/// Shows that every benchmark runs; its figures mean nothing.
+/// Runs every benchmark once. The figures mean nothing.
 pub(crate) fn smoke(sh: &Shell) -> anyhow::Result<()> {
     run(sh, None, &["--quick".to_owned()])
 }
 
 fn run(sh: &Shell, profile: Option<&str>, args: &[String]) -> anyhow::Result<()> {
-    // The benchmark starts a program beside it, so both have to be there.
+    // The benchmark starts a second program, so both have to be built.
     cmd!(sh, "cargo build {profile...} --package onramp-webhooks-bench").run()?;
     if args.iter().any(|arg| arg == "--peers") {
         let target = sh.var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());

@@ -8,13 +8,14 @@ use xshell::Shell;
 
 use crate::bench;
 use crate::coexist::Coexist;
+use crate::deny::Deny;
 use crate::lint;
 use crate::matrix::Matrix;
 use crate::package::Package;
 use crate::test::Test;
 use crate::tidy::Tidy;
 
-/// Run every check that a change must pass, up to the first that fails.
+/// Run every check that a change must pass, until one fails.
 #[derive(Args)]
 pub(crate) struct Ci {}
 
@@ -22,9 +23,10 @@ type Check = fn(&Shell) -> anyhow::Result<()>;
 
 const CHECKS: &[(&str, Check)] = &[
     ("format", lint::format),
+    ("deny", |sh| Deny::offline().run(sh)),
     ("clippy", lint::clippy),
     ("documentation", lint::documentation),
-    ("tidy", |sh| Tidy {}.run(sh)),
+    ("tidy", |sh| Tidy::everything().run(sh)),
     ("test", |sh| Test::everything().run(sh)),
     ("matrix", Matrix::complete),
     ("bench", bench::smoke),

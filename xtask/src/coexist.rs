@@ -3,10 +3,10 @@
 use clap::Args;
 use xshell::{Shell, cmd};
 
-/// Show that an application builds and runs that uses the SQLite inbox and sqlx's SQLite driver.
+/// Build and run an application that uses both the SQLite inbox and sqlx's SQLite driver.
 ///
-/// Only one crate of a build may link the SQLite library, so both must agree on one version of `libsqlite3-sys`. The application
-/// is a workspace of its own, because in this one the lock file would settle the question.
+/// Only one crate of a build may link the SQLite library, so both must accept the same version of `libsqlite3-sys`. The application
+/// is a workspace of its own, because the lock file of this one would choose the version.
 #[derive(Args)]
 pub(crate) struct Coexist {}
 

@@ -3,7 +3,7 @@
 use clap::Args;
 use xshell::{Shell, cmd};
 
-/// Check formatting, lints and documentation; every warning is an error.
+/// Check formatting, lints and documentation. Every warning is an error.
 #[derive(Args)]
 pub(crate) struct Lint {}
 

@@ -1,8 +1,9 @@
-//! The commands of this repository's developers and its CI: `cargo xtask help`.
+//! Commands for developers of this repository and its CI: `cargo xtask help`.
 
 mod bench;
 mod ci;
 mod coexist;
+mod deny;
 mod lint;
 mod matrix;
 mod package;
@@ -16,13 +17,14 @@ use std::process::ExitCode;
 use clap::Parser;
 use xshell::Shell;
 
-/// The commands of this repository's developers and its CI.
+/// Commands for developers of this repository and its CI.
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
 enum Command {
     Bench(bench::Bench),
     Ci(ci::Ci),
     Coexist(coexist::Coexist),
+    Deny(deny::Deny),
     Lint(lint::Lint),
     Matrix(matrix::Matrix),
     Package(package::Package),
@@ -47,6 +49,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Bench(bench) => bench.run(&sh),
         Command::Ci(ci) => ci.run(&sh),
         Command::Coexist(coexist) => coexist.run(&sh),
+        Command::Deny(deny) => deny.run(&sh),
         Command::Lint(lint) => lint.run(&sh),
         Command::Matrix(matrix) => matrix.run(&sh),
         Command::Package(package) => package.run(&sh),

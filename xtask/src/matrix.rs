@@ -6,20 +6,23 @@ use xshell::{Shell, cmd};
 
 use crate::services::{Kind, Services};
 
-/// Run every conformance case on every adapter and store, and compare what they answer.
+/// Run every conformance case on every adapter and store, and compare the replies.
 #[derive(Args)]
 pub(crate) struct Matrix {
-    /// `--adapter`, `--store` and `--case` select, `--without` leaves out; `--help` lists all.
+    /// Arguments of the matrix, such as `--adapter`, `--store`, `--case` and `--without`; `--help` lists all.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<String>,
 }
 
 impl Matrix {
-    /// All of it, and a failure where something is missing for that.
+    /// Runs the whole matrix.
+    ///
+    /// # Errors
+    /// A case fails, or a server that it needs is missing.
     pub(crate) fn complete(sh: &Shell) -> anyhow::Result<()> {
         let services = Services::find(sh)?;
-        let missing: Vec<_> = services.missing().map(Kind::wanted).collect();
-        ensure!(missing.is_empty(), "the matrix has to be complete: {}", missing.join("; "));
+        let missing: Vec<_> = services.missing().map(Kind::missing).collect();
+        ensure!(missing.is_empty(), "the matrix would not be complete: {}", missing.join("; "));
         Self { args: Vec::new() }.run_with(sh, &services)
     }
 
@@ -33,7 +36,7 @@ impl Matrix {
         let without = services.missing().flat_map(|kind| ["--without-store", kind.name()]);
         cmd!(sh, "cargo run --quiet --package onramp-webhooks-matrix -- {without...} {args...}").run()?;
         for kind in services.missing() {
-            println!("left out: {}: {}", kind.name(), kind.wanted());
+            println!("skipped: {}: {}", kind.name(), kind.missing());
         }
         Ok(())
     }

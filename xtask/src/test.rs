@@ -8,28 +8,28 @@ use xshell::{Shell, cmd};
 
 use crate::services::{Kind, Services};
 
-/// Run all tests, and say which ones were left out.
+/// Run all tests, and report those that were skipped.
 ///
-/// Servers: the PostgreSQL that `DATABASE_URL` names and the Redis that `REDIS_URL` names, which then must answer; else those at
-/// 127.0.0.1:5432 and 127.0.0.1:6379, if they let us in without a password; else throw-away ones, if their programs are installed;
-/// else their tests are left out.
+/// PostgreSQL and Redis: the servers that `DATABASE_URL` and `REDIS_URL` name, which have to answer; otherwise those at 127.0.0.1:5432
+/// and 127.0.0.1:6379, if they need no password; otherwise temporary ones, if the programs are installed. Tests without their server
+/// are skipped.
 #[derive(Args)]
 pub(crate) struct Test {
     /// Run only tests whose name contains one of these.
     filters: Vec<String>,
-    /// Fail if a test was left out.
+    /// Fail if a test was skipped.
     #[arg(long)]
     require_all: bool,
 }
 
-/// A difference from a complete run, told at the end, where it is seen.
+/// A difference from a complete run, printed at the end.
 struct Remark {
     about: &'static str,
     text: &'static str,
-    /// What the names of tests contain that cannot run because of it.
+    /// Parts of the names of tests that cannot run because of it.
     skipped: Vec<&'static str>,
-    /// Whether tests did not run because of it.
-    left_out: bool,
+    /// Set if tests did not run because of it.
+    is_failure: bool,
 }
 
 impl Test {
@@ -42,7 +42,7 @@ impl Test {
         services.print();
         let _environment = services.enter(sh);
         let filters = &self.filters;
-        let mut remarks = left_out(&services);
+        let mut remarks = limits(&services);
         let skipped: Vec<_> = remarks.iter().flat_map(|remark| &remark.skipped).copied().collect();
         let excluded: Vec<_> = services.missing().flat_map(Kind::packages).flat_map(|package| ["--exclude", package]).collect();
         if has_nextest(sh) {
@@ -56,7 +56,7 @@ impl Test {
                 about: "cargo-nextest",
                 text: "not installed; the same tests ran under cargo test, without a time limit for each",
                 skipped: Vec::new(),
-                left_out: false,
+                is_failure: false,
             });
         }
         cmd!(sh, "cargo test --workspace --doc -- {filters...}").run()?;
@@ -64,41 +64,41 @@ impl Test {
     }
 
     fn conclude(&self, remarks: &[Remark]) -> anyhow::Result<()> {
-        for Remark { about, text, left_out, .. } in remarks {
-            println!("{}: {about}: {text}", if *left_out { "left out" } else { "note" });
+        for Remark { about, text, is_failure, .. } in remarks {
+            println!("{}: {about}: {text}", if *is_failure { "skipped" } else { "note" });
         }
-        let left_out = remarks.iter().filter(|remark| remark.left_out).count();
-        if left_out == 0 && self.filters.is_empty() {
-            println!("No test was left out.");
+        let failures = remarks.iter().filter(|remark| remark.is_failure).count();
+        if failures == 0 && self.filters.is_empty() {
+            println!("No test was skipped.");
         }
-        ensure!(left_out == 0 || !self.require_all, "tests were left out, and all are required");
+        ensure!(failures == 0 || !self.require_all, "tests were skipped, and all are required");
         Ok(())
     }
 }
 
-/// What this machine cannot do.
-fn left_out(services: &Services) -> Vec<Remark> {
-    let left_out = |about, text, skipped| Remark { about, text, skipped, left_out: true };
+/// Returns the tests that cannot run on this machine.
+fn limits(services: &Services) -> Vec<Remark> {
+    let limit = |about, text, skipped| Remark { about, text, skipped, is_failure: true };
     let mut remarks = Vec::new();
     if !has_ipv6() {
-        remarks.push(left_out("ipv6", "this machine has none, and tests with it in their name need it", vec!["ipv6"]));
+        remarks.push(limit("ipv6", "this machine has no IPv6, and tests with this in their name need it", vec!["ipv6"]));
     }
     if !can_mount() {
         let text = "only root may mount a small disk, and tests with this in their name fill one";
-        remarks.push(left_out("mounted_disk", text, vec!["mounted_disk"]));
+        remarks.push(limit("mounted_disk", text, vec!["mounted_disk"]));
     }
-    remarks.extend(services.missing().map(|kind| left_out(kind.name(), kind.wanted(), vec![kind.on(), kind.own()])));
-    let own = "there is a server, but none is installed, and tests with this in their name start one of their own";
-    remarks.extend(services.not_installed().map(|kind| left_out(kind.own(), own, vec![kind.own()])));
+    remarks.extend(services.missing().map(|kind| limit(kind.name(), kind.missing(), vec![kind.on(), kind.dedicated()])));
+    let text = "the server is not installed here, and tests with this in their name start one for themselves";
+    remarks.extend(services.not_installed().map(|kind| limit(kind.dedicated(), text, vec![kind.dedicated()])));
     remarks
 }
 
-/// How cargo-nextest leaves out tests by parts of their names.
+/// Returns the arguments of cargo-nextest that skip tests by parts of their names.
 fn all_but(skipped: &[&str]) -> Vec<String> {
     if skipped.is_empty() {
         return Vec::new();
     }
-    // Of several expressions one would be enough for a test to run.
+    // A test runs if any of several expressions selects it, so there is one expression.
     let tests: Vec<_> = skipped.iter().map(|name| format!("test({name})")).collect();
     vec!["-E".to_owned(), format!("not ({})", tests.join(" | "))]
 }
@@ -107,7 +107,7 @@ fn has_ipv6() -> bool {
     std::net::TcpListener::bind("[::1]:0").is_ok()
 }
 
-/// Whether a file system can be mounted, which takes root, and more than root in some containers.
+/// Returns whether a file system can be mounted, which needs root, and more than root in some containers.
 fn can_mount() -> bool {
     let Ok(folder) = tempfile::tempdir() else { return false };
     let succeeds = |command: &mut Command| command.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
@@ -124,8 +124,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_run_is_left_out_in_one_expression() {
-        assert_eq!(all_but(&["ipv6", "own_redis"]), ["-E", "not (test(ipv6) | test(own_redis))"]);
+    fn tests_are_skipped_in_one_expression() {
+        assert_eq!(all_but(&["ipv6", "dedicated_redis"]), ["-E", "not (test(ipv6) | test(dedicated_redis))"]);
         assert!(all_but(&[]).is_empty());
     }
 }

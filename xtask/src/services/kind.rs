@@ -1,11 +1,11 @@
-//! The kinds of servers that tests need.
+//! Kinds of servers that tests need.
 
 use std::io;
 
 use onramp_webhooks_services::probe::{self, Answer};
 use onramp_webhooks_services::{PostgresOptions, Redis, ServiceError};
 
-use super::ThrowAway;
+use super::Temporary;
 
 /// A kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(crate) enum Kind {
 impl Kind {
     pub(crate) const ALL: [Self; 2] = [Self::Postgres, Self::Redis];
 
-    /// Its name here, and as a store of the matrix.
+    /// Name in output, and as a store of the matrix.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",
@@ -25,7 +25,7 @@ impl Kind {
         }
     }
 
-    /// The packages all of whose tests need one.
+    /// Packages all of whose tests need a server of this kind.
     pub(crate) fn packages(self) -> &'static [&'static str] {
         match self {
             Self::Postgres => &["onramp-webhooks-postgres"],
@@ -33,7 +33,7 @@ impl Kind {
         }
     }
 
-    /// What the names of tests in other packages contain that need one.
+    /// Part of the names of tests in other packages that need a server of this kind.
     pub(crate) fn on(self) -> &'static str {
         match self {
             Self::Postgres => "on_postgres",
@@ -41,15 +41,15 @@ impl Kind {
         }
     }
 
-    /// What the names of tests contain that start one of their own.
-    pub(crate) fn own(self) -> &'static str {
+    /// Part of the names of tests that start a server for themselves.
+    pub(crate) fn dedicated(self) -> &'static str {
         match self {
-            Self::Postgres => "own_postgres",
-            Self::Redis => "own_redis",
+            Self::Postgres => "dedicated_postgres",
+            Self::Redis => "dedicated_redis",
         }
     }
 
-    /// The variable that names one.
+    /// Environment variable with the URL of a server.
     pub(crate) fn variable(self) -> &'static str {
         match self {
             Self::Postgres => "DATABASE_URL",
@@ -57,7 +57,7 @@ impl Kind {
         }
     }
 
-    /// Whether a variable's value is about this kind: `DATABASE_URL` may name a file of SQLite for the shops.
+    /// Returns whether a URL in the variable is of this kind. `DATABASE_URL` may name a file of SQLite for the shops.
     pub(crate) fn is_named_by(self, url: &str) -> bool {
         match self {
             Self::Postgres => url.starts_with("postgres"),
@@ -65,7 +65,7 @@ impl Kind {
         }
     }
 
-    /// Where the tests look by themselves.
+    /// URL that tests use when the variable is not set.
     pub(crate) fn usual(self) -> &'static str {
         match self {
             Self::Postgres => "postgres://postgres@127.0.0.1:5432/postgres",
@@ -73,13 +73,15 @@ impl Kind {
         }
     }
 
-    /// What to do about it.
-    pub(crate) fn wanted(self) -> &'static str {
+    /// Reason why there is no server.
+    pub(crate) fn missing(self) -> &'static str {
         match self {
             Self::Postgres => {
-                "no PostgreSQL: DATABASE_URL names none, none at 127.0.0.1:5432 lets user postgres in, and none is installed"
+                "no PostgreSQL: DATABASE_URL is not set, none at 127.0.0.1:5432 accepts user postgres without a password, and none is installed"
             }
-            Self::Redis => "no Redis: REDIS_URL names none, none at 127.0.0.1:6379 lets everybody in, and none is installed",
+            Self::Redis => {
+                "no Redis: REDIS_URL is not set, none at 127.0.0.1:6379 accepts connections without a password, and none is installed"
+            }
         }
     }
 
@@ -97,11 +99,11 @@ impl Kind {
         }
     }
 
-    pub(crate) fn start(self) -> Result<ThrowAway, ServiceError> {
+    pub(crate) fn start(self) -> Result<Temporary, ServiceError> {
         match self {
             // Many tests run at the same time.
-            Self::Postgres => PostgresOptions::new().max_connections(300).start().map(ThrowAway::Postgres),
-            Self::Redis => Redis::start().map(ThrowAway::Redis),
+            Self::Postgres => PostgresOptions::new().max_connections(300).start().map(Temporary::Postgres),
+            Self::Redis => Redis::start().map(Temporary::Redis),
         }
     }
 }

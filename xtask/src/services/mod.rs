@@ -1,7 +1,7 @@
-//! The servers that tests need, for the time of a command.
+//! Servers that tests need, for the time of a command.
 //!
-//! For each kind: the one that the environment names, which then must answer; else the one at the usual local port, if it lets us in;
-//! else a throw-away one from installed programs; else none, and its tests are left out by name.
+//! For each kind, the first of these that exists: the server that the environment names, which has to answer; the server at the usual
+//! local port, if it needs no password; a temporary one from installed programs. Without a server its tests are skipped by name.
 
 mod kind;
 
@@ -12,65 +12,68 @@ use xshell::{PushEnv, Shell};
 
 pub(crate) use self::kind::Kind;
 
-/// One server.
+/// A server, or the lack of one.
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) kind: Kind,
     source: Source,
-    /// Whether its programs are installed, so that tests can start one of their own.
+    /// Set if its programs are installed, so that tests can start one for themselves.
     is_installed: bool,
 }
 
-/// Where a server comes from.
+/// Origin of a server.
 #[derive(Debug)]
 enum Source {
     Named,
     Local,
-    ThrowAway(ThrowAway),
+    Temporary(Temporary),
     Missing,
 }
 
 /// A server that ends with the command.
 #[derive(Debug)]
-pub(crate) enum ThrowAway {
+pub(crate) enum Temporary {
     Postgres(Postgres),
     Redis(Redis),
 }
 
-/// All of them.
+/// One server of each kind.
 #[derive(Debug)]
 pub(crate) struct Services(Vec<Service>);
 
 impl Services {
-    /// Finds or starts them.
+    /// Finds or starts a server of each kind.
+    ///
+    /// # Errors
+    /// A server that the environment names does not answer, or a temporary one does not start.
     pub(crate) fn find(sh: &Shell) -> anyhow::Result<Self> {
         Kind::ALL.iter().map(|kind| Service::find(sh, *kind)).collect::<anyhow::Result<_>>().map(Self)
     }
 
-    /// Tells the commands of this shell where they are, until what is answered is dropped.
+    /// Sets the variables of temporary servers for commands of this shell, until the returned guards are dropped.
     pub(crate) fn enter<'a>(&self, sh: &'a Shell) -> Vec<PushEnv<'a>> {
         let variable = |service: &Service| Some(sh.push_env(service.kind.variable(), service.url()?));
         self.0.iter().filter_map(variable).collect()
     }
 
-    /// Those that are not there.
+    /// Kinds without a server.
     pub(crate) fn missing(&self) -> impl Iterator<Item = Kind> {
         self.0.iter().filter(|service| matches!(service.source, Source::Missing)).map(|service| service.kind)
     }
 
-    /// Those that are there, but not installed, so that tests cannot start one of their own.
+    /// Kinds with a server whose programs are not installed, so that tests cannot start one for themselves.
     pub(crate) fn not_installed(&self) -> impl Iterator<Item = Kind> {
         let is_there = |service: &&Service| !matches!(service.source, Source::Missing);
         self.0.iter().filter(is_there).filter(|service| !service.is_installed).map(|service| service.kind)
     }
 
-    /// One line for each, where it is from.
+    /// Prints the origin of each server.
     pub(crate) fn print(&self) {
         for Service { kind, source, .. } in &self.0 {
             match source {
-                Source::Named => println!("{}: the one that {} names", kind.name(), kind.variable()),
-                Source::Local => println!("{}: the one at {}", kind.name(), kind.usual()),
-                Source::ThrowAway(server) => println!("{}: a throw-away one at {}", kind.name(), server.url()),
+                Source::Named => println!("{}: from {}", kind.name(), kind.variable()),
+                Source::Local => println!("{}: at {}", kind.name(), kind.usual()),
+                Source::Temporary(server) => println!("{}: temporary, at {}", kind.name(), server.url()),
                 Source::Missing => println!("{}: none", kind.name()),
             }
         }
@@ -86,26 +89,26 @@ impl Service {
     fn source(sh: &Shell, kind: Kind) -> anyhow::Result<Source> {
         if let Some(url) = sh.var(kind.variable()).ok().filter(|url| kind.is_named_by(url)) {
             // Its URL may hold a password.
-            let wanted = || format!("{} names a server that does not answer", kind.variable());
-            return kind.probe(&url).map(|_| Source::Named).with_context(wanted);
+            let no_answer = || format!("the server that {} names does not answer", kind.variable());
+            return kind.probe(&url).map(|_| Source::Named).with_context(no_answer);
         }
         if matches!(kind.probe(kind.usual()), Ok(Answer::Open)) {
             return Ok(Source::Local);
         }
         match kind.start() {
-            Ok(server) => Ok(Source::ThrowAway(server)),
+            Ok(server) => Ok(Source::Temporary(server)),
             Err(ServiceError::NotInstalled(_)) => Ok(Source::Missing),
-            Err(error) => Err(error).with_context(|| format!("starting a throw-away {}", kind.name())),
+            Err(error) => Err(error).with_context(|| format!("starting a temporary {}", kind.name())),
         }
     }
 
-    /// Where a throw-away one is; tests find the others by themselves.
+    /// URL of a temporary server. Tests find the others without help.
     fn url(&self) -> Option<String> {
-        if let Source::ThrowAway(server) = &self.source { Some(server.url()) } else { None }
+        if let Source::Temporary(server) = &self.source { Some(server.url()) } else { None }
     }
 }
 
-impl ThrowAway {
+impl Temporary {
     fn url(&self) -> String {
         match self {
             Self::Postgres(server) => server.url(),
@@ -125,15 +128,15 @@ mod tests {
             let scheme = kind.usual().split_once("://").unwrap().0;
             let _variable = sh.push_env(kind.variable(), format!("{scheme}://127.0.0.1:1/"));
             let error = format!("{:#}", Service::find(&sh, kind).unwrap_err());
-            assert!(error.starts_with(kind.variable()), "{error}");
+            assert!(error.contains(kind.variable()), "{error}");
         }
     }
 
     #[test]
-    fn own_postgres_and_own_redis_are_told_to_commands() {
+    fn dedicated_postgres_and_dedicated_redis_are_in_the_environment() {
         let sh = Shell::new().unwrap();
-        let throw_away = |kind: Kind| Service { kind, source: Source::ThrowAway(kind.start().unwrap()), is_installed: true };
-        let services = Services(Kind::ALL.map(throw_away).into());
+        let temporary = |kind: Kind| Service { kind, source: Source::Temporary(kind.start().unwrap()), is_installed: true };
+        let services = Services(Kind::ALL.map(temporary).into());
         let entered = services.enter(&sh);
         for kind in Kind::ALL {
             assert_eq!(kind.probe(&sh.var(kind.variable()).unwrap()).unwrap(), Answer::Open);

@@ -1,4 +1,4 @@
-//! The core knows no framework, no `http` crate and no SQL.
+//! The core uses no framework, no `http` crate and no SQL.
 
 use super::files::{Files, code};
 
@@ -8,11 +8,11 @@ const CORE: &str = "crates/onramp-webhooks/src";
 const OUTSIDE: [&str; 9] =
     ["axum::", "actix_web::", "warp::", "http::", "hyper::", "tower_service::", "rusqlite::", "sqlx::", "redis::"];
 
-pub(super) fn broken(files: &Files) -> Vec<String> {
-    let mut broken = Vec::new();
+pub(super) fn violations(files: &Files) -> Vec<String> {
+    let mut violations = Vec::new();
     for (path, text) in files.below(CORE) {
         for (line, code) in code(text) {
-            broken.extend(
+            violations.extend(
                 OUTSIDE
                     .iter()
                     .filter(|outside| uses(code, outside))
@@ -20,10 +20,10 @@ pub(super) fn broken(files: &Files) -> Vec<String> {
             );
         }
     }
-    broken
+    violations
 }
 
-/// Whether a path begins there, and not in the middle of a longer name.
+/// Returns whether a line names a path, and not only a longer one that ends in it.
 fn uses(code: &str, path: &str) -> bool {
     code.match_indices(path).any(|(at, _)| {
         !code.get(..at).is_some_and(|before| before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'))
@@ -35,11 +35,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_uses_a_framework_is_named() {
+    fn a_framework_in_the_core_is_seen() {
         let files = Files::made_of(&[
             ("crates/onramp-webhooks/src/a.rs", "use axum::Router;\n// use warp::Filter;\nlet a = onramp_webhooks_axum::x();\n"),
             ("crates/onramp-webhooks-axum/src/b.rs", "use axum::Router;\n"),
         ]);
-        assert_eq!(broken(&files), ["crates/onramp-webhooks/src/a.rs:1: uses axum::"]);
+        assert_eq!(violations(&files), ["crates/onramp-webhooks/src/a.rs:1: uses axum::"]);
     }
 }

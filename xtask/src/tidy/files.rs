@@ -1,16 +1,20 @@
-//! The sources, by their paths.
+//! Sources and documents of the repository.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The text of every Rust source, by its path from the repository's root, with slashes.
+/// Text of every Rust source and Markdown document, by its path from the repository's root, with slashes.
 pub(super) struct Files(BTreeMap<String, String>);
 
 impl Files {
-    pub(super) fn of(root: &Path) -> anyhow::Result<Self> {
+    /// Reads all files below a folder, except hidden folders and build output.
+    ///
+    /// # Errors
+    /// A folder or file cannot be read, or there is none.
+    pub(super) fn read(root: &Path) -> anyhow::Result<Self> {
         let mut files = BTreeMap::new();
         read(root, "", &mut files)?;
-        anyhow::ensure!(!files.is_empty(), "no source was found");
+        anyhow::ensure!(!files.is_empty(), "no source was found in {}", root.display());
         Ok(Self(files))
     }
 
@@ -19,13 +23,24 @@ impl Files {
         Self(files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect())
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(path, text)| (path.as_str(), text.as_str()))
+    /// Rust sources.
+    pub(super) fn sources(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.ending_in(".rs")
     }
 
-    /// The files below a folder, by their paths in it.
+    /// Markdown documents.
+    pub(super) fn documents(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.ending_in(".md")
+    }
+
+    /// Rust sources below a folder, by their paths in it.
     pub(super) fn below<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.all().filter_map(move |(path, text)| Some((path.strip_prefix(folder)?.strip_prefix('/')?, text)))
+        self.sources().filter_map(move |(path, text)| Some((path.strip_prefix(folder)?.strip_prefix('/')?, text)))
+    }
+
+    fn ending_in(&self, ending: &'static str) -> impl Iterator<Item = (&str, &str)> {
+        let files = self.0.iter().map(|(path, text)| (path.as_str(), text.as_str()));
+        files.filter(move |(path, _)| path.ends_with(ending))
     }
 }
 
@@ -38,15 +53,26 @@ fn read(root: &Path, folder: &str, files: &mut BTreeMap<String, String>) -> anyh
             if name != "target" && !name.starts_with('.') {
                 read(root, &path, files)?;
             }
-        } else if name.ends_with(".rs") {
+        } else if name.ends_with(".rs") || name.ends_with(".md") {
             files.insert(path, std::fs::read_to_string(entry.path())?);
         }
     }
     Ok(())
 }
 
-/// The lines of code: without comments, documentation, and whatever follows the first `#[cfg(test)]`.
+/// Lines of code with their numbers, without comments, documentation, and everything from the first `#[cfg(test)]` on.
 pub(super) fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let lines = (1..).zip(text.lines()).take_while(|(_, line)| line.trim() != "#[cfg(test)]");
-    lines.filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with("//"))
+    lines.filter(|(_, line)| is_code(line))
+}
+
+/// Returns whether a line is neither blank nor a comment.
+pub(super) fn is_code(line: &str) -> bool {
+    let line = line.trim();
+    !line.is_empty() && !line.starts_with("//")
+}
+
+/// Returns whether a source holds only tests: `tests.rs`, or a file in a folder `tests`.
+pub(super) fn is_test(path: &str) -> bool {
+    path.split('/').any(|part| part == "tests" || part == "tests.rs")
 }

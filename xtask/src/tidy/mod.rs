@@ -2,52 +2,124 @@
 
 mod adapters;
 mod core;
+mod figures;
 mod files;
+mod floors;
+mod functions;
 mod manifests;
 mod modules;
+mod prose;
+mod providers;
+mod quickstarts;
+mod stores;
+mod tokens;
 
-use std::path::Path;
-
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use clap::Args;
+use serde_json::Value;
 use xshell::Shell;
 
 use self::files::Files;
+use self::quickstarts::Builds;
 
-/// Check the rules of the house that no compiler knows.
+/// Check rules of this repository that the compiler does not know.
 #[derive(Args)]
-pub(crate) struct Tidy {}
+pub(crate) struct Tidy {
+    /// Check only these rules.
+    rules: Vec<String>,
+    /// Print lines and functions of each folder instead.
+    #[arg(long)]
+    figures: bool,
+}
+
+/// Input of the rules.
+struct House {
+    files: Files,
+    metadata: Value,
+    builds: Builds,
+}
+
+/// A rule's name, and the function that returns its violations, one line each: `FILE: VIOLATION`.
+type Rule = (&'static str, fn(&House) -> Vec<String>);
+
+const RULES: &[Rule] = &[
+    ("manifests", |house| manifests::violations(&house.metadata)),
+    ("modules", |house| modules::violations(&house.files)),
+    ("core", |house| core::violations(&house.files)),
+    ("floors", |house| floors::violations(&house.files)),
+    ("providers", |house| providers::violations(&house.files)),
+    ("adapters", |house| adapters::violations(&house.files)),
+    ("stores", |house| stores::violations(&house.files)),
+    ("functions", |house| functions::violations(&house.files)),
+    ("quickstarts", |house| quickstarts::violations(&house.files, &house.builds)),
+    ("prose", |house| prose::violations(&house.files)),
+];
+
+/// Rules that are checked only when they are named.
+const ON_REQUEST: &[&str] = &["floors", "providers", "stores", "prose"];
 
 impl Tidy {
+    pub(crate) fn everything() -> Self {
+        Self { rules: Vec::new(), figures: false }
+    }
+
     pub(crate) fn run(self, sh: &Shell) -> anyhow::Result<()> {
-        let broken = broken(&sh.current_dir(), &manifests::metadata(sh)?)?;
-        for rule in &broken {
-            println!("{rule}");
+        if self.figures {
+            print!("{}", figures::table(&Files::read(&sh.current_dir())?));
+            return Ok(());
         }
-        ensure!(broken.is_empty(), "the rules above are broken: {} times", broken.len());
+        let violations = violations(&House::read(sh)?, &selected(&self.rules)?);
+        for violation in &violations {
+            println!("{violation}");
+        }
+        ensure!(violations.is_empty(), "{} violations", violations.len());
         Ok(())
     }
 }
 
-/// What is not as it should be, one line each: `FILE: WHY`.
-fn broken(root: &Path, metadata: &serde_json::Value) -> anyhow::Result<Vec<String>> {
-    let files = Files::of(root)?;
-    let mut broken = manifests::broken(metadata);
-    broken.extend(modules::broken(&files));
-    broken.extend(core::broken(&files));
-    broken.extend(adapters::broken(&files));
-    Ok(broken)
+impl House {
+    fn read(sh: &Shell) -> anyhow::Result<Self> {
+        Ok(Self { files: Files::read(&sh.current_dir())?, metadata: manifests::metadata(sh)?, builds: quickstarts::builds(sh)? })
+    }
+}
+
+/// Returns the rules of these names, or without names all but those on request.
+fn selected(names: &[String]) -> anyhow::Result<Vec<&'static Rule>> {
+    if let Some(unknown) = names.iter().find(|name| RULES.iter().all(|(rule, _)| rule != name)) {
+        let known: Vec<_> = RULES.iter().map(|(rule, _)| *rule).collect();
+        bail!("there is no rule {unknown}; the rules are {}", known.join(", "));
+    }
+    let is_selected =
+        |rule: &str| if names.is_empty() { !ON_REQUEST.contains(&rule) } else { names.iter().any(|name| name == rule) };
+    Ok(RULES.iter().filter(|(rule, _)| is_selected(rule)).collect())
+}
+
+fn violations(house: &House, rules: &[&Rule]) -> Vec<String> {
+    rules.iter().flat_map(|(name, rule)| rule(house).into_iter().map(move |violation| format!("{violation} ({name})"))).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
     fn the_house_is_tidy() {
         let sh = Shell::new().unwrap();
         sh.change_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
-        let broken = broken(&sh.current_dir(), &manifests::metadata(&sh).unwrap()).unwrap();
-        assert!(broken.is_empty(), "{}", broken.join("\n"));
+        let violations = violations(&House::read(&sh).unwrap(), &selected(&[]).unwrap());
+        assert!(violations.is_empty(), "{}", violations.join("\n"));
+    }
+
+    #[test]
+    fn rules_are_selected_by_name() {
+        let names = |names: &[&str]| -> Vec<_> {
+            let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            selected(&names).unwrap().into_iter().map(|(rule, _)| *rule).collect()
+        };
+        assert_eq!(names(&["prose", "floors"]), ["floors", "prose"]);
+        assert_eq!(names(&[]).len(), RULES.len() - ON_REQUEST.len());
+        assert!(selected(&["unknown".to_owned()]).is_err());
     }
 }

@@ -1,10 +1,10 @@
-//! Every file says what it is for.
+//! Every source is documented at its top.
 
 use super::files::Files;
 
-pub(super) fn broken(files: &Files) -> impl Iterator<Item = String> {
-    let undocumented = files.all().filter(|(_, text)| !is_documented(text));
-    undocumented.map(|(path, _)| format!("{path}: has no documentation at its top")).collect::<Vec<_>>().into_iter()
+pub(super) fn violations(files: &Files) -> Vec<String> {
+    let undocumented = files.sources().filter(|(_, text)| !is_documented(text));
+    undocumented.map(|(path, _)| format!("{path}: has no documentation at its top")).collect()
 }
 
 fn is_documented(text: &str) -> bool {
@@ -16,12 +16,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_without_documentation_is_named() {
+    fn a_file_without_documentation_is_seen() {
         let files = Files::made_of(&[
-            ("a.rs", "//! Says it.\n"),
+            ("a.rs", "//! A module.\n"),
             ("b.rs", "#![doc = include_str!(\"../README.md\")]\n"),
             ("c.rs", "use std::fmt;\n"),
         ]);
-        assert_eq!(broken(&files).collect::<Vec<_>>(), ["c.rs: has no documentation at its top"]);
+        assert_eq!(violations(&files), ["c.rs: has no documentation at its top"]);
     }
 }

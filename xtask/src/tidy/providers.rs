@@ -1,0 +1,121 @@
+//! Only a provider's folder and the list of providers know its name.
+
+use std::collections::BTreeSet;
+
+use proc_macro2::Ident;
+
+use super::adapters::ADAPTERS;
+use super::files::{Files, is_test};
+use super::tokens::{idents, product};
+
+const CORE: &str = "crates/onramp-webhooks/src";
+
+/// Files of the core that may name every provider: the list of them, and the re-exports.
+const LISTS: [&str; 2] = ["provider/list.rs", "lib.rs"];
+
+/// The file that declares the providers' modules, and names them nowhere else.
+const DECLARATIONS: &str = "provider/mod.rs";
+
+pub(super) fn violations(files: &Files) -> Vec<String> {
+    let names = names(files);
+    if names.is_empty() {
+        return vec![format!("{CORE}/provider: has no folder of a provider")];
+    }
+    let core = files.below(CORE).filter(|(path, _)| !LISTS.contains(path)).map(|(path, text)| (CORE, path, text));
+    let adapters = ADAPTERS.iter().flat_map(|adapter| files.below(adapter).map(|(path, text)| (*adapter, path, text)));
+    let sources = core.chain(adapters).filter(|(_, path, _)| !is_test(path));
+    sources.flat_map(|(folder, path, text)| in_source(folder, path, text, &names)).collect()
+}
+
+/// Names of the folders in `provider`.
+fn names(files: &Files) -> BTreeSet<&str> {
+    let inner = files.below(CORE).filter_map(|(path, _)| path.strip_prefix("provider/")?.split_once('/'));
+    inner.map(|(folder, _)| folder).filter(|folder| *folder != "tests").collect()
+}
+
+fn in_source(folder: &str, path: &str, text: &str, names: &BTreeSet<&str>) -> Vec<String> {
+    let own = path.strip_prefix("provider/").and_then(|path| path.split_once('/')).map(|(own, _)| own);
+    let foreign: Vec<_> = names.iter().filter(|name| Some(**name) != own).collect();
+    let tokens = match product(path, text) {
+        Ok(tokens) => tokens,
+        Err(unreadable) => return vec![format!("{folder}/{unreadable}")],
+    };
+    let mut idents = idents(&tokens);
+    if path == DECLARATIONS {
+        idents = without_modules(idents);
+    }
+    let named = idents.into_iter().filter(|ident| foreign.iter().any(|name| has_name(ident, name)));
+    let explain = |ident: Ident| format!("{folder}/{path}:{}: {ident} names a provider", ident.span().start().line);
+    named.map(explain).collect()
+}
+
+/// Leaves out the names of declared modules.
+fn without_modules(idents: Vec<Ident>) -> Vec<Ident> {
+    let mut is_declared = false;
+    let keep = |ident: &Ident| !std::mem::replace(&mut is_declared, ident == "mod");
+    idents.into_iter().filter(keep).collect()
+}
+
+/// Returns whether a name is part of an identifier, as whole words.
+fn has_name(ident: &Ident, name: &str) -> bool {
+    format!("_{}_", snake_case(&ident.to_string())).contains(&format!("_{name}_"))
+}
+
+fn snake_case(ident: &str) -> String {
+    let mut snake = String::new();
+    let mut was_lower = false;
+    for c in ident.chars() {
+        if c.is_uppercase() && was_lower {
+            snake.push('_');
+        }
+        was_lower = !c.is_uppercase();
+        snake.extend(c.to_lowercase());
+    }
+    snake
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(path: &str, text: &str) -> Vec<String> {
+        let path = format!("crates/{path}");
+        let [wert, ramp] = ["wert", "ramp"].map(|name| format!("{CORE}/provider/{name}/mod.rs"));
+        violations(&Files::made_of(&[(&wert, "struct WertEvent;"), (&ramp, "struct Ramp;"), (&path, text)]))
+    }
+
+    #[test]
+    fn a_name_outside_its_folder_is_seen() {
+        for text in ["use a::WertEvent;", "\nfn is_wert() {}", "const WERT_HORIZON: u8 = 0;", "m!(Kind::Wert)", "mod ramp;"] {
+            let violations = with("onramp-webhooks/src/receiver/mod.rs", text);
+            assert_eq!(violations.len(), 1, "{text}: {violations:?}");
+            assert!(violations[0].ends_with("names a provider"));
+        }
+        assert_eq!(with("onramp-webhooks-axum/src/extract.rs", "struct Wert;").len(), 1);
+        assert_eq!(with("onramp-webhooks/src/provider/ramp/event.rs", "struct Wert;").len(), 1);
+        assert_eq!(with("onramp-webhooks/src/provider/mod.rs", "pub mod wert; pub use self::wert::Event;").len(), 1);
+    }
+
+    #[test]
+    fn strings_documentation_tests_and_lists_are_exempt() {
+        for (path, text) in [
+            ("onramp-webhooks/src/a.rs", "/// Wert.\nconst A: &str = \"wert\"; // Wert"),
+            ("onramp-webhooks/src/a.rs", "#[cfg(test)]\nmod tests { use a::WertEvent; }"),
+            ("onramp-webhooks/src/a.rs", "use onramp_webhooks::converted;"),
+            ("onramp-webhooks/src/a/tests.rs", "use a::WertEvent;"),
+            ("onramp-webhooks/src/lib.rs", "pub use a::WertEvent;"),
+            ("onramp-webhooks/src/provider/list.rs", "pub use a::WertEvent;"),
+            ("onramp-webhooks/src/provider/mod.rs", "pub mod wert;\nmod ramp;"),
+            ("onramp-webhooks/src/provider/wert/event.rs", "struct WertEvent;"),
+            ("onramp-webhooks-axum/src/lib.rs", "//! Wert."),
+            ("onramp-webhooks-client/src/lib.rs", "struct Wert;"),
+        ] {
+            assert_eq!(with(path, text), Vec::<String>::new(), "{path}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_core_without_providers_is_seen() {
+        assert_eq!(violations(&Files::made_of(&[("crates/onramp-webhooks/src/lib.rs", "")])).len(), 1);
+    }
+}
