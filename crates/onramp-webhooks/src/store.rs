@@ -14,5 +14,5 @@ pub use crate::inbox::{
     Record, Recorded, Replayed, Retention, Settled, Settlement, State, TransactionalInbox, conflict_note,
 };
 pub use crate::provider::ProviderName;
-pub use crate::purchases::{Purchase, PurchaseStatus, PurchaseStore};
+pub use crate::purchases::{Purchase, PurchaseInbox, PurchaseStatus, PurchaseStore};
 pub use crate::spill::{MovingLock, SpillCounts, SpillId, SpillStore};
