@@ -1,4 +1,4 @@
-//! Calls: bounded in time, and made again when the connection was at fault.
+//! Calls with a time limit and retries.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,32 +9,32 @@ use redis::aio::ConnectionLike;
 use redis::{Cmd, FromRedisValue, RedisFuture, RedisResult, Value, from_redis_value};
 use tokio::time::timeout;
 
-use crate::error::{failed, is_passing, is_unknown_script};
-use crate::prefix::Prefix;
-use crate::scripts::Operation;
+use super::error::{failed, is_passing, is_unknown_script};
+use super::prefix::Prefix;
+use super::script::Script;
 
-/// How often a call is made whose connection is lost.
+/// The number of attempts for a call whose connection is lost.
 const TRIES: u32 = 4;
 
-/// Before a call is made again, so that a connection that comes up has time for it.
+/// The pause before a retry, in which a connection can be established.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A connection that can be used by many at once.
+/// A connection that concurrent calls share.
 pub(crate) trait Connection: Send + Sync {
     fn send<'a>(&'a self, command: &'a Cmd) -> RedisFuture<'a, Value>;
 }
 
-/// The application's own connection, whose clones are one connection.
-pub(crate) struct Cloned<C>(pub(crate) C);
+/// The application's own connection. Its clones share one connection.
+pub(crate) struct Shared<C>(pub(crate) C);
 
-impl<C: ConnectionLike + Clone + Send + Sync> Connection for Cloned<C> {
+impl<C: ConnectionLike + Clone + Send + Sync> Connection for Shared<C> {
     fn send<'a>(&'a self, command: &'a Cmd) -> RedisFuture<'a, Value> {
         let mut connection = self.0.clone();
         Box::pin(async move { command.query_async(&mut connection).await })
     }
 }
 
-/// The application's connection, and our place in the database.
+/// A connection, and the prefix of the keys on its server.
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) connection: Arc<dyn Connection>,
@@ -43,11 +43,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Runs an operation on one entry. `arguments` is told how often it was asked before without hearing the answer.
+    /// Runs a script on one entry. `arguments` gets the number of previous attempts, which may have run without an answer.
     pub(crate) async fn run<T: FromRedisValue>(
         &self,
         context: &'static str,
-        operation: &Operation,
+        script: &Script,
         key: &IdempotencyKey,
         arguments: impl Fn(u32) -> Vec<Vec<u8>>,
     ) -> Result<T, StoreError> {
@@ -55,9 +55,9 @@ impl Server {
         let tried = async {
             let mut before = 0;
             loop {
-                match self.run_once(operation, &key, &arguments(before)).await {
+                match self.run_once(script, &key, &arguments(before)).await {
                     Err(error) if before + 1 < TRIES && is_passing(&error) => {
-                        tracing::debug!(%error, before, "the call is made again");
+                        tracing::debug!(%error, before, "repeating a call");
                         before += 1;
                         tokio::time::sleep(PAUSE).await;
                     }
@@ -69,14 +69,14 @@ impl Server {
         from_redis_value(answer).map_err(|error| failed(context)(error.into()))
     }
 
-    async fn run_once(&self, operation: &Operation, key: &str, arguments: &[Vec<u8>]) -> RedisResult<Value> {
-        match self.connection.send(&operation.by_hash(key, arguments)).await {
-            Err(error) if is_unknown_script(&error) => self.connection.send(&operation.by_text(key, arguments)).await,
+    async fn run_once(&self, script: &Script, key: &str, arguments: &[Vec<u8>]) -> RedisResult<Value> {
+        match self.connection.send(&script.by_hash(key, arguments)).await {
+            Err(error) if is_unknown_script(&error) => self.connection.send(&script.by_text(key, arguments)).await,
             done => done,
         }
     }
 
-    /// A call that does not return in time counts as one of a server that is away, and may have happened.
+    /// Runs a call with the time limit. A call that exceeds it fails as unavailable, but may have happened.
     pub(crate) async fn in_time<T>(
         &self,
         context: &'static str,

@@ -1,4 +1,4 @@
-//! A connection of our own, which connects again by itself.
+//! A connection that reconnects by itself.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,21 +7,21 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
 use redis::{Client, Cmd, IntoConnectionInfo, RedisFuture, RedisResult, Value};
 
-use crate::error::is_of_a_replica;
-use crate::server::Connection;
+use super::error::is_of_a_replica;
+use super::server::Connection;
 
-/// How long a connection may take to be made.
+/// The time limit of a connection attempt.
 const CONNECT: Duration = Duration::from_secs(1);
 
-/// After so long without a sign of the other machine, a connection is given up.
+/// The time after which a connection to a silent machine is closed.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// How often at most another server is looked for.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// The minimum time between two attempts to find another server.
+const FIND_AGAIN: Duration = Duration::from_millis(500);
 
-/// Connects again after a loss, as its manager does, and also when its server has become a replica: after a failover the same name
-/// leads to another server, and a connection to the old one would never end by itself.
-pub(crate) struct Own {
+/// A connection that reconnects after a loss, and also when its server has become a replica. After a failover the same name leads to
+/// another server, and the connection to the old one would stay open.
+pub(crate) struct Reconnecting {
     client: Client,
     current: Mutex<Current>,
 }
@@ -32,7 +32,7 @@ struct Current {
     since: Instant,
 }
 
-impl Own {
+impl Reconnecting {
     pub(crate) async fn connect(url: &str) -> RedisResult<Self> {
         let client = Client::open(url.into_connection_info()?.set_tcp_settings(tcp()))?;
         let manager = ConnectionManager::new_with_config(client.clone(), config()).await?;
@@ -43,26 +43,26 @@ impl Own {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Has the next call connect anew, unless somebody else saw to that already.
-    fn look_for_another(&self, seen: Instant) {
+    /// Makes the next call reconnect, unless another call already did so.
+    fn find_another(&self, seen: Instant) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.since != seen || seen.elapsed() < LOOK_AGAIN {
+        if current.since != seen || seen.elapsed() < FIND_AGAIN {
             return;
         }
         if let Ok(manager) = ConnectionManager::new_lazy_with_config(self.client.clone(), config()) {
-            tracing::warn!("Redis is a replica now; another server is looked for under the same name");
+            tracing::warn!("Redis has become a replica; reconnecting to find the primary server");
             *current = Current { manager, since: Instant::now() };
         }
     }
 }
 
-impl Connection for Own {
+impl Connection for Reconnecting {
     fn send<'a>(&'a self, command: &'a Cmd) -> RedisFuture<'a, Value> {
         let Current { mut manager, since } = self.current();
         Box::pin(async move {
             let answer = command.query_async(&mut manager).await;
             if answer.as_ref().is_err_and(is_of_a_replica) {
-                self.look_for_another(since);
+                self.find_another(since);
             }
             answer
         })
@@ -80,7 +80,7 @@ fn tcp() -> TcpSettings {
     tcp
 }
 
-/// Calls have a time limit of their own, and try again by themselves.
+/// Disables the manager's response timeout, because calls have their own time limit and retries.
 fn config() -> ConnectionManagerConfig {
     let config = ConnectionManagerConfig::new().set_response_timeout(None).set_connection_timeout(Some(CONNECT));
     config.set_number_of_retries(2).set_min_delay(Duration::from_millis(50)).set_max_delay(CONNECT / 5)

@@ -1,9 +1,9 @@
-//! Redis's errors as the store's.
+//! Conversion of Redis's errors.
 
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-/// Turns an error of Redis into the store's, with what was being done.
+/// Returns a function that converts an error of Redis. `context` names the failed action.
 pub(crate) fn failed(context: &'static str) -> impl Fn(RedisError) -> StoreError {
     move |error| StoreError::new(kind(&error), context).because(error)
 }
@@ -22,18 +22,18 @@ fn kind(error: &RedisError) -> StoreErrorKind {
     }
 }
 
-/// What the first word of Redis's answer means to us.
+/// Converts an error code, which is the first word of Redis's answer.
 fn of_code(code: &str) -> StoreErrorKind {
     match code {
         "OOM" => StoreErrorKind::Full,
-        // It could not write its own files, and takes no writes until it can.
+        // The server could not write its own files, and rejects writes until it can.
         "MISCONF" => StoreErrorKind::ReadOnly,
         "NOAUTH" | "WRONGPASS" | "WRONGTYPE" => StoreErrorKind::Unusable,
         _ => StoreErrorKind::Unavailable,
     }
 }
 
-/// Before version 7, what a command in a script answers is in the middle of the script's error.
+/// Converts the error of a script. Before Redis 7 it contains the error code of the failed command in its middle.
 fn of_script(detail: &str) -> StoreErrorKind {
     let named = ["OOM", "MISCONF"].into_iter().find(|code| detail.contains(&format!("-{code} ")));
     match named {
@@ -43,22 +43,22 @@ fn of_script(detail: &str) -> StoreErrorKind {
     }
 }
 
-/// Whether a connection was lost that another one can replace; whether the command ran is not known.
+/// Returns whether the connection was lost and another one can replace it. The command may have run.
 pub(crate) fn is_passing(error: &RedisError) -> bool {
     error.is_connection_dropped() && !error.is_connection_refusal()
 }
 
-/// Whether the server copies another one, which alone can be written.
+/// Returns whether the server is a replica, which rejects writes.
 pub(crate) fn is_of_a_replica(error: &RedisError) -> bool {
     kind(error) == StoreErrorKind::ReadOnly && error.code() != Some("MISCONF")
 }
 
-/// Whether the server has not seen this script, or has forgotten it.
+/// Returns whether the server does not have the script.
 pub(crate) fn is_unknown_script(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
 }
 
-/// Whether the server does not let us look at it, which we can do without.
+/// Returns whether the user has no permission for the command.
 pub(crate) fn is_not_allowed(error: &RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Server(ServerErrorKind::NoPerm | ServerErrorKind::ResponseError))
 }

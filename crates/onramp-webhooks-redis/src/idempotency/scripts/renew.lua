@@ -1,4 +1,4 @@
--- Makes a claim last longer: 1, or 0 if it was lost.
+-- Renews a claim. Returns 1, or 0 if the claim was lost.
 local token, lease_until, margin, longest = unpack(ARGV)
 local held = redis.call('HMGET', KEYS[1], 'token', 'reply', 'since')
 if held[1] ~= token or held[2] then

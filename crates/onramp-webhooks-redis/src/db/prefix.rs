@@ -1,4 +1,4 @@
-//! The names of our keys.
+//! The prefix of keys.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use onramp_webhooks::{StoreError, StoreErrorKind};
 
 const LONGEST: usize = 64;
 
-/// What all keys of a store begin with.
+/// The beginning of all keys of a store.
 #[derive(Clone, Debug)]
 pub(crate) struct Prefix(Arc<str>);
 
 impl Prefix {
-    /// Checks a prefix: one with braces would send all keys to one node of a cluster.
+    /// Checks a prefix. Braces are not allowed, because they would send all keys to one node of a cluster.
     pub(crate) fn new(prefix: &str) -> Result<Self, StoreError> {
         let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte);
         if prefix.is_empty() || prefix.len() > LONGEST || !prefix.bytes().all(is_usual) {
@@ -23,7 +23,7 @@ impl Prefix {
         Ok(Self(prefix.into()))
     }
 
-    /// The one key of an entry.
+    /// Returns the key of an entry.
     pub(crate) fn key(&self, of: &IdempotencyKey) -> String {
         format!("{self}:{of}")
     }

@@ -1,11 +1,36 @@
-//! Whether Redis throws away keys that count.
+//! A warning about servers that evict keys when their memory is full.
 
-use redis::Value;
+use onramp_webhooks::StoreError;
+use redis::{Value, cmd};
 
-/// The policy by which a server that is full removes keys, ours among them; `None`: it does not, or did not say.
+use super::error::{failed, is_not_allowed};
+use super::server::Server;
+
+const CONTEXT: &str = "read the settings of Redis";
+
+/// Logs a warning if the server evicts keys when its memory is full. A server that does not permit the question is not asked again.
+pub(crate) async fn warn_of_eviction(server: &Server) -> Result<(), StoreError> {
+    let mut info = cmd("INFO");
+    info.arg("memory");
+    let asked = async {
+        match server.connection.send(&info).await {
+            Err(error) if is_not_allowed(&error) => Ok(None),
+            answer => answer.map(Some).map_err(failed(CONTEXT)),
+        }
+    };
+    if let Some(policy) = server.in_time(CONTEXT, asked).await?.as_ref().and_then(policy) {
+        tracing::warn!(
+            maxmemory_policy = policy,
+            "Redis will evict idempotency keys when its memory is full, and requests will run again; set noeviction"
+        );
+    }
+    Ok(())
+}
+
+/// Returns the policy by which a full server evicts the store's keys. Returns `None` if it evicts none or did not answer.
 ///
-/// Takes what `INFO` answers: one text, or one of each node of a cluster.
-pub(crate) fn policy(info: &Value) -> Option<&str> {
+/// `info` is the answer to `INFO`: one text, or one of each node of a cluster.
+fn policy(info: &Value) -> Option<&str> {
     match info {
         Value::BulkString(text) => of_text(str::from_utf8(text).ok()?),
         Value::SimpleString(text) | Value::VerbatimString { text, .. } => of_text(text),
@@ -18,7 +43,7 @@ pub(crate) fn policy(info: &Value) -> Option<&str> {
 fn of_text(info: &str) -> Option<&str> {
     let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
     let policy = field("maxmemory_policy").filter(|policy| *policy != "noeviction")?;
-    // Without a limit nothing is ever removed.
+    // Without a limit nothing is evicted.
     (field("maxmemory") != Some("0")).then_some(policy)
 }
 

@@ -1,4 +1,7 @@
-//! Idempotency keys and kept replies.
+//! Idempotency keys and stored replies.
+
+mod expiry;
+mod scripts;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,12 +15,13 @@ use onramp_webhooks::{StoreError, StoreErrorKind};
 use redis::aio::ConnectionLike;
 use tokio::sync::Notify;
 
-use crate::server::Server;
-use crate::{RedisOptions, expiry, scripts};
+use crate::RedisOptions;
+use crate::db::Server;
 
-/// An [`IdempotencyStore`] in Redis. Any number of them, on any number of machines, may share a prefix.
+/// An [`IdempotencyStore`] in Redis.
 ///
-/// What Redis may forget, and what follows, is in the [documentation of the crate](crate#what-redis-promises). Cheap to clone.
+/// Any number of stores, on any number of machines, may share a prefix. Redis may lose keys; see the
+/// [documentation of the crate](crate#what-redis-promises). Cheap to clone.
 #[derive(Clone)]
 pub struct RedisIdempotencyStore {
     server: Server,
@@ -25,10 +29,10 @@ pub struct RedisIdempotencyStore {
 }
 
 impl RedisIdempotencyStore {
-    /// Opens the store under the prefix `onramp`, over the application's own connection; [`RedisOptions::new`] says which ones fit.
+    /// Opens the store under the prefix `onramp`, over the application's own connection. See [`RedisOptions::new`] for the requirements.
     ///
     /// # Errors
-    /// As [`RedisOptions::open_idempotency_store`].
+    /// Returns the errors of [`RedisOptions::open_idempotency_store`].
     pub async fn new(connection: impl ConnectionLike + Clone + Send + Sync + 'static) -> Result<Self, StoreError> {
         RedisOptions::new(connection).open_idempotency_store().await
     }
@@ -36,7 +40,7 @@ impl RedisIdempotencyStore {
     /// Connects to `url` and opens the store under the prefix `onramp`.
     ///
     /// # Errors
-    /// As [`RedisOptions::connect`] and [`RedisOptions::open_idempotency_store`].
+    /// Returns the errors of [`RedisOptions::connect`] and [`RedisOptions::open_idempotency_store`].
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         RedisOptions::connect(url).await?.open_idempotency_store().await
     }
@@ -58,7 +62,7 @@ impl IdempotencyStore for RedisIdempotencyStore {
         let arguments = |before| {
             let (token, rest) = (text(claim.token), text(expiry::rest(now, lease_until)));
             let fingerprint = fingerprint.as_bytes().to_vec();
-            vec![text(now.as_millis()), token, fingerprint, text(lease_until.as_millis()), rest, again(before)]
+            vec![text(now.as_millis()), token, fingerprint, text(lease_until.as_millis()), rest, is_repeated(before)]
         };
         let found: Vec<Bytes> = self.server.run("claim a key", &scripts::CLAIM, &claim.key, arguments).await?;
         read(&found)
@@ -74,9 +78,9 @@ impl IdempotencyStore for RedisIdempotencyStore {
         let (margin, longest) = (text(expiry::of_replies()), text(expiry::LONGEST));
         let arguments = |before| {
             let expires_at = text(expires_at.as_millis());
-            vec![text(claim.token), expires_at, margin.clone(), longest.clone(), reply.to_vec(), again(before)]
+            vec![text(claim.token), expires_at, margin.clone(), longest.clone(), reply.to_vec(), is_repeated(before)]
         };
-        let completed = self.server.run("keep a reply", &scripts::COMPLETE, &claim.key, arguments).await?;
+        let completed = self.server.run("store a reply", &scripts::COMPLETE, &claim.key, arguments).await?;
         self.ends.notify_waiters();
         Ok(completed)
     }
@@ -91,7 +95,7 @@ impl IdempotencyStore for RedisIdempotencyStore {
         self.ends.notified().await;
     }
 
-    /// Redis forgets by itself.
+    /// Does nothing, because Redis removes expired entries.
     async fn prune(&self, _now: Timestamp) -> Result<u64, StoreError> {
         Ok(0)
     }
@@ -107,15 +111,18 @@ fn text(number: impl ToString) -> Vec<u8> {
     number.to_string().into_bytes()
 }
 
-/// Whether the same was asked before, and may have happened without our hearing of it.
-fn again(before: u32) -> Vec<u8> {
+/// Returns the argument for a repeated call, which may have run before without an answer.
+fn is_repeated(before: u32) -> Vec<u8> {
     text(u8::from(before > 0))
 }
 
-/// What the script found: nothing, a fingerprint, or a fingerprint and a reply.
+/// Reads the answer of the claim script: nothing, a fingerprint, or a fingerprint and a reply.
 fn read(found: &[Bytes]) -> Result<Found, StoreError> {
     let Some((fingerprint, reply)) = found.split_first() else { return Ok(Found::Claimed) };
-    let foreign = || StoreError::new(StoreErrorKind::Unusable, "claim a key").because("what is stored under it is not ours");
+    let foreign = || {
+        StoreError::new(StoreErrorKind::Unusable, "claim a key")
+            .because("the value stored under it was not written by this store")
+    };
     let fingerprint = Fingerprint::from_bytes(fingerprint.as_ref().try_into().map_err(|_| foreign())?);
     Ok(match reply.first() {
         None => Found::Running { fingerprint },
