@@ -1,11 +1,11 @@
-//! PostgreSQL's errors as the store's.
+//! Conversion of PostgreSQL's errors.
 
 use std::io;
 
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use sqlx::Error;
 
-/// Turns an error of the database into the store's, with what was being done.
+/// Returns a function that converts an error of the database. `context` names the failed action.
 pub(crate) fn failed(context: &'static str) -> impl Fn(Error) -> StoreError {
     move |error| StoreError::new(kind(&error), context).because(error)
 }
@@ -23,27 +23,27 @@ fn kind(error: &Error) -> StoreErrorKind {
     }
 }
 
-/// What PostgreSQL's five characters mean to us: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+/// Converts an error code of PostgreSQL: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 fn of_code(code: &str) -> StoreErrorKind {
     match code {
         "53100" => StoreErrorKind::Full,
-        // A standby or a read-only database, and a role without the right to write.
+        // A standby, a read-only database, or a role without the right to write.
         "25006" | "42501" => StoreErrorKind::ReadOnly,
-        // No such database, schema, table or column, and damage.
+        // A missing database, schema, table or column, or damaged data.
         "3D000" | "3F000" | "42P01" | "42703" | "XX001" | "XX002" => StoreErrorKind::Unusable,
         _ => StoreErrorKind::Unavailable,
     }
 }
 
-/// PostgreSQL's five characters; empty when the error is not the server's.
+/// Returns the error code of PostgreSQL. It is empty if the error is not the server's.
 fn code(error: &Error) -> String {
     error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned()
 }
 
-/// Whether the same may well succeed at once: two transactions stood in each other's way, or a connection was lost.
+/// Returns whether a repetition may succeed at once: two transactions met, or a connection was lost.
 pub(crate) fn is_passing(error: &Error) -> bool {
     match error {
-        // Serialization failure, deadlock, and a server that went or a connection that was ended.
+        // A serialization failure, a deadlock, a server that stopped, or a connection that was closed.
         Error::Database(_) => ["40001", "40P01", "57P01", "57P02"].contains(&&*code(error)) || code(error).starts_with("08"),
         Error::Io(error) => !matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound),
         Error::WorkerCrashed => true,
@@ -51,17 +51,17 @@ pub(crate) fn is_passing(error: &Error) -> bool {
     }
 }
 
-/// Whether the failure lies in the data of a statement, and not in the server, the disk or another transaction.
+/// Returns whether the data of a statement caused the failure, and not the server, the disk or another transaction.
 pub(crate) fn is_of_the_data(error: &Error) -> bool {
     match error {
-        // Bad values, violated constraints, and what is too large.
+        // Invalid values, violated constraints, and exceeded limits.
         Error::Database(_) => ["22", "23", "54"].iter().any(|class| code(error).starts_with(class)),
         Error::Encode(_) | Error::InvalidArgument(_) | Error::RowNotFound => true,
         _ => false,
     }
 }
 
-/// Whether there is no such savepoint, or no transaction at all.
+/// Returns whether the savepoint or the transaction does not exist.
 pub(crate) fn is_no_savepoint(error: &Error) -> bool {
     ["3B001", "25P01"].contains(&&*code(error))
 }

@@ -1,18 +1,18 @@
-//! The tables, one numbered step after another. Steps are never changed once released; new ones are added.
+//! Migrations of the schema, in numbered steps. Released steps never change; new ones are added.
 
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use sqlx::{PgConnection, raw_sql};
 
-use crate::database::{Database, Limit};
-use crate::schema::Schema;
+use super::database::{Database, Limit};
+use super::schema::Schema;
 
 const STEPS: [&str; 3] = [
     include_str!("migrations/0001_deliveries.sql"),
     include_str!("migrations/0002_idempotency.sql"),
-    include_str!("migrations/0003_started_purchases.sql"),
+    include_str!("migrations/0003_purchases.sql"),
 ];
 
-/// Brings the schema up to date. Two processes may do so at the same time: the second finds it done.
+/// Migrates the schema to the newest version. If two processes do so at the same time, the second one finds nothing to do.
 pub(crate) async fn migrate(database: &Database) -> Result<(), StoreError> {
     let schema = &*database.schema;
     let migrated = database.tried("migrate", Limit::Patient, |_| async {
@@ -31,17 +31,17 @@ pub(crate) async fn migrate(database: &Database) -> Result<(), StoreError> {
     }
 }
 
-/// Answers why the database cannot be used. Whoever may not make schemas and tables can use those that are up to date.
+/// Migrates, or returns the reason why the database cannot be used. A schema that is up to date needs no right to create tables.
 async fn step_by_step(connection: &mut PgConnection, schema: &Schema) -> sqlx::Result<Option<String>> {
     let encoding: String = sqlx::query_scalar("SELECT current_setting('server_encoding')").fetch_one(&mut *connection).await?;
     if encoding != "UTF8" {
-        return Ok(Some(format!("the database has the encoding {encoding}, and events need UTF8")));
+        return Ok(Some(format!("the database has the encoding {encoding}, but events need UTF8")));
     }
-    let version = version(connection, schema).await?;
+    let version = version_or_create(connection, schema).await?;
     let known = i32::try_from(STEPS.len()).unwrap_or(i32::MAX);
     if version > known {
         return Ok(Some(format!(
-            "schema {schema} has version {version}, and this version of the program knows {known}; update it"
+            "schema {schema} has version {version}, but this program only knows {known}; update the program"
         )));
     }
     for (number, step) in (1..).zip(STEPS).filter(|(number, _)| *number > version) {
@@ -51,8 +51,8 @@ async fn step_by_step(connection: &mut PgConnection, schema: &Schema) -> sqlx::R
     Ok(None)
 }
 
-/// The version of the schema; zero when there was none, and now is an empty one.
-async fn version(connection: &mut PgConnection, schema: &Schema) -> sqlx::Result<i32> {
+/// Returns the version of the schema. Creates an empty schema of version zero if there is none.
+async fn version_or_create(connection: &mut PgConnection, schema: &Schema) -> sqlx::Result<i32> {
     let exists = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1),
                          EXISTS (SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = 'version')";
     let (has_schema, has_version): (bool, bool) = sqlx::query_as(exists).bind(schema.name()).fetch_one(&mut *connection).await?;

@@ -1,14 +1,14 @@
-//! Where in the database our tables are.
+//! The schema of the tables.
 
 use std::fmt;
 
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use sqlx::AssertSqlSafe;
 
-/// The longest name. PostgreSQL has 63 bytes for a name, and the channel's is a little longer.
+/// The maximum length of a name. PostgreSQL allows 63 bytes, and the name of the channel is longer than that of the schema.
 const LONGEST: usize = 48;
 
-/// A schema whose name is safe to be written into a statement.
+/// A schema with a name that is safe inside a statement.
 #[derive(Clone, Debug)]
 pub(crate) struct Schema(String);
 
@@ -20,7 +20,7 @@ impl Schema {
             return Ok(Self(name.to_owned()));
         }
         Err(StoreError::new(StoreErrorKind::Unusable, "open the database").because(format!(
-            "{name:?} cannot be a schema's name here: it takes a to z, 0 to 9 and _, up to {LONGEST} of them, does not begin with a digit, and not with pg_"
+            "{name:?} is not a valid schema name; use 1 to {LONGEST} characters of a to z, 0 to 9 and _, and begin with neither a digit nor pg_"
         )))
     }
 
@@ -28,12 +28,12 @@ impl Schema {
         &self.0
     }
 
-    /// The channel on which those who share the schema tell each other of work.
+    /// Returns the channel of notifications between the inboxes that share the schema.
     pub(crate) fn channel(&self) -> String {
         format!("{}_work", self.0)
     }
 
-    /// Statements are written for the schema `onramp`; this one is for ours.
+    /// Returns a statement, which is written for the schema `onramp`, for this schema.
     pub(crate) fn sql(&self, statement: &str) -> AssertSqlSafe<String> {
         AssertSqlSafe(statement.replace("onramp.", &format!("\"{}\".", self.0)))
     }

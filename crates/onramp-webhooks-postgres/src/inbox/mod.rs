@@ -1,4 +1,15 @@
-//! The inbox over the pool.
+//! The inbox, over the application's pool.
+
+mod claim;
+mod prune;
+mod query;
+mod record;
+mod requeue;
+mod settle;
+mod state;
+mod transaction;
+mod wakeups;
+mod writer;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,23 +24,24 @@ use onramp_webhooks::inbox::{
 use sqlx::PgPool;
 use tokio::sync::{Notify, Semaphore};
 
-use crate::database::{Database, Limit};
-use crate::error::failed;
-use crate::waking::Waking;
-use crate::writer::Writer;
-use crate::{PostgresIdempotencyStore, PostgresOptions, PostgresStartedPurchases, claim, connection, look, prune, rearm, settle};
+pub use self::transaction::PostgresTransaction;
+use self::wakeups::Wakeups;
+use self::writer::Writer;
+use crate::db::{Database, Limit, connect, failed};
+use crate::{PostgresIdempotencyStore, PostgresOptions, PostgresPurchaseStore};
 
-/// Connections of the pool that handlers' transactions leave to the receiver, the worker and the application.
+/// The number of connections in the pool that handlers' transactions leave free for the receiver, the worker and the application.
 const KEPT_FREE: u32 = 3;
 
-/// An [`Inbox`] in one schema of a PostgreSQL database. Any number of them, on any number of machines, may share a schema.
+/// An [`Inbox`] in one schema of a PostgreSQL database.
 ///
-/// Every answer of a writing call comes after the commit that holds it has reached the server's disk.
+/// Any number of inboxes, on any number of machines, may share a schema. A call that writes returns after the commit that holds it has
+/// reached the server's disk.
 pub struct PostgresInbox {
-    pub(crate) database: Database,
-    pub(crate) waking: Arc<Waking>,
-    /// One for each transaction that handlers may have open at the same time.
-    pub(crate) transactions: Arc<Semaphore>,
+    database: Database,
+    wakeups: Arc<Wakeups>,
+    /// One permit for each transaction that handlers may have open at the same time.
+    transactions: Arc<Semaphore>,
     writer: Writer,
     ends: Arc<Notify>,
 }
@@ -38,39 +50,39 @@ impl PostgresInbox {
     /// Opens the inbox in the schema `onramp` of the application's own pool.
     ///
     /// # Errors
-    /// As [`PostgresOptions::open`].
+    /// Returns the errors of [`PostgresOptions::open`].
     pub async fn new(pool: PgPool) -> Result<Self, StoreError> {
         PostgresOptions::new(pool).open().await
     }
 
-    /// Connects a pool to `url`, as in `postgres://user:password@host/database`, and opens the inbox in its schema `onramp`.
+    /// Connects a pool to `url`, such as `postgres://user:password@host/database`, and opens the inbox in its schema `onramp`.
     ///
     /// # Errors
-    /// When the server cannot be reached, and as [`PostgresOptions::open`].
+    /// Returns an error if the server cannot be reached, and the errors of [`PostgresOptions::open`].
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        Self::new(connection::pool(url).await?).await
+        Self::new(connect(url).await?).await
     }
 
     pub(crate) async fn start(database: Database, bound: QuarantineBound) -> Result<Self, StoreError> {
         let name = sqlx::query_scalar::<_, String>("SELECT gen_random_uuid()::text").fetch_one(&database.pool).await;
         let name = name.map_err(failed("open the database"))?;
-        let waking = Arc::new(Waking::start(database.clone(), name.into()));
-        let writer = Writer::start(database.clone(), bound, Arc::clone(&waking));
+        let wakeups = Arc::new(Wakeups::start(database.clone(), name.into()));
+        let writer = Writer::start(database.clone(), bound, Arc::clone(&wakeups));
         let transactions = database.pool.options().get_max_connections().saturating_sub(KEPT_FREE).max(1);
         let transactions = Arc::new(Semaphore::new(usize::try_from(transactions).unwrap_or(1)));
-        Ok(Self { database, waking, transactions, writer, ends: Arc::default() })
+        Ok(Self { database, wakeups, transactions, writer, ends: Arc::default() })
     }
 
-    /// A store of idempotency keys in the same schema. It stays usable after the inbox was dropped.
+    /// Returns a store of idempotency keys in the same schema. It outlives the inbox.
     #[must_use]
     pub fn idempotency_store(&self) -> PostgresIdempotencyStore {
         PostgresIdempotencyStore::of(self.database.clone(), Arc::clone(&self.ends))
     }
 
-    /// A store of the purchases that were started, in the same schema. It stays usable after the inbox was dropped.
+    /// Returns a store of purchases in the same schema. It outlives the inbox.
     #[must_use]
-    pub fn started_purchases(&self) -> PostgresStartedPurchases {
-        PostgresStartedPurchases::of(self.database.clone())
+    pub fn purchases(&self) -> PostgresPurchaseStore {
+        PostgresPurchaseStore::of(self.database.clone())
     }
 }
 
@@ -110,12 +122,12 @@ impl Inbox for PostgresInbox {
             Ok(lost)
         };
         let lost = self.database.tried("settle deliveries", Limit::Prompt, settle).await?;
-        self.waking.wake();
+        self.wakeups.wake();
         Ok(lost)
     }
 
     async fn wait_for_work(&self) {
-        self.waking.work().await;
+        self.wakeups.work().await;
     }
 
     async fn check(&self) -> Result<(), StoreError> {
@@ -130,45 +142,45 @@ impl Inbox for PostgresInbox {
 
     async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
         let filter = &filter;
-        let look = |_| async move {
+        let list = |_| async move {
             let mut transaction = self.database.begin_reading().await?;
-            let found = look::list(&mut transaction, &self.database.schema, filter).await?;
+            let records = query::list(&mut transaction, &self.database.schema, filter).await?;
             transaction.commit().await?;
-            Ok(found)
+            Ok(records)
         };
-        self.database.tried("read the database", Limit::Patient, look).await
+        self.database.tried("read the database", Limit::Patient, list).await
     }
 
     async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError> {
-        let look = |_| async move {
+        let show = |_| async move {
             let mut transaction = self.database.begin_reading().await?;
-            let found = look::show(&mut transaction, &self.database.schema, id).await?;
+            let record = query::show(&mut transaction, &self.database.schema, id).await?;
             transaction.commit().await?;
-            Ok(found)
+            Ok(record)
         };
-        self.database.tried("read the database", Limit::Patient, look).await
+        self.database.tried("read the database", Limit::Patient, show).await
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {
-        let look = |_| async move {
+        let count = |_| async move {
             let mut transaction = self.database.begin_reading().await?;
-            let found = look::counts(&mut transaction, &self.database.schema).await?;
+            let counts = query::counts(&mut transaction, &self.database.schema).await?;
             transaction.commit().await?;
-            Ok(found)
+            Ok(counts)
         };
-        self.database.tried("read the database", Limit::Patient, look).await
+        self.database.tried("read the database", Limit::Patient, count).await
     }
 
     async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
         let reread = reread.as_ref();
-        let rearm = |_| async move {
+        let requeue = |_| async move {
             let mut transaction = self.database.begin(Limit::Prompt).await?;
-            let replayed = rearm::rearm(&mut transaction, &self.database.schema, id, seen, reread).await?;
+            let replayed = requeue::requeue(&mut transaction, &self.database.schema, id, seen, reread).await?;
             transaction.commit().await?;
             Ok(replayed)
         };
-        let replayed = self.database.tried("replay", Limit::Prompt, rearm).await??;
-        self.waking.wake();
+        let replayed = self.database.tried("replay", Limit::Prompt, requeue).await??;
+        self.wakeups.wake();
         Ok(replayed)
     }
 

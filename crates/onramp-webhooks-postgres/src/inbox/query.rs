@@ -1,4 +1,4 @@
-//! What people see: lists, single deliveries, counts.
+//! Queries for operators: lists, single deliveries, counts.
 
 use std::sync::Arc;
 
@@ -8,36 +8,35 @@ use onramp_webhooks::inbox::{Counts, DeliveryId, Filter, Record};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use crate::schema::Schema;
-use crate::{column, text};
+use crate::db::{Schema, column, text};
 
 const COLUMNS: &str = "d.id, d.endpoint, d.provider, d.event_type, d.subject, d.discriminator, d.stage, d.fingerprint, d.state,
     d.received_at, d.due_at, d.settled_at, d.attempts, d.duplicates, d.note";
 
-/// A subject is endpoint/kind/id, and neither endpoint nor kind has a slash.
-const FITS: &str = "($1::smallint[] IS NULL OR d.state = ANY ($1))
+/// The conditions of a filter. A subject is endpoint/kind/id, and neither endpoint nor kind contains a slash.
+const MATCHES: &str = "($1::smallint[] IS NULL OR d.state = ANY ($1))
     AND ($2::text IS NULL OR d.endpoint = $2)
     AND ($3::text IS NULL OR d.event_type = $3)
     AND ($4::text IS NULL OR (d.subject LIKE '%/%/%'
         AND substr(d.subject, length(split_part(d.subject, '/', 1)) + length(split_part(d.subject, '/', 2)) + 3) = $4))
     AND ($5::bigint IS NULL OR d.id < $5)";
 
-/// Apart from the other conditions, because one that may be absent is not looked up in an index.
+/// The condition on a key. It is separate, because a condition with an alternative does not use its index.
 const KEY: &str = "d.key = $7";
 const NO_KEY: &str = "$7::bytea IS NULL";
 
-/// The deliveries that fit `filter`, newest first, without bodies.
-pub(crate) async fn list(connection: &mut PgConnection, schema: &Schema, filter: &Filter) -> sqlx::Result<Vec<Record>> {
+/// Returns the deliveries that match `filter`, newest first, without bodies.
+pub(super) async fn list(connection: &mut PgConnection, schema: &Schema, filter: &Filter) -> sqlx::Result<Vec<Record>> {
     let states: Vec<i16> = filter.states.iter().map(|state| column::number(*state)).collect();
     let key = if filter.key.is_some() { KEY } else { NO_KEY };
     let page = format!(
-        "SELECT {COLUMNS}, NULL::bytea AS body FROM onramp.deliveries d WHERE {FITS} AND {key} ORDER BY d.id DESC LIMIT $6"
+        "SELECT {COLUMNS}, NULL::bytea AS body FROM onramp.deliveries d WHERE {MATCHES} AND {key} ORDER BY d.id DESC LIMIT $6"
     );
     let rows = sqlx::query(schema.sql(&page))
         .bind(Some(states).filter(|states| !states.is_empty()))
-        .bind(filter.endpoint.as_deref().map(text::kept))
-        .bind(filter.event_type.as_deref().map(text::kept))
-        .bind(filter.about.as_deref().map(text::kept))
+        .bind(filter.endpoint.as_deref().map(text::stored))
+        .bind(filter.event_type.as_deref().map(text::stored))
+        .bind(filter.about.as_deref().map(text::stored))
         .bind(filter.before.map(DeliveryId::as_i64))
         .bind(i64::try_from(filter.page_size()).unwrap_or(i64::MAX))
         .bind(filter.key.as_ref().map(column::hash_of_key))
@@ -46,8 +45,8 @@ pub(crate) async fn list(connection: &mut PgConnection, schema: &Schema, filter:
     rows.iter().map(record).collect()
 }
 
-/// One delivery with its body.
-pub(crate) async fn show(connection: &mut PgConnection, schema: &Schema, id: DeliveryId) -> sqlx::Result<Option<Record>> {
+/// Returns one delivery with its body.
+pub(super) async fn show(connection: &mut PgConnection, schema: &Schema, id: DeliveryId) -> sqlx::Result<Option<Record>> {
     let one =
         format!("SELECT {COLUMNS}, b.body FROM onramp.deliveries d LEFT JOIN onramp.bodies b ON b.id = d.id WHERE d.id = $1");
     let row = sqlx::query(schema.sql(&one)).bind(id.as_i64()).fetch_optional(connection).await?;
@@ -74,8 +73,8 @@ fn record(row: &PgRow) -> sqlx::Result<Record> {
     })
 }
 
-/// How many deliveries stand where.
-pub(crate) async fn counts(connection: &mut PgConnection, schema: &Schema) -> sqlx::Result<Counts> {
+/// Returns the number of deliveries in each state.
+pub(super) async fn counts(connection: &mut PgConnection, schema: &Schema) -> sqlx::Result<Counts> {
     let count = "SELECT state, count(*) AS deliveries FROM onramp.deliveries GROUP BY state";
     let rows = sqlx::query(schema.sql(count)).fetch_all(connection).await?;
     rows.iter().map(|row| Ok((column::state(row)?, column::count(row, "deliveries")?))).collect()

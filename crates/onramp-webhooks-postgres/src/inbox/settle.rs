@@ -1,4 +1,4 @@
-//! Ending leases.
+//! Settlement of leases.
 
 use std::collections::HashSet;
 
@@ -6,22 +6,22 @@ use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{Lease, Settled, Settlement, State};
 use sqlx::PgConnection;
 
-use crate::claim::{held, numbers};
-use crate::column;
-use crate::database::{MARK, OPEN};
-use crate::schema::Schema;
-use crate::text;
+use super::claim::{held, numbers};
+use super::state::{HANDLED, LEASED, PENDING, sql};
+use crate::db::{MARK, OPEN, Schema, column, text};
 
-const SETTLE: &str = "UPDATE onramp.deliveries d
+sql!(
+    SETTLE = "UPDATE onramp.deliveries d
     SET state = ended.state, due_at = ended.due_at, settled_at = ended.settled_at, attempts = d.attempts + ended.attempts,
-        note = CASE WHEN ended.state = 0 THEN d.note ELSE ended.note END
+        note = CASE WHEN ended.state = {PENDING} THEN d.note ELSE ended.note END
     FROM UNNEST($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[])
         AS ended (id, fence, state, due_at, settled_at, attempts, note)
-    WHERE d.id = ended.id AND d.fence = ended.fence AND d.state = 1
-    RETURNING d.id, d.fence";
+    WHERE d.id = ended.id AND d.fence = ended.fence AND d.state = {LEASED}
+    RETURNING d.id, d.fence"
+);
 
-/// Ends leases, and answers the lost ones. Of several ends of one lease the first counts.
-pub(crate) async fn settle(
+/// Settles leases, and returns those that were lost. Of several settlements of one lease the first one counts.
+pub(super) async fn settle(
     connection: &mut PgConnection,
     schema: &Schema,
     now: Timestamp,
@@ -31,26 +31,29 @@ pub(crate) async fn settle(
     let first: Vec<_> = settlements.iter().filter(|settlement| seen.insert(settlement.lease)).collect();
     let ends: Vec<_> = first.iter().map(|settlement| End::of(&settlement.outcome, now)).collect();
     let (ids, fences) = numbers(first.iter().map(|settlement| &settlement.lease));
-    let rows = sqlx::query(schema.sql(SETTLE))
+    let rows = sqlx::query(schema.sql(&SETTLE))
         .bind(ids)
         .bind(fences)
         .bind(ends.iter().map(|end| column::number(end.state)).collect::<Vec<_>>())
         .bind(ends.iter().map(|end| end.due_at.map(Timestamp::as_millis)).collect::<Vec<_>>())
         .bind(ends.iter().map(|end| end.settled_at.map(Timestamp::as_millis)).collect::<Vec<_>>())
         .bind(ends.iter().map(|end| end.attempts).collect::<Vec<_>>())
-        .bind(ends.iter().map(|end| end.note.map(text::kept)).collect::<Vec<_>>())
+        .bind(ends.iter().map(|end| end.note.map(text::stored)).collect::<Vec<_>>())
         .fetch_all(connection)
         .await?;
     let mut held = held(&rows)?;
     Ok(settlements.iter().map(|settlement| settlement.lease).filter(|lease| !held.remove(lease)).collect())
 }
 
-/// Completes what was handled, in a transaction that is marked as open; `false`: the lease was lost, or the transaction is another.
-pub(crate) async fn complete(connection: &mut PgConnection, schema: &Schema, now: Timestamp, lease: Lease) -> sqlx::Result<bool> {
-    let complete = "UPDATE onramp.deliveries
-        SET state = 4, due_at = NULL, settled_at = $3, attempts = attempts + 1, note = NULL
-        WHERE id = $1 AND fence = $2 AND state = 1 AND current_setting($4, true) = $5";
-    let completed = sqlx::query(schema.sql(complete))
+sql!(
+    COMPLETE = "UPDATE onramp.deliveries
+    SET state = {HANDLED}, due_at = NULL, settled_at = $3, attempts = attempts + 1, note = NULL
+    WHERE id = $1 AND fence = $2 AND state = {LEASED} AND current_setting($4, true) = $5"
+);
+
+/// Completes a delivery in a handler's transaction. Returns `false` if the lease was lost or this is another transaction.
+pub(super) async fn complete(connection: &mut PgConnection, schema: &Schema, now: Timestamp, lease: Lease) -> sqlx::Result<bool> {
+    let completed = sqlx::query(schema.sql(&COMPLETE))
         .bind(lease.id.as_i64())
         .bind(lease.fence)
         .bind(now.as_millis())
@@ -61,7 +64,7 @@ pub(crate) async fn complete(connection: &mut PgConnection, schema: &Schema, now
     Ok(completed.rows_affected() > 0)
 }
 
-/// What a delivery is after its lease.
+/// The columns of a delivery after its lease.
 struct End<'a> {
     state: State,
     due_at: Option<Timestamp>,
@@ -77,7 +80,7 @@ impl<'a> End<'a> {
             Settled::Retry { at, error } => (State::Retrying, Some(*at), None, 1, Some(error.as_str())),
             Settled::Parked { until, reason } => (State::Parked, Some(*until), None, 0, Some(reason.as_str())),
             Settled::Dead { error } => (State::Dead, None, Some(now), 1, Some(error.as_str())),
-            // What may come in later versions is given back, and nothing is lost.
+            // An outcome of a later version releases the delivery, so that nothing is lost.
             Settled::Released | _ => (State::Pending, None, None, 0, None),
         };
         Self { state, due_at, settled_at, attempts, note }

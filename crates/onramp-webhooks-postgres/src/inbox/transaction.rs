@@ -12,15 +12,14 @@ use onramp_webhooks::{StoreError, StoreErrorKind};
 use sqlx::{AssertSqlSafe, PgConnection, raw_sql};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::settle::complete;
 use crate::PostgresInbox;
-use crate::database::{SAVEPOINT, Transaction};
-use crate::error::{failed, is_no_savepoint};
-use crate::settle::complete;
+use crate::db::{SAVEPOINT, Transaction, failed, is_no_savepoint};
 
 /// The transaction in which a delivery is completed, for the handler's own statements.
 ///
-/// It is used as sqlx's own: `sqlx::query(..).execute(&mut **transaction)`, and `transaction.begin()` (of [`sqlx::Connection`]) begins a
-/// savepoint. READ COMMITTED. The worker commits it, and nobody else may.
+/// Use it as sqlx's own: `sqlx::query(..).execute(&mut **transaction)`. `transaction.begin()` (of [`sqlx::Connection`]) begins a savepoint.
+/// The isolation level is READ COMMITTED. Only the worker may commit the transaction.
 pub struct PostgresTransaction {
     transaction: Transaction,
     _permit: OwnedSemaphorePermit,
@@ -44,27 +43,28 @@ impl TransactionalInbox for PostgresInbox {
 
     async fn complete(&self, mut open: PostgresTransaction, now: Timestamp, lease: Lease) -> Result<bool, StoreError> {
         if open.transaction.savepoints() > 0 {
-            return Err(StoreError::new(StoreErrorKind::Unavailable, COMPLETE).because("the handler left a savepoint open"));
+            return Err(StoreError::new(StoreErrorKind::Unavailable, COMPLETE)
+                .because("the handler left a savepoint open; commit it or roll it back"));
         }
         let completed = match complete(&mut open.transaction, &self.database.schema, now, lease).await {
             Ok(completed) => completed,
-            // Where a statement of the handler's had failed, this may be another transaction.
+            // After a failed statement of the handler this may be another transaction.
             Err(error) => {
-                return Err(open.is_ours(COMPLETE).await.err().filter(is_refused).unwrap_or_else(|| failed(COMPLETE)(error)));
+                return Err(open.undo(COMPLETE).await.err().filter(is_refused).unwrap_or_else(|| failed(COMPLETE)(error)));
             }
         };
         if completed {
             open.transaction.commit().await.map_err(failed(COMPLETE))?;
-            self.waking.wake();
+            self.wakeups.wake();
         } else {
-            open.is_ours(COMPLETE).await?;
+            open.undo(COMPLETE).await?;
             open.roll_back().await;
         }
         Ok(completed)
     }
 
     async fn roll_back(&self, mut open: PostgresTransaction) -> Result<(), StoreError> {
-        match open.is_ours(ROLL_BACK).await {
+        match open.undo(ROLL_BACK).await {
             Err(error) if is_refused(&error) => Err(error),
             _ => {
                 open.roll_back().await;
@@ -79,22 +79,22 @@ fn is_refused(error: &StoreError) -> bool {
 }
 
 impl PostgresTransaction {
-    /// Whether this still is the transaction that was begun, also after a statement that failed. What was written is rolled back.
-    async fn is_ours(&mut self, context: &'static str) -> Result<(), StoreError> {
+    /// Rolls back all writes, and fails if this is not the transaction that was begun. Works after a failed statement, too.
+    async fn undo(&mut self, context: &'static str) -> Result<(), StoreError> {
         let back = AssertSqlSafe(format!("ROLLBACK TO {SAVEPOINT}"));
         match raw_sql(back).execute(&mut *self.transaction).await {
             Err(error) if is_no_savepoint(&error) => {
-                let why = "the handler ended the transaction, which is the worker's to end";
+                let why = "the handler ended the transaction with COMMIT or ROLLBACK, which it must not do";
                 Err(StoreError::new(StoreErrorKind::Refused, context).because(why))
             }
             done => done.map(drop).map_err(failed(context)),
         }
     }
 
-    /// Whatever the connection suffers, what is not committed is rolled back.
+    /// Rolls the transaction back. If that fails, the closed connection has the same effect.
     async fn roll_back(self) {
         if let Err(error) = self.transaction.rollback().await {
-            tracing::debug!(%error, "could not roll back; the connection is closed");
+            tracing::debug!(%error, "could not roll back; closing the connection");
         }
     }
 }

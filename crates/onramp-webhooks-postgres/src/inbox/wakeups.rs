@@ -1,4 +1,4 @@
-//! Who waits for work is told of it: at once by this very inbox, soon by the others who share the schema.
+//! Wake-ups of workers: at once within this inbox, soon after from other inboxes that share the schema.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -9,48 +9,48 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::database::{Database, Limit};
+use crate::db::{Database, Limit};
 
-/// The others are told at most once in this time. Commits with a notification wait for each other in the whole cluster, so they are few,
-/// and none of them carries a delivery.
+/// The minimum time between two notifications of other inboxes. Commits with a notification wait for each other in the whole cluster, so
+/// they are rare, and none of them records a delivery.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Between two attempts to listen.
+/// The time between two attempts to listen.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// After so much silence the listening connection is asked for a sign of life.
+/// The time of silence after which the listening connection is tested.
 const QUIET: Duration = Duration::from_secs(20);
 
-/// For which it has so long.
+/// The time limit of that test.
 const ANSWER: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
-pub(crate) struct Waking {
+pub(crate) struct Wakeups {
     database: Database,
-    /// Tells our own notifications from the others'.
+    /// Identifies this inbox's own notifications.
     name: Arc<str>,
     work: Arc<Notify>,
-    tell: Arc<Notify>,
-    _telling: Task,
+    changed: Arc<Notify>,
+    _notifying: Task,
     listening: OnceLock<Task>,
 }
 
-impl Waking {
-    /// Has to be called in a runtime of tokio.
+impl Wakeups {
+    /// Starts the task that notifies other inboxes. Must be called in a tokio runtime.
     pub(crate) fn start(database: Database, name: Arc<str>) -> Self {
-        let (work, tell) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let telling = Task(tokio::spawn(tell_others(database.clone(), Arc::clone(&name), Arc::clone(&tell))));
-        Self { database, name, work, tell, _telling: telling, listening: OnceLock::new() }
+        let (work, changed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let notifying = Task(tokio::spawn(notify_others(database.clone(), Arc::clone(&name), Arc::clone(&changed))));
+        Self { database, name, work, changed, _notifying: notifying, listening: OnceLock::new() }
     }
 
-    /// Something may have fallen due.
+    /// Wakes workers, because something may have become due.
     pub(crate) fn wake(&self) {
         self.work.notify_one();
-        self.tell.notify_one();
+        self.changed.notify_one();
     }
 
-    /// Returns when something may have fallen due since the last return. Only an inbox that is waited for listens, on a connection of
-    /// its own: an application that only receives needs none, and a small pool loses none.
+    /// Returns when something may have become due since the last return. The first call opens a listening connection outside of the pool;
+    /// an application that only receives has none.
     pub(crate) async fn work(&self) {
         self.listening
             .get_or_init(|| Task(tokio::spawn(listen(self.database.clone(), Arc::clone(&self.name), Arc::clone(&self.work)))));
@@ -58,7 +58,7 @@ impl Waking {
     }
 }
 
-/// Ends with whoever started it.
+/// A task that ends with its handle.
 #[derive(Debug)]
 struct Task(JoinHandle<()>);
 
@@ -68,10 +68,10 @@ impl Drop for Task {
     }
 }
 
-async fn tell_others(database: Database, name: Arc<str>, tell: Arc<Notify>) {
+async fn notify_others(database: Database, name: Arc<str>, changed: Arc<Notify>) {
     loop {
-        tell.notified().await;
-        let told = |_| async {
+        changed.notified().await;
+        let notify = |_| async {
             let mut transaction = database.begin_hasty().await?;
             sqlx::query("SELECT pg_notify($1, $2)")
                 .bind(database.schema.channel())
@@ -80,8 +80,8 @@ async fn tell_others(database: Database, name: Arc<str>, tell: Arc<Notify>) {
                 .await?;
             transaction.commit().await
         };
-        if let Err(error) = database.tried_raw(Limit::Prompt, told).await {
-            tracing::debug!(%error, "the others were not told of work; they find it when they look");
+        if let Err(error) = database.tried_raw(Limit::Prompt, notify).await {
+            tracing::debug!(%error, "could not notify other inboxes of work; they find it when they poll");
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -91,7 +91,7 @@ async fn listen(database: Database, name: Arc<str>, work: Arc<Notify>) {
     loop {
         let hearing = async {
             if let Err(error) = hear(&database, &name, &work).await {
-                tracing::debug!(%error, "does not hear of work that others record; it is found by looking");
+                tracing::debug!(%error, "could not listen for work of other inboxes; it is found by polling");
             }
             tokio::time::sleep(AGAIN).await;
         };
@@ -102,7 +102,7 @@ async fn listen(database: Database, name: Arc<str>, work: Arc<Notify>) {
     }
 }
 
-/// Wakes whoever waits when others tell of work, and when they may have done so while nobody listened. Returns only with an error.
+/// Wakes a worker for each notification of another inbox, and after each gap in which one may have been missed. Returns only errors.
 async fn hear(database: &Database, name: &str, work: &Notify) -> sqlx::Result<()> {
     let options = PgPoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
     let own = options.connect_lazy_with(database.pool.connect_options().as_ref().clone());
@@ -110,22 +110,22 @@ async fn hear(database: &Database, name: &str, work: &Notify) -> sqlx::Result<()
     listener.listen(&database.schema.channel()).await?;
     loop {
         work.notify_one();
-        while let Some(told) = next(&mut listener).await? {
-            if told.payload() != name {
+        while let Some(notification) = next(&mut listener).await? {
+            if notification.payload() != name {
                 work.notify_one();
             }
         }
     }
 }
 
-/// The next notification; `None` when the connection was lost. One that says nothing for long is asked whether it still lives: a
-/// network that swallows everything looks like a quiet one.
+/// Returns the next notification, or `None` if the connection was lost. A silent connection is tested: a network that drops all packets
+/// looks like a quiet one.
 async fn next(listener: &mut PgListener) -> sqlx::Result<Option<PgNotification>> {
     loop {
-        if let Ok(told) = timeout(QUIET, listener.try_recv()).await {
-            return told;
+        if let Ok(notification) = timeout(QUIET, listener.try_recv()).await {
+            return notification;
         }
-        let lives = timeout(ANSWER, sqlx::query("SELECT 1").execute(&mut *listener)).await;
-        lives.map_err(|_| Error::Protocol(format!("no answer within {ANSWER:?}")))??;
+        let alive = timeout(ANSWER, sqlx::query("SELECT 1").execute(&mut *listener)).await;
+        alive.map_err(|_| Error::Protocol(format!("the server did not answer within {ANSWER:?}")))??;
     }
 }

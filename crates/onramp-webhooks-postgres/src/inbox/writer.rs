@@ -1,6 +1,6 @@
-//! The one who records: a task that commits whatever has gathered while the last commit was under way.
+//! The recording task. It commits all deliveries that arrived during the previous commit in one transaction.
 //!
-//! Not waiting for more makes the fastest batch: the server's own latency sets its size.
+//! It never waits for more deliveries: the latency of the server determines the size of a batch.
 
 use std::sync::Arc;
 
@@ -9,21 +9,20 @@ use onramp_webhooks::{StoreError, StoreErrorKind};
 use sqlx::Error;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::database::{Database, Limit};
-use crate::error::{failed, is_of_the_data};
-use crate::record;
-use crate::waking::Waking;
+use super::record;
+use super::wakeups::Wakeups;
+use crate::db::{Database, Limit, failed, is_of_the_data};
 
-/// The most deliveries in one transaction.
+/// The maximum number of deliveries in one transaction.
 const BATCH: usize = 256;
 
-/// The most bytes of bodies in one transaction, beyond its first.
+/// The maximum number of bytes of bodies in one transaction. A larger body has a transaction of its own.
 const BYTES: usize = 16 << 20;
 
-/// The most deliveries that wait for one.
+/// The maximum number of queued deliveries.
 const QUEUE: usize = 1_024;
 
-/// Where deliveries are sent; the task ends when nobody can send any more.
+/// A handle to the recording task, which ends with the handle.
 #[derive(Debug)]
 pub(crate) struct Writer(mpsc::Sender<Call>);
 
@@ -34,14 +33,14 @@ struct Call {
 }
 
 impl Writer {
-    /// Has to be called in a runtime of tokio.
-    pub(crate) fn start(database: Database, bound: QuarantineBound, waking: Arc<Waking>) -> Self {
+    /// Starts the task. Must be called in a tokio runtime.
+    pub(crate) fn start(database: Database, bound: QuarantineBound, wakeups: Arc<Wakeups>) -> Self {
         let (queue, calls) = mpsc::channel(QUEUE);
-        tokio::spawn(Task { database, bound, waking }.run(calls));
+        tokio::spawn(Task { database, bound, wakeups }.run(calls));
         Self(queue)
     }
 
-    /// Keeps a delivery with the next transaction, and answers once that is on the disk.
+    /// Records a delivery in the next transaction, and returns when that is on the disk.
     pub(crate) async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError> {
         let (reply, answer) = oneshot::channel();
         self.0.send(Call { delivery, reply }).await.map_err(|_| closed())?;
@@ -58,14 +57,14 @@ const CONTEXT: &str = "record a delivery";
 struct Task {
     database: Database,
     bound: QuarantineBound,
-    waking: Arc<Waking>,
+    wakeups: Arc<Wakeups>,
 }
 
 impl Task {
     async fn run(self, mut queue: mpsc::Receiver<Call>) {
         let mut calls = Vec::with_capacity(BATCH);
         while queue.recv_many(&mut calls, BATCH).await > 0 {
-            // Whoever has gone was told nothing, and gets it again.
+            // A caller that is gone got no answer, and its provider sends the delivery again.
             calls.retain(|call| !call.reply.is_closed());
             while !calls.is_empty() {
                 let rest = calls.split_off(batch(&calls));
@@ -77,7 +76,7 @@ impl Task {
     async fn batch(&self, calls: Vec<Call>) {
         match self.commit(&calls).await {
             Ok(recorded) => self.answer(calls, recorded),
-            // One of them cannot be kept; the others can do without it.
+            // One of them cannot be recorded; the others can succeed without it.
             Err(error) if calls.len() > 1 && is_of_the_data(&error) => {
                 for call in calls {
                     match self.commit(std::slice::from_ref(&call)).await {
@@ -90,7 +89,7 @@ impl Task {
         }
     }
 
-    /// One transaction; after an error none of it happened, unless the connection was lost while it was committed.
+    /// Records the deliveries in one transaction. After an error none is recorded, unless the connection was lost during the commit.
     async fn commit(&self, calls: &[Call]) -> sqlx::Result<Vec<Recorded>> {
         let deliveries: Vec<_> = calls.iter().map(|call| &call.delivery).collect();
         let deliveries = &*deliveries;
@@ -105,22 +104,22 @@ impl Task {
 
     fn answer(&self, calls: Vec<Call>, recorded: Vec<Recorded>) {
         for (call, recorded) in calls.into_iter().zip(recorded) {
-            // Whoever asked may have gone; what was committed stays.
+            // The caller may be gone; a commit stays.
             let _ = call.reply.send(Ok(recorded));
         }
-        self.waking.wake();
+        self.wakeups.wake();
     }
 }
 
 fn refuse(calls: Vec<Call>, error: Error) {
     let error = failed(CONTEXT)(error);
-    tracing::error!(%error, deliveries = calls.len(), "nothing of this transaction happened");
+    tracing::error!(%error, deliveries = calls.len(), "a transaction failed; none of its deliveries is acknowledged");
     for call in calls {
         let _ = call.reply.send(Err(error.clone()));
     }
 }
 
-/// How many of the first calls make a transaction that is not too large; at least one.
+/// Returns the number of the first calls that fit into one transaction, which is at least one.
 fn batch(calls: &[Call]) -> usize {
     let mut bytes = 0;
     let fits = |call: &&Call| {

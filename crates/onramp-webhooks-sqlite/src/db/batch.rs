@@ -1,4 +1,4 @@
-//! What the calls of one transaction share.
+//! Statements that the calls of one transaction share.
 
 use rusqlite::{CachedStatement, Connection};
 
@@ -9,7 +9,7 @@ const INSERT: &str = "INSERT INTO onramp_deliveries
 
 const INSERT_BODY: &str = "INSERT INTO onramp_bodies (id, body) VALUES (?, ?)";
 
-/// The transaction of many calls, with the statements that nearly all of them use: looking them up costs as much as running them.
+/// The transaction of many calls. It keeps the statements that nearly all of them use: a lookup costs as much as a run.
 pub(crate) struct Batch<'a> {
     pub(crate) connection: &'a Connection,
     insert: Option<CachedStatement<'a>>,
@@ -21,12 +21,12 @@ impl<'a> Batch<'a> {
         Self { connection, insert: None, insert_body: None }
     }
 
-    /// Inserts a row of twelve columns; changes nothing when its key is taken.
+    /// Returns the statement that inserts a row of twelve columns, unless its key is taken.
     pub(crate) fn insert(&mut self) -> rusqlite::Result<&mut CachedStatement<'a>> {
         prepared(&mut self.insert, self.connection, INSERT)
     }
 
-    /// Inserts a body under an id.
+    /// Returns the statement that inserts a body under an id.
     pub(crate) fn insert_body(&mut self) -> rusqlite::Result<&mut CachedStatement<'a>> {
         prepared(&mut self.insert_body, self.connection, INSERT_BODY)
     }

@@ -1,9 +1,9 @@
-//! SQLite's errors as the inbox's.
+//! Conversion of SQLite's errors.
 
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::ErrorCode;
 
-/// Turns an error of SQLite into the inbox's, with what was being done.
+/// Returns a function that converts an error of SQLite. `context` names the failed action.
 pub(crate) fn failed(context: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
     move |error| StoreError::new(kind(&error), context).because(error)
 }
@@ -17,7 +17,7 @@ fn kind(error: &rusqlite::Error) -> StoreErrorKind {
     }
 }
 
-/// Whether the failure lies in one statement's own data, and not in the file, the disk or another process.
+/// Returns whether one statement's own data caused the failure, and not the file, the disk or another process.
 pub(crate) fn is_of_the_statement(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),

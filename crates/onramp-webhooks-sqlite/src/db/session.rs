@@ -1,64 +1,70 @@
-//! The writing thread's side of a handler's transaction: it runs the handler's steps one after another, until it is told to end.
+//! Transactions that take one step after another, on the writing thread.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::inbox::{Lease, Settled, Settlement};
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use crate::error::{failed, is_of_the_statement};
-use crate::settle::settle;
+use super::error::{failed, is_of_the_statement};
+use super::file_id::FileIdentity;
 
-/// How many of SQLite's own steps are taken between two looks at the time.
+/// The number of SQLite's own steps between two checks of the time.
 const STEPS: i32 = 1_000;
 
-/// A transaction that somebody asks for, with the steps that are to be taken in it. The first is there from the beginning.
+/// A requested transaction and its steps. The first step is queued before the session starts.
 pub(crate) struct Session {
     pub(crate) steps: Receiver<Step>,
-    /// How long it may keep the thread.
+    /// The time that the transaction may stay open.
     pub(crate) limit: Duration,
 }
 
-/// What a handler, or its worker, wants next.
+/// A step of a transaction.
 pub(crate) enum Step {
     Call(Box<dyn Call>),
-    Complete { now: Timestamp, lease: Lease, reply: oneshot::Sender<Result<bool, StoreError>> },
+    Commit(Commit),
     RollBack { reply: oneshot::Sender<Result<(), StoreError>> },
 }
 
-/// A handler's own statements.
+/// The last step of a transaction that is to be committed.
+pub(crate) struct Commit {
+    /// The last statements. The transaction is rolled back if they return `false`.
+    pub(crate) last: Box<dyn FnOnce(&Connection) -> rusqlite::Result<bool> + Send>,
+    pub(crate) reply: oneshot::Sender<Result<bool, StoreError>>,
+}
+
+/// A closure with statements of the application.
 pub(crate) trait Call: Send {
-    /// Runs them, and answers what of their failure concerns the file, the disk or another process.
+    /// Runs the statements. Returns an error only if the file, the disk or another process failed.
     fn run(self: Box<Self>, connection: &Connection) -> Result<(), StoreError>;
+    /// Answers that the transaction is over.
     fn refuse(self: Box<Self>, error: StoreError);
-    /// No transaction could be opened for them.
+    /// Answers that no transaction could be opened.
     fn never_began(self: Box<Self>, error: StoreError);
 }
 
-/// How a session left the file.
+/// The state of the file after a session.
 pub(crate) enum Ended {
     Committed,
     NothingHappened,
-    /// Nothing happened, and only a new connection knows what is on the disk.
+    /// Nothing happened, and the connection has to be replaced.
     Failed,
 }
 
 impl Session {
-    pub(crate) fn run(self, connection: &mut Connection) -> Ended {
-        // Whoever asked may have gone before its turn came.
+    pub(crate) fn run(self, connection: &mut Connection, file: &FileIdentity) -> Ended {
+        // The caller may be gone.
         let Ok(first) = self.steps.try_recv() else { return Ended::NothingHappened };
-        // A statement that is slow is ended at the limit; the thread has others to serve.
+        // SQLite interrupts a slow statement at the deadline, because other calls wait for the thread.
         let deadline = Arc::new(OnceLock::new());
         let watched = Arc::clone(&deadline);
         let is_over = move || watched.get().is_some_and(|deadline| Instant::now() >= *deadline);
         let ended = match connection.progress_handler(STEPS, Some(is_over)).and_then(|()| begin(connection)) {
             Ok(transaction) => {
                 let limit = *deadline.get_or_init(|| Instant::now() + self.limit);
-                self.serve(transaction, first, limit)
+                self.serve(transaction, file, first, limit)
             }
             Err(error) => {
                 self.refuse_to_begin(Some(first), &failed("begin a transaction")(error));
@@ -71,43 +77,45 @@ impl Session {
         }
     }
 
-    fn serve(self, transaction: Transaction<'_>, first: Step, deadline: Instant) -> Ended {
+    fn serve(self, transaction: Transaction<'_>, file: &FileIdentity, first: Step, deadline: Instant) -> Ended {
         let mut step = first;
         loop {
             match step {
-                Step::Call(call) if transaction.is_autocommit() => call.refuse(ended_by_handler()),
+                Step::Call(call) if transaction.is_autocommit() => call.refuse(ended_by_work()),
                 Step::Call(call) => {
                     if let Err(error) = call.run(&transaction) {
                         self.refuse(None, &error);
                         return Ended::Failed;
                     }
                 }
-                Step::Complete { now, lease, reply } => return complete(transaction, now, lease, reply),
+                Step::Commit(commit) => return commit.run(transaction, file),
                 Step::RollBack { reply } => {
-                    let ours = if is_ours(&transaction) { Ok(()) } else { Err(ended_by_handler()) };
-                    // It is rolled back by being dropped; whoever asked may have gone.
-                    drop(transaction);
-                    let _ = reply.send(ours);
+                    roll_back(transaction, reply);
                     return Ended::NothingHappened;
                 }
             }
-            step = match self.steps.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                // What comes too late is not begun; but whoever rolls back is told whether there was something to roll back.
-                Ok(late) if Instant::now() >= deadline && !matches!(late, Step::RollBack { .. }) => {
-                    self.refuse(Some(late), &too_long());
-                    return Ended::NothingHappened;
-                }
-                Ok(step) => step,
-                Err(RecvTimeoutError::Disconnected) => return Ended::NothingHappened,
-                Err(RecvTimeoutError::Timeout) => {
-                    tracing::warn!(limit = ?self.limit, "a handler kept its transaction open for too long; rolled back");
-                    return Ended::NothingHappened;
-                }
-            };
+            let Some(next) = self.next(deadline) else { return Ended::NothingHappened };
+            step = next;
         }
     }
 
-    /// No transaction can be opened for those who ask.
+    /// Waits for the next step until the deadline. A step that is late is refused, but a late rollback still gets its answer.
+    fn next(&self, deadline: Instant) -> Option<Step> {
+        match self.steps.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(late) if Instant::now() >= deadline && !matches!(late, Step::RollBack { .. }) => {
+                self.refuse(Some(late), &too_long());
+                None
+            }
+            Ok(step) => Some(step),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => {
+                tracing::warn!(limit = ?self.limit, "rolled back a transaction that was open for too long");
+                None
+            }
+        }
+    }
+
+    /// Answers all steps that no transaction could be opened.
     pub(crate) fn refuse_to_begin(&self, first: Option<Step>, error: &StoreError) {
         for step in first.into_iter().chain(self.steps.try_iter()) {
             match step {
@@ -117,7 +125,7 @@ impl Session {
         }
     }
 
-    /// Nothing can be done for those who ask.
+    /// Answers all steps with an error.
     fn refuse(&self, first: Option<Step>, error: &StoreError) {
         for step in first.into_iter().chain(self.steps.try_iter()) {
             step.refuse(error.clone());
@@ -129,13 +137,13 @@ impl Step {
     fn refuse(self, error: StoreError) {
         match self {
             Self::Call(call) => call.refuse(error),
-            Self::Complete { reply, .. } => drop(reply.send(Err(error))),
+            Self::Commit(commit) => drop(commit.reply.send(Err(error))),
             Self::RollBack { reply } => drop(reply.send(Err(error))),
         }
     }
 }
 
-/// A savepoint goes with its transaction, so its name tells whether the transaction still is the one that was begun.
+/// Begins a transaction with a savepoint. The savepoint ends with its transaction, so it identifies the transaction later.
 fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch("SAVEPOINT onramp_transaction")?;
@@ -146,39 +154,52 @@ fn is_ours(transaction: &Transaction<'_>) -> bool {
     !transaction.is_autocommit() && transaction.execute_batch("RELEASE onramp_transaction").is_ok()
 }
 
-/// Whoever is told may have gone; what was committed stays.
-fn complete(
-    transaction: Transaction<'_>,
-    now: Timestamp,
-    lease: Lease,
-    reply: oneshot::Sender<Result<bool, StoreError>>,
-) -> Ended {
-    if !is_ours(&transaction) {
-        let _ = reply.send(Err(ended_by_handler()));
-        return Ended::NothingHappened;
+fn roll_back(transaction: Transaction<'_>, reply: oneshot::Sender<Result<(), StoreError>>) {
+    let ours = if is_ours(&transaction) { Ok(()) } else { Err(ended_by_work()) };
+    drop(transaction);
+    // The caller may be gone.
+    let _ = reply.send(ours);
+}
+
+impl Commit {
+    fn run(self, transaction: Transaction<'_>, file: &FileIdentity) -> Ended {
+        let Self { last, reply } = self;
+        let (answer, ended) = commit(transaction, file, last);
+        // The caller may be gone; a commit stays.
+        let _ = reply.send(answer);
+        ended
     }
-    let handled = Settlement::new(lease, Settled::Handled);
-    let completed = match settle(&transaction, now, &[handled]) {
-        Ok(lost) if lost.is_empty() => transaction.commit().map(|()| true),
-        Ok(_) => Ok(false),
-        Err(error) => Err(error),
+}
+
+fn commit(
+    transaction: Transaction<'_>,
+    file: &FileIdentity,
+    last: impl FnOnce(&Connection) -> rusqlite::Result<bool>,
+) -> (Result<bool, StoreError>, Ended) {
+    if !is_ours(&transaction) {
+        return (Err(ended_by_work()), Ended::NothingHappened);
+    }
+    let committed = match last(&transaction) {
+        Ok(true) => transaction.commit().map(|()| true),
+        unchanged => unchanged,
     };
-    let ended = match &completed {
-        Ok(true) => Ended::Committed,
-        Ok(false) => Ended::NothingHappened,
-        // As a deferred constraint of the handler's.
-        Err(error) if is_of_the_statement(error) => Ended::NothingHappened,
-        Err(_) => Ended::Failed,
-    };
-    let _ = reply.send(completed.map_err(failed("complete a delivery")));
-    ended
+    match committed {
+        Ok(true) => (file.verify().map(|()| true), Ended::Committed),
+        Ok(false) => (Ok(false), Ended::NothingHappened),
+        Err(error) => {
+            // A deferred constraint of the application fails only at the commit.
+            let ended = if is_of_the_statement(&error) { Ended::NothingHappened } else { Ended::Failed };
+            (Err(failed("commit a transaction")(error)), ended)
+        }
+    }
 }
 
 fn too_long() -> StoreError {
-    StoreError::new(StoreErrorKind::Unavailable, "use a transaction").because("it was open for too long, and rolled back")
+    StoreError::new(StoreErrorKind::Unavailable, "use a transaction").because("it was open for too long and was rolled back")
 }
 
-pub(crate) fn ended_by_handler() -> StoreError {
-    let why = "the handler ended the transaction, which is the worker's to end";
+/// Returns the error for a closure that ended the transaction with its own statement.
+pub(crate) fn ended_by_work() -> StoreError {
+    let why = "a closure ended the transaction with COMMIT or ROLLBACK, which it must not do";
     StoreError::new(StoreErrorKind::Refused, "use a transaction").because(why)
 }

@@ -1,6 +1,6 @@
-//! The one writer: a thread that commits whatever has gathered while the last commit was under way.
+//! The writing thread. It commits all calls that arrived during the previous commit in one transaction.
 //!
-//! Not waiting for more makes the fastest batch: the disk's own latency sets its size.
+//! It never waits for more calls: the latency of the disk determines the size of a batch.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,36 +10,36 @@ use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::SqliteOptions;
-use crate::batch::Batch;
-use crate::error::{failed, is_of_the_statement};
-use crate::file::FileId;
-use crate::migrations::migrate;
-use crate::session::{Ended, Session};
+use super::batch::Batch;
+use super::connection::Settings;
+use super::error::{failed, is_of_the_statement};
+use super::file_id::FileIdentity;
+use super::session::{Ended, Session};
 
-/// The most calls in one transaction.
+/// The maximum number of calls in one transaction.
 const BATCH: usize = 512;
 
-/// The most calls that wait for one.
+/// The maximum number of queued calls.
 const QUEUE: usize = 1_024;
 
-/// How long handlers' transactions are served before others have their turn again.
+/// The time for sessions between two batches.
 const SERVING: Duration = Duration::from_millis(100);
 
-/// Where calls are sent; the thread ends when nobody can send any more.
+/// A handle to the writing thread. The thread ends with its last handle.
 #[derive(Clone, Debug)]
 pub(crate) struct Writer {
     queue: mpsc::Sender<Job>,
     waiting: Arc<Waiting>,
+    pub(crate) file: Arc<FileIdentity>,
 }
 
-/// What the thread is asked for.
+/// Work for the thread.
 enum Job {
     Call(Box<dyn Call>),
     Session(Session),
 }
 
-/// Those who wait for what a commit may change.
+/// Notifications of changes that a commit may have made.
 #[derive(Debug, Default)]
 struct Waiting {
     work: Notify,
@@ -47,68 +47,64 @@ struct Waiting {
 }
 
 impl Writer {
-    /// Opens the file in a thread of its own, and returns once it is open.
-    pub(crate) async fn start(options: SqliteOptions) -> Result<Self, StoreError> {
+    /// Starts a thread that opens the file, and returns when the file is open.
+    pub(crate) async fn start(settings: Settings) -> Result<Self, StoreError> {
         let waiting = Arc::new(Waiting::default());
         let (queue, jobs) = mpsc::channel(QUEUE);
         let (opened, open) = oneshot::channel();
-        let tells = Arc::clone(&waiting);
-        let open_and_run = move || match File::open(&options) {
-            Ok(file) => {
-                if opened.send(Ok(())).is_ok() {
-                    Thread { options, file: Some(file), waiting: tells, sessions: VecDeque::new() }.run(jobs);
-                }
-            }
-            Err(error) => {
-                // Whoever asked may have gone; then there is nobody to tell.
-                let _ = opened.send(Err(error));
+        let notified = Arc::clone(&waiting);
+        let open_and_run = move || {
+            let thread = Thread::open(settings, notified);
+            // The caller may be gone.
+            let told = opened.send(thread.as_ref().map(|thread| Arc::clone(&thread.file)).map_err(Clone::clone));
+            if let (Ok(thread), Ok(())) = (thread, told) {
+                thread.run(jobs);
             }
         };
         std::thread::Builder::new()
             .name("onramp-sqlite".into())
             .spawn(open_and_run)
             .map_err(|error| StoreError::new(StoreErrorKind::Unavailable, "start the writing thread").because(error))?;
-        open.await.map_err(|_| closed())??;
-        Ok(Self { queue, waiting })
+        Ok(Self { queue, waiting, file: open.await.map_err(|_| closed())?? })
     }
 
-    /// Runs `work` inside the next transaction, and answers once that is on the disk. It may run more than once, when a transaction
-    /// has to be taken apart; only the last time counts.
+    /// Runs `work` inside the next transaction, and returns when that is on the disk. The thread may run it more than once, if a
+    /// transaction fails and is split; only the last run counts.
     pub(crate) async fn call<T, W>(&self, effect: Effect, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: FnMut(&mut Batch<'_>) -> rusqlite::Result<T> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let call = Asked { work, effect, result: None, reply };
+        let call = Queued { work, effect, result: None, reply };
         self.queue.send(Job::Call(Box::new(call))).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
 
-    /// Lets a handler have a transaction to itself, after those who asked before.
+    /// Queues a session, which gets a transaction of its own.
     pub(crate) async fn serve(&self, session: Session) -> Result<(), StoreError> {
         self.queue.send(Job::Session(session)).await.map_err(|_| closed())
     }
 
-    /// Returns when something may have fallen due since the last return. One waits at a time.
+    /// Returns when something may have become due since the last return. Only one task may wait.
     pub(crate) async fn work(&self) {
         self.waiting.work.notified().await;
     }
 
-    /// Returns when a request may have ended after the first poll. Any number may wait.
+    /// Returns when a request may have ended after the first poll. Any number of tasks may wait.
     pub(crate) async fn end(&self) {
         self.waiting.ends.notified().await;
     }
 }
 
-/// What a call can change for those who wait.
+/// The change that a call can make for waiting tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// Something may fall due.
+    /// Something may become due.
     MakesWork,
     /// A request may end.
     EndsRequest,
-    /// Nobody waits for it.
+    /// No task waits for it.
     Quiet,
 }
 
@@ -116,21 +112,21 @@ fn closed() -> StoreError {
     StoreError::new(StoreErrorKind::Closed, "call the database")
 }
 
-/// A call on its way through the thread.
+/// A call that can be queued.
 trait Call: Send {
     fn run(&mut self, batch: &mut Batch<'_>) -> rusqlite::Result<()>;
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
     fn effect(&self) -> Effect;
 }
 
-struct Asked<T, W> {
+struct Queued<T, W> {
     work: W,
     effect: Effect,
     result: Option<T>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<T, W> Call for Asked<T, W>
+impl<T, W> Call for Queued<T, W>
 where
     T: Send,
     W: FnMut(&mut Batch<'_>) -> rusqlite::Result<T> + Send,
@@ -142,7 +138,7 @@ where
 
     fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
         let Self { result, reply, .. } = *self;
-        // Whoever asked may have gone; what was committed stays.
+        // The caller may be gone; a commit stays.
         let _ = reply.send(committed.and_then(|()| result.ok_or_else(closed)));
     }
 
@@ -151,40 +147,25 @@ where
     }
 }
 
-/// The open file, and which file it was.
-struct File {
-    connection: Connection,
-    id: FileId,
-}
-
-impl File {
-    fn open(options: &SqliteOptions) -> Result<Self, StoreError> {
-        let mut connection = options.writer()?;
-        migrate(&mut connection, options.purpose)?;
-        Ok(Self { connection, id: FileId::of(&options.path) })
-    }
-}
-
 struct Thread {
-    options: SqliteOptions,
-    /// `None` after a failure of the file: opened anew for the next call.
-    file: Option<File>,
+    settings: Settings,
+    file: Arc<FileIdentity>,
+    /// `None` after a failure of the file. The next call opens it again.
+    connection: Option<Connection>,
     waiting: Arc<Waiting>,
-    /// Handlers that wait for a transaction.
     sessions: VecDeque<Session>,
 }
 
 impl Thread {
+    fn open(settings: Settings, waiting: Arc<Waiting>) -> Result<Self, StoreError> {
+        let connection = Some(settings.create_writer()?);
+        let file = Arc::new(FileIdentity::of(&settings.path)?);
+        Ok(Self { settings, file, connection, waiting, sessions: VecDeque::new() })
+    }
+
     fn run(mut self, mut queue: mpsc::Receiver<Job>) {
         let (mut jobs, mut calls) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH));
-        loop {
-            if self.sessions.is_empty() {
-                if queue.blocking_recv_many(&mut jobs, BATCH) == 0 {
-                    return;
-                }
-            } else {
-                jobs.extend(std::iter::from_fn(|| queue.try_recv().ok()).take(BATCH));
-            }
+        while self.receive(&mut queue, &mut jobs) {
             for job in jobs.drain(..) {
                 match job {
                     Job::Call(call) => calls.push(call),
@@ -198,37 +179,48 @@ impl Thread {
         }
     }
 
-    /// Serves handlers that wait, for a short time: whoever records comes in between.
+    /// Takes queued jobs, and waits for one if no session waits. Returns `false` when the last handle is gone.
+    fn receive(&self, queue: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>) -> bool {
+        if self.sessions.is_empty() {
+            return queue.blocking_recv_many(jobs, BATCH) > 0;
+        }
+        jobs.extend(std::iter::from_fn(|| queue.try_recv().ok()).take(BATCH));
+        true
+    }
+
+    /// Serves sessions for a short time, so that queued calls do not wait for all of them.
     fn serve(&mut self) {
         let until = Instant::now() + SERVING;
         while Instant::now() < until
             && let Some(session) = self.sessions.pop_front()
         {
-            let file = match self.file() {
-                Ok(file) => file,
+            let file = Arc::clone(&self.file);
+            let connection = match self.connection() {
+                Ok(connection) => connection,
                 Err(error) => {
                     session.refuse_to_begin(None, &error);
                     continue;
                 }
             };
-            match session.run(&mut file.connection) {
+            match session.run(connection, &file) {
                 // The next event of its order may be due now.
                 Ended::Committed => self.waiting.work.notify_one(),
                 Ended::NothingHappened => {}
-                Ended::Failed => self.file = None,
+                Ended::Failed => self.connection = None,
             }
         }
     }
 
-    /// The file that is at the path now.
-    fn file(&mut self) -> Result<&mut File, StoreError> {
-        if self.file.as_ref().is_some_and(|file| file.id != FileId::of(&self.options.path)) {
-            tracing::error!(path = %self.options.path.display(), "the database file was moved, replaced or deleted; opening what is there now");
-            self.file = None;
-        }
-        match &mut self.file {
-            Some(file) => Ok(file),
-            none => Ok(none.insert(File::open(&self.options)?)),
+    /// Returns the connection to the file, if the file is still at its path.
+    fn connection(&mut self) -> Result<&mut Connection, StoreError> {
+        self.file.verify()?;
+        match &mut self.connection {
+            Some(connection) => Ok(connection),
+            none => {
+                let connection = self.settings.reopen_writer()?;
+                self.file.verify()?;
+                Ok(none.insert(connection))
+            }
         }
     }
 
@@ -251,30 +243,31 @@ impl Thread {
                 }
             }
             Err(Failure::Statement(error) | Failure::File(error)) => {
-                tracing::error!(%error, calls = calls.len(), "nothing of this transaction happened");
+                tracing::error!(%error, calls = calls.len(), "a transaction failed; none of its calls is acknowledged");
                 calls.drain(..).for_each(|call| call.answer(Err(error.clone())));
             }
         }
     }
 
-    /// One transaction; after an error none of it happened.
+    /// Runs the calls in one transaction, and checks after the commit that the file is still at its path.
     fn commit(&mut self, calls: &mut [Box<dyn Call>]) -> Result<(), Failure> {
-        let file = self.file().map_err(Failure::File)?;
-        transact(&mut file.connection, calls).map_err(|error| {
+        let connection = self.connection().map_err(Failure::File)?;
+        transact(connection, calls).map_err(|error| {
             let of_the_statement = is_of_the_statement(&error);
-            // A lock passes by itself; after anything else only a new connection knows what is on the disk.
+            // A lock goes away by itself; after any other failure only a new connection reads what is on the disk.
             if !of_the_statement && error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) {
-                self.file = None;
+                self.connection = None;
             }
             let error = failed("write to the database")(error);
             if of_the_statement { Failure::Statement(error) } else { Failure::File(error) }
-        })
+        })?;
+        self.file.verify().map_err(Failure::File)
     }
 }
 
-/// Why a transaction failed.
+/// The cause of a failed transaction.
 enum Failure {
-    /// One call's own data; the others can do without it.
+    /// The data of one call. The other calls can succeed without it.
     Statement(StoreError),
     /// The file, the disk or another process.
     File(StoreError),

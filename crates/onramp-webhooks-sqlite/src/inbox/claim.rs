@@ -1,4 +1,4 @@
-//! Leasing what is due, and prolonging leases.
+//! Claiming of due deliveries, and renewal of leases.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -6,71 +6,83 @@ use std::sync::Arc;
 use bytes::Bytes;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
+use onramp_webhooks::identity::Stage;
 use onramp_webhooks::inbox::{ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Lease};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{CachedStatement, Connection, Row, params};
 
-use crate::column;
+use super::state::{HANDLED, LEASED, PENDING, sql};
+use crate::db::column;
 
-/// Leases what is due. Every step looks only at what waits, through the partial index on `due_at`.
-pub(crate) fn claim(connection: &Connection, now: Timestamp, request: ClaimRequest) -> rusqlite::Result<Claims> {
-    connection
-        .prepare_cached("UPDATE onramp_deliveries SET state = 0, due_at = 0 WHERE due_at > 0 AND due_at <= ?")?
-        .execute([now.as_millis()])?;
+sql!(MAKE_DUE = "UPDATE onramp_deliveries SET state = {PENDING}, due_at = 0 WHERE due_at > 0 AND due_at <= ?");
+sql!(LEASE = "UPDATE onramp_deliveries SET state = {LEASED}, due_at = ?, fence = fence + 1 WHERE id = ?");
+const NEXT_DUE: &str = "SELECT min(due_at) FROM onramp_deliveries WHERE due_at > 0";
+
+/// Leases due deliveries. Every statement reads only waiting deliveries, through the partial index on `due_at`.
+pub(super) fn claim(connection: &Connection, now: Timestamp, request: ClaimRequest) -> rusqlite::Result<Claims> {
+    connection.prepare_cached(&MAKE_DUE)?.execute([now.as_millis()])?;
     let claimed = due(connection, request.limit)?;
     let until = now.after(request.lease).as_millis();
-    let mut lease =
-        connection.prepare_cached("UPDATE onramp_deliveries SET state = 1, due_at = ?, fence = fence + 1 WHERE id = ?")?;
+    let mut lease = connection.prepare_cached(&LEASE)?;
     for delivery in &claimed {
         lease.execute(params![until, delivery.lease.id.as_i64()])?;
     }
-    let next_due: Option<i64> = connection
-        .prepare_cached("SELECT min(due_at) FROM onramp_deliveries WHERE due_at > 0")?
-        .query_row([], |row| row.get(0))?;
+    let next_due: Option<i64> = connection.prepare_cached(NEXT_DUE)?.query_row([], |row| row.get(0))?;
     Ok(Claims::new(claimed, next_due.map(Timestamp::from_millis)))
 }
 
-/// The first deliveries that are due and whose order has none that is leased, one of each order.
+const DUE: &str =
+    "SELECT d.id, d.fence, d.attempts, d.duplicates, d.endpoint, d.provider, d.subject, d.discriminator, d.received_at, d.stage,
+        d.fingerprint
+     FROM onramp_deliveries d INDEXED BY onramp_deliveries_due
+     WHERE d.due_at = 0
+     ORDER BY d.id";
+sql!(LATER_HANDLED = "SELECT EXISTS (SELECT 1 FROM onramp_deliveries WHERE subject = ? AND state = {HANDLED} AND stage > ?)");
+const BODY: &str = "SELECT body FROM onramp_bodies WHERE id = ?";
+
+/// Returns the oldest due deliveries, at most one of each order, and none of an order that has a leased delivery.
 fn due(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<ClaimedDelivery>> {
-    let mut first_received_first = connection.prepare_cached(
-        "SELECT d.id, d.fence, d.attempts, d.duplicates, d.endpoint, d.provider, d.subject, d.discriminator, d.received_at, d.stage,
-            d.fingerprint
-         FROM onramp_deliveries d INDEXED BY onramp_deliveries_due
-         WHERE d.due_at = 0
-         ORDER BY d.id",
-    )?;
-    let mut is_stale = connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM onramp_deliveries WHERE subject = ? AND state = 4 AND stage > ?)")?;
-    let mut body = connection.prepare_cached("SELECT body FROM onramp_bodies WHERE id = ?")?;
-    let mut rows = first_received_first.query([])?;
+    let mut oldest_first = connection.prepare_cached(DUE)?;
+    let mut later_handled = connection.prepare_cached(&LATER_HANDLED)?;
+    let mut body = connection.prepare_cached(BODY)?;
+    let mut rows = oldest_first.query([])?;
     let (mut due, mut orders) = (Vec::new(), leased_orders(connection)?);
     while due.len() < limit
         && let Some(row) = rows.next()?
     {
-        let stage: Option<u8> = row.get(9)?;
-        let order: Option<String> = if stage.is_some() { row.get(6)? } else { None };
-        if order.as_ref().is_some_and(|order| orders.contains(order)) {
+        let order = order(row)?;
+        if order.as_ref().is_some_and(|(order, _)| orders.contains(order)) {
             continue;
         }
-        let stale = match (&order, stage) {
-            (Some(order), Some(stage)) if stage > 0 => is_stale.query_row(params![order, stage], |row| row.get(0))?,
-            _ => false,
-        };
+        let stale = order.as_ref().map_or(Ok(false), |order| is_stale(&mut later_handled, order))?;
         let body: Vec<u8> = body.query_row([row.get::<_, i64>(0)?], |row| row.get(0))?;
         due.push(delivery(row, body.into(), stale)?);
-        orders.extend(order);
+        orders.extend(order.map(|(order, _)| order));
     }
     Ok(due)
 }
 
-/// The orders that have a leased delivery. What is leased waits for the end of its lease, so the index on what waits has it.
+/// Returns the order of a due delivery and its stage in it.
+fn order(row: &Row<'_>) -> rusqlite::Result<Option<(String, u8)>> {
+    let Some(stage) = row.get(9)? else { return Ok(None) };
+    Ok(row.get::<_, Option<String>>(6)?.map(|order| (order, stage)))
+}
+
+/// Returns whether a later stage of the order was handled.
+fn is_stale(later_handled: &mut CachedStatement<'_>, (order, stage): &(String, u8)) -> rusqlite::Result<bool> {
+    if *stage == Stage::UNPLACED.as_u8() {
+        return Ok(false);
+    }
+    later_handled.query_row(params![order, stage], |row| row.get(0))
+}
+
+sql!(
+    LEASED_ORDERS = "SELECT subject FROM onramp_deliveries INDEXED BY onramp_deliveries_due
+     WHERE due_at > 0 AND state = {LEASED} AND stage IS NOT NULL AND subject IS NOT NULL"
+);
+
+/// Returns the orders that have a leased delivery. A lease has an end in `due_at`, so the index of waiting deliveries contains it.
 fn leased_orders(connection: &Connection) -> rusqlite::Result<HashSet<String>> {
-    connection
-        .prepare_cached(
-            "SELECT subject FROM onramp_deliveries INDEXED BY onramp_deliveries_due
-             WHERE due_at > 0 AND state = 1 AND stage IS NOT NULL AND subject IS NOT NULL",
-        )?
-        .query_map([], |row| row.get(0))?
-        .collect()
+    connection.prepare_cached(&LEASED_ORDERS)?.query_map([], |row| row.get(0))?.collect()
 }
 
 fn delivery(row: &Row<'_>, body: Bytes, stale: bool) -> rusqlite::Result<ClaimedDelivery> {
@@ -88,10 +100,11 @@ fn delivery(row: &Row<'_>, body: Bytes, stale: bool) -> rusqlite::Result<Claimed
     })
 }
 
-/// Prolongs leases, and answers the lost ones.
-pub(crate) fn renew(connection: &Connection, leases: &[Lease], until: Timestamp) -> rusqlite::Result<Vec<Lease>> {
-    let mut renew =
-        connection.prepare_cached("UPDATE onramp_deliveries SET due_at = ? WHERE id = ? AND fence = ? AND state = 1")?;
+sql!(RENEW = "UPDATE onramp_deliveries SET due_at = ? WHERE id = ? AND fence = ? AND state = {LEASED}");
+
+/// Renews leases, and returns those that were lost.
+pub(super) fn renew(connection: &Connection, leases: &[Lease], until: Timestamp) -> rusqlite::Result<Vec<Lease>> {
+    let mut renew = connection.prepare_cached(&RENEW)?;
     let mut lost = Vec::new();
     for lease in leases {
         if renew.execute(params![until.as_millis(), lease.id.as_i64(), lease.fence])? == 0 {

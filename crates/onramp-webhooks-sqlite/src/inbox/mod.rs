@@ -1,4 +1,13 @@
-//! The inbox over the writer and a reader.
+//! The inbox, over the writing thread and a reading connection.
+
+mod claim;
+mod prune;
+mod query;
+mod record;
+mod requeue;
+mod settle;
+mod state;
+mod transaction;
 
 use std::fmt;
 use std::path::Path;
@@ -13,48 +22,82 @@ use onramp_webhooks::inbox::{
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::Connection;
 
-use crate::batch::Batch;
-use crate::error::failed;
-use crate::file::FileId;
-use crate::writer::{Effect, Writer};
-use crate::{SqliteIdempotencyStore, SqliteOptions, SqliteStartedPurchases, claim, look, prune, rearm, record, settle};
+pub use self::transaction::{CallError, SqliteTransaction};
+use crate::db::{Batch, Effect, Writer, failed};
+use crate::{SqliteIdempotencyStore, SqliteOptions, SqlitePurchaseStore};
 
-/// An [`Inbox`] in one SQLite file. Any number of them, in any number of processes on one machine, may share a file, and an
-/// application may keep its own tables in it.
+/// An [`Inbox`] in one SQLite file.
 ///
-/// Every answer of a writing call comes after the commit that holds it has reached the disk.
+/// Any number of inboxes, in any number of processes on one machine, may share a file, and an application may keep its own tables in it.
+/// A call that writes returns after the commit that holds it has reached the disk.
 pub struct SqliteInbox {
-    pub(crate) options: Arc<SqliteOptions>,
-    pub(crate) writer: Writer,
-    reader: Arc<Mutex<Option<(FileId, Connection)>>>,
+    options: Arc<SqliteOptions>,
+    writer: Writer,
+    reader: Arc<Mutex<Option<Connection>>>,
 }
 
 impl SqliteInbox {
-    /// Opens the inbox in the file at `path`, which is made when it is missing.
+    /// Opens the inbox in the file at `path`, and creates the file if it is missing.
     ///
     /// # Errors
-    /// As [`SqliteOptions::open`].
+    /// Returns the errors of [`SqliteOptions::open`].
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         SqliteOptions::new(path).open().await
     }
 
     pub(crate) async fn start(options: SqliteOptions) -> Result<Self, StoreError> {
-        let writer = Writer::start(options.clone()).await?;
+        let writer = Writer::start(options.file.clone()).await?;
         Ok(Self { options: Arc::new(options), writer, reader: Arc::default() })
     }
 
-    /// A store of idempotency keys in the same file, written by the same thread: what both of them do at one time shares its
-    /// commits. It stays usable after the inbox was dropped.
+    /// Returns a store of idempotency keys in the same file. It shares the inbox's thread and commits, and outlives the inbox.
     #[must_use]
     pub fn idempotency_store(&self) -> SqliteIdempotencyStore {
         SqliteIdempotencyStore::sharing(Arc::clone(&self.options), self.writer.clone())
     }
 
-    /// A store of the purchases that were started, in the same file and written by the same thread. It stays usable after the inbox was
-    /// dropped.
+    /// Returns a store of purchases in the same file. It shares the inbox's thread and commits, and outlives the inbox.
     #[must_use]
-    pub fn started_purchases(&self) -> SqliteStartedPurchases {
-        SqliteStartedPurchases::sharing(Arc::clone(&self.options), self.writer.clone())
+    pub fn purchases(&self) -> SqlitePurchaseStore {
+        SqlitePurchaseStore::sharing(Arc::clone(&self.options), self.writer.clone())
+    }
+
+    /// Runs `work` in one transaction on the writing thread, and returns when the commit is on the disk. Use it to create the
+    /// application's own tables and to write to them; two connections that write to one file would wait for each other.
+    ///
+    /// Nothing else is written while `work` runs, including deliveries. A transaction that is open for longer than
+    /// [`SqliteOptions::longest_transaction`] is rolled back. `work` must not begin or end a transaction; it may use savepoints.
+    ///
+    /// A call that is dropped before it returns may or may not have happened.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("shop.db");
+    /// let inbox = onramp_webhooks_sqlite::SqliteInbox::open(&path).await?;
+    /// inbox.call(|connection| connection.execute_batch("CREATE TABLE points (customer TEXT PRIMARY KEY, points INTEGER)")).await?;
+    /// let rows = inbox.call(|connection| connection.execute("INSERT INTO points VALUES ('alice', 200)", [])).await?;
+    /// assert_eq!(rows, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Returns a [`CallError`] if `work` or the transaction failed; then nothing was written. The one exception is a file that was moved
+    /// during the commit: the error is [`Unavailable`](StoreErrorKind::Unavailable), and the write is in the moved file.
+    ///
+    /// # Panics
+    /// Panics if `work` does, with its panic. The transaction is rolled back, and the thread goes on.
+    pub async fn call<T, W>(&self, work: W) -> Result<T, CallError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let mut transaction = self.transaction(self.options.longest_transaction);
+        let value = transaction.call(work).await?;
+        transaction.commit(|_| Ok(true)).await.map_err(CallError::Over)?;
+        Ok(value)
     }
 
     /// Runs `query` on the reading connection, beside the writer.
@@ -63,16 +106,15 @@ impl SqliteInbox {
         T: Send + 'static,
         Q: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let (options, reader) = (Arc::clone(&self.options), Arc::clone(&self.reader));
+        let (options, file, reader) = (Arc::clone(&self.options), Arc::clone(&self.writer.file), Arc::clone(&self.reader));
         let reading = tokio::task::spawn_blocking(move || {
             let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
-            let file = FileId::of(&options.path);
-            let (file, connection) = match reader.take() {
-                Some(open) if open.0 == file => open,
-                _ => (file, options.reader()?),
-            };
+            file.verify()?;
+            // Taken out, so that the next call opens a new connection after a failure.
+            let connection = reader.take().map_or_else(|| options.file.reader(), Ok)?;
             let answer = query(&connection).map_err(failed("read the database"))?;
-            *reader = Some((file, connection));
+            file.verify()?;
+            *reader = Some(connection);
             Ok(answer)
         });
         reading.await.map_err(|error| StoreError::new(StoreErrorKind::Unavailable, "read the database").because(error))?
@@ -110,19 +152,19 @@ impl Inbox for SqliteInbox {
     }
 
     async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
-        self.read(move |connection| look::list(connection, &filter)).await
+        self.read(move |connection| query::list(connection, &filter)).await
     }
 
     async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError> {
-        self.read(move |connection| look::show(connection, id)).await
+        self.read(move |connection| query::show(connection, id)).await
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {
-        self.read(look::counts).await
+        self.read(query::counts).await
     }
 
     async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
-        self.writer.call(Effect::MakesWork, move |batch| rearm::rearm(batch, id, seen, reread.as_ref())).await?
+        self.writer.call(Effect::MakesWork, move |batch| requeue::requeue(batch, id, seen, reread.as_ref())).await?
     }
 
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
@@ -132,6 +174,6 @@ impl Inbox for SqliteInbox {
 
 impl fmt::Debug for SqliteInbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteInbox").field("path", &self.options.path).finish_non_exhaustive()
+        f.debug_struct("SqliteInbox").field("path", &self.options.file.path).finish_non_exhaustive()
     }
 }

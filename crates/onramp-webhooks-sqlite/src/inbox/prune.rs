@@ -1,23 +1,23 @@
-//! Removing what was handled long ago.
+//! Pruning of deliveries that were handled long ago.
 
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{DeliveryId, Retention, State};
 use rusqlite::{Connection, params};
 
-use crate::record::remove;
+use super::record::remove;
 
-/// The most deliveries in one call, so that no commit keeps receivers waiting for long.
+/// The maximum number of deliveries in one call, so that no commit keeps receivers waiting for long.
 const ROUND: usize = 1_000;
 
-/// Removes bodies of deliveries handled before `now - retention`, and whole deliveries whose key does not count any more.
+/// Removes the bodies of deliveries that were handled before `now - retention`, and the whole delivery if its key has expired.
 ///
-/// Ids grow with the time of arrival, so the look ends where deliveries arrived later: not at the first one, because the clock may
-/// have been wrong for a while, but after a round of them.
-pub(crate) fn prune(connection: &Connection, now: Timestamp, retention: Retention) -> rusqlite::Result<u64> {
+/// Ids grow with the time of arrival, so the scan ends at younger deliveries. It ends after a round of them and not at the first one,
+/// because the clock may have been wrong for a while.
+pub(super) fn prune(connection: &Connection, now: Timestamp, retention: Retention) -> rusqlite::Result<u64> {
     let cutoff = now.before(retention.handled).as_millis();
     let old = old(connection, now.as_millis(), cutoff)?;
-    for (id, forgotten) in &old {
-        if *forgotten {
+    for (id, expired) in &old {
+        if *expired {
             remove(connection, DeliveryId::from_i64(*id))?;
         } else {
             connection.prepare_cached("DELETE FROM onramp_bodies WHERE id = ?")?.execute([id])?;
@@ -26,12 +26,13 @@ pub(crate) fn prune(connection: &Connection, now: Timestamp, retention: Retentio
     Ok(old.len() as u64)
 }
 
-/// Deliveries handled before `cutoff` whose bodies are still there, each with whether its key has stopped counting.
+const OLDEST_FIRST: &str =
+    "SELECT d.received_at, d.id, d.subject IS NULL OR coalesce(d.key_expires_at <= ?, false), d.state = ? AND d.settled_at < ?
+     FROM onramp_bodies b CROSS JOIN onramp_deliveries d ON d.id = b.id ORDER BY b.id";
+
+/// Returns deliveries with a body that were handled before `cutoff`, each with whether its key has expired.
 fn old(connection: &Connection, now: i64, cutoff: i64) -> rusqlite::Result<Vec<(i64, bool)>> {
-    let mut oldest_first = connection.prepare_cached(
-        "SELECT d.received_at, d.id, d.subject IS NULL OR coalesce(d.key_expires_at <= ?, false), d.state = ? AND d.settled_at < ?
-         FROM onramp_bodies b CROSS JOIN onramp_deliveries d ON d.id = b.id ORDER BY b.id",
-    )?;
+    let mut oldest_first = connection.prepare_cached(OLDEST_FIRST)?;
     let mut rows = oldest_first.query(params![now, State::Handled.as_u8(), cutoff])?;
     let (mut old, mut young) = (Vec::new(), 0);
     while old.len() < ROUND

@@ -1,4 +1,4 @@
-//! What people see: lists, single deliveries, counts.
+//! Queries for operators: lists, single deliveries, counts.
 
 use std::sync::Arc;
 
@@ -10,18 +10,16 @@ use onramp_webhooks::inbox::{Counts, DeliveryId, Filter, Record, State};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
-use crate::column;
+use super::state::REMOVED;
+use crate::db::column;
 
 const COLUMNS: &str = "d.id, d.endpoint, d.provider, d.event_type, d.subject, d.discriminator, d.stage, d.fingerprint, d.state,
     d.received_at, d.due_at, d.settled_at, d.attempts, d.duplicates, d.note";
 
-/// Leaves out what was removed.
-const SEEN: &str = "d.state < 8";
-
-/// The deliveries that fit `filter`, newest first, without bodies.
-pub(crate) fn list(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Record>> {
+/// Returns the deliveries that match `filter`, newest first, without bodies.
+pub(super) fn list(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Record>> {
     let (condition, mut values) = conditions(filter);
-    values.push(integer(filter.page_size()));
+    values.push(Value::from(column::bound(filter.page_size())));
     connection
         .prepare(&format!("SELECT {COLUMNS}, NULL FROM onramp_deliveries d WHERE {condition} ORDER BY d.id DESC LIMIT ?"))?
         .query_map(params_from_iter(values), record)?
@@ -29,7 +27,7 @@ pub(crate) fn list(connection: &Connection, filter: &Filter) -> rusqlite::Result
 }
 
 fn conditions(filter: &Filter) -> (String, Vec<Value>) {
-    let mut conditions = vec![SEEN.to_owned()];
+    let mut conditions = vec![format!("d.state < {REMOVED}")];
     let mut values = Vec::new();
     if !filter.states.is_empty() {
         conditions.push(format!("d.state IN ({})", vec!["?"; filter.states.len()].join(", ")));
@@ -41,7 +39,7 @@ fn conditions(filter: &Filter) -> (String, Vec<Value>) {
         values.push(Value::from(wanted));
     }
     if let Some(id) = &filter.about {
-        // A subject is endpoint/kind/id, and neither endpoint nor kind has a slash.
+        // A subject is endpoint/kind/id, and neither endpoint nor kind contains a slash.
         conditions.push("substr(d.subject, -length(?) - 1) = '/' || ?".to_owned());
         conditions.push(
             "length(d.subject) - length(replace(d.subject, '/', '')) = 2 + length(?) - length(replace(?, '/', ''))".to_owned(),
@@ -59,15 +57,12 @@ fn conditions(filter: &Filter) -> (String, Vec<Value>) {
     (conditions.join(" AND "), values)
 }
 
-fn integer(number: usize) -> Value {
-    Value::from(i64::try_from(number).unwrap_or(i64::MAX))
-}
-
-/// One delivery with its body.
-pub(crate) fn show(connection: &Connection, id: DeliveryId) -> rusqlite::Result<Option<Record>> {
+/// Returns one delivery with its body.
+pub(super) fn show(connection: &Connection, id: DeliveryId) -> rusqlite::Result<Option<Record>> {
     connection
         .prepare_cached(&format!(
-            "SELECT {COLUMNS}, b.body FROM onramp_deliveries d LEFT JOIN onramp_bodies b ON b.id = d.id WHERE d.id = ? AND {SEEN}"
+            "SELECT {COLUMNS}, b.body FROM onramp_deliveries d LEFT JOIN onramp_bodies b ON b.id = d.id
+             WHERE d.id = ? AND d.state < {REMOVED}"
         ))?
         .query_row([id.as_i64()], record)
         .optional()
@@ -99,10 +94,10 @@ fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
     u8::try_from(number).ok().and_then(State::from_u8).ok_or_else(|| column::out_of_range(column, number))
 }
 
-/// How many deliveries stand where.
-pub(crate) fn counts(connection: &Connection) -> rusqlite::Result<Counts> {
+/// Returns the number of deliveries in each state.
+pub(super) fn counts(connection: &Connection) -> rusqlite::Result<Counts> {
     connection
-        .prepare_cached(&format!("SELECT state, count(*) FROM onramp_deliveries d WHERE {SEEN} GROUP BY state"))?
+        .prepare_cached(&format!("SELECT state, count(*) FROM onramp_deliveries WHERE state < {REMOVED} GROUP BY state"))?
         .query_map([], |row| Ok((state(row, 0)?, column::count(row, 1)?)))?
         .collect()
 }

@@ -1,16 +1,20 @@
-//! Ending leases.
+//! Settlement of leases.
 
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{Lease, Settled, Settlement, State};
 use rusqlite::{CachedStatement, Connection, params};
 
-/// Ends leases, and answers the lost ones.
-pub(crate) fn settle(connection: &Connection, now: Timestamp, settlements: &[Settlement]) -> rusqlite::Result<Vec<Lease>> {
-    let mut update = connection.prepare_cached(
-        "UPDATE onramp_deliveries
-         SET state = ?, due_at = ?, settled_at = ?, attempts = attempts + ?, note = CASE WHEN ? THEN ? ELSE note END
-         WHERE id = ? AND fence = ? AND state = 1",
-    )?;
+use super::state::{LEASED, sql};
+
+sql!(
+    SETTLE = "UPDATE onramp_deliveries
+     SET state = ?, due_at = ?, settled_at = ?, attempts = attempts + ?, note = CASE WHEN ? THEN ? ELSE note END
+     WHERE id = ? AND fence = ? AND state = {LEASED}"
+);
+
+/// Settles leases, and returns those that were lost.
+pub(super) fn settle(connection: &Connection, now: Timestamp, settlements: &[Settlement]) -> rusqlite::Result<Vec<Lease>> {
+    let mut update = connection.prepare_cached(&SETTLE)?;
     let mut lost = Vec::new();
     for settlement in settlements {
         if !settle_one(&mut update, now, settlement)? {
@@ -27,7 +31,7 @@ fn settle_one(update: &mut CachedStatement<'_>, now: Timestamp, settlement: &Set
         Settled::Retry { at, error } => (State::Retrying, Some(due(*at)), None, 1, Some(Some(error))),
         Settled::Parked { until, reason } => (State::Parked, Some(due(*until)), None, 0, Some(Some(reason))),
         Settled::Dead { error } => (State::Dead, None, settled_at, 1, Some(Some(error))),
-        // What may come in later versions is given back, and nothing is lost.
+        // An outcome of a later version releases the delivery, so that nothing is lost.
         Settled::Released | _ => (State::Pending, Some(0), None, 0, None),
     };
     let changed = update.execute(params![
@@ -43,7 +47,7 @@ fn settle_one(update: &mut CachedStatement<'_>, now: Timestamp, settlement: &Set
     Ok(changed > 0)
 }
 
-/// Zero means "now" in the column, so a moment is at least one.
+/// Returns the column's value for a time. Zero means "now" in the column, so the value is at least one.
 fn due(at: Timestamp) -> i64 {
     at.as_millis().max(1)
 }

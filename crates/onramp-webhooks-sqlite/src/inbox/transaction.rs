@@ -1,4 +1,4 @@
-//! Transactions for handlers.
+//! Transactions for handlers and for the application's own writes.
 
 use std::any::Any;
 use std::fmt;
@@ -13,59 +13,57 @@ use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::settle::settle;
 use crate::SqliteInbox;
-use crate::error::{failed, is_of_the_statement};
-use crate::session::{Call, Session, Step, ended_by_handler};
-use crate::writer::Writer;
+use crate::db::{Call, Commit, Session, Step, Writer, ended_by_work, failed, is_of_the_statement};
 
 /// The transaction in which a delivery is completed, for the handler's own statements.
 ///
-/// SQLite has one writer at a time, and here that is the thread which also records what the receiver takes in. The transaction begins
-/// with the first [`call`](Self::call), and everybody else who writes waits from there until the handler returns. So do what is slow
-/// before it; a transaction that stays open longer than [`SqliteOptions::longest_transaction`](crate::SqliteOptions::longest_transaction)
-/// is rolled back.
+/// SQLite has one writer at a time; here it is the thread that also records deliveries. The transaction begins with the first
+/// [`call`](Self::call), and all other writes wait until the handler returns. Do slow work before the first call: a transaction that is
+/// open for longer than [`SqliteOptions::longest_transaction`](crate::SqliteOptions::longest_transaction) is rolled back.
 pub struct SqliteTransaction {
     writer: Writer,
     limit: Duration,
     session: Option<mpsc::Sender<Step>>,
-    /// Why it never was open, once a call found out.
+    /// The reason why no transaction could be opened, after a call that failed with it.
     never_began: Option<StoreError>,
 }
 
-/// Why a [`call`](SqliteTransaction::call) failed.
+/// The error of a [`SqliteTransaction::call`] or a [`SqliteInbox::call`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
-    /// A statement failed. The transaction goes on without it.
+    /// A statement failed. A transaction of a handler goes on without it; that of [`SqliteInbox::call`] is rolled back.
     #[error(transparent)]
     Statement(rusqlite::Error),
-    /// The transaction is over, and nothing of it happened: the file cannot be written, it was open for too long, or (with
-    /// [`Refused`](StoreErrorKind::Refused)) the handler ended it itself.
+    /// The transaction is over and was rolled back: the file could not be written, the transaction was open for too long, or (with
+    /// [`Refused`](StoreErrorKind::Refused)) the closure ended it itself.
     #[error(transparent)]
     Over(StoreError),
 }
 
 impl SqliteTransaction {
-    /// Runs `work` in the transaction, on the writing thread. It must not begin or end a transaction; savepoints are its to use.
+    /// Runs `work` in the transaction, on the writing thread. `work` must not begin or end a transaction; it may use savepoints.
     ///
-    /// Not cancel-safe: work that is given up may have been done in the transaction.
+    /// Not cancel-safe: the work of a dropped call may have been done in the transaction.
     ///
     /// # Errors
-    /// See [`CallError`].
+    /// Returns a [`CallError`] if a statement or the transaction failed.
     ///
     /// # Panics
-    /// When `work` does, with its panic.
+    /// Panics if `work` does, with its panic.
     pub async fn call<T, W>(&mut self, work: W) -> Result<T, CallError>
     where
         T: Send + 'static,
         W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        self.take(Step::Call(Box::new(Asked { work, reply }))).await.map_err(CallError::Over)?;
+        self.take(Step::Call(Box::new(Work { work, reply }))).await.map_err(CallError::Over)?;
         match answer.await {
-            Ok(Answer::Done(result)) => result,
-            Ok(Answer::Panicked(panic)) => resume_unwind(panic),
-            Ok(Answer::NeverBegan(error)) => {
+            Ok(Outcome::Done(result)) => result,
+            Ok(Outcome::Panicked(panic)) => resume_unwind(panic),
+            Ok(Outcome::NeverBegan(error)) => {
                 self.never_began = Some(error.clone());
                 Err(CallError::Over(error))
             }
@@ -73,7 +71,17 @@ impl SqliteTransaction {
         }
     }
 
-    /// Hands a step to the writing thread; the first one asks for a transaction.
+    /// Commits after the statements of `last`, or rolls back if they return `false`.
+    pub(super) async fn commit(
+        mut self,
+        last: impl FnOnce(&Connection) -> rusqlite::Result<bool> + Send + 'static,
+    ) -> Result<bool, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.take(Step::Commit(Commit { last: Box::new(last), reply })).await?;
+        answer.await.map_err(|_| rolled_back())?
+    }
+
+    /// Sends a step to the writing thread. The first step requests a transaction.
     async fn take(&mut self, step: Step) -> Result<(), StoreError> {
         if let Some(session) = &self.session {
             return session.send(step).map_err(|_| rolled_back());
@@ -88,7 +96,14 @@ impl SqliteTransaction {
 
 fn rolled_back() -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, "use a transaction")
-        .because("it was rolled back, after an error or too long a time")
+        .because("it was rolled back after an error or after it was open for too long")
+}
+
+impl SqliteInbox {
+    pub(super) fn transaction(&self, limit: Duration) -> SqliteTransaction {
+        let limit = limit.min(self.options.longest_transaction);
+        SqliteTransaction { writer: self.writer.clone(), limit, session: None, never_began: None }
+    }
 }
 
 #[async_trait]
@@ -97,18 +112,15 @@ impl TransactionalInbox for SqliteInbox {
     type Open = SqliteTransaction;
 
     async fn begin(&self, limit: Duration) -> Result<SqliteTransaction, StoreError> {
-        let limit = limit.min(self.options.longest_transaction);
-        Ok(SqliteTransaction { writer: self.writer.clone(), limit, session: None, never_began: None })
+        Ok(self.transaction(limit))
     }
 
-    async fn complete(&self, mut open: SqliteTransaction, now: Timestamp, lease: Lease) -> Result<bool, StoreError> {
+    async fn complete(&self, open: SqliteTransaction, now: Timestamp, lease: Lease) -> Result<bool, StoreError> {
+        let handled = Settlement::new(lease, Settled::Handled);
         if open.session.is_none() {
-            let lost = self.settle(now, vec![Settlement::new(lease, Settled::Handled)]).await?;
-            return Ok(lost.is_empty());
+            return Ok(self.settle(now, vec![handled]).await?.is_empty());
         }
-        let (reply, answer) = oneshot::channel();
-        open.take(Step::Complete { now, lease, reply }).await?;
-        answer.await.map_err(|_| rolled_back())?
+        open.commit(move |connection| Ok(settle(connection, now, &[handled])?.is_empty())).await
     }
 
     async fn roll_back(&self, mut open: SqliteTransaction) -> Result<(), StoreError> {
@@ -119,7 +131,7 @@ impl TransactionalInbox for SqliteInbox {
             return Ok(());
         }
         let (reply, answer) = oneshot::channel();
-        // One that is over has been rolled back.
+        // A transaction that is over was rolled back.
         if open.take(Step::RollBack { reply }).await.is_err() {
             return Ok(());
         }
@@ -142,45 +154,45 @@ impl fmt::Debug for SqliteTransaction {
     }
 }
 
-enum Answer<T> {
+enum Outcome<T> {
     Done(Result<T, CallError>),
     Panicked(Box<dyn Any + Send>),
     NeverBegan(StoreError),
 }
 
-struct Asked<T, W> {
+struct Work<T, W> {
     work: W,
-    reply: oneshot::Sender<Answer<T>>,
+    reply: oneshot::Sender<Outcome<T>>,
 }
 
-impl<T, W> Call for Asked<T, W>
+impl<T, W> Call for Work<T, W>
 where
     T: Send,
     W: FnOnce(&Connection) -> rusqlite::Result<T> + Send,
 {
     fn run(self: Box<Self>, connection: &Connection) -> Result<(), StoreError> {
         let Self { work, reply } = *self;
-        // Nothing of ours is half-changed by a panic, and the transaction is rolled back after it.
+        // A panic leaves no state of the thread half-changed, and the transaction is rolled back after it.
         let done = catch_unwind(AssertUnwindSafe(|| work(connection)));
-        let (answer, file) = match done {
-            Err(panic) => (Answer::Panicked(panic), Ok(())),
+        let (outcome, file) = match done {
+            Err(panic) => (Outcome::Panicked(panic), Ok(())),
             Ok(Err(error)) if !is_of_the_statement(&error) && connection.is_autocommit() => {
                 let error = failed("write to the database")(error);
-                (Answer::Done(Err(CallError::Over(error.clone()))), Err(error))
+                (Outcome::Done(Err(CallError::Over(error.clone()))), Err(error))
             }
-            Ok(_) if connection.is_autocommit() => (Answer::Done(Err(CallError::Over(ended_by_handler()))), Ok(())),
-            Ok(result) => (Answer::Done(result.map_err(CallError::Statement)), Ok(())),
+            Ok(_) if connection.is_autocommit() => (Outcome::Done(Err(CallError::Over(ended_by_work()))), Ok(())),
+            Ok(result) => (Outcome::Done(result.map_err(CallError::Statement)), Ok(())),
         };
-        // Whoever asked may have gone.
-        let _ = reply.send(answer);
+        // The caller may be gone.
+        let _ = reply.send(outcome);
         file
     }
 
     fn refuse(self: Box<Self>, error: StoreError) {
-        let _ = self.reply.send(Answer::Done(Err(CallError::Over(error))));
+        let _ = self.reply.send(Outcome::Done(Err(CallError::Over(error))));
     }
 
     fn never_began(self: Box<Self>, error: StoreError) {
-        let _ = self.reply.send(Answer::NeverBegan(error));
+        let _ = self.reply.send(Outcome::NeverBegan(error));
     }
 }

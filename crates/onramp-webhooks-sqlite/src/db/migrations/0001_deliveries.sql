@@ -1,16 +1,16 @@
--- Rows stay small, so that claiming and settling touch few pages; bodies lie beside them.
+-- Bodies have a table of their own. Rows stay small, so that claims and settlements touch few pages.
 CREATE TABLE onramp_deliveries (
     id             INTEGER PRIMARY KEY,
     endpoint       TEXT    NOT NULL,
     provider       TEXT    NOT NULL,
     event_type     TEXT,
-    subject        TEXT,                        -- first half of the dedup key; NULL: never a duplicate
+    subject        TEXT,                        -- first half of the dedup key; NULL: no key
     discriminator  TEXT,                        -- second half
     key_expires_at INTEGER,                     -- milliseconds since 1970; NULL: never
-    stage          INTEGER,                     -- place in the order's life; NULL: belongs to no order
+    stage          INTEGER,                     -- stage of the order; NULL: no order
     fingerprint    BLOB    NOT NULL,
     state          INTEGER NOT NULL,            -- 0 pending 1 leased 2 retrying 3 parked 4 handled 5 dead 6 quarantined 7 conflict 8 removed
-    due_at         INTEGER,                     -- 0: now; NULL: never by itself
+    due_at         INTEGER,                     -- end of the lease or of the wait; 0: now; NULL: never
     fence          INTEGER NOT NULL DEFAULT 0,
     attempts       INTEGER NOT NULL DEFAULT 0,
     duplicates     INTEGER NOT NULL DEFAULT 0,
@@ -21,7 +21,7 @@ CREATE TABLE onramp_deliveries (
 
 CREATE UNIQUE INDEX onramp_deliveries_key ON onramp_deliveries (subject, discriminator);
 
--- Only what waits is in here: claims cost the same whatever has been handled.
+-- Contains waiting deliveries only, so the cost of a claim does not grow with the handled ones.
 CREATE INDEX onramp_deliveries_due ON onramp_deliveries (due_at) WHERE due_at IS NOT NULL;
 
 CREATE TABLE onramp_bodies (
@@ -29,8 +29,8 @@ CREATE TABLE onramp_bodies (
     body BLOB NOT NULL
 ) STRICT;
 
--- What no version can read; the oldest go when there is too much.
-CREATE TABLE onramp_junk (
+-- Deliveries that no version can read. The oldest are removed beyond a bound.
+CREATE TABLE onramp_noise (
     id   INTEGER PRIMARY KEY,
     size INTEGER NOT NULL
 ) STRICT;

@@ -1,14 +1,14 @@
--- A row for each request that runs or whose reply is kept. Keys are hashes, so rows that came together would lie far apart in a
--- table ordered by them.
+-- One row for each request that is running or has a stored reply. Keys are hashes; a table ordered by them would scatter rows that were
+-- written together.
 CREATE TABLE onramp_idempotency (
     id          INTEGER PRIMARY KEY,
     key         BLOB    NOT NULL UNIQUE,
-    token       INTEGER NOT NULL,               -- of whoever holds the key
+    token       INTEGER NOT NULL,               -- of the request that holds the key
     fingerprint BLOB    NOT NULL,
-    until       INTEGER NOT NULL,               -- end of the lease, or of the time for which the reply is kept; milliseconds since 1970
-    reply       BLOB                            -- NULL: it runs
+    until       INTEGER NOT NULL,               -- end of the lease or of the stored reply; milliseconds since 1970
+    reply       BLOB                            -- NULL: running
 ) STRICT;
 
--- Pruning looks only at what it removes: what is done goes at its end, what runs much later.
+-- Pruning reads only the rows that it removes. Completed rows are removed at their end, running ones much later.
 CREATE INDEX onramp_idempotency_done ON onramp_idempotency (until) WHERE reply IS NOT NULL;
 CREATE INDEX onramp_idempotency_running ON onramp_idempotency (until) WHERE reply IS NULL;

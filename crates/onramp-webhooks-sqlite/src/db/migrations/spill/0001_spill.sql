@@ -1,24 +1,22 @@
--- Deliveries on their way to another inbox, in the order in which they came. Ids are never used again.
+-- Deliveries that wait for the primary inbox, in the order of arrival. Ids are never used again.
 CREATE TABLE onramp_spill (
     id             INTEGER PRIMARY KEY AUTOINCREMENT,
     endpoint       TEXT    NOT NULL,
     provider       TEXT    NOT NULL,
     event_type     TEXT,
-    subject        TEXT,                        -- first half of the dedup key; NULL: never a duplicate
+    subject        TEXT,                        -- first half of the dedup key; NULL: no key
     discriminator  TEXT,                        -- second half
     key_expires_at INTEGER,                     -- milliseconds since 1970; NULL: never
-    stage          INTEGER,                     -- place in the order's life; NULL: belongs to no order
+    stage          INTEGER,                     -- stage of the order; NULL: no order
     fingerprint    BLOB    NOT NULL,
     received_at    INTEGER NOT NULL,
-    quarantine     TEXT,                        -- why it could not be read; NULL: it could
-    junk           INTEGER NOT NULL,            -- 1: no version could read it
-    body           BLOB    NOT NULL,
-    set_aside      TEXT                         -- why the other inbox did not take it; NULL: it waits
+    quarantine     TEXT,                        -- reason why it could not be read; NULL: it could
+    noise          INTEGER NOT NULL,            -- 1: no version can read it
+    body           BLOB    NOT NULL
 ) STRICT;
 
--- Counting and finding what waits passes over bodies, and over what is set aside.
-CREATE INDEX onramp_spill_waiting ON onramp_spill (id) WHERE set_aside IS NULL;
-CREATE INDEX onramp_spill_set_aside ON onramp_spill (id) WHERE set_aside IS NOT NULL;
+-- Counting reads this index, and not the bodies.
+CREATE INDEX onramp_spill_count ON onramp_spill (id);
 
 -- Written by health checks.
 CREATE TABLE onramp_spill_probe (
