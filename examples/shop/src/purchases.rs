@@ -20,13 +20,13 @@ pub(crate) trait KeepsPurchases: TransactionalInbox {
 
 impl KeepsPurchases for SqliteInbox {
     fn purchases(&self) -> Option<Box<dyn StartedPurchases>> {
-        Some(Box::new(self.started_purchases()))
+        Some(Box::new(Self::purchases(self)))
     }
 }
 
 impl KeepsPurchases for PostgresInbox {
     fn purchases(&self) -> Option<Box<dyn StartedPurchases>> {
-        Some(Box::new(self.started_purchases()))
+        Some(Box::new(Self::purchases(self)))
     }
 }
 

@@ -126,7 +126,7 @@ mod started {
 
     async fn open() -> Fixture {
         let schema = TestSchema::new();
-        let store = PostgresOptions::new(pool(8).await).schema(schema.name()).open_started_purchases().await.unwrap();
+        let store = PostgresOptions::new(pool(8).await).schema(schema.name()).open_purchases().await.unwrap();
         Fixture::new(store).keeping(schema)
     }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test speaks by panicking")]
 
+mod calls;
 mod durable;
 mod faults;
 mod idempotency;

@@ -129,15 +129,15 @@ pub(super) async fn a_reread_duplicate_arms_a_dead_first(store: &Store) {
     assert_eq!((claimed.lease.id, claimed.attempt), (first, 1));
 }
 
-pub(super) async fn a_reread_real_one_replaces_a_synthetic_first(store: &Store) {
+pub(super) async fn a_reread_real_one_is_a_duplicate_of_a_synthetic_first(store: &Store) {
     let inbox = store.open().await;
     let id = inbox.new_id(misfit(complete("A").body)).await;
     let first = inbox.led_to(1, synthetic(complete("A")), Settled::Handled).await;
     assert_eq!(inbox.arm(id, Some(received(complete("A"), 2))).await.unwrap(), Replayed::Duplicate { first });
     assert!(inbox.is_gone(id).await);
     let record = inbox.see(first).await;
-    assert!(!record.is_synthetic());
-    assert_eq!((record.state, record.duplicates, record.body), (State::Handled, 1, Some(complete("A").body)));
+    assert!(record.is_synthetic());
+    assert_eq!((record.state, record.duplicates, record.body), (State::Handled, 1, Some(synthetic(complete("A")).body)));
     assert!(inbox.due(3).await.is_empty());
 }
 

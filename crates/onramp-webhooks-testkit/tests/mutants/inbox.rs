@@ -32,7 +32,6 @@ enum Defect {
     StopsAtABusyOrder,
     ForgetsConflicts,
     TakesSyntheticOnesForReal,
-    KeepsTheSyntheticBody,
     ListsIgnoreTheKey,
     ForgetsKeyExpiry,
     DeduplicatesTheKeyless,
@@ -100,11 +99,6 @@ impl Inbox for Mutant {
                 }
             }
             Defect::TakesSyntheticOnesForReal if new.fingerprint.is_synthetic() => new.fingerprint = Fingerprint::of(&new.body),
-            Defect::KeepsTheSyntheticBody => {
-                if let Some(first) = self.holder(new.key.as_ref()).await.filter(Record::is_synthetic) {
-                    new.fingerprint = first.fingerprint;
-                }
-            }
             Defect::ForgetsConflicts => {
                 if let Some(first) = self.holder(new.key.as_ref()).await {
                     new.fingerprint = first.fingerprint;
@@ -251,9 +245,8 @@ mutants! {
     an_inbox_that_hands_out_twice: HandsOutTwice => "claiming::many_claimers_get_each_delivery_once",
     an_inbox_that_stops_at_a_busy_order: StopsAtABusyOrder => "claiming::the_limit_is_filled_past_a_busy_order",
     an_inbox_that_forgets_conflicts: ForgetsConflicts => "recording::another_body_is_a_conflict_and_the_first_stands",
-    an_inbox_that_takes_synthetic_ones_for_real: TakesSyntheticOnesForReal => "recording::a_real_one_replaces_a_synthetic_first",
+    an_inbox_that_takes_synthetic_ones_for_real: TakesSyntheticOnesForReal => "recording::a_synthetic_first_stays_when_a_real_one_comes",
     an_inbox_that_takes_second_synthetic_ones_for_real: TakesSyntheticOnesForReal => "recording::a_synthetic_one_that_comes_second_only_counts",
-    an_inbox_that_keeps_the_synthetic_body: KeepsTheSyntheticBody => "recording::a_real_one_replaces_a_synthetic_first_that_was_handled",
     an_inbox_whose_lists_ignore_the_key: ListsIgnoreTheKey => "looking::lists_find_a_key",
     an_inbox_that_forgets_key_expiry: ForgetsKeyExpiry => "recording::an_expired_key_is_new_again",
     an_inbox_that_deduplicates_the_keyless: DeduplicatesTheKeyless => "recording::without_a_key_nothing_is_a_duplicate",
