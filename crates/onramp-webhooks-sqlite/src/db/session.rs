@@ -28,10 +28,12 @@ pub(crate) enum Step {
     RollBack { reply: oneshot::Sender<Result<(), StoreError>> },
 }
 
+/// The last statements of a transaction. It is rolled back if they return `false`.
+type Last = Box<dyn FnOnce(&Connection) -> rusqlite::Result<bool> + Send>;
+
 /// The last step of a transaction that is to be committed.
 pub(crate) struct Commit {
-    /// The last statements. The transaction is rolled back if they return `false`.
-    pub(crate) last: Box<dyn FnOnce(&Connection) -> rusqlite::Result<bool> + Send>,
+    pub(crate) last: Last,
     pub(crate) reply: oneshot::Sender<Result<bool, StoreError>>,
 }
 
@@ -171,11 +173,7 @@ impl Commit {
     }
 }
 
-fn commit(
-    transaction: Transaction<'_>,
-    file: &FileIdentity,
-    last: impl FnOnce(&Connection) -> rusqlite::Result<bool>,
-) -> (Result<bool, StoreError>, Ended) {
+fn commit(transaction: Transaction<'_>, file: &FileIdentity, last: Last) -> (Result<bool, StoreError>, Ended) {
     if !is_ours(&transaction) {
         return (Err(ended_by_work()), Ended::NothingHappened);
     }
