@@ -14,9 +14,7 @@ use onramp_webhooks::event::{
     Amount, CompletedPurchase, Currency, CustomerReference, DecodeError, Money, UnclearPurchase, WalletAddress,
 };
 use onramp_webhooks::identity::{Identity, OrderStage};
-use onramp_webhooks::provider::{
-    Acknowledgement, Endpoint, Facts, Provider, ProviderEvent, SignedRequest, VerifyError,
-};
+use onramp_webhooks::provider::{Acknowledgement, Endpoint, Facts, Provider, ProviderEvent, SignedRequest, VerifyError};
 use serde::Deserialize;
 use sha2::Sha256;
 

@@ -12,7 +12,8 @@ use onramp_webhooks_sqlite::SqliteInbox;
 use onramp_webhooks_third_provider::{Acme, AcmeEvent};
 
 const SECRET: &[u8] = b"a secret of the shop and its provider";
-const PAID: &str = r#"{"event":"paid","purchase":"P-1","customer":"ada","euros":"35.10","amount":0.01,"asset":"eth","wallet":"0x1"}"#;
+const PAID: &str =
+    r#"{"event":"paid","purchase":"P-1","customer":"ada","euros":"35.10","amount":0.01,"asset":"eth","wallet":"0x1"}"#;
 
 /// Notes the purchases that arrive in their own type.
 #[derive(Clone, Default)]

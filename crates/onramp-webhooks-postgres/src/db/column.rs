@@ -1,11 +1,12 @@
 //! Conversion between columns and the core's types.
 
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::event::{Amount, Provider};
+use onramp_webhooks::event::Amount;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::idempotency::IdempotencyKey;
-use onramp_webhooks::identity::{DedupKey, Stage};
+use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{DeliveryId, State};
+use onramp_webhooks::provider::ProviderName;
 use sqlx::postgres::PgRow;
 use sqlx::{Error, Row};
 
@@ -32,9 +33,8 @@ pub(crate) fn text(row: &PgRow, column: &str) -> sqlx::Result<Option<String>> {
     Ok(row.try_get::<Option<String>, _>(column)?.map(text::read))
 }
 
-pub(crate) fn provider(row: &PgRow) -> sqlx::Result<Provider> {
-    let name: String = row.try_get("provider")?;
-    name.parse().map_err(|error| Error::Decode(Box::new(error)))
+pub(crate) fn provider(row: &PgRow) -> sqlx::Result<ProviderName> {
+    row.try_get::<String, _>("provider").map(ProviderName::from)
 }
 
 pub(crate) fn amount(row: &PgRow, column: &str) -> sqlx::Result<Option<Amount>> {
@@ -49,9 +49,9 @@ pub(crate) fn key(row: &PgRow) -> sqlx::Result<Option<DedupKey>> {
     })
 }
 
-pub(crate) fn stage(row: &PgRow) -> sqlx::Result<Option<Stage>> {
+pub(crate) fn stage(row: &PgRow) -> sqlx::Result<Option<OrderStage>> {
     let stage = row.try_get::<Option<i16>, _>("stage")?.and_then(|stage| u8::try_from(stage).ok());
-    Ok(stage.map(Stage::from_u8))
+    Ok(stage.map(OrderStage::from_u8))
 }
 
 pub(crate) fn state(row: &PgRow) -> sqlx::Result<State> {
@@ -79,7 +79,7 @@ pub(crate) fn hash_of_key(key: &DedupKey) -> Vec<u8> {
 }
 
 /// Returns the hash that identifies an order, or `None` for an event without an order.
-pub(crate) fn hash_of_order(key: Option<&DedupKey>, stage: Option<Stage>) -> Option<Vec<u8>> {
+pub(crate) fn hash_of_order(key: Option<&DedupKey>, stage: Option<OrderStage>) -> Option<Vec<u8>> {
     let key = stage.and(key)?;
     Some(IdempotencyKey::of(&[key.subject().as_bytes()]).as_bytes().to_vec())
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use onramp_webhooks::StoreError;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::idempotency::{Claim, Found, IdempotencyStore};
+use onramp_webhooks::idempotency::{IdempotencyStore, KeyLease, KeyState};
 use sqlx::PgPool;
 use tokio::sync::Notify;
 
@@ -54,13 +54,13 @@ impl PostgresIdempotencyStore {
         &self,
         context: &'static str,
         statement: &'static str,
-        claim: Claim,
+        lease: KeyLease,
         reply: Option<&[u8]>,
         until: Option<Timestamp>,
     ) -> Result<bool, StoreError> {
         let change = |_| async move {
             let mut transaction = self.database.begin(Limit::Prompt).await?;
-            let query = sqlx::query(self.database.schema.sql(statement)).bind(claim.key.as_bytes().as_slice()).bind(claim.token);
+            let query = sqlx::query(self.database.schema.sql(statement)).bind(lease.key.as_bytes().as_slice()).bind(lease.token);
             let query = if let Some(until) = until { query.bind(until.as_millis()) } else { query };
             let query = if let Some(reply) = reply { query.bind(reply) } else { query };
             let changed = query.execute(&mut *transaction).await?.rows_affected();
@@ -76,13 +76,13 @@ impl IdempotencyStore for PostgresIdempotencyStore {
     async fn claim(
         &self,
         now: Timestamp,
-        claim: Claim,
+        lease: KeyLease,
         fingerprint: Fingerprint,
         lease_until: Timestamp,
-    ) -> Result<Found, StoreError> {
+    ) -> Result<KeyState, StoreError> {
         let claim = |before| async move {
             let mut transaction = self.database.begin(Limit::Prompt).await?;
-            let attempt = Attempt { now, claim, fingerprint, lease_until, is_repeated: before > 0 };
+            let attempt = Attempt { now, lease, fingerprint, lease_until, is_repeated: before > 0 };
             let found = rows::claim(&mut transaction, &self.database.schema, &attempt).await?;
             transaction.commit().await?;
             Ok(found)
@@ -90,18 +90,18 @@ impl IdempotencyStore for PostgresIdempotencyStore {
         self.database.tried("claim a key", Limit::Prompt, claim).await
     }
 
-    async fn renew(&self, claim: Claim, lease_until: Timestamp) -> Result<bool, StoreError> {
-        self.changes("renew a key", rows::RENEW, claim, None, Some(lease_until)).await
+    async fn renew(&self, lease: KeyLease, lease_until: Timestamp) -> Result<bool, StoreError> {
+        self.changes("renew a key", rows::RENEW, lease, None, Some(lease_until)).await
     }
 
-    async fn complete(&self, claim: Claim, reply: Bytes, expires_at: Timestamp) -> Result<bool, StoreError> {
-        let completed = self.changes("store a reply", rows::COMPLETE, claim, Some(&reply), Some(expires_at)).await?;
+    async fn complete(&self, lease: KeyLease, reply: Bytes, expires_at: Timestamp) -> Result<bool, StoreError> {
+        let completed = self.changes("store a reply", rows::COMPLETE, lease, Some(&reply), Some(expires_at)).await?;
         self.ends.notify_waiters();
         Ok(completed)
     }
 
-    async fn release(&self, claim: Claim) -> Result<bool, StoreError> {
-        let released = self.changes("release a key", rows::RELEASE, claim, None, None).await?;
+    async fn release(&self, lease: KeyLease) -> Result<bool, StoreError> {
+        let released = self.changes("release a key", rows::RELEASE, lease, None, None).await?;
         self.ends.notify_waiters();
         Ok(released)
     }

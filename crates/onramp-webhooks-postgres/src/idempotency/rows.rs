@@ -2,7 +2,7 @@
 
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::idempotency::{ABANDONED, Claim, Found};
+use onramp_webhooks::idempotency::{ABANDONED, KeyLease, KeyState};
 use sqlx::postgres::PgRow;
 use sqlx::{Error, PgConnection, Row};
 
@@ -22,7 +22,7 @@ pub(super) const RELEASE: &str = "DELETE FROM onramp.idempotency WHERE key = $1 
 /// An attempt to claim a key.
 pub(super) struct Attempt {
     pub(super) now: Timestamp,
-    pub(super) claim: Claim,
+    pub(super) lease: KeyLease,
     pub(super) fingerprint: Fingerprint,
     pub(super) lease_until: Timestamp,
     /// The call was tried before, and may have claimed the key without an answer.
@@ -36,19 +36,19 @@ const CLAIM: &str = "INSERT INTO onramp.idempotency AS held (key, token, fingerp
 const FIND: &str = "SELECT token, fingerprint, reply FROM onramp.idempotency WHERE key = $1";
 
 /// Claims a key that is new or has expired. Returns the state of any other key.
-pub(super) async fn claim(connection: &mut PgConnection, schema: &Schema, attempt: &Attempt) -> sqlx::Result<Found> {
-    let key = attempt.claim.key.as_bytes().as_slice();
+pub(super) async fn claim(connection: &mut PgConnection, schema: &Schema, attempt: &Attempt) -> sqlx::Result<KeyState> {
+    let key = attempt.lease.key.as_bytes().as_slice();
     for _ in 0..ATTEMPTS {
         let claimed = sqlx::query(schema.sql(CLAIM))
             .bind(key)
-            .bind(attempt.claim.token)
+            .bind(attempt.lease.token)
             .bind(attempt.fingerprint.as_bytes().as_slice())
             .bind(attempt.lease_until.as_millis())
             .bind(attempt.now.as_millis())
             .execute(&mut *connection)
             .await?;
         if claimed.rows_affected() > 0 {
-            return Ok(Found::Claimed);
+            return Ok(KeyState::Claimed);
         }
         if let Some(row) = sqlx::query(schema.sql(FIND)).bind(key).fetch_optional(&mut *connection).await? {
             return found(&row, attempt);
@@ -57,12 +57,12 @@ pub(super) async fn claim(connection: &mut PgConnection, schema: &Schema, attemp
     Err(Error::RowNotFound)
 }
 
-fn found(row: &PgRow, attempt: &Attempt) -> sqlx::Result<Found> {
+fn found(row: &PgRow, attempt: &Attempt) -> sqlx::Result<KeyState> {
     let fingerprint = column::fingerprint(row)?;
     Ok(match row.try_get::<Option<Vec<u8>>, _>("reply")? {
-        None if attempt.is_repeated && row.try_get::<i64, _>("token")? == attempt.claim.token => Found::Claimed,
-        None => Found::Running { fingerprint },
-        Some(reply) => Found::Done { fingerprint, reply: reply.into() },
+        None if attempt.is_repeated && row.try_get::<i64, _>("token")? == attempt.lease.token => KeyState::Claimed,
+        None => KeyState::Running { fingerprint },
+        Some(reply) => KeyState::Done { fingerprint, reply: reply.into() },
     })
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::identity::Stage;
+use onramp_webhooks::identity::OrderStage;
 use onramp_webhooks::inbox::{ClaimRequest, ClaimedDelivery, Claims, Lease};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
@@ -13,7 +13,7 @@ use sqlx::{PgConnection, Row};
 use super::state::{HANDLED, LEASED, PENDING, sql};
 use crate::db::{Schema, column};
 
-const UNPLACED: u8 = Stage::UNPLACED.as_u8();
+const UNPLACED: u8 = OrderStage::UNPLACED.as_u8();
 
 // Makes waiting deliveries due, except those that another transaction is changing. An array, because a planner without statistics expects
 // few ids in an array and many in a query.

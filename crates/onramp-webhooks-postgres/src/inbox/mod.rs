@@ -171,7 +171,7 @@ impl Inbox for PostgresInbox {
         self.database.tried("read the database", Limit::Patient, count).await
     }
 
-    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
+    async fn requeue(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
         let reread = reread.as_ref();
         let requeue = |_| async move {
             let mut transaction = self.database.begin(Limit::Prompt).await?;

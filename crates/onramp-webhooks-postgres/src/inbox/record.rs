@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::fingerprint::{Fingerprint, Repeat};
+use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::DedupKey;
 use onramp_webhooks::inbox::{DeliveryId, NewDelivery, QuarantineBound, Recorded, State, conflict_note};
 use sqlx::postgres::PgRow;
@@ -53,7 +53,7 @@ pub(super) async fn record(
             None => record_known(connection, schema, new).await?,
         });
     }
-    let is_noise = |new: &&NewDelivery| new.quarantine.as_ref().is_some_and(|quarantine| quarantine.junk);
+    let is_noise = |new: &&NewDelivery| new.quarantine.as_ref().is_some_and(|quarantine| quarantine.noise);
     if deliveries.iter().zip(&recorded).any(|(new, recorded)| is_noise(new) && matches!(recorded, Recorded::New(_))) {
         evict_noise(connection, schema, bound).await?;
     }
@@ -66,8 +66,8 @@ async fn record_known(connection: &mut PgConnection, schema: &Schema, new: &NewD
         match find_holder(connection, schema, new.key.as_ref()).await? {
             Some(holder) if holder.has_expired(new.received_at) => free_key(connection, schema, holder.id).await?,
             Some(first) if first.is_repeated_by(new) => {
-                let rearmed = count_duplicate(connection, schema, &first).await?;
-                return Ok(Recorded::Duplicate { first: first.id, rearmed });
+                let requeued = count_duplicate(connection, schema, &first).await?;
+                return Ok(Recorded::Duplicate { first: first.id, requeued });
             }
             Some(first) => {
                 let kept = keep_conflict(connection, schema, new, first.id).await?;
@@ -97,7 +97,7 @@ impl<'a> Entry<'a> {
         match &new.quarantine {
             Some(quarantine) => {
                 let note = Some(text::stored(&quarantine.reason));
-                Self { new, key, state: State::Quarantined, note, is_noise: quarantine.junk }
+                Self { new, key, state: State::Quarantined, note, is_noise: quarantine.noise }
             }
             None => Self { new, key, state: State::Pending, note: None, is_noise: false },
         }
@@ -157,7 +157,7 @@ pub(super) struct Holder {
 impl Holder {
     /// Returns whether `new` is a duplicate of this delivery, and not a conflict.
     pub(super) fn is_repeated_by(&self, new: &NewDelivery) -> bool {
-        self.fingerprint.repeated_by(&new.fingerprint) != Repeat::Conflict
+        self.fingerprint.is_repeated_by(&new.fingerprint)
     }
 
     /// Returns whether the delivery has to give up its key.

@@ -6,16 +6,16 @@ use std::fmt;
 
 use async_trait::async_trait;
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::event::PostbackId;
-use onramp_webhooks::kriptomat::started::{KnownPurchase, StartedPurchase, StartedPurchases};
+use onramp_webhooks::event::OrderId;
+use onramp_webhooks::purchases::{Purchase, PurchaseInbox, PurchaseStatus, PurchaseStore};
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use sqlx::PgPool;
 
 use self::rows::Key;
-use crate::PostgresOptions;
 use crate::db::{Database, Limit, connect};
+use crate::{PostgresInbox, PostgresOptions};
 
-/// A store of [purchases](StartedPurchases) in one schema of a PostgreSQL database.
+/// A store of [purchases](PurchaseStore) in one schema of a PostgreSQL database.
 ///
 /// Any number of stores and inboxes, on any number of machines, may share a schema. A call returns after the commit that holds its result
 /// has reached the server's disk. Cheap to clone.
@@ -47,8 +47,8 @@ impl PostgresPurchaseStore {
 }
 
 #[async_trait]
-impl StartedPurchases for PostgresPurchaseStore {
-    async fn start(&self, purchase: StartedPurchase) -> Result<(), StoreError> {
+impl PurchaseStore for PostgresPurchaseStore {
+    async fn start(&self, purchase: Purchase) -> Result<(), StoreError> {
         let purchase = &purchase;
         let start = |_| async move {
             let mut transaction = self.database.begin(Limit::Prompt).await?;
@@ -57,12 +57,12 @@ impl StartedPurchases for PostgresPurchaseStore {
             Ok(stored)
         };
         let stored = self.database.tried("start a purchase", Limit::Prompt, start).await?;
-        let refused = || StoreError::new(StoreErrorKind::Refused, "start a purchase").because("another purchase has this uuid");
+        let refused = || StoreError::new(StoreErrorKind::Refused, "start a purchase").because("another purchase has this id");
         stored.then_some(()).ok_or_else(refused)
     }
 
-    async fn find(&self, uuid: &PostbackId) -> Result<KnownPurchase, StoreError> {
-        let key = &Key::of(uuid);
+    async fn find(&self, id: &OrderId) -> Result<PurchaseStatus, StoreError> {
+        let key = &Key::of(id);
         let find = |_| async move {
             let mut transaction = self.database.begin_reading().await?;
             let found = rows::find(&mut transaction, &self.database.schema, key).await?;
@@ -72,8 +72,8 @@ impl StartedPurchases for PostgresPurchaseStore {
         self.database.tried("find a purchase", Limit::Prompt, find).await
     }
 
-    async fn release(&self, uuid: &PostbackId, now: Timestamp) -> Result<(), StoreError> {
-        let key = &Key::of(uuid);
+    async fn release(&self, id: &OrderId, now: Timestamp) -> Result<(), StoreError> {
+        let key = &Key::of(id);
         let release = |_| async move {
             let mut transaction = self.database.begin(Limit::Prompt).await?;
             rows::release(&mut transaction, &self.database.schema, key, now).await?;
@@ -96,5 +96,13 @@ impl StartedPurchases for PostgresPurchaseStore {
 impl fmt::Debug for PostgresPurchaseStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresPurchaseStore").field("schema", &self.database.schema.name()).finish_non_exhaustive()
+    }
+}
+
+impl PurchaseInbox for PostgresInbox {
+    type Purchases = PostgresPurchaseStore;
+
+    fn purchases(&self) -> PostgresPurchaseStore {
+        self.purchases()
     }
 }

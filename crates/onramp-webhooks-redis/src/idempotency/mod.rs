@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::idempotency::{Claim, Found, IdempotencyStore};
+use onramp_webhooks::idempotency::{IdempotencyStore, KeyLease, KeyState};
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use redis::aio::ConnectionLike;
 use tokio::sync::Notify;
@@ -55,38 +55,38 @@ impl IdempotencyStore for RedisIdempotencyStore {
     async fn claim(
         &self,
         now: Timestamp,
-        claim: Claim,
+        lease: KeyLease,
         fingerprint: Fingerprint,
         lease_until: Timestamp,
-    ) -> Result<Found, StoreError> {
+    ) -> Result<KeyState, StoreError> {
         let arguments = |before| {
-            let (token, rest) = (text(claim.token), text(expiry::rest(now, lease_until)));
+            let (token, rest) = (text(lease.token), text(expiry::rest(now, lease_until)));
             let fingerprint = fingerprint.as_bytes().to_vec();
             vec![text(now.as_millis()), token, fingerprint, text(lease_until.as_millis()), rest, is_repeated(before)]
         };
-        let found: Vec<Bytes> = self.server.run("claim a key", &scripts::CLAIM, &claim.key, arguments).await?;
+        let found: Vec<Bytes> = self.server.run("claim a key", &scripts::CLAIM, &lease.key, arguments).await?;
         read(&found)
     }
 
-    async fn renew(&self, claim: Claim, lease_until: Timestamp) -> Result<bool, StoreError> {
+    async fn renew(&self, lease: KeyLease, lease_until: Timestamp) -> Result<bool, StoreError> {
         let (margin, longest) = (text(expiry::of_claims()), text(expiry::LONGEST));
-        let arguments = |_| vec![text(claim.token), text(lease_until.as_millis()), margin.clone(), longest.clone()];
-        self.server.run("renew a key", &scripts::RENEW, &claim.key, arguments).await
+        let arguments = |_| vec![text(lease.token), text(lease_until.as_millis()), margin.clone(), longest.clone()];
+        self.server.run("renew a key", &scripts::RENEW, &lease.key, arguments).await
     }
 
-    async fn complete(&self, claim: Claim, reply: Bytes, expires_at: Timestamp) -> Result<bool, StoreError> {
+    async fn complete(&self, lease: KeyLease, reply: Bytes, expires_at: Timestamp) -> Result<bool, StoreError> {
         let (margin, longest) = (text(expiry::of_replies()), text(expiry::LONGEST));
         let arguments = |before| {
             let expires_at = text(expires_at.as_millis());
-            vec![text(claim.token), expires_at, margin.clone(), longest.clone(), reply.to_vec(), is_repeated(before)]
+            vec![text(lease.token), expires_at, margin.clone(), longest.clone(), reply.to_vec(), is_repeated(before)]
         };
-        let completed = self.server.run("store a reply", &scripts::COMPLETE, &claim.key, arguments).await?;
+        let completed = self.server.run("store a reply", &scripts::COMPLETE, &lease.key, arguments).await?;
         self.ends.notify_waiters();
         Ok(completed)
     }
 
-    async fn release(&self, claim: Claim) -> Result<bool, StoreError> {
-        let released = self.server.run("release a key", &scripts::RELEASE, &claim.key, |_| vec![text(claim.token)]).await?;
+    async fn release(&self, lease: KeyLease) -> Result<bool, StoreError> {
+        let released = self.server.run("release a key", &scripts::RELEASE, &lease.key, |_| vec![text(lease.token)]).await?;
         self.ends.notify_waiters();
         Ok(released)
     }
@@ -117,15 +117,15 @@ fn is_repeated(before: u32) -> Vec<u8> {
 }
 
 /// Reads the answer of the claim script: nothing, a fingerprint, or a fingerprint and a reply.
-fn read(found: &[Bytes]) -> Result<Found, StoreError> {
-    let Some((fingerprint, reply)) = found.split_first() else { return Ok(Found::Claimed) };
+fn read(found: &[Bytes]) -> Result<KeyState, StoreError> {
+    let Some((fingerprint, reply)) = found.split_first() else { return Ok(KeyState::Claimed) };
     let foreign = || {
         StoreError::new(StoreErrorKind::Unusable, "claim a key")
             .because("the value stored under it was not written by this store")
     };
     let fingerprint = Fingerprint::from_bytes(fingerprint.as_ref().try_into().map_err(|_| foreign())?);
     Ok(match reply.first() {
-        None => Found::Running { fingerprint },
-        Some(reply) => Found::Done { fingerprint, reply: reply.clone() },
+        None => KeyState::Running { fingerprint },
+        Some(reply) => KeyState::Done { fingerprint, reply: reply.clone() },
     })
 }

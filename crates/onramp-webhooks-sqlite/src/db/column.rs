@@ -1,8 +1,9 @@
 //! Conversion of columns to the core's types.
 
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::event::{Amount, Provider};
+use onramp_webhooks::event::Amount;
 use onramp_webhooks::identity::DedupKey;
+use onramp_webhooks::provider::ProviderName;
 use rusqlite::Row;
 use rusqlite::types::{FromSqlError, Type};
 
@@ -15,8 +16,8 @@ pub(crate) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(column).map(|count| u64::try_from(count).unwrap_or(0))
 }
 
-pub(crate) fn provider(row: &Row<'_>, column: usize) -> rusqlite::Result<Provider> {
-    row.get::<_, String>(column)?.parse().map_err(invalid_text(column))
+pub(crate) fn provider(row: &Row<'_>, column: usize) -> rusqlite::Result<ProviderName> {
+    row.get::<_, String>(column).map(ProviderName::from)
 }
 
 pub(crate) fn amount(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Amount>> {

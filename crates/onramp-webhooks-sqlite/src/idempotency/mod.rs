@@ -11,7 +11,7 @@ use bytes::Bytes;
 use onramp_webhooks::StoreError;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::idempotency::{Claim, Found, IdempotencyStore};
+use onramp_webhooks::idempotency::{IdempotencyStore, KeyLease, KeyState};
 
 use crate::SqliteOptions;
 use crate::db::{Effect, Writer};
@@ -52,23 +52,23 @@ impl IdempotencyStore for SqliteIdempotencyStore {
     async fn claim(
         &self,
         now: Timestamp,
-        claim: Claim,
+        lease: KeyLease,
         fingerprint: Fingerprint,
         lease_until: Timestamp,
-    ) -> Result<Found, StoreError> {
-        self.writer.call(Effect::Quiet, move |batch| rows::claim(batch.connection, now, claim, fingerprint, lease_until)).await
+    ) -> Result<KeyState, StoreError> {
+        self.writer.call(Effect::Quiet, move |batch| rows::claim(batch.connection, now, lease, fingerprint, lease_until)).await
     }
 
-    async fn renew(&self, claim: Claim, lease_until: Timestamp) -> Result<bool, StoreError> {
-        self.writer.call(Effect::Quiet, move |batch| rows::renew(batch.connection, claim, lease_until)).await
+    async fn renew(&self, lease: KeyLease, lease_until: Timestamp) -> Result<bool, StoreError> {
+        self.writer.call(Effect::Quiet, move |batch| rows::renew(batch.connection, lease, lease_until)).await
     }
 
-    async fn complete(&self, claim: Claim, reply: Bytes, expires_at: Timestamp) -> Result<bool, StoreError> {
-        self.writer.call(Effect::EndsRequest, move |batch| rows::complete(batch.connection, claim, &reply, expires_at)).await
+    async fn complete(&self, lease: KeyLease, reply: Bytes, expires_at: Timestamp) -> Result<bool, StoreError> {
+        self.writer.call(Effect::EndsRequest, move |batch| rows::complete(batch.connection, lease, &reply, expires_at)).await
     }
 
-    async fn release(&self, claim: Claim) -> Result<bool, StoreError> {
-        self.writer.call(Effect::EndsRequest, move |batch| rows::release(batch.connection, claim)).await
+    async fn release(&self, lease: KeyLease) -> Result<bool, StoreError> {
+        self.writer.call(Effect::EndsRequest, move |batch| rows::release(batch.connection, lease)).await
     }
 
     async fn changed(&self) {

@@ -2,7 +2,7 @@
 
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::idempotency::{ABANDONED, Claim, Found};
+use onramp_webhooks::idempotency::{ABANDONED, KeyLease, KeyState};
 use rusqlite::{Connection, Row, params};
 
 /// The maximum number of keys of a kind in one call of `prune`, so that no commit keeps requests waiting for long.
@@ -18,47 +18,47 @@ const FIND: &str = "SELECT fingerprint, reply FROM onramp_idempotency WHERE key 
 pub(super) fn claim(
     connection: &Connection,
     now: Timestamp,
-    claim: Claim,
+    lease: KeyLease,
     fingerprint: Fingerprint,
     lease_until: Timestamp,
-) -> rusqlite::Result<Found> {
-    let key = claim.key.as_bytes().as_slice();
-    let values = params![key, claim.token, fingerprint.as_bytes().as_slice(), lease_until.as_millis(), now.as_millis()];
+) -> rusqlite::Result<KeyState> {
+    let key = lease.key.as_bytes().as_slice();
+    let values = params![key, lease.token, fingerprint.as_bytes().as_slice(), lease_until.as_millis(), now.as_millis()];
     if connection.prepare_cached(CLAIM)?.execute(values)? > 0 {
-        return Ok(Found::Claimed);
+        return Ok(KeyState::Claimed);
     }
     connection.prepare_cached(FIND)?.query_row([key], found)
 }
 
-fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
+fn found(row: &Row<'_>) -> rusqlite::Result<KeyState> {
     let fingerprint = Fingerprint::from_bytes(row.get(0)?);
     Ok(match row.get::<_, Option<Vec<u8>>>(1)? {
-        None => Found::Running { fingerprint },
-        Some(reply) => Found::Done { fingerprint, reply: reply.into() },
+        None => KeyState::Running { fingerprint },
+        Some(reply) => KeyState::Done { fingerprint, reply: reply.into() },
     })
 }
 
 /// Renews a claim. Returns `false` if it was lost.
-pub(super) fn renew(connection: &Connection, claim: Claim, until: Timestamp) -> rusqlite::Result<bool> {
+pub(super) fn renew(connection: &Connection, lease: KeyLease, until: Timestamp) -> rusqlite::Result<bool> {
     let renewed = connection
         .prepare_cached("UPDATE onramp_idempotency SET until = ? WHERE key = ? AND token = ? AND reply IS NULL")?
-        .execute(params![until.as_millis(), claim.key.as_bytes().as_slice(), claim.token])?;
+        .execute(params![until.as_millis(), lease.key.as_bytes().as_slice(), lease.token])?;
     Ok(renewed > 0)
 }
 
 /// Ends a claim with a reply. Returns `false` if it was lost.
-pub(super) fn complete(connection: &Connection, claim: Claim, reply: &[u8], until: Timestamp) -> rusqlite::Result<bool> {
+pub(super) fn complete(connection: &Connection, lease: KeyLease, reply: &[u8], until: Timestamp) -> rusqlite::Result<bool> {
     let completed = connection
         .prepare_cached("UPDATE onramp_idempotency SET reply = ?, until = ? WHERE key = ? AND token = ? AND reply IS NULL")?
-        .execute(params![reply, until.as_millis(), claim.key.as_bytes().as_slice(), claim.token])?;
+        .execute(params![reply, until.as_millis(), lease.key.as_bytes().as_slice(), lease.token])?;
     Ok(completed > 0)
 }
 
 /// Ends a claim and removes its key. Returns `false` if it was lost.
-pub(super) fn release(connection: &Connection, claim: Claim) -> rusqlite::Result<bool> {
+pub(super) fn release(connection: &Connection, lease: KeyLease) -> rusqlite::Result<bool> {
     let released = connection
         .prepare_cached("DELETE FROM onramp_idempotency WHERE key = ? AND token = ? AND reply IS NULL")?
-        .execute(params![claim.key.as_bytes().as_slice(), claim.token])?;
+        .execute(params![lease.key.as_bytes().as_slice(), lease.token])?;
     Ok(released > 0)
 }
 

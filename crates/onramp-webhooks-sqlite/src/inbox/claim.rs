@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::identity::Stage;
+use onramp_webhooks::identity::OrderStage;
 use onramp_webhooks::inbox::{ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Lease};
 use rusqlite::{CachedStatement, Connection, Row, params};
 
@@ -69,7 +69,7 @@ fn order(row: &Row<'_>) -> rusqlite::Result<Option<(String, u8)>> {
 
 /// Returns whether a later stage of the order was handled.
 fn is_stale(later_handled: &mut CachedStatement<'_>, (order, stage): &(String, u8)) -> rusqlite::Result<bool> {
-    if *stage == Stage::UNPLACED.as_u8() {
+    if *stage == OrderStage::UNPLACED.as_u8() {
         return Ok(false);
     }
     later_handled.query_row(params![order, stage], |row| row.get(0))

@@ -163,7 +163,7 @@ impl Inbox for SqliteInbox {
         self.read(query::counts).await
     }
 
-    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
+    async fn requeue(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
         self.writer.call(Effect::MakesWork, move |batch| requeue::requeue(batch, id, seen, reread.as_ref())).await?
     }
 

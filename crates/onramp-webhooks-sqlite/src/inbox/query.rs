@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::identity::Stage;
+use onramp_webhooks::identity::OrderStage;
 use onramp_webhooks::inbox::{Counts, DeliveryId, Filter, Record, State};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
@@ -76,7 +76,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         provider: column::provider(row, 2)?,
         event_type: row.get(3)?,
         key: column::key(row, 4)?,
-        stage: row.get::<_, Option<u8>>(6)?.map(Stage::from_u8),
+        stage: row.get::<_, Option<u8>>(6)?.map(OrderStage::from_u8),
         fingerprint: Fingerprint::from_bytes(row.get(7)?),
         state: state(row, 8)?,
         received_at: column::timestamp(row, 9)?,

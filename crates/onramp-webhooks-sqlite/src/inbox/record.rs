@@ -1,8 +1,8 @@
 //! Recording of deliveries as new, duplicate or conflict.
 
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::fingerprint::{Fingerprint, Repeat};
-use onramp_webhooks::identity::{DedupKey, Stage};
+use onramp_webhooks::fingerprint::Fingerprint;
+use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{DeliveryId, NewDelivery, QuarantineBound, Recorded, State, conflict_note};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -22,8 +22,8 @@ pub(super) fn record(batch: &mut Batch<'_>, new: &NewDelivery, bound: Quarantine
             insert_new(batch, new, bound)?.map(Recorded::New).ok_or(rusqlite::Error::QueryReturnedNoRows)
         }
         Some(first) if first.is_repeated_by(new) => {
-            let rearmed = count_duplicate(connection, first.id)?;
-            Ok(Recorded::Duplicate { first: first.id, rearmed })
+            let requeued = count_duplicate(connection, first.id)?;
+            Ok(Recorded::Duplicate { first: first.id, requeued })
         }
         Some(first) => Ok(Recorded::Conflict { first: first.id, kept: keep_conflict(batch, new, first.id)? }),
         None => Err(rusqlite::Error::QueryReturnedNoRows),
@@ -38,7 +38,7 @@ fn insert_new(batch: &mut Batch<'_>, new: &NewDelivery, bound: QuarantineBound) 
     };
     let id = insert(batch, new, new.key.as_ref(), state, note)?;
     if let (Some(id), Some(quarantine)) = (id, &new.quarantine)
-        && quarantine.junk
+        && quarantine.noise
     {
         keep_noise(batch.connection, id, new.body.len(), bound)?;
     }
@@ -59,7 +59,7 @@ fn insert(
         key.map(DedupKey::subject),
         key.map(DedupKey::discriminator),
         new.key_expires_at.map(Timestamp::as_millis),
-        new.stage.map(Stage::as_u8),
+        new.stage.map(OrderStage::as_u8),
         new.fingerprint.as_bytes().as_slice(),
         state.as_u8(),
         (state == State::Pending).then_some(0_i64),
@@ -84,7 +84,7 @@ pub(super) struct Holder {
 impl Holder {
     /// Returns whether `new` is a duplicate of this delivery, and not a conflict.
     pub(super) fn is_repeated_by(&self, new: &NewDelivery) -> bool {
-        self.fingerprint.repeated_by(&new.fingerprint) != Repeat::Conflict
+        self.fingerprint.is_repeated_by(&new.fingerprint)
     }
 
     /// Returns whether the delivery has to give up its key.

@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::event::PostbackId;
-use onramp_webhooks::kriptomat::started::{KnownPurchase, StartedPurchase, StartedPurchases};
+use onramp_webhooks::event::OrderId;
+use onramp_webhooks::purchases::{Purchase, PurchaseInbox, PurchaseStatus, PurchaseStore};
 use onramp_webhooks::{StoreError, StoreErrorKind};
 
-use crate::SqliteOptions;
 use crate::db::{Effect, Writer};
+use crate::{SqliteInbox, SqliteOptions};
 
-/// A store of [purchases](StartedPurchases) in one SQLite file.
+/// A store of [purchases](PurchaseStore) in one SQLite file.
 ///
 /// Any number of stores and inboxes, in any number of processes on one machine, may share a file. Beside an inbox in the same process,
 /// use [`SqliteInbox::purchases`](crate::SqliteInbox::purchases).
@@ -47,20 +47,20 @@ impl SqlitePurchaseStore {
 }
 
 #[async_trait]
-impl StartedPurchases for SqlitePurchaseStore {
-    async fn start(&self, purchase: StartedPurchase) -> Result<(), StoreError> {
+impl PurchaseStore for SqlitePurchaseStore {
+    async fn start(&self, purchase: Purchase) -> Result<(), StoreError> {
         let stored = self.writer.call(Effect::Quiet, move |batch| rows::start(batch.connection, &purchase)).await?;
-        let refused = || StoreError::new(StoreErrorKind::Refused, "start a purchase").because("another purchase has this uuid");
+        let refused = || StoreError::new(StoreErrorKind::Refused, "start a purchase").because("another purchase has this id");
         stored.then_some(()).ok_or_else(refused)
     }
 
-    async fn find(&self, uuid: &PostbackId) -> Result<KnownPurchase, StoreError> {
-        let key = rows::key(uuid);
+    async fn find(&self, id: &OrderId) -> Result<PurchaseStatus, StoreError> {
+        let key = rows::key(id);
         self.writer.call(Effect::Quiet, move |batch| rows::find(batch.connection, &key)).await
     }
 
-    async fn release(&self, uuid: &PostbackId, now: Timestamp) -> Result<(), StoreError> {
-        let key = rows::key(uuid);
+    async fn release(&self, id: &OrderId, now: Timestamp) -> Result<(), StoreError> {
+        let key = rows::key(id);
         self.writer.call(Effect::Quiet, move |batch| rows::release(batch.connection, &key, now)).await
     }
 
@@ -72,5 +72,13 @@ impl StartedPurchases for SqlitePurchaseStore {
 impl fmt::Debug for SqlitePurchaseStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqlitePurchaseStore").field("path", &self.options.file.path).finish_non_exhaustive()
+    }
+}
+
+impl PurchaseInbox for SqliteInbox {
+    type Purchases = SqlitePurchaseStore;
+
+    fn purchases(&self) -> SqlitePurchaseStore {
+        self.purchases()
     }
 }

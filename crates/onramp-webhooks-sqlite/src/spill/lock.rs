@@ -4,7 +4,7 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
 
-use onramp_webhooks::inbox::spill::MovingLock;
+use onramp_webhooks::spill::MovingLock;
 use onramp_webhooks::{StoreError, StoreErrorKind};
 
 /// The suffix of the locked file. The database itself cannot be locked: closing a second handle of it ends SQLite's own locks.

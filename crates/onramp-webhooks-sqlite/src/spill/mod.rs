@@ -10,7 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use onramp_webhooks::StoreError;
 use onramp_webhooks::inbox::NewDelivery;
-use onramp_webhooks::inbox::spill::{MovingLock, SetAside, SpillCounts, SpillId, SpillStore};
+use onramp_webhooks::spill::{MovingLock, SpillCounts, SpillId, SpillStore};
 
 use crate::SqliteOptions;
 use crate::db::{Batch, Effect, Purpose, Writer};
@@ -78,18 +78,6 @@ impl SpillStore for SqliteSpill {
 
     async fn lock(&self) -> Result<Option<MovingLock>, StoreError> {
         lock::lock(&self.options.file.path).await
-    }
-
-    async fn set_aside(&self, _: SpillId, _: String) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn aside(&self, _: usize) -> Result<Vec<SetAside>, StoreError> {
-        Ok(vec![])
-    }
-
-    async fn put_back(&self) -> Result<u64, StoreError> {
-        Ok(0)
     }
 }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::identity::{DedupKey, Stage};
-use onramp_webhooks::inbox::spill::{SpillCounts, SpillId};
+use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{NewDelivery, Quarantine};
+use onramp_webhooks::spill::{SpillCounts, SpillId};
 use rusqlite::{Connection, Row, params};
 
 use crate::db::column;
@@ -26,11 +26,11 @@ pub(super) fn append(connection: &Connection, new: &NewDelivery) -> rusqlite::Re
         new.key.as_ref().map(DedupKey::subject),
         new.key.as_ref().map(DedupKey::discriminator),
         new.key_expires_at.map(Timestamp::as_millis),
-        new.stage.map(Stage::as_u8),
+        new.stage.map(OrderStage::as_u8),
         new.fingerprint.as_bytes().as_slice(),
         new.received_at.as_millis(),
         new.quarantine.as_ref().map(|quarantine| quarantine.reason.as_str()),
-        new.quarantine.as_ref().is_some_and(|quarantine| quarantine.junk),
+        new.quarantine.as_ref().is_some_and(|quarantine| quarantine.noise),
         new.body.as_ref(),
     ])?;
     Ok(SpillId::from_i64(connection.last_insert_rowid()))
@@ -62,9 +62,9 @@ fn delivery(row: &Row<'_>) -> rusqlite::Result<(SpillId, NewDelivery)> {
     new.event_type = row.get(3)?;
     new.key = column::key(row, 4)?;
     new.key_expires_at = row.get::<_, Option<i64>>(6)?.map(Timestamp::from_millis);
-    new.stage = row.get::<_, Option<u8>>(7)?.map(Stage::from_u8);
+    new.stage = row.get::<_, Option<u8>>(7)?.map(OrderStage::from_u8);
     new.fingerprint = Fingerprint::from_bytes(row.get(8)?);
-    let quarantine = if row.get(11)? { Quarantine::junk } else { Quarantine::misfit };
+    let quarantine = if row.get(11)? { Quarantine::noise } else { Quarantine::unreadable };
     new.quarantine = row.get::<_, Option<String>>(10)?.map(quarantine);
     Ok((SpillId::from_i64(row.get(0)?), new))
 }
@@ -79,6 +79,6 @@ pub(super) fn remove(connection: &Connection, ids: &[SpillId]) -> rusqlite::Resu
 pub(super) fn counts(connection: &Connection) -> rusqlite::Result<SpillCounts> {
     connection.prepare_cached("SELECT count(*), max(id) FROM onramp_spill")?.query_row([], |row| {
         let newest = row.get::<_, Option<i64>>(1)?.map(SpillId::from_i64);
-        Ok(SpillCounts { waiting: column::count(row, 0)?, set_aside: 0, newest })
+        Ok(SpillCounts { waiting: column::count(row, 0)?, newest })
     })
 }

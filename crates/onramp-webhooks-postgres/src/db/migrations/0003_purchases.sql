@@ -1,7 +1,7 @@
 -- One row for each started widget, with its requested values; NULL: left to the customer. The key is a hash of the uuid in lower case.
 CREATE TABLE onramp.purchases (
     key           BYTEA  PRIMARY KEY,
-    uuid          TEXT   NOT NULL,
+    id            TEXT   NOT NULL,
     asset_type    TEXT,
     network       TEXT,
     to_address    TEXT,
@@ -13,7 +13,7 @@ CREATE TABLE onramp.purchases (
 -- One row for each purchase that an operator released, started or not.
 CREATE TABLE onramp.released_purchases (
     key         BYTEA  PRIMARY KEY,
-    uuid        TEXT   NOT NULL,
+    id          TEXT   NOT NULL,
     released_at BIGINT NOT NULL                 -- milliseconds since 1970
 );
 

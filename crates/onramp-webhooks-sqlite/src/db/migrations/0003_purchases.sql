@@ -1,6 +1,6 @@
--- One row for each started widget, with its requested values; NULL: left to the customer. The uuid is in lower case.
+-- One row for each started widget, with its requested values; NULL: left to the customer. The id is in lower case.
 CREATE TABLE onramp_purchases (
-    uuid          TEXT    PRIMARY KEY,
+    id            TEXT    PRIMARY KEY,
     asset_type    TEXT,
     network       TEXT,
     to_address    TEXT,
@@ -11,7 +11,7 @@ CREATE TABLE onramp_purchases (
 
 -- One row for each purchase that an operator released, started or not.
 CREATE TABLE onramp_released_purchases (
-    uuid        TEXT    PRIMARY KEY,
+    id          TEXT    PRIMARY KEY,
     released_at INTEGER NOT NULL                -- milliseconds since 1970
 ) STRICT, WITHOUT ROWID;
 
