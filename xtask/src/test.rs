@@ -87,9 +87,9 @@ fn left_out(services: &Services) -> Vec<Remark> {
         let text = "only root may mount a small disk, and tests with this in their name fill one";
         remarks.push(left_out("mounted_disk", text, vec!["mounted_disk"]));
     }
-    remarks.extend(services.missing().map(|kind| left_out(kind.name(), kind.wanted(), vec![kind.on(), kind.own()])));
+    remarks.extend(services.missing().map(|kind| left_out(kind.name(), kind.wanted(), vec![kind.on(), kind.dedicated()])));
     let own = "there is a server, but none is installed, and tests with this in their name start one of their own";
-    remarks.extend(services.not_installed().map(|kind| left_out(kind.own(), own, vec![kind.own()])));
+    remarks.extend(services.not_installed().map(|kind| left_out(kind.dedicated(), own, vec![kind.dedicated()])));
     remarks
 }
 
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn what_cannot_run_is_left_out_in_one_expression() {
-        assert_eq!(all_but(&["ipv6", "own_redis"]), ["-E", "not (test(ipv6) | test(own_redis))"]);
+        assert_eq!(all_but(&["ipv6", "dedicated_redis"]), ["-E", "not (test(ipv6) | test(dedicated_redis))"]);
         assert!(all_but(&[]).is_empty());
     }
 }

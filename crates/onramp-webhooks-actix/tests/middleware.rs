@@ -1,4 +1,4 @@
-//! What actix has in its own way: errors of middleware, request extensions, and bodies that know their size.
+//! Cases that only actix has: errors of middleware, request extensions, and bodies that know their size.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::future::ready;

@@ -1,9 +1,6 @@
 //! The program itself, against a fake provider and a real database.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test speaks by panicking")]
 
-#[path = "../../onramp-webhooks-postgres/tests/it/schema.rs"]
-mod schema;
-
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -11,13 +8,12 @@ use std::time::Duration;
 use onramp_webhooks::inbox::{Filter, Inbox, Record};
 use onramp_webhooks::{Receiver, Request, Wert};
 use onramp_webhooks_sqlite::SqliteInbox;
+use onramp_webhooks_suite::postgres::{self, TestSchema};
 use onramp_webhooks_testkit::events::WertOrder;
 use onramp_webhooks_testkit::provider::{Answer, FakeProvider};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
-
-use self::schema::TestSchema;
 
 const SINCE: &str = "2025-12-31T00:00:00Z";
 
@@ -262,7 +258,7 @@ async fn the_inbox_of_a_fleet_is_repaired_on_postgres() {
     let (stage, schema) = (Stage::new(50).await, TestSchema::new());
     let open = async || schema.options().await.open().await.unwrap();
     stage.deliver(open().await, |number| number % 10 > 0).await;
-    let arguments = ["--repair", "--json", "--schema", &schema.0, "--database-url", &schema::url()];
+    let arguments = ["--repair", "--json", "--schema", schema.name(), "--database-url", &postgres::url()];
     let (one, other) = tokio::join!(stage.run(&arguments), stage.run(&arguments));
     assert_eq!((one.code, other.code), (Some(0), Some(0)), "{} {}", one.err, other.err);
     let repaired = |ran: &Ran| ran.json()["summary"]["repaired"].as_u64().unwrap();
@@ -271,6 +267,5 @@ async fn the_inbox_of_a_fleet_is_repaired_on_postgres() {
     assert_eq!(completions(&inbox).await, (50, 5));
     stage.deliver(open().await, |_| true).await;
     assert_eq!(completions(&inbox).await, (50, 0));
-    let _ = schema::connection().await;
     assert!(!Path::new(&stage.file()).exists());
 }

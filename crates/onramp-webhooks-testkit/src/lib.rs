@@ -7,14 +7,18 @@
 )]
 
 pub mod adapter;
+pub mod doubles;
 pub mod events;
+mod handler;
 pub mod idempotency;
 pub mod inbox;
 #[cfg(feature = "provider")]
 pub mod provider;
+pub mod purchases;
 pub mod simulator;
 pub mod spill;
-pub mod started;
 pub mod suite;
 mod tools;
 pub mod transactional;
+
+pub use self::handler::{TestDelivery, delivery, handled, handled_in, until};

@@ -22,13 +22,13 @@ mod idempotency {
     onramp_webhooks_testkit::idempotency_suite!(open);
 }
 
-mod started {
+mod purchases {
     use onramp_webhooks::kriptomat::started::MemoryStartedPurchases;
-    use onramp_webhooks_testkit::started::Fixture;
+    use onramp_webhooks_testkit::purchases::Fixture;
 
     async fn open() -> Fixture {
         Fixture::new(MemoryStartedPurchases::new())
     }
 
-    onramp_webhooks_testkit::started_purchases_suite!(open);
+    onramp_webhooks_testkit::purchases_suite!(open);
 }

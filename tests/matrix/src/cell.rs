@@ -25,10 +25,10 @@ impl Cell {
     pub(crate) fn run(case: Case, column: Column) -> Self {
         let name = format!("{} on {column}", case.name());
         let run = move || {
-            let ground = column.ground();
+            let setup = column.setup();
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-            runtime.block_on(case.run(&ground));
-            ground.transcript().lines()
+            runtime.block_on(case.run(&setup));
+            setup.transcript().lines()
         };
         let Ok(thread) = std::thread::Builder::new().name(name.clone()).spawn(run) else { return Self::DidNotRun };
         match thread.join() {

@@ -14,12 +14,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use onramp_webhooks_axum::core::client_ip::ClientIp;
 use onramp_webhooks_axum::core::gate::AllowListGate;
-use onramp_webhooks_testkit::adapter::{Case, Ground, Listener, Site, Stores, cases};
-
-#[path = "../../../crates/onramp-webhooks-axum/tests/conformance/serve.rs"]
-mod axum_site;
-
-use self::axum_site::app;
+use onramp_webhooks_suite::serve::axum::{self as right, app};
+use onramp_webhooks_testkit::adapter::{Case, Listener, Setup, Site, cases};
 
 /// Serves what `broken` makes of the right application.
 #[tokio::main]
@@ -267,7 +263,7 @@ fn case(name: &str) -> Case {
 fn passes(case: Case, serve: fn(Site)) -> bool {
     let run = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        runtime.block_on(case.run(&Ground::new(serve, async || Stores::in_memory())));
+        runtime.block_on(case.run(&Setup::in_memory(serve)));
     });
     run.join().is_ok()
 }
@@ -278,7 +274,7 @@ macro_rules! mutants {
             $(
                 #[test]
                 fn $defect() {
-                    assert!(super::passes(super::case($case), super::axum_site::serve), "{} fails without any defect", $case);
+                    assert!(super::passes(super::case($case), super::right::serve), "{} fails without any defect", $case);
                     let broken = super::passes(super::case($case), |site| super::serve(site, super::$defect));
                     assert!(!broken, "{} does not notice {}", $case, stringify!($defect));
                 }

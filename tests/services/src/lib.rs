@@ -18,7 +18,7 @@
 //! ```
 //!
 //! A server ends with its value. If the process that started it dies without dropping the value, a watchdog ends the server and removes
-//! its folder. Tests that need an installed server have `own_postgres` or `own_redis` in their names, so that `cargo xtask test` can
+//! its folder. Tests that need an installed server have `dedicated_postgres` or `dedicated_redis` in their names, so that `cargo xtask test` can
 //! leave them out, and say so, where none is installed.
 //!
 //! [`probe`] tells whether a server answers that somebody else runs.

@@ -42,10 +42,10 @@ impl Kind {
     }
 
     /// What the names of tests contain that start one of their own.
-    pub(crate) fn own(self) -> &'static str {
+    pub(crate) fn dedicated(self) -> &'static str {
         match self {
-            Self::Postgres => "own_postgres",
-            Self::Redis => "own_redis",
+            Self::Postgres => "dedicated_postgres",
+            Self::Redis => "dedicated_redis",
         }
     }
 

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn own_postgres_and_own_redis_are_told_to_commands() {
+    fn dedicated_postgres_and_dedicated_redis_are_told_to_commands() {
         let sh = Shell::new().unwrap();
         let throw_away = |kind: Kind| Service { kind, source: Source::ThrowAway(kind.start().unwrap()), is_installed: true };
         let services = Services(Kind::ALL.map(throw_away).into());

@@ -3,13 +3,12 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test speaks by panicking")]
 
+mod dedicated_postgres;
 mod faults;
 mod migrating;
 mod network;
-mod own_postgres;
 mod plans;
 mod same_as_memory;
-mod schema;
 mod sharing;
 mod skew;
 mod suite;

@@ -4,9 +4,8 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test speaks by panicking")]
 
+mod dedicated_redis;
 mod expiring;
-mod own_redis;
-mod prefix;
 mod sharing;
 mod suite;
 mod tools;

@@ -7,29 +7,22 @@ mod allowing;
 mod client_address;
 mod door;
 mod extracting;
+mod faulty;
+mod harness;
 mod http;
 mod idempotency;
 mod site;
-mod stage;
-mod stalling;
+
 mod stopping;
 mod wire;
 
+pub use self::harness::{Setup, Stores};
 pub use self::site::{Listener, Site, Worked};
-pub use self::stage::{Ground, Stores};
 pub use self::wire::{Answer, Connection, SOON, Transcript};
 use crate::suite::{self, suite};
 
 /// One promise of an adapter.
-pub type Case = suite::Case<Ground>;
-
-/// Runs the case called `name` with stores in memory; what the tests of [`adapter_suite!`](crate::adapter_suite) call.
-///
-/// # Panics
-/// When the promise is broken, or there is no such case.
-pub fn run(name: &str, serve: fn(Site)) {
-    suite::run(cases(), name, &Ground::new(serve, async || Stores::in_memory()));
-}
+pub type Case = suite::Case<Setup>;
 
 suite! {
     ($)
@@ -37,7 +30,7 @@ suite! {
     ///
     /// Takes a function that serves a [`Site`](crate::adapter::Site) and returns when it is stopped: `fn serve(site: Site)`. Every
     /// test calls it in a thread of its own. Cases with `ipv6` in their name need a machine that has it.
-    adapter_suite! calls adapter
+    adapter_suite! runs adapter on Setup::in_memory
     door {
         a_new_event_is_acknowledged_and_pending,
         a_duplicate_is_acknowledged_and_counted,

@@ -4,12 +4,12 @@
 
 mod claiming;
 mod leasing;
-mod looking;
 mod pruning;
 mod quarantining;
-mod rearming;
+mod querying;
 mod recording;
 mod replaying;
+mod requeuing;
 mod settling;
 pub(crate) mod tools;
 mod waking;
@@ -20,6 +20,7 @@ use std::sync::Arc;
 use onramp_webhooks::Inbox;
 use onramp_webhooks::inbox::QuarantineBound;
 
+use crate::doubles::{Double, TakingTurns};
 use crate::suite::{self, suite};
 
 /// An inbox under test.
@@ -36,6 +37,13 @@ impl Fixture {
     #[must_use]
     pub fn new(inbox: impl Inbox) -> Self {
         Self::of(Arc::new(inbox))
+    }
+
+    /// Several inboxes that share what they store: each call goes to the next of them, as if several processes did the work.
+    #[must_use]
+    pub fn taking_turns(inboxes: impl IntoIterator<Item = impl Inbox>) -> Self {
+        let inboxes = inboxes.into_iter().map(|inbox| -> Arc<dyn Inbox> { Arc::new(inbox) }).collect();
+        Self::new(Double(TakingTurns::of(inboxes)))
     }
 
     /// The inbox.
@@ -56,18 +64,6 @@ impl Store {
     }
 }
 
-/// Runs the case called `name`, on a runtime of its own; what the tests of [`inbox_suite!`](crate::inbox_suite) call.
-///
-/// # Panics
-/// When the promise is broken, or there is no such case.
-pub fn run<F, O>(name: &str, open: F)
-where
-    F: Fn(QuarantineBound) -> O + Send + Sync + 'static,
-    O: Future<Output = Fixture> + Send + 'static,
-{
-    suite::run(cases(), name, &Store::new(open));
-}
-
 suite! {
     ($)
     /// One test for every promise of the trait [`Inbox`](onramp_webhooks::Inbox).
@@ -75,7 +71,7 @@ suite! {
     /// Takes a function that opens an empty inbox which keeps at most so much junk:
     /// `async fn open(bound: QuarantineBound) -> Fixture`. The tests run at the same time, so no two of these inboxes may share
     /// what they store.
-    inbox_suite! calls inbox
+    inbox_suite! runs inbox on Store::new
     recording {
         a_first_delivery_is_new_and_pending,
         the_same_again_is_a_duplicate,
@@ -141,7 +137,7 @@ suite! {
         what_went_is_new_again,
         junk_that_was_armed_is_junk_no_more,
     }
-    looking {
+    querying {
         a_body_comes_back_to_the_byte,
         what_is_not_there_is_none,
         lists_are_newest_first_and_without_bodies,
@@ -151,7 +147,7 @@ suite! {
         counts_know_every_state,
         a_healthy_inbox_says_so,
     }
-    rearming {
+    requeuing {
         what_ended_is_pending_again,
         what_was_settled_meanwhile_is_refused,
         what_waits_is_due_at_once,

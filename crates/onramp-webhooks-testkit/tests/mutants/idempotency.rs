@@ -11,6 +11,7 @@ use onramp_webhooks::async_trait;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::idempotency::{ABANDONED, Claim, Found, IdempotencyKey, IdempotencyStore, MemoryIdempotencyStore};
+use onramp_webhooks_testkit::doubles::{Double, IdempotencyDouble};
 use onramp_webhooks_testkit::idempotency::{Fixture, Store, cases};
 use tokio::sync::Notify;
 
@@ -89,7 +90,7 @@ struct Last {
 impl Mutant {
     fn open(defect: Defect) -> Fixture {
         let store = MemoryIdempotencyStore::new();
-        Fixture::new(Self { store, defect, seen: Mutex::default(), ended: Notify::new() })
+        Fixture::new(Double(Self { store, defect, seen: Mutex::default(), ended: Notify::new() }))
     }
 
     fn last(&self, key: IdempotencyKey) -> Option<Last> {
@@ -137,7 +138,11 @@ impl Mutant {
 }
 
 #[async_trait]
-impl IdempotencyStore for Mutant {
+impl IdempotencyDouble for Mutant {
+    fn inner(&self) -> &dyn IdempotencyStore {
+        &self.store
+    }
+
     async fn claim(
         &self,
         now: Timestamp,

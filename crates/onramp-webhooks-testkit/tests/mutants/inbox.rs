@@ -11,9 +11,10 @@ use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::DedupKey;
 use onramp_webhooks::inbox::{
-    ClaimRequest, ClaimedDelivery, Claims, Counts, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery, QuarantineBound,
-    Record, Recorded, Replayed, Retention, Settled, Settlement, State,
+    ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery, QuarantineBound, Record,
+    Recorded, Replayed, Retention, Settled, Settlement, State,
 };
+use onramp_webhooks_testkit::doubles::{Double, InboxDouble};
 use onramp_webhooks_testkit::inbox::{Fixture, Store, cases};
 
 /// What is wrong with an inbox.
@@ -67,7 +68,13 @@ impl Mutant {
     fn open(defect: Defect, bound: QuarantineBound) -> Fixture {
         let bound = if defect == Defect::ForgetsTheJunkBound { QuarantineBound::default() } else { bound };
         let inbox = MemoryInbox::with_quarantine(bound);
-        Fixture::new(Self { inbox, defect, leases: Mutex::default(), last: Mutex::default(), forgotten: Mutex::default() })
+        Fixture::new(Double(Self {
+            inbox,
+            defect,
+            leases: Mutex::default(),
+            last: Mutex::default(),
+            forgotten: Mutex::default(),
+        }))
     }
 
     async fn holder(&self, key: Option<&DedupKey>) -> Option<Record> {
@@ -77,7 +84,11 @@ impl Mutant {
 }
 
 #[async_trait]
-impl Inbox for Mutant {
+impl InboxDouble for Mutant {
+    fn inner(&self) -> &dyn Inbox {
+        &self.inbox
+    }
+
     async fn record(&self, mut new: NewDelivery) -> Result<Recorded, StoreError> {
         match self.defect {
             Defect::HandsOutTwoOfOneOrder => new.stage = None,
@@ -182,10 +193,6 @@ impl Inbox for Mutant {
         }
     }
 
-    async fn check(&self) -> Result<(), StoreError> {
-        self.inbox.check().await
-    }
-
     async fn list(&self, mut filter: Filter) -> Result<Vec<Record>, StoreError> {
         match self.defect {
             Defect::ListsIgnoreTheSubject => filter.about = None,
@@ -196,14 +203,6 @@ impl Inbox for Mutant {
             _ => {}
         }
         self.inbox.list(filter).await
-    }
-
-    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError> {
-        self.inbox.show(id).await
-    }
-
-    async fn counts(&self) -> Result<Counts, StoreError> {
-        self.inbox.counts().await
     }
 
     async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
@@ -254,10 +253,10 @@ mutants! {
     an_inbox_that_takes_synthetic_ones_for_real: TakesSyntheticOnesForReal => "recording::a_real_one_replaces_a_synthetic_first",
     an_inbox_that_takes_second_synthetic_ones_for_real: TakesSyntheticOnesForReal => "recording::a_synthetic_one_that_comes_second_only_counts",
     an_inbox_that_keeps_the_synthetic_body: KeepsTheSyntheticBody => "recording::a_real_one_replaces_a_synthetic_first_that_was_handled",
-    an_inbox_whose_lists_ignore_the_key: ListsIgnoreTheKey => "looking::lists_find_a_key",
+    an_inbox_whose_lists_ignore_the_key: ListsIgnoreTheKey => "querying::lists_find_a_key",
     an_inbox_that_forgets_key_expiry: ForgetsKeyExpiry => "recording::an_expired_key_is_new_again",
     an_inbox_that_deduplicates_the_keyless: DeduplicatesTheKeyless => "recording::without_a_key_nothing_is_a_duplicate",
-    an_inbox_that_loses_bytes: LosesBytes => "looking::a_body_comes_back_to_the_byte",
+    an_inbox_that_loses_bytes: LosesBytes => "querying::a_body_comes_back_to_the_byte",
     an_inbox_that_forgets_the_bound: ForgetsTheJunkBound => "quarantining::the_oldest_junk_goes_beyond_the_number",
     an_inbox_that_forgets_the_bound_in_bytes: ForgetsTheJunkBound => "quarantining::the_oldest_junk_goes_beyond_the_bytes",
     an_inbox_that_drops_misfits: TreatsMisfitsAsJunk => "quarantining::nothing_but_junk_ever_goes",
@@ -268,10 +267,10 @@ mutants! {
     an_inbox_that_forgets_the_note: ForgetsTheNote => "settling::a_dead_letter_waits_for_a_person",
     an_inbox_that_prunes_keys: PrunesKeys => "pruning::bodies_go_and_keys_stay",
     an_inbox_that_prunes_too_early: PrunesTooEarly => "pruning::bodies_go_and_keys_stay",
-    an_inbox_that_arms_what_is_held: RearmsWhatIsHeld => "rearming::what_a_worker_holds_is_refused",
-    an_inbox_that_forgets_what_was_reread: ForgetsWhatWasReread => "rearming::a_reread_one_takes_its_identity",
-    an_inbox_whose_lists_ignore_the_subject: ListsIgnoreTheSubject => "looking::lists_fit_their_filter",
-    an_inbox_whose_pages_overlap: PagesOverlap => "looking::pages_follow_each_other",
+    an_inbox_that_arms_what_is_held: RearmsWhatIsHeld => "requeuing::what_a_worker_holds_is_refused",
+    an_inbox_that_forgets_what_was_reread: ForgetsWhatWasReread => "requeuing::a_reread_one_takes_its_identity",
+    an_inbox_whose_lists_ignore_the_subject: ListsIgnoreTheSubject => "querying::lists_fit_their_filter",
+    an_inbox_whose_pages_overlap: PagesOverlap => "querying::pages_follow_each_other",
     an_inbox_that_forgets_when_the_next_is_due: ForgetsWhenTheNextIsDue => "claiming::says_when_the_next_falls_due",
     an_inbox_that_does_not_wake: DoesNotWake => "waking::a_new_delivery_wakes",
 }

@@ -25,6 +25,6 @@ macro_rules! mutants {
 
 mod idempotency;
 mod inbox;
+mod purchases;
 mod spill;
-mod started;
 mod transactional;

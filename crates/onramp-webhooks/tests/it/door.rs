@@ -9,7 +9,7 @@ use onramp_webhooks::inbox::{MemoryInbox, QuarantineBound, ReplayScope, Replayed
 use onramp_webhooks::{Delivery, Provider, Wert};
 use onramp_webhooks_testkit::events::{WertOrder, wert_account, wert_test};
 
-use crate::faulty::{Faulty, Op};
+use crate::faulty::{Faulty, InboxCall};
 use crate::tools::{Door, doors, endpoint, header, is_received, says};
 
 #[tokio::test]
@@ -233,7 +233,7 @@ async fn an_inbox_that_fails_is_told_and_nothing_is_acknowledged() {
         let door = Door::new(provider, inbox.clone(), |builder| builder);
         let bodies = [door.purchase(), door.misfit(), Bytes::from("{"), vec![b' '; 2 << 20].into()];
         for body in bodies {
-            inbox.errors(Op::Record, 1);
+            inbox.errors(InboxCall::Record, 1);
             let reply = door.post(body).await;
             says(&reply, 503);
             assert_eq!(header(&reply, "retry-after"), Some("5"));
@@ -248,7 +248,7 @@ async fn an_inbox_that_hangs_is_told_within_the_ack_deadline() {
     for provider in [Provider::Wert, Provider::Kriptomat] {
         let inbox = Faulty::default();
         let door = Door::new(provider, inbox.clone(), |builder| builder);
-        inbox.hangs(Op::Record);
+        inbox.hangs(InboxCall::Record);
         let begun = tokio::time::Instant::now();
         let reply = door.post(door.purchase()).await;
         says(&reply, 503);
@@ -258,7 +258,7 @@ async fn an_inbox_that_hangs_is_told_within_the_ack_deadline() {
         is_received(&door.post(door.purchase()).await);
 
         let impatient = Door::new(provider, inbox.clone(), |builder| builder.ack_deadline(Duration::from_millis(50)));
-        inbox.hangs(Op::Record);
+        inbox.hangs(InboxCall::Record);
         let begun = tokio::time::Instant::now();
         says(&impatient.post(impatient.purchase()).await, 503);
         assert!(begun.elapsed() < Duration::from_millis(60));

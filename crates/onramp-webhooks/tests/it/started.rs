@@ -15,7 +15,7 @@ use onramp_webhooks::worker::Worker;
 use onramp_webhooks::{Kriptomat, Receiver, Request, StoreError, StoreErrorKind, Wert, async_trait};
 use onramp_webhooks_testkit::events::{Postback, WertOrder};
 
-use crate::worker::stage::{Remembering, rest};
+use crate::worker::harness::{Remembering, rest};
 
 /// A store that can be away. Clones are the same one.
 #[derive(Clone, Debug, Default)]

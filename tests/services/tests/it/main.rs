@@ -2,6 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test speaks by panicking")]
 
+mod dedicated_postgres;
+mod dedicated_redis;
 mod orphan;
-mod own_postgres;
-mod own_redis;

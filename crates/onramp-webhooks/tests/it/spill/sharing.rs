@@ -5,12 +5,12 @@ use std::time::Duration;
 use onramp_webhooks_testkit::events::{WertOrder, wert_test};
 
 use super::faulty_spill::FaultySpill;
-use super::stage::{Stage, options, until};
-use crate::faulty::{Faulty, Op};
+use super::harness::{Harness, options, until};
+use crate::faulty::{Faulty, InboxCall};
 
-async fn host(first: &Faulty, spill: &FaultySpill) -> Stage {
+async fn host(first: &Faulty, spill: &FaultySpill) -> Harness {
     let inbox = options(spill).over(first.clone()).await.unwrap();
-    Stage::of(first.clone(), spill.clone(), inbox)
+    Harness::of(first.clone(), spill.clone(), inbox)
 }
 
 #[tokio::test(start_paused = true)]
@@ -23,7 +23,7 @@ async fn processes_that_share_a_spill_move_once_and_all_close() {
     }
     first.recovers();
     // So long that the others come to move, too.
-    first.is_late(Op::Record, Duration::from_secs(8));
+    first.is_late(InboxCall::Record, Duration::from_secs(8));
     tokio::time::sleep(Duration::from_secs(20)).await;
     first.recovers();
     for host in &hosts {
@@ -37,13 +37,13 @@ async fn traffic_at_one_process_does_not_keep_the_other_open() {
     let (first, spill) = (Faulty::default(), FaultySpill::default());
     let hosts = [host(&first, &spill).await, host(&first, &spill).await];
     first.is_away();
-    let posting = |stage: &'static str, host: &Stage| {
+    let posting = |harness: &'static str, host: &Harness| {
         let receiver = host.receiver.clone();
         tokio::spawn(async move {
             loop {
                 let request = onramp_webhooks::Request::new("POST", "/wert", None, &[]);
                 let status = receiver.receive_whole(&request, WertOrder::new().complete()).await.status();
-                assert_eq!(status, 200, "{stage}");
+                assert_eq!(status, 200, "{harness}");
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         })
@@ -51,7 +51,7 @@ async fn traffic_at_one_process_does_not_keep_the_other_open() {
     let traffic = [posting("one", &hosts[0]), posting("two", &hosts[1])];
     tokio::time::sleep(Duration::from_secs(3)).await;
     first.recovers();
-    first.is_late(Op::Record, Duration::from_millis(5));
+    first.is_late(InboxCall::Record, Duration::from_millis(5));
     for host in &hosts {
         until("both close", async || !host.is_open().await).await;
     }

@@ -11,7 +11,7 @@ use onramp_webhooks_testkit::events::WertOrder;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::stage::{Do, Remembering, Stage, end, rest};
+use super::harness::{Do, Harness, Remembering, end, rest};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -62,29 +62,29 @@ impl Chore for Turns {
 
 #[tokio::test(start_paused = true)]
 async fn the_first_run_comes_soon_and_the_next_after_each_pause() {
-    let (stage, chore) = (Stage::new(), Turns::new(&[]));
-    let working = stage.worker(|worker| worker.chore(HOUR, chore.clone()));
+    let (harness, chore) = (Harness::new(), Turns::new(&[]));
+    let working = harness.worker(|worker| worker.chore(HOUR, chore.clone()));
     rest().await;
-    stage.pass(61);
+    harness.pass(61);
     rest().await;
     assert_eq!(chore.begun(), 1);
     for runs in 1..4 {
-        stage.pass(3_590);
+        harness.pass(3_590);
         rest().await;
         assert_eq!(chore.begun(), runs);
-        stage.pass(11);
+        harness.pass(11);
         rest().await;
         assert_eq!(chore.begun(), runs + 1);
     }
     end(working.worker).await;
-    stage.pass(10_000);
+    harness.pass(10_000);
     rest().await;
     assert_eq!(chore.begun(), 4, "a worker that ended does nothing");
 }
 
 #[tokio::test(start_paused = true)]
 async fn workers_that_start_together_do_not_begin_together() {
-    let stage = Stage::new();
+    let harness = Harness::new();
     let (begun, mut beginnings) = mpsc::unbounded_channel();
     struct Tells(usize, mpsc::UnboundedSender<usize>);
     #[async_trait]
@@ -97,11 +97,11 @@ async fn workers_that_start_together_do_not_begin_together() {
             Ok(self.1.send(self.0)?)
         }
     }
-    let _all: Vec<_> = (0..40).map(|n| stage.worker(|worker| worker.chore(HOUR, Tells(n, begun.clone())))).collect();
+    let _all: Vec<_> = (0..40).map(|n| harness.worker(|worker| worker.chore(HOUR, Tells(n, begun.clone())))).collect();
     rest().await;
     let mut at_once = Vec::new();
     for _ in 0..60 {
-        stage.pass(1);
+        harness.pass(1);
         rest().await;
         at_once.push(std::iter::from_fn(|| beginnings.try_recv().ok()).count());
     }
@@ -111,16 +111,16 @@ async fn workers_that_start_together_do_not_begin_together() {
 
 #[tokio::test(start_paused = true)]
 async fn what_fails_or_panics_is_tried_again_and_disturbs_nothing() {
-    let (stage, chore) = (Stage::new(), Turns::new(&[Turn::Fails, Turn::Panics, Turn::Works]));
+    let (harness, chore) = (Harness::new(), Turns::new(&[Turn::Fails, Turn::Panics, Turn::Works]));
     let other = Turns::new(&[]);
-    let mut working = stage.worker(|worker| worker.chore(HOUR, chore.clone()).chore(HOUR, other.clone()));
+    let mut working = harness.worker(|worker| worker.chore(HOUR, chore.clone()).chore(HOUR, other.clone()));
     for _ in 0..3 {
         rest().await;
-        stage.pass(3_661);
+        harness.pass(3_661);
     }
     rest().await;
     assert!(chore.begun() >= 3 && chore.ended() >= 1 && other.ended() >= 3, "{} {}", chore.begun(), other.ended());
-    stage.post(WertOrder::new().complete()).await;
+    harness.post(WertOrder::new().complete()).await;
     working.call().await.answer(Do::Handle);
     end(working.worker).await;
 }
@@ -129,10 +129,10 @@ async fn what_fails_or_panics_is_tried_again_and_disturbs_nothing() {
 async fn a_shutdown_waits_for_a_chore_within_its_grace() {
     for (takes, grace, ends, waited) in [(5, 8, 1, 5), (50, 8, 0, 8)] {
         let turns: &'static [Turn] = if takes == 5 { &[Turn::Takes(5)] } else { &[Turn::Takes(50)] };
-        let (stage, chore) = (Stage::new(), Turns::new(turns));
-        let working = stage.worker(|worker| worker.grace(Duration::from_secs(grace)).chore(HOUR, chore.clone()));
+        let (harness, chore) = (Harness::new(), Turns::new(turns));
+        let working = harness.worker(|worker| worker.grace(Duration::from_secs(grace)).chore(HOUR, chore.clone()));
         rest().await;
-        stage.pass(61);
+        harness.pass(61);
         // The chore begins in this very moment.
         while chore.begun() == 0 {
             tokio::task::yield_now().await;
@@ -145,11 +145,11 @@ async fn a_shutdown_waits_for_a_chore_within_its_grace() {
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_was_dropped_goes_on() {
-    let (stage, chore, handler) = (Stage::new(), Turns::new(&[]), Remembering::default());
-    drop(stage.receiver.worker(handler.clone()).chore(HOUR, chore.clone()).spawn());
+    let (harness, chore, handler) = (Harness::new(), Turns::new(&[]), Remembering::default());
+    drop(harness.receiver.worker(handler.clone()).chore(HOUR, chore.clone()).spawn());
     rest().await;
-    stage.post_logins(3).await;
-    stage.pass(61);
+    harness.post_logins(3).await;
+    harness.pass(61);
     rest().await;
     assert_eq!((chore.begun(), handler.seen().len()), (1, 3));
 }

@@ -9,7 +9,7 @@ mod chores;
 mod clocks;
 mod ending;
 mod failures;
+pub(crate) mod harness;
 mod leases;
 mod orders;
-pub(crate) mod stage;
 mod transactions;
