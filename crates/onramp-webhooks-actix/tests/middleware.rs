@@ -80,7 +80,7 @@ fn chunks() -> impl Stream<Item = Result<Bytes, Error>> {
     stream::iter(["a coffee, ", "black and ", "hot"].map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))))
 }
 
-/// How often a route runs, in front of which middleware makes an error of its first answer; two requests are sent.
+/// Returns how often a route runs for two requests when a middleware turns its first response into an error.
 async fn runs_behind_an_error(error: fn() -> Error) -> usize {
     let runs = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&runs);

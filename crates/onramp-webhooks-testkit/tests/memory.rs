@@ -1,4 +1,4 @@
-//! The suites themselves, on the stores that need nothing.
+//! The suites on the stores in memory.
 
 mod inbox {
     use onramp_webhooks::inbox::{MemoryInbox, QuarantineBound};

@@ -5,18 +5,18 @@ use onramp_webhooks_testkit::adapter::Case;
 use crate::column::Column;
 use crate::panics;
 
-/// What came of a cell.
+/// The outcome of a cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Cell {
-    /// The expectation holds; these were the answers.
+    /// The expectation holds, with these responses.
     Passed(Vec<String>),
-    /// The expectation holds, but the answers are not those of the first adapter in the row.
+    /// The expectation holds, but the responses differ from those of the first adapter in the row.
     Differs(String),
     /// The expectation does not hold.
     Failed(String),
     /// Left out by name.
     LeftOut,
-    /// Not run, and nobody said so.
+    /// Not run, although it was not left out.
     DidNotRun,
 }
 

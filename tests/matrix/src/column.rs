@@ -32,7 +32,7 @@ pub(crate) enum Store {
 const ABOUT_IDEMPOTENCY: [&str; 2] = ["idempotency::", "stopping::a_run_in_flight_is_finished_and_kept"];
 
 impl Store {
-    /// Whether a case asks anything of this store; the others are left out of its columns.
+    /// Returns whether a case tests this store; other cases are left out of its columns.
     pub(crate) fn is_asked_by(self, case: &str) -> bool {
         self != Self::Redis || ABOUT_IDEMPOTENCY.iter().any(|about| case.starts_with(about))
     }
@@ -52,7 +52,7 @@ impl Column {
         Store::value_variants().iter().flat_map(|store| with(*store)).collect()
     }
 
-    /// Where cases run.
+    /// Returns the setup of the cases.
     pub(crate) fn setup(self) -> Setup {
         let served: fn(Site) = match self.adapter {
             Adapter::Axum => serve::axum::serve,

@@ -1,4 +1,4 @@
-//! Is the conformance suite any good? Adapters that are each broken in one way, and the case that notices.
+//! Adapters that are each broken in one way, and the case of the conformance suite that notices.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::net::SocketAddr;
@@ -136,7 +136,7 @@ fn answers_everything(site: &Site, _: Router) -> Router {
     app(site).fallback(any(async || StatusCode::NO_CONTENT))
 }
 
-/// Whatever follows in the framework never has its turn.
+/// Routes after the receiver are never reached.
 fn swallows_other_routes(site: &Site, app: Router) -> Router {
     let receiver = site.receiver();
     Router::new().nest("/webhooks", onramp_webhooks_axum::routes(receiver)).fallback_service(app).layer(from_fn(
@@ -259,7 +259,7 @@ fn case(name: &str) -> Case {
     cases().find(|case| case.name() == name).unwrap_or_else(|| panic!("there is no case {name}"))
 }
 
-/// Whether an adapter passes a case, which panics when it does not.
+/// Returns whether an adapter passes a case.
 fn passes(case: Case, serve: fn(Site)) -> bool {
     let run = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -293,7 +293,7 @@ mutants! {
     answers_problems_as_text => "door::a_wrong_secret_finds_nothing",
     routes_posts_only => "door::other_methods_are_told_to_post",
     has_a_limit_of_its_own => "door::a_body_at_the_limit_is_read",
-    changes_the_body => "door::junk_is_acknowledged_to_wert_and_refused_to_kriptomat",
+    changes_the_body => "door::noise_is_acknowledged_to_wert_and_refused_to_kriptomat",
     has_no_deadline => "http::a_body_slower_than_the_deadline_is_told_so",
     answers_everything => "door::other_routes_are_left_alone",
     swallows_other_routes => "door::other_routes_are_left_alone",

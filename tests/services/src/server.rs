@@ -1,4 +1,4 @@
-//! What all throw-away servers have in common: a folder, a port, a process.
+//! The common parts of throw-away servers: a folder, a port, a process.
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
@@ -13,25 +13,25 @@ use crate::user::User;
 use crate::watchdog::Watchdog;
 use crate::{ServiceError, family, port};
 
-/// How long a start or a stop may take.
+/// The limit for a start or a stop.
 const SOON: Duration = Duration::from_secs(60);
 
-/// How many ports are tried; another process can take one between our look and the server's.
+/// The number of ports to try; another process can take a free port before the server does.
 const PORTS: usize = 10;
 
-/// How to run a server.
+/// The command of a server.
 pub(crate) trait Recipe {
-    /// What to call it.
+    /// The name of the server.
     const NAME: &'static str;
-    /// What ends it at once.
+    /// The signal that ends it at once.
     const KILL: (Signal, &'static str);
 
     fn command(&self, folder: &Path, port: u16) -> Command;
 
-    /// Whether this very process serves.
+    /// Set when this process is the server.
     fn is_ready(&self, folder: &Path, process: u32) -> bool;
 
-    /// Who runs it, if somebody else.
+    /// The user that runs it, if another one.
     fn user(&self) -> Option<User>;
 }
 

@@ -1,17 +1,17 @@
-//! Speaks HTTP to a shop.
+//! An HTTP client of a shop.
 
 use std::net::SocketAddr;
 
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Body, RequestBuilder};
 
-use crate::connection::{Answer, answer_to};
+use crate::connection::{Response, answer_to};
 use crate::wait::SOON;
 
 /// Speaks HTTP to a shop, over as many connections as it needs.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// Where the shop listens.
+    /// The address of the shop.
     pub address: SocketAddr,
     http: reqwest::Client,
 }
@@ -31,27 +31,27 @@ impl Client {
     ///
     /// # Errors
     /// When no answer came.
-    pub async fn try_post(&self, path: &str, body: impl Into<Body>) -> reqwest::Result<Answer> {
+    pub async fn try_post(&self, path: &str, body: impl Into<Body>) -> reqwest::Result<Response> {
         answer_to(self.request("POST", path).header(CONTENT_TYPE, "application/json").body(body)).await
     }
 
     /// Posts a body of JSON, and expects an answer.
-    pub async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
+    pub async fn post(&self, path: &str, body: impl Into<Body>) -> Response {
         self.try_post(path, body).await.unwrap()
     }
 
     /// Posts an event of Wert's.
-    pub async fn wert(&self, body: impl Into<Body>) -> Answer {
+    pub async fn wert(&self, body: impl Into<Body>) -> Response {
         self.post("/webhooks/wert/dev-secret", body).await
     }
 
     /// Posts an event of Kriptomat's.
-    pub async fn kriptomat(&self, body: impl Into<Body>) -> Answer {
+    pub async fn kriptomat(&self, body: impl Into<Body>) -> Response {
         self.post("/webhooks/kriptomat", body).await
     }
 
     /// Gets a path.
-    pub async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> Response {
         answer_to(self.request("GET", path)).await.unwrap()
     }
 

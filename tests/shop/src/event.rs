@@ -21,7 +21,7 @@ pub fn order_complete(order: &str, customer: &str, fiat: &str) -> String {
     event.to_string()
 }
 
-/// Kriptomat's postback.
+/// A postback of Kriptomat's.
 #[must_use]
 pub fn postback(uuid: &str, customer: &str, fiat: &str) -> String {
     let event = json!({

@@ -7,7 +7,7 @@ use onramp_webhooks::Event;
 use onramp_webhooks::event::{BigDecimal, Provider};
 use reqwest::header::CONTENT_TYPE;
 
-use crate::connection::{Answer, answer_to};
+use crate::connection::{Response, answer_to};
 use crate::shop::ShopProcess;
 
 /// A documented event.
@@ -15,7 +15,7 @@ use crate::shop::ShopProcess;
 pub struct Fixture {
     /// Its file's name.
     pub name: String,
-    /// Who sends it.
+    /// The provider.
     pub provider: Provider,
     /// Its bytes.
     pub body: Vec<u8>,
@@ -42,7 +42,7 @@ impl Fixture {
         files.map(fixture).collect()
     }
 
-    /// Whether it is the dashboard's test, which is handled every time it comes.
+    /// Returns whether it is the dashboard's test, which is handled every time.
     #[must_use]
     pub fn is_test(&self) -> bool {
         self.name == "test.json"
@@ -55,7 +55,7 @@ impl Fixture {
     }
 
     /// Sends it the way its provider does.
-    pub async fn send(&self, shop: &ShopProcess) -> Answer {
+    pub async fn send(&self, shop: &ShopProcess) -> Response {
         let path = match self.provider {
             Provider::Kriptomat => "/webhooks/kriptomat",
             _ => "/webhooks/wert/dev-secret",
@@ -71,7 +71,7 @@ impl Fixture {
     }
 }
 
-/// What the customers of all fixtures have in points, once each was handled.
+/// Returns the points of all customers once every fixture was handled.
 #[must_use]
 pub fn points() -> BTreeMap<String, String> {
     let mut points = BTreeMap::<String, BigDecimal>::new();

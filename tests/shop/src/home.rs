@@ -1,4 +1,4 @@
-//! Where a shop lives during a test.
+//! The folder and the database of a shop.
 
 use std::path::{Path, PathBuf};
 
@@ -95,7 +95,7 @@ impl Home {
         self.postgres.as_ref().map_or_else(|| format!("sqlite://{}", self.file().display()), OwnDatabase::url)
     }
 
-    /// What is in the database.
+    /// Opens the database.
     #[must_use]
     pub fn database(&self) -> Database {
         self.postgres.as_ref().map_or_else(|| Database::file(&self.file()), Database::postgres)
@@ -104,7 +104,7 @@ impl Home {
     /// Lets nobody write the points until what is answered is dropped.
     ///
     /// # Panics
-    /// Where the database is a file.
+    /// When the database is a file.
     pub async fn lock_points(&self) -> PgConnection {
         let mut connection = self.postgres.as_ref().expect("a server").connect().await;
         raw_sql("BEGIN; LOCK TABLE points IN SHARE ROW EXCLUSIVE MODE").execute(&mut connection).await.unwrap();

@@ -29,10 +29,10 @@ const VARIABLES: [&str; 16] = [
     "PUBLIC_URL",
 ];
 
-/// How much of a shop's standard error is shown when a test fails.
+/// The number of lines of standard error that a failed test shows.
 const LINES_SHOWN: usize = 40;
 
-/// How to start a shop.
+/// The command that starts a shop.
 #[derive(Debug)]
 pub struct Launch {
     command: Command,
@@ -69,7 +69,7 @@ impl Launch {
         self.env("WERT_SECRET", secret)
     }
 
-    /// Nobody reads standard output after its first line.
+    /// Stops reading standard output after its first line.
     #[must_use]
     pub fn with_closing_output(mut self) -> Self {
         self.reads = Reads::FirstLine;

@@ -1,15 +1,15 @@
-//! What clients sent, and what they were told.
+//! Events that clients sent, and their acknowledgements.
 
 use std::sync::Mutex;
 
 use fastrand::Rng;
 
 use crate::client::Client;
-use crate::connection::Answer;
+use crate::connection::Response;
 use crate::event::{order_complete, postback};
 use crate::home::Home;
 
-/// What was sent, and what was acknowledged. Every event has a customer of its own.
+/// The sent and the acknowledged events, each with a customer of its own.
 #[derive(Debug, Default)]
 pub struct Ledger(Mutex<Vec<Entry>>);
 
@@ -52,7 +52,7 @@ impl Ledger {
         self.0.lock().unwrap()[number].acknowledged = true;
     }
 
-    /// How many events were acknowledged.
+    /// Counts the acknowledged events.
     #[must_use]
     pub fn acknowledged_events(&self) -> usize {
         self.0.lock().unwrap().iter().filter(|entry| entry.acknowledged).count()
@@ -77,7 +77,7 @@ impl Event {
     ///
     /// # Errors
     /// When the shop gave no answer.
-    pub async fn send(&self, shop: &Client) -> reqwest::Result<Answer> {
+    pub async fn send(&self, shop: &Client) -> reqwest::Result<Response> {
         shop.try_post(self.path, self.body.clone()).await
     }
 

@@ -1,4 +1,4 @@
-//! The black-box suite that every shop has to pass, whatever framework it is built on. A shop's integration tests are three lines:
+//! The black-box suite of the shops, for every framework. A shop's integration tests are three lines:
 //!
 //! ```text
 //! //! The suite of all shops.
@@ -6,7 +6,7 @@
 //! onramp_webhooks_tests::shop_suite!(env!("CARGO_BIN_EXE_axum-shop"));
 //! ```
 //!
-//! Every case is a test of its own name. It starts the shop as a process, in a folder of its own and on a free port, and talks to it
+//! Every case is a named test. It starts the shop as a process, in a folder of its own and on a free port, and uses it
 //! over HTTP, standard output, signals and its database. It needs a Unix; cases with `on_postgres` in their names need a server of
 //! PostgreSQL, and those with `dedicated_postgres` start one of their own.
 #![expect(
@@ -47,7 +47,7 @@ macro_rules! shop_suite {
                 every_fixture_is_acknowledged_and_handled_once
                 what_comes_again_is_acknowledged_and_only_a_test_is_handled_again
                 the_readme_is_right
-                a_purchase_of_nobody_waits_for_a_person
+                a_purchase_of_nobody_waits_for_an_operator
                 points_are_exact_to_the_last_digit
                 strangers_have_no_points
             }
@@ -116,7 +116,7 @@ macro_rules! shop_suite {
                 documented {
                     every_fixture_is_acknowledged_and_handled_once
                     what_comes_again_is_acknowledged_and_only_a_test_is_handled_again
-                    a_purchase_of_nobody_waits_for_a_person
+                    a_purchase_of_nobody_waits_for_an_operator
                     points_are_exact_to_the_last_digit
                     strangers_have_no_points
                 }

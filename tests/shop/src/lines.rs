@@ -1,10 +1,10 @@
-//! What a process says, as it says it.
+//! The output lines of a process.
 
 use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-/// How much of a shop's standard output somebody reads.
+/// The lines of standard output that are read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Reads {
     All,

@@ -1,14 +1,14 @@
-//! Orders for a shop whose database fails now and then.
+//! Orders for a shop whose database fails sometimes.
 
 use std::time::{Duration, Instant};
 
-use crate::connection::Answer;
+use crate::connection::Response;
 use crate::event::order_complete;
 use crate::home::Home;
 use crate::shop::ShopProcess;
 use crate::wait::{until, within};
 
-/// How long a shop may take to be well again once its database is.
+/// The limit for a shop to recover after its database.
 const LONGEST_RECOVERY: Duration = Duration::from_secs(10);
 
 /// Sends orders, each of one unit of fiat for a customer of its own number, and remembers which were acknowledged.
@@ -21,7 +21,7 @@ pub struct Orders {
 
 impl Orders {
     /// Sends one more; the answer comes in time, and is an acknowledgement or asks for another try.
-    pub async fn send(&mut self, shop: &ShopProcess) -> Answer {
+    pub async fn send(&mut self, shop: &ShopProcess) -> Response {
         let order = self.sent;
         self.sent += 1;
         let begun = Instant::now();

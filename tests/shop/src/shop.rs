@@ -11,7 +11,7 @@ use crate::client::Client;
 use crate::launch::{Launch, Starting};
 use crate::wait::{SOON, within};
 
-/// How long a shop may take to end.
+/// The limit for the end of a shop.
 const LONGEST_STOP: Duration = Duration::from_secs(10);
 
 /// A shop that listens. It is killed with this value.
@@ -36,7 +36,7 @@ impl ShopProcess {
         env.iter().fold(Launch::new(binary.as_ref()), |launch, (variable, value)| launch.env(variable, value)).start().await
     }
 
-    /// What it has said it handled, so far.
+    /// Returns the handled lines so far.
     #[must_use]
     pub fn handled(&self) -> Vec<Value> {
         handled(&self.process.stdout.all())
@@ -48,7 +48,7 @@ impl ShopProcess {
             .await;
     }
 
-    /// What it has logged so far.
+    /// Returns the log so far.
     #[must_use]
     pub fn log(&self) -> String {
         self.process.stderr.text()
@@ -89,7 +89,7 @@ impl ShopProcess {
     /// Makes every file that it writes end at `bytes`; `None`: no limit.
     ///
     /// # Panics
-    /// Where this is not Linux.
+    /// When the system is not Linux.
     #[cfg(not(target_os = "linux"))]
     pub fn limit_files(&self, _: Option<u64>) {
         panic!("only Linux lets a test limit the files of another process");
@@ -122,10 +122,10 @@ impl ShopProcess {
     }
 }
 
-/// What remains of a shop.
+/// A shop that has ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// How it ended.
+    /// The exit status.
     pub status: ExitStatus,
     /// Its standard output.
     pub stdout: Vec<String>,
@@ -134,7 +134,7 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// What it said it handled.
+    /// Returns the handled lines.
     #[must_use]
     pub fn handled(&self) -> Vec<Value> {
         handled(&self.stdout)

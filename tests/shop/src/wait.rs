@@ -1,8 +1,8 @@
-//! Waiting for what has to come, and not a moment longer.
+//! Waiting for a condition, with a limit.
 
 use std::time::{Duration, Instant};
 
-/// Most things have to come within this time, even on a busy machine.
+/// The limit for responses, generous enough for a busy machine.
 pub const SOON: Duration = Duration::from_secs(30);
 
 /// Returns what `look` finds, as soon as it finds something; fails when that takes longer than `longest`.

@@ -1,19 +1,14 @@
-//! What the tests of several packages share and that does not belong into the published testkit.
+//! Test helpers of several packages that do not belong into the published testkit.
 //!
 //! Each feature is named after its module, or after the adapter whose site it has in [`serve`].
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::missing_panics_doc,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
 pub mod deliveries;
 pub mod keys;
 #[cfg(feature = "mounting")]
 pub mod mounting;
+pub mod names;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "redis")]

@@ -1,12 +1,13 @@
 //! A schema of its own for each test, and connections to its server.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use onramp_webhooks::inbox::QuarantineBound;
 use onramp_webhooks_postgres::{PostgresInbox, PostgresOptions};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+
+use crate::names::unique_name;
 
 /// Returns the server's URL: `DATABASE_URL` if it names PostgreSQL, else the usual address.
 #[must_use]
@@ -29,9 +30,7 @@ impl TestSchema {
     /// Chooses a name that no other test has; nothing is created yet.
     #[must_use]
     pub fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros();
-        Self(format!("onramp_test_{time}_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)))
+        Self(unique_name())
     }
 
     /// The schema's name.

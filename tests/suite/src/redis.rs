@@ -1,9 +1,8 @@
 //! A key prefix of its own for each test.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::SystemTime;
-
 use onramp_webhooks_redis::{RedisIdempotencyStore, RedisOptions};
+
+use crate::names::unique_name;
 
 /// Returns the server's URL: `REDIS_URL`, or the usual address.
 #[must_use]
@@ -25,9 +24,7 @@ impl TestPrefix {
     /// Chooses a prefix that no other test has.
     #[must_use]
     pub fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros();
-        Self(format!("onramp_test_{time}_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)))
+        Self(unique_name())
     }
 
     /// The prefix.

@@ -1,4 +1,4 @@
-//! What the tests are written with.
+//! The clients under test, and their provider.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};

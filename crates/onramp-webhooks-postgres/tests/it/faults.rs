@@ -1,4 +1,4 @@
-//! What only a server can suffer.
+//! Faults that only a server has.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -184,7 +184,7 @@ async fn a_claimer_that_hangs_fails_the_others_in_time() {
     assert_eq!(claim(&inbox, 2).await.len(), 2);
 }
 
-/// Whoever asks may go away at any moment, and the pool is the application's: no connection may come back to it inside a transaction.
+/// A call may be dropped at any moment, and the pool is the application's: no connection may return to it inside a transaction.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_is_cut_off_leaves_no_open_transaction() {
     let schema = TestSchema::new();

@@ -1,4 +1,4 @@
-//! What Redis forgets by itself, and when.
+//! Times to live in Redis.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use onramp_webhooks_suite::redis::{TestPrefix, url};
 /// By so much may clocks differ.
 const MARGIN: Duration = Duration::from_secs(3_600);
 
-/// How long the only entry of a prefix has to live, which must be `expected`, but for the time that this test took.
+/// Asserts the time to live of the only entry of a prefix, but for the duration of this test.
 async fn lives(prefix: &TestPrefix, expected: Duration) {
     let mut connection = redis::Client::open(url()).unwrap().get_multiplexed_async_connection().await.unwrap();
     let key = format!("{}:{}", prefix.name(), claim("A", 1).key);

@@ -1,4 +1,4 @@
-//! The SQLite inbox and its store of idempotency keys: the suites that all of their kind pass, and what only a file can suffer.
+//! The SQLite stores: the conformance suites, and faults that only a file has.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test speaks by panicking")]
 

@@ -17,7 +17,7 @@ pub(super) async fn who_is_on_the_list_is_let_in(setup: &Setup) {
     }
 }
 
-/// Every method, the answer does not say why, and other routes are open.
+/// Holds for every method; the response gives no reason, and other routes stay open.
 pub(super) async fn who_is_not_is_denied(setup: &Setup) {
     let harness = setup.harness().await;
     harness.site.gate().replace("192.0.2.1".parse().expect("a list"), ClientIp::peer_only());
@@ -30,7 +30,7 @@ pub(super) async fn who_is_not_is_denied(setup: &Setup) {
     assert_eq!(harness.send("GET", "/elsewhere", &[], "").await.status, 200);
 }
 
-/// Whether a framework finds the route behind it or not.
+/// Holds whether or not the framework finds a route.
 pub(super) async fn no_spelling_of_the_address_gets_past_the_list(setup: &Setup) {
     let harness = setup.harness().await;
     harness.site.gate().replace("192.0.2.1".parse().expect("a list"), ClientIp::peer_only());

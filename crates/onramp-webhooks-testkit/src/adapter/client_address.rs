@@ -1,4 +1,4 @@
-//! Who the client is, seen through the door of Kriptomat, which lets in `203.0.113.7` and the IPv6 address `2001:db8::7`.
+//! The client's address, seen through Kriptomat's endpoint, which allows `203.0.113.7` and `2001:db8::7`.
 
 use onramp_webhooks::allow_list::AllowList;
 use onramp_webhooks::client_ip::ClientIp;
@@ -6,14 +6,14 @@ use onramp_webhooks::client_ip::ClientIp;
 use super::harness::{Harness, Listen, Plan, Setup, request};
 use crate::events::Postback;
 
-/// A site behind the trusted proxies `trusted` that speak through `header`.
+/// Serves a site behind the proxies `trusted`, which use `header`.
 async fn behind(setup: &Setup, trusted: &str, header: &str) -> Harness {
     let client_ip = ClientIp::behind(trusted.parse().expect("proxies"), header.parse().expect("a header"));
     let allowed: AllowList = "203.0.113.7, 2001:db8::7".parse().expect("a list");
     setup.harness_with(Plan { allowed, client_ip, ..Plan::default() }).await
 }
 
-/// Sends with these lines of the header, and checks the status.
+/// Sends requests with these lines of the header, and checks the statuses.
 async fn check(harness: &Harness, header: &str, table: &[(&[&str], u16)]) {
     for (lines, status) in table {
         let headers: Vec<_> = lines.iter().map(|line| (header, *line)).collect();
@@ -27,7 +27,7 @@ async fn check(harness: &Harness, header: &str, table: &[(&[&str], u16)]) {
 const YES: u16 = 200;
 const NO: u16 = 403;
 
-/// A postback over IPv4 and over IPv6 to a site that listens on both, with these on its list.
+/// Sends a postback over IPv4 and over IPv6 to a site with this allow-list, and returns both statuses.
 async fn over_both(setup: &Setup, allowed: &str) -> (u16, u16) {
     let allowed = allowed.parse().expect("a list");
     let harness = setup.harness_with(Plan { listen: Listen::Ipv6, allowed, ..Plan::default() }).await;
@@ -43,7 +43,7 @@ pub(super) async fn an_ipv6_peer_is_known(setup: &Setup) {
     assert_eq!(over_both(setup, "::/0").await, (NO, YES));
 }
 
-/// A socket that takes both calls an IPv4 client `::ffff:127.0.0.1`.
+/// A dual-stack socket reports an IPv4 client as `::ffff:127.0.0.1`.
 pub(super) async fn an_ipv6_socket_knows_its_ipv4_peers(setup: &Setup) {
     assert_eq!(over_both(setup, "127.0.0.1").await, (YES, NO));
     assert_eq!(over_both(setup, "::ffff:127.0.0.0/104").await, (YES, NO));

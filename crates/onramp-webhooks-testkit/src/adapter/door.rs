@@ -1,4 +1,4 @@
-//! The table of what is answered to what, and what is kept.
+//! The table of replies, and the recorded deliveries.
 
 use onramp_webhooks::inbox::State;
 
@@ -44,23 +44,23 @@ pub(super) async fn an_unknown_type_is_pending(setup: &Setup) {
     assert_eq!(harness.states().await, [State::Pending, State::Pending]);
 }
 
-pub(super) async fn a_misfit_is_acknowledged_to_wert_and_refused_to_kriptomat(setup: &Setup) {
+pub(super) async fn an_unreadable_body_is_acknowledged_to_wert_and_refused_to_kriptomat(setup: &Setup) {
     let harness = setup.harness().await;
     harness.wert(WertOrder::new().with("quote_amount", "much").complete()).await.assert_received();
     harness.kriptomat(Postback::new().with("amount", "much").json()).await.assert_problem(400);
     assert_eq!(harness.states().await, [State::Quarantined, State::Quarantined]);
 }
 
-pub(super) async fn junk_is_acknowledged_to_wert_and_refused_to_kriptomat(setup: &Setup) {
+pub(super) async fn noise_is_acknowledged_to_wert_and_refused_to_kriptomat(setup: &Setup) {
     let harness = setup.harness().await;
     let deep = "[".repeat(10_000);
-    let junk: [&[u8]; 7] = [b"", b"{", b"[]", b"null", b"\xff\xfe{}", b"not json", deep.as_bytes()];
-    for body in junk {
+    let noise: [&[u8]; 7] = [b"", b"{", b"[]", b"null", b"\xff\xfe{}", b"not json", deep.as_bytes()];
+    for body in noise {
         harness.wert(body).await.assert_received();
         harness.kriptomat(body).await.assert_problem(400);
     }
     assert_eq!(harness.states().await, [State::Quarantined; 14]);
-    assert_eq!(harness.bodies().await.iter().step_by(2).map(Vec::as_slice).collect::<Vec<_>>(), junk, "to the byte");
+    assert_eq!(harness.bodies().await.iter().step_by(2).map(Vec::as_slice).collect::<Vec<_>>(), noise, "to the byte");
 }
 
 pub(super) async fn a_body_over_the_limit_is_acknowledged_to_wert_and_refused_to_kriptomat(setup: &Setup) {

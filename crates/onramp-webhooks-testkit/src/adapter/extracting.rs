@@ -5,10 +5,10 @@ use crate::events::{Postback, WertOrder, wert_account};
 
 const WERT: &str = "/inline/wert";
 const KRIPTOMAT: &str = "/inline/kriptomat";
-/// The extractors' own limit.
+/// The body limit of the extractors.
 const LIMIT: usize = 1 << 20;
 
-/// What the handler was given; nothing was recorded.
+/// Returns what the handler was given, and asserts that nothing was recorded.
 async fn seen(harness: &Harness) -> Vec<String> {
     assert!(harness.recorded().await.is_empty());
     harness.seen()
@@ -26,8 +26,8 @@ pub(super) async fn an_event_reaches_the_handler(setup: &Setup) {
 
 pub(super) async fn what_wert_sends_is_never_refused(setup: &Setup) {
     let harness = setup.harness().await;
-    let misfit = r#"{"type":"order_complete","order":{"base":5}}"#;
-    let bodies: [&[u8]; 6] = [b"", b"{", b"[]", b"null", b"\xff", misfit.as_bytes()];
+    let unreadable = r#"{"type":"order_complete","order":{"base":5}}"#;
+    let bodies: [&[u8]; 6] = [b"", b"{", b"[]", b"null", b"\xff", unreadable.as_bytes()];
     for body in bodies {
         harness.post(WERT, body).await.assert_received();
         let seen = seen(&harness).await;
@@ -71,7 +71,7 @@ pub(super) async fn a_body_that_stops_is_told_so(setup: &Setup) {
     assert!(seen(&harness).await.is_empty());
 }
 
-/// Whoever sent the event gets no success, and everybody else is served.
+/// The sender of the event gets no success, and other requests are served.
 pub(super) async fn a_panic_in_the_handler_acknowledges_nothing(setup: &Setup) {
     let harness = setup.harness().await;
     let mut connection = harness.connect().await;

@@ -1,4 +1,4 @@
-//! A site that is served, and who talks to it.
+//! A served site, and requests to it.
 
 use std::fmt;
 use std::future::Future;
@@ -20,39 +20,39 @@ use tokio::sync::watch;
 
 use super::faulty::{Fault, Faulty};
 use super::site::{Listener, REPLY_LIMIT, Shared, Site};
-use super::wire::{Answer, Connection, Transcript, soon};
+use super::wire::{Connection, Response, Transcript, soon};
 use crate::doubles::Double;
 
-/// A request may carry this many bytes of body to a site.
+/// The body limit of a site, in bytes.
 pub(super) const BODY_LIMIT: usize = 64 << 10;
 
-/// The secret in the path of Wert's endpoint, percent-encoded.
+/// The path of Wert's endpoint, with its secret percent-encoded.
 pub(super) const WERT: &str = "/webhooks/wert/s3cret%2F%C3%A9";
 
 /// The stores of one site.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Stores {
-    /// Where the receiver records.
+    /// The inbox of the receiver.
     pub inbox: Arc<dyn Inbox>,
-    /// Where the idempotency middleware keeps replies.
+    /// The store of the idempotency middleware.
     pub idempotency: Arc<dyn IdempotencyStore>,
     kept: Arc<dyn std::any::Any + Send + Sync>,
 }
 
 impl Stores {
-    /// These two.
+    /// Combines two stores.
     pub fn new(inbox: impl Inbox, idempotency: impl IdempotencyStore) -> Self {
         Self { inbox: Arc::new(inbox), idempotency: Arc::new(idempotency), kept: Arc::new(()) }
     }
 
-    /// Both in memory.
+    /// Makes both stores in memory.
     #[must_use]
     pub fn in_memory() -> Self {
         Self::new(MemoryInbox::new(), MemoryIdempotencyStore::new())
     }
 
-    /// Keeps `guard` until the stores are dropped: a temporary folder, a container, whatever cleans up in its `Drop`.
+    /// Keeps `guard` until the stores are dropped: a temporary folder, a container, or any other value that cleans up in its `Drop`.
     #[must_use]
     pub fn keeping(self, guard: impl std::any::Any + Send + Sync) -> Self {
         Self { kept: Arc::new((self.kept, guard)), ..self }
@@ -61,7 +61,7 @@ impl Stores {
 
 type Opening = Pin<Box<dyn Future<Output = Stores> + Send>>;
 
-/// An adapter and stores to try it with.
+/// An adapter under test, and the source of its stores.
 pub struct Setup {
     serve: fn(Site),
     open: Box<dyn Fn() -> Opening + Send + Sync>,
@@ -83,7 +83,7 @@ impl Setup {
         Self { serve, open: Box::new(move || Box::pin(open())), transcript: Transcript::default() }
     }
 
-    /// The replies so far, in order.
+    /// Returns the responses so far.
     #[must_use]
     pub const fn transcript(&self) -> &Transcript {
         &self.transcript
@@ -134,7 +134,7 @@ impl fmt::Debug for Setup {
     }
 }
 
-/// How a site is to be.
+/// The configuration of a site.
 pub(super) struct Plan {
     pub(super) listen: Listen,
     pub(super) allowed: AllowList,
@@ -143,11 +143,11 @@ pub(super) struct Plan {
     pub(super) wait: Duration,
 }
 
-/// Where a site is to listen.
+/// The address family of a site's listener.
 #[derive(Clone, Copy)]
 pub(super) enum Listen {
     Ipv4,
-    /// IPv6 and, as IPv4-mapped addresses, IPv4.
+    /// IPv6, and IPv4 as mapped addresses.
     Ipv6,
     #[cfg(unix)]
     Unix,
@@ -207,12 +207,12 @@ pub(super) struct Harness {
 }
 
 impl Harness {
-    /// A new connection.
+    /// Opens a connection.
     pub(super) async fn connect(&self) -> Connection {
         self.connect_unheard().await.noting(&self.transcript)
     }
 
-    /// A new connection whose answers come in no certain order among others, and are not noted.
+    /// Opens a connection whose responses are not part of the transcript, because their order is not certain.
     pub(super) async fn connect_unheard(&self) -> Connection {
         match &self.address {
             Address::Tcp(address) => {
@@ -227,7 +227,7 @@ impl Harness {
         }
     }
 
-    /// A new connection that is reset when it is dropped: a client that has gone away, and does not only send no more.
+    /// Opens a connection that is reset when it is dropped, as of a client that has gone away.
     pub(super) async fn connect_to_reset(&self) -> Connection {
         let Address::Tcp(address) = &self.address else { panic!("no TCP") };
         let stream = TcpStream::connect(address).await.expect("a connection");
@@ -235,55 +235,55 @@ impl Harness {
         Connection::over(stream)
     }
 
-    /// A new connection over IPv6.
+    /// Opens a connection over IPv6.
     pub(super) async fn connect_over_ipv6(&self) -> Connection {
         let Address::Tcp(address) = &self.address else { panic!("no TCP") };
         let host = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, address.port()));
         Connection::open(host).await.noting(&self.transcript)
     }
 
-    /// Whether somebody still lets connections in.
+    /// Returns whether connections are still accepted.
     pub(super) async fn lets_in(&self) -> bool {
         let Address::Tcp(address) = &self.address else { panic!("no TCP") };
         TcpStream::connect(address).await.is_ok()
     }
 
-    /// Sends a request on a connection of its own, and answers what comes back.
-    pub(super) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Answer {
+    /// Sends a request on a connection of its own, and returns the response.
+    pub(super) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Response {
         let mut connection = self.connect().await;
         connection.send(request(method, path, headers, body.as_ref())).await;
         connection.answer_to(method).await
     }
 
-    /// The same for an answer that is the framework's own, or comes in no certain number, and is not noted.
-    pub(super) async fn connect_unheard_and_send(&self, request: &[u8]) -> Answer {
+    /// Sends a request whose response is not part of the transcript: it is the framework's own, or their number is not certain.
+    pub(super) async fn connect_unheard_and_send(&self, request: &[u8]) -> Response {
         let mut connection = self.connect_unheard().await;
         connection.send(request).await;
         connection.answer().await
     }
 
-    pub(super) async fn connect_unheard_and_post(&self, path: &str) -> Answer {
+    pub(super) async fn connect_unheard_and_post(&self, path: &str) -> Response {
         self.connect_unheard_and_send(&request("POST", path, &[], b"{}")).await
     }
 
-    pub(super) async fn post(&self, path: &str, body: impl AsRef<[u8]>) -> Answer {
+    pub(super) async fn post(&self, path: &str, body: impl AsRef<[u8]>) -> Response {
         self.send("POST", path, &[], body).await
     }
 
-    pub(super) async fn wert(&self, body: impl AsRef<[u8]>) -> Answer {
+    pub(super) async fn wert(&self, body: impl AsRef<[u8]>) -> Response {
         self.post(WERT, body).await
     }
 
-    pub(super) async fn kriptomat(&self, body: impl AsRef<[u8]>) -> Answer {
+    pub(super) async fn kriptomat(&self, body: impl AsRef<[u8]>) -> Response {
         self.post("/webhooks/kriptomat", body).await
     }
 
-    /// Posts under an `Idempotency-Key`.
-    pub(super) async fn once(&self, path: &str, key: &str, body: impl AsRef<[u8]>) -> Answer {
+    /// Posts with an `Idempotency-Key`.
+    pub(super) async fn once(&self, path: &str, key: &str, body: impl AsRef<[u8]>) -> Response {
         self.send("POST", path, &[("idempotency-key", key)], body).await
     }
 
-    /// The states of all that was recorded, the first first.
+    /// Returns the states of all recorded deliveries, oldest first.
     pub(super) async fn states(&self) -> Vec<State> {
         let mut states: Vec<State> = self.recorded().await.iter().map(|record| record.state).collect();
         states.reverse();
@@ -294,7 +294,7 @@ impl Harness {
         self.stores.inbox.list(Filter::all().limit(10_000)).await.expect("the records")
     }
 
-    /// The bodies of all that was recorded, the first first.
+    /// Returns the bodies of all recorded deliveries, oldest first.
     pub(super) async fn bodies(&self) -> Vec<Vec<u8>> {
         let mut bodies = Vec::new();
         for record in self.recorded().await.iter().rev() {
@@ -304,23 +304,23 @@ impl Harness {
         bodies
     }
 
-    /// What the extractors brought since the last call.
+    /// Returns the events that the extractors returned since the last call.
     pub(super) fn seen(&self) -> Vec<String> {
         std::mem::take(&mut *self.site.shared.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// How often the route behind idempotency has run.
+    /// Returns the number of runs of the route behind idempotency.
     pub(super) fn runs(&self) -> u32 {
         self.site.shared.runs.load(Ordering::SeqCst)
     }
 
-    /// Returns when `holding` runs have begun that hold.
+    /// Returns when so many held runs have begun.
     pub(super) async fn holds(&self, holding: u32) {
         let mut holds = self.site.shared.holding.subscribe();
         soon("a run that holds", holds.wait_for(|holds| *holds >= holding)).await.expect("the site is there");
     }
 
-    /// Lets all runs go that hold.
+    /// Ends all held runs.
     pub(super) fn let_go(&self) {
         self.site.shared.let_go.send_replace(true);
     }
@@ -333,7 +333,7 @@ impl Harness {
         self.idempotency.set(fault);
     }
 
-    /// Tells the server to accept no more, and to finish what runs.
+    /// Starts a graceful shutdown.
     pub(super) fn stop(&self) {
         self.site.shared.stop.send_replace(true);
     }
@@ -355,20 +355,20 @@ impl Drop for Harness {
     }
 }
 
-/// A request as bytes.
+/// Returns a request as bytes.
 pub(super) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut bytes = head(method, path, headers, &format!("content-length: {}\r\n", body.len()));
     bytes.extend_from_slice(body);
     bytes
 }
 
-/// The head of a request as bytes; `length` are header lines.
+/// Returns the head of a request as bytes; `length` are further header lines.
 pub(super) fn head(method: &str, path: &str, headers: &[(&str, &str)], length: &str) -> Vec<u8> {
     let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     format!("{method} {path} HTTP/1.1\r\nhost: site\r\n{lines}{length}\r\n").into_bytes()
 }
 
-/// Looks again and again until an expression is true.
+/// Evaluates an expression again and again until it is true.
 macro_rules! until {
     ($what:expr, $is_so:expr) => {{
         let deadline = tokio::time::Instant::now() + $crate::adapter::SOON;

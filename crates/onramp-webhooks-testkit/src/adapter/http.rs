@@ -1,4 +1,4 @@
-//! The same, however HTTP carries it.
+//! Variants of HTTP: connections, encodings, paths, limits and deadlines.
 
 use std::time::Duration;
 
@@ -99,7 +99,7 @@ pub(super) async fn a_query_changes_nothing(setup: &Setup) {
     assert_eq!(harness.states().await, [State::Pending; 4]);
 }
 
-/// Nobody here decodes: what can be read all the same is an event, what cannot be read waits for a version that decodes.
+/// No content encoding is decoded: a body that can be read is an event, any other is quarantined until a version can decode it.
 pub(super) async fn a_content_encoding_is_not_decoded(setup: &Setup) {
     const GZIPPED: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xab\xae\x05\x00\x43\xbf\xa6\xa3\x02\x00\x00\x00";
     let harness = setup.harness().await;
@@ -149,7 +149,7 @@ pub(super) async fn a_body_slower_than_the_deadline_is_told_so(setup: &Setup) {
     });
 }
 
-/// A client that announces too much, or sends it without announcing it, is answered as soon as that is known.
+/// A body over the limit gets its response as soon as the length is known, announced or not.
 pub(super) async fn a_limit_holds_with_and_without_a_length(setup: &Setup) {
     let harness = setup.harness().await;
     let body = vec![b' '; BODY_LIMIT * 2];

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::faulty::Fault;
 use super::harness::{BODY_LIMIT, Harness, Plan, Setup, head, request, until};
 use super::site::REPLY_LIMIT;
-use super::wire::{Answer, Connection};
+use super::wire::{Connection, Response};
 use crate::events::{WertOrder, wert_account, wert_test};
 
 const ORDERS: &str = "/once/orders";
@@ -15,12 +15,12 @@ fn impatient() -> Plan {
 }
 
 #[track_caller]
-fn assert_first(answer: &Answer, run: u32) {
+fn assert_first(answer: &Response, run: u32) {
     assert_eq!((answer.status, answer.text(), answer.header("idempotent-replayed")), (201, &*format!("run {run}"), None));
 }
 
 #[track_caller]
-fn assert_replay(answer: &Answer, run: u32) {
+fn assert_replay(answer: &Response, run: u32) {
     assert_eq!((answer.status, answer.text(), answer.header("idempotent-replayed")), (201, &*format!("run {run}"), Some("true")));
 }
 
@@ -42,7 +42,7 @@ pub(super) async fn a_reply_without_a_body_is_replayed(setup: &Setup) {
     }
 }
 
-/// The first client has all headers; whoever comes later has those that mean the same again.
+/// The first response has all headers; a replay has those that are valid again.
 pub(super) async fn a_replay_sets_no_cookie(setup: &Setup) {
     let harness = setup.harness().await;
     let first = harness.once(ORDERS, "a", "do:headers").await;
@@ -103,7 +103,7 @@ pub(super) async fn routes_never_share_a_key(setup: &Setup) {
     }
 }
 
-/// A proxy may send the whole address, and an empty query says nothing.
+/// A proxy may send an absolute URL, and an empty query is no query.
 pub(super) async fn the_form_of_the_address_does_not_matter(setup: &Setup) {
     let harness = setup.harness().await;
     assert_first(&harness.once(ORDERS, "a", "{}").await, 1);
@@ -125,7 +125,7 @@ pub(super) async fn users_never_share_a_key(setup: &Setup) {
     assert_replay(&harness.send("POST", ORDERS, &user("Bearer ada"), "{}").await, 1);
 }
 
-/// Sends to a run that holds, and returns once it runs.
+/// Starts a run that is held, and returns once it runs.
 async fn held(harness: &Harness, path: &str, body: &[u8]) -> Connection {
     hold(harness, harness.connect().await, path, body).await
 }
@@ -225,7 +225,7 @@ pub(super) async fn the_route_gets_the_body_to_the_byte(setup: &Setup) {
     assert_eq!(connection.answer().await.status, 500);
 }
 
-/// It reaches its client whole, and a copy learns that it is done.
+/// The client gets all of it, and a copy is refused.
 pub(super) async fn a_reply_too_large_to_keep_is_not_replayed(setup: &Setup) {
     let harness = setup.harness().await;
     let first = harness.once(ORDERS, "a", "do:large").await;
@@ -257,7 +257,7 @@ pub(super) async fn an_event_runs_once(setup: &Setup) {
     assert_first(&harness.post("/event/sandbox", order.complete()).await, 7);
 }
 
-/// Any other answer would make Wert stop sending.
+/// Any other status would make Wert stop sending.
 pub(super) async fn wert_is_told_200_where_others_are_refused(setup: &Setup) {
     let harness = setup.harness_with(impatient()).await;
     let order = WertOrder::new();

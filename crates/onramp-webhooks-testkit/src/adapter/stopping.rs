@@ -5,7 +5,7 @@ use onramp_webhooks::inbox::State;
 use super::harness::{Setup, WERT, head, request, until};
 use crate::events::WertOrder;
 
-/// The request that was begun before gets its answer, although nobody else is let in.
+/// A request in flight gets its response while new connections are refused.
 pub(super) async fn a_request_in_flight_is_finished(setup: &Setup) {
     let harness = setup.harness().await;
     let body = WertOrder::new().complete();

@@ -1,11 +1,11 @@
-//! What people see.
+//! Queries: lists, single deliveries, counts and the health check.
 
 use bytes::Bytes;
 use onramp_webhooks::Provider;
 use onramp_webhooks::identity::DedupKey;
 use onramp_webhooks::inbox::{DeliveryId, Filter, NewDelivery, State};
 
-use super::tools::{at, complete, keyless, login, misfit, saying, started, told};
+use super::tools::{at, complete, keyless, login, saying, started, told, unreadable};
 use super::{Fixture, Store};
 
 pub(super) async fn a_body_comes_back_to_the_byte(store: &Store) {
@@ -108,7 +108,7 @@ pub(super) async fn pages_follow_each_other(store: &Store) {
     let inbox = store.open().await;
     let mut all = Vec::new();
     for number in 0..130 {
-        all.push(inbox.new_id(if number % 2 == 0 { keyless() } else { misfit(format!("{number}")) }).await);
+        all.push(inbox.new_id(if number % 2 == 0 { keyless() } else { unreadable(format!("{number}")) }).await);
     }
     all.reverse();
     assert_eq!(listed(&inbox, Filter::all()).await, all[..100], "a page has 100 unless asked otherwise");

@@ -13,17 +13,17 @@ use onramp_webhooks::kriptomat::started::StartedPurchases;
 
 use crate::suite::{self, suite};
 
-/// A store of started purchases under test.
+/// A store of purchases under test.
 pub type Fixture = suite::Fixture<dyn StartedPurchases>;
 
-/// Where fresh stores come from.
+/// A source of fresh stores.
 pub type Store = suite::Store<dyn StartedPurchases>;
 
 /// One promise of the trait.
 pub type Case = suite::Case<Store>;
 
 impl Fixture {
-    /// A store that needs nothing but itself.
+    /// Makes a fixture of a store that needs nothing else.
     #[must_use]
     pub fn new(store: impl StartedPurchases) -> Self {
         Self::of(Arc::new(store))
@@ -34,8 +34,8 @@ suite! {
     ($)
     /// One test for every promise of the trait [`StartedPurchases`](onramp_webhooks::kriptomat::started::StartedPurchases).
     ///
-    /// Takes a function that opens an empty store: `async fn open() -> Fixture`. The tests run at the same time, so no two of these
-    /// stores may share what they store.
+    /// Takes a function that opens an empty store: `async fn open() -> Fixture`. The tests run at the same time, so no two
+    /// stores may share their data.
     purchases_suite! runs purchases on Store::new
     starting {
         what_was_started_comes_back_to_the_letter,

@@ -1,4 +1,4 @@
-//! Old purchases go.
+//! Pruning of old purchases.
 
 use super::Store;
 use super::tools::purchase;

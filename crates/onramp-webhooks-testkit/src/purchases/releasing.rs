@@ -1,4 +1,4 @@
-//! Purchases that a person lets pass.
+//! Purchases that an operator releases.
 
 use onramp_webhooks::kriptomat::started::KnownPurchase;
 

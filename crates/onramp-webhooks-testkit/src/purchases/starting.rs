@@ -1,4 +1,4 @@
-//! Purchases that are written down.
+//! Starting purchases.
 
 use std::sync::Arc;
 

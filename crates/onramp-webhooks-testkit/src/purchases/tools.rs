@@ -1,12 +1,12 @@
-//! What the cases are written with. A call that fails where it must not is a panic, which is how a case speaks.
+//! The vocabulary of the cases. A call that must not fail panics when it does.
 
 use onramp_webhooks::event::PostbackId;
 use onramp_webhooks::kriptomat::started::{KnownPurchase, StartedPurchase};
 
 use super::Fixture;
-pub(super) use crate::tools::at;
+pub(super) use crate::tools::{at, prune_all};
 
-/// A purchase that leaves nothing to the customer, started at second `seconds`.
+/// A purchase with every field set, started at second `seconds`.
 pub(super) fn purchase(uuid: &str, seconds: i64) -> StartedPurchase {
     StartedPurchase::new(uuid, at(seconds))
         .asset_type("ETH")
@@ -29,15 +29,8 @@ impl Fixture {
         self.release(&PostbackId::from(uuid), at(seconds)).await.unwrap();
     }
 
-    /// Prunes what is older than second `seconds` until nothing is left to prune, and answers how many went.
+    /// Prunes all purchases older than second `seconds`, and returns their number.
     pub(super) async fn pruned(&self, seconds: i64) -> u64 {
-        let mut pruned = 0;
-        for _ in 0..10_000 {
-            match self.prune(at(seconds)).await.unwrap() {
-                0 => return pruned,
-                round => pruned += round,
-            }
-        }
-        panic!("there is always something left to prune");
+        prune_all(|| self.prune(at(seconds))).await
     }
 }

@@ -17,20 +17,20 @@ use crate::suite::{self, suite};
 /// A spill under test.
 pub type Fixture = suite::Fixture<dyn SpillStore>;
 
-/// Where fresh spills come from.
+/// A source of fresh spills.
 pub type Store = suite::Store<dyn SpillStore>;
 
 /// One promise of the trait.
 pub type Case = suite::Case<Store>;
 
 impl Fixture {
-    /// A spill that needs nothing but itself.
+    /// Makes a fixture of a spill that needs nothing else.
     #[must_use]
     pub fn new(spill: impl SpillStore) -> Self {
         Self::of(Arc::new(spill))
     }
 
-    /// Several spills that share what they store: each call goes to the next of them, as if several processes did the work.
+    /// Makes a fixture of several spills over the same data: each call goes to the next spill, as if several processes shared the work.
     #[must_use]
     pub fn taking_turns(spills: impl IntoIterator<Item = impl SpillStore>) -> Self {
         let spills = spills.into_iter().map(|spill| -> Arc<dyn SpillStore> { Arc::new(spill) }).collect();
@@ -42,8 +42,8 @@ suite! {
     ($)
     /// One test for every promise of the trait [`SpillStore`](onramp_webhooks::inbox::spill::SpillStore).
     ///
-    /// Takes a function that opens an empty spill: `async fn open() -> Fixture`. The tests run at the same time, so no two of these
-    /// spills may share what they store.
+    /// Takes a function that opens an empty spill: `async fn open() -> Fixture`. The tests run at the same time, so no two
+    /// spills may share their data.
     spill_suite! runs spill on Store::new
     appending {
         what_was_appended_waits_in_its_order,

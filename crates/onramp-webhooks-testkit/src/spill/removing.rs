@@ -1,4 +1,4 @@
-//! What has moved goes.
+//! Removing of moved deliveries.
 
 use onramp_webhooks::inbox::spill::SpillId;
 

@@ -1,4 +1,4 @@
-//! What the cases are written with. A call that fails where it must not is a panic, which is how a case speaks.
+//! The vocabulary of the cases. A call that must not fail panics when it does.
 
 use onramp_webhooks::Provider;
 use onramp_webhooks::identity::{DedupKey, Stage};
@@ -17,7 +17,7 @@ pub(super) fn event(order: &str) -> NewDelivery {
     new
 }
 
-/// All that a delivery tells, for comparison.
+/// Describes a delivery for comparison.
 pub(super) fn told(new: &NewDelivery) -> String {
     let key = new.key.as_ref().map(|key| (key.subject().to_owned(), key.discriminator().to_owned()));
     format!("{new:?} {key:?} {:?} {:?} {:?}", new.key_expires_at, new.fingerprint.as_bytes(), new.body)
@@ -36,7 +36,7 @@ impl Fixture {
         self.remove(ids.to_vec()).await.unwrap();
     }
 
-    /// The ids of all that waits.
+    /// Returns the ids of all waiting deliveries.
     pub(super) async fn ids(&self) -> Vec<SpillId> {
         self.oldest(10_000, usize::MAX).await.unwrap().into_iter().map(|(id, _)| id).collect()
     }

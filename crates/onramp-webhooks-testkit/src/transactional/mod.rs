@@ -1,6 +1,6 @@
 //! The conformance suite of the trait [`TransactionalInbox`](onramp_webhooks::inbox::TransactionalInbox): a handler's writes and the completion are one.
 //!
-//! The cases credit a ledger, which lies where the inbox does, and look what it holds.
+//! The cases credit a ledger in the database of the inbox and check its sum.
 
 mod committing;
 mod handling;

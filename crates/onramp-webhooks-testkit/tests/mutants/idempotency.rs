@@ -1,4 +1,4 @@
-//! Stores of idempotency keys that each break one promise, and the case of the suite that has to notice.
+//! Stores of idempotency keys that each break one promise, and the case that has to notice.
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -15,7 +15,7 @@ use onramp_webhooks_testkit::doubles::{Double, IdempotencyDouble};
 use onramp_webhooks_testkit::idempotency::{Fixture, Store, cases};
 use tokio::sync::Notify;
 
-/// What is wrong with a store.
+/// The defect of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Defect {
     None,
@@ -70,7 +70,7 @@ struct Mutant {
     ended: Notify,
 }
 
-/// What a mutant has seen, and its defect can use.
+/// The calls that a mutant has seen, for its defect.
 #[derive(Debug, Default)]
 struct Seen {
     now: Timestamp,
@@ -124,7 +124,7 @@ impl Mutant {
         last.map_or(claim, |last| last.claim)
     }
 
-    /// Whether the defect is not to serve those whose lease has ended, and it has.
+    /// Returns whether a lease has ended that the defect refuses to serve.
     fn is_late(&self, claim: Claim, nothing_late: Defect) -> bool {
         let now = self.seen.lock().unwrap().now;
         self.defect == nothing_late && self.last(claim.key).is_some_and(|last| last.lease_until <= now)

@@ -1,4 +1,4 @@
-//! Stores of started purchases that each break one promise, and the case of the suite that has to notice.
+//! Stores of purchases that each break one promise, and the case that has to notice.
 
 use onramp_webhooks::StoreError;
 use onramp_webhooks::async_trait;
@@ -7,7 +7,7 @@ use onramp_webhooks::event::PostbackId;
 use onramp_webhooks::kriptomat::started::{KnownPurchase, MemoryStartedPurchases, StartedPurchase, StartedPurchases};
 use onramp_webhooks_testkit::purchases::{Fixture, Store, cases};
 
-/// What is wrong with a store.
+/// The defect of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Defect {
     None,

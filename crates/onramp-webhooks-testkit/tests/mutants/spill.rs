@@ -1,4 +1,4 @@
-//! Spills that each break one promise, and the case of the suite that has to notice.
+//! Spills that each break one promise, and the case that has to notice.
 
 use onramp_webhooks::StoreError;
 use onramp_webhooks::async_trait;
@@ -7,7 +7,7 @@ use onramp_webhooks::inbox::spill::{MemorySpill, MovingLock, SpillId, SpillStore
 use onramp_webhooks_testkit::doubles::{Double, SpillDouble};
 use onramp_webhooks_testkit::spill::{Fixture, Store, cases};
 
-/// What is wrong with a spill.
+/// The defect of a spill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Defect {
     None,

@@ -1,4 +1,4 @@
-//! Inboxes whose transactions each break one promise, and the case of the suite that has to notice.
+//! Inboxes whose transactions each break one promise, and the case that has to notice.
 
 use std::collections::HashMap;
 use std::mem::take;
@@ -13,7 +13,7 @@ use onramp_webhooks::{HandlerError, StoreError, StoreErrorKind, async_trait};
 use onramp_webhooks_testkit::doubles::{Double, InboxDouble, TransactionalDouble};
 use onramp_webhooks_testkit::transactional::{Fixture, Ledger, Store, cases};
 
-/// What is wrong with an inbox.
+/// The defect of an inbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Defect {
     None,

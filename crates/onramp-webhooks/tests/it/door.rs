@@ -1,4 +1,4 @@
-//! Every row of the table "At the door", at both doors.
+//! The table of replies, at the endpoints of both providers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +37,7 @@ async fn a_duplicate_is_received_whatever_the_state_of_the_first() {
         (Some(Settled::Released), State::Pending, false),
         (None, State::Leased, false),
     ];
-    for (outcome, state, armed) in outcomes {
+    for (outcome, state, requeued) in outcomes {
         for door in doors() {
             let body = door.purchase();
             is_received(&door.post(body.clone()).await);
@@ -48,7 +48,7 @@ async fn a_duplicate_is_received_whatever_the_state_of_the_first() {
             assert_eq!(door.only().await.state, state);
             is_received(&door.post(body).await);
             let record = door.only().await;
-            assert_eq!((record.state, record.duplicates), (if armed { State::Pending } else { state }, 1));
+            assert_eq!((record.state, record.duplicates), (if requeued { State::Pending } else { state }, 1));
         }
     }
 }
@@ -106,7 +106,7 @@ async fn an_unknown_type_is_handled_as_unknown() {
 #[tokio::test]
 async fn a_body_that_does_not_fit_its_type_lies_in_quarantine() {
     for door in doors() {
-        says(&door.post(door.misfit()).await, door.expected(200, 400));
+        says(&door.post(door.unreadable()).await, door.expected(200, 400));
         let record = door.only().await;
         assert_eq!((record.state, record.event_type.as_deref()), (State::Quarantined, None));
         assert!(record.note.as_deref().is_some_and(|note| note.contains("amount")), "{:?}", record.note);
@@ -119,8 +119,8 @@ async fn a_body_that_does_not_fit_its_type_lies_in_quarantine() {
 #[tokio::test]
 async fn what_is_no_json_object_lies_in_quarantine() {
     let deep = "[".repeat(100_000);
-    let junk: [&[u8]; 9] = [b"", b" ", b"{", b"[]", b"null", b"\"order_complete\"", b"12", b"\xff\xfe{}", deep.as_bytes()];
-    for body in junk {
+    let noise: [&[u8]; 9] = [b"", b" ", b"{", b"[]", b"null", b"\"order_complete\"", b"12", b"\xff\xfe{}", deep.as_bytes()];
+    for body in noise {
         for door in doors() {
             let reply = door.post(body.to_vec()).await;
             says(&reply, door.expected(200, 400));
@@ -133,11 +133,11 @@ async fn what_is_no_json_object_lies_in_quarantine() {
 }
 
 #[tokio::test]
-async fn junk_is_bounded_and_misfits_are_not() {
+async fn noise_is_bounded_and_unreadable_bodies_are_not() {
     for provider in [Provider::Wert, Provider::Kriptomat] {
         let inbox = MemoryInbox::with_quarantine(QuarantineBound::new(2, 1 << 20));
         let door = Door::new(provider, inbox, |builder| builder);
-        door.post(door.misfit()).await;
+        door.post(door.unreadable()).await;
         for number in 0..5 {
             says(&door.post(format!("{{{number}")).await, door.expected(200, 400));
         }
@@ -231,7 +231,7 @@ async fn an_inbox_that_fails_is_told_and_nothing_is_acknowledged() {
     for provider in [Provider::Wert, Provider::Kriptomat] {
         let inbox = Faulty::default();
         let door = Door::new(provider, inbox.clone(), |builder| builder);
-        let bodies = [door.purchase(), door.misfit(), Bytes::from("{"), vec![b' '; 2 << 20].into()];
+        let bodies = [door.purchase(), door.unreadable(), Bytes::from("{"), vec![b' '; 2 << 20].into()];
         for body in bodies {
             inbox.errors(InboxCall::Record, 1);
             let reply = door.post(body).await;

@@ -1,4 +1,4 @@
-//! An inbox that can be made to fail, and to hang.
+//! An inbox that can be made to fail and to hang.
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -56,7 +56,7 @@ impl FaultyInbox {
         self.faults.lock().unwrap().insert(call, Fault::Unanswered);
     }
 
-    /// How often `call` was called.
+    /// Returns the number of calls of `call`.
     pub(crate) fn calls(&self, call: InboxCall) -> usize {
         self.calls.lock().unwrap().get(&call).copied().unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! Transactions of the faulty inbox: what a handler writes into its ledger is there once its delivery is completed.
+//! Transactions of the faulty inbox: a handler's writes are committed with the completion of its delivery.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -23,7 +23,7 @@ impl Ledger {
         self.committed.lock().unwrap().clone()
     }
 
-    /// How many transactions are open.
+    /// Returns the number of open transactions.
     pub(crate) fn open(&self) -> usize {
         self.open.load(Ordering::SeqCst)
     }

@@ -1,4 +1,4 @@
-//! What is counted, and under which names.
+//! Metrics and their names.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -120,7 +120,7 @@ fn the_door_counts_what_arrives() {
             door.post(body).await;
         }
         door.post("{").await;
-        door.post(door.misfit()).await;
+        door.post(door.unreadable()).await;
         door.post(vec![b'x'; 20_000]).await;
         door.send("POST", "/wert/wrong", None, &[], "").await;
         door.send("POST", "/a/path/that/a/stranger/chose", None, &[], "").await;
@@ -157,7 +157,7 @@ fn the_spill_counts_what_waits_and_what_moves() {
     let counted = seen.clone();
     seen.during(async move {
         let harness = spill::Harness::new().await;
-        harness.first.is_away();
+        harness.primary.is_away();
         let order = WertOrder::new();
         for body in [order.complete(), order.complete(), order.fiat("1", "USD").complete()] {
             harness.post(body).await;
@@ -165,7 +165,7 @@ fn the_spill_counts_what_waits_and_what_moves() {
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert_eq!(counted.values("onramp_webhooks_spill_open{}"), [0.0, 1.0]);
         assert_eq!(counted.values("onramp_webhooks_spill_waiting{}").last(), Some(&3.0));
-        harness.first.recovers();
+        harness.primary.recovers();
         harness.closes().await;
         rest().await;
         assert_eq!(counted.values("onramp_webhooks_spill_open{}"), [0.0, 1.0, 0.0]);

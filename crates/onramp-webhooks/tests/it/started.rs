@@ -1,4 +1,4 @@
-//! Postbacks of purchases that were started here, and of others.
+//! Postbacks of known and unknown purchases.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -126,7 +126,7 @@ async fn an_unknown_uuid_is_held_also_when_it_comes_again() {
     shop.held(UNKNOWN).await;
     shop.postback(&forged).await;
     let record = shop.held(UNKNOWN).await;
-    assert_eq!((record.duplicates, record.attempts), (1, 1), "armed again, and checked again");
+    assert_eq!((record.duplicates, record.attempts), (1, 1), "requeued again, and checked again");
     // Started late, but the same: a duplicate is enough.
     shop.start(&forged).await;
     shop.postback(&forged).await;

@@ -1,27 +1,27 @@
-//! A PostgreSQL server of our own.
+//! A dedicated PostgreSQL server.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use onramp_webhooks_services::probe::{Answer, postgres};
+use onramp_webhooks_services::probe::{Access, postgres};
 use onramp_webhooks_services::{Postgres, PostgresOptions, ServiceError};
 
 #[test]
 fn it_stops_and_starts_at_the_same_url() {
     let mut server = Postgres::start().unwrap();
     let url = server.url();
-    assert_eq!(postgres(&url).unwrap(), Answer::Open);
+    assert_eq!(postgres(&url).unwrap(), Access::Open);
     server.stop_fast().unwrap();
     postgres(&url).unwrap_err();
     server.start_again().unwrap();
     server.start_again().unwrap();
-    assert_eq!((postgres(&url).unwrap(), server.url()), (Answer::Open, url.clone()));
+    assert_eq!((postgres(&url).unwrap(), server.url()), (Access::Open, url.clone()));
     server.stop_immediate().unwrap();
     server.stop_immediate().unwrap();
     postgres(&url).unwrap_err();
     server.restart().unwrap();
-    assert_eq!(postgres(&url).unwrap(), Answer::Open);
+    assert_eq!(postgres(&url).unwrap(), Access::Open);
     drop(server);
     postgres(&url).unwrap_err();
 }
@@ -32,7 +32,7 @@ fn a_frozen_one_answers_nothing_until_it_is_thawed_and_can_be_dropped() {
     server.freeze().unwrap();
     postgres(&server.url()).unwrap_err();
     server.thaw().unwrap();
-    assert_eq!(postgres(&server.url()).unwrap(), Answer::Open);
+    assert_eq!(postgres(&server.url()).unwrap(), Access::Open);
     server.freeze().unwrap();
     let url = server.url();
     drop(server);

@@ -1,4 +1,4 @@
-//! Throw-away servers: what tests can do to them, and that none is left behind.
+//! Throw-away servers: stopping, freezing, and removal after use.
 
 #![expect(clippy::unwrap_used, reason = "a test speaks by panicking")]
 

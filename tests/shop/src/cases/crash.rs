@@ -1,4 +1,4 @@
-//! `kill -9`, again and again.
+//! Repeated `kill -9`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::ledger::Ledger;
 use crate::shop::Ended;
 use crate::wait::until;
 
-/// How often the shop is killed.
+/// The number of kills.
 const KILLS: usize = 60;
 
-/// How many clients send at the same time.
+/// The number of concurrent clients.
 const CLIENTS: usize = 4;
 
 /// Kills the shop at random moments, while clients send events and send some again, and now and then while it starts. In the end,

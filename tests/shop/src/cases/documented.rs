@@ -41,7 +41,7 @@ pub async fn what_comes_again_is_acknowledged_and_only_a_test_is_handled_again(s
     assert_eq!(home.database().points(), fixture::points());
 }
 
-/// What a new user types, and what the README says comes of it.
+/// The commands of the README, and their documented output.
 pub async fn the_readme_is_right(subject: Subject) {
     let readme = include_str!("../../../../README.md");
     let between = |begin: &str, end: &str| readme.split_once(begin).unwrap().1.split_once(end).unwrap().0;
@@ -64,7 +64,7 @@ pub async fn the_readme_is_right(subject: Subject) {
 }
 
 /// A purchase that names no customer is kept for a person, and nobody gets points for it.
-pub async fn a_purchase_of_nobody_waits_for_a_person(subject: Subject) {
+pub async fn a_purchase_of_nobody_waits_for_an_operator(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.start().await;
     shop.wert(order_complete("1", "", "5")).await.assert_received();

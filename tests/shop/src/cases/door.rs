@@ -1,10 +1,10 @@
-//! Who comes in, and how what is wrong is answered.
+//! Requests that are let in, and replies to wrong ones.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::connection::{Answer, Connection, answer_to};
+use crate::connection::{Connection, Response, answer_to};
 use crate::event::{order_complete, postback};
 use crate::home::{Home, Subject};
 use crate::shop::ShopProcess;
@@ -93,7 +93,7 @@ pub async fn nobody_else_speaks_for_a_client(subject: Subject) {
     forwarded(&shop, "x-forwarded-for", "203.0.113.7").await.assert_received();
 }
 
-async fn forwarded(shop: &ShopProcess, header: &str, value: &str) -> Answer {
+async fn forwarded(shop: &ShopProcess, header: &str, value: &str) -> Response {
     let request = shop.request("POST", "/webhooks/kriptomat").header(header, value).body(postback("1", "ada", "1"));
     answer_to(request).await.unwrap()
 }

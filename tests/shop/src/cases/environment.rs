@@ -1,4 +1,4 @@
-//! What the shop says to an environment that it cannot use.
+//! Environments that the shop refuses.
 
 use crate::home::{Home, Subject};
 

@@ -1,4 +1,4 @@
-//! When the database cannot be written: nothing is acknowledged that is not kept, and all is well again by itself.
+//! A database that cannot be written: nothing is acknowledged that is not kept, and the shop recovers by itself.
 
 use std::time::{Duration, Instant};
 
@@ -56,7 +56,7 @@ pub async fn a_full_disk_is_told_and_recovered_from(subject: Subject) {
     })
     .await;
     assert!(!orders.acknowledged.is_empty());
-    // What a health check writes is smaller than an event, and may find a place for a while.
+    // A health check writes less than an event, and may still succeed for a while.
     until("the shop is unhealthy", async || shop.get("/healthz").await.status == 503).await;
     shop.limit_files(None);
     orders.recover(&shop).await;
@@ -81,7 +81,7 @@ pub async fn a_folder_that_goes_away_is_told_and_found_again(subject: Subject) {
     orders.assert_kept(&home).await;
 }
 
-/// What is acknowledged after that is in the file that is there now.
+/// Later acknowledgements are in the file that is there now.
 pub async fn a_deleted_file_is_made_anew(subject: Subject) {
     for with_its_log in [false, true] {
         let home = Home::of(subject);
@@ -104,7 +104,7 @@ pub async fn a_deleted_file_is_made_anew(subject: Subject) {
     }
 }
 
-/// Nobody's file is overwritten.
+/// No file of another application is overwritten.
 pub async fn a_file_that_is_no_database_is_refused_at_the_start(subject: Subject) {
     let home = Home::of(subject);
     let letter = "Dear Ada, this is a letter and not a database. ".repeat(100);

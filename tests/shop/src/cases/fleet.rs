@@ -16,14 +16,14 @@ use crate::ledger::Ledger;
 use crate::shop::ShopProcess;
 use crate::wait::until;
 
-/// How many shops only receive, and how many handle.
+/// The numbers of shops that only receive, and that handle.
 const RECEIVERS: usize = 2;
 const WORKERS: usize = 4;
 
-/// How often one of them is killed.
+/// The number of kills.
 const KILLS: usize = 40;
 
-/// How many clients send at the same time.
+/// The number of concurrent clients.
 const CLIENTS: usize = 4;
 
 /// Two receivers and four workers, any of which is killed at any moment, while every third event is sent to both receivers at the same
@@ -55,13 +55,13 @@ pub async fn kills_in_a_fleet_lose_nothing_and_repeat_nothing(subject: Subject) 
 
 struct Fleet {
     members: Vec<Member>,
-    /// Where those that receive can be reached now.
+    /// The addresses of the receiving shops.
     receivers: Arc<Mutex<Vec<Client>>>,
 }
 
 struct Member {
     shop: ShopProcess,
-    /// What had been completed before it started.
+    /// The deliveries that were completed before it started.
     completed: BTreeSet<String>,
 }
 

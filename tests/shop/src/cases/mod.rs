@@ -1,4 +1,4 @@
-//! The cases, by what they are about. Each takes a shop's binary, and where it is to keep its data.
+//! The cases by subject. Each takes a shop's binary and the kind of its database.
 
 pub mod crash;
 pub mod documented;

@@ -1,4 +1,4 @@
-//! A server of PostgreSQL that goes away, and comes back.
+//! A PostgreSQL server that goes away and comes back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ use crate::orders::Orders;
 use crate::shop::ShopProcess;
 use crate::wait::until;
 
-/// How many clients send at the same time.
+/// The number of concurrent clients.
 const CLIENTS: usize = 4;
 
 /// A server of the test's own.

@@ -1,4 +1,4 @@
-//! With the providers' own APIs at hand, which a fake provider plays: money moves only when they agree.
+//! The APIs of the providers, played by a fake provider: money moves only when they agree.
 
 use std::time::Duration;
 

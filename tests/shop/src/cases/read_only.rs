@@ -1,4 +1,4 @@
-//! When the database file may be read, and not written.
+//! A database file that is read-only.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

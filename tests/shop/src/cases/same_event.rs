@@ -2,7 +2,7 @@
 
 use tokio::task::JoinSet;
 
-use crate::connection::Answer;
+use crate::connection::Response;
 use crate::event::order_complete;
 use crate::home::{Home, Subject};
 
@@ -15,7 +15,7 @@ pub async fn two_hundred_copies_at_once_are_handled_once(subject: Subject) {
         let client = shop.client.clone();
         copies.spawn(async move { client.wert(order_complete("1", "ada", "250.50")).await });
     }
-    copies.join_all().await.iter().for_each(Answer::assert_received);
+    copies.join_all().await.iter().for_each(Response::assert_received);
     home.database().settled().await;
     assert_eq!(shop.points("ada").await, "250.5");
     assert_eq!(home.database().deliveries(), 1);

@@ -1,4 +1,4 @@
-//! Ending in good order.
+//! Graceful shutdown.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What a health check tells of the endpoints.
+//! The endpoints in the health check.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::home::{Home, Subject};
 use crate::shop::ShopProcess;
 use crate::wait::until;
 
-/// Who is denied from the beginning is told with what to do, and the shop is healthy all the same.
+/// A provider that is always denied is reported with an advice, and the shop stays healthy.
 pub async fn a_provider_that_is_refused_is_told_with_what_to_do(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.launch().env("KRIPTOMAT_ALLOW", "174.138.2.203").start().await;

@@ -1,4 +1,4 @@
-//! What is in a shop's database.
+//! The contents of a shop's database.
 
 mod postgres;
 mod sqlite;
@@ -41,31 +41,31 @@ impl Database {
         rows.into_iter().flatten().collect()
     }
 
-    /// How many deliveries are there.
+    /// Counts all deliveries.
     #[must_use]
     pub fn deliveries(&self) -> usize {
         self.count("true")
     }
 
-    /// How many deliveries are in conflict with an earlier one.
+    /// Counts the conflicts.
     #[must_use]
     pub fn conflicts(&self) -> usize {
         self.count("state = 7")
     }
 
-    /// How many deliveries could not be read.
+    /// Counts the quarantined deliveries.
     #[must_use]
     pub fn quarantined(&self) -> usize {
         self.count("state = 6")
     }
 
-    /// How many deliveries still have to be handled.
+    /// Counts the deliveries that still have to be handled.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.count("state IN (0, 1, 2, 3)")
     }
 
-    /// How many deliveries are in which state, by the states' stored numbers.
+    /// Counts the deliveries by the stored number of their state.
     #[must_use]
     pub fn states(&self) -> Vec<(u8, usize)> {
         let rows =
@@ -73,13 +73,13 @@ impl Database {
         rows.iter().map(|row| (row[0].parse().unwrap(), row[1].parse().unwrap())).collect()
     }
 
-    /// How often the last delivery was claimed.
+    /// Returns how often the last delivery was claimed.
     #[must_use]
     pub fn claims(&self) -> usize {
         self.rows("SELECT CAST(fence AS TEXT) FROM {deliveries} ORDER BY id DESC LIMIT 1")[0][0].parse().unwrap()
     }
 
-    /// Whether somebody waits for a lock on a server.
+    /// Returns whether a connection waits for a lock of the server.
     #[must_use]
     pub fn is_anyone_waiting(&self) -> bool {
         let waiting = "SELECT pid::text FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";

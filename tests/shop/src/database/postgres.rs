@@ -36,7 +36,7 @@ impl OwnDatabase {
         self.0.options().to_url_lossy().to_string()
     }
 
-    /// What a query finds whose every column is a text.
+    /// Returns the rows of a query whose columns are texts.
     pub(super) fn rows(&self, query: &str) -> Vec<Vec<String>> {
         let rows = async {
             let mut connection = self.connect().await;

@@ -12,7 +12,7 @@ pub(super) fn connect(file: &Path) -> Connection {
     connection
 }
 
-/// What a query finds whose every column is a text.
+/// Returns the rows of a query whose columns are texts.
 pub(super) fn rows(connection: &Connection, query: &str) -> Vec<Vec<String>> {
     let mut statement = connection.prepare(query).unwrap();
     let columns = statement.column_count();

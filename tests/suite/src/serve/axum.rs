@@ -28,7 +28,6 @@ pub async fn serve(site: Site) {
 }
 
 /// Mounts the routes of a site.
-#[must_use]
 pub fn app(site: &Site) -> Router {
     let once = || Router::new().route("/{route}", any(work)).layer(idempotency(site.by_header()));
     let event = Router::new().route("/{route}", any(work)).layer(idempotency(site.by_event()));

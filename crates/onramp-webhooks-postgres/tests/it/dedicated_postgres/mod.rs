@@ -1,4 +1,4 @@
-//! Servers of the test's own, which are stopped and filled.
+//! Dedicated servers, which are stopped and filled.
 
 mod spill;
 

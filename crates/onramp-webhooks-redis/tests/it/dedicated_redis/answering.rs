@@ -1,4 +1,4 @@
-//! A server that does not answer: calls fail in time, and go on by themselves when it comes back.
+//! A server that does not answer: calls fail in time, and succeed again when it is back.
 
 use std::time::{Duration, Instant};
 
@@ -47,7 +47,7 @@ async fn a_frozen_server_fails_calls_in_time_and_goes_on_where_it_was() {
     let took = begun.elapsed();
     assert!((2..4).contains(&took.as_secs()), "{took:?}");
     server.thaw().unwrap();
-    // What was cut off happens now, and what gives it up comes after it.
+    // The interrupted call happens now, and its release comes after it.
     assert!(store.release(claim("B", 1)).await.unwrap());
     begin(&store, claim("B", 2)).await;
     assert!(end(&store, claim("A", 1), "created").await);

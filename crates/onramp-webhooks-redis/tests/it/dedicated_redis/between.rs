@@ -1,4 +1,4 @@
-//! Something between a store and its servers.
+//! A proxy between a store and its servers.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,7 +46,7 @@ impl Between {
         self.swallow.store(true, Ordering::SeqCst);
     }
 
-    /// Whether it did.
+    /// Set once it did.
     pub(super) fn swallowed(&self) -> bool {
         !self.swallow.load(Ordering::SeqCst)
     }

@@ -1,4 +1,4 @@
-//! A server that forgets, or does not.
+//! Servers with and without persistence.
 
 use onramp_webhooks::idempotency::{Found, IdempotencyStore};
 use onramp_webhooks_redis::RedisIdempotencyStore;

@@ -1,4 +1,4 @@
-//! Connections that are lost, in the worst moment too.
+//! Lost connections, also at the worst moment.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! What only a server can suffer, each test with a server of its own.
+//! Faults that only a server has, each test with a dedicated server.
 
 mod answering;
 mod between;

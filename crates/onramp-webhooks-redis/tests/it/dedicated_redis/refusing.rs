@@ -1,4 +1,4 @@
-//! A server that answers, and refuses.
+//! A server that refuses commands.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What runs was claimed on the disk before, and what was answered is on the disk.
+//! Durability of claims and replies.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -76,7 +76,7 @@ fn every_reply_that_was_kept_is_there_after_a_crash() {
         kept.extend(keys.by_ref().take(200));
         process.kill().unwrap();
         process.wait().unwrap();
-        // What it had printed before it was killed was kept, too.
+        // Lines that were printed before the kill were kept, too.
         kept.extend(keys);
     }
     assert!(kept.len() >= 600);

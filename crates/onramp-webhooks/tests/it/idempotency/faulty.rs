@@ -1,4 +1,4 @@
-//! A store that fails.
+//! Stores that fail and hang.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,7 +11,7 @@ use onramp_webhooks::idempotency::{Claim, Found, Idempotency, IdempotencyStore, 
 use onramp_webhooks::{StoreError, StoreErrorKind, async_trait};
 use onramp_webhooks_testkit::doubles::{Double, IdempotencyDouble};
 
-use super::harness::{Answer, Harness};
+use super::harness::{Harness, Outcome};
 
 /// A memory store behind a bad line.
 #[derive(Debug)]
@@ -156,7 +156,7 @@ async fn a_store_that_is_away_lets_nothing_run() {
     for _ in 0..2 {
         assert_eq!(harness.post("a", "{}").await.status, 503);
     }
-    assert_eq!(harness.post("a", "{}").await, Answer::first(1));
+    assert_eq!(harness.post("a", "{}").await, Outcome::first(1));
 }
 
 /// The claim may have happened; then the key must not stay held.
@@ -166,14 +166,14 @@ async fn a_store_that_hangs_is_away_and_holds_no_key() {
     let begun = tokio::time::Instant::now();
     assert_eq!(harness.post("a", "{}").await.status, 503);
     assert!(begun.elapsed() < Duration::from_secs(5), "Wert waits five seconds");
-    assert_eq!(harness.post("a", "{}").await, Answer::first(1));
+    assert_eq!(harness.post("a", "{}").await, Outcome::first(1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_reply_that_cannot_be_kept_at_once_is_kept_later() {
     let harness = Harness::on(Double(Faulty { completions_that_fail: 3.into(), ..faulty() }));
-    assert_eq!(harness.post("a", "{}").await, Answer::first(1));
-    assert_eq!(harness.post("a", "{}").await, Answer::replay(1));
+    assert_eq!(harness.post("a", "{}").await, Outcome::first(1));
+    assert_eq!(harness.post("a", "{}").await, Outcome::replay(1));
 }
 
 /// The client has its answer soon, and the key is held while the reply waits to be kept.
@@ -181,14 +181,14 @@ async fn a_reply_that_cannot_be_kept_at_once_is_kept_later() {
 async fn a_client_does_not_wait_for_a_store_that_stays_away() {
     let harness = Harness::on(Double(Faulty { completions_that_fail: 20.into(), ..faulty() }));
     let begun = tokio::time::Instant::now();
-    assert_eq!(harness.post("a", "{}").await, Answer::first(1));
+    assert_eq!(harness.post("a", "{}").await, Outcome::first(1));
     assert_eq!(begun.elapsed(), Duration::from_secs(1));
     assert_eq!(harness.post("a", "{}").await.status, 409);
     tokio::time::sleep(Duration::from_secs(4)).await;
-    assert_eq!(harness.post("a", "{}").await, Answer::replay(1));
+    assert_eq!(harness.post("a", "{}").await, Outcome::replay(1));
 }
 
-/// What the client is told does not depend on it.
+/// The response does not depend on the release.
 #[tokio::test(start_paused = true)]
 async fn a_client_does_not_wait_for_a_release_that_hangs() {
     let harness = Harness::on(Double(Faulty { releases_that_hang: 1.into(), ..faulty() }));
@@ -214,15 +214,15 @@ async fn a_renewal_that_hangs_does_not_lose_the_lease() {
         }
         (201, Bytes::from(format!("run {run}")))
     });
-    assert_eq!(answer.await, Answer::first(1));
+    assert_eq!(answer.await, Outcome::first(1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_reply_is_kept_although_a_call_hangs() {
     let harness = Harness::on(Double(Faulty { completions_that_hang: 1.into(), ..faulty() }));
-    assert_eq!(harness.post("a", "{}").await, Answer::first(1));
+    assert_eq!(harness.post("a", "{}").await, Outcome::first(1));
     tokio::time::sleep(Duration::from_secs(30)).await;
-    assert_eq!(harness.post("a", "{}").await, Answer::replay(1));
+    assert_eq!(harness.post("a", "{}").await, Outcome::replay(1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -233,5 +233,5 @@ async fn a_release_that_fails_leaves_the_key_to_its_lease() {
     assert_eq!(harness.send_to(&request, "{}", async |_| (500, Bytes::new())).await.status, 500);
     assert_eq!(harness.post("a", "{}").await.status, 409);
     harness.clock.advance(Duration::from_secs(30));
-    assert_eq!(harness.post("a", "{}").await, Answer::first(2));
+    assert_eq!(harness.post("a", "{}").await, Outcome::first(2));
 }

@@ -1,4 +1,4 @@
-//! A middleware, a route that counts, and requests.
+//! The middleware before a route that counts its runs.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use onramp_webhooks::{Provider, Request};
 /// The headers of a request.
 pub(super) type Lines<'a> = [(&'a str, &'a str); 2];
 
-/// What came of a request.
+/// The outcome of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct Outcome {
     pub(super) status: u16,
     pub(super) body: Bytes,
     pub(super) replayed: bool,
 }
 
-impl Answer {
+impl Outcome {
     /// Of a request that ran as the `run`th.
     pub(super) fn first(run: u32) -> Self {
         Self { status: 201, body: format!("run {run}").into(), replayed: false }
@@ -61,12 +61,12 @@ impl Harness {
     }
 
     /// Posts with a key to a route that answers 201.
-    pub(super) async fn post(&self, key: &str, body: impl Into<Bytes>) -> Answer {
+    pub(super) async fn post(&self, key: &str, body: impl Into<Bytes>) -> Outcome {
         self.send(&Request::new("POST", "/orders", None, &keyed(key)), body).await
     }
 
     /// Sends to a route that answers 201 and how often it ran.
-    pub(super) async fn send(&self, request: &Request<'_>, body: impl Into<Bytes>) -> Answer {
+    pub(super) async fn send(&self, request: &Request<'_>, body: impl Into<Bytes>) -> Outcome {
         self.send_to(request, body, async |run| (201, Bytes::from(format!("run {run}")))).await
     }
 
@@ -76,14 +76,14 @@ impl Harness {
         request: &Request<'_>,
         body: impl Into<Bytes>,
         route: impl AsyncFnOnce(u32) -> (u16, Bytes),
-    ) -> Answer {
+    ) -> Outcome {
         let body = body.into();
         let Some(asked) = self.idempotency.ask(request) else {
             let (status, body) = route(self.run()).await;
-            return Answer { status, body, replayed: false };
+            return Outcome { status, body, replayed: false };
         };
         match asked.begin_whole(body.clone()).await {
-            Begun::Answer(reply) => Answer {
+            Begun::Answer(reply) => Outcome {
                 status: reply.status(),
                 body: reply.body().clone(),
                 replayed: reply.headers().any(|(name, value)| name == "idempotent-replayed" && value == b"true"),
@@ -96,7 +96,7 @@ impl Harness {
                     Finished::Untouched(body) => joined(body).await,
                     Finished::Rejoined(body) => joined(body).await,
                 };
-                Answer { status, body, replayed: false }
+                Outcome { status, body, replayed: false }
             }
         }
     }

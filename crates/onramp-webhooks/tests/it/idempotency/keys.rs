@@ -1,4 +1,4 @@
-//! Which requests are the same.
+//! Keys: which requests are the same.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use onramp_webhooks_testkit::doubles::Double;
 use onramp_webhooks_testkit::events::{self, WertOrder};
 
 use super::faulty::Faulty;
-use super::harness::{Answer, Harness, keyed};
+use super::harness::{Harness, Outcome, keyed};
 
 const NONE: [(&str, &str); 0] = [];
 
-/// How often the route runs for these requests, one after another.
+/// Returns how often the route runs for these requests.
 async fn runs<'a>(harness: &Harness, requests: impl IntoIterator<Item = Request<'a>>) -> u32 {
     let before = harness.runs();
     for request in requests {
@@ -47,16 +47,16 @@ async fn a_key_is_needed_unless_it_is_optional() {
     let optional = Harness::new(Idempotency::by_header(MemoryIdempotencyStore::new()).optional());
     assert_eq!(runs(&optional, [without(), without()]).await, 2);
     assert_eq!(optional.send(&Request::new("POST", "/", None, &empty), "{}").await.status, 400, "a bad key is not none");
-    assert_eq!(optional.post("a", "{}").await, Answer::first(3));
-    assert_eq!(optional.post("a", "{}").await, Answer::replay(3));
+    assert_eq!(optional.post("a", "{}").await, Outcome::first(3));
+    assert_eq!(optional.post("a", "{}").await, Outcome::replay(3));
 }
 
 #[tokio::test]
 async fn a_key_in_quotes_is_the_same_without() {
     let harness = Harness::by_header();
-    assert_eq!(harness.post("\"a\"", "{}").await, Answer::first(1));
-    assert_eq!(harness.post("a", "{}").await, Answer::replay(1));
-    assert_eq!(harness.post("A", "{}").await, Answer::first(2));
+    assert_eq!(harness.post("\"a\"", "{}").await, Outcome::first(1));
+    assert_eq!(harness.post("a", "{}").await, Outcome::replay(1));
+    assert_eq!(harness.post("A", "{}").await, Outcome::first(2));
 }
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn another_query_is_other_content() {
     let lines = keyed("a");
     let request = |query| Request::new("POST", "/orders", None, &lines).with_query(query);
     assert_eq!(harness.send(&request(Some("dry=1")), "{}").await.status, 201);
-    assert_eq!(harness.send(&request(Some("dry=1")), "{}").await, Answer::replay(1));
+    assert_eq!(harness.send(&request(Some("dry=1")), "{}").await, Outcome::replay(1));
     assert_eq!(harness.send(&request(None), "{}").await.status, 422);
     assert_eq!(harness.send(&request(Some("")), "{}").await.status, 422);
 }
@@ -92,8 +92,8 @@ async fn an_empty_query_is_none() {
     let harness = Harness::by_header();
     let lines = keyed("a");
     let request = |query| Request::new("POST", "/orders", None, &lines).with_query(query);
-    assert_eq!(harness.send(&request(None), "{}").await, Answer::first(1));
-    assert_eq!(harness.send(&request(Some("")), "{}").await, Answer::replay(1));
+    assert_eq!(harness.send(&request(None), "{}").await, Outcome::first(1));
+    assert_eq!(harness.send(&request(Some("")), "{}").await, Outcome::replay(1));
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn two_providers_never_share_a_key() {
     let of = |provider| Harness::new(Idempotency::by_event(Double(Faulty::over(Arc::clone(&store))), provider).route("events"));
     let request = Request::new("POST", "/", None, &NONE);
     for provider in Provider::ALL {
-        assert_eq!(of(*provider).send(&request, "unreadable").await, Answer::first(1), "{provider:?}");
+        assert_eq!(of(*provider).send(&request, "unreadable").await, Outcome::first(1), "{provider:?}");
     }
 }
 
@@ -111,8 +111,8 @@ async fn a_route_with_a_name_keeps_its_keys_when_its_path_changes() {
     let event = r#"{"type":"login","click_id":"1"}"#;
     let named = |name: &str| Idempotency::by_event(MemoryIdempotencyStore::new(), Provider::Wert).route(name);
     let harness = Harness::new(named("wert"));
-    assert_eq!(harness.send(&Request::new("POST", "/wert/old", None, &NONE), event).await, Answer::first(1));
-    assert_eq!(harness.send(&Request::new("POST", "/wert/new", None, &NONE), event).await, Answer::replay(1));
+    assert_eq!(harness.send(&Request::new("POST", "/wert/old", None, &NONE), event).await, Outcome::first(1));
+    assert_eq!(harness.send(&Request::new("POST", "/wert/new", None, &NONE), event).await, Outcome::replay(1));
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn users_can_be_told_apart_in_another_way() {
     assert_eq!(runs(&harness, [Request::new("POST", "/", None, &with("Bearer 2", ""))]).await, 1, "an empty name is not nobody");
 }
 
-/// What each event is known by, as in an inbox.
+/// Events have the same identity as in an inbox.
 #[tokio::test]
 async fn events_are_the_same_by_their_own_keys() {
     let order = WertOrder::new();
@@ -184,12 +184,12 @@ async fn events_without_an_id_are_the_same_for_as_long_as_wert_retries() {
     let (login, complete) = (r#"{"type":"login","click_id":"1"}"#, WertOrder::new().complete());
     assert_eq!(
         (harness.send(&request, login).await, harness.send(&request, complete.clone()).await),
-        (Answer::first(1), Answer::first(2))
+        (Outcome::first(1), Outcome::first(2))
     );
     harness.clock.advance(Duration::from_secs(16 * 3_600 - 1));
-    assert_eq!(harness.send(&request, login).await, Answer::replay(1));
+    assert_eq!(harness.send(&request, login).await, Outcome::replay(1));
     harness.clock.advance(Duration::from_secs(1));
-    assert_eq!(harness.send(&request, login).await, Answer::first(3));
+    assert_eq!(harness.send(&request, login).await, Outcome::first(3));
     harness.clock.advance(Duration::from_secs(13 * 24 * 3_600));
-    assert_eq!(harness.send(&request, complete).await, Answer::replay(2));
+    assert_eq!(harness.send(&request, complete).await, Outcome::replay(2));
 }

@@ -1,4 +1,4 @@
-//! Leases: how long a key outlives a process that died, and who may keep a reply.
+//! Leases: keys of processes that died, and late replies.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use onramp_webhooks_testkit::doubles::Double;
 use tokio::sync::mpsc;
 
 use super::faulty::Faulty;
-use super::harness::{Answer, Harness, keyed};
+use super::harness::{Harness, Outcome, keyed};
 
 /// A request that has claimed its key and whose process is gone: nobody renews and nobody releases.
 async fn dead(harness: &Harness, key: &str) {
@@ -33,7 +33,7 @@ async fn a_key_is_free_when_the_lease_of_the_dead_has_ended() {
     harness.clock.advance(Duration::from_millis(29_999));
     assert_eq!(harness.post("a", "{}").await.status, 409);
     harness.clock.advance(Duration::from_millis(1));
-    assert_eq!(harness.post("a", "{}").await, Answer::first(1));
+    assert_eq!(harness.post("a", "{}").await, Outcome::first(1));
 }
 
 #[tokio::test]
@@ -50,8 +50,8 @@ async fn a_lease_lasts_as_long_as_its_request_runs() {
         }
         (201, Bytes::from(format!("run {run}")))
     });
-    assert_eq!(answer.await, Answer::first(1));
-    assert_eq!(harness.post("a", "{}").await, Answer::replay(1));
+    assert_eq!(answer.await, Outcome::first(1));
+    assert_eq!(harness.post("a", "{}").await, Outcome::replay(1));
 }
 
 /// Chunks of a body that come when they are sent.

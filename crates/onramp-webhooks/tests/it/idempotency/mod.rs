@@ -1,4 +1,4 @@
-//! What the idempotency middleware promises, with the store in memory.
+//! The idempotency middleware over the store in memory.
 
 mod faulty;
 mod harness;

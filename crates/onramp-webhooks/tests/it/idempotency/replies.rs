@@ -1,4 +1,4 @@
-//! What is kept of a reply, and who gets it.
+//! Kept replies, and the requests that get them.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -11,16 +11,16 @@ use onramp_webhooks::idempotency::{Begun, Finished, Idempotency, MemoryIdempoten
 use onramp_webhooks::{Provider, Request};
 use onramp_webhooks_testkit::events::WertOrder;
 
-use super::harness::{Answer, Harness, keyed};
+use super::harness::{Harness, Outcome, keyed};
 
 #[tokio::test]
 async fn a_success_is_kept_and_replayed() {
     let harness = Harness::by_header();
-    assert_eq!(harness.post("a", "{}").await, Answer::first(1));
+    assert_eq!(harness.post("a", "{}").await, Outcome::first(1));
     for _ in 0..3 {
-        assert_eq!(harness.post("a", "{}").await, Answer::replay(1));
+        assert_eq!(harness.post("a", "{}").await, Outcome::replay(1));
     }
-    assert_eq!(harness.post("b", "{}").await, Answer::first(2));
+    assert_eq!(harness.post("b", "{}").await, Outcome::first(2));
 }
 
 #[tokio::test]
@@ -30,15 +30,15 @@ async fn whatever_is_no_success_runs_again() {
     let request = Request::new("POST", "/orders", None, &headers);
     for status in [100, 199, 300, 303, 400, 409, 500, 503] {
         let answer = harness.send_to(&request, "{}", async |_| (status, Bytes::from_static(b"no"))).await;
-        assert_eq!(answer, Answer { status, body: "no".into(), replayed: false });
+        assert_eq!(answer, Outcome { status, body: "no".into(), replayed: false });
     }
-    assert_eq!(harness.post("a", "{\"other\":true}").await, Answer::first(9), "the key is as if it had never come");
+    assert_eq!(harness.post("a", "{\"other\":true}").await, Outcome::first(9), "the key is as if it had never come");
     for (key, status) in [("x", 200), ("y", 204), ("z", 299)] {
         let headers = keyed(key);
         let request = Request::new("POST", "/orders", None, &headers);
         for replayed in [false, true] {
             let answer = harness.send_to(&request, "{}", async |_| (status, Bytes::new())).await;
-            assert_eq!(answer, Answer { status, body: Bytes::new(), replayed });
+            assert_eq!(answer, Outcome { status, body: Bytes::new(), replayed });
         }
     }
 }
@@ -94,16 +94,16 @@ async fn a_reply_over_the_limit_reaches_its_client_and_nobody_else() {
     let exactly = harness.send_to(&request, "{}", async |_| (200, Bytes::from_static(b"1234"))).await;
     assert_eq!(exactly.body, "1234");
     assert_eq!(harness.send(&request, "{}").await.body, "1234");
-    assert_eq!(harness.post("b", "{}").await, Answer::first(2));
+    assert_eq!(harness.post("b", "{}").await, Outcome::first(2));
     assert_eq!((harness.post("b", "{}").await.status, harness.runs()), (409, 2));
 }
 
 #[tokio::test]
 async fn other_content_under_a_used_key_is_refused_and_the_first_stands() {
     let harness = Harness::by_header();
-    assert_eq!(harness.post("a", r#"{"amount":1,"to":"ada"}"#).await, Answer::first(1));
+    assert_eq!(harness.post("a", r#"{"amount":1,"to":"ada"}"#).await, Outcome::first(1));
     assert_eq!(harness.post("a", r#"{"amount":2,"to":"ada"}"#).await.status, 422);
-    assert_eq!(harness.post("a", r#"{ "to": "ada", "amount": 1 }"#).await, Answer::replay(1), "it says the same");
+    assert_eq!(harness.post("a", r#"{ "to": "ada", "amount": 1 }"#).await, Outcome::replay(1), "it says the same");
     assert_eq!(harness.runs(), 1);
 }
 
@@ -111,7 +111,7 @@ async fn other_content_under_a_used_key_is_refused_and_the_first_stands() {
 #[tokio::test]
 async fn what_is_almost_json_is_compared_to_the_byte() {
     let harness = Harness::by_header();
-    assert_eq!(harness.post("a", "{\"a\":1}\n{\"pay\":1}").await, Answer::first(1));
+    assert_eq!(harness.post("a", "{\"a\":1}\n{\"pay\":1}").await, Outcome::first(1));
     assert_eq!(harness.post("a", "{\"a\":1}\n{\"pay\":2}").await.status, 422);
 }
 
@@ -129,7 +129,7 @@ async fn a_reply_that_breaks_off_is_passed_on_and_not_kept() {
     let mut body = pin!(body);
     let mut next = async || poll_fn(|cx| body.as_mut().poll_next(cx)).await;
     assert_eq!((next().await, next().await), (Some(Ok(Bytes::from_static(b"half"))), Some(Err("gone"))));
-    assert_eq!(harness.post("a", "{}").await, Answer::first(1));
+    assert_eq!(harness.post("a", "{}").await, Outcome::first(1));
 }
 
 /// Chunks, the last first.
@@ -150,8 +150,8 @@ async fn wert_is_told_200_where_others_are_told_what_is_wrong() {
     let harness = Harness::by_event(Provider::Wert);
     let none: [(&str, &str); 0] = [];
     let request = Request::new("POST", "/wert", None, &none);
-    assert_eq!(harness.send(&request, first.clone()).await, Answer::first(1));
-    assert_eq!(harness.send(&request, first.clone()).await, Answer::replay(1));
+    assert_eq!(harness.send(&request, first.clone()).await, Outcome::first(1));
+    assert_eq!(harness.send(&request, first.clone()).await, Outcome::replay(1));
     let other = harness.send(&request, other).await;
     assert_eq!((other.status, other.body.as_ref(), other.replayed), (200, br#"{"received":true}"#.as_slice(), false));
     assert_eq!(harness.runs(), 1);
@@ -160,16 +160,16 @@ async fn wert_is_told_200_where_others_are_told_what_is_wrong() {
 #[tokio::test]
 async fn a_body_over_the_limit_is_not_run() {
     let harness = Harness::new(Idempotency::by_header(MemoryIdempotencyStore::new()).body_limit(4));
-    assert_eq!(harness.post("a", "1234").await, Answer::first(1));
+    assert_eq!(harness.post("a", "1234").await, Outcome::first(1));
     assert_eq!((harness.post("b", "12345").await.status, harness.runs()), (413, 1));
 }
 
 #[tokio::test]
 async fn a_reply_expires() {
     let harness = Harness::new(Idempotency::by_header(MemoryIdempotencyStore::new()).keep(std::time::Duration::from_secs(10)));
-    assert_eq!(harness.post("a", "{}").await, Answer::first(1));
+    assert_eq!(harness.post("a", "{}").await, Outcome::first(1));
     harness.clock.advance(std::time::Duration::from_millis(9_999));
-    assert_eq!(harness.post("a", "{}").await, Answer::replay(1));
+    assert_eq!(harness.post("a", "{}").await, Outcome::replay(1));
     harness.clock.advance(std::time::Duration::from_millis(1));
-    assert_eq!(harness.post("a", "{\"new\":1}").await, Answer::first(2));
+    assert_eq!(harness.post("a", "{\"new\":1}").await, Outcome::first(2));
 }

@@ -1,4 +1,4 @@
-//! Requests that come while the first one runs.
+//! Requests that arrive while the first one runs.
 
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use onramp_webhooks_testkit::doubles::Double;
 use tokio::sync::{Barrier, Notify};
 
 use super::faulty::Faulty;
-use super::harness::{Answer, Harness, keyed, spawn};
+use super::harness::{Harness, Outcome, keyed, spawn};
 
 /// Starts a request whose route has begun and ends with `status` when it is told to.
-async fn held(harness: &Harness, key: &'static str, status: u16) -> (tokio::task::JoinHandle<Answer>, Arc<Notify>) {
+async fn held(harness: &Harness, key: &'static str, status: u16) -> (tokio::task::JoinHandle<Outcome>, Arc<Notify>) {
     let (begun, end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (harness, has_begun, ends) = (harness.clone(), Arc::clone(&begun), Arc::clone(&end));
     let task = spawn(async move {
@@ -44,7 +44,7 @@ async fn a_copy_waits_and_gets_the_reply() {
     tokio::time::sleep(Duration::from_millis(1_900)).await;
     assert!(!copy.is_finished());
     end.notify_one();
-    assert_eq!((first.await.unwrap(), copy.await.unwrap()), (Answer::first(1), Answer::replay(1)));
+    assert_eq!((first.await.unwrap(), copy.await.unwrap()), (Outcome::first(1), Outcome::replay(1)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -57,10 +57,10 @@ async fn a_copy_waits_no_longer_than_it_may() {
     assert_eq!(harness.post("a", "{\"other\":1}").await.status, 422, "other content need not wait");
     assert_eq!(begun.elapsed(), Duration::from_secs(2));
     end.notify_one();
-    assert_eq!(first.await.unwrap(), Answer::first(1));
+    assert_eq!(first.await.unwrap(), Outcome::first(1));
 }
 
-/// Nobody tells what another process has written.
+/// Writes of another process wake nobody.
 #[tokio::test(start_paused = true)]
 async fn a_copy_looks_by_itself_when_nobody_tells() {
     let harness = Harness::new(Idempotency::by_header(Double(Faulty::over(Arc::default()).without_a_word())));
@@ -71,8 +71,8 @@ async fn a_copy_looks_by_itself_when_nobody_tells() {
     });
     tokio::time::sleep(Duration::from_millis(500)).await;
     end.notify_one();
-    assert_eq!(first.await.unwrap(), Answer::first(1));
-    assert_eq!(tokio::time::timeout(Duration::from_millis(200), copy).await.unwrap().unwrap(), Answer::replay(1));
+    assert_eq!(first.await.unwrap(), Outcome::first(1));
+    assert_eq!(tokio::time::timeout(Duration::from_millis(200), copy).await.unwrap().unwrap(), Outcome::replay(1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -86,7 +86,7 @@ async fn a_copy_runs_when_the_first_fails() {
     tokio::time::sleep(Duration::from_millis(10)).await;
     end.notify_one();
     assert_eq!(first.await.unwrap().status, 500);
-    assert_eq!(copy.await.unwrap(), Answer::first(2));
+    assert_eq!(copy.await.unwrap(), Outcome::first(2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,7 +100,7 @@ async fn a_panic_releases_the_key() {
         }
     });
     assert!(panics.await.unwrap_err().is_panic());
-    assert_eq!(harness.post("a", "{}").await, Answer::first(2));
+    assert_eq!(harness.post("a", "{}").await, Outcome::first(2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -109,7 +109,7 @@ async fn a_client_that_goes_away_releases_the_key() {
     let (first, _end) = held(&harness, "a", 201).await;
     first.abort();
     assert!(first.await.unwrap_err().is_cancelled());
-    assert_eq!(harness.post("a", "{}").await, Answer::first(2));
+    assert_eq!(harness.post("a", "{}").await, Outcome::first(2));
 }
 
 /// The next request with the key runs, or gets the reply; it never finds the key held by nobody.

@@ -1,4 +1,4 @@
-//! A spill that can be made to fail, and to hang.
+//! A spill that can be made to fail and to hang.
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -15,7 +15,7 @@ pub(crate) type FaultySpill = Double<UnreliableSpill>;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct UnreliableSpill {
     inner: MemorySpill,
-    /// How often each call fails; `None`: it hangs.
+    /// The number of failures left for each call; `None`: the call hangs.
     faults: Arc<Mutex<HashMap<SpillCall, Option<usize>>>>,
 }
 
@@ -32,7 +32,7 @@ impl UnreliableSpill {
         self.faults.lock().unwrap().clear();
     }
 
-    /// How many hold it.
+    /// Returns the number of holders.
     pub(crate) fn holders(&self) -> usize {
         Arc::strong_count(&self.faults)
     }

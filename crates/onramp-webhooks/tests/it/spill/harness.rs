@@ -1,4 +1,4 @@
-//! A first inbox and a spill that fail as they are told, and time that passes by itself when there is nothing to do.
+//! A primary inbox and a spill that fail on demand, with paused time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +36,7 @@ impl Clock for TokioClock {
 }
 
 pub(crate) struct Harness {
-    pub(crate) first: Faulty,
+    pub(crate) primary: Faulty,
     pub(crate) spill: FaultySpill,
     pub(crate) inbox: SpillInbox<Faulty>,
     pub(crate) receiver: Receiver,
@@ -48,23 +48,23 @@ pub(crate) fn options(spill: &FaultySpill) -> SpillOptions {
 
 impl Harness {
     pub(crate) async fn new() -> Self {
-        let (first, spill) = (Faulty::default(), FaultySpill::default());
-        let inbox = options(&spill).over(first.clone()).await.unwrap();
-        Self::of(first, spill, inbox)
+        let (primary, spill) = (Faulty::default(), FaultySpill::default());
+        let inbox = options(&spill).over(primary.clone()).await.unwrap();
+        Self::of(primary, spill, inbox)
     }
 
-    /// A harness whose first inbox is away, and where a delivery has already waited for that.
+    /// A harness whose primary inbox is away, and where a delivery has already waited for that.
     pub(crate) async fn with_an_outage() -> Self {
         let harness = Self::new().await;
-        harness.first.is_away();
+        harness.primary.is_away();
         assert_eq!(harness.post(WertOrder::new().complete()).await, 200);
         harness
     }
 
-    pub(crate) fn of(first: Faulty, spill: FaultySpill, inbox: SpillInbox<Faulty>) -> Self {
+    pub(crate) fn of(primary: Faulty, spill: FaultySpill, inbox: SpillInbox<Faulty>) -> Self {
         let clock = Arc::new(TokioClock(Instant::now()));
         let receiver = Receiver::builder(inbox.clone()).endpoint(Wert::without_path_secret()).clock(clock).build().unwrap();
-        Self { first, spill, inbox, receiver }
+        Self { primary, spill, inbox, receiver }
     }
 
     /// Posts one of Wert's events, and answers the status.
@@ -90,20 +90,20 @@ impl Harness {
         self.spill.counts().await.unwrap().waiting
     }
 
-    /// Returns once the first inbox has everything, and is asked again.
+    /// Returns once the primary inbox has everything, and is asked again.
     pub(crate) async fn closes(&self) {
         let closed = async || !self.is_open().await && self.waiting().await == 0;
         until("the breaker closes", closed).await;
     }
 
-    /// All that the first inbox has, the oldest first.
+    /// All that the primary inbox has, the oldest first.
     pub(crate) async fn kept(&self) -> Vec<Record> {
-        let mut kept = self.first.list(Filter::all().limit(100_000)).await.unwrap();
+        let mut kept = self.primary.list(Filter::all().limit(100_000)).await.unwrap();
         kept.reverse();
         kept
     }
 
-    /// The types of all that the first inbox has about an order, the oldest first.
+    /// The types of all that the primary inbox has about an order, the oldest first.
     pub(crate) async fn types(&self, order: &WertOrder) -> Vec<String> {
         let about = |record: &Record| record.key.as_ref().is_some_and(|key| key.is_about(order.id().unwrap()));
         self.kept().await.into_iter().filter(about).filter_map(|record| record.event_type).collect()

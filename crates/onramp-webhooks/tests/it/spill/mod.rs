@@ -1,4 +1,4 @@
-//! The inbox made of two.
+//! The inbox with a spill.
 
 pub(crate) mod faulty_spill;
 pub(crate) mod harness;

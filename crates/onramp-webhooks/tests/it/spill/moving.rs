@@ -1,4 +1,4 @@
-//! When the first inbox is back.
+//! Moving from the spill to the primary inbox.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::faulty::InboxCall;
 #[tokio::test(start_paused = true)]
 async fn all_that_waited_moves_in_its_order() {
     let harness = Harness::new().await;
-    harness.first.is_away();
+    harness.primary.is_away();
     let mut bodies = Vec::new();
     for number in 0..300 {
         let order = WertOrder::new();
@@ -24,30 +24,30 @@ async fn all_that_waited_moves_in_its_order() {
     }
     tokio::time::sleep(Duration::from_secs(120)).await;
     assert!(harness.is_open().await && harness.kept().await.is_empty());
-    harness.first.recovers();
+    harness.primary.recovers();
     let begun = tokio::time::Instant::now();
     harness.closes().await;
     assert!(begun.elapsed() < Duration::from_secs(6), "back after {:?}", begun.elapsed());
     let mut kept = Vec::new();
     for record in harness.kept().await {
-        kept.push(harness.first.show(record.id).await.unwrap().unwrap().body.unwrap());
+        kept.push(harness.primary.show(record.id).await.unwrap().unwrap().body.unwrap());
     }
     assert!(kept == bodies, "other bodies, or another order");
     assert_eq!(harness.post(WertOrder::new().complete()).await, 200);
-    assert_eq!((harness.kept().await.len(), harness.waiting().await), (301, 0), "the first is asked again");
+    assert_eq!((harness.kept().await.len(), harness.waiting().await), (301, 0), "the primary is asked again");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_says_what_is_a_duplicate_and_what_contradicts() {
+async fn the_primary_decides_what_is_a_duplicate_and_what_contradicts() {
     let harness = Harness::new().await;
     let order = WertOrder::new();
     assert_eq!(harness.post(order.complete()).await, 200);
-    harness.first.is_away();
+    harness.primary.is_away();
     let another = WertOrder::new();
     for body in [order.complete(), another.complete(), another.complete(), another.clone().fiat("1.00", "USD").complete()] {
         assert_eq!(harness.post(body).await, 200);
     }
-    harness.first.recovers();
+    harness.primary.recovers();
     harness.closes().await;
     let kept = harness.kept().await;
     let seen: Vec<_> = kept.iter().map(|record| (record.state, record.duplicates)).collect();
@@ -57,15 +57,15 @@ async fn the_first_says_what_is_a_duplicate_and_what_contradicts() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_comes_too_late_makes_a_duplicate_of_itself() {
     let harness = Harness::new().await;
-    harness.first.is_late(InboxCall::Record, Duration::from_secs(3));
+    harness.primary.is_late(InboxCall::Record, Duration::from_secs(3));
     assert_eq!(harness.post(WertOrder::new().complete()).await, 200);
-    harness.first.recovers();
+    harness.primary.recovers();
     harness.closes().await;
     let kept = harness.kept().await;
     assert_eq!((kept.len(), kept[0].duplicates), (1, 1));
 }
 
-/// Requests of one order come one after the other, as a provider sends them, while the first inbox comes and goes.
+/// Requests of one order come one after the other, as a provider sends them, while the primary inbox comes and goes.
 #[tokio::test(start_paused = true)]
 async fn an_order_keeps_its_order_whatever_happens() {
     for seed in 0..20 {
@@ -85,12 +85,12 @@ async fn an_order_keeps_its_order_whatever_happens() {
         let failing = async {
             loop {
                 match random.u8(0..6) {
-                    0 => harness.first.is_away(),
-                    1 => harness.first.is_silent(),
-                    2 => harness.first.is_late(InboxCall::Record, Duration::from_millis(random.u64(0..2_000))),
-                    3 => harness.first.errors(InboxCall::Record, 3),
+                    0 => harness.primary.is_away(),
+                    1 => harness.primary.is_silent(),
+                    2 => harness.primary.is_late(InboxCall::Record, Duration::from_millis(random.u64(0..2_000))),
+                    3 => harness.primary.errors(InboxCall::Record, 3),
                     4 => harness.spill.errors(SpillCall::Remove, 2),
-                    _ => harness.first.recovers(),
+                    _ => harness.primary.recovers(),
                 }
                 tokio::time::sleep(Duration::from_millis(random.u64(0..1_500))).await;
             }
@@ -99,7 +99,7 @@ async fn an_order_keeps_its_order_whatever_happens() {
             _ = futures_util::future::join_all(sending) => {}
             () = failing => {}
         }
-        harness.first.recovers();
+        harness.primary.recovers();
         harness.closes().await;
         let steps: Vec<_> = (0..30).map(|number| format!("step-{number:02}")).collect();
         for order in &orders {
@@ -111,16 +111,16 @@ async fn an_order_keeps_its_order_whatever_happens() {
 #[tokio::test(start_paused = true)]
 async fn what_comes_while_others_move_comes_after_them() {
     let harness = Harness::new().await;
-    harness.first.is_away();
+    harness.primary.is_away();
     let order = WertOrder::new();
     harness.post(order.event("step-0")).await;
-    harness.first.recovers();
-    harness.first.is_late(InboxCall::Record, Duration::from_millis(300));
+    harness.primary.recovers();
+    harness.primary.is_late(InboxCall::Record, Duration::from_millis(300));
     for step in 1..10 {
         assert_eq!(harness.post(order.event(&format!("step-{step}"))).await, 200);
         tokio::time::sleep(Duration::from_millis(90)).await;
     }
-    harness.first.recovers();
+    harness.primary.recovers();
     harness.closes().await;
     assert_eq!(harness.types(&order).await, (0..10).map(|step| format!("step-{step}")).collect::<Vec<_>>());
 }
@@ -128,8 +128,8 @@ async fn what_comes_while_others_move_comes_after_them() {
 #[tokio::test(start_paused = true)]
 async fn whoever_waits_at_the_door_is_not_left_behind() {
     let harness = Harness::with_an_outage().await;
-    harness.first.recovers();
-    harness.first.is_late(InboxCall::Record, Duration::from_millis(200));
+    harness.primary.recovers();
+    harness.primary.is_late(InboxCall::Record, Duration::from_millis(200));
     for _ in 0..100 {
         assert_eq!(harness.post(WertOrder::new().complete()).await, 200);
         assert!(harness.is_open().await || harness.waiting().await == 0, "something waits behind a closed breaker");
@@ -149,25 +149,25 @@ async fn traffic_without_a_pause_does_not_keep_the_breaker_open() {
     };
     let back = async {
         tokio::time::sleep(Duration::from_secs(5)).await;
-        harness.first.is_late(InboxCall::Record, Duration::from_millis(5));
-        harness.first.errors(InboxCall::Check, 0);
+        harness.primary.is_late(InboxCall::Record, Duration::from_millis(5));
+        harness.primary.errors(InboxCall::Check, 0);
         until("the breaker closes", async || !harness.is_open().await).await;
     };
     tokio::select! {
         () = posting => {}
         () = back => {}
     }
-    harness.first.recovers();
+    harness.primary.recovers();
     harness.closes().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_removed_is_not_moved_again() {
     let harness = Harness::new().await;
-    harness.first.is_away();
+    harness.primary.is_away();
     assert_eq!(harness.post(wert_test()).await, 200);
     harness.spill.errors(SpillCall::Remove, 20);
-    harness.first.recovers();
+    harness.primary.recovers();
     until("it moves", async || !harness.kept().await.is_empty()).await;
     assert!(harness.is_open().await);
     harness.closes().await;
@@ -177,24 +177,24 @@ async fn what_cannot_be_removed_is_not_moved_again() {
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_long_while_the_breaker_closes() {
     let harness = Harness::with_an_outage().await;
-    harness.first.recovers();
-    harness.first.hangs(InboxCall::Record);
+    harness.primary.recovers();
+    harness.primary.hangs(InboxCall::Record);
     for _ in 0..200 {
         let (status, took) = harness.timed(WertOrder::new().complete()).await;
         assert!(status == 200 && took <= Duration::from_millis(500), "{status} after {took:?}");
         tokio::time::sleep(Duration::from_millis(37)).await;
     }
-    harness.first.recovers();
+    harness.primary.recovers();
     harness.closes().await;
     assert_eq!(harness.kept().await.len(), 201);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_last_one_ends_the_moving() {
-    let Harness { first, spill, inbox, receiver } = Harness::with_an_outage().await;
+    let Harness { primary, spill, inbox, receiver } = Harness::with_an_outage().await;
     assert!(spill.holders() > 1);
     drop(receiver);
-    first.recovers();
+    primary.recovers();
     drop(inbox);
     until("everybody lets go of the spill", async || spill.holders() == 1).await;
     tokio::time::sleep(Duration::from_secs(60)).await;

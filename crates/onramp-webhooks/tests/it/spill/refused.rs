@@ -10,7 +10,7 @@ use crate::faulty::InboxCall;
 #[tokio::test(start_paused = true)]
 async fn while_nothing_passes_everything_waits() {
     let harness = Harness::new().await;
-    harness.first.errors(InboxCall::Record, usize::MAX);
+    harness.primary.errors(InboxCall::Record, usize::MAX);
     for _ in 0..100 {
         assert_eq!(harness.post(WertOrder::new().complete()).await, 200);
     }
@@ -18,7 +18,7 @@ async fn while_nothing_passes_everything_waits() {
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert_eq!(harness.status().await.waiting, 100);
     }
-    harness.first.recovers();
+    harness.primary.recovers();
     harness.closes().await;
     assert_eq!(harness.kept().await.len(), 100);
 }
@@ -27,12 +27,12 @@ async fn while_nothing_passes_everything_waits() {
 async fn short_outages_lose_nothing() {
     let harness = Harness::new().await;
     for _ in 0..20 {
-        harness.first.is_away();
+        harness.primary.is_away();
         for _ in 0..5 {
             assert_eq!(harness.post(WertOrder::new().complete()).await, 200);
         }
         tokio::time::sleep(Duration::from_secs(40)).await;
-        harness.first.recovers();
+        harness.primary.recovers();
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
     harness.closes().await;
@@ -42,12 +42,12 @@ async fn short_outages_lose_nothing() {
 #[tokio::test(start_paused = true)]
 async fn one_alone_that_is_refused_is_tried_for_ever() {
     let harness = Harness::new().await;
-    harness.first.refuses(Some("poison"));
+    harness.primary.refuses(Some("poison"));
     let order = WertOrder::new();
     assert_eq!(harness.post(order.event("poison")).await, 200);
     tokio::time::sleep(Duration::from_secs(3_600)).await;
     assert_eq!(harness.waiting().await, 1);
-    harness.first.refuses(None);
+    harness.primary.refuses(None);
     harness.closes().await;
     assert_eq!(harness.types(&order).await, ["poison"]);
 }

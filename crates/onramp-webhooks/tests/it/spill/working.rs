@@ -1,4 +1,4 @@
-//! A worker over a spill, while the first inbox says nothing: it waits, and goes on by itself.
+//! A worker over a spill while the primary inbox hangs: it waits and then continues.
 
 use std::time::Duration;
 
@@ -16,28 +16,28 @@ fn worker(harness: &Harness, handler: &Remembering) -> WorkerBuilder {
 
 async fn all_are_handled(harness: &Harness, handler: &Remembering, number: u64) {
     let handled = async || {
-        let counts = harness.first.counts().await.unwrap();
+        let counts = harness.primary.counts().await.unwrap();
         counts.of(State::Handled) == number
     };
     until("all are handled", handled).await;
     assert!(handler.seen().values().all(|times| *times == 1), "{:?}", handler.seen());
 }
 
-/// Whatever call is the one that gets no answer.
+/// Each kind of call hangs once.
 #[tokio::test(start_paused = true)]
-async fn a_worker_recovers_when_the_first_is_back() {
+async fn a_worker_recovers_when_the_primary_is_back() {
     for op in [InboxCall::Claim, InboxCall::Settle, InboxCall::Renew] {
         for minutes in [0, 1, 10] {
             let (harness, handler) = (Harness::new().await, Remembering::default());
             let worker = worker(&harness, &handler).spawn();
             assert_eq!(harness.post(WertOrder::new().complete()).await, 200);
             all_are_handled(&harness, &handler, 1).await;
-            harness.first.hangs(op);
+            harness.primary.hangs(op);
             for _ in 0..5 {
                 assert_eq!(harness.post(WertOrder::new().complete()).await, 200);
             }
             tokio::time::sleep(Duration::from_secs(1 + minutes * 60)).await;
-            harness.first.recovers();
+            harness.primary.recovers();
             all_are_handled(&harness, &handler, 6).await;
             end(worker).await;
         }
@@ -46,12 +46,12 @@ async fn a_worker_recovers_when_the_first_is_back() {
 
 /// A shutdown does not wait for ever for what is never answered.
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_ends_while_the_first_says_nothing() {
+async fn a_shutdown_ends_while_the_primary_says_nothing() {
     for op in [InboxCall::Claim, InboxCall::Settle, InboxCall::Renew] {
         let (harness, handler) = (Harness::new().await, Remembering::default());
         let worker = worker(&harness, &handler).spawn();
         tokio::time::sleep(Duration::from_secs(1)).await;
-        harness.first.hangs(op);
+        harness.primary.hangs(op);
         assert_eq!(harness.post(WertOrder::new().complete()).await, 200);
         tokio::time::sleep(Duration::from_secs(2)).await;
         end(worker).await;

@@ -1,4 +1,4 @@
-//! A receiver whose days pass as the test says.
+//! A receiver with a clock that is moved by hand.
 
 use std::sync::Arc;
 use std::time::Duration;

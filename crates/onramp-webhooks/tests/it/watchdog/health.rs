@@ -1,4 +1,4 @@
-//! What a health check says.
+//! The health check.
 
 use serde_json::{Value, json};
 

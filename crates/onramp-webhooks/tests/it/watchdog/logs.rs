@@ -1,4 +1,4 @@
-//! What is logged: changes, and each once.
+//! Log entries: each change once.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
@@ -32,7 +32,7 @@ async fn an_alarm_and_its_end_are_logged_once() {
     assert_eq!(log.take(), ["WARN wert silent https://partner.wert.io"], "a new process says it, too");
 }
 
-/// What the watchdog logs: level, endpoint, verdict, and the page in the advice.
+/// A log entry of the watchdog: level, endpoint, verdict, and the page in the advice.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
 

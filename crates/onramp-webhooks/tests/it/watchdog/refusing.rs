@@ -1,4 +1,4 @@
-//! Refusals that the provider gets, and strangers that get them.
+//! Refusals of the provider and of strangers.
 
 use onramp_webhooks::watchdog::Verdict;
 

@@ -1,4 +1,4 @@
-//! What a new process knows, and what several know of each other.
+//! Restarts, and several processes.
 
 use onramp_webhooks::Provider;
 use onramp_webhooks::watchdog::Verdict;

@@ -1,4 +1,4 @@
-//! Silence, against what is usual.
+//! Silence longer than usual.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const WEEK: u64 = 7 * DAY;
 
 const NONE: [u64; 0] = [];
 
-/// What is usual, and after how many hours of silence that is an alarm.
+/// Histories, and the hours of silence after which each raises an alarm.
 type Rhythm = (&'static str, fn(u64) -> u32, Option<u64>);
 
 const RHYTHMS: [Rhythm; 7] = [

@@ -1,4 +1,4 @@
-//! What becomes of a delivery, attempt by attempt.
+//! Attempts and their outcomes.
 
 use std::time::Duration;
 
@@ -189,7 +189,7 @@ async fn a_long_error_is_cut() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_duplicate_arms_a_dead_letter_again() {
+async fn a_duplicate_requeues_a_dead_letter() {
     let harness = Harness::new();
     let order = WertOrder::new();
     harness.post(order.complete()).await;

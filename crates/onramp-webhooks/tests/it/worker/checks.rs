@@ -1,4 +1,4 @@
-//! What is asked before the handler.
+//! Checks before the handler.
 
 use std::collections::VecDeque;
 use std::future::pending;

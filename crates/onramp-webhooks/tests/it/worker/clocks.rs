@@ -1,4 +1,4 @@
-//! The machine's clock may jump; nothing is lost or handled twice.
+//! Jumps of the system clock, after which nothing is lost or handled twice.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Shutdown, and pruning.
+//! Shutdown and pruning.
 
 use std::time::Duration;
 

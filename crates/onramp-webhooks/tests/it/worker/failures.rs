@@ -1,4 +1,4 @@
-//! An inbox that is away for a while costs time, and nothing else.
+//! Outages of the inbox, which cost nothing but time.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A handler that asks the test what to do, and the worker around it.
+//! A worker whose handler does what the test says.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::faulty::Faulty;
 
-/// What the handler does with a delivery.
+/// The behaviour of the handler.
 #[derive(Debug)]
 pub(crate) enum Do {
     Handle,
@@ -146,7 +146,7 @@ impl Harness {
         self.inbox.show(kept[0].id).await.unwrap().unwrap()
     }
 
-    /// How many there are in each state that has any.
+    /// Returns the number of deliveries in each state.
     pub(crate) async fn states(&self) -> BTreeMap<State, u64> {
         self.inbox.counts().await.unwrap().iter().filter(|(_, count)| *count > 0).collect()
     }

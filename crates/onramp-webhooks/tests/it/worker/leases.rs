@@ -1,4 +1,4 @@
-//! Leases are renewed while a handler runs, and a worker that lost one completes nothing.
+//! Renewal of leases, and workers that lost one.
 
 use std::time::Duration;
 

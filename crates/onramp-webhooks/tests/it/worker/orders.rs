@@ -1,4 +1,4 @@
-//! Many at the same time, and never two of one order.
+//! Concurrency, and never two deliveries of one order.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! A handler in a transaction: whatever fails, and whenever, its writes are there once its delivery is completed, and once.
+//! Transactional handlers: whatever fails, writes are committed exactly once, with the completion.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -95,7 +95,7 @@ impl Shop {
         assert_eq!((self.harness.inbox.ledger.committed(), self.harness.inbox.ledger.open()), (vec![id], 0));
     }
 
-    /// What failed comes again, and goes well.
+    /// The failed delivery succeeds at its next attempt.
     async fn goes_well(&mut self, attempt: u32) {
         self.harness.clock.advance(HOUR);
         let call = self.working.call().await;

@@ -1,4 +1,4 @@
-//! A machine that receives Wert's events, and those who send them.
+//! A machine that receives Wert's events, and its senders.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -62,7 +62,7 @@ impl Host {
         until("the breaker opens", async || self.is_open().await).await;
     }
 
-    /// Returns when the first inbox has all, and is asked again.
+    /// Returns when the primary inbox has all, and is asked again.
     pub(crate) async fn closes(&self) {
         let closed = async || {
             let status = self.inbox.status().await.unwrap();
@@ -74,14 +74,14 @@ impl Host {
         }
     }
 
-    /// All that the first inbox has, the oldest first.
+    /// All that the primary inbox has, the oldest first.
     pub(crate) async fn kept(&self) -> Vec<Record> {
         let mut kept = self.inbox.list(Filter::all().limit(1_000_000)).await.unwrap();
         kept.reverse();
         kept
     }
 
-    /// Whether the first inbox has all events of these orders, once and in their order, and nothing else.
+    /// Asserts that the primary inbox has all events of these orders once and in order, and nothing else.
     pub(crate) async fn has(&self, orders: &[WertOrder]) {
         let kept = self.kept().await;
         for order in orders {
@@ -133,7 +133,7 @@ async fn call(hosts: Vec<Arc<Host>>, stop: Arc<AtomicBool>) -> (Vec<WertOrder>, 
     (orders, took)
 }
 
-/// Nobody waited much longer than the patience, and hardly anybody that long.
+/// Asserts that no request took much longer than the patience, and few that long.
 pub(crate) fn hardly_waited(took: &[Duration], outages: usize, callers: usize) {
     let longest = took.iter().max().unwrap();
     assert!(*longest < Duration::from_millis(2_500), "{longest:?}");

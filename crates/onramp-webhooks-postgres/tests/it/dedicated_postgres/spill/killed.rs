@@ -27,7 +27,7 @@ const NAME: &str = "dedicated_postgres::spill::killed::what_was_acknowledged_is_
 
 const KILLS: usize = 30;
 
-/// How many kills at least have to hit each.
+/// The least number of kills that must hit each phase.
 const HITS: usize = 5;
 
 /// The child posts purchases, and prints the id of each that was acknowledged.
@@ -51,7 +51,7 @@ async fn receive(child: &str) {
     callers.join_next().await;
 }
 
-/// What a child was at when it was killed.
+/// The progress of a child when it was killed.
 #[derive(Default)]
 struct Life {
     acknowledged: Vec<String>,
@@ -87,7 +87,7 @@ fn live(address: SocketAddr, spill: &Path, enough: impl Fn(&Life) -> bool) -> Li
     }
     process.kill().unwrap();
     process.wait().unwrap();
-    // What it had printed before it was killed was so, too.
+    // Lines that were printed before the kill count, too.
     lines.for_each(|line| life.hear(&line));
     life
 }

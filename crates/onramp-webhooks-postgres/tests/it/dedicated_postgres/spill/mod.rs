@@ -1,4 +1,4 @@
-//! PostgreSQL in front, a spill on the local disk behind it: restarts, a server that stands still, a network that is cut, and processes
+//! PostgreSQL with a spill on the local disk: restarts, a frozen server, a cut network, and processes
 //! that are killed.
 
 mod host;

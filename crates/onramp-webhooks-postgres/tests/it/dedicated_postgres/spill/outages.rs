@@ -1,4 +1,4 @@
-//! While the server or the network is away, everybody gets 200 at once; afterwards everything is there, once and in order.
+//! Outages of the server and the network: every request gets 200 at once, and afterwards every event is in the inbox once and in order.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::wire::Network;
 
 const CALLERS: usize = 8;
 
-/// How often each thing goes away.
+/// The number of outages.
 const OUTAGES: usize = 2;
 
 /// For a while, whatever happens meanwhile.

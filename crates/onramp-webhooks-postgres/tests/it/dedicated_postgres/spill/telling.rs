@@ -1,4 +1,4 @@
-//! A spill that prints what it is at, for a process that watches.
+//! A spill that prints its progress for a watching process.
 
 use onramp_webhooks::inbox::NewDelivery;
 use onramp_webhooks::inbox::spill::{SpillId, SpillStore};

@@ -1,4 +1,4 @@
-//! What is done by the clock.
+//! Periodic tasks of a worker.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ impl Chore for Turns {
         let turn = self.0.0.fetch_add(1, Ordering::SeqCst);
         match self.1.get(turn) {
             Some(Turn::Fails) => return Err("not today".into()),
-            Some(Turn::Panics) => panic!("the chore's own bug"),
+            Some(Turn::Panics) => panic!("the task's own bug"),
             Some(Turn::Takes(seconds)) => tokio::time::sleep(Duration::from_secs(*seconds)).await,
             Some(Turn::Works) | None => {}
         }
@@ -62,24 +62,24 @@ impl Chore for Turns {
 
 #[tokio::test(start_paused = true)]
 async fn the_first_run_comes_soon_and_the_next_after_each_pause() {
-    let (harness, chore) = (Harness::new(), Turns::new(&[]));
-    let working = harness.worker(|worker| worker.chore(HOUR, chore.clone()));
+    let (harness, task) = (Harness::new(), Turns::new(&[]));
+    let working = harness.worker(|worker| worker.chore(HOUR, task.clone()));
     rest().await;
     harness.pass(61);
     rest().await;
-    assert_eq!(chore.begun(), 1);
+    assert_eq!(task.begun(), 1);
     for runs in 1..4 {
         harness.pass(3_590);
         rest().await;
-        assert_eq!(chore.begun(), runs);
+        assert_eq!(task.begun(), runs);
         harness.pass(11);
         rest().await;
-        assert_eq!(chore.begun(), runs + 1);
+        assert_eq!(task.begun(), runs + 1);
     }
     end(working.worker).await;
     harness.pass(10_000);
     rest().await;
-    assert_eq!(chore.begun(), 4, "a worker that ended does nothing");
+    assert_eq!(task.begun(), 4, "a worker that ended does nothing");
 }
 
 #[tokio::test(start_paused = true)]
@@ -111,45 +111,45 @@ async fn workers_that_start_together_do_not_begin_together() {
 
 #[tokio::test(start_paused = true)]
 async fn what_fails_or_panics_is_tried_again_and_disturbs_nothing() {
-    let (harness, chore) = (Harness::new(), Turns::new(&[Turn::Fails, Turn::Panics, Turn::Works]));
+    let (harness, task) = (Harness::new(), Turns::new(&[Turn::Fails, Turn::Panics, Turn::Works]));
     let other = Turns::new(&[]);
-    let mut working = harness.worker(|worker| worker.chore(HOUR, chore.clone()).chore(HOUR, other.clone()));
+    let mut working = harness.worker(|worker| worker.chore(HOUR, task.clone()).chore(HOUR, other.clone()));
     for _ in 0..3 {
         rest().await;
         harness.pass(3_661);
     }
     rest().await;
-    assert!(chore.begun() >= 3 && chore.ended() >= 1 && other.ended() >= 3, "{} {}", chore.begun(), other.ended());
+    assert!(task.begun() >= 3 && task.ended() >= 1 && other.ended() >= 3, "{} {}", task.begun(), other.ended());
     harness.post(WertOrder::new().complete()).await;
     working.call().await.answer(Do::Handle);
     end(working.worker).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_waits_for_a_chore_within_its_grace() {
+async fn a_shutdown_waits_for_a_task_within_its_grace() {
     for (takes, grace, ends, waited) in [(5, 8, 1, 5), (50, 8, 0, 8)] {
         let turns: &'static [Turn] = if takes == 5 { &[Turn::Takes(5)] } else { &[Turn::Takes(50)] };
-        let (harness, chore) = (Harness::new(), Turns::new(turns));
-        let working = harness.worker(|worker| worker.grace(Duration::from_secs(grace)).chore(HOUR, chore.clone()));
+        let (harness, task) = (Harness::new(), Turns::new(turns));
+        let working = harness.worker(|worker| worker.grace(Duration::from_secs(grace)).chore(HOUR, task.clone()));
         rest().await;
         harness.pass(61);
-        // The chore begins in this very moment.
-        while chore.begun() == 0 {
+        // The task begins in this very moment.
+        while task.begun() == 0 {
             tokio::task::yield_now().await;
         }
         let begun = Instant::now();
         end(working.worker).await;
-        assert_eq!((chore.ended(), begun.elapsed().as_secs()), (ends, waited));
+        assert_eq!((task.ended(), begun.elapsed().as_secs()), (ends, waited));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_was_dropped_goes_on() {
-    let (harness, chore, handler) = (Harness::new(), Turns::new(&[]), Remembering::default());
-    drop(harness.receiver.worker(handler.clone()).chore(HOUR, chore.clone()).spawn());
+    let (harness, task, handler) = (Harness::new(), Turns::new(&[]), Remembering::default());
+    drop(harness.receiver.worker(handler.clone()).chore(HOUR, task.clone()).spawn());
     rest().await;
     harness.post_logins(3).await;
     harness.pass(61);
     rest().await;
-    assert_eq!((chore.begun(), handler.seen().len()), (1, 3));
+    assert_eq!((task.begun(), handler.seen().len()), (1, 3));
 }
