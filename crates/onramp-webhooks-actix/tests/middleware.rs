@@ -1,5 +1,5 @@
 //! Cases that only actix has: errors of middleware, request extensions, and bodies that know their size.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::future::ready;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! The routes at every place where they can be mounted, over a real socket.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::SocketAddr;
 

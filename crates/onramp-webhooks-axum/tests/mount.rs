@@ -1,5 +1,5 @@
 //! The routes at every place where they can be mounted, over a real socket.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ use onramp_webhooks_suite::mounting::{
 };
 use tokio::net::TcpListener;
 
-/// Sends one request to an application that is served with its clients' addresses, and answers all that comes back.
+/// Sends one request to an application that is served with its clients' addresses, and returns the whole response.
 async fn send(app: Router, method: &str, path: &str, body: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,5 +1,5 @@
 //! The program against a fake provider and a real database.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test speaks by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};

@@ -3,7 +3,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    reason = "a case of a test suite speaks by panicking"
+    reason = "a case of a test suite fails by panicking"
 )]
 
 pub mod adapter;

@@ -1,5 +1,5 @@
 //! The routes at every place where they can be mounted, over a real socket.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use onramp_webhooks_suite::mounting::{
     LOGIN, POSTBACK, answers_below, answers_every_method, exchange, receiver, recorded, sandbox, status,
@@ -11,7 +11,7 @@ use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::http::{Request, StatusCode};
 
-/// Sends one request to an application that is served, and answers all that comes back.
+/// Sends one request to an application that is served, and returns the whole response.
 async fn send<F, R>(app: F, method: &str, path: &str, body: &str) -> String
 where
     F: Filter<Extract = (R,), Error: Into<warp::Rejection>> + Send + Sync + 'static,

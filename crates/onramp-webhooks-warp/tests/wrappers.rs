@@ -1,5 +1,5 @@
 //! Cases that only warp has: wrappers that take the body, and filters that run inside of filters.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::SocketAddr;
 use std::sync::Arc;

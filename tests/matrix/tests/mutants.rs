@@ -1,5 +1,5 @@
 //! Adapters that are each broken in one way, and the case of the conformance suite that notices.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -136,7 +136,7 @@ impl Redis {
         self.command("FLUSHALL").map(drop)
     }
 
-    /// Sends a command of words without white space, beside all connections of the test, and answers the first line of what comes.
+    /// Sends a command of words without white space on a connection of its own, and returns the first line of the reply.
     ///
     /// # Errors
     /// [`ServiceError::Refused`] with the server's error; others if it does not answer within five seconds.

@@ -93,7 +93,7 @@ impl<R: Recipe> Server<R> {
         Ok(())
     }
 
-    /// Waits until something is so, and answers whether it is; not, where the server ends before.
+    /// Waits for a condition, and returns whether it holds; `false` when the server has ended before.
     fn wait(&mut self, is_so: impl Fn(&Self) -> bool) -> Result<bool, ServiceError> {
         let deadline = Instant::now() + SOON;
         while let Some(child) = &mut self.child {
@@ -160,7 +160,7 @@ impl<R: Recipe> Drop for Server<R> {
     }
 }
 
-/// Lets a command run as somebody else.
+/// Lets a command run as another user.
 pub(crate) fn run_as(command: &mut Command, user: Option<User>) {
     if let Some(user) = user {
         command.uid(user.id).gid(user.group);

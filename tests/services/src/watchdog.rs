@@ -36,7 +36,7 @@ impl Watchdog {
         command.process_group(0).spawn().map(Self).map_err(ServiceError::io("starting a watchdog"))
     }
 
-    /// Tells which process to end, if any.
+    /// Sets the process to end, if any.
     pub(crate) fn watch(&mut self, process: Option<u32>) -> Result<(), ServiceError> {
         let process = process.map_or_else(|| "none".to_owned(), |process| process.to_string());
         self.tell(&process).map_err(ServiceError::io("telling the watchdog"))

@@ -101,7 +101,7 @@ impl Home {
         self.postgres.as_ref().map_or_else(|| Database::file(&self.file()), Database::postgres)
     }
 
-    /// Lets nobody write the points until what is answered is dropped.
+    /// Locks the points against writes until the returned connection is dropped.
     ///
     /// # Panics
     /// When the database is a file.

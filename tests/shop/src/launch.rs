@@ -140,7 +140,7 @@ impl Starting {
         ShopProcess { process: self, client: Client::of(address) }
     }
 
-    /// Kills it, and answers what it had said.
+    /// Kills it, and returns its output.
     #[must_use]
     pub fn kill(mut self) -> Ended {
         self.child.kill().unwrap();

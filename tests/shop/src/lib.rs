@@ -15,7 +15,7 @@
     clippy::exhaustive_structs,
     clippy::indexing_slicing,
     clippy::missing_panics_doc,
-    reason = "a test that cannot go on fails"
+    reason = "a test fails by panicking"
 )]
 
 pub mod cases;

@@ -60,7 +60,7 @@ impl ShopProcess {
         self.process.child.id()
     }
 
-    /// Kills it without a warning, and answers what it had said.
+    /// Kills it without a warning, and returns its output.
     #[must_use]
     pub fn kill(self) -> Ended {
         self.process.kill()
@@ -115,7 +115,7 @@ impl ShopProcess {
         ended
     }
 
-    /// Ends it in good order, and answers all that it had said.
+    /// Stops it gracefully, and returns its output.
     pub async fn stop(self) -> Ended {
         self.terminate();
         self.ends().await

@@ -29,7 +29,7 @@ pub fn sandbox() -> Receiver {
     Receiver::builder(MemoryInbox::new()).endpoint(Wert::with_path_secret("sand").named("wert-sandbox")).build().unwrap()
 }
 
-/// Sends one request, and returns all that comes back until the server closes the connection.
+/// Sends one request, and returns the whole response until the server closes the connection.
 pub async fn exchange(address: SocketAddr, method: &str, path: &str, body: &str) -> String {
     let mut reply = String::new();
     begin(address, &format!("{method} {path}"), "", body).await.read_to_string(&mut reply).await.unwrap();

@@ -9,13 +9,14 @@ use xshell::{Shell, cmd};
 const ADAPTERS: [&str; 3] = ["onramp-webhooks-axum", "onramp-webhooks-actix", "onramp-webhooks-warp"];
 
 /// Packages that may depend on an adapter.
-const ABOVE: [&str; 7] = [
+const ABOVE: [&str; 8] = [
     "axum-shop",
     "actix-shop",
     "warp-shop",
     "onramp-webhooks-bench",
     "onramp-webhooks-cli",
     "onramp-webhooks-matrix",
+    "onramp-webhooks-suite",
     "onramp-webhooks-tests",
 ];
 

@@ -279,7 +279,7 @@ async fn a_clock_that_is_hours_off_doubles_nothing() {
     }
 }
 
-/// Makes steps up to the first error, if there is one, and answers how many.
+/// Makes steps up to the first error, if any, and returns their number.
 async fn steps(pass: &mut Pass) -> (usize, Option<ReconcileError>) {
     let mut steps = 0;
     loop {

@@ -14,14 +14,14 @@ use tokio::task::JoinSet;
 
 use crate::tools::{TestSchema, claim, connection, handled, now, pool, purchase, record, url};
 
-/// A pool of one connection that nobody checks before it is used, with a name by which its connections are found.
+/// Connects a pool of one connection without a check before use, with a name by which the connection is found.
 async fn unchecked(name: &str) -> PgPool {
     let options: PgConnectOptions = url().parse().unwrap();
     let pool = PgPoolOptions::new().max_connections(1).test_before_acquire(false).acquire_timeout(Duration::from_secs(5));
     pool.connect_with(options.application_name(name)).await.unwrap()
 }
 
-/// Ends all connections of that name, waits until they are gone, and answers how many there were.
+/// Ends all connections of that name, waits until they are gone, and returns their number.
 async fn kill(name: &str) -> i64 {
     let mut connection = connection().await;
     let kill = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE application_name = $1";

@@ -2,7 +2,7 @@
 //! `cargo xtask test` starts one where none answers, and leaves these tests out where none is installed. Tests that stop,
 //! freeze or fill a server use a dedicated one.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test speaks by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod dedicated_redis;
 mod expiring;

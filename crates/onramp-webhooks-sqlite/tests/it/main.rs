@@ -1,6 +1,6 @@
 //! The SQLite stores: the conformance suites, and faults that only a file has.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test speaks by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod durable;
 mod faults;

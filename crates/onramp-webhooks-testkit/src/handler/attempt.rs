@@ -65,21 +65,37 @@ pub async fn handled(handler: &impl Handler, body: impl Into<TestDelivery>) -> R
 /// # Panics
 /// When the handler panics, the body is not an event, or the inbox has the event already and does not hand it out any more.
 ///
-/// ```no_run
-/// use std::sync::Arc;
-///
-/// use onramp_webhooks::inbox::TransactionalInbox;
-/// use onramp_webhooks::{HandlerError, TransactionalHandler};
+/// ```
+/// use onramp_webhooks::{Delivery, HandlerError, TransactionalHandler, async_trait};
+/// use onramp_webhooks_sqlite::{SqliteInbox, SqliteTransaction, rusqlite};
 /// use onramp_webhooks_testkit::events::WertOrder;
 /// use onramp_webhooks_testkit::handled_in;
 ///
-/// async fn credits_once<I>(inbox: Arc<I>, shop: impl TransactionalHandler<I::Transaction>) -> Result<(), HandlerError>
-/// where
-///     I: TransactionalInbox,
-/// {
-///     handled_in(&*inbox, &shop, WertOrder::new().complete()).await
-///     // The shop's own tables hold the purchase now.
+/// struct Shop;
+///
+/// #[async_trait]
+/// impl TransactionalHandler<SqliteTransaction> for Shop {
+///     async fn handle(&self, delivery: &Delivery, transaction: &mut SqliteTransaction) -> Result<(), HandlerError> {
+///         let Some(purchase) = delivery.event().completed_purchase()? else { return Ok(()) };
+///         let paid = purchase.fiat.to_string();
+///         transaction.call(move |connection| connection.execute("INSERT INTO purchases VALUES (?)", [paid])).await?;
+///         Ok(())
+///     }
 /// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("shop.db");
+/// let inbox = SqliteInbox::open(&path).await?;
+/// let shop = rusqlite::Connection::open(&path)?;
+/// shop.execute_batch("CREATE TABLE purchases (paid TEXT)")?;
+///
+/// assert!(handled_in(&inbox, &Shop, WertOrder::new().fiat("100.00", "EUR").complete()).await.is_ok());
+/// let paid: String = shop.query_row("SELECT paid FROM purchases", [], |row| row.get(0))?;
+/// assert_eq!(paid, "100.00 EUR");
+/// # Ok(())
+/// # }
 /// ```
 pub async fn handled_in<I, H>(inbox: &I, handler: &H, body: impl Into<TestDelivery>) -> Result<(), HandlerError>
 where

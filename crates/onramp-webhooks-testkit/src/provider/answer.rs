@@ -49,7 +49,7 @@ pub(super) enum Content {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Lie {
-    /// The page begins with an order that nobody asked for.
+    /// The page begins with an order that was not requested.
     AnotherOrder,
     /// The page has its first order twice.
     OrderTwice,

@@ -117,7 +117,7 @@ impl Mutant {
         claim
     }
 
-    /// The claim of whoever has the key, when the defect is to serve anybody with it.
+    /// Returns the current claim of a key when the defect is to accept any claim.
     fn fenced(&self, claim: Claim, for_anybody: Defect) -> Claim {
         let claim = self.cut(claim);
         let last = self.last(claim.key).filter(|_| self.defect == for_anybody);
@@ -130,7 +130,7 @@ impl Mutant {
         self.defect == nothing_late && self.last(claim.key).is_some_and(|last| last.lease_until <= now)
     }
 
-    /// Has a key claimed, whoever has it.
+    /// Claims a key, whether it is held or not.
     async fn seize(&self, claim: Claim) -> Result<(), StoreError> {
         let fingerprint = self.last(claim.key).map_or(Fingerprint::of(b""), |last| last.fingerprint);
         self.store.claim(NEVER, claim, fingerprint, NEVER).await.map(drop)

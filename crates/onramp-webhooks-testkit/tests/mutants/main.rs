@@ -1,6 +1,6 @@
 //! Stores that each break one promise, and the case that has to notice.
 
-#![expect(clippy::unwrap_used, reason = "a test speaks by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use onramp_webhooks_testkit::suite::Case;
 

@@ -63,7 +63,7 @@ pub async fn the_readme_is_right(subject: Subject) {
     assert!(ended.stderr.contains("conflict"), "{}", ended.stderr);
 }
 
-/// A purchase that names no customer is kept for a person, and nobody gets points for it.
+/// A purchase without a customer is kept for an operator, and adds no points.
 pub async fn a_purchase_of_nobody_waits_for_an_operator(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.start().await;

@@ -48,14 +48,14 @@ pub async fn a_shop_that_runs_tells_it_and_recovers(subject: Subject) {
     orders.assert_kept(&home).await;
 }
 
-/// A shop that permissions bind: they do not bind root, so root runs the shop as somebody else.
+/// A shop to which permissions apply: as root, it runs as another user.
 struct Bound<'a> {
     home: &'a Home,
     binary: PathBuf,
 }
 
 impl<'a> Bound<'a> {
-    /// That somebody may not reach the shop's binary where it is, and gets a copy.
+    /// That user may not be allowed to read the shop's binary in its folder, and gets a copy.
     fn by_permissions(home: &'a Home, subject: Subject) -> Self {
         let copy = home.outer().join("shop");
         std::fs::copy(subject.binary(), &copy).unwrap();

@@ -15,7 +15,7 @@ fn head_that_waits(body: &str) -> String {
     format!("POST /webhooks/wert/dev-secret HTTP/1.1\r\nhost: shop\r\nexpect: 100-continue\r\ncontent-length: {length}\r\n\r\n")
 }
 
-/// The request that was begun before the signal gets its answer, although nobody else is let in.
+/// A request in flight gets its response while new connections are refused.
 pub async fn a_request_in_flight_is_finished(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.start().await;

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use super::faulty::Faulty;
 use super::harness::{Harness, Outcome, keyed};
 
-/// A request that has claimed its key and whose process is gone: nobody renews and nobody releases.
+/// A request that has claimed its key and whose process is gone, so the claim is neither renewed nor released.
 async fn dead(harness: &Harness, key: &str) {
     let headers = keyed(key);
     let request = Request::new("POST", "/orders", None, &headers);
@@ -91,7 +91,7 @@ async fn a_lease_lasts_as_long_as_its_reply_is_read() {
     assert_eq!(harness.post("a", "{}").await.body, "streamed");
 }
 
-/// The route has done its work, and said so: whoever pays must not pay twice because a connection broke.
+/// The route has succeeded: a customer must not pay twice because a connection broke.
 #[tokio::test]
 async fn a_client_that_goes_away_while_it_reads_a_success_does_not_let_it_run_again() {
     for (status, polls, again) in [(201, 0, 409), (201, 3, 409), (500, 0, 201)] {

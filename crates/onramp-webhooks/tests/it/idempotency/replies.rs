@@ -115,7 +115,7 @@ async fn what_is_almost_json_is_compared_to_the_byte() {
     assert_eq!(harness.post("a", "{\"a\":1}\n{\"pay\":2}").await.status, 422);
 }
 
-/// The client got no whole reply, and nobody else may take the half for one.
+/// The client got a partial reply, which must not be replayed.
 #[tokio::test]
 async fn a_reply_that_breaks_off_is_passed_on_and_not_kept() {
     let harness = Harness::by_header();

@@ -112,7 +112,7 @@ async fn a_client_that_goes_away_releases_the_key() {
     assert_eq!(harness.post("a", "{}").await, Outcome::first(2));
 }
 
-/// The next request with the key runs, or gets the reply; it never finds the key held by nobody.
+/// The next request with the key runs or gets the reply; it never finds a key without a holder.
 #[tokio::test(start_paused = true)]
 async fn a_client_may_go_away_at_any_moment() {
     for (status, moments) in [(201, 12), (500, 12)] {

@@ -67,7 +67,7 @@ impl Harness {
         Self { primary, spill, inbox, receiver }
     }
 
-    /// Posts one of Wert's events, and answers the status.
+    /// Posts one of Wert's events, and returns the status.
     pub(crate) async fn post(&self, body: Bytes) -> u16 {
         self.receiver.receive_whole(&Request::new("POST", "/wert", None, &[]), body).await.status()
     }

@@ -60,7 +60,7 @@ impl Harness {
         alarms
     }
 
-    /// Deliveries that were recorded by nobody here.
+    /// Records deliveries as another process.
     pub(crate) async fn records(&self, provider: Provider, deliveries: u32) {
         for _ in 0..deliveries {
             let new = NewDelivery::new(provider.as_str(), provider, self.clock.now(), "{}".into());

@@ -108,7 +108,7 @@ impl Traffic {
         Self { callers: (0..callers).map(call).collect(), stop }
     }
 
-    /// Lets every caller end what it is at, and answers what was sent, and how long each answer took.
+    /// Waits for every caller to end, and returns the sent orders and the durations of all responses.
     pub(crate) async fn stop(self) -> (Vec<WertOrder>, Vec<Duration>) {
         self.stop.store(true, Ordering::Relaxed);
         let (orders, took): (Vec<_>, Vec<_>) = self.callers.join_all().await.into_iter().unzip();

@@ -20,7 +20,7 @@ use super::host::{Host, server};
 use super::telling::{MOVED, MOVING, SPILLED, SPILLING, Telling};
 use crate::wire::Network;
 
-/// Tells a copy of this test binary that it is the child, with the server and the spill.
+/// The variable that gives a child process its server and its spill.
 const CHILD: &str = "ONRAMP_TEST_SPILL_CHILD";
 
 const NAME: &str = "dedicated_postgres::spill::killed::what_was_acknowledged_is_there_once_however_often_it_is_killed";
