@@ -119,6 +119,7 @@ async fn what_never_came_is_repaired_once_and_late_real_ones_are_duplicates() {
     let records = all(&inbox).await;
     assert_eq!(records.len(), 200, "no conflicts");
     assert!(records.iter().all(|record| record.duplicates == 1));
+    assert_eq!(records.iter().filter(|record| record.is_synthetic()).count(), 20, "the first of each stays");
     let handled = shop.0.lock().unwrap().clone();
     assert_eq!(handled.len(), 200);
     for (number, order) in placed.iter().enumerate() {

@@ -197,23 +197,27 @@ pub(super) async fn a_real_one_that_comes_second_only_counts(store: &Store) {
     }
     let record = inbox.see(first).await;
     assert_eq!((record.state, record.duplicates, record.received_at), (State::Leased, 2, at(0)), "its worker still has it");
+    assert_eq!((record.is_synthetic(), record.body), (true, Some(synthetic(complete("A")).body)), "the first one stays");
 }
 
 pub(super) async fn a_real_one_after_a_synthetic_one_that_was_settled_only_counts(store: &Store) {
     let inbox = store.open().await;
     let first = inbox.led_to(1, synthetic(complete("A")), Settled::Handled).await;
     assert_eq!(inbox.tell(received(complete("A"), 3)).await, Recorded::Duplicate { first, rearmed: false });
-    assert_eq!(inbox.state(first).await, State::Handled);
+    let record = inbox.see(first).await;
+    assert_eq!((record.state, record.body), (State::Handled, Some(synthetic(complete("A")).body)));
     assert!(inbox.due(4).await.is_empty(), "nothing is handled twice");
 
     let pruned = inbox.led_to(5, synthetic(complete("B")), Settled::Handled).await;
     while inbox.prune(at(1_000), Retention::new(Duration::from_secs(1))).await.unwrap() > 0 {}
     assert_eq!(inbox.tell(received(complete("B"), 1_001)).await, Recorded::Duplicate { first: pruned, rearmed: false });
-    assert_eq!(inbox.see(pruned).await.body, None);
+    let record = inbox.see(pruned).await;
+    assert_eq!((record.body.as_ref(), record.is_synthetic()), (None, true));
 
     let dead = inbox.led_to(1_002, synthetic(complete("C")), dead()).await;
     assert_eq!(inbox.tell(received(complete("C"), 1_003)).await, Recorded::Duplicate { first: dead, rearmed: true });
-    assert_eq!(inbox.one_due(1_004).await.lease.id, dead);
+    let claimed = inbox.one_due(1_004).await;
+    assert_eq!((claimed.lease.id, claimed.body), (dead, synthetic(complete("C")).body));
 }
 
 pub(super) async fn of_real_and_synthetic_ones_at_once_one_is_handled(store: &Store) {
