@@ -1,4 +1,4 @@
-//! Widgets that are written down when they are started, and their postbacks.
+//! Widgets that are recorded as purchases, and their postbacks.
 
 use std::error::Error;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Schemas of other versions, and names that are none.
+//! Schemas of other versions, and invalid names.
 
 use onramp_webhooks::StoreErrorKind;
 use onramp_webhooks::idempotency::IdempotencyStore;

@@ -1,4 +1,4 @@
-//! What a claim costs must not grow with what has been handled: no statement of it reads the whole table.
+//! Query plans: a claim must not slow down with the number of handled deliveries, so no statement of it reads the whole table.
 
 use onramp_webhooks::inbox::{Inbox, QuarantineBound, State};
 use sqlx::{PgConnection, raw_sql};
@@ -27,7 +27,7 @@ async fn plan(connection: &mut PgConnection, schema: &TestSchema, name: &str, ty
     lines.into_iter().map(|(line,)| line).collect::<Vec<_>>().join("\n")
 }
 
-/// What is due; of its order the first, the leased, and the last one handled.
+/// The statements about due deliveries, and about the first, the leased and the last handled one of their order.
 const LEASE_INDEXES: [&str; 4] =
     ["deliveries_due", "deliveries_order_due", "deliveries_order_leased", "deliveries_order_handled"];
 

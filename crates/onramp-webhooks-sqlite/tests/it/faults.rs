@@ -1,4 +1,4 @@
-//! Locked, full, read-only, broken and vanished files: nothing is acknowledged, and it goes on when they are well again.
+//! Locked, full, read-only, broken and vanished files: nothing is acknowledged, and the inbox recovers by itself.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -289,7 +289,7 @@ mod read_only {
     use super::*;
     use crate::tools::{child, child_file};
 
-    /// Nobody in particular: permissions do not hold root back, so as root a child is started that is not.
+    /// The user of a child process: permissions do not apply to root, so as root a child without its rights is started.
     const NOBODY: u32 = 65_534;
 
     fn mode(path: &Path, mode: u32) {

@@ -1,5 +1,5 @@
-//! What receiving and handling cost must not grow with what has been handled, nor what a request costs with the replies that are
-//! kept: no statement on their way reads a whole table.
+//! Query plans: receiving and handling must not slow down with the number of handled deliveries, nor a request with the number of
+//! kept replies, so no statement on their way reads a whole table.
 
 use onramp_webhooks::inbox::State;
 use onramp_webhooks_sqlite::SqliteInbox;

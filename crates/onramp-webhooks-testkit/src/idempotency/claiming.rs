@@ -1,4 +1,4 @@
-//! Who gets a key, and what the others find.
+//! Claiming of keys, and finding of claimed ones.
 
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::idempotency::{Claim, Found, IdempotencyKey};

@@ -1,4 +1,4 @@
-//! Whoever lost a key can do nothing to it any more.
+//! Fencing: a lost claim changes nothing.
 
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::idempotency::{Claim, Found};
@@ -37,7 +37,7 @@ pub(super) async fn an_old_token_releases_nothing(store: &Store) {
     }
 }
 
-/// How the first lost its key.
+/// The way in which the first claim was lost.
 #[derive(Clone, Copy, Debug)]
 enum Lost {
     ItsLeaseEnded,
@@ -49,12 +49,12 @@ impl Lost {
     const ALL: [Self; 3] = [Self::ItsLeaseEnded, Self::ItsReplyExpired, Self::ItGaveUp];
 }
 
-/// Of the body of whoever took over.
+/// The fingerprint of the request that took the key over.
 fn new() -> Fingerprint {
     Fingerprint::of(b"new")
 }
 
-/// A store whose key A was lost by the first claim and is the second's until second 230.
+/// Opens a store whose key A was lost by the first claim, and is held by the second until second 230.
 async fn taken_over(store: &Store, how: Lost) -> (Fixture, Claim, Claim) {
     let (store, old, holder) = (store.open().await, claim("A", 1), claim("A", 2));
     store.begin(0, old).await;
@@ -75,7 +75,7 @@ pub(super) async fn a_token_that_never_claimed_does_nothing(store: &Store) {
     does_nothing(&store, stranger).await;
     assert_eq!(store.find(29, holder).await, running(usual()));
     assert_eq!(store.ask(29, stranger, usual()).await, running(usual()));
-    // Having asked in vain is no claim.
+    // A failed claim is no claim.
     does_nothing(&store, stranger).await;
     assert!(store.end(holder, "created", 1_000).await);
     does_nothing(&store, stranger).await;

@@ -1,4 +1,4 @@
-//! Removing what is over.
+//! Pruning of replies and abandoned claims.
 
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::idempotency::{ABANDONED, Found};
@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use super::tools::{LEASE, at, claim, done, running, usual};
 use super::{Fixture, Store};
 
-/// The second at which a claim from second 0 is nobody's any more.
+/// The second at which a claim from second 0 counts as abandoned.
 fn abandoned() -> i64 {
     LEASE + i64::try_from(ABANDONED.as_secs()).unwrap()
 }
@@ -87,7 +87,7 @@ pub(super) async fn many_go_in_rounds(store: &Store) {
     }
 }
 
-/// One that has expired when the other is abandoned, and one that is kept much longer.
+/// Completes one key whose reply has expired when the other claim is abandoned, and one that is kept much longer.
 async fn one_of_each(store: Fixture, number: u64) {
     store.done_until(claim(&format!("expired {number}"), 1), "expired", 100).await;
     store.begin(0, claim(&format!("abandoned {number}"), 1)).await;

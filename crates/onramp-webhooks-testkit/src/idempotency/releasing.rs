@@ -1,4 +1,4 @@
-//! Keys that are given up are as if they had never come.
+//! Releasing of keys.
 
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::idempotency::Found;

@@ -1,4 +1,4 @@
-//! What is due, in which order, and never two of one order.
+//! Claiming: due deliveries, their order, and never two of one order.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
@@ -28,7 +28,7 @@ pub(super) async fn first_received_first_up_to_the_limit(store: &Store) {
     let inbox = store.open().await;
     let mut recorded = Vec::new();
     for number in 0..10 {
-        // The clock may have gone back meanwhile: what counts is who came first.
+        // The clock may have gone back meanwhile: the order of arrival counts.
         recorded.push(inbox.new_id(received(complete(&format!("{number}")), 10 - number)).await);
     }
     assert!(inbox.claims(20, 0).await.deliveries.is_empty());
@@ -87,7 +87,7 @@ async fn goes_on_after(store: &Store, outcome: Settled) {
 
 pub(super) async fn events_without_an_order_run_side_by_side(store: &Store) {
     let inbox = store.open().await;
-    // An event of an order without any id is about the click, like the events of the account.
+    // An event of an order without an id belongs to the click, like account events.
     let mut order = complete("C");
     order.key = Some(DedupKey::from_parts("wert/click/C".into(), "order_complete".into()));
     let all = [
@@ -173,7 +173,7 @@ pub(super) async fn many_claimers_get_each_delivery_once(store: &Store) {
 pub(super) async fn many_claimers_never_hold_two_of_one_order(store: &Store) {
     let inbox = store.open().await;
     for number in 0..250 {
-        // Neighbours are of one order, so that a store which forgets that gives itself away at the first claim.
+        // Neighbours belong to one order, so a store that ignores orders fails at the first claim.
         let event = order_event(&format!("{:02}", number / 5), &format!("state_{}", number % 5), Stage::UNPLACED);
         assert!(matches!(inbox.tell(event).await, Recorded::New(_)));
     }

@@ -1,4 +1,4 @@
-//! New, duplicate or conflict.
+//! Recording: new deliveries, duplicates and conflicts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Recorded, Retention, Settl
 use tokio::sync::Barrier;
 
 use super::tools::{
-    at, complete, dead, ids, junk, keyless, login, misfit, order_event, received, retry, saying, started, synthetic,
+    at, complete, dead, ids, keyless, login, noise, order_event, received, retry, saying, started, synthetic, unreadable,
 };
 use super::{Fixture, Store};
 
@@ -121,15 +121,15 @@ pub(super) async fn both_halves_make_the_key(store: &Store) {
     inbox.new_id(sandbox).await;
 }
 
-pub(super) async fn a_duplicate_arms_a_failed_first_again(store: &Store) {
-    armed_by_a_duplicate(store, retry(1_000)).await;
+pub(super) async fn a_duplicate_requeues_a_failed_first(store: &Store) {
+    requeued_by_a_duplicate(store, retry(1_000)).await;
 }
 
-pub(super) async fn a_duplicate_arms_a_dead_first_again(store: &Store) {
-    armed_by_a_duplicate(store, dead()).await;
+pub(super) async fn a_duplicate_requeues_a_dead_first(store: &Store) {
+    requeued_by_a_duplicate(store, dead()).await;
 }
 
-async fn armed_by_a_duplicate(store: &Store, outcome: Settled) {
+async fn requeued_by_a_duplicate(store: &Store, outcome: Settled) {
     let inbox = store.open().await;
     let first = inbox.led_to(1, complete("A"), outcome).await;
     assert!(inbox.due(2).await.is_empty());
@@ -149,7 +149,7 @@ pub(super) async fn a_duplicate_of_any_other_first_only_counts(store: &Store) {
         (complete("leased"), leased),
         (complete("parked"), parked),
         (complete("handled"), handled),
-        (misfit("{}"), quarantined),
+        (unreadable("{}"), quarantined),
     ];
     for (new, first) in again {
         let before = inbox.see(first).await;
@@ -187,21 +187,20 @@ pub(super) async fn a_synthetic_one_that_comes_second_only_counts(store: &Store)
     assert_eq!((claimed.fingerprint, claimed.body), (complete("A").fingerprint, complete("A").body));
 }
 
-pub(super) async fn a_synthetic_first_stays_when_a_real_one_comes(store: &Store) {
+pub(super) async fn a_real_one_that_comes_second_only_counts(store: &Store) {
     let inbox = store.open().await;
     let first = inbox.new_id(synthetic(complete("A"))).await;
     assert!(inbox.see(first).await.is_synthetic() && inbox.everything().await[0].is_synthetic());
     assert!(inbox.one_due(0).await.fingerprint.is_synthetic());
-    for (second, new) in [(2, synthetic(complete("A"))), (3, complete("A")), (4, complete("A"))] {
-        assert_eq!(inbox.tell(received(new, second)).await, Recorded::Duplicate { first, rearmed: false });
+    for again in [synthetic(complete("A")), received(complete("A"), 3)] {
+        assert_eq!(inbox.tell(again).await, Recorded::Duplicate { first, rearmed: false });
     }
     let record = inbox.see(first).await;
-    assert_eq!((record.state, record.duplicates, record.received_at), (State::Leased, 3, at(0)), "its worker still has it");
-    assert!(record.is_synthetic());
-    assert_eq!(record.body, Some(synthetic(complete("A")).body));
+    assert_eq!((record.state, record.duplicates, record.received_at), (State::Leased, 2, at(0)), "its worker still has it");
+    assert_eq!((record.is_synthetic(), record.body), (true, Some(synthetic(complete("A")).body)), "the first one stays");
 }
 
-pub(super) async fn a_synthetic_first_that_ended_stays_when_a_real_one_comes(store: &Store) {
+pub(super) async fn a_real_one_after_a_synthetic_one_that_was_settled_only_counts(store: &Store) {
     let inbox = store.open().await;
     let first = inbox.led_to(1, synthetic(complete("A")), Settled::Handled).await;
     assert_eq!(inbox.tell(received(complete("A"), 3)).await, Recorded::Duplicate { first, rearmed: false });
@@ -212,7 +211,8 @@ pub(super) async fn a_synthetic_first_that_ended_stays_when_a_real_one_comes(sto
     let pruned = inbox.led_to(5, synthetic(complete("B")), Settled::Handled).await;
     while inbox.prune(at(1_000), Retention::new(Duration::from_secs(1))).await.unwrap() > 0 {}
     assert_eq!(inbox.tell(received(complete("B"), 1_001)).await, Recorded::Duplicate { first: pruned, rearmed: false });
-    assert_eq!(inbox.see(pruned).await.body, None);
+    let record = inbox.see(pruned).await;
+    assert_eq!((record.body.as_ref(), record.is_synthetic()), (None, true));
 
     let dead = inbox.led_to(1_002, synthetic(complete("C")), dead()).await;
     assert_eq!(inbox.tell(received(complete("C"), 1_003)).await, Recorded::Duplicate { first: dead, rearmed: true });
@@ -268,7 +268,7 @@ pub(super) async fn many_at_once_are_all_kept(store: &Store) {
 pub(super) async fn ids_grow_with_arrival(store: &Store) {
     let inbox = store.open().await;
     let first = inbox.new_id(complete("A")).await;
-    let second = inbox.new_id(junk("{")).await;
+    let second = inbox.new_id(noise("{")).await;
     let third = conflict(inbox.tell(saying(complete("A"), "another")).await, first);
     let fourth = inbox.new_id(keyless()).await;
     assert!([first, second, third, fourth].is_sorted_by(|a, b| a < b));
@@ -288,7 +288,7 @@ fn new_id(recorded: &Recorded) -> Option<DeliveryId> {
     }
 }
 
-/// Records each in a task of its own, all at the same moment.
+/// Records all deliveries at the same moment, each in a task of its own.
 async fn at_once(inbox: &Fixture, deliveries: Vec<NewDelivery>) -> Vec<Recorded> {
     let barrier = Arc::new(Barrier::new(deliveries.len()));
     let record = |new| {

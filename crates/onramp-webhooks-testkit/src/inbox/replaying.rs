@@ -1,4 +1,4 @@
-//! Replay, the operation for people, over this store.
+//! Replays over this store.
 
 use onramp_webhooks::StoreErrorKind;
 use onramp_webhooks::identity::Stage;
@@ -50,7 +50,7 @@ pub(super) async fn what_a_worker_holds_what_is_not_there_and_what_was_pruned_is
     }
 }
 
-/// The body of an event that this version can read, whatever the one did that recorded it.
+/// The body of an event that this version can read.
 const READABLE: &str = r#"{"type":"order_complete","click_id":"C","order":{"id":"A","base":"BTC","base_amount":"0.1","quote":"EUR",
     "quote_amount":"9000","address":"bc1","transaction_id":"T"}}"#;
 

@@ -1,4 +1,4 @@
-//! The worker over the store.
+//! The worker with transactions of the store.
 
 use std::time::Duration;
 
@@ -20,12 +20,12 @@ fn purchase() -> NewDelivery {
     NewDelivery::new("wert", Provider::Wert, at(0), WertOrder::new().complete())
 }
 
-/// A worker that looks and tries again quickly.
+/// Builds a worker that polls and retries quickly.
 fn worker(shop: &Fixture<dyn Shop>, script: Script) -> WorkerBuilder {
     shop.worker(script).poll(OFTEN).retry(RetryPolicy::new(3, OFTEN, OFTEN))
 }
 
-/// What became of a delivery.
+/// Waits until a delivery is settled.
 async fn end_of(inbox: &inbox::Fixture, id: DeliveryId) -> Record {
     loop {
         let record = inbox.see(id).await;
@@ -36,7 +36,7 @@ async fn end_of(inbox: &inbox::Fixture, id: DeliveryId) -> Record {
     }
 }
 
-/// Handles all there is with `workers` workers, and answers what they have credited.
+/// Handles all deliveries with so many workers, and returns the sum that they have credited.
 async fn handled(shop: &Fixture<dyn Shop>, workers: usize, script: Script, all: u64) -> i64 {
     let inbox = inbox::Fixture::of(shop.inbox());
     let workers: Vec<_> = (0..workers).map(|_| worker(shop, script).spawn()).collect();

@@ -1,4 +1,4 @@
-//! Stores of idempotency keys that each break one promise, and the case of the suite that has to notice.
+//! Stores of idempotency keys that each break one promise, and the case that has to notice.
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -11,10 +11,11 @@ use onramp_webhooks::async_trait;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::idempotency::{ABANDONED, Claim, Found, IdempotencyKey, IdempotencyStore, MemoryIdempotencyStore};
+use onramp_webhooks_testkit::doubles::{Double, IdempotencyDouble};
 use onramp_webhooks_testkit::idempotency::{Fixture, Store, cases};
 use tokio::sync::Notify;
 
-/// What is wrong with a store.
+/// The defect of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Defect {
     None,
@@ -69,7 +70,7 @@ struct Mutant {
     ended: Notify,
 }
 
-/// What a mutant has seen, and its defect can use.
+/// The calls that a mutant has seen, for its defect.
 #[derive(Debug, Default)]
 struct Seen {
     now: Timestamp,
@@ -89,7 +90,7 @@ struct Last {
 impl Mutant {
     fn open(defect: Defect) -> Fixture {
         let store = MemoryIdempotencyStore::new();
-        Fixture::new(Self { store, defect, seen: Mutex::default(), ended: Notify::new() })
+        Fixture::new(Double(Self { store, defect, seen: Mutex::default(), ended: Notify::new() }))
     }
 
     fn last(&self, key: IdempotencyKey) -> Option<Last> {
@@ -116,20 +117,20 @@ impl Mutant {
         claim
     }
 
-    /// The claim of whoever has the key, when the defect is to serve anybody with it.
+    /// Returns the current claim of a key when the defect is to accept any claim.
     fn fenced(&self, claim: Claim, for_anybody: Defect) -> Claim {
         let claim = self.cut(claim);
         let last = self.last(claim.key).filter(|_| self.defect == for_anybody);
         last.map_or(claim, |last| last.claim)
     }
 
-    /// Whether the defect is not to serve those whose lease has ended, and it has.
+    /// Returns whether a lease has ended that the defect refuses to serve.
     fn is_late(&self, claim: Claim, nothing_late: Defect) -> bool {
         let now = self.seen.lock().unwrap().now;
         self.defect == nothing_late && self.last(claim.key).is_some_and(|last| last.lease_until <= now)
     }
 
-    /// Has a key claimed, whoever has it.
+    /// Claims a key, whether it is held or not.
     async fn seize(&self, claim: Claim) -> Result<(), StoreError> {
         let fingerprint = self.last(claim.key).map_or(Fingerprint::of(b""), |last| last.fingerprint);
         self.store.claim(NEVER, claim, fingerprint, NEVER).await.map(drop)
@@ -137,7 +138,11 @@ impl Mutant {
 }
 
 #[async_trait]
-impl IdempotencyStore for Mutant {
+impl IdempotencyDouble for Mutant {
+    fn inner(&self) -> &dyn IdempotencyStore {
+        &self.store
+    }
+
     async fn claim(
         &self,
         now: Timestamp,

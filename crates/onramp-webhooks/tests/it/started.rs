@@ -1,4 +1,4 @@
-//! Postbacks of purchases that were started here, and of others.
+//! Postbacks of known and unknown purchases.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use onramp_webhooks::worker::Worker;
 use onramp_webhooks::{Kriptomat, Receiver, Request, StoreError, StoreErrorKind, Wert, async_trait};
 use onramp_webhooks_testkit::events::{Postback, WertOrder};
 
-use crate::worker::stage::{Remembering, rest};
+use crate::worker::harness::{Remembering, rest};
 
 /// A store that can be away. Clones are the same one.
 #[derive(Clone, Debug, Default)]
@@ -126,7 +126,7 @@ async fn an_unknown_uuid_is_held_also_when_it_comes_again() {
     shop.held(UNKNOWN).await;
     shop.postback(&forged).await;
     let record = shop.held(UNKNOWN).await;
-    assert_eq!((record.duplicates, record.attempts), (1, 1), "armed again, and checked again");
+    assert_eq!((record.duplicates, record.attempts), (1, 1), "requeued again, and checked again");
     // Started late, but the same: a duplicate is enough.
     shop.start(&forged).await;
     shop.postback(&forged).await;

@@ -1,4 +1,4 @@
-//! What only a file can suffer.
+//! Faults that only a file has.
 
 use std::path::Path;
 use std::time::Duration;

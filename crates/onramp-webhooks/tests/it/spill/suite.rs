@@ -1,4 +1,4 @@
-//! The conformance suites: a spill in memory, and an inbox that has one.
+//! The conformance suites: a spill in memory, and an inbox with a spill.
 
 mod memory {
     use onramp_webhooks::inbox::spill::MemorySpill;
