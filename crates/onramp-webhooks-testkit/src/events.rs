@@ -219,7 +219,8 @@ impl Postback {
 
 #[cfg(test)]
 mod tests {
-    use onramp_webhooks::{Event, Provider};
+    use onramp_webhooks::provider::ProviderEvent;
+    use onramp_webhooks::{KriptomatPostback, WertEvent};
 
     use super::*;
 
@@ -234,13 +235,13 @@ mod tests {
     fn everything_can_be_read() {
         let order = WertOrder::new();
         let types = [order.payment_started(), order.transfer_started(), order.complete(), order.failed(), wert_test()]
-            .map(|body| Event::decode(Provider::Wert, &body).unwrap().type_name().to_owned());
+            .map(|body| WertEvent::read(&body).unwrap().type_name().to_owned());
         assert_eq!(types, ["payment_started", "transfer_started", "order_complete", "order_failed", "test"]);
-        assert_eq!(Event::decode(Provider::Wert, &wert_account("login", "c")).unwrap().type_name(), "login");
+        assert_eq!(WertEvent::read(&wert_account("login", "c")).unwrap().type_name(), "login");
 
         let postback = Postback::new().additional_field("0", "customer-7");
         for body in [postback.json(), postback.form()] {
-            let purchase = Event::decode(Provider::Kriptomat, &body).unwrap().completed_purchase().unwrap().unwrap();
+            let purchase = KriptomatPostback::read(&body).unwrap().completed_purchase().unwrap().unwrap();
             assert_eq!(purchase.fiat.to_string(), "180.40 EUR");
             assert_eq!(purchase.customer.to_string(), "customer-7");
         }

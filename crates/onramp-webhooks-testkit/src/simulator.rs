@@ -3,7 +3,8 @@
 //! ```
 //! use std::collections::BTreeMap;
 //! use onramp_webhooks::inbox::{MemoryInbox, State};
-//! use onramp_webhooks::{Kriptomat, Receiver, Request, Wert};
+//! use onramp_webhooks::adapter::{Full, Request};
+//! use onramp_webhooks::{Kriptomat, Receiver, Wert};
 //! use onramp_webhooks_testkit::simulator::{Posted, Simulator};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -18,7 +19,7 @@
 //! let statuses = traffic.burst(8, async |post: Posted| {
 //!     let path = format!("/{}/s3cret", post.provider);
 //!     let headers = [("content-type", post.content_type)];
-//!     receiver.receive_whole(&Request::new("POST", &path, None, &headers), post.body).await.status()
+//!     receiver.receive(&Request::new("POST", &path, None, &headers), Full::new(post.body)).await.status()
 //! });
 //! assert!(statuses.await.iter().all(|status| *status == 200));
 //! assert_eq!(receiver.inbox().counts().await?.of(State::Conflict), 0);
@@ -33,7 +34,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use fastrand::Rng;
 use futures_util::stream::{self, StreamExt};
-use onramp_webhooks::{CompletedPurchase, Event, Provider};
+use onramp_webhooks::CompletedPurchase;
+use onramp_webhooks::provider::{ProviderName, Providers};
 
 use crate::events::{Postback, WertOrder, wert_account, wert_test};
 
@@ -66,7 +68,7 @@ const ORDER: [&str; 7] = [
 #[non_exhaustive]
 pub struct Posted {
     /// The provider.
-    pub provider: Provider,
+    pub provider: ProviderName,
     /// Its `content-type`.
     pub content_type: &'static str,
     /// Its body.
@@ -75,11 +77,11 @@ pub struct Posted {
 
 impl Posted {
     fn wert(body: Bytes) -> Self {
-        Self { provider: Provider::Wert, content_type: "application/json", body }
+        Self { provider: "wert".into(), content_type: "application/json", body }
     }
 
     fn kriptomat(postback: &Postback) -> Self {
-        Self { provider: Provider::Kriptomat, content_type: "application/json", body: postback.json() }
+        Self { provider: "kriptomat".into(), content_type: "application/json", body: postback.json() }
     }
 }
 
@@ -205,8 +207,9 @@ impl Traffic {
     /// Never: the bodies of a simulator can be read.
     #[must_use]
     pub fn completed(&self) -> Vec<CompletedPurchase> {
-        let distinct: BTreeSet<(Provider, &Bytes)> = self.posts.iter().map(|post| (post.provider, &post.body)).collect();
-        let event = |(provider, body): (Provider, &Bytes)| Event::decode(provider, body).expect("an event");
+        let distinct: BTreeSet<(&ProviderName, &Bytes)> = self.posts.iter().map(|post| (&post.provider, &post.body)).collect();
+        let providers = Providers::default();
+        let event = |(provider, body): (&ProviderName, &Bytes)| providers.read(provider, body).expect("an event");
         distinct.into_iter().filter_map(|post| event(post).completed_purchase().expect("a clear purchase")).collect()
     }
 
@@ -230,7 +233,7 @@ mod tests {
         let types: BTreeSet<String> = traffic
             .posts()
             .iter()
-            .map(|post| Event::decode(post.provider, &post.body).unwrap())
+            .map(|post| Providers::default().read(&post.provider, &post.body).unwrap())
             .inspect(|event| assert_ne!(event.type_label(), "unknown", "{event:?}"))
             .map(|event| event.type_name().to_owned())
             .collect();

@@ -23,11 +23,11 @@ mod idempotency {
 }
 
 mod purchases {
-    use onramp_webhooks::kriptomat::started::MemoryStartedPurchases;
+    use onramp_webhooks::purchases::MemoryPurchaseStore;
     use onramp_webhooks_testkit::purchases::Fixture;
 
     async fn open() -> Fixture {
-        Fixture::new(MemoryStartedPurchases::new())
+        Fixture::new(MemoryPurchaseStore::new())
     }
 
     onramp_webhooks_testkit::purchases_suite!(open);

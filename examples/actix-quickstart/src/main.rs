@@ -9,7 +9,8 @@ use onramp_webhooks_actix::core::{Delivery, HandlerError, Kriptomat, Receiver, T
 use onramp_webhooks_actix::{health, routes};
 use onramp_webhooks_sqlite::{SqliteInbox, SqliteTransaction};
 
-const TABLE: &str = "CREATE TABLE IF NOT EXISTS purchases (key TEXT PRIMARY KEY, customer TEXT, amount TEXT, currency TEXT) STRICT";
+const TABLE: &str =
+    "CREATE TABLE IF NOT EXISTS purchases (key TEXT PRIMARY KEY, customer TEXT, amount TEXT, currency TEXT) STRICT";
 
 struct Shop;
 

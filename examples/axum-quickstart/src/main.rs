@@ -11,7 +11,8 @@ use onramp_webhooks_sqlite::{SqliteInbox, SqliteTransaction};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-const TABLE: &str = "CREATE TABLE IF NOT EXISTS purchases (key TEXT PRIMARY KEY, customer TEXT, amount TEXT, currency TEXT) STRICT";
+const TABLE: &str =
+    "CREATE TABLE IF NOT EXISTS purchases (key TEXT PRIMARY KEY, customer TEXT, amount TEXT, currency TEXT) STRICT";
 
 struct Shop;
 

@@ -12,7 +12,8 @@ use onramp_webhooks_postgres::{PostgresOptions, PostgresTransaction};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 
-const TABLE: &str = "CREATE TABLE IF NOT EXISTS balances (customer TEXT, currency TEXT, paid NUMERIC, PRIMARY KEY (customer, currency))";
+const TABLE: &str =
+    "CREATE TABLE IF NOT EXISTS balances (customer TEXT, currency TEXT, paid NUMERIC, PRIMARY KEY (customer, currency))";
 const CREDIT: &str = "INSERT INTO balances VALUES ($1, $2, $3::numeric)
     ON CONFLICT (customer, currency) DO UPDATE SET paid = balances.paid + excluded.paid";
 

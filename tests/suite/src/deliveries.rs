@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use onramp_webhooks::Provider;
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::identity::{DedupKey, Stage};
+use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{ClaimRequest, ClaimedDelivery, Inbox, NewDelivery, Recorded, Settled, Settlement};
 use onramp_webhooks_testkit::events::WertOrder;
 
@@ -18,10 +18,10 @@ pub fn now() -> Timestamp {
 #[must_use]
 pub fn purchase() -> NewDelivery {
     let order = WertOrder::new();
-    let mut new = NewDelivery::new("wert", Provider::Wert, now(), order.complete());
+    let mut new = NewDelivery::new("wert", "wert", now(), order.complete());
     new.event_type = Some("order_complete".into());
     new.key = Some(DedupKey::from_parts(format!("wert/order/{}", order.id().unwrap()), "order_complete".into()));
-    new.stage = Some(Stage::FINAL);
+    new.stage = Some(OrderStage::FINAL);
     new
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use onramp_webhooks::StoreErrorKind;
-use onramp_webhooks::identity::{DedupKey, Stage};
+use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{ClaimRequest, Inbox, NewDelivery, QuarantineBound, Recorded, State};
 use onramp_webhooks::{Provider, StoreError};
 use onramp_webhooks_postgres::{PostgresInbox, PostgresOptions};
@@ -142,10 +142,10 @@ async fn zeros_and_long_names_are_kept() {
     let schema = TestSchema::new();
     let inbox = schema.open(QuarantineBound::default()).await;
     for name in ["a\0b".to_owned(), "\u{1}0".into(), "\u{1}".into(), "é€😀".into(), random(100_000)] {
-        let mut new = NewDelivery::new(name.as_str(), Provider::Wert, now(), name.clone().into());
+        let mut new = NewDelivery::new(name.as_str(), "wert", now(), name.clone().into());
         new.event_type = Some(name.clone());
         new.key = Some(DedupKey::from_parts(format!("wert/order/{name}"), name.clone()));
-        new.stage = Some(Stage::FINAL);
+        new.stage = Some(OrderStage::FINAL);
         let id = record(&inbox, new.clone()).await;
         assert!(matches!(inbox.record(new.clone()).await.unwrap(), Recorded::Duplicate { .. }));
         let claimed = claim(&inbox, 10).await;

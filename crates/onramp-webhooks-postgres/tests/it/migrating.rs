@@ -3,7 +3,7 @@
 use onramp_webhooks::StoreErrorKind;
 use onramp_webhooks::idempotency::IdempotencyStore;
 use onramp_webhooks::inbox::{Inbox, QuarantineBound, State};
-use onramp_webhooks::kriptomat::started::{KnownPurchase, StartedPurchases};
+use onramp_webhooks::purchases::{PurchaseStatus, PurchaseStore};
 use onramp_webhooks_postgres::PostgresOptions;
 use sqlx::raw_sql;
 
@@ -27,7 +27,7 @@ async fn a_schema_of_the_first_version_gets_the_rest_and_keeps_what_it_has() {
     assert_eq!(inbox.counts().await.unwrap().of(State::Pending), 1);
     assert_eq!(record(&inbox, purchase()).await, 2);
     assert_eq!(inbox.idempotency_store().prune(now()).await.unwrap(), 0);
-    assert_eq!(inbox.purchases().find(&"A".into()).await.unwrap(), KnownPurchase::default());
+    assert_eq!(inbox.purchases().find(&"A".into()).await.unwrap(), PurchaseStatus::default());
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use onramp_webhooks::identity::{DedupKey, Stage};
+use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{Filter, Inbox, NewDelivery, QuarantineBound, Settled, Settlement, State};
 use onramp_webhooks_postgres::PostgresOptions;
 use tokio::sync::Barrier;
@@ -107,7 +107,7 @@ async fn what_falls_due_while_others_claim_holds_its_order() {
 fn of_order(order: &str, event: &str) -> NewDelivery {
     let mut new = purchase();
     new.key = Some(DedupKey::from_parts(format!("wert/order/{order}"), event.into()));
-    new.stage = Some(Stage::UNPLACED);
+    new.stage = Some(OrderStage::UNPLACED);
     new
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use onramp_webhooks::idempotency::{ABANDONED, Found, IdempotencyStore};
+use onramp_webhooks::idempotency::{ABANDONED, IdempotencyStore, KeyState};
 
 use crate::tools::{KEEP, LEASE, begin, claim, end, fingerprint, now};
 use onramp_webhooks_suite::redis::{TestPrefix, url};
@@ -38,7 +38,7 @@ async fn the_longest_and_the_shortest_times_are_taken() {
     let store = prefix.open().await;
     let longest = Duration::from_millis(100_000_000_000_000);
     let ever = now().after(Duration::MAX);
-    assert_eq!(store.claim(now(), claim("A", 1), fingerprint(), ever).await.unwrap(), Found::Claimed);
+    assert_eq!(store.claim(now(), claim("A", 1), fingerprint(), ever).await.unwrap(), KeyState::Claimed);
     lives(&prefix, longest).await;
     assert!(store.renew(claim("A", 1), ever).await.unwrap());
     lives(&prefix, longest).await;

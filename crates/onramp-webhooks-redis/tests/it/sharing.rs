@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use onramp_webhooks::StoreErrorKind;
-use onramp_webhooks::idempotency::Found;
+use onramp_webhooks::idempotency::KeyState;
 use onramp_webhooks_redis::{RedisIdempotencyStore, RedisOptions};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;

@@ -2,7 +2,7 @@
 
 use onramp_webhooks::idempotency::IdempotencyStore;
 use onramp_webhooks::inbox::{Inbox, State};
-use onramp_webhooks::kriptomat::started::{KnownPurchase, StartedPurchases};
+use onramp_webhooks::purchases::{PurchaseStatus, PurchaseStore};
 use onramp_webhooks_sqlite::SqliteInbox;
 use rusqlite::Connection;
 
@@ -28,5 +28,5 @@ async fn a_file_of_the_first_version_gets_the_rest_and_keeps_what_it_has() {
     let store = inbox.idempotency_store();
     begin(&store, claim("A", 1)).await;
     assert!(store.release(claim("A", 1)).await.unwrap());
-    assert_eq!(inbox.purchases().find(&"A".into()).await.unwrap(), KnownPurchase::default());
+    assert_eq!(inbox.purchases().find(&"A".into()).await.unwrap(), PurchaseStatus::default());
 }

@@ -15,7 +15,7 @@ mod alone {
 }
 
 mod beside_an_inbox {
-    use onramp_webhooks::kriptomat::started::{StartedPurchase, StartedPurchases};
+    use onramp_webhooks::purchases::{Purchase, PurchaseStore};
     use onramp_webhooks_sqlite::{SqliteInbox, SqliteStartedPurchases};
     use onramp_webhooks_testkit::purchases::Fixture;
 
@@ -33,7 +33,7 @@ mod beside_an_inbox {
     async fn what_was_started_is_there_when_the_file_is_opened_again() {
         let (_folder, path) = file();
         let inbox = SqliteInbox::open(&path).await.unwrap();
-        let (purchases, started) = (inbox.started_purchases(), StartedPurchase::new("a", now()).asset_type("eth"));
+        let (purchases, started) = (inbox.started_purchases(), Purchase::new("a", now()).asset_type("eth"));
         record(&inbox, purchase()).await;
         drop(inbox);
         purchases.start(started.clone()).await.unwrap();

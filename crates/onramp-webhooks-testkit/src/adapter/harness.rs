@@ -14,7 +14,7 @@ use onramp_webhooks::client_ip::ClientIp;
 use onramp_webhooks::gate::AllowListGate;
 use onramp_webhooks::idempotency::{Idempotency, IdempotencyStore, MemoryIdempotencyStore};
 use onramp_webhooks::inbox::{Filter, Inbox, MemoryInbox, Record, State};
-use onramp_webhooks::{Kriptomat, Provider, Receiver, Wert};
+use onramp_webhooks::{Kriptomat, Receiver, Wert};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
@@ -107,7 +107,7 @@ impl Setup {
             .ack_deadline(plan.ack_deadline);
         let by_header =
             Idempotency::by_header(idempotency.clone()).wait(plan.wait).reply_limit(REPLY_LIMIT).body_limit(BODY_LIMIT);
-        let by_event = Idempotency::by_event(idempotency.clone(), Provider::Wert).wait(plan.wait).body_limit(BODY_LIMIT);
+        let by_event = Idempotency::by_event::<Wert>(idempotency.clone()).wait(plan.wait).body_limit(BODY_LIMIT);
         let site = Site {
             shared: Arc::new(Shared {
                 listener: Mutex::new(Some(listener)),

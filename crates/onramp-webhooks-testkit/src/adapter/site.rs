@@ -6,9 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use onramp_webhooks::extract::Unreadable;
-use onramp_webhooks::gate::AllowListGate;
-use onramp_webhooks::idempotency::Idempotency;
+use onramp_webhooks::adapter::{AllowListGate, Idempotency, Unreadable};
 use onramp_webhooks::{KriptomatPostback, Receiver, Reply, WertEvent};
 use tokio::sync::watch;
 
@@ -20,8 +18,8 @@ pub(super) const REPLY_LIMIT: usize = 64 << 10;
 /// | path | what is mounted there |
 /// | --- | --- |
 /// | `/webhooks` | the adapter's routes of [`receiver`](Self::receiver) |
-/// | `/inline/wert` | `POST`: a handler that extracts a `WertEvent` and answers with [`wert`](Self::wert) |
-/// | `/inline/kriptomat` | `POST`: a handler that extracts a `KriptomatPostback` and answers with [`kriptomat`](Self::kriptomat) |
+/// | `/inline/wert` | `POST`: a handler that extracts a `Webhook<Wert>` and answers with [`wert`](Self::wert) |
+/// | `/inline/kriptomat` | `POST`: a handler that extracts a `Webhook<Kriptomat>` and answers with [`kriptomat`](Self::kriptomat) |
 /// | `/guarded` | any method: [`guarded`](Self::guarded), behind the allow-list of [`gate`](Self::gate) |
 /// | `/once/{route}`, `/again/{route}` | any method: [`work`](Self::work), behind idempotency [`by_header`](Self::by_header), mounted below a prefix as the framework does it |
 /// | `/event/{route}` | any method: [`work`](Self::work), behind idempotency [`by_event`](Self::by_event) |

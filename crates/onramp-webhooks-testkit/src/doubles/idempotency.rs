@@ -7,7 +7,7 @@ use bytes::Bytes;
 use onramp_webhooks::StoreError;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::idempotency::{Claim, Found, IdempotencyStore};
+use onramp_webhooks::idempotency::{IdempotencyStore, KeyLease, KeyState};
 
 use super::Double;
 
@@ -17,10 +17,10 @@ double! {
     /// The calls of a store of idempotency keys.
     IdempotencyCall
     {
-        Claim: claim(now: Timestamp, claim: Claim, fingerprint: Fingerprint, lease_until: Timestamp) -> Found;
-        Renew: renew(claim: Claim, lease_until: Timestamp) -> bool;
-        Complete: complete(claim: Claim, reply: Bytes, expires_at: Timestamp) -> bool;
-        Release: release(claim: Claim) -> bool;
+        Claim: claim(now: Timestamp, lease: KeyLease, fingerprint: Fingerprint, lease_until: Timestamp) -> KeyState;
+        Renew: renew(lease: KeyLease, lease_until: Timestamp) -> bool;
+        Complete: complete(lease: KeyLease, reply: Bytes, expires_at: Timestamp) -> bool;
+        Release: release(lease: KeyLease) -> bool;
         Prune: prune(now: Timestamp) -> u64;
     }
     waits { Changed: changed; }

@@ -27,7 +27,7 @@ double! {
         List: list(filter: Filter) -> Vec<Record>;
         Show: show(id: DeliveryId) -> Option<Record>;
         Counts: counts() -> Counts;
-        Requeue: rearm(id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Replayed;
+        Requeue: requeue(id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Replayed;
         Prune: prune(now: Timestamp, retention: Retention) -> u64;
     }
     waits { Wait: wait_for_work; }

@@ -5,7 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 use onramp_webhooks::StoreError;
 use onramp_webhooks::inbox::NewDelivery;
-use onramp_webhooks::inbox::spill::{MovingLock, SetAside, SpillCounts, SpillId, SpillStore};
+use onramp_webhooks::spill::{MovingLock, SpillCounts, SpillId, SpillStore};
 
 use super::Double;
 
@@ -18,9 +18,6 @@ double! {
         Append: append(delivery: NewDelivery) -> SpillId;
         Oldest: oldest(limit: usize, bytes: usize) -> Vec<(SpillId, NewDelivery)>;
         Remove: remove(ids: Vec<SpillId>) -> ();
-        SetAside: set_aside(id: SpillId, reason: String) -> ();
-        Aside: aside(limit: usize) -> Vec<SetAside>;
-        PutBack: put_back() -> u64;
         Counts: counts() -> SpillCounts;
         Check: check() -> ();
         Lock: lock() -> Option<MovingLock>;

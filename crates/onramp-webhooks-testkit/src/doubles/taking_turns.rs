@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use futures_util::future::select_all;
 use onramp_webhooks::idempotency::IdempotencyStore;
 use onramp_webhooks::inbox::Inbox;
-use onramp_webhooks::inbox::spill::SpillStore;
+use onramp_webhooks::spill::SpillStore;
 
 use super::{IdempotencyDouble, InboxDouble, SpillDouble};
 

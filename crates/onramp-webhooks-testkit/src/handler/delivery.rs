@@ -1,18 +1,16 @@
 //! Deliveries that need no provider and no worker.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use onramp_webhooks::adapter::{Full, Request};
 use onramp_webhooks::clock::{ManualClock, Timestamp};
 use onramp_webhooks::inbox::{ClaimRequest, ClaimedDelivery, Inbox, MemoryInbox, NewDelivery, Recorded};
-use onramp_webhooks::{Delivery, Endpoint, Kriptomat, Provider, Receiver, Request, StoreError, Wert};
+use onramp_webhooks::provider::{Endpoint, Provider, Providers};
+use onramp_webhooks::{Delivery, Receiver, StoreError, Wert};
 
 use crate::doubles::{Double, InboxDouble};
-
-/// The path secret of the endpoint that reads test deliveries.
-const SECRET: &str = "test";
 
 /// Returns a delivery of Wert's as a handler gets it. Accepts a body, or a [`TestDelivery`] of any provider.
 ///
@@ -28,7 +26,7 @@ const SECRET: &str = "test";
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// let delivery = delivery(WertOrder::new().fiat("100.00", "EUR").complete()).await;
-/// let purchase = delivery.event().completed_purchase().unwrap().unwrap();
+/// let purchase = delivery.completed_purchase().unwrap().unwrap();
 /// assert_eq!(purchase.fiat.to_string(), "100.00 EUR");
 /// assert_eq!(delivery.attempt(), 1);
 /// # }
@@ -45,22 +43,22 @@ pub async fn delivery(delivery: impl Into<TestDelivery>) -> Delivery {
 /// A delivery for a test, of any provider and with any history.
 ///
 /// ```
-/// use onramp_webhooks::Provider;
+/// use onramp_webhooks::Kriptomat;
 /// use onramp_webhooks_testkit::events::Postback;
 /// use onramp_webhooks_testkit::{TestDelivery, delivery};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let late = TestDelivery::new(Provider::Kriptomat, Postback::new().json()).attempt(3).stale();
+/// let late = TestDelivery::new::<Kriptomat>(Postback::new().json()).attempt(3).stale();
 /// let delivery = delivery(late).await;
-/// assert_eq!((delivery.provider(), delivery.attempt(), delivery.is_stale()), (Provider::Kriptomat, 3, true));
+/// assert_eq!((delivery.provider().as_str(), delivery.attempt(), delivery.is_stale()), ("kriptomat", 3, true));
 /// # }
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct TestDelivery {
-    provider: Provider,
-    endpoint: Arc<str>,
+    endpoint: Endpoint,
+    providers: Providers,
     body: Bytes,
     pub(super) received_at: Timestamp,
     attempt: u32,
@@ -70,14 +68,12 @@ pub struct TestDelivery {
 
 impl TestDelivery {
     /// A delivery that has just arrived at the provider's endpoint, and is tried for the first time.
-    pub fn new(provider: Provider, body: impl Into<Bytes>) -> Self {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let received_at = Timestamp::from_millis(0).after(since);
+    pub fn new<P: Provider + Default>(body: impl Into<Bytes>) -> Self {
         Self {
-            provider,
-            endpoint: provider.as_str().into(),
+            endpoint: Endpoint::open(P::default()),
+            providers: Providers::default().with::<P>(),
             body: body.into(),
-            received_at,
+            received_at: Timestamp::now(),
             attempt: 1,
             stale: false,
             duplicates: 0,
@@ -86,7 +82,7 @@ impl TestDelivery {
 
     /// Sets the name of the endpoint.
     pub fn endpoint(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.endpoint = name.into();
+        self.endpoint = self.endpoint.named(name);
         self
     }
 
@@ -118,16 +114,14 @@ impl TestDelivery {
     pub(super) async fn read(&self) -> NewDelivery {
         let recorded = Arc::new(Recording::default());
         let clock = Arc::new(ManualClock::at(self.received_at));
-        let endpoint = endpoint(self.provider).named(Arc::clone(&self.endpoint));
-        let receiver = Receiver::builder(Double(Shared(Arc::clone(&recorded)))).endpoint(endpoint).clock(clock).build();
-        let path = format!("/{}/{SECRET}", self.endpoint);
-        let none: [(&str, &str); 0] = [];
-        let reply = receiver.expect("an endpoint with a name and a secret can be built");
-        let reply = reply.receive_whole(&Request::new("POST", &path, None, &none), self.body.clone()).await;
+        let receiver = Receiver::builder(Double(Shared(Arc::clone(&recorded)))).endpoint(self.endpoint.clone()).clock(clock);
+        let receiver = receiver.build().expect("an endpoint with a name can be built");
+        let path = format!("/{}", self.endpoint.name());
+        let reply = receiver.receive(&Request::new("POST", &path, None, &[]), Full::new(self.body.clone())).await;
         let new = recorded.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let new = new.unwrap_or_else(|| panic!("the receiver replied {} and recorded nothing", reply.status()));
         if let Some(quarantine) = &new.quarantine {
-            panic!("the body is no event of {}: {}", self.provider, quarantine.reason);
+            panic!("the body is no event of {}: {}", new.provider, quarantine.reason);
         }
         new
     }
@@ -136,22 +130,15 @@ impl TestDelivery {
     pub(super) fn claimed(&self, claimed: ClaimedDelivery) -> Delivery {
         let duplicates = claimed.duplicates + self.duplicates;
         let (attempt, stale) = (claimed.attempt.max(self.attempt), claimed.stale || self.stale);
-        Delivery::read(ClaimedDelivery { attempt, stale, duplicates, ..claimed }).expect("the receiver has read it")
+        Delivery::read(ClaimedDelivery { attempt, stale, duplicates, ..claimed }, &self.providers)
+            .expect("the receiver has read it")
     }
 }
 
 /// A body of Wert's.
 impl<B: Into<Bytes>> From<B> for TestDelivery {
     fn from(body: B) -> Self {
-        Self::new(Provider::Wert, body)
-    }
-}
-
-fn endpoint(provider: Provider) -> Endpoint {
-    match provider {
-        Provider::Wert => Wert::with_path_secret(SECRET),
-        Provider::Kriptomat => Kriptomat::with_path_secret(SECRET),
-        other => panic!("the testkit has no endpoint of {other}"),
+        Self::new::<Wert>(body)
     }
 }
 

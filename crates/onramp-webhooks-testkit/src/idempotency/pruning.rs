@@ -1,7 +1,7 @@
 //! Pruning of replies and abandoned claims.
 
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::idempotency::{ABANDONED, Found};
+use onramp_webhooks::idempotency::{ABANDONED, KeyState};
 use tokio::task::JoinSet;
 
 use super::tools::{LEASE, at, claim, done, running, usual};
@@ -67,7 +67,7 @@ pub(super) async fn abandoned_claims_go(store: &Store) {
     }
     assert!(store.end(young, "created", 10 * abandoned()).await);
     let fingerprint = Fingerprint::of(b"another");
-    assert_eq!(store.ask(abandoned(), claim("A", 2), fingerprint).await, Found::Claimed);
+    assert_eq!(store.ask(abandoned(), claim("A", 2), fingerprint).await, KeyState::Claimed);
     assert_eq!(store.pruned(abandoned()).await, 0);
     assert_eq!(store.find(abandoned(), claim("A", 2)).await, running(fingerprint));
 }

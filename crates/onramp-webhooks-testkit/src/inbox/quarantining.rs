@@ -64,7 +64,7 @@ pub(super) async fn nothing_but_noise_ever_goes(store: &Store) {
 pub(super) async fn what_went_is_new_again(store: &Store) {
     let inbox = store.open_with(QuarantineBound::new(1, 1 << 20)).await;
     let first = inbox.new_id(noise("{")).await;
-    assert_eq!(inbox.tell(noise("{")).await, Recorded::Duplicate { first, rearmed: false });
+    assert_eq!(inbox.tell(noise("{")).await, Recorded::Duplicate { first, requeued: false });
     inbox.new_id(noise("[")).await;
     assert!(inbox.is_gone(first).await);
     let again = inbox.new_id(noise("{")).await;

@@ -1,7 +1,6 @@
 //! Queries: lists, single deliveries, counts and the health check.
 
 use bytes::Bytes;
-use onramp_webhooks::Provider;
 use onramp_webhooks::identity::DedupKey;
 use onramp_webhooks::inbox::{DeliveryId, Filter, NewDelivery, State};
 
@@ -62,7 +61,7 @@ pub(super) async fn lists_fit_their_filter(store: &Store) {
 
     let start = inbox.new_id(started("handled")).await;
     let click = inbox.new_id(login("handled", 100)).await;
-    let postback = NewDelivery::new("kriptomat", Provider::Kriptomat, at(0), Bytes::from_static(b"{}"));
+    let postback = NewDelivery::new("kriptomat", "kriptomat", at(0), Bytes::from_static(b"{}"));
     let postback = inbox.new_id(about(postback, "kriptomat/uuid/handled", "postback")).await;
     assert_eq!(listed(&inbox, Filter::all().about("handled")).await, [postback, click, start, kept, handled]);
     assert_eq!(listed(&inbox, Filter::all().about("handled").endpoint("wert")).await, [click, start, kept, handled]);

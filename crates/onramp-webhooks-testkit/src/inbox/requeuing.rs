@@ -10,8 +10,8 @@ pub(super) async fn what_was_settled_meanwhile_is_refused(store: &Store) {
     let inbox = store.open().await;
     let id = inbox.led_to(0, complete("A"), Settled::Handled).await;
     for seen in [State::Pending, State::Retrying, State::Parked, State::Dead, State::Quarantined, State::Conflict] {
-        assert_eq!(inbox.rearm(id, seen, None).await.unwrap_err().kind(), StoreErrorKind::Refused);
-        assert_eq!(inbox.rearm(id, seen, Some(complete("B"))).await.unwrap_err().kind(), StoreErrorKind::Refused);
+        assert_eq!(inbox.requeue(id, seen, None).await.unwrap_err().kind(), StoreErrorKind::Refused);
+        assert_eq!(inbox.requeue(id, seen, Some(complete("B"))).await.unwrap_err().kind(), StoreErrorKind::Refused);
     }
     assert_eq!((inbox.state(id).await, inbox.due(1).await.len()), (State::Handled, 0));
 }
@@ -98,13 +98,13 @@ pub(super) async fn a_reread_one_takes_its_identity(store: &Store) {
     let claimed = inbox.one_due(50).await;
     assert_eq!((claimed.lease.id, claimed.key), (id, complete("A").key), "and holds its order");
     assert!(inbox.end(51, claimed.lease, Settled::Handled).await);
-    assert_eq!(inbox.tell(received(complete("A"), 60)).await, Recorded::Duplicate { first: id, rearmed: false });
+    assert_eq!(inbox.tell(received(complete("A"), 60)).await, Recorded::Duplicate { first: id, requeued: false });
     assert!(inbox.one_due(60).await.stale);
     inbox.new_id(unreadable(complete("A").body)).await;
 
     let soon_over = inbox.new_id(unreadable(login("C", 0).body)).await;
     assert_eq!(inbox.requeue_any(soon_over, Some(received(login("C", 100), 60))).await.unwrap(), Replayed::Due);
-    assert_eq!(inbox.tell(received(login("C", 200), 99)).await, Recorded::Duplicate { first: soon_over, rearmed: false });
+    assert_eq!(inbox.tell(received(login("C", 200), 99)).await, Recorded::Duplicate { first: soon_over, requeued: false });
     inbox.new_id(received(login("C", 200), 100)).await;
 }
 

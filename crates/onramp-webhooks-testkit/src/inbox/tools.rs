@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use onramp_webhooks::Provider;
 use onramp_webhooks::StoreError;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::identity::{DedupKey, Stage};
+use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{
     ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Filter, Lease, NewDelivery, Quarantine, Record, Recorded, Replayed,
     Settled, Settlement, State,
@@ -19,9 +18,9 @@ pub(crate) use crate::tools::{at, soon};
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
 /// An event of an order, received at second 0.
-pub(crate) fn order_event(order: &str, event_type: &str, stage: Stage) -> NewDelivery {
+pub(crate) fn order_event(order: &str, event_type: &str, stage: OrderStage) -> NewDelivery {
     let body = format!(r#"{{"type":"{event_type}","order":{{"id":"{order}"}}}}"#);
-    let mut new = NewDelivery::new("wert", Provider::Wert, at(0), body.into());
+    let mut new = NewDelivery::new("wert", "wert", at(0), body.into());
     new.event_type = Some(event_type.into());
     new.key = Some(DedupKey::from_parts(format!("wert/order/{order}"), event_type.into()));
     new.stage = Some(stage);
@@ -29,17 +28,17 @@ pub(crate) fn order_event(order: &str, event_type: &str, stage: Stage) -> NewDel
 }
 
 pub(crate) fn complete(order: &str) -> NewDelivery {
-    order_event(order, "order_complete", Stage::FINAL)
+    order_event(order, "order_complete", OrderStage::FINAL)
 }
 
 pub(crate) fn started(order: &str) -> NewDelivery {
-    order_event(order, "payment_started", Stage::STARTED)
+    order_event(order, "payment_started", OrderStage::STARTED)
 }
 
 /// An event without an order, whose key counts until second `expires`.
 pub(crate) fn login(click: &str, expires: i64) -> NewDelivery {
     let body = format!(r#"{{"type":"login","click_id":"{click}"}}"#);
-    let mut new = NewDelivery::new("wert", Provider::Wert, at(0), body.into());
+    let mut new = NewDelivery::new("wert", "wert", at(0), body.into());
     new.event_type = Some("login".into());
     new.key = Some(DedupKey::from_parts(format!("wert/click/{click}"), format!("login:{}", new.fingerprint)));
     new.key_expires_at = Some(at(expires));
@@ -48,25 +47,25 @@ pub(crate) fn login(click: &str, expires: i64) -> NewDelivery {
 
 /// An event that is never a duplicate.
 pub(crate) fn keyless() -> NewDelivery {
-    let mut new = NewDelivery::new("wert", Provider::Wert, at(0), Bytes::from_static(br#"{"type":"test"}"#));
+    let mut new = NewDelivery::new("wert", "wert", at(0), Bytes::from_static(br#"{"type":"test"}"#));
     new.event_type = Some("test".into());
     new
 }
 
 /// A body that could not be read, with the key that the receiver gives it.
 pub(crate) fn quarantined(body: impl Into<Bytes>, quarantine: Quarantine) -> NewDelivery {
-    let mut new = NewDelivery::new("wert", Provider::Wert, at(0), body.into());
+    let mut new = NewDelivery::new("wert", "wert", at(0), body.into());
     new.key = Some(DedupKey::from_parts("wert/quarantine/".into(), new.fingerprint.to_string()));
     new.quarantine = Some(quarantine);
     new
 }
 
 pub(crate) fn noise(body: impl Into<Bytes>) -> NewDelivery {
-    quarantined(body, Quarantine::junk("not JSON: line 1, column 1"))
+    quarantined(body, Quarantine::noise("not JSON: line 1, column 1"))
 }
 
 pub(crate) fn unreadable(body: impl Into<Bytes>) -> NewDelivery {
-    quarantined(body, Quarantine::misfit("order: missing"))
+    quarantined(body, Quarantine::unreadable("order: missing"))
 }
 
 /// The same event with another body.
@@ -168,7 +167,7 @@ impl Fixture {
     /// Requeues a delivery, whatever its state.
     pub(crate) async fn requeue_any(&self, id: DeliveryId, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
         let seen = self.show(id).await.unwrap().map_or(State::Dead, |record| record.state);
-        self.rearm(id, seen, reread).await
+        self.requeue(id, seen, reread).await
     }
 
     pub(crate) async fn is_gone(&self, id: DeliveryId) -> bool {

@@ -39,7 +39,7 @@ pub(super) async fn a_duplicate_that_requeues_wakes(store: &Store) {
     let inbox = quiet(store).await;
     inbox.led_to(0, complete("A"), dead()).await;
     drain(&inbox).await;
-    wakes(&inbox, async { assert!(matches!(inbox.tell(complete("A")).await, Recorded::Duplicate { rearmed: true, .. })) }).await;
+    wakes(&inbox, async { assert!(matches!(inbox.tell(complete("A")).await, Recorded::Duplicate { requeued: true, .. })) }).await;
 }
 
 async fn quiet(store: &Store) -> Fixture {

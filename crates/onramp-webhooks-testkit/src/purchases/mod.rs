@@ -1,4 +1,4 @@
-//! The conformance suite of the trait [`StartedPurchases`].
+//! The conformance suite of the trait [`PurchaseStore`].
 //!
 //! [`purchases_suite!`](crate::purchases_suite) turns every case into a test; [`cases`] lists them to be run in other ways.
 
@@ -9,15 +9,15 @@ mod tools;
 
 use std::sync::Arc;
 
-use onramp_webhooks::kriptomat::started::StartedPurchases;
+use onramp_webhooks::purchases::PurchaseStore;
 
 use crate::suite::{self, suite};
 
 /// A store of purchases under test.
-pub type Fixture = suite::Fixture<dyn StartedPurchases>;
+pub type Fixture = suite::Fixture<dyn PurchaseStore>;
 
 /// A source of fresh stores.
-pub type Store = suite::Store<dyn StartedPurchases>;
+pub type Store = suite::Store<dyn PurchaseStore>;
 
 /// One promise of the trait.
 pub type Case = suite::Case<Store>;
@@ -25,14 +25,14 @@ pub type Case = suite::Case<Store>;
 impl Fixture {
     /// Makes a fixture of a store that needs nothing else.
     #[must_use]
-    pub fn new(store: impl StartedPurchases) -> Self {
+    pub fn new(store: impl PurchaseStore) -> Self {
         Self::of(Arc::new(store))
     }
 }
 
 suite! {
     ($)
-    /// One test for every promise of the trait [`StartedPurchases`](onramp_webhooks::kriptomat::started::StartedPurchases).
+    /// One test for every promise of the trait [`PurchaseStore`](onramp_webhooks::purchases::PurchaseStore).
     ///
     /// Takes a function that opens an empty store: `async fn open() -> Fixture`. The tests run at the same time, so no two
     /// stores may share their data.

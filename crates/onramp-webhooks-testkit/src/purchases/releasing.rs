@@ -1,6 +1,6 @@
 //! Purchases that an operator releases.
 
-use onramp_webhooks::kriptomat::started::KnownPurchase;
+use onramp_webhooks::purchases::PurchaseStatus;
 
 use super::Store;
 use super::tools::{at, purchase};
@@ -9,20 +9,20 @@ pub(super) async fn what_was_started_can_be_released_and_stays_started(store: &S
     let store = store.open().await;
     store.started(&purchase("a", 1)).await;
     store.released("a", 2).await;
-    assert_eq!(store.known("a").await, KnownPurchase { started: Some(purchase("a", 1)), released_at: Some(at(2)) });
+    assert_eq!(store.known("a").await, PurchaseStatus { started: Some(purchase("a", 1)), released_at: Some(at(2)) });
 }
 
 pub(super) async fn what_was_never_started_can_be_released(store: &Store) {
     let store = store.open().await;
     store.released("a", 2).await;
-    assert_eq!(store.known("a").await, KnownPurchase { started: None, released_at: Some(at(2)) });
+    assert_eq!(store.known("a").await, PurchaseStatus { started: None, released_at: Some(at(2)) });
 }
 
 pub(super) async fn what_was_released_can_be_started(store: &Store) {
     let store = store.open().await;
     store.released("a", 1).await;
     store.started(&purchase("a", 2)).await;
-    assert_eq!(store.known("a").await, KnownPurchase { started: Some(purchase("a", 2)), released_at: Some(at(1)) });
+    assert_eq!(store.known("a").await, PurchaseStatus { started: Some(purchase("a", 2)), released_at: Some(at(1)) });
 }
 
 pub(super) async fn the_first_release_stays(store: &Store) {

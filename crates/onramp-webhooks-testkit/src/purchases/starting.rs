@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use onramp_webhooks::StoreErrorKind;
-use onramp_webhooks::kriptomat::started::{KnownPurchase, StartedPurchase};
+use onramp_webhooks::purchases::{Purchase, PurchaseStatus};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
@@ -13,16 +13,16 @@ use super::tools::{at, purchase};
 pub(super) async fn what_was_started_comes_back_to_the_letter(store: &Store) {
     let store = store.open().await;
     store.started(&purchase("a", 1)).await;
-    store.started(&StartedPurchase::new("b", at(2)).asset_type("btc")).await;
+    store.started(&Purchase::new("b", at(2)).asset_type("btc")).await;
     let known = store.known("a").await;
-    assert_eq!(known, KnownPurchase { started: Some(purchase("a", 1)), released_at: None });
+    assert_eq!(known, PurchaseStatus { started: Some(purchase("a", 1)), released_at: None });
     let amount = known.started.unwrap().crypto_amount.unwrap();
     assert_eq!(amount.as_str(), "1234567890.123456789012345678");
 }
 
 pub(super) async fn what_was_left_to_the_customer_stays_so(store: &Store) {
     let store = store.open().await;
-    let left = StartedPurchase::new("a", at(1));
+    let left = Purchase::new("a", at(1));
     store.started(&left).await;
     assert_eq!(store.known("a").await.started, Some(left));
 }
@@ -31,20 +31,20 @@ pub(super) async fn what_was_never_started_is_not_known(store: &Store) {
     let store = store.open().await;
     store.started(&purchase("a", 1)).await;
     for uuid in ["", "b", "aa", " a"] {
-        assert_eq!(store.known(uuid).await, KnownPurchase::default(), "{uuid:?}");
+        assert_eq!(store.known(uuid).await, PurchaseStatus::default(), "{uuid:?}");
     }
 }
 
 pub(super) async fn a_uuid_is_the_same_in_any_case(store: &Store) {
     let store = store.open().await;
     let mut shouted = purchase("a-b", 1);
-    shouted.uuid = "A-B".into();
+    shouted.id = "A-B".into();
     store.started(&shouted).await;
     for uuid in ["a-b", "A-b", "A-B"] {
         let started = store.known(uuid).await.started;
         assert!(started.is_some_and(|started| started.asset_type == shouted.asset_type), "{uuid}");
     }
-    let error = store.start(StartedPurchase::new("a-b", at(2))).await.unwrap_err();
+    let error = store.start(Purchase::new("a-b", at(2))).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Refused, "{error}");
 }
 
@@ -65,7 +65,7 @@ pub(super) async fn something_else_under_the_same_uuid_is_refused_and_changes_no
         first.clone().to_address("0x1"),
         first.clone().fiat_amount("35.01".parse().unwrap()),
         first.clone().crypto_amount("1".parse().unwrap()),
-        StartedPurchase::new("a", at(1)),
+        Purchase::new("a", at(1)),
     ];
     for other in others {
         let error = store.start(other).await.unwrap_err();
@@ -77,9 +77,9 @@ pub(super) async fn something_else_under_the_same_uuid_is_refused_and_changes_no
 pub(super) async fn any_text_is_kept(store: &Store) {
     let store = store.open().await;
     for text in ["'; DROP TABLE x; --", "\0a\u{1}b", "\u{1}0", "ß🦀", "", &"x".repeat(20_000)] {
-        let odd = StartedPurchase::new(format!("uuid {text}"), at(1)).asset_type(text).network(text).to_address(text);
+        let odd = Purchase::new(format!("uuid {text}"), at(1)).asset_type(text).network(text).to_address(text);
         store.started(&odd).await;
-        assert_eq!(store.known(odd.uuid.as_str()).await.started, Some(odd), "{text:?}");
+        assert_eq!(store.known(odd.id.as_str()).await.started, Some(odd), "{text:?}");
     }
 }
 

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use onramp_webhooks::Provider;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::identity::{DedupKey, Stage};
+use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{NewDelivery, Quarantine};
 use tokio::sync::Barrier;
 
@@ -27,18 +26,18 @@ pub(super) async fn what_was_appended_waits_in_its_order(store: &Store) {
 
 pub(super) async fn every_field_comes_back(store: &Store) {
     let spill = store.open().await;
-    let plain = NewDelivery::new("kriptomat-sandbox", Provider::Kriptomat, at(-3), "{}".into());
+    let plain = NewDelivery::new("kriptomat-sandbox", "kriptomat", at(-3), "{}".into());
     let mut full = event("A");
     full.key_expires_at = Some(at(7).after(Duration::from_millis(1)));
-    full.stage = Some(Stage::STARTED);
+    full.stage = Some(OrderStage::STARTED);
     full.fingerprint = Fingerprint::from_bytes([7; 32]);
     let mut names = event("B");
     (names.endpoint, names.event_type) = ("a\0b'é€😀".into(), Some(String::new()));
     names.key = Some(DedupKey::from_parts("\u{1}0\0".into(), String::new()));
     let mut noise = plain.clone();
-    noise.quarantine = Some(Quarantine::junk("not JSON: line 1, column 1"));
+    noise.quarantine = Some(Quarantine::noise("not JSON: line 1, column 1"));
     let mut unreadable = plain.clone();
-    unreadable.quarantine = Some(Quarantine::misfit("order: missing"));
+    unreadable.quarantine = Some(Quarantine::unreadable("order: missing"));
     let all = [plain, full, names, noise, unreadable];
     for new in &all {
         spill.add(new.clone()).await;

@@ -9,7 +9,7 @@ mod tools;
 
 use std::sync::Arc;
 
-use onramp_webhooks::inbox::spill::SpillStore;
+use onramp_webhooks::spill::SpillStore;
 
 use crate::doubles::{Double, TakingTurns};
 use crate::suite::{self, suite};
@@ -40,7 +40,7 @@ impl Fixture {
 
 suite! {
     ($)
-    /// One test for every promise of the trait [`SpillStore`](onramp_webhooks::inbox::spill::SpillStore).
+    /// One test for every promise of the trait [`SpillStore`](onramp_webhooks::spill::SpillStore).
     ///
     /// Takes a function that opens an empty spill: `async fn open() -> Fixture`. The tests run at the same time, so no two
     /// spills may share their data.

@@ -1,6 +1,6 @@
 //! Removing of moved deliveries.
 
-use onramp_webhooks::inbox::spill::SpillId;
+use onramp_webhooks::spill::SpillId;
 
 use super::Store;
 use super::tools::event;

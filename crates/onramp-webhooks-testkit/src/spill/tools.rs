@@ -1,19 +1,18 @@
 //! The vocabulary of the cases. A call that must not fail panics when it does.
 
-use onramp_webhooks::Provider;
-use onramp_webhooks::identity::{DedupKey, Stage};
+use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::NewDelivery;
-use onramp_webhooks::inbox::spill::SpillId;
+use onramp_webhooks::spill::SpillId;
 
 use super::Fixture;
 use crate::tools::at;
 
 /// An event about an order.
 pub(super) fn event(order: &str) -> NewDelivery {
-    let mut new = NewDelivery::new("wert", Provider::Wert, at(0), format!("about {order}").into());
+    let mut new = NewDelivery::new("wert", "wert", at(0), format!("about {order}").into());
     new.event_type = Some("order_complete".into());
     new.key = Some(DedupKey::from_parts(format!("wert/order/{order}"), "order_complete".into()));
-    new.stage = Some(Stage::FINAL);
+    new.stage = Some(OrderStage::FINAL);
     new
 }
 

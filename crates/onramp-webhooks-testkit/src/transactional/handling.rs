@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use onramp_webhooks::identity::{DedupKey, Stage};
+use onramp_webhooks::Delivery;
+use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Record, State};
 use onramp_webhooks::worker::{RetryPolicy, WorkerBuilder};
-use onramp_webhooks::{Delivery, Provider};
 
 use super::Store;
 use super::ledger::{Plan, Script, Shop};
@@ -17,7 +17,7 @@ use crate::tools::{at, soon};
 const OFTEN: Duration = Duration::from_millis(5);
 
 fn purchase() -> NewDelivery {
-    NewDelivery::new("wert", Provider::Wert, at(0), WertOrder::new().complete())
+    NewDelivery::new("wert", "wert", at(0), WertOrder::new().complete())
 }
 
 /// Builds a worker that polls and retries quickly.
@@ -65,10 +65,12 @@ pub(super) async fn events_of_one_order_never_run_at_the_same_time(store: &Store
     let shop = store.open().await;
     let inbox = inbox::Fixture::of(shop.inbox());
     for order in [(); 10].map(|()| WertOrder::new()) {
-        for (event_type, stage) in
-            [("payment_started", Stage::STARTED), ("transfer_started", Stage::STARTED), ("order_complete", Stage::FINAL)]
-        {
-            let mut event = NewDelivery::new("wert", Provider::Wert, at(0), order.event(event_type));
+        for (event_type, stage) in [
+            ("payment_started", OrderStage::STARTED),
+            ("transfer_started", OrderStage::STARTED),
+            ("order_complete", OrderStage::FINAL),
+        ] {
+            let mut event = NewDelivery::new("wert", "wert", at(0), order.event(event_type));
             event.event_type = Some(event_type.into());
             event.key = Some(DedupKey::from_parts(format!("wert/order/{}", order.id().unwrap()), event_type.into()));
             event.stage = Some(stage);

@@ -96,7 +96,7 @@ impl InboxDouble for Mutant {
                 new.key = Some(DedupKey::from_parts("keyless".into(), new.fingerprint.to_string()));
             }
             Defect::LosesBytes => new.body = String::from_utf8_lossy(&new.body).into_owned().into(),
-            Defect::TreatsUnreadableAsNoise => new.quarantine.iter_mut().for_each(|quarantine| quarantine.junk = true),
+            Defect::TreatsUnreadableAsNoise => new.quarantine.iter_mut().for_each(|quarantine| quarantine.noise = true),
             Defect::PrunesKeys if new.key.as_ref().is_some_and(|key| self.forgotten.lock().unwrap().contains(key)) => {
                 new.key = None
             }
@@ -106,7 +106,7 @@ impl InboxDouble for Mutant {
                     self.defect == Defect::DuplicatesOnlyLook || matches!(record.state, State::Dead | State::Retrying)
                 };
                 if let Some(first) = first.filter(|first| first.fingerprint == new.fingerprint && is_due_again(first)) {
-                    return Ok(Recorded::Duplicate { first: first.id, rearmed: false });
+                    return Ok(Recorded::Duplicate { first: first.id, requeued: false });
                 }
             }
             Defect::TakesSyntheticOnesForReal if new.fingerprint.is_synthetic() => new.fingerprint = Fingerprint::of(&new.body),
@@ -117,7 +117,7 @@ impl InboxDouble for Mutant {
             }
             Defect::ChecksThenInserts => {
                 if let Some(first) = self.holder(new.key.as_ref()).await {
-                    return Ok(Recorded::Duplicate { first: first.id, rearmed: false });
+                    return Ok(Recorded::Duplicate { first: first.id, requeued: false });
                 }
                 tokio::task::yield_now().await;
                 let twin = self.holder(new.key.as_ref()).await.is_some();
@@ -199,17 +199,17 @@ impl InboxDouble for Mutant {
         self.inbox.list(filter).await
     }
 
-    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
+    async fn requeue(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
         let lease = self.leases.lock().unwrap().get(&id).copied();
         match (self.defect, lease) {
             (Defect::RequeuesWhatIsHeld, Some(lease)) => {
                 let release = Settlement::new(lease, Settled::Released);
                 drop(self.inbox.settle(Timestamp::default(), vec![release]).await?);
             }
-            (Defect::ForgetsWhatWasReread, _) => return self.inbox.rearm(id, seen, None).await,
+            (Defect::ForgetsWhatWasReread, _) => return self.inbox.requeue(id, seen, None).await,
             _ => {}
         }
-        self.inbox.rearm(id, seen, reread).await
+        self.inbox.requeue(id, seen, reread).await
     }
 
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {

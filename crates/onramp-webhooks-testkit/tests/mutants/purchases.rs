@@ -3,8 +3,8 @@
 use onramp_webhooks::StoreError;
 use onramp_webhooks::async_trait;
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::event::PostbackId;
-use onramp_webhooks::kriptomat::started::{KnownPurchase, MemoryStartedPurchases, StartedPurchase, StartedPurchases};
+use onramp_webhooks::event::OrderId;
+use onramp_webhooks::purchases::{MemoryPurchaseStore, Purchase, PurchaseStatus, PurchaseStore};
 use onramp_webhooks_testkit::purchases::{Fixture, Store, cases};
 
 /// The defect of a store.
@@ -27,7 +27,7 @@ enum Defect {
 
 #[derive(Debug)]
 struct Mutant {
-    store: MemoryStartedPurchases,
+    store: MemoryPurchaseStore,
     defect: Defect,
 }
 
@@ -36,15 +36,15 @@ impl Mutant {
         self.defect == defect
     }
 
-    fn cut(&self, uuid: &PostbackId) -> PostbackId {
+    fn cut(&self, uuid: &OrderId) -> OrderId {
         if self.is(Defect::CutsUuids) { uuid.as_str().chars().take(1_000).collect::<String>().into() } else { uuid.clone() }
     }
 }
 
 #[async_trait]
-impl StartedPurchases for Mutant {
-    async fn start(&self, mut purchase: StartedPurchase) -> Result<(), StoreError> {
-        let known = self.store.find(&purchase.uuid).await?;
+impl PurchaseStore for Mutant {
+    async fn start(&self, mut purchase: Purchase) -> Result<(), StoreError> {
+        let known = self.store.find(&purchase.id).await?;
         match (self.defect, known.started) {
             (Defect::ForgetsTheAddress, _) => purchase.to_address = None,
             (Defect::AcceptsSomethingElse, Some(_)) => return Ok(()),
@@ -61,18 +61,18 @@ impl StartedPurchases for Mutant {
         self.store.start(purchase).await
     }
 
-    async fn find(&self, uuid: &PostbackId) -> Result<KnownPurchase, StoreError> {
+    async fn find(&self, uuid: &OrderId) -> Result<PurchaseStatus, StoreError> {
         let mut known = self.store.find(&self.cut(uuid)).await?;
         match (self.defect, &mut known.started) {
             (Defect::RoundsAmounts, Some(started)) => started.crypto_amount = "1234567890.1234567".parse().ok(),
-            (Defect::KnowsEverything, started @ None) => *started = Some(StartedPurchase::new(uuid, Timestamp::default())),
+            (Defect::KnowsEverything, started @ None) => *started = Some(Purchase::new(uuid, Timestamp::default())),
             (Defect::ForgetsReleases, _) => known.released_at = None,
             _ => {}
         }
         Ok(known)
     }
 
-    async fn release(&self, uuid: &PostbackId, now: Timestamp) -> Result<(), StoreError> {
+    async fn release(&self, uuid: &OrderId, now: Timestamp) -> Result<(), StoreError> {
         if self.is(Defect::ReleasesOnlyWhatWasStarted) && self.store.find(uuid).await?.started.is_none() {
             return Ok(());
         }
@@ -89,7 +89,7 @@ impl StartedPurchases for Mutant {
 }
 
 fn store(defect: Defect) -> Store {
-    Store::new(move || async move { Fixture::new(Mutant { store: MemoryStartedPurchases::new(), defect }) })
+    Store::new(move || async move { Fixture::new(Mutant { store: MemoryPurchaseStore::new(), defect }) })
 }
 
 mutants! {

@@ -3,7 +3,7 @@
 use onramp_webhooks::StoreError;
 use onramp_webhooks::async_trait;
 use onramp_webhooks::inbox::NewDelivery;
-use onramp_webhooks::inbox::spill::{MemorySpill, MovingLock, SpillId, SpillStore};
+use onramp_webhooks::spill::{MemorySpill, MovingLock, SpillId, SpillStore};
 use onramp_webhooks_testkit::doubles::{Double, SpillDouble};
 use onramp_webhooks_testkit::spill::{Fixture, Store, cases};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use metrics::{Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use onramp_webhooks::clock::{ManualClock, Timestamp};
 use onramp_webhooks::inbox::{ClaimRequest, Inbox, MemoryInbox};
-use onramp_webhooks::kriptomat::started::{KnownPurchases, MemoryStartedPurchases, StartedPurchase, StartedPurchases};
+use onramp_webhooks::purchases::{KnownPurchases, MemoryPurchaseStore, Purchase, PurchaseStore};
 use onramp_webhooks::{Provider, Wert};
 use onramp_webhooks_testkit::events::{Postback, WertOrder, wert_account, wert_test};
 
@@ -290,12 +290,12 @@ fn the_worker_counts_its_attempts() {
 fn checks_count_what_they_say_and_the_handlers_time_begins_after_them() {
     let seen = Seen::default();
     seen.during(async {
-        let purchases = Arc::new(MemoryStartedPurchases::new());
+        let purchases = Arc::new(MemoryPurchaseStore::new());
         let door = Door::new(Provider::Kriptomat, MemoryInbox::new(), |builder| builder);
         let worker = door.receiver.worker(Remembering::default()).before(KnownPurchases::new(Arc::clone(&purchases))).spawn();
         let (mine, other) = (Postback::new(), Postback::new());
         for postback in [&mine, &other] {
-            let started = StartedPurchase::new(postback.uuid().unwrap(), Timestamp::default()).asset_type("eth");
+            let started = Purchase::new(postback.uuid().unwrap(), Timestamp::default()).asset_type("eth");
             purchases.start(started).await.unwrap();
         }
         for body in [mine.json(), other.with("asset_type", "btc").json(), Postback::new().json()] {

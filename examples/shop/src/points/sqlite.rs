@@ -31,11 +31,9 @@ impl SqlitePoints {
 
     /// Credits points in the transaction that completes the delivery.
     pub(crate) async fn credit(&self, transaction: &mut SqliteTransaction, credit: Credit) -> Result<(), HandlerError> {
-        let added = transaction.call(move |connection| {
-            match read(connection, &credit.customer)? {
-                Ok(points) => write(connection, &credit.customer, &(points + credit.points)).map(Ok),
-                Err(not_a_number) => Ok(Err(not_a_number)),
-            }
+        let added = transaction.call(move |connection| match read(connection, &credit.customer)? {
+            Ok(points) => write(connection, &credit.customer, &(points + credit.points)).map(Ok),
+            Err(not_a_number) => Ok(Err(not_a_number)),
         });
         added.await??;
         Ok(())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::idempotency::{ABANDONED, Claim, IdempotencyKey, IdempotencyStore, MemoryIdempotencyStore};
+use onramp_webhooks::idempotency::{ABANDONED, IdempotencyKey, IdempotencyStore, KeyLease, MemoryIdempotencyStore};
 use onramp_webhooks_testkit::idempotency::Fixture;
 use proptest::prelude::*;
 
@@ -14,7 +14,7 @@ use crate::deliveries::now;
 /// One call, with small numbers for everything, so that calls often meet.
 #[derive(Clone, Debug)]
 enum Step {
-    Claim {
+    KeyLease {
         who: Who,
         body: u8,
         lease: u8,
@@ -60,8 +60,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 impl Who {
-    fn claim(self) -> Claim {
-        Claim { key: IdempotencyKey::of(&[&[self.key]]), token: self.token.into() }
+    fn claim(self) -> KeyLease {
+        KeyLease { key: IdempotencyKey::of(&[&[self.key]]), token: self.token.into() }
     }
 }
 

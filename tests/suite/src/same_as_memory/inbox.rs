@@ -5,7 +5,7 @@ use std::time::Duration;
 use onramp_webhooks::Provider;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::identity::{DedupKey, Stage};
+use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{
     ClaimRequest, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery, Quarantine, QuarantineBound, Record, Retention,
     Settled, Settlement, State,
@@ -108,13 +108,13 @@ impl Event {
     fn delivery(&self, now: Timestamp) -> NewDelivery {
         let kind = format!("kind-{}", self.kind);
         let body = format!("{kind} of {} says {}", self.order, self.body);
-        let mut new = NewDelivery::new("wert", Provider::Wert, now, body.into());
+        let mut new = NewDelivery::new("wert", "wert", now, body.into());
         new.key = self.keyed.then(|| DedupKey::from_parts(format!("wert/order/{}", self.order), kind.clone()));
         new.event_type = Some(kind);
-        new.stage = self.stage.map(Stage::from_u8);
+        new.stage = self.stage.map(OrderStage::from_u8);
         new.key_expires_at = self.expires.map(|seconds| now.after(Duration::from_secs(seconds.into())));
         new.quarantine =
-            self.quarantine.map(|noise| if noise { Quarantine::junk("noise") } else { Quarantine::misfit("unreadable") });
+            self.quarantine.map(|noise| if noise { Quarantine::noise("noise") } else { Quarantine::unreadable("unreadable") });
         new.fingerprint = if self.body == 0 { Fingerprint::SYNTHETIC } else { Fingerprint::of(&[self.body]) };
         new
     }
@@ -181,7 +181,7 @@ impl View {
                 let reread = reread.as_ref().map(|event| Event { quarantine: None, ..event.clone() }.delivery(self.now));
                 let id = self.id(*id);
                 let seen = inbox.show(id).await.unwrap().map_or(State::Dead, |record| record.state);
-                let requeued = inbox.rearm(id, seen, reread).await;
+                let requeued = inbox.requeue(id, seen, reread).await;
                 format!("{:?}", requeued.map_err(|error| error.to_string()))
             }
             Step::Prune(seconds) => {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use onramp_webhooks::StoreErrorKind;
-use onramp_webhooks::idempotency::{Found, IdempotencyStore};
+use onramp_webhooks::idempotency::{IdempotencyStore, KeyState};
 use onramp_webhooks_redis::{RedisIdempotencyStore, RedisOptions};
 use onramp_webhooks_services::Redis;
 
@@ -84,5 +84,5 @@ async fn a_call_that_is_dropped_may_have_happened_and_harms_no_other() {
     tokio::time::timeout(Duration::from_millis(50), ask(&store, claim("A", 1))).await.unwrap_err();
     server.thaw().unwrap();
     assert_eq!(ask(&store, claim("A", 2)).await.unwrap(), running());
-    assert_eq!(ask(&store, claim("B", 1)).await.unwrap(), Found::Claimed);
+    assert_eq!(ask(&store, claim("B", 1)).await.unwrap(), KeyState::Claimed);
 }

@@ -1,6 +1,6 @@
 //! Servers with and without persistence.
 
-use onramp_webhooks::idempotency::{Found, IdempotencyStore};
+use onramp_webhooks::idempotency::{IdempotencyStore, KeyState};
 use onramp_webhooks_redis::RedisIdempotencyStore;
 use onramp_webhooks_services::{Redis, RedisOptions};
 
@@ -65,7 +65,7 @@ async fn scripts_that_the_server_forgot_are_sent_again() {
     let store = open(&server.url()).await;
     let forget = || server.command("SCRIPT FLUSH").unwrap();
     forget();
-    assert_eq!(ask(&store, claim("A", 1)).await.unwrap(), Found::Claimed);
+    assert_eq!(ask(&store, claim("A", 1)).await.unwrap(), KeyState::Claimed);
     forget();
     assert!(renew(&store, claim("A", 1)).await);
     forget();

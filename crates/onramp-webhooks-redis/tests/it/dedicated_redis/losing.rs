@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use onramp_webhooks::idempotency::{Found, IdempotencyStore};
+use onramp_webhooks::idempotency::{IdempotencyStore, KeyState};
 use onramp_webhooks_services::Redis;
 use tokio::task::JoinSet;
 
@@ -44,7 +44,7 @@ async fn of_many_at_once_one_claims_while_connections_are_killed() {
         asking.spawn(async move {
             for round in 0..100 {
                 // A call that fails may have claimed, so it counts as one that did not hear of it.
-                if matches!(ask(&store, claim(&round.to_string(), token)).await, Ok(Found::Claimed)) {
+                if matches!(ask(&store, claim(&round.to_string(), token)).await, Ok(KeyState::Claimed)) {
                     claimed.fetch_add(1, Ordering::Relaxed);
                 }
             }
@@ -68,7 +68,7 @@ async fn what_happened_unheard_is_answered_as_if_it_had_been_heard() {
     assert!(renew(&store, claim("first", 1)).await && end(&store, claim("first", 1), "created").await);
 
     between.swallow();
-    assert_eq!(ask(&store, claim("A", 1)).await.unwrap(), Found::Claimed, "it is the caller's own claim");
+    assert_eq!(ask(&store, claim("A", 1)).await.unwrap(), KeyState::Claimed, "it is the caller's own claim");
     assert!(between.swallowed());
     assert_eq!(ask(&store, claim("A", 1)).await.unwrap(), running(), "a claim that was heard of is not given twice");
     between.swallow();

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use onramp_webhooks::StoreErrorKind;
-use onramp_webhooks::idempotency::{Found, IdempotencyStore};
+use onramp_webhooks::idempotency::{IdempotencyStore, KeyState};
 use onramp_webhooks_redis::RedisIdempotencyStore;
 use onramp_webhooks_services::{Redis, RedisOptions};
 use tracing::field::{Field, Visit};
@@ -73,7 +73,7 @@ async fn a_server_that_has_become_a_replica_is_left_for_the_one_that_took_over()
     assert_eq!(kind(ask(&store, claim("B", 1)).await), StoreErrorKind::ReadOnly);
     between.lead_to(&new);
     let deadline = Instant::now() + Duration::from_secs(20);
-    while ask(&store, claim("B", 1)).await.ok() != Some(Found::Claimed) {
+    while ask(&store, claim("B", 1)).await.ok() != Some(KeyState::Claimed) {
         assert!(Instant::now() < deadline, "it should find the new one");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -133,7 +133,7 @@ async fn what_is_not_ours_under_our_key_is_told_and_left_alone() {
     server.command(&format!("HDEL {key} fingerprint")).unwrap();
     assert_eq!(kind(ask(&store, claim("A", 1)).await), StoreErrorKind::Unusable);
     server.command(&format!("DEL {key}")).unwrap();
-    assert_eq!(ask(&store, claim("A", 1)).await.unwrap(), Found::Claimed);
+    assert_eq!(ask(&store, claim("A", 1)).await.unwrap(), KeyState::Claimed);
 }
 
 #[tokio::test]

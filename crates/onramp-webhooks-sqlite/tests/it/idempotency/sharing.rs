@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use onramp_webhooks::StoreErrorKind;
-use onramp_webhooks::idempotency::{Found, IdempotencyStore};
+use onramp_webhooks::idempotency::{IdempotencyStore, KeyState};
 use onramp_webhooks::inbox::{Inbox, State};
 use onramp_webhooks_sqlite::{SqliteIdempotencyStore, SqliteInbox, SqliteOptions};
 use rusqlite::Connection;
@@ -25,7 +25,7 @@ fn of_several_processes_one_claims() {
             let writes_down = Connection::open(&path).unwrap();
             for number in 0..KEYS {
                 let claim = claim(&format!("{number}"), std::process::id().into());
-                if ask(&store, claim).await.unwrap() == Found::Claimed {
+                if ask(&store, claim).await.unwrap() == KeyState::Claimed {
                     writes_down.execute("INSERT INTO claimed VALUES (?)", [number]).unwrap();
                     assert!(end(&store, claim, "created").await);
                 }

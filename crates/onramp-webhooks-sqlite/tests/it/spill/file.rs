@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use onramp_webhooks::StoreErrorKind;
-use onramp_webhooks::inbox::spill::{SpillId, SpillStore};
+use onramp_webhooks::spill::{SpillId, SpillStore};
 use onramp_webhooks_sqlite::{SqliteInbox, SqliteOptions, SqliteSpill};
 use rusqlite::Connection;
 

@@ -30,7 +30,7 @@ mod shared {
 
 mod in_front_of_an_inbox {
     use onramp_webhooks::inbox::QuarantineBound;
-    use onramp_webhooks::inbox::spill::SpillInbox;
+    use onramp_webhooks::spill::SpillInbox;
     use onramp_webhooks_sqlite::SqliteOptions;
 
     use super::*;

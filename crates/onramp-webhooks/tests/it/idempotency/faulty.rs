@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::idempotency::{Claim, Found, Idempotency, IdempotencyStore, MemoryIdempotencyStore};
+use onramp_webhooks::idempotency::{Idempotency, IdempotencyStore, KeyLease, KeyState, MemoryIdempotencyStore};
 use onramp_webhooks::{StoreError, StoreErrorKind, async_trait};
 use onramp_webhooks_testkit::doubles::{Double, IdempotencyDouble};
 
@@ -96,7 +96,7 @@ impl IdempotencyDouble for Faulty {
         &*self.store
     }
 
-    async fn claim(&self, now: Timestamp, claim: Claim, body: Fingerprint, until: Timestamp) -> Result<Found, StoreError> {
+    async fn claim(&self, now: Timestamp, claim: KeyLease, body: Fingerprint, until: Timestamp) -> Result<KeyState, StoreError> {
         if one_of(&self.claims_that_fail) {
             return away();
         }
@@ -107,12 +107,12 @@ impl IdempotencyDouble for Faulty {
         found
     }
 
-    async fn renew(&self, claim: Claim, until: Timestamp) -> Result<bool, StoreError> {
+    async fn renew(&self, claim: KeyLease, until: Timestamp) -> Result<bool, StoreError> {
         hang(&self.renewals_that_hang).await;
         if self.renews { self.store.renew(claim, until).await } else { away() }
     }
 
-    async fn complete(&self, claim: Claim, reply: Bytes, expires_at: Timestamp) -> Result<bool, StoreError> {
+    async fn complete(&self, claim: KeyLease, reply: Bytes, expires_at: Timestamp) -> Result<bool, StoreError> {
         hang(&self.completions_that_hang).await;
         if one_of(&self.completions_that_fail) {
             return away();
@@ -123,7 +123,7 @@ impl IdempotencyDouble for Faulty {
         completed
     }
 
-    async fn release(&self, claim: Claim) -> Result<bool, StoreError> {
+    async fn release(&self, claim: KeyLease) -> Result<bool, StoreError> {
         hang(&self.releases_that_hang).await;
         if one_of(&self.releases_that_fail) {
             return away();

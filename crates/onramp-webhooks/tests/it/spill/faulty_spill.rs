@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::future::pending;
 use std::sync::{Arc, Mutex};
 
-use onramp_webhooks::inbox::spill::{MemorySpill, SpillStore};
+use onramp_webhooks::spill::{MemorySpill, SpillStore};
 use onramp_webhooks::{StoreError, StoreErrorKind, async_trait};
 pub(crate) use onramp_webhooks_testkit::doubles::SpillCall;
 use onramp_webhooks_testkit::doubles::{Double, SpillDouble};

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use onramp_webhooks::clock::{Clock, Timestamp};
-use onramp_webhooks::inbox::spill::{SpillInbox, SpillOptions, SpillStatus, SpillStore};
 use onramp_webhooks::inbox::{Filter, Inbox, Record};
+use onramp_webhooks::spill::{SpillInbox, SpillOptions, SpillStatus, SpillStore};
 use onramp_webhooks::{Receiver, Request, Wert, async_trait};
 use onramp_webhooks_testkit::events::WertOrder;
 use tokio::time::Instant;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use onramp_webhooks::inbox::spill::SpillStore;
 use onramp_webhooks::inbox::{Inbox, State};
+use onramp_webhooks::spill::SpillStore;
 use onramp_webhooks_testkit::events::{WertOrder, wert_test};
 
 use super::faulty_spill::SpillCall;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use onramp_webhooks::StoreError;
 use onramp_webhooks::StoreErrorKind;
-use onramp_webhooks::inbox::spill::{SpillInbox, SpillStore};
 use onramp_webhooks::inbox::{Inbox, State};
+use onramp_webhooks::spill::{SpillInbox, SpillStore};
 use onramp_webhooks_testkit::events::{WertOrder, wert_test};
 use tokio::time::Instant;
 

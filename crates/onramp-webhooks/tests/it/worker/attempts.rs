@@ -209,7 +209,7 @@ async fn a_duplicate_requeues_a_dead_letter() {
 #[tokio::test(start_paused = true)]
 async fn an_event_that_this_version_cannot_read_is_a_dead_letter() {
     let harness = Harness::new();
-    let new = NewDelivery::new("wert", Provider::Wert, harness.now(), Bytes::from_static(br#"{"type":7}"#));
+    let new = NewDelivery::new("wert", "wert", harness.now(), Bytes::from_static(br#"{"type":7}"#));
     harness.inbox.record(new).await.unwrap();
     let mut working = harness.worker(|worker| worker);
     working.rests().await;

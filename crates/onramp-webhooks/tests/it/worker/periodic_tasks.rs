@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use onramp_webhooks::async_trait;
-use onramp_webhooks::worker::Chore;
+use onramp_webhooks::worker::PeriodicTask;
 use onramp_webhooks_testkit::events::WertOrder;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -42,7 +42,7 @@ impl Turns {
 }
 
 #[async_trait]
-impl Chore for Turns {
+impl PeriodicTask for Turns {
     fn name(&self) -> &str {
         "turns"
     }
@@ -63,7 +63,7 @@ impl Chore for Turns {
 #[tokio::test(start_paused = true)]
 async fn the_first_run_comes_soon_and_the_next_after_each_pause() {
     let (harness, task) = (Harness::new(), Turns::new(&[]));
-    let working = harness.worker(|worker| worker.chore(HOUR, task.clone()));
+    let working = harness.worker(|worker| worker.periodic_task(HOUR, task.clone()));
     rest().await;
     harness.pass(61);
     rest().await;
@@ -88,7 +88,7 @@ async fn workers_that_start_together_do_not_begin_together() {
     let (begun, mut beginnings) = mpsc::unbounded_channel();
     struct Tells(usize, mpsc::UnboundedSender<usize>);
     #[async_trait]
-    impl Chore for Tells {
+    impl PeriodicTask for Tells {
         fn name(&self) -> &str {
             "tells"
         }
@@ -97,7 +97,7 @@ async fn workers_that_start_together_do_not_begin_together() {
             Ok(self.1.send(self.0)?)
         }
     }
-    let _all: Vec<_> = (0..40).map(|n| harness.worker(|worker| worker.chore(HOUR, Tells(n, begun.clone())))).collect();
+    let _all: Vec<_> = (0..40).map(|n| harness.worker(|worker| worker.periodic_task(HOUR, Tells(n, begun.clone())))).collect();
     rest().await;
     let mut at_once = Vec::new();
     for _ in 0..60 {
@@ -113,7 +113,7 @@ async fn workers_that_start_together_do_not_begin_together() {
 async fn what_fails_or_panics_is_tried_again_and_disturbs_nothing() {
     let (harness, task) = (Harness::new(), Turns::new(&[Turn::Fails, Turn::Panics, Turn::Works]));
     let other = Turns::new(&[]);
-    let mut working = harness.worker(|worker| worker.chore(HOUR, task.clone()).chore(HOUR, other.clone()));
+    let mut working = harness.worker(|worker| worker.periodic_task(HOUR, task.clone()).periodic_task(HOUR, other.clone()));
     for _ in 0..3 {
         rest().await;
         harness.pass(3_661);
@@ -130,7 +130,7 @@ async fn a_shutdown_waits_for_a_task_within_its_grace() {
     for (takes, grace, ends, waited) in [(5, 8, 1, 5), (50, 8, 0, 8)] {
         let turns: &'static [Turn] = if takes == 5 { &[Turn::Takes(5)] } else { &[Turn::Takes(50)] };
         let (harness, task) = (Harness::new(), Turns::new(turns));
-        let working = harness.worker(|worker| worker.grace(Duration::from_secs(grace)).chore(HOUR, task.clone()));
+        let working = harness.worker(|worker| worker.grace(Duration::from_secs(grace)).periodic_task(HOUR, task.clone()));
         rest().await;
         harness.pass(61);
         // The task begins in this very moment.
@@ -146,7 +146,7 @@ async fn a_shutdown_waits_for_a_task_within_its_grace() {
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_was_dropped_goes_on() {
     let (harness, task, handler) = (Harness::new(), Turns::new(&[]), Remembering::default());
-    drop(harness.receiver.worker(handler.clone()).chore(HOUR, task.clone()).spawn());
+    drop(harness.receiver.worker(handler.clone()).periodic_task(HOUR, task.clone()).spawn());
     rest().await;
     harness.post_logins(3).await;
     harness.pass(61);

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use onramp_webhooks::inbox::spill::{SpillInbox, SpillOptions};
 use onramp_webhooks::inbox::{Filter, Inbox, Record, State};
+use onramp_webhooks::spill::{SpillInbox, SpillOptions};
 use onramp_webhooks::{Receiver, Request, Wert};
 use onramp_webhooks_postgres::PostgresInbox;
 use onramp_webhooks_services::Postgres;

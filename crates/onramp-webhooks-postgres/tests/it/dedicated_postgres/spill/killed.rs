@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use onramp_webhooks::inbox::State;
-use onramp_webhooks::inbox::spill::SpillOptions;
+use onramp_webhooks::spill::SpillOptions;
 use onramp_webhooks_sqlite::SqliteSpill;
 use onramp_webhooks_testkit::doubles::Double;
 use onramp_webhooks_testkit::events::WertOrder;

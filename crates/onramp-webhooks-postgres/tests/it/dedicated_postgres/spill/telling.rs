@@ -1,7 +1,7 @@
 //! A spill that prints its progress for a watching process.
 
 use onramp_webhooks::inbox::NewDelivery;
-use onramp_webhooks::inbox::spill::{SpillId, SpillStore};
+use onramp_webhooks::spill::{SpillId, SpillStore};
 use onramp_webhooks::{StoreError, async_trait};
 use onramp_webhooks_sqlite::SqliteSpill;
 use onramp_webhooks_testkit::doubles::{SpillCall, SpillDouble};
