@@ -1,12 +1,11 @@
 //! Idempotency at any route.
 
-use std::future::{Future, Ready, ready};
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use actix_web::body::{self, BodySize, BodyStream, BoxBody, MessageBody, SizedStream};
-use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::middleware::{Next, from_fn};
 use actix_web::{Error, HttpResponse, web};
 use bytes::Bytes;
 use futures_core::Stream;
@@ -30,62 +29,27 @@ use crate::request::{Lines, whole_head};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use]
-pub fn idempotency(idempotency: &Idempotency) -> IdempotencyTransform {
-    IdempotencyTransform(idempotency.clone())
-}
-
-/// Middleware of [`idempotency`].
-#[derive(Clone, Debug)]
-pub struct IdempotencyTransform(Idempotency);
-
-impl<S, B> Transform<S, ServiceRequest> for IdempotencyTransform
+pub fn idempotency<S, B>(
+    idempotency: &Idempotency,
+) -> impl Transform<S, ServiceRequest, Response = ServiceResponse, Error = Error, InitError = ()> + use<S, B>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
 {
-    type Response = ServiceResponse;
-    type Error = Error;
-    type Transform = IdempotencyService<S>;
-    type InitError = ();
-    type Future = Ready<Result<IdempotencyService<S>, ()>>;
-
-    fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(IdempotencyService { idempotency: self.0.clone(), inner: Rc::new(inner) }))
-    }
-}
-
-/// Service of [`IdempotencyTransform`].
-#[derive(Clone, Debug)]
-pub struct IdempotencyService<S> {
-    idempotency: Idempotency,
-    inner: Rc<S>,
-}
-
-impl<S, B> Service<ServiceRequest> for IdempotencyService<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: MessageBody + 'static,
-{
-    type Response = ServiceResponse;
-    type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<ServiceResponse, Error>>>>;
-
-    forward_ready!(inner);
-
-    fn call(&self, request: ServiceRequest) -> Self::Future {
-        match self.idempotency.lookup(&whole_head(request.request(), &Lines(request.headers()))) {
-            Some(keyed) => Box::pin(once(keyed, Rc::clone(&self.inner), request)),
-            None => {
-                let untouched = self.inner.call(request);
-                Box::pin(async { Ok(untouched.await?.map_into_boxed_body()) })
+    let idempotency = idempotency.clone();
+    from_fn(move |request: ServiceRequest, next: Next<B>| {
+        let keyed = idempotency.lookup(&whole_head(request.request(), &Lines(request.headers())));
+        async move {
+            match keyed {
+                Some(keyed) => once(keyed, next, request).await,
+                None => Ok(next.call(request).await?.map_into_boxed_body()),
             }
         }
-    }
+    })
 }
 
-async fn once<S, B>(keyed: Keyed, inner: Rc<S>, mut request: ServiceRequest) -> Result<ServiceResponse, Error>
+async fn once<B>(keyed: Keyed, next: Next<B>, mut request: ServiceRequest) -> Result<ServiceResponse, Error>
 where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
     B: MessageBody + 'static,
 {
     let body = request.extract::<web::Payload>().await?;
@@ -94,7 +58,7 @@ where
         Claim::Run(body, guard) => (body, guard),
     };
     request.set_payload(Payload::from(body));
-    match guard.run(inner.call(request)).await {
+    match guard.run(next.call(request)).await {
         Ok(answered) => {
             let (request, response) = answered.into_parts();
             Ok(ServiceResponse::new(request, store(guard, response.map_into_boxed_body()).await))
