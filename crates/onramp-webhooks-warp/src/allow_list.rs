@@ -14,10 +14,11 @@ use crate::request::{Head, head};
 /// itself. Keep a clone of the gate to replace its rules.
 ///
 /// Requests that do not match `path` are rejected and not judged, so the filters that follow in an [`or`](Filter::or) see them. All
-/// requests that match are guarded; those of admitted clients may still be rejected by `inner`. `path` may also check the method
-/// (`warp::path!("admin").and(warp::get())`).
+/// requests that match are guarded; `inner` may still reject those of admitted clients. `path` may also check the method:
+/// `warp::path!("admin").and(warp::get())`.
 ///
-/// `inner` sees the rest of the path. Handlers that need the client use [`Client::filter`](crate::Client::filter) instead.
+/// `path` extracts nothing, and `inner` sees the rest of the path. Handlers that need the client use
+/// [`Client::filter`](crate::Client::filter) instead.
 ///
 /// ```
 /// use onramp_webhooks_warp::allow_list;
