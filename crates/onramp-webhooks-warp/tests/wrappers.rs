@@ -158,7 +158,8 @@ async fn a_client_that_goes_away_and_a_panic_release_the_key() {
 async fn who_is_denied_is_answered_and_who_is_let_in_may_be_rejected() {
     let app = |allowed: &str| {
         let admin = warp::path::end().and(warp::body::bytes()).map(|body: Bytes| format!("hello {body:?}"));
-        allow_list(&gate(allowed), warp::path("admin"), admin).or(warp::any().and(warp::body::bytes()).map(|body: Bytes| format!("after {body:?}")))
+        allow_list(&gate(allowed), warp::path("admin"), admin)
+            .or(warp::any().and(warp::body::bytes()).map(|body: Bytes| format!("after {body:?}")))
     };
     let (open, closed) = (serve(app("127.0.0.1")).await, serve(app("192.0.2.1")).await);
     assert!(send(open, "POST /admin", "", "me").await.ends_with(r#"hello b"me""#));
