@@ -16,6 +16,7 @@
 //! | idempotency: the key was used for another body | 200 | 422 |
 //! | idempotency: done, and the reply was not kept because it was too large or its client went away | 200 | 409 |
 //! | idempotency: the key is missing or unreadable | | 400 |
+//! | a handler needs the client, and no allow-list is in front of its route | | 500 |
 //!
 //! The body of a success is `{"received":true}`. Everything else is a problem of RFC 9457.
 
@@ -146,6 +147,7 @@ pub(crate) enum Outcome {
     EventStillRunning,
     OtherBody,
     ReplyNotKept,
+    NoAllowList,
 }
 
 impl Outcome {
@@ -169,6 +171,7 @@ impl Outcome {
             Self::StillRunning | Self::EventStillRunning => "still_running",
             Self::OtherBody => "other_body",
             Self::ReplyNotKept => "reply_not_kept",
+            Self::NoAllowList => "no_allow_list",
         }
     }
 
@@ -205,6 +208,7 @@ impl Outcome {
                 Reply::problem(422, "Idempotency-Key is already used", "this key was used for a request with other content")
             }
             Self::ReplyNotKept => Reply::problem(409, "Already done", "this request was handled; its reply was not kept"),
+            Self::NoAllowList => Reply::problem(500, "Internal server error", "this route is not set up correctly"),
         }
     }
 }
@@ -238,6 +242,7 @@ mod tests {
             (Outcome::EventStillRunning, (503, 503)),
             (Outcome::OtherBody, (200, 422)),
             (Outcome::ReplyNotKept, (200, 409)),
+            (Outcome::NoAllowList, (500, 500)),
         ];
         for (outcome, statuses) in rows {
             assert_eq!(row(&outcome), statuses, "{outcome:?}");
