@@ -21,6 +21,27 @@ pub const ABANDONED: Duration = Duration::from_secs(24 * 3_600);
 ///
 /// Every method is one atomic step: it has happened when it returns `Ok`, and has not happened when it returns an error. A dropped call
 /// may or may not have happened. The caller passes the time, so a store needs no clock.
+///
+/// # Example
+/// A complete store, to start one of your own from:
+///
+#[doc = concat!("```\n", include_str!("../../docs/map_idempotency_store.rs"))]
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), StoreError> {
+/// let store = MapIdempotencyStore::default();
+/// let key = IdempotencyKey::of(&[b"POST /orders", b"8e03978e-40d5"]);
+/// let [first, second] = [1, 2].map(|token| KeyLease { key, token });
+/// let (now, lease_until, fingerprint) = (Timestamp::from_millis(0), Timestamp::from_millis(30_000), Fingerprint::of(b"{}"));
+///
+/// assert_eq!(store.claim(now, first, fingerprint, lease_until).await?, KeyState::Claimed);
+/// assert_eq!(store.claim(now, second, fingerprint, lease_until).await?, KeyState::Running { fingerprint });
+/// assert!(store.complete(first, "reply".into(), Timestamp::from_millis(86_400_000)).await?);
+/// let done = KeyState::Done { fingerprint, reply: "reply".into() };
+/// assert_eq!(store.claim(now, second, fingerprint, lease_until).await?, done);
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait IdempotencyStore: fmt::Debug + Send + Sync + 'static {
     /// Claims a key until `lease_until` for a request whose body has `fingerprint`, unless a request holds it that runs and whose lease

@@ -14,6 +14,31 @@ use crate::error::StoreError;
 ///
 /// Every method is one atomic step: it has happened, durably, when it returns `Ok`, and has not happened when it returns an error. A
 /// dropped call may or may not have happened. The caller passes the time, so a store needs no clock.
+///
+/// # Example
+/// A complete inbox, to start a store of your own from. A store on disk makes each method one transaction, and replaces the searches by
+/// indexes on the key, its subject, and the time at which a delivery falls due.
+///
+#[doc = concat!("```\n", include_str!("../../docs/vec_inbox.rs"))]
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), StoreError> {
+/// let inbox = VecInbox::default();
+/// let (now, lease_time) = (Timestamp::from_millis(0), std::time::Duration::from_secs(30));
+/// let mut delivery = NewDelivery::new("acme", "acme".into(), now, "{}".into());
+/// delivery.key = Some(DedupKey::new("acme", "order", "7", "complete"));
+///
+/// let Recorded::New(first) = inbox.record(delivery.clone()).await? else { panic!("the key is new") };
+/// assert_eq!(inbox.record(delivery.clone()).await?, Recorded::Duplicate { first, requeued: false });
+///
+/// let claims = inbox.claim(now, ClaimRequest::new(10, lease_time)).await?;
+/// assert_eq!((claims.deliveries.len(), claims.next_due), (1, Some(now.after(lease_time))));
+/// let settlement = Settlement::new(claims.deliveries[0].lease, Settled::Handled);
+/// assert_eq!(inbox.settle(now, vec![settlement]).await?, []);
+/// assert_eq!(inbox.counts().await?.of(State::Handled), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// Records a delivery.
