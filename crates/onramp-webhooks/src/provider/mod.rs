@@ -75,12 +75,6 @@ mod providers;
 mod tests;
 mod verify;
 
-pub mod kriptomat;
-pub mod wert;
-
-/// The list of providers: a folder above, and a line here.
-const LIST: &[Decoder] = &[Decoder::of::<wert::Wert>(), Decoder::of::<kriptomat::Kriptomat>()];
-
 use std::fmt;
 
 pub use self::endpoint::Endpoint;
@@ -93,6 +87,11 @@ pub(crate) use self::verify::SignedHeaders;
 pub use self::verify::{SignedRequest, VerifyError};
 use crate::event::{CompletedPurchase, DecodeError, UnclearPurchase};
 use crate::identity::Identity;
+
+pub mod kriptomat;
+pub mod wert;
+/// The providers of this crate, each with its folder.
+const LIST: &[Decoder] = &[Decoder::of::<wert::Wert>(), Decoder::of::<kriptomat::Kriptomat>()];
 
 /// A provider of purchase events. The [module's documentation](self) has an example.
 pub trait Provider: fmt::Debug + Send + Sync + 'static {
