@@ -1,8 +1,8 @@
 //! Types for authors of stores.
 //!
 //! A store implements one or more of [`Inbox`], [`TransactionalInbox`], [`IdempotencyStore`], [`PurchaseStore`] and [`SpillStore`]. The
-//! docs of each trait contain a small working implementation. The conformance suites of `onramp-webhooks-testkit` have the contracts in
-//! cases.
+//! docs of each trait contain a small working implementation. The conformance suites of `onramp-webhooks-testkit` test an
+//! implementation.
 
 pub use crate::clock::Timestamp;
 pub use crate::error::{StoreError, StoreErrorKind};

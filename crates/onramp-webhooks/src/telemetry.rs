@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Counts a request. `endpoint` and `provider` are empty if the request was meant for none.
+/// Counts a request. `endpoint` and `provider` are empty if the request was for no endpoint.
 pub(crate) fn received(endpoint: &Arc<str>, provider: &'static str, label: &'static str, outcome: &'static str, status: u16) {
     metrics::counter!(
         "onramp_webhooks_received_total",

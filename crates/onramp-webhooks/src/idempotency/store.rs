@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::fingerprint::Fingerprint;
 
-/// Time after the end of its lease when a claimed key is abandoned. A request that stalls this long has lost its key.
+/// Time from the end of the lease of a claimed key to its removal. A request that stalls for so long has lost its key.
 pub const ABANDONED: Duration = Duration::from_secs(24 * 3_600);
 
 /// A store of idempotency keys and replies.
@@ -44,8 +44,10 @@ pub const ABANDONED: Duration = Duration::from_secs(24 * 3_600);
 /// ```
 #[async_trait]
 pub trait IdempotencyStore: fmt::Debug + Send + Sync + 'static {
-    /// Claims a key until `lease_until` for a request whose body has `fingerprint`, unless a request holds it that runs and whose lease
-    /// has not ended, or that is done and has not expired. One of many concurrent calls claims the key.
+    /// Claims a key until `lease_until` for a request whose body has `fingerprint`.
+    ///
+    /// A key can be claimed if it is unknown, if the lease of the request that runs has ended, or if the stored reply has expired. Of
+    /// many concurrent calls, exactly one claims the key.
     ///
     /// # Errors
     /// If the store cannot be written.
@@ -104,18 +106,18 @@ impl KeyLease {
     }
 }
 
-/// The state of a key that was to be claimed.
+/// The result of claiming a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "stores create it, and the middleware has to know all variants")]
 pub enum KeyState {
     /// The key was free and is claimed now.
     Claimed,
-    /// A request runs.
+    /// A request with the key is running.
     Running {
         /// The fingerprint of its body.
         fingerprint: Fingerprint,
     },
-    /// A request is done.
+    /// A request with the key is done.
     Done {
         /// The fingerprint of its body.
         fingerprint: Fingerprint,

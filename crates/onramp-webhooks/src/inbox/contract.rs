@@ -43,8 +43,8 @@ use crate::error::StoreError;
 pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// Records a delivery.
     ///
-    /// - A delivery without a key, with a new key, or with a key whose time ([`NewDelivery::key_expires_at`]) is over, is new. It
-    ///   becomes pending, or quarantined if it says so.
+    /// - A delivery without a key, with a new key, or with a key that has [expired](NewDelivery::key_expires_at), is new. It becomes
+    ///   pending, or quarantined if [`NewDelivery::quarantine`] is set.
     /// - A delivery that repeats the first one with its key
     ///   ([`Fingerprint::is_repeated_by`](crate::fingerprint::Fingerprint::is_repeated_by)) is a duplicate. It is counted on the first,
     ///   which is requeued if it is retrying or dead.
@@ -77,8 +77,8 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// If the store cannot be written. No lease ended then.
     async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError>;
 
-    /// Waits until something may have fallen due through this object, also before the call. May wake spuriously. Not woken by other
-    /// processes. Cancel-safe.
+    /// Waits until a call of this object may have made a delivery due. Returns at once if that happened before. May wake spuriously. Not
+    /// woken by other processes. Cancel-safe.
     async fn wait_for_work(&self);
 
     /// Checks that a delivery could be recorded now.
@@ -134,7 +134,7 @@ pub enum Recorded {
     Duplicate {
         /// The first delivery with the key.
         first: DeliveryId,
-        /// Whether the first had failed or was dead, and is due again because of this.
+        /// `true` if the first was waiting for a retry or dead, and is due again because of the duplicate.
         requeued: bool,
     },
     /// A known key with another fingerprint, kept beside the first and not handled.

@@ -65,9 +65,9 @@ pub trait TransactionalInbox: Inbox {
     /// lost; nothing is committed then.
     ///
     /// # Errors
-    /// Nothing was committed, unless the connection was lost during the commit or the call was dropped. The state of the delivery
-    /// shows the result in that case. [`Refused`](crate::StoreErrorKind::Refused) means that the handler ended the transaction itself:
-    /// its earlier writes may be committed, and the delivery is not completed.
+    /// If the transaction was not committed. If the connection was lost during the commit or the call was dropped, it may have been
+    /// committed, and the state of the delivery shows the result. [`Refused`](crate::StoreErrorKind::Refused) means that the handler ended
+    /// the transaction itself: its earlier writes may be committed, and the delivery is not completed.
     async fn complete(&self, transaction: Self::Open, now: Timestamp, lease: Lease) -> Result<bool, StoreError>;
 
     /// Rolls the transaction back after the handler failed.

@@ -61,7 +61,7 @@ pub trait PurchaseStore: fmt::Debug + Send + Sync + 'static {
     /// Removes purchases that were started, and releases that were made, before `before`; a bounded number a call. Returns how many were
     /// removed; zero if nothing is left to prune.
     ///
-    /// Nothing calls this by itself. Run it once a day with `now.before(RETENTION)` until it returns zero. A removed purchase counts as
+    /// Not called by this crate. Run it once a day with `now.before(RETENTION)` until it returns zero. A removed purchase counts as
     /// never started.
     ///
     /// # Errors
