@@ -5,10 +5,15 @@
 //! is. Status codes, header names and JSON are decided in this crate. The conformance suite of `onramp-webhooks-testkit` tests an adapter.
 
 pub use crate::body::Full;
+#[doc(inline)]
 pub use crate::client_ip::Client;
 pub use crate::extract::{Unreadable, extract};
+#[doc(inline)]
 pub use crate::gate::AllowListGate;
+#[doc(inline)]
 pub use crate::idempotency::{Claim, Idempotency, KeyGuard, Keyed, Rejoined, StoredBody};
+#[doc(inline)]
 pub use crate::provider::Provider;
+#[doc(inline)]
 pub use crate::reply::Reply;
 pub use crate::request::{Headers, Request};

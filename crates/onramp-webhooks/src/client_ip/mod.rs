@@ -34,6 +34,7 @@
 //! - an entry that has to be read is no address: `unknown`, `_hidden`, an IPv6 zone, garbage, no `for` or several;
 //! - an entry that has to be read is empty. RFC 9110 (section 5.6.1) allows empty entries, but no proxy that knows its client appends one,
 //!   and the entry to the left of it may be forged;
+//! - a trusted proxy did not send the header, or a [single-value](ForwardingHeader::Single) header has several lines or values;
 //! - all hops are trusted proxies;
 //! - the framework does not know the peer.
 //!
