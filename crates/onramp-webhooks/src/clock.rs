@@ -1,4 +1,4 @@
-//! Wall-clock time as an argument.
+//! Clocks and timestamps.
 //!
 //! Leases, retries and retention are computed from a [`Clock`], so that tests can set the time.
 

@@ -1,4 +1,4 @@
-//! Idempotency: handling a request once, at any route. The adapters' `idempotency` middleware uses it.
+//! Idempotency: runs a request once, at any route. The adapters' `idempotency` middleware uses it.
 //!
 //! The first request with a key runs, and the reply of a success (2xx) is stored. A later request with the same key gets the stored
 //! reply, marked `idempotent-replayed: true`, and nothing runs. The key is the `Idempotency-Key` header

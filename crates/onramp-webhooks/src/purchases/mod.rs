@@ -1,4 +1,4 @@
-//! Purchases that the shop started itself, and the check that a completed purchase is one of them.
+//! Purchases that the shop started, and the check that a completed purchase is one of them.
 //!
 //! Kriptomat signs nothing. But a shop that starts its widget gets the `uuid` of the later postback, and can record it together with the
 //! asset, the address and the amount. [`KnownPurchases`] is a check for a worker: a postback with an unknown `uuid`, or with another asset
