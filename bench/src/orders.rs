@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use onramp_webhooks::Provider;
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::identity::{DedupKey, Stage};
+use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::NewDelivery;
 
 /// The sequence of the ids of consecutive orders.
@@ -51,10 +51,9 @@ pub(crate) fn id(ids: Ids, n: u64) -> String {
 /// Returns the delivery of order number `n`, as the receiver creates it.
 pub(crate) fn delivery(ids: Ids, n: u64) -> NewDelivery {
     let id = id(ids, n);
-    let mut new =
-        NewDelivery::new("wert", Provider::Wert, Timestamp::from_millis(1_700_000_000_000), Bytes::from(order_complete(&id)));
+    let mut new = NewDelivery::new("wert", "wert", Timestamp::from_millis(1_700_000_000_000), Bytes::from(order_complete(&id)));
     new.event_type = Some("order_complete".to_owned());
     new.key = Some(DedupKey::from_parts(format!("wert/order/{id}"), "order_complete".to_owned()));
-    new.stage = Some(Stage::FINAL);
+    new.stage = Some(OrderStage::FINAL);
     new
 }

@@ -110,8 +110,8 @@ impl Inbox for OneCommit {
         self.0.lock().await.counts().await
     }
 
-    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
-        self.0.lock().await.rearm(id, seen, reread).await
+    async fn requeue(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
+        self.0.lock().await.requeue(id, seen, reread).await
     }
 
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {

@@ -1,5 +1,5 @@
-//! What actix has in its own way: errors of middleware, request extensions, and bodies that know their size.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+//! Cases that only actix has: errors of middleware, request extensions, and bodies that know their size.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::future::ready;
 use std::sync::Arc;
@@ -80,7 +80,7 @@ fn chunks() -> impl Stream<Item = Result<Bytes, Error>> {
     stream::iter(["a coffee, ", "black and ", "hot"].map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))))
 }
 
-/// How often a route runs, in front of which middleware makes an error of its first answer; two requests are sent.
+/// Returns how often a route runs for two requests when a middleware turns its first response into an error.
 async fn runs_behind_an_error(error: fn() -> Error) -> usize {
     let runs = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&runs);

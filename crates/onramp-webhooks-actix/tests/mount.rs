@@ -1,27 +1,18 @@
-//! Wherever the routes are mounted, the receiver answers, over a real socket.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+//! The routes at every place where they can be mounted, over a real socket.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::SocketAddr;
 
 use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::web::{Data, PayloadConfig, ServiceConfig};
 use actix_web::{App, HttpServer, web};
-use onramp_webhooks::inbox::{Counts, MemoryInbox, State as DeliveryState};
-use onramp_webhooks::{Kriptomat, Receiver, Wert};
+use onramp_webhooks::Receiver;
 use onramp_webhooks_actix::routes;
+use onramp_webhooks_suite::mounting::{
+    LOGIN, POSTBACK, answers_below, answers_every_method, exchange, receiver, recorded, sandbox, status,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-const LOGIN: &str = r#"{"type":"login","click_id":"42"}"#;
-const POSTBACK: &str = r#"{"uuid":"1","amount":1,"asset_type":"eth","fiat_amount":"1","to_address":"0x0"}"#;
-
-fn receiver() -> Receiver {
-    Receiver::builder(MemoryInbox::new())
-        .endpoint(Wert::with_path_secret("s3cret/é"))
-        .endpoint(Kriptomat::allowing("127.0.0.1".parse().unwrap()))
-        .build()
-        .unwrap()
-}
 
 /// Serves what `mount` makes of an application, until the test's runtime ends.
 fn serve(mount: impl Fn(&mut ServiceConfig) + Clone + Send + 'static) -> SocketAddr {
@@ -30,25 +21,6 @@ fn serve(mount: impl Fn(&mut ServiceConfig) + Clone + Send + 'static) -> SocketA
     let server = HttpServer::new(move || App::new().configure(mount.clone())).workers(1).disable_signals();
     tokio::spawn(server.listen(listener).unwrap().run());
     address
-}
-
-/// Sends one request, and answers all that comes back.
-async fn send(address: SocketAddr, method: &str, path: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let head = format!("{method} {path} HTTP/1.1\r\nhost: shop\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
-    stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
-}
-
-fn status(answer: &str) -> &str {
-    answer.split(' ').nth(1).unwrap()
-}
-
-async fn recorded(receiver: &Receiver) -> u64 {
-    let counts: Counts = receiver.inbox().counts().await.unwrap();
-    counts.of(DeliveryState::Pending)
 }
 
 type Mount = fn(&mut ServiceConfig, Receiver);
@@ -67,21 +39,9 @@ async fn at_the_root_below_a_prefix_and_below_two() {
         let receiver = receiver();
         let served = receiver.clone();
         let address = serve(move |app| mount(app, served.clone()));
-        for path in ["/wert/s3cret/%C3%A9", "/wert/s3cret%2f%c3%a9/", "/kriptomat", "/kriptomat/", "/kriptomat?a=b"] {
-            let body = if path.contains("wert") { LOGIN } else { POSTBACK };
-            let answer = send(address, "POST", &format!("{prefix}{path}"), body).await;
-            assert!(answer.ends_with(r#"{"received":true}"#), "{prefix}{path}: {answer}");
-        }
-        assert_eq!(recorded(&receiver).await, 2);
-        for path in ["/wert", "/wert/", "/wert/wrong", "/wert/s3cret/%C3%A9/more", "/kriptomat/wrong"] {
-            let answer = send(address, "POST", &format!("{prefix}{path}"), LOGIN).await;
-            assert!(
-                answer.starts_with("HTTP/1.1 404") && answer.contains("application/problem+json"),
-                "{prefix}{path}: {answer}"
-            );
-        }
+        answers_below(prefix, &receiver, async |path, body| exchange(address, "POST", path, body).await).await;
         for path in ["/elsewhere", "/wertx", "/wer"] {
-            let elsewhere = send(address, "POST", &format!("{prefix}{path}"), "").await;
+            let elsewhere = exchange(address, "POST", &format!("{prefix}{path}"), "").await;
             assert!(elsewhere.starts_with("HTTP/1.1 404") && !elsewhere.contains("problem"), "{prefix}{path}: {elsewhere}");
         }
     }
@@ -91,10 +51,7 @@ async fn at_the_root_below_a_prefix_and_below_two() {
 async fn every_method_reaches_the_receiver() {
     let receiver = receiver();
     let address = serve(move |app| _ = app.service(routes(receiver.clone())));
-    for method in ["GET", "HEAD", "PUT", "OPTIONS", "TRACE", "PURGE"] {
-        let answer = send(address, method, "/kriptomat", "").await;
-        assert_eq!((status(&answer), answer.contains("allow: POST")), ("405", true), "{answer}");
-    }
+    answers_every_method(async |method| exchange(address, method, "/kriptomat", "").await).await;
 }
 
 #[tokio::test]
@@ -107,20 +64,19 @@ async fn beside_other_routes_with_state_and_limits() {
             .route("/name", web::get().to(async |name: Data<&'static str>| **name))
             .default_service(web::to(async || "elsewhere"));
     });
-    assert_eq!(status(&send(address, "POST", "/wert/s3cret/%C3%A9", LOGIN).await), "200");
-    assert!(send(address, "GET", "/name", "").await.ends_with("ada's shop"));
-    assert!(send(address, "GET", "/nowhere", "").await.ends_with("elsewhere"));
+    assert_eq!(status(&exchange(address, "POST", "/wert/s3cret/%C3%A9", LOGIN).await), "200");
+    assert!(exchange(address, "GET", "/name", "").await.ends_with("ada's shop"));
+    assert!(exchange(address, "GET", "/nowhere", "").await.ends_with("elsewhere"));
 }
 
 #[tokio::test]
 async fn two_receivers_side_by_side() {
-    let sandbox =
-        Receiver::builder(MemoryInbox::new()).endpoint(Wert::with_path_secret("sand").named("wert-sandbox")).build().unwrap();
+    let sandbox = sandbox();
     let production = receiver();
     let both = (production.clone(), sandbox.clone());
     let address = serve(move |app| _ = app.service(routes(both.0.clone())).service(routes(both.1.clone())));
-    assert_eq!(status(&send(address, "POST", "/wert-sandbox/sand", LOGIN).await), "200");
-    assert_eq!(status(&send(address, "POST", "/wert/sand", LOGIN).await), "404");
+    assert_eq!(status(&exchange(address, "POST", "/wert-sandbox/sand", LOGIN).await), "200");
+    assert_eq!(status(&exchange(address, "POST", "/wert/sand", LOGIN).await), "404");
     assert_eq!((recorded(&sandbox).await, recorded(&production).await), (1, 0));
 }
 

@@ -1,8 +1,5 @@
-//! The program itself, against a fake provider and a real database.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test speaks by panicking")]
-
-#[path = "../../onramp-webhooks-postgres/tests/it/schema.rs"]
-mod schema;
+//! The program against a fake provider and a real database.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -11,24 +8,23 @@ use std::time::Duration;
 use onramp_webhooks::inbox::{Filter, Inbox, Record};
 use onramp_webhooks::{Receiver, Request, Wert};
 use onramp_webhooks_sqlite::SqliteInbox;
+use onramp_webhooks_suite::postgres::{self, TestSchema};
 use onramp_webhooks_testkit::events::WertOrder;
 use onramp_webhooks_testkit::provider::{Answer, FakeProvider};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use self::schema::TestSchema;
-
 const SINCE: &str = "2025-12-31T00:00:00Z";
 
 /// A provider with complete orders, a folder, and a receiver whose inbox lacks every tenth of them.
-struct Stage {
+struct Harness {
     provider: FakeProvider,
     folder: TempDir,
     orders: Vec<WertOrder>,
 }
 
-impl Stage {
+impl Harness {
     async fn new(orders: usize) -> Self {
         let provider = FakeProvider::start().await;
         let orders: Vec<_> = (0..orders).map(|_| WertOrder::new()).collect();
@@ -37,10 +33,10 @@ impl Stage {
     }
 
     async fn with_sqlite(orders: usize) -> (Self, SqliteInbox) {
-        let stage = Self::new(orders).await;
-        stage.deliver(SqliteInbox::open(stage.file()).await.unwrap(), |number| number % 10 > 0).await;
-        let inbox = SqliteInbox::open(stage.file()).await.unwrap();
-        (stage, inbox)
+        let harness = Self::new(orders).await;
+        harness.deliver(SqliteInbox::open(harness.file()).await.unwrap(), |number| number % 10 > 0).await;
+        let inbox = SqliteInbox::open(harness.file()).await.unwrap();
+        (harness, inbox)
     }
 
     async fn deliver(&self, inbox: impl Inbox, which: impl Fn(usize) -> bool) {
@@ -108,32 +104,32 @@ async fn completions(inbox: &dyn Inbox) -> (usize, usize) {
 
 #[tokio::test]
 async fn it_reports_and_then_repairs_once() {
-    let (stage, inbox) = Stage::with_sqlite(100).await;
-    let report = stage.run(&[]).await;
+    let (harness, inbox) = Harness::with_sqlite(100).await;
+    let report = harness.run(&[]).await;
     assert_eq!(report.code, Some(3), "{}", report.err);
     assert!(report.out.contains("complete at Wert and not received") && report.out.contains("10 missing, 0 of them repaired"));
-    assert!(report.out.contains(stage.orders[0].id().unwrap()) && report.err.is_empty(), "{}", report.err);
+    assert!(report.out.contains(harness.orders[0].id().unwrap()) && report.err.is_empty(), "{}", report.err);
     assert_eq!(completions(&inbox).await, (90, 0));
 
-    let repaired = stage.run(&["--repair", "--json"]).await;
+    let repaired = harness.run(&["--repair", "--json"]).await;
     let found = repaired.json();
     assert_eq!((repaired.code, &found["resolved"]), (Some(0), &Value::Bool(true)));
     assert_eq!((&found["summary"]["missing"], &found["summary"]["repaired"]), (&10.into(), &10.into()));
     assert_eq!(found["summary"]["findings"][0]["finding"], "repaired");
     assert_eq!(completions(&inbox).await, (100, 10));
 
-    let again = stage.run(&["--repair", "--json"]).await;
+    let again = harness.run(&["--repair", "--json"]).await;
     assert_eq!((again.code, &again.json()["summary"]["missing"]), (Some(0), &0.into()));
-    stage.deliver(SqliteInbox::open(stage.file()).await.unwrap(), |_| true).await;
-    assert_eq!(completions(&inbox).await, (100, 0), "late real ones are duplicates");
+    harness.deliver(SqliteInbox::open(harness.file()).await.unwrap(), |_| true).await;
+    assert_eq!(completions(&inbox).await, (100, 10), "late real ones are duplicates");
 }
 
 #[tokio::test]
 async fn what_is_left_for_a_person_is_told_by_the_exit_code() {
-    let (stage, _) = Stage::with_sqlite(0).await;
+    let (harness, _) = Harness::with_sqlite(0).await;
     let order = WertOrder::new();
-    stage.provider.add_order(&order, "on_hold");
-    let ran = stage.run(&["--repair"]).await;
+    harness.provider.add_order(&order, "on_hold");
+    let ran = harness.run(&["--repair"]).await;
     assert_eq!(ran.code, Some(3));
     assert!(ran.out.contains(r#"has the unknown status "on_hold" at Wert"#), "{}", ran.out);
     assert!(ran.err.contains("the inbox is empty"));
@@ -141,9 +137,9 @@ async fn what_is_left_for_a_person_is_told_by_the_exit_code() {
 
 #[tokio::test]
 async fn what_makes_no_sense_is_refused_and_names_no_secret() {
-    let (stage, _) = Stage::with_sqlite(0).await;
+    let (harness, _) = Harness::with_sqlite(0).await;
     let ran = Ran::of({
-        let mut command = stage.command(&[]);
+        let mut command = harness.command(&[]);
         command.env_remove("WERT_API_KEY");
         command
     });
@@ -157,30 +153,30 @@ async fn what_makes_no_sense_is_refused_and_names_no_secret() {
         &["--database-url", "postgres://root:hunter2@[/shop"],
         &["--nonsense"],
     ] {
-        let ran = stage.run(arguments).await;
+        let ran = harness.run(arguments).await;
         assert_eq!(ran.code, Some(2), "{arguments:?}: {}", ran.err);
         assert!(!ran.err.contains("hunter2"), "{}", ran.err);
     }
-    let help = stage.run(&["--help"]).await;
+    let help = harness.run(&["--help"]).await;
     assert!(help.code == Some(0) && help.out.contains("--database-url"));
 }
 
 #[tokio::test]
 async fn what_fails_is_an_error_and_names_no_secret() {
-    let (stage, _) = Stage::with_sqlite(10).await;
-    let missing = stage.folder.path().join("other.db");
+    let (harness, _) = Harness::with_sqlite(10).await;
+    let missing = harness.folder.path().join("other.db");
     for url in [
         format!("sqlite://{}", missing.display()),
         "postgres://root:hunter2@127.0.0.1:1/shop".to_owned(),
-        format!("sqlite://{}", stage.folder.path().display()),
+        format!("sqlite://{}", harness.folder.path().display()),
     ] {
-        let ran = stage.run(&["--database-url", &url]).await;
+        let ran = harness.run(&["--database-url", &url]).await;
         assert_eq!(ran.code, Some(1), "{url}: {}", ran.err);
         assert!(!ran.err.contains("hunter2"), "{}", ran.err);
     }
     assert!(!missing.exists(), "nothing is made in a place that was mistyped");
     let wrong_key = Ran::of({
-        let mut command = stage.command(&[]);
+        let mut command = harness.command(&[]);
         command.env("WERT_API_KEY", "not the right one");
         command
     });
@@ -191,50 +187,50 @@ async fn what_fails_is_an_error_and_names_no_secret() {
 
 #[tokio::test]
 async fn after_an_error_it_goes_on_where_it_stood() {
-    let (stage, inbox) = Stage::with_sqlite(200).await;
-    let file = stage.resume();
+    let (harness, inbox) = Harness::with_sqlite(200).await;
+    let file = harness.resume();
     let arguments = ["--repair", "--json", "--resume", file.to_str().unwrap()];
     for _ in 0..6 {
-        stage.provider.answer_next(Answer::truth());
+        harness.provider.answer_next(Answer::truth());
     }
-    stage.provider.answer_next(Answer::status(400));
-    let failed = stage.run(&arguments).await;
+    harness.provider.answer_next(Answer::status(400));
+    let failed = harness.run(&arguments).await;
     assert_eq!(failed.code, Some(1));
     assert!(failed.err.contains("progress saved in"), "{}", failed.err);
     assert_eq!(completions(&inbox).await, (192, 12));
     let stood = std::fs::read_to_string(&file).unwrap();
     assert!(!stood.contains(FakeProvider::API_KEY));
 
-    let other = stage.run(&["--resume", arguments[3]]).await;
+    let other = harness.run(&["--resume", arguments[3]]).await;
     assert!(other.code == Some(2) && other.err.contains("with --repair"), "{}", other.err);
-    let asked = stage.provider.requests().len();
-    let resumed = stage.run(&arguments).await;
+    let asked = harness.provider.requests().len();
+    let resumed = harness.run(&arguments).await;
     let found = resumed.json();
     assert_eq!((resumed.code, &found["summary"]["orders"], &found["summary"]["repaired"]), (Some(0), &200.into(), &20.into()));
-    let orders = stage.provider.requests()[asked..].iter().filter(|seen| seen.parameter("search_by").is_none()).count();
+    let orders = harness.provider.requests()[asked..].iter().filter(|seen| seen.parameter("search_by").is_none()).count();
     assert_eq!(orders, 4, "the other pages were not asked for again");
     assert!(!file.exists(), "the next run begins anew");
 
     std::fs::write(&file, "{}").unwrap();
-    assert_eq!(stage.run(&arguments).await.code, Some(2));
+    assert_eq!(harness.run(&arguments).await.code, Some(2));
     assert_eq!(std::fs::read(&file).unwrap(), b"{}");
 }
 
 #[cfg(unix)]
 #[tokio::test]
 async fn an_interrupted_one_goes_on_where_it_stood() {
-    let (stage, inbox) = Stage::with_sqlite(200).await;
-    let file = stage.resume();
+    let (harness, inbox) = Harness::with_sqlite(200).await;
+    let file = harness.resume();
     let arguments = ["--repair", "--json", "--resume", file.to_str().unwrap()];
     for _ in 0..4 {
-        stage.provider.answer_next(Answer::truth());
+        harness.provider.answer_next(Answer::truth());
     }
-    stage.provider.answer_always(Answer::never());
+    harness.provider.answer_always(Answer::never());
     for signal in ["-INT", "-TERM"] {
-        let mut command = stage.command(&arguments);
+        let mut command = harness.command(&arguments);
         let child = command.spawn().unwrap();
-        let asked = stage.provider.requests().len();
-        until(|| file.exists() && stage.provider.requests().len() > asked.max(4)).await;
+        let asked = harness.provider.requests().len();
+        until(|| file.exists() && harness.provider.requests().len() > asked.max(4)).await;
         let id = child.id().unwrap().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().await.unwrap().success());
         let ran = Ran::from(child.wait_with_output().await.unwrap());
@@ -242,8 +238,8 @@ async fn an_interrupted_one_goes_on_where_it_stood() {
         assert!(ran.err.contains("interrupted") && ran.out.is_empty());
     }
     assert_eq!(completions(&inbox).await, (188, 8));
-    stage.provider.answer_always(Answer::truth());
-    let resumed = stage.run(&arguments).await;
+    harness.provider.answer_always(Answer::truth());
+    let resumed = harness.run(&arguments).await;
     assert_eq!((resumed.code, &resumed.json()["summary"]["repaired"]), (Some(0), &20.into()));
     assert_eq!(completions(&inbox).await, (200, 20));
 }
@@ -259,18 +255,17 @@ async fn until(happened: impl Fn() -> bool) {
 
 #[tokio::test]
 async fn the_inbox_of_a_fleet_is_repaired_on_postgres() {
-    let (stage, schema) = (Stage::new(50).await, TestSchema::new());
+    let (harness, schema) = (Harness::new(50).await, TestSchema::new());
     let open = async || schema.options().await.open().await.unwrap();
-    stage.deliver(open().await, |number| number % 10 > 0).await;
-    let arguments = ["--repair", "--json", "--schema", &schema.0, "--database-url", &schema::url()];
-    let (one, other) = tokio::join!(stage.run(&arguments), stage.run(&arguments));
+    harness.deliver(open().await, |number| number % 10 > 0).await;
+    let arguments = ["--repair", "--json", "--schema", schema.name(), "--database-url", &postgres::url()];
+    let (one, other) = tokio::join!(harness.run(&arguments), harness.run(&arguments));
     assert_eq!((one.code, other.code), (Some(0), Some(0)), "{} {}", one.err, other.err);
     let repaired = |ran: &Ran| ran.json()["summary"]["repaired"].as_u64().unwrap();
     assert_eq!(repaired(&one) + repaired(&other), 5, "of several at once, one makes each");
     let inbox = open().await;
     assert_eq!(completions(&inbox).await, (50, 5));
-    stage.deliver(open().await, |_| true).await;
-    assert_eq!(completions(&inbox).await, (50, 0));
-    let _ = schema::connection().await;
-    assert!(!Path::new(&stage.file()).exists());
+    harness.deliver(open().await, |_| true).await;
+    assert_eq!(completions(&inbox).await, (50, 5));
+    assert!(!Path::new(&harness.file()).exists());
 }

@@ -105,7 +105,8 @@ impl<'de> Visitor<'de> for MembersVisitor {
 
 #[cfg(test)]
 mod tests {
-    use onramp_webhooks::event::{Amount, ClickId};
+    use onramp_webhooks::event::Amount;
+    use onramp_webhooks::wert::ClickId;
 
     use super::*;
 

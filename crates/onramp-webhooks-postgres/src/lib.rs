@@ -1,27 +1,12 @@
 #![doc = include_str!("../README.md")]
 
-mod claim;
-mod column;
-mod connection;
-mod database;
-mod error;
+mod db;
 mod idempotency;
 mod inbox;
-mod look;
-mod migrations;
-mod prune;
-mod rearm;
-mod record;
-mod schema;
-mod settle;
-mod started;
-mod text;
-mod transaction;
-mod waking;
-mod writer;
+mod options;
+mod purchases;
 
-pub use self::connection::PostgresOptions;
 pub use self::idempotency::PostgresIdempotencyStore;
-pub use self::inbox::PostgresInbox;
-pub use self::started::PostgresStartedPurchases;
-pub use self::transaction::PostgresTransaction;
+pub use self::inbox::{PostgresInbox, PostgresTransaction};
+pub use self::options::PostgresOptions;
+pub use self::purchases::PostgresPurchaseStore;

@@ -1,14 +1,8 @@
 #![doc = include_str!("../README.md")]
 
-mod connection;
-mod error;
-mod eviction;
-mod expiry;
+mod db;
 mod idempotency;
-mod own;
-mod prefix;
-mod scripts;
-mod server;
+mod options;
 
-pub use self::connection::RedisOptions;
 pub use self::idempotency::RedisIdempotencyStore;
+pub use self::options::RedisOptions;

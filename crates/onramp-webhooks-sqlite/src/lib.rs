@@ -1,30 +1,16 @@
 #![doc = include_str!("../README.md")]
 
-mod batch;
-mod claim;
-mod column;
-mod connection;
-mod error;
-mod file;
+mod db;
 mod idempotency;
 mod inbox;
-mod look;
-mod migrations;
-mod prune;
-mod rearm;
-mod record;
-mod session;
-mod settle;
+mod options;
+mod purchases;
 mod spill;
-mod started;
-mod transaction;
-mod writer;
 
-pub use self::connection::SqliteOptions;
 pub use self::idempotency::SqliteIdempotencyStore;
-pub use self::inbox::SqliteInbox;
+pub use self::inbox::{CallError, SqliteInbox, SqliteTransaction};
+pub use self::options::SqliteOptions;
+pub use self::purchases::SqlitePurchaseStore;
 pub use self::spill::SqliteSpill;
-pub use self::started::SqliteStartedPurchases;
-pub use self::transaction::{CallError, SqliteTransaction};
-/// The version whose connection a handler's statements run on.
+/// The version of `rusqlite` that the inbox uses.
 pub use rusqlite;

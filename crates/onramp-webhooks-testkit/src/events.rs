@@ -1,4 +1,4 @@
-//! Bodies like the providers send them, to the field.
+//! Request bodies of the providers.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,10 +7,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-/// Crockford's alphabet, in which a ULID is written.
+/// Crockford's base-32 alphabet of ULIDs.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// An order id like Wert's, a ULID: 26 characters that begin with the time. Each is greater than the one before it in this process.
+/// Returns a new order id like Wert's, a ULID. Ids grow within this process.
 #[must_use]
 pub fn order_id() -> String {
     static FIRST: LazyLock<u128> = LazyLock::new(|| now_millis() << 80 | u128::from(std::process::id()) << 48);
@@ -19,7 +19,7 @@ pub fn order_id() -> String {
     (0..26).rev().map(|place| letter(number >> (5 * place))).collect()
 }
 
-/// A uuid like Kriptomat's, which do not grow. Each is given once in this process.
+/// Returns a new uuid like Kriptomat's, unique within this process.
 #[must_use]
 pub fn uuid() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -37,7 +37,7 @@ fn letter(number: u128) -> char {
     ALPHABET.get(index).copied().map_or('0', char::from)
 }
 
-/// An order in Wert's widget, and the events about it.
+/// An order in Wert's widget, which makes the bodies of its events.
 #[derive(Clone, Debug)]
 pub struct WertOrder {
     click_id: String,
@@ -51,7 +51,7 @@ impl Default for WertOrder {
 }
 
 impl WertOrder {
-    /// An order with a new id: 250.00 USD for 0.00391274 BTC.
+    /// Makes an order with a new id: 250.00 USD for 0.00391274 BTC.
     #[must_use]
     pub fn new() -> Self {
         let order = Map::new();
@@ -62,71 +62,71 @@ impl WertOrder {
             .with("address", "bc1q5d182a80d71bcbecd5e8fd869ff169e19a6c3a")
     }
 
-    /// The id of the order; `None` when it was taken out.
+    /// Returns the id of the order, or `None` when the field was removed.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.order.get("id")?.as_str()
     }
 
-    /// Sets the string that the shop gave to the widget.
+    /// Sets the customer's string, which the shop gave to the widget.
     #[must_use]
     pub fn click_id(mut self, click_id: impl Into<String>) -> Self {
         self.click_id = click_id.into();
         self
     }
 
-    /// Sets what was bought.
+    /// Sets the amount and the currency that were bought.
     #[must_use]
     pub fn crypto(self, amount: &str, code: &str) -> Self {
         self.with("base_amount", amount).with("base", code)
     }
 
-    /// Sets what was paid.
+    /// Sets the amount and the currency that were paid.
     #[must_use]
     pub fn fiat(self, amount: &str, code: &str) -> Self {
         self.with("quote_amount", amount).with("quote", code)
     }
 
-    /// Sets any field of `order`; `id` among them.
+    /// Sets any field of `order`, such as `id`.
     #[must_use]
     pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
         self.order.insert(field.into(), value.into());
         self
     }
 
-    /// Takes a field of `order` out.
+    /// Removes a field of `order`.
     #[must_use]
     pub fn without(mut self, field: &str) -> Self {
         self.order.remove(field);
         self
     }
 
-    /// The body of an event of type `event_type` about this order, as the fields stand.
+    /// Returns the body of an event of type `event_type`.
     #[must_use]
     pub fn event(&self, event_type: &str) -> Bytes {
         let event = json!({"type": event_type, "click_id": self.click_id, "order": self.order});
         event.to_string().into()
     }
 
-    /// `payment_started`: no transaction yet.
+    /// Returns a `payment_started`, which has no transaction.
     #[must_use]
     pub fn payment_started(&self) -> Bytes {
         self.clone().with("transaction_id", Value::Null).event("payment_started")
     }
 
-    /// `transfer_started`: there is a transaction, and nothing is final.
+    /// Returns a `transfer_started`, which has a transaction.
     #[must_use]
     pub fn transfer_started(&self) -> Bytes {
         self.with_transaction().event("transfer_started")
     }
 
-    /// `order_complete`.
+    /// Returns an `order_complete`.
     #[must_use]
     pub fn complete(&self) -> Bytes {
         self.with_transaction().event("order_complete")
     }
 
-    /// `order_failed`.
+    /// Returns an `order_failed`.
     #[must_use]
     pub fn failed(&self) -> Bytes {
         self.clone().with("transaction_id", Value::Null).with("error_code", "card_declined").event("order_failed")
@@ -138,19 +138,19 @@ impl WertOrder {
     }
 }
 
-/// The body of an event of Wert about an account, such as `login`.
+/// Returns the body of an account event of Wert's, such as `login`.
 #[must_use]
 pub fn wert_account(event_type: &str, click_id: &str) -> Bytes {
     json!({"type": event_type, "click_id": click_id}).to_string().into()
 }
 
-/// The body that the Test button in Wert's dashboard sends.
+/// Returns the body that the test button of Wert's dashboard sends.
 #[must_use]
 pub fn wert_test() -> Bytes {
     WertOrder::new().click_id("test_click_id").without("id").with("transaction_id", "any_transaction").event("test")
 }
 
-/// Kriptomat's postback.
+/// A postback of Kriptomat's.
 #[derive(Clone, Debug)]
 pub struct Postback {
     fields: Map<String, Value>,
@@ -163,7 +163,7 @@ impl Default for Postback {
 }
 
 impl Postback {
-    /// A postback with a new uuid: 180.40 EUR for 0.0625 ETH.
+    /// Makes a postback with a new uuid: 180.40 EUR for 0.0625 ETH.
     #[must_use]
     pub fn new() -> Self {
         Self { fields: Map::new() }
@@ -174,7 +174,7 @@ impl Postback {
             .with("to_address", "0xc9c87f267ae87702e80821c8cc5a559f6f33f2a0")
     }
 
-    /// The uuid of the purchase; `None` when it was taken out.
+    /// Returns the uuid of the purchase, or `None` when the field was removed.
     #[must_use]
     pub fn uuid(&self) -> Option<&str> {
         self.fields.get("uuid")?.as_str()
@@ -187,7 +187,7 @@ impl Postback {
         self
     }
 
-    /// Takes a field out.
+    /// Removes a field.
     #[must_use]
     pub fn without(mut self, field: &str) -> Self {
         self.fields.remove(field);
@@ -200,13 +200,13 @@ impl Postback {
         self.with(&format!("additional_fields[{key}]"), value)
     }
 
-    /// The body as JSON.
+    /// Returns the body as JSON.
     #[must_use]
     pub fn json(&self) -> Bytes {
         Value::from(self.fields.clone()).to_string().into()
     }
 
-    /// The body as a form.
+    /// Returns the body as a form.
     #[must_use]
     pub fn form(&self) -> Bytes {
         let mut form = form_urlencoded::Serializer::new(String::new());
@@ -219,7 +219,8 @@ impl Postback {
 
 #[cfg(test)]
 mod tests {
-    use onramp_webhooks::{Event, Provider};
+    use onramp_webhooks::provider::ProviderEvent;
+    use onramp_webhooks::{KriptomatPostback, WertEvent};
 
     use super::*;
 
@@ -234,13 +235,13 @@ mod tests {
     fn everything_can_be_read() {
         let order = WertOrder::new();
         let types = [order.payment_started(), order.transfer_started(), order.complete(), order.failed(), wert_test()]
-            .map(|body| Event::decode(Provider::Wert, &body).unwrap().type_name().to_owned());
+            .map(|body| WertEvent::read(&body).unwrap().type_name().to_owned());
         assert_eq!(types, ["payment_started", "transfer_started", "order_complete", "order_failed", "test"]);
-        assert_eq!(Event::decode(Provider::Wert, &wert_account("login", "c")).unwrap().type_name(), "login");
+        assert_eq!(WertEvent::read(&wert_account("login", "c")).unwrap().type_name(), "login");
 
         let postback = Postback::new().additional_field("0", "customer-7");
         for body in [postback.json(), postback.form()] {
-            let purchase = Event::decode(Provider::Kriptomat, &body).unwrap().completed_purchase().unwrap().unwrap();
+            let purchase = KriptomatPostback::read(&body).unwrap().completed_purchase().unwrap().unwrap();
             assert_eq!(purchase.fiat.to_string(), "180.40 EUR");
             assert_eq!(purchase.customer.to_string(), "customer-7");
         }

@@ -1,9 +1,10 @@
-//! Providers as they behave: every event, whole lives of orders, repeated, out of order, and many at once.
+//! Simulated traffic of the providers: every event, whole lives of orders, duplicates, disorder and bursts.
 //!
 //! ```
 //! use std::collections::BTreeMap;
 //! use onramp_webhooks::inbox::{MemoryInbox, State};
-//! use onramp_webhooks::{Kriptomat, Receiver, Request, Wert};
+//! use onramp_webhooks::adapter::{Full, Request};
+//! use onramp_webhooks::{Kriptomat, Receiver, Wert};
 //! use onramp_webhooks_testkit::simulator::{Posted, Simulator};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -18,7 +19,7 @@
 //! let statuses = traffic.burst(8, async |post: Posted| {
 //!     let path = format!("/{}/s3cret", post.provider);
 //!     let headers = [("content-type", post.content_type)];
-//!     receiver.receive_whole(&Request::new("POST", &path, None, &headers), post.body).await.status()
+//!     receiver.receive(&Request::new("POST", &path, None, &headers), Full::new(post.body)).await.status()
 //! });
 //! assert!(statuses.await.iter().all(|status| *status == 200));
 //! assert_eq!(receiver.inbox().counts().await?.of(State::Conflict), 0);
@@ -33,11 +34,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use fastrand::Rng;
 use futures_util::stream::{self, StreamExt};
-use onramp_webhooks::{CompletedPurchase, Event, Provider};
+use onramp_webhooks::CompletedPurchase;
+use onramp_webhooks::provider::{ProviderName, Providers};
 
 use crate::events::{Postback, WertOrder, wert_account, wert_test};
 
-/// The pauses before Wert sends a failed event again, as its documentation has them; after the last it gives up.
+/// The documented pauses before Wert sends a failed event again; after the last one Wert gives up.
 pub const WERT_RETRIES: [Duration; 5] = [
     Duration::from_secs(5 * 60),
     Duration::from_secs(3_600),
@@ -46,11 +48,11 @@ pub const WERT_RETRIES: [Duration; 5] = [
     Duration::from_secs(8 * 3_600),
 ];
 
-/// Wert's documented events about an account.
+/// The documented account events of Wert's.
 const ACCOUNT: [&str; 8] =
     ["registration", "login", "logout", "card_added", "new_card_added", "verify_start", "verify_retry", "verify_failed"];
 
-/// Wert's documented events about an order.
+/// The documented order events of Wert's.
 const ORDER: [&str; 7] = [
     "verify_success",
     "payment_started",
@@ -65,8 +67,8 @@ const ORDER: [&str; 7] = [
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Posted {
-    /// Who sends it.
-    pub provider: Provider,
+    /// The provider.
+    pub provider: ProviderName,
     /// Its `content-type`.
     pub content_type: &'static str,
     /// Its body.
@@ -75,28 +77,28 @@ pub struct Posted {
 
 impl Posted {
     fn wert(body: Bytes) -> Self {
-        Self { provider: Provider::Wert, content_type: "application/json", body }
+        Self { provider: "wert".into(), content_type: "application/json", body }
     }
 
     fn kriptomat(postback: &Postback) -> Self {
-        Self { provider: Provider::Kriptomat, content_type: "application/json", body: postback.json() }
+        Self { provider: "kriptomat".into(), content_type: "application/json", body: postback.json() }
     }
 }
 
-/// Makes what providers send. The same seed makes the same choices; ids are new every time.
+/// A source of traffic. The same seed makes the same choices; ids are always new.
 #[derive(Debug)]
 pub struct Simulator {
     random: Rng,
 }
 
 impl Simulator {
-    /// A simulator that makes the choices of `seed`.
+    /// Makes a simulator with a seed.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
         Self { random: Rng::with_seed(seed) }
     }
 
-    /// One event of every documented type, and Kriptomat's postback in every documented spelling.
+    /// Returns one event of every documented type, and a postback in every documented spelling.
     #[must_use]
     pub fn every_event(&mut self) -> Traffic {
         let account = ACCOUNT.map(|event_type| Posted::wert(wert_account(event_type, &self.customer())));
@@ -116,7 +118,7 @@ impl Simulator {
         self.traffic(posts)
     }
 
-    /// The whole life of so many of Wert's orders, each to its end: all complete.
+    /// Returns all events of so many orders of Wert's that complete.
     #[must_use]
     pub fn orders(&mut self, number: usize) -> Traffic {
         let posts = (0..number).flat_map(|_| {
@@ -127,7 +129,7 @@ impl Simulator {
         self.traffic(posts)
     }
 
-    /// The same for orders that fail.
+    /// Returns all events of so many orders of Wert's that fail.
     #[must_use]
     pub fn failing_orders(&mut self, number: usize) -> Traffic {
         let posts = (0..number).flat_map(|_| {
@@ -138,7 +140,7 @@ impl Simulator {
         self.traffic(posts)
     }
 
-    /// So many purchases at Kriptomat.
+    /// Returns the postbacks of so many purchases.
     #[must_use]
     pub fn purchases(&mut self, number: usize) -> Traffic {
         let posts = (0..number).map(|_| {
@@ -155,7 +157,7 @@ impl Simulator {
         WertOrder::new().click_id(self.customer()).fiat(&format!("{}.{:02}", cents / 100, cents % 100), "USD")
     }
 
-    /// One of a hundred.
+    /// A choice of one in a hundred.
     fn customer(&mut self) -> String {
         format!("customer-{}", self.random.u32(0..100))
     }
@@ -165,7 +167,7 @@ impl Simulator {
     }
 }
 
-/// Requests in the order in which they are sent.
+/// Requests, in the order of sending.
 #[derive(Clone, Debug)]
 pub struct Traffic {
     posts: Vec<Posted>,
@@ -173,20 +175,20 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// These requests, and then the others.
+    /// Appends other traffic.
     #[must_use]
     pub fn and(mut self, others: Self) -> Self {
         self.posts.extend(others.posts);
         self
     }
 
-    /// All of it, so many times.
+    /// Repeats all requests.
     #[must_use]
     pub fn repeated(self, times: usize) -> Self {
         Self { posts: std::iter::repeat_n(self.posts, times).flatten().collect(), random: self.random }
     }
 
-    /// The same requests in any order.
+    /// Shuffles the requests.
     #[must_use]
     pub fn shuffled(mut self) -> Self {
         self.random.shuffle(&mut self.posts);
@@ -199,18 +201,19 @@ impl Traffic {
         &self.posts
     }
 
-    /// The purchases that these requests say are complete, each once, however often it is sent: what a shop has to have credited.
+    /// Returns the completed purchases, each once, which a shop must have credited.
     ///
     /// # Panics
-    /// Never: what a simulator makes can be read.
+    /// Never: the bodies of a simulator can be read.
     #[must_use]
     pub fn completed(&self) -> Vec<CompletedPurchase> {
-        let distinct: BTreeSet<(Provider, &Bytes)> = self.posts.iter().map(|post| (post.provider, &post.body)).collect();
-        let event = |(provider, body): (Provider, &Bytes)| Event::decode(provider, body).expect("an event");
+        let distinct: BTreeSet<(&ProviderName, &Bytes)> = self.posts.iter().map(|post| (&post.provider, &post.body)).collect();
+        let providers = Providers::default();
+        let event = |(provider, body): (&ProviderName, &Bytes)| providers.read(provider, body).expect("an event");
         distinct.into_iter().filter_map(|post| event(post).completed_purchase().expect("a clear purchase")).collect()
     }
 
-    /// Sends all, `at_once` at a time, and answers what came of each, in the order of [`posts`](Self::posts).
+    /// Sends all requests, `at_once` at a time, and returns the results in the order of [`posts`](Self::posts).
     pub async fn burst<T>(&self, at_once: usize, send: impl AsyncFn(Posted) -> T) -> Vec<T> {
         let send = &send;
         let sending = stream::iter(self.posts.iter().cloned()).map(|post| async move { send(post).await });
@@ -230,7 +233,7 @@ mod tests {
         let types: BTreeSet<String> = traffic
             .posts()
             .iter()
-            .map(|post| Event::decode(post.provider, &post.body).unwrap())
+            .map(|post| Providers::default().read(&post.provider, &post.body).unwrap())
             .inspect(|event| assert_ne!(event.type_label(), "unknown", "{event:?}"))
             .map(|event| event.type_name().to_owned())
             .collect();

@@ -1,19 +1,32 @@
-//! What the cases of all suites are written with.
+//! The vocabulary of all suites.
 
 use std::future::Future;
 use std::time::Duration;
 
+use onramp_webhooks::StoreError;
 use onramp_webhooks::clock::Timestamp;
 
-/// Longer than anything takes that does not wait for something.
+/// The limit for anything that happens without waiting.
 const SOON: Duration = Duration::from_secs(5);
 
-/// The moment `seconds` after the suites' beginning of time.
+/// The moment at second `seconds` of a suite.
 pub(crate) const fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(1_700_000_000_000 + seconds * 1_000)
 }
 
-/// Awaits what must come without any further doing.
+/// Awaits a future that must complete within a short time.
 pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(SOON, future).await.unwrap_or_else(|_| panic!("{what} did not come within {SOON:?}"))
+}
+
+/// Calls `prune` until it removes nothing, and returns the number of removed entries.
+pub(crate) async fn prune_all<F: Future<Output = Result<u64, StoreError>>>(prune: impl Fn() -> F) -> u64 {
+    let mut pruned = 0;
+    for _ in 0..10_000 {
+        match prune().await.unwrap() {
+            0 => return pruned,
+            round => pruned += round,
+        }
+    }
+    panic!("there is always something left to prune");
 }

@@ -1,4 +1,4 @@
-//! The suites themselves, on the stores that need nothing.
+//! The suites on the stores in memory.
 
 mod inbox {
     use onramp_webhooks::inbox::{MemoryInbox, QuarantineBound};
@@ -22,13 +22,13 @@ mod idempotency {
     onramp_webhooks_testkit::idempotency_suite!(open);
 }
 
-mod started {
-    use onramp_webhooks::kriptomat::started::MemoryStartedPurchases;
-    use onramp_webhooks_testkit::started::Fixture;
+mod purchases {
+    use onramp_webhooks::purchases::MemoryPurchaseStore;
+    use onramp_webhooks_testkit::purchases::Fixture;
 
     async fn open() -> Fixture {
-        Fixture::new(MemoryStartedPurchases::new())
+        Fixture::new(MemoryPurchaseStore::new())
     }
 
-    onramp_webhooks_testkit::started_purchases_suite!(open);
+    onramp_webhooks_testkit::purchases_suite!(open);
 }

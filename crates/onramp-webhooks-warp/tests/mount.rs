@@ -1,30 +1,17 @@
-//! Wherever the routes are mounted, the receiver answers, over a real socket.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+//! The routes at every place where they can be mounted, over a real socket.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::net::SocketAddr;
-
-use onramp_webhooks::inbox::{Counts, MemoryInbox, State as DeliveryState};
-use onramp_webhooks::{Kriptomat, Receiver, Wert};
+use onramp_webhooks_suite::mounting::{
+    LOGIN, POSTBACK, answers_below, answers_every_method, exchange, receiver, recorded, sandbox, status,
+};
 use onramp_webhooks_warp::{Reply, routes};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tower::ServiceExt;
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::http::{Request, StatusCode};
 
-const LOGIN: &str = r#"{"type":"login","click_id":"42"}"#;
-const POSTBACK: &str = r#"{"uuid":"1","amount":1,"asset_type":"eth","fiat_amount":"1","to_address":"0x0"}"#;
-
-fn receiver() -> Receiver {
-    Receiver::builder(MemoryInbox::new())
-        .endpoint(Wert::with_path_secret("s3cret/é"))
-        .endpoint(Kriptomat::allowing("127.0.0.1".parse().unwrap()))
-        .build()
-        .unwrap()
-}
-
-/// Sends one request to an application that is served, and answers all that comes back.
+/// Sends one request to an application that is served, and returns the whole response.
 async fn send<F, R>(app: F, method: &str, path: &str, body: &str) -> String
 where
     F: Filter<Extract = (R,), Error: Into<warp::Rejection>> + Send + Sync + 'static,
@@ -34,24 +21,6 @@ where
     let address = listener.local_addr().unwrap();
     tokio::spawn(warp::serve(app.boxed()).incoming(listener).run());
     exchange(address, method, path, body).await
-}
-
-async fn exchange(address: SocketAddr, method: &str, path: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let head = format!("{method} {path} HTTP/1.1\r\nhost: shop\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
-    stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
-}
-
-fn status(answer: &str) -> &str {
-    answer.split(' ').nth(1).unwrap()
-}
-
-async fn recorded(receiver: &Receiver) -> u64 {
-    let counts: Counts = receiver.inbox().counts().await.unwrap();
-    counts.of(DeliveryState::Pending)
 }
 
 type Mount = fn(BoxedFilter<(Reply,)>) -> BoxedFilter<(Reply,)>;
@@ -69,19 +38,7 @@ async fn at_the_root_below_a_prefix_and_below_two() {
     for (prefix, mount) in mounts {
         let receiver = receiver();
         let app = mount(routes(receiver.clone()));
-        for path in ["/wert/s3cret/%C3%A9", "/wert/s3cret%2f%c3%a9/", "/kriptomat", "/kriptomat/", "/kriptomat?a=b"] {
-            let body = if path.contains("wert") { LOGIN } else { POSTBACK };
-            let answer = send(app.clone(), "POST", &format!("{prefix}{path}"), body).await;
-            assert!(answer.ends_with(r#"{"received":true}"#), "{prefix}{path}: {answer}");
-        }
-        assert_eq!(recorded(&receiver).await, 2);
-        for path in ["/wert", "/wert/", "/wert/wrong", "/wert/s3cret/%C3%A9/more", "/kriptomat/wrong"] {
-            let answer = send(app.clone(), "POST", &format!("{prefix}{path}"), LOGIN).await;
-            assert!(
-                answer.starts_with("HTTP/1.1 404") && answer.contains("application/problem+json"),
-                "{prefix}{path}: {answer}"
-            );
-        }
+        answers_below(prefix, &receiver, async |path, body| send(app.clone(), "POST", path, body).await).await;
         for path in ["/elsewhere", "//kriptomat", "/kriptomats", ""] {
             let elsewhere = send(app.clone(), "POST", &format!("{prefix}{path}"), LOGIN).await;
             assert!(!elsewhere.starts_with("HTTP/1.1 200") && !elsewhere.contains("problem"), "{prefix}{path}: {elsewhere}");
@@ -91,10 +48,7 @@ async fn at_the_root_below_a_prefix_and_below_two() {
 
 #[tokio::test]
 async fn every_method_reaches_the_receiver() {
-    for method in ["GET", "HEAD", "PUT", "OPTIONS", "TRACE", "PURGE"] {
-        let answer = send(routes(receiver()), method, "/kriptomat", "").await;
-        assert_eq!((status(&answer), answer.contains("allow: POST")), ("405", true), "{answer}");
-    }
+    answers_every_method(async |method| send(routes(receiver()), method, "/kriptomat", "").await).await;
 }
 
 #[tokio::test]
@@ -128,8 +82,7 @@ async fn a_body_that_a_filter_before_took_is_not_acknowledged() {
 
 #[tokio::test]
 async fn two_receivers_side_by_side() {
-    let sandbox =
-        Receiver::builder(MemoryInbox::new()).endpoint(Wert::with_path_secret("sand").named("wert-sandbox")).build().unwrap();
+    let sandbox = sandbox();
     let production = receiver();
     let app = warp::path("webhooks").and(routes(production.clone()).or(routes(sandbox.clone())));
     assert_eq!(status(&send(app.clone(), "POST", "/webhooks/wert-sandbox/sand", LOGIN).await), "200");

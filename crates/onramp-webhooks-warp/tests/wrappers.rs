@@ -1,5 +1,5 @@
-//! What warp has no like of elsewhere: wrappers that take the body, and run filters inside of filters.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+//! Cases that only warp has: wrappers that take the body, and filters that run inside of filters.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,9 +11,10 @@ use futures_util::stream;
 use onramp_webhooks::client_ip::ClientIp;
 use onramp_webhooks::gate::AllowListGate;
 use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore};
+use onramp_webhooks_suite::mounting::begin;
 use onramp_webhooks_warp::{KriptomatPostback, Reply, WertEvent, allow_list, idempotency};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use warp::http::Response;
@@ -32,13 +33,6 @@ where
     let address = listener.local_addr().unwrap();
     tokio::spawn(warp::serve(app.boxed()).incoming(listener).run());
     address
-}
-
-async fn begin(address: SocketAddr, line: &str, headers: &str, body: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let head = format!("{line} HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n", body.len());
-    stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
-    stream
 }
 
 async fn send(address: SocketAddr, line: &str, headers: &str, body: &str) -> String {

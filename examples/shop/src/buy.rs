@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use onramp_webhooks::event::Amount;
-use onramp_webhooks::kriptomat::started::StartedPurchases;
+use onramp_webhooks::purchases::PurchaseStore;
 use onramp_webhooks_client::kriptomat::{KriptomatApi, WidgetRequest};
 use onramp_webhooks_client::{ClientError, ClientErrorKind};
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use crate::Answer;
 #[derive(Clone, Debug)]
 pub(crate) struct Widgets {
     pub(crate) api: KriptomatApi,
-    pub(crate) purchases: Arc<dyn StartedPurchases>,
+    pub(crate) purchases: Arc<dyn PurchaseStore>,
     /// Where Kriptomat sends the postback, when it does not know it already.
     pub(crate) webhook_url: Option<String>,
 }

@@ -13,12 +13,14 @@ pub(crate) struct Credit {
 impl Credit {
     /// One point per unit of fiat of a completed purchase; `None` for any other event.
     ///
-    /// Trying again would not make an unclear purchase any clearer: it goes straight to a person.
+    /// An unclear purchase, and one without a customer, become dead letters for an operator.
     pub(crate) fn of(delivery: &Delivery) -> Result<Option<Self>, HandlerError> {
-        let Some(purchase) = delivery.event().completed_purchase().map_err(HandlerError::permanent)? else { return Ok(None) };
-        // Somebody paid, and only a person can find out who. No database keeps a zero byte in a text.
-        let customer = purchase.customer.primary().filter(|customer| !customer.contains('\0'));
-        let customer = customer.ok_or_else(|| HandlerError::permanent("a completed purchase that names no customer"))?;
+        let Some(purchase) = delivery.completed_purchase()? else { return Ok(None) };
+        let customer = purchase.customer_id()?;
+        if customer.contains('\0') {
+            // No database keeps a zero byte in a text.
+            return Err(HandlerError::permanent("a completed purchase names a customer with a zero byte"));
+        }
         Ok(Some(Self { customer: customer.to_owned(), points: purchase.fiat.amount.to_decimal() }))
     }
 }

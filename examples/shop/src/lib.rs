@@ -30,7 +30,6 @@ mod handler;
 mod open;
 mod output;
 mod points;
-mod purchases;
 mod run;
 mod shop;
 mod stop;

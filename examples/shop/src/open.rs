@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use onramp_webhooks::inbox::spill::SpillInbox;
-use onramp_webhooks::kriptomat::started::{KnownPurchases, StartedPurchases};
-use onramp_webhooks::worker::WorkerBuilder;
-use onramp_webhooks::{Inbox, Kriptomat, Receiver, TransactionalHandler, Wert};
+use onramp_webhooks::inbox::TransactionalInbox;
+use onramp_webhooks::purchases::{KnownPurchases, PurchaseInbox, PurchaseStore};
+use onramp_webhooks::spill::SpillInbox;
+use onramp_webhooks::{Inbox, Kriptomat, Receiver, TransactionalHandler, Wert, WorkerBuilder};
 use onramp_webhooks_client::wert::{Confirmation, Reconciler};
 use onramp_webhooks_postgres::PostgresInbox;
 use onramp_webhooks_sqlite::{SqliteInbox, SqliteSpill};
@@ -20,7 +20,6 @@ use crate::handler::Loyalty;
 use crate::points::Points;
 use crate::points::postgres::PostgresPoints;
 use crate::points::sqlite::SqlitePoints;
-use crate::purchases::{KeepsPurchases, Purchases};
 
 /// How long a connection to the server is waited for: less than the receiver takes for an answer.
 const CONNECT: Duration = Duration::from_millis(2_500);
@@ -76,7 +75,7 @@ type Parts = (Receiver, WorkerBuilder, Option<Widgets>);
 
 fn over<I, H>(config: &Config, inbox: I, handler: H) -> Result<Parts, Box<dyn Error>>
 where
-    I: KeepsPurchases,
+    I: TransactionalInbox + PurchaseInbox,
     H: TransactionalHandler<I::Transaction>,
 {
     let inbox = Arc::new(inbox);
@@ -91,14 +90,15 @@ where
 }
 
 /// A webhook is a hint: with a provider's API at hand, money moves only when that agrees.
-fn distrusting<I: KeepsPurchases>(config: &Config, inbox: Arc<I>, mut worker: WorkerBuilder) -> (WorkerBuilder, Option<Widgets>) {
+fn distrusting<I: PurchaseInbox>(config: &Config, inbox: Arc<I>, mut worker: WorkerBuilder) -> (WorkerBuilder, Option<Widgets>) {
     if let Some(api) = &config.wert {
         let reconciler = Reconciler::new(api.clone(), Arc::clone(&inbox) as Arc<dyn Inbox>, "wert");
-        worker =
-            worker.before(Confirmation::new(api.clone())).chore(config.reconcile.every, reconciler.grace(config.reconcile.grace));
+        worker = worker
+            .before(Confirmation::new(api.clone()))
+            .periodic_task(config.reconcile.every, reconciler.grace(config.reconcile.grace));
     }
     let Some(api) = config.kriptomat.clone() else { return (worker, None) };
-    let purchases: Arc<dyn StartedPurchases> = Arc::new(Purchases(inbox));
+    let purchases: Arc<dyn PurchaseStore> = Arc::new(inbox.purchases());
     let webhook_url = config.public_url.as_ref().map(|url| format!("{}/webhooks/kriptomat", url.trim_end_matches('/')));
     let widgets = Widgets { api, purchases: Arc::clone(&purchases), webhook_url };
     (worker.before(KnownPurchases::new(purchases)), Some(widgets))

@@ -5,18 +5,18 @@ use onramp_webhooks_testkit::adapter::Case;
 use crate::column::Column;
 use crate::panics;
 
-/// What came of a cell.
+/// The outcome of a cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Cell {
-    /// The expectation holds; these were the answers.
+    /// The expectation holds, with these responses.
     Passed(Vec<String>),
-    /// The expectation holds, but the answers are not those of the first adapter in the row.
+    /// The expectation holds, but the responses differ from those of the first adapter in the row.
     Differs(String),
     /// The expectation does not hold.
     Failed(String),
     /// Left out by name.
     LeftOut,
-    /// Not run, and nobody said so.
+    /// Not run, although it was not left out.
     DidNotRun,
 }
 
@@ -25,10 +25,10 @@ impl Cell {
     pub(crate) fn run(case: Case, column: Column) -> Self {
         let name = format!("{} on {column}", case.name());
         let run = move || {
-            let ground = column.ground();
+            let setup = column.setup();
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-            runtime.block_on(case.run(&ground));
-            ground.transcript().lines()
+            runtime.block_on(case.run(&setup));
+            setup.transcript().lines()
         };
         let Ok(thread) = std::thread::Builder::new().name(name.clone()).spawn(run) else { return Self::DidNotRun };
         match thread.join() {

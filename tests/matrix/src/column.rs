@@ -5,21 +5,10 @@ use std::fmt;
 use clap::ValueEnum;
 use onramp_webhooks::inbox::MemoryInbox;
 use onramp_webhooks_sqlite::SqliteInbox;
-use onramp_webhooks_testkit::adapter::{Ground, Site, Stores};
-
-use self::prefix::TestPrefix;
-use self::schema::TestSchema;
-
-#[path = "../../../crates/onramp-webhooks-actix/tests/conformance/serve.rs"]
-mod actix;
-#[path = "../../../crates/onramp-webhooks-axum/tests/conformance/serve.rs"]
-mod axum;
-#[path = "../../../crates/onramp-webhooks-redis/tests/it/prefix.rs"]
-mod prefix;
-#[path = "../../../crates/onramp-webhooks-postgres/tests/it/schema.rs"]
-mod schema;
-#[path = "../../../crates/onramp-webhooks-warp/tests/conformance/serve.rs"]
-mod warp;
+use onramp_webhooks_suite::postgres::TestSchema;
+use onramp_webhooks_suite::redis::TestPrefix;
+use onramp_webhooks_suite::serve;
+use onramp_webhooks_testkit::adapter::{Setup, Site, Stores};
 
 /// An adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -43,7 +32,7 @@ pub(crate) enum Store {
 const ABOUT_IDEMPOTENCY: [&str; 2] = ["idempotency::", "stopping::a_run_in_flight_is_finished_and_kept"];
 
 impl Store {
-    /// Whether a case asks anything of this store; the others are left out of its columns.
+    /// Returns whether a case tests this store; other cases are left out of its columns.
     pub(crate) fn is_asked_by(self, case: &str) -> bool {
         self != Self::Redis || ABOUT_IDEMPOTENCY.iter().any(|about| case.starts_with(about))
     }
@@ -63,18 +52,18 @@ impl Column {
         Store::value_variants().iter().flat_map(|store| with(*store)).collect()
     }
 
-    /// Where cases run.
-    pub(crate) fn ground(self) -> Ground {
-        let serve: fn(Site) = match self.adapter {
-            Adapter::Axum => axum::serve,
-            Adapter::Actix => actix::serve,
-            Adapter::Warp => warp::serve,
+    /// Returns the setup of the cases.
+    pub(crate) fn setup(self) -> Setup {
+        let served: fn(Site) = match self.adapter {
+            Adapter::Axum => serve::axum::serve,
+            Adapter::Actix => serve::actix::serve,
+            Adapter::Warp => serve::warp::serve,
         };
         match self.store {
-            Store::Memory => Ground::new(serve, async || Stores::in_memory()),
-            Store::Sqlite => Ground::new(serve, sqlite),
-            Store::Postgres => Ground::new(serve, postgres),
-            Store::Redis => Ground::new(serve, redis),
+            Store::Memory => Setup::in_memory(served),
+            Store::Sqlite => Setup::new(served, sqlite),
+            Store::Postgres => Setup::new(served, postgres),
+            Store::Redis => Setup::new(served, redis),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Every conformance case on every adapter and every store: `cargo xtask matrix`.
 //!
-//! The same bytes go to all, and what they answer is compared with the expectation and with each other. A cell that was not left
+//! All get the same bytes, and their responses are compared with the expectation and with each other. A cell that was not left
 //! out by name and did not pass is red.
 #![expect(clippy::unwrap_used, reason = "the sites of the adapters are tests")]
 

@@ -1,4 +1,4 @@
-//! What panicked: cases speak by panicking, and so do routes of a site that are told to. Only a case that failed is worth printing.
+//! The messages of panics. Cases fail by panicking, and some routes of a site panic on demand; only a failed case is printed.
 
 use std::collections::HashMap;
 use std::panic;

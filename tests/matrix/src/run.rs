@@ -1,4 +1,4 @@
-//! All cells, some at a time.
+//! Runs of all cells, several at a time.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};

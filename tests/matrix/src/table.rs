@@ -1,4 +1,4 @@
-//! The table, and what is to be said about its red cells.
+//! The table, and the reasons of its red cells.
 
 use comfy_table::Table;
 

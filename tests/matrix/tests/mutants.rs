@@ -1,5 +1,5 @@
-//! Is the conformance suite any good? Adapters that are each broken in one way, and the case that notices.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+//! Adapters that are each broken in one way, and the case of the conformance suite that notices.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,12 +14,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use onramp_webhooks_axum::core::client_ip::ClientIp;
 use onramp_webhooks_axum::core::gate::AllowListGate;
-use onramp_webhooks_testkit::adapter::{Case, Ground, Listener, Site, Stores, cases};
-
-#[path = "../../../crates/onramp-webhooks-axum/tests/conformance/serve.rs"]
-mod axum_site;
-
-use self::axum_site::app;
+use onramp_webhooks_suite::serve::axum::{self as right, app};
+use onramp_webhooks_testkit::adapter::{Case, Listener, Setup, Site, cases};
 
 /// Serves what `broken` makes of the right application.
 #[tokio::main]
@@ -140,7 +136,7 @@ fn answers_everything(site: &Site, _: Router) -> Router {
     app(site).fallback(any(async || StatusCode::NO_CONTENT))
 }
 
-/// Whatever follows in the framework never has its turn.
+/// Routes after the receiver are never reached.
 fn swallows_other_routes(site: &Site, app: Router) -> Router {
     let receiver = site.receiver();
     Router::new().nest("/webhooks", onramp_webhooks_axum::routes(receiver)).fallback_service(app).layer(from_fn(
@@ -263,11 +259,11 @@ fn case(name: &str) -> Case {
     cases().find(|case| case.name() == name).unwrap_or_else(|| panic!("there is no case {name}"))
 }
 
-/// Whether an adapter passes a case, which panics when it does not.
+/// Returns whether an adapter passes a case.
 fn passes(case: Case, serve: fn(Site)) -> bool {
     let run = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        runtime.block_on(case.run(&Ground::new(serve, async || Stores::in_memory())));
+        runtime.block_on(case.run(&Setup::in_memory(serve)));
     });
     run.join().is_ok()
 }
@@ -278,7 +274,7 @@ macro_rules! mutants {
             $(
                 #[test]
                 fn $defect() {
-                    assert!(super::passes(super::case($case), super::axum_site::serve), "{} fails without any defect", $case);
+                    assert!(super::passes(super::case($case), super::right::serve), "{} fails without any defect", $case);
                     let broken = super::passes(super::case($case), |site| super::serve(site, super::$defect));
                     assert!(!broken, "{} does not notice {}", $case, stringify!($defect));
                 }
@@ -297,7 +293,7 @@ mutants! {
     answers_problems_as_text => "door::a_wrong_secret_finds_nothing",
     routes_posts_only => "door::other_methods_are_told_to_post",
     has_a_limit_of_its_own => "door::a_body_at_the_limit_is_read",
-    changes_the_body => "door::junk_is_acknowledged_to_wert_and_refused_to_kriptomat",
+    changes_the_body => "door::noise_is_acknowledged_to_wert_and_refused_to_kriptomat",
     has_no_deadline => "http::a_body_slower_than_the_deadline_is_told_so",
     answers_everything => "door::other_routes_are_left_alone",
     swallows_other_routes => "door::other_routes_are_left_alone",

@@ -1,4 +1,4 @@
-//! Where a URL says that a server is.
+//! The address of a server in a URL.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -6,14 +6,14 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long a server may take to answer a probe, for each step.
+/// The limit for each step of a probe.
 const SOON: Duration = Duration::from_secs(3);
 
 /// A connection.
 pub(crate) trait Stream: Read + Write {}
 impl<S: Read + Write> Stream for S {}
 
-/// Where a server listens.
+/// The address of a server.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Address {
     Tcp(String),
@@ -44,7 +44,7 @@ impl Address {
     }
 }
 
-/// What we need of `scheme://user:password@host:port/path?query`.
+/// The parts of `scheme://user:password@host:port/path?query` that probes need.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Url<'a> {
     pub(crate) scheme: &'a str,

@@ -1,4 +1,4 @@
-//! Where servers are installed.
+//! The installed programs of servers.
 
 use std::path::{Path, PathBuf};
 

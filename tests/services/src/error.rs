@@ -1,4 +1,4 @@
-//! Why there is no server.
+//! The errors of starting a server.
 
 use std::io;
 
@@ -22,13 +22,13 @@ pub enum ServiceError {
     Refused {
         /// The program.
         name: &'static str,
-        /// What came.
+        /// The error.
         answer: String,
     },
     /// The machine did not let us.
     #[error("{what}")]
     Io {
-        /// What was tried.
+        /// The attempted action.
         what: &'static str,
         /// Why it failed.
         source: io::Error,

@@ -1,4 +1,4 @@
-//! A process and those that it started.
+//! A process and its children.
 
 use std::process::Command;
 

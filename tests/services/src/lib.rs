@@ -18,10 +18,10 @@
 //! ```
 //!
 //! A server ends with its value. If the process that started it dies without dropping the value, a watchdog ends the server and removes
-//! its folder. Tests that need an installed server have `own_postgres` or `own_redis` in their names, so that `cargo xtask test` can
-//! leave them out, and say so, where none is installed.
+//! its folder. Tests that need an installed server have `dedicated_postgres` or `dedicated_redis` in their names, so that `cargo xtask test` can
+//! leave them out where none is installed, and report it.
 //!
-//! [`probe`] tells whether a server answers that somebody else runs.
+//! [`probe`] finds out whether a server is already running.
 
 mod address;
 mod binaries;
@@ -39,13 +39,13 @@ pub use self::error::ServiceError;
 pub use self::postgres::{Postgres, PostgresOptions};
 pub use self::redis::{Redis, RedisOptions};
 
-/// Whether [`Postgres::start`] would find what it needs.
+/// Returns whether [`Postgres::start`] finds the installed programs.
 #[must_use]
 pub fn is_postgres_installed() -> bool {
     binaries::postgres().is_ok()
 }
 
-/// Whether [`Redis::start`] would find what it needs.
+/// Returns whether [`Redis::start`] finds the installed program.
 #[must_use]
 pub fn is_redis_installed() -> bool {
     binaries::redis().is_ok()

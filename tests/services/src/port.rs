@@ -8,7 +8,7 @@ use std::time::SystemTime;
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
 
-/// A port that nobody listens on at this moment; the next call answers another one.
+/// Returns a port without a listener; the next call returns another one.
 pub(crate) fn free() -> Option<u16> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let nanos = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.subsec_nanos());

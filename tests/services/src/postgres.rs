@@ -10,7 +10,7 @@ use crate::server::{Recipe, Server, end, folder, run_as};
 use crate::user::{User, instead_of_root};
 use crate::{ServiceError, binaries};
 
-/// How to run a throw-away PostgreSQL server.
+/// Options of a throw-away PostgreSQL server.
 #[derive(Clone, Debug, Default)]
 pub struct PostgresOptions {
     settings: Vec<String>,
@@ -30,7 +30,7 @@ impl PostgresOptions {
         Self::default()
     }
 
-    /// How many connections it takes; 100 unless this is called.
+    /// Sets the largest number of connections; the default is 100.
     #[must_use]
     pub fn max_connections(self, connections: u16) -> Self {
         self.setting("max_connections", connections)
@@ -73,7 +73,7 @@ impl Postgres {
         PostgresOptions::new().start()
     }
 
-    /// Where it is, for as long as this value lives: `postgres://postgres@127.0.0.1:PORT/postgres`.
+    /// Returns the URL, `postgres://postgres@127.0.0.1:PORT/postgres`, valid as long as this value lives.
     #[must_use]
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.0.port())

@@ -16,7 +16,7 @@ use crate::{ServiceError, binaries, probe};
 /// The socket in the server's folder.
 const SOCKET: &str = "socket";
 
-/// How to run a throw-away Redis (or Valkey) server.
+/// Options of a throw-away Redis (or Valkey) server.
 #[derive(Clone, Debug, Default)]
 pub struct RedisOptions {
     settings: Vec<(String, String)>,
@@ -34,7 +34,7 @@ impl RedisOptions {
         Self::default()
     }
 
-    /// Whether every write is appended to a file and synced before it is answered, so that a server that starts again has it.
+    /// Sets whether every write is synced to a file before its reply, so that it survives a restart.
     #[must_use]
     pub fn append_only(self, append_only: bool) -> Self {
         self.setting("appendonly", if append_only { "yes" } else { "no" }).setting("appendfsync", "always")
@@ -73,7 +73,7 @@ impl Redis {
         RedisOptions::new().start()
     }
 
-    /// Where it is, for as long as this value lives: `redis://127.0.0.1:PORT/`.
+    /// Returns the URL, `redis://127.0.0.1:PORT/`, valid as long as this value lives.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/", self.0.port())
@@ -136,7 +136,7 @@ impl Redis {
         self.command("FLUSHALL").map(drop)
     }
 
-    /// Sends a command of words without white space, beside all connections of the test, and answers the first line of what comes.
+    /// Sends a command of words without white space on a connection of its own, and returns the first line of the reply.
     ///
     /// # Errors
     /// [`ServiceError::Refused`] with the server's error; others if it does not answer within five seconds.

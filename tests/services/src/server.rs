@@ -1,4 +1,4 @@
-//! What all throw-away servers have in common: a folder, a port, a process.
+//! The common parts of throw-away servers: a folder, a port, a process.
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
@@ -13,25 +13,25 @@ use crate::user::User;
 use crate::watchdog::Watchdog;
 use crate::{ServiceError, family, port};
 
-/// How long a start or a stop may take.
+/// The limit for a start or a stop.
 const SOON: Duration = Duration::from_secs(60);
 
-/// How many ports are tried; another process can take one between our look and the server's.
+/// The number of ports to try; another process can take a free port before the server does.
 const PORTS: usize = 10;
 
-/// How to run a server.
+/// The command of a server.
 pub(crate) trait Recipe {
-    /// What to call it.
+    /// The name of the server.
     const NAME: &'static str;
-    /// What ends it at once.
+    /// The signal that ends it at once.
     const KILL: (Signal, &'static str);
 
     fn command(&self, folder: &Path, port: u16) -> Command;
 
-    /// Whether this very process serves.
+    /// Set when this process is the server.
     fn is_ready(&self, folder: &Path, process: u32) -> bool;
 
-    /// Who runs it, if somebody else.
+    /// The user that runs it, if another one.
     fn user(&self) -> Option<User>;
 }
 
@@ -93,7 +93,7 @@ impl<R: Recipe> Server<R> {
         Ok(())
     }
 
-    /// Waits until something is so, and answers whether it is; not, where the server ends before.
+    /// Waits for a condition, and returns whether it holds; `false` when the server has ended before.
     fn wait(&mut self, is_so: impl Fn(&Self) -> bool) -> Result<bool, ServiceError> {
         let deadline = Instant::now() + SOON;
         while let Some(child) = &mut self.child {
@@ -160,7 +160,7 @@ impl<R: Recipe> Drop for Server<R> {
     }
 }
 
-/// Lets a command run as somebody else.
+/// Lets a command run as another user.
 pub(crate) fn run_as(command: &mut Command, user: Option<User>) {
     if let Some(user) = user {
         command.uid(user.id).gid(user.group);

@@ -1,4 +1,4 @@
-//! Who runs a server that refuses to run as root.
+//! The user for a server that refuses to run as root.
 
 use std::path::Path;
 

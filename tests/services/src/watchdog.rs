@@ -1,4 +1,4 @@
-//! Ends a server whose starter died.
+//! The watchdog that ends a server whose starter died.
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -32,11 +32,11 @@ impl Watchdog {
         let mut command = Command::new("sh");
         command.args(["-c", SCRIPT, "sh"]).arg(folder).arg(signal).env("pid", "none").current_dir("/");
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        // What is sent to our group, as by Ctrl-C, is not for it.
+        // Signals to the process group, as by Ctrl-C, must not reach it.
         command.process_group(0).spawn().map(Self).map_err(ServiceError::io("starting a watchdog"))
     }
 
-    /// Tells which process to end, if any.
+    /// Sets the process to end, if any.
     pub(crate) fn watch(&mut self, process: Option<u32>) -> Result<(), ServiceError> {
         let process = process.map_or_else(|| "none".to_owned(), |process| process.to_string());
         self.tell(&process).map_err(ServiceError::io("telling the watchdog"))

@@ -1,6 +1,6 @@
 //! The client for Kriptomat's API.
 
-use onramp_webhooks::kriptomat::started::StartedPurchases;
+use onramp_webhooks::purchases::PurchaseStore;
 
 use super::{Widget, WidgetRequest};
 use crate::error::{ClientError, ClientErrorKind};
@@ -32,7 +32,7 @@ impl KriptomatApi {
     }
 
     /// Starts a widget and stores its purchase, so that
-    /// [`KnownPurchases`](onramp_webhooks::kriptomat::started::KnownPurchases) recognizes the postback.
+    /// [`KnownPurchases`](onramp_webhooks::purchases::KnownPurchases) recognizes the postback.
     ///
     /// The purchase is stored before the URL is returned, so that no customer can pay earlier. The returned widget always has a `uuid`.
     /// Not cancel-safe: a dropped call may leave a widget and a stored purchase that are never used.
@@ -42,7 +42,7 @@ impl KriptomatApi {
     /// [`Unreadable`](ClientErrorKind::Unreadable) if the widget's URL has no `uuid`.
     pub async fn start<S>(&self, request: &WidgetRequest, purchases: &S) -> Result<Widget, ClientError>
     where
-        S: StartedPurchases + ?Sized,
+        S: PurchaseStore + ?Sized,
     {
         let widget = self.init(request).await?;
         let uuid = widget

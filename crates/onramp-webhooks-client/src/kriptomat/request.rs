@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::event::{Amount, Currency, PostbackId, WalletAddress};
-use onramp_webhooks::kriptomat::started::StartedPurchase;
+use onramp_webhooks::event::{Amount, Currency, WalletAddress};
+use onramp_webhooks::kriptomat::PostbackId;
+use onramp_webhooks::purchases::Purchase;
 use reqwest::Url;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -107,8 +108,8 @@ impl WidgetRequest {
     }
 
     /// Returns the purchase to store for this request, whose widget has this `uuid`.
-    pub(super) fn purchase(&self, uuid: &PostbackId, now: Timestamp) -> StartedPurchase {
-        let mut purchase = StartedPurchase::new(uuid, now);
+    pub(super) fn purchase(&self, uuid: &PostbackId, now: Timestamp) -> Purchase {
+        let mut purchase = Purchase::new(uuid, now);
         purchase.asset_type.clone_from(&self.asset_type);
         purchase.network.clone_from(&self.network);
         purchase.to_address.clone_from(&self.to_address);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use onramp_webhooks::event::PostbackId;
+use onramp_webhooks::kriptomat::PostbackId;
 use reqwest::Url;
 
 use super::api::OPERATION;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use onramp_webhooks::event::{ClickId, OrderId};
+use onramp_webhooks::event::OrderId;
+use onramp_webhooks::wert::ClickId;
 
 use super::query::MAX_PAGE_SIZE;
 use super::{OrderRow, OrdersPager, OrdersQuery, WertDataApi};

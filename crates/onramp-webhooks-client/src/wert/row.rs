@@ -1,7 +1,8 @@
 //! An order as the Data API returns it.
 
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::event::{Amount, ClickId, Currency, Extra, OrderId, RawJson, TransactionId, UserId, WalletAddress};
+use onramp_webhooks::event::{Amount, Currency, Extra, OrderId, RawJson, TransactionId, WalletAddress};
+use onramp_webhooks::wert::{ClickId, UserId};
 
 use super::{OrderStatus, timestamp};
 use crate::json::Object;

@@ -1,4 +1,4 @@
-//! Purchases that are confirmed before they are handled: through a receiver, a worker and real sockets.
+//! Confirmation of purchases before they are handled: through a receiver, a worker and real sockets.
 
 use std::collections::BTreeMap;
 use std::future::pending;
@@ -251,7 +251,7 @@ async fn forty_five_at_once_are_three_requests() {
     forty_five_at_once().await;
 }
 
-/// Where the runtime would let the task that asks go first.
+/// A runtime on which the asking task would go first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn forty_five_at_once_are_three_requests_on_another_runtime() {
     tokio::spawn(forty_five_at_once()).await.unwrap();
@@ -501,7 +501,7 @@ async fn the_task_that_asks_ends_with_its_confirmation() {
     shop.comes_to(State::Parked, 1).await;
     worker.shutdown().await;
     let begun = Instant::now();
-    // What is left are the two ends of the connection that lies idle.
+    // The two ends of the idle connection remain.
     while tasks() > before + 2 {
         assert!(begun.elapsed() < Duration::from_secs(10), "{} tasks, {before} before", tasks());
         tokio::time::sleep(Duration::from_millis(2)).await;

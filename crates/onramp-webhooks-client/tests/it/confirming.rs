@@ -1,4 +1,4 @@
-//! Asking whether purchases are real.
+//! Confirmation of single purchases.
 
 use onramp_webhooks::event::{CompletedPurchase, Event, Provider};
 use onramp_webhooks_client::wert::{Difference, Verdict};

@@ -1,4 +1,4 @@
-//! No request takes longer than it may.
+//! Deadlines of requests.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

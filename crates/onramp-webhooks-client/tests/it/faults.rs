@@ -1,4 +1,4 @@
-//! Whatever a provider answers is a typed error: its kind, and whether it is worth another try.
+//! Faulty answers become typed errors, with a kind and whether a retry makes sense.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use onramp_webhooks_testkit::provider::{Answer, FakeProvider};
 
 use super::tools::{kriptomat, nobody, once, wert};
 
-/// What both APIs say of an answer: the error has to be the same.
+/// Returns the error of both APIs for an answer, which must be the same.
 async fn both(answer: Answer) -> ClientError {
     let provider = FakeProvider::start().await;
     provider.answer_always(answer);

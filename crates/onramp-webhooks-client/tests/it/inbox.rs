@@ -6,24 +6,26 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use onramp_webhooks::clock::{ManualClock, Timestamp};
-use onramp_webhooks::inbox::{
-    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery, Record, Recorded, Replayed,
-    Retention, Settlement, State,
-};
+use onramp_webhooks::inbox::{Filter, Inbox, MemoryInbox, Record};
 use onramp_webhooks::{Endpoint, Receiver, Request, StoreError, StoreErrorKind, Wert};
+use onramp_webhooks_testkit::doubles::{Double, InboxDouble};
 
 /// A memory inbox of which only so many lists can be read. Clones are the same inbox.
+pub(crate) type Readable = Double<Limited>;
+
 #[derive(Clone, Debug)]
-pub(crate) struct Readable {
+pub(crate) struct Limited {
     inner: Arc<MemoryInbox>,
     lists: Arc<AtomicUsize>,
 }
 
-impl Readable {
-    pub(crate) fn new() -> Self {
+impl Default for Limited {
+    fn default() -> Self {
         Self { inner: Arc::default(), lists: Arc::new(usize::MAX.into()) }
     }
+}
 
+impl Limited {
     /// From now on, only so many lists can be read.
     pub(crate) fn only(&self, lists: usize) {
         self.lists.store(lists, Ordering::Relaxed);
@@ -33,7 +35,7 @@ impl Readable {
     pub(crate) async fn receive_at(&self, endpoint: &str, bodies: &[Bytes], now: Timestamp) {
         let door: Endpoint = Wert::with_path_secret("s3cret").named(endpoint);
         let clock = Arc::new(ManualClock::at(now));
-        let receiver = Receiver::builder(self.clone()).endpoint(door).clock(clock).build().unwrap();
+        let receiver = Receiver::builder(Double(self.clone())).endpoint(door).clock(clock).build().unwrap();
         for body in bodies {
             let path = format!("/{endpoint}/s3cret");
             let headers: [(&str, &str); 0] = [];
@@ -44,29 +46,9 @@ impl Readable {
 }
 
 #[async_trait]
-impl Inbox for Readable {
-    async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError> {
-        self.inner.record(delivery).await
-    }
-
-    async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError> {
-        self.inner.claim(now, request).await
-    }
-
-    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, StoreError> {
-        self.inner.renew(leases, until).await
-    }
-
-    async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError> {
-        self.inner.settle(now, settlements).await
-    }
-
-    async fn wait_for_work(&self) {
-        self.inner.wait_for_work().await;
-    }
-
-    async fn check(&self) -> Result<(), StoreError> {
-        self.inner.check().await
+impl InboxDouble for Limited {
+    fn inner(&self) -> &dyn Inbox {
+        &self.inner
     }
 
     async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
@@ -77,21 +59,5 @@ impl Inbox for Readable {
         // As with a database, others go on before what was read is used.
         tokio::task::yield_now().await;
         listed
-    }
-
-    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError> {
-        self.inner.show(id).await
-    }
-
-    async fn counts(&self) -> Result<Counts, StoreError> {
-        self.inner.counts().await
-    }
-
-    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
-        self.inner.rearm(id, seen, reread).await
-    }
-
-    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
-        self.inner.prune(now, retention).await
     }
 }

@@ -1,4 +1,4 @@
-//! Keys and tokens go to the configured origin, and are never shown.
+//! Keys and tokens: sent to the configured origin only, and never printed.
 
 use onramp_webhooks_client::kriptomat::WidgetRequest;
 use onramp_webhooks_client::wert::OrdersQuery;

@@ -1,4 +1,4 @@
-//! Starting the widget.
+//! Starting a widget.
 
 use onramp_webhooks_client::ClientErrorKind;
 use onramp_webhooks_client::kriptomat::{KriptomatApi, WidgetRequest};

@@ -1,4 +1,4 @@
-//! Answers that look right and are wrong.
+//! Answers that are well-formed and wrong.
 
 use onramp_webhooks_client::ClientErrorKind;
 use onramp_webhooks_client::wert::OrdersQuery;
@@ -18,7 +18,7 @@ async fn an_order_that_nobody_asked_for_is_a_contradiction() {
         assert_eq!(error.kind(), ClientErrorKind::Contradiction);
     }
     assert_eq!(provider.requests().len(), 4);
-    // Whoever asks for all orders gets it: nobody can tell.
+    // A request for all orders accepts it: the lie cannot be detected.
     assert_eq!(wert.orders(&OrdersQuery::new()).await.unwrap().rows.len(), 4);
 }
 

@@ -1,4 +1,4 @@
-//! Walks over pages: by cursor, by offset, and never for ever.
+//! Walks over pages, by cursor and by offset, which always end.
 
 use onramp_webhooks_client::ClientErrorKind;
 use onramp_webhooks_client::wert::{OrdersQuery, Position};
@@ -11,7 +11,7 @@ use super::tools::{provider_with, thrice, walk, wert};
 #[tokio::test]
 async fn every_order_comes_once_by_cursor_and_by_offset() {
     for paging in [Paging::Cursor, Paging::Offset] {
-        // Whether one full page is all, only another question can tell, unless there is a total.
+        // Without a total, only another request shows whether a full page was the last.
         let full = if paging == Paging::Cursor { 2 } else { 1 };
         for (orders, pages) in [(0, 1), (1, 1), (19, 1), (20, full), (21, 2), (40, 2), (45, 3)] {
             let (provider, ids) = provider_with(orders).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use onramp_webhooks::clock::{ManualClock, Timestamp};
 use onramp_webhooks::inbox::{Filter, Inbox, Record, State};
-use onramp_webhooks::worker::{Chore, WorkerBuilder};
+use onramp_webhooks::worker::{PeriodicTask, WorkerBuilder};
 use onramp_webhooks::{Delivery, Handler, HandlerError, async_trait};
 use onramp_webhooks_client::ClientErrorKind;
 use onramp_webhooks_client::wert::{Checkpoint, Finding, Phase, ReconcileError, ReconcileRun, Reconciler, Summary, Window};
@@ -390,7 +390,7 @@ async fn a_worker_does_it_by_the_clock() {
     assert_eq!(all(&inbox).await.len(), 90);
     let worker = || {
         let worker = WorkerBuilder::new(Arc::new(inbox.clone()), Arc::new(shop.clone()));
-        worker.chore(Duration::from_secs(1), reconciler(&provider, &inbox)).spawn()
+        worker.periodic_task(Duration::from_secs(1), reconciler(&provider, &inbox)).spawn()
     };
     let workers = [worker(), worker()];
     tokio::time::timeout(SOON, async {

@@ -1,4 +1,4 @@
-//! What is asked again, how often, and after how long.
+//! Retries: which requests, how often, and after which pauses.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Widgets that are written down when they are started, and their postbacks.
+//! Widgets that are recorded as purchases, and their postbacks.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -7,9 +7,7 @@ use async_trait::async_trait;
 use onramp_webhooks::clock::{ManualClock, Timestamp};
 use onramp_webhooks::event::PostbackId;
 use onramp_webhooks::inbox::{Inbox, MemoryInbox, State};
-use onramp_webhooks::kriptomat::started::{
-    KnownPurchase, KnownPurchases, MemoryStartedPurchases, StartedPurchase, StartedPurchases,
-};
+use onramp_webhooks::purchases::{KnownPurchases, MemoryPurchaseStore, Purchase, PurchaseStatus, PurchaseStore};
 use onramp_webhooks::{Delivery, Handler, HandlerError, Kriptomat, Receiver, Request, StoreError, StoreErrorKind};
 use onramp_webhooks_client::ClientErrorKind;
 use onramp_webhooks_client::kriptomat::WidgetRequest;
@@ -29,16 +27,16 @@ fn request() -> WidgetRequest {
 async fn what_was_asked_for_is_written_down() {
     let provider = FakeProvider::start().await;
     let kriptomat = kriptomat(&provider).clock(Arc::new(ManualClock::at(NOW))).build().unwrap();
-    let purchases = MemoryStartedPurchases::new();
+    let purchases = MemoryPurchaseStore::new();
     let uuid = kriptomat.start(&request(), &purchases).await.unwrap().uuid.unwrap();
-    let started = StartedPurchase::new(&uuid, NOW).asset_type("eth").to_address(ADDRESS).network("base");
+    let started = Purchase::new(&uuid, NOW).asset_type("eth").to_address(ADDRESS).network("base");
     let known = purchases.find(&uuid).await.unwrap();
     assert_eq!(known.started, Some(started.fiat_amount("35".parse().unwrap())));
 
     let crypto = WidgetRequest::new().crypto_amount("0.5".parse().unwrap());
     let uuid = kriptomat.start(&crypto, &purchases).await.unwrap().uuid.unwrap();
     let known = purchases.find(&uuid).await.unwrap();
-    assert_eq!(known.started, Some(StartedPurchase::new(&uuid, NOW).crypto_amount("0.5".parse().unwrap())));
+    assert_eq!(known.started, Some(Purchase::new(&uuid, NOW).crypto_amount("0.5".parse().unwrap())));
 }
 
 /// Cannot be written.
@@ -46,13 +44,13 @@ async fn what_was_asked_for_is_written_down() {
 struct Full;
 
 #[async_trait]
-impl StartedPurchases for Full {
-    async fn start(&self, _: StartedPurchase) -> Result<(), StoreError> {
+impl PurchaseStore for Full {
+    async fn start(&self, _: Purchase) -> Result<(), StoreError> {
         Err(StoreError::new(StoreErrorKind::Full, "start a purchase"))
     }
 
-    async fn find(&self, _: &PostbackId) -> Result<KnownPurchase, StoreError> {
-        Ok(KnownPurchase::default())
+    async fn find(&self, _: &PostbackId) -> Result<PurchaseStatus, StoreError> {
+        Ok(PurchaseStatus::default())
     }
 
     async fn release(&self, _: &PostbackId, _: Timestamp) -> Result<(), StoreError> {
@@ -74,7 +72,7 @@ async fn a_widget_that_is_not_written_down_is_not_given_out() {
 
     let nameless = json!({ "status": "true", "data": { "url": "https://widget.kriptomat.io/?amount=35" } });
     provider.answer_next(Answer::json(200, &nameless));
-    let purchases: Arc<dyn StartedPurchases> = Arc::new(MemoryStartedPurchases::new());
+    let purchases: Arc<dyn PurchaseStore> = Arc::new(MemoryPurchaseStore::new());
     let error = kriptomat.start(&request(), &*purchases).await.unwrap_err();
     assert_eq!(error.kind(), ClientErrorKind::Unreadable, "{error}");
 }
@@ -91,7 +89,7 @@ impl Handler for Shop {
 #[tokio::test]
 async fn the_postback_of_a_widget_that_was_started_is_handled_and_a_forged_one_is_not() {
     let provider = FakeProvider::start().await;
-    let purchases = Arc::new(MemoryStartedPurchases::new());
+    let purchases = Arc::new(MemoryPurchaseStore::new());
     let uuid = kriptomat(&provider).build().unwrap().start(&request(), &purchases).await.unwrap().uuid.unwrap();
 
     let receiver = Receiver::builder(MemoryInbox::new()).endpoint(Kriptomat::with_path_secret("s3cret")).build().unwrap();

@@ -1,4 +1,4 @@
-//! What the tests are written with.
+//! The clients under test, and their provider.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use onramp_webhooks_testkit::events::WertOrder;
 use onramp_webhooks_testkit::provider::FakeProvider;
 use tokio::net::TcpSocket;
 
-/// A clock on which nobody waits: it jumps to whatever is slept for, and remembers how long that would have been.
+/// A clock that jumps to the end of each sleep and records the pauses.
 #[derive(Clone, Debug)]
 pub(crate) struct JumpingClock(Arc<Mutex<(Timestamp, Vec<Duration>)>>);
 
@@ -74,7 +74,7 @@ pub(crate) async fn provider_with(orders: usize) -> (FakeProvider, Vec<String>) 
     (provider, ids)
 }
 
-/// An address at which nobody listens, and that nobody else gets while the socket lives.
+/// An address without a listener, reserved while the socket lives.
 pub(crate) fn nobody() -> (TcpSocket, String) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();

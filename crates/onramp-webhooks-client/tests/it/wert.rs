@@ -1,4 +1,4 @@
-//! Asking for orders.
+//! Queries for orders.
 
 use futures_util::TryStreamExt as _;
 use onramp_webhooks::clock::Timestamp;

@@ -1,10 +1,10 @@
-//! What only a server can suffer.
+//! Faults that only a server has.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use onramp_webhooks::StoreErrorKind;
-use onramp_webhooks::identity::{DedupKey, Stage};
+use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{ClaimRequest, Inbox, NewDelivery, QuarantineBound, Recorded, State};
 use onramp_webhooks::{Provider, StoreError};
 use onramp_webhooks_postgres::{PostgresInbox, PostgresOptions};
@@ -14,14 +14,14 @@ use tokio::task::JoinSet;
 
 use crate::tools::{TestSchema, claim, connection, handled, now, pool, purchase, record, url};
 
-/// A pool of one connection that nobody checks before it is used, with a name by which its connections are found.
+/// Connects a pool of one connection without a check before use, with a name by which the connection is found.
 async fn unchecked(name: &str) -> PgPool {
     let options: PgConnectOptions = url().parse().unwrap();
     let pool = PgPoolOptions::new().max_connections(1).test_before_acquire(false).acquire_timeout(Duration::from_secs(5));
     pool.connect_with(options.application_name(name)).await.unwrap()
 }
 
-/// Ends all connections of that name, waits until they are gone, and answers how many there were.
+/// Ends all connections of that name, waits until they are gone, and returns their number.
 async fn kill(name: &str) -> i64 {
     let mut connection = connection().await;
     let kill = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE application_name = $1";
@@ -142,10 +142,10 @@ async fn zeros_and_long_names_are_kept() {
     let schema = TestSchema::new();
     let inbox = schema.open(QuarantineBound::default()).await;
     for name in ["a\0b".to_owned(), "\u{1}0".into(), "\u{1}".into(), "é€😀".into(), random(100_000)] {
-        let mut new = NewDelivery::new(name.as_str(), Provider::Wert, now(), name.clone().into());
+        let mut new = NewDelivery::new(name.as_str(), "wert", now(), name.clone().into());
         new.event_type = Some(name.clone());
         new.key = Some(DedupKey::from_parts(format!("wert/order/{name}"), name.clone()));
-        new.stage = Some(Stage::FINAL);
+        new.stage = Some(OrderStage::FINAL);
         let id = record(&inbox, new.clone()).await;
         assert!(matches!(inbox.record(new.clone()).await.unwrap(), Recorded::Duplicate { .. }));
         let claimed = claim(&inbox, 10).await;
@@ -184,7 +184,7 @@ async fn a_claimer_that_hangs_fails_the_others_in_time() {
     assert_eq!(claim(&inbox, 2).await.len(), 2);
 }
 
-/// Whoever asks may go away at any moment, and the pool is the application's: no connection may come back to it inside a transaction.
+/// A call may be dropped at any moment, and the pool is the application's: no connection may return to it inside a transaction.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_is_cut_off_leaves_no_open_transaction() {
     let schema = TestSchema::new();

@@ -1,15 +1,14 @@
 //! The PostgreSQL inbox and its store of idempotency keys, against a real server: `DATABASE_URL` if it is one of PostgreSQL, else
-//! user postgres at 127.0.0.1:5432. `cargo xtask test` leaves these tests out, and says so, where none listens.
+//! user postgres at 127.0.0.1:5432. `cargo xtask test` leaves these tests out where no server listens, and reports it.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test speaks by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod dedicated_postgres;
 mod faults;
 mod migrating;
 mod network;
-mod own_postgres;
 mod plans;
 mod same_as_memory;
-mod schema;
 mod sharing;
 mod skew;
 mod suite;

@@ -1,9 +1,9 @@
-//! Schemas of other versions, and names that are none.
+//! Schemas of other versions, and invalid names.
 
 use onramp_webhooks::StoreErrorKind;
 use onramp_webhooks::idempotency::IdempotencyStore;
 use onramp_webhooks::inbox::{Inbox, QuarantineBound, State};
-use onramp_webhooks::kriptomat::started::{KnownPurchase, StartedPurchases};
+use onramp_webhooks::purchases::{PurchaseStatus, PurchaseStore};
 use onramp_webhooks_postgres::PostgresOptions;
 use sqlx::raw_sql;
 
@@ -20,14 +20,14 @@ async fn a_schema_of_the_first_version_gets_the_rest_and_keeps_what_it_has() {
          VALUES ('wert', 'wert', sha256(''), 0, 0);
          INSERT INTO onramp.bodies VALUES (1, '{{}}');",
         schema.name(),
-        include_str!("../../src/migrations/0001_deliveries.sql")
+        include_str!("../../src/db/migrations/0001_deliveries.sql")
     );
     raw_sql(schema.sql(&first)).execute(&mut old).await.unwrap();
     let inbox = schema.open(QuarantineBound::default()).await;
     assert_eq!(inbox.counts().await.unwrap().of(State::Pending), 1);
     assert_eq!(record(&inbox, purchase()).await, 2);
     assert_eq!(inbox.idempotency_store().prune(now()).await.unwrap(), 0);
-    assert_eq!(inbox.started_purchases().find(&"A".into()).await.unwrap(), KnownPurchase::default());
+    assert_eq!(inbox.purchases().find(&"A".into()).await.unwrap(), PurchaseStatus::default());
 }
 
 #[tokio::test]

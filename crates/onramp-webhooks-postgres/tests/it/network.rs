@@ -11,7 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use crate::tools::{TestSchema, claim, connection, handled, purchase, record, url};
 use crate::wire::Network;
 
-/// Where the server is, and options to reach it over `network`.
+/// Returns the server's address, and options to reach it over `network`.
 async fn server() -> (SocketAddr, PgConnectOptions) {
     let options: PgConnectOptions = url().parse().unwrap();
     let address = tokio::net::lookup_host((options.get_host(), options.get_port())).await.unwrap().next().unwrap();

@@ -1,15 +1,21 @@
-//! What a claim costs must not grow with what has been handled: no statement of it reads the whole table.
+//! Query plans: a claim must not slow down with the number of handled deliveries, so no statement of it reads the whole table.
 
-use onramp_webhooks::inbox::{Inbox, QuarantineBound};
+use onramp_webhooks::inbox::{Inbox, QuarantineBound, State};
 use sqlx::{PgConnection, raw_sql};
 
 use crate::tools::{TestSchema, claim, connection, purchase, record};
 
 /// The source that holds the statements, which are no part of the public interface.
-const CLAIM: &str = include_str!("../../src/claim.rs");
+const CLAIM: &str = include_str!("../../src/inbox/claim.rs");
 
-fn statement(name: &str) -> &'static str {
-    CLAIM.split_once(&format!("const {name}: &str = \"")).unwrap().1.split_once("\";").unwrap().0
+/// A statement, with numbers for the names of states.
+fn statement(name: &str) -> String {
+    let is_before =
+        |source: &&str| source.ends_with(&format!(" {name} = ")) || source.ends_with(&format!("const {name}: &str = "));
+    let text = CLAIM.split('"').skip_while(|source| !is_before(source)).nth(1).unwrap();
+    let named = State::ALL.iter().map(|state| (state.as_str().to_uppercase(), state.as_u8()));
+    let named = named.chain([("UNPLACED".to_owned(), 0)]);
+    named.fold(text.to_owned(), |sql, (name, number)| sql.replace(&format!("{{{name}}}"), &number.to_string()))
 }
 
 /// The plan with any parameters, as a connection has it that runs the statement often.
@@ -21,13 +27,13 @@ async fn plan(connection: &mut PgConnection, schema: &TestSchema, name: &str, ty
     lines.into_iter().map(|(line,)| line).collect::<Vec<_>>().join("\n")
 }
 
-/// What is due; of its order the first, the leased, and the last one handled.
+/// The statements about due deliveries, and about the first, the leased and the last handled one of their order.
 const LEASE_INDEXES: [&str; 4] =
     ["deliveries_due", "deliveries_order_due", "deliveries_order_leased", "deliveries_order_handled"];
 
 async fn assert_flat(connection: &mut PgConnection, schema: &TestSchema, when: &str) {
     for (name, types, values, indexes) in [
-        ("FALL_DUE", " (bigint)", " (1700000000000)", &["deliveries_waiting"][..]),
+        ("MAKE_DUE", " (bigint)", " (1700000000000)", &["deliveries_waiting"][..]),
         ("LEASE", " (bigint, bigint)", " (32, 1700000000000)", &LEASE_INDEXES),
         ("NEXT_DUE", "", "", &["deliveries_waiting"]),
     ] {
@@ -88,10 +94,10 @@ async fn a_key_is_found_by_its_index() {
         SELECT 'wert', 'wert', 'wert/order/' || n, 'x', sha256(n::text::bytea), sha256(''), 4, 0 FROM generate_series(1, 50000) AS n";
     raw_sql(schema.sql(fill)).execute(&mut connection).await.unwrap();
     let condition = |name: &str| {
-        let source = include_str!("../../src/look.rs");
+        let source = include_str!("../../src/inbox/query.rs");
         source.split_once(&format!("const {name}: &str = \"")).unwrap().1.split_once("\";").unwrap().0
     };
-    let (fits, key) = (condition("FITS"), condition("KEY"));
+    let (fits, key) = (condition("MATCHES"), condition("KEY"));
     for analyze in ["", "ANALYZE onramp.deliveries"] {
         raw_sql(schema.sql(analyze)).execute(&mut connection).await.unwrap();
         for mode in ["force_generic_plan", "force_custom_plan"] {

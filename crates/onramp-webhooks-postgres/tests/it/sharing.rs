@@ -1,10 +1,10 @@
-//! One schema, and others who use it at the same time.
+//! Several users of one schema.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use onramp_webhooks::identity::{DedupKey, Stage};
+use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{Filter, Inbox, NewDelivery, QuarantineBound, Settled, Settlement, State};
 use onramp_webhooks_postgres::PostgresOptions;
 use tokio::sync::Barrier;
@@ -68,7 +68,7 @@ async fn several_machines_never_hold_one_order_at_the_same_time() {
     assert!(all.iter().all(|record| record.state == State::Handled && record.attempts == 1));
 }
 
-/// What falls due in one claim is not seen by another that has begun: without the lock of all claims, that one takes the next event of
+/// A claim that has begun does not see what another one makes due: without the common lock, it takes the next event of
 /// the order.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_falls_due_while_others_claim_holds_its_order() {
@@ -107,11 +107,11 @@ async fn what_falls_due_while_others_claim_holds_its_order() {
 fn of_order(order: &str, event: &str) -> NewDelivery {
     let mut new = purchase();
     new.key = Some(DedupKey::from_parts(format!("wert/order/{order}"), event.into()));
-    new.stage = Some(Stage::UNPLACED);
+    new.stage = Some(OrderStage::UNPLACED);
     new
 }
 
-/// What one transaction is changing is passed over, and the rest of its order with it; what belongs to others is not held up.
+/// A delivery that a transaction is changing is skipped together with its order; other orders are not held up.
 #[tokio::test]
 async fn a_claim_waits_for_nobody_and_keeps_the_order() {
     let schema = TestSchema::new();

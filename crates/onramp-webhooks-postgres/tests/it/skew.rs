@@ -1,5 +1,5 @@
-//! Machines whose clocks are hours apart, on one schema. Leases go by the wall clock, so the one that is ahead takes from the others what
-//! they are at; what was completed stays so, and is counted once.
+//! Machines whose clocks are hours apart, on one schema. Leases follow the wall clock, so the machine that is ahead takes over
+//! their leases; completed deliveries stay completed, and are counted once.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -42,7 +42,7 @@ impl Clock for Skewed {
     }
 }
 
-/// What the handlers of all machines did.
+/// The calls of the handlers of all machines.
 #[derive(Default)]
 struct Seen {
     begun: AtomicUsize,
@@ -76,7 +76,7 @@ impl Handler for Shop {
     }
 }
 
-/// Whether its first attempt fails.
+/// Returns whether the first attempt of a delivery fails.
 fn fails_first(id: DeliveryId) -> bool {
     id.as_i64() % 5 == 0
 }
@@ -172,7 +172,7 @@ async fn with_a_plain_handler_what_was_completed_is_completed_once() {
     let begun = shop.seen.begun.load(Ordering::SeqCst);
     assert!(begun > DELIVERIES, "nobody took anything from anybody");
     println!("{begun} calls for {DELIVERIES} deliveries");
-    // Whoever comes now, and by whatever clock, finds nothing to do.
+    // No machine finds anything to do, by any clock.
     let workers = work(&inboxes, |inbox| WorkerBuilder::new(inbox, Arc::new(shop.clone())));
     tokio::time::sleep(Duration::from_millis(300)).await;
     end(workers).await;

@@ -1,4 +1,4 @@
-//! Handlers that write through the inbox's transactions.
+//! Transactional handlers.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Handlers' transactions that hang, are left open, or are ended by the handler.
+//! Transactions that hang, are left open, or are ended by the handler.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

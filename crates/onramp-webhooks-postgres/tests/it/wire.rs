@@ -1,4 +1,4 @@
-//! A network between the inbox and the server, which can be interrupted: bytes stop, and nobody is told.
+//! A network between the inbox and the server, which can be interrupted without a notice to either side.
 
 use std::net::SocketAddr;
 
@@ -14,7 +14,7 @@ pub(crate) struct Network {
 #[derive(Clone, Copy, PartialEq)]
 struct Line {
     passes: bool,
-    /// How often all that was connected was forgotten.
+    /// The number of times that all connections were cut.
     forgotten: u32,
 }
 
@@ -35,12 +35,12 @@ impl Network {
         self.address
     }
 
-    /// What is sent waits until [`mend`](Self::mend), as in a cable that is pulled for a moment.
+    /// Holds all bytes until [`mend`](Self::mend), as a cable that is unplugged for a moment.
     pub(crate) fn hold(&self) {
         self.line.send_modify(|line| line.passes = false);
     }
 
-    /// What is connected stays so and silent for ever, as behind a firewall that forgot it; what connects now waits for
+    /// Silences all connections for ever, as a firewall that forgot them; new ones wait for
     /// [`mend`](Self::mend).
     pub(crate) fn cut(&self) {
         self.line.send_modify(|line| *line = Line { passes: false, forgotten: line.forgotten + 1 });

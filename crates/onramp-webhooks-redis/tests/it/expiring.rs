@@ -1,19 +1,19 @@
-//! What Redis forgets by itself, and when.
+//! Times to live in Redis.
 
 use std::time::Duration;
 
-use onramp_webhooks::idempotency::{ABANDONED, Found, IdempotencyStore};
+use onramp_webhooks::idempotency::{ABANDONED, IdempotencyStore, KeyState};
 
-use crate::prefix::{TestPrefix, url};
 use crate::tools::{KEEP, LEASE, begin, claim, end, fingerprint, now};
+use onramp_webhooks_suite::redis::{TestPrefix, url};
 
 /// By so much may clocks differ.
 const MARGIN: Duration = Duration::from_secs(3_600);
 
-/// How long the only entry of a prefix has to live, which must be `expected`, but for the time that this test took.
+/// Asserts the time to live of the only entry of a prefix, but for the duration of this test.
 async fn lives(prefix: &TestPrefix, expected: Duration) {
     let mut connection = redis::Client::open(url()).unwrap().get_multiplexed_async_connection().await.unwrap();
-    let key = format!("{}:{}", prefix.0, claim("A", 1).key);
+    let key = format!("{}:{}", prefix.name(), claim("A", 1).key);
     let rest: i64 = redis::cmd("PTTL").arg(key).query_async(&mut connection).await.unwrap();
     let rest = Duration::from_millis(u64::try_from(rest).unwrap());
     assert!(rest <= expected && rest + Duration::from_secs(20) > expected, "{rest:?} is not {expected:?}");
@@ -38,7 +38,7 @@ async fn the_longest_and_the_shortest_times_are_taken() {
     let store = prefix.open().await;
     let longest = Duration::from_millis(100_000_000_000_000);
     let ever = now().after(Duration::MAX);
-    assert_eq!(store.claim(now(), claim("A", 1), fingerprint(), ever).await.unwrap(), Found::Claimed);
+    assert_eq!(store.claim(now(), claim("A", 1), fingerprint(), ever).await.unwrap(), KeyState::Claimed);
     lives(&prefix, longest).await;
     assert!(store.renew(claim("A", 1), ever).await.unwrap());
     lives(&prefix, longest).await;

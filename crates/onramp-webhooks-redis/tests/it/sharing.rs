@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use onramp_webhooks::StoreErrorKind;
-use onramp_webhooks::idempotency::Found;
+use onramp_webhooks::idempotency::KeyState;
 use onramp_webhooks_redis::{RedisIdempotencyStore, RedisOptions};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use crate::prefix::{TestPrefix, url};
 use crate::tools::{ask, begin, claim, done, end, kind, running};
+use onramp_webhooks_suite::redis::{TestPrefix, url};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_connections_at_once_one_claims() {
@@ -52,7 +52,7 @@ async fn prefixes_share_nothing() {
 async fn a_plain_connection_will_do_and_a_bad_prefix_will_not() {
     let connection = redis::Client::open(url()).unwrap().get_multiplexed_async_connection().await.unwrap();
     let prefix = TestPrefix::new();
-    let store = RedisOptions::new(connection.clone()).prefix(&prefix.0).open_idempotency_store().await.unwrap();
+    let store = RedisOptions::new(connection.clone()).prefix(prefix.name()).open_idempotency_store().await.unwrap();
     begin(&store, claim("A", 1)).await;
     let options = RedisOptions::new(connection).prefix("{onramp}");
     assert_eq!(kind(options.open_idempotency_store().await), StoreErrorKind::Unusable);
@@ -64,7 +64,7 @@ async fn either_protocol_will_do() {
     let prefix = TestPrefix::new();
     for (token, protocol) in [(1, "resp2"), (2, "resp3")] {
         let options = RedisOptions::connect(&format!("{}?protocol={protocol}", url())).await.unwrap();
-        let store = options.prefix(&prefix.0).open_idempotency_store().await.unwrap();
+        let store = options.prefix(prefix.name()).open_idempotency_store().await.unwrap();
         let claim = claim(protocol, token);
         begin(&store, claim).await;
         assert_eq!(ask(&store, claim).await.unwrap(), running());

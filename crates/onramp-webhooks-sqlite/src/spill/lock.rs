@@ -1,15 +1,16 @@
-//! Who moves: whoever has locked the file beside the database. The system ends the lock with its process.
+//! The right to move deliveries, as a lock on a file beside the database. The operating system ends the lock with its process.
 
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
 
-use onramp_webhooks::inbox::spill::MovingLock;
+use onramp_webhooks::spill::MovingLock;
 use onramp_webhooks::{StoreError, StoreErrorKind};
 
-/// The database itself cannot be locked like this: closing another handle of it ends SQLite's own locks.
+/// The suffix of the locked file. The database itself cannot be locked: closing a second handle of it ends SQLite's own locks.
 const SUFFIX: &str = "-moving";
 
+/// Locks the file beside `database`. Returns `None` if another process holds the lock.
 pub(super) async fn lock(database: &Path) -> Result<Option<MovingLock>, StoreError> {
     let mut path = database.as_os_str().to_owned();
     path.push(SUFFIX);

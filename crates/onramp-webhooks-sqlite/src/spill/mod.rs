@@ -1,4 +1,4 @@
-//! The spill: a file of its own, over a writer of its own.
+//! The spill, in a file of its own.
 
 mod lock;
 mod rows;
@@ -10,17 +10,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use onramp_webhooks::StoreError;
 use onramp_webhooks::inbox::NewDelivery;
-use onramp_webhooks::inbox::spill::{MovingLock, SetAside, SpillCounts, SpillId, SpillStore};
+use onramp_webhooks::spill::{MovingLock, SpillCounts, SpillId, SpillStore};
 
 use crate::SqliteOptions;
-use crate::batch::Batch;
-use crate::migrations::Purpose;
-use crate::writer::{Effect, Writer};
+use crate::db::{Batch, Effect, Purpose, Writer};
 
-/// A [`SpillStore`] in one SQLite file of its own. Any number of them, in any number of processes on one machine, may share a file; one
-/// process at a time moves what waits, which a lock on the file beside it, `PATH-moving`, sees to. It ends with its process.
+/// A [`SpillStore`] in one SQLite file of its own.
 ///
-/// Every answer of a writing call comes after the commit that holds it has reached the disk. Cheap to clone; clones share their thread.
+/// Any number of spills, in any number of processes on one machine, may share a file. One process at a time moves the deliveries: it locks
+/// the file `PATH-moving` beside the database, and the lock ends with the process.
+///
+/// A call that writes returns after the commit that holds it has reached the disk. Cheap to clone; clones share their thread.
 #[derive(Clone)]
 pub struct SqliteSpill {
     options: Arc<SqliteOptions>,
@@ -28,17 +28,17 @@ pub struct SqliteSpill {
 }
 
 impl SqliteSpill {
-    /// Opens the spill in the file at `path`, which is made when it is missing.
+    /// Opens the spill in the file at `path`, and creates the file if it is missing.
     ///
     /// # Errors
-    /// As [`SqliteOptions::open_spill`].
+    /// Returns the errors of [`SqliteOptions::open_spill`].
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         SqliteOptions::new(path).open_spill().await
     }
 
     pub(crate) async fn start(mut options: SqliteOptions) -> Result<Self, StoreError> {
-        options.purpose = Purpose::Spill;
-        let writer = Writer::start(options.clone()).await?;
+        options.file.purpose = Purpose::Spill;
+        let writer = Writer::start(options.file.clone()).await?;
         Ok(Self { options: Arc::new(options), writer })
     }
 
@@ -65,18 +65,6 @@ impl SpillStore for SqliteSpill {
         self.call(move |batch| rows::remove(batch.connection, &ids)).await
     }
 
-    async fn set_aside(&self, id: SpillId, reason: String) -> Result<(), StoreError> {
-        self.call(move |batch| rows::set_aside(batch.connection, id, &reason)).await
-    }
-
-    async fn aside(&self, limit: usize) -> Result<Vec<SetAside>, StoreError> {
-        self.call(move |batch| rows::aside(batch.connection, limit)).await
-    }
-
-    async fn put_back(&self) -> Result<u64, StoreError> {
-        self.call(|batch| rows::put_back(batch.connection)).await
-    }
-
     async fn counts(&self) -> Result<SpillCounts, StoreError> {
         self.call(|batch| rows::counts(batch.connection)).await
     }
@@ -89,12 +77,12 @@ impl SpillStore for SqliteSpill {
     }
 
     async fn lock(&self) -> Result<Option<MovingLock>, StoreError> {
-        lock::lock(&self.options.path).await
+        lock::lock(&self.options.file.path).await
     }
 }
 
 impl fmt::Debug for SqliteSpill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteSpill").field("path", &self.options.path).finish_non_exhaustive()
+        f.debug_struct("SqliteSpill").field("path", &self.options.file.path).finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! What was acknowledged is on the disk.
+//! Durability of acknowledged deliveries.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -77,7 +77,7 @@ fn everything_acknowledged_is_there_after_a_crash() {
         acknowledged.extend(ids.by_ref().take(200));
         process.kill().unwrap();
         process.wait().unwrap();
-        // What it had printed before it was killed was acknowledged, too.
+        // Lines that were printed before the kill were acknowledged, too.
         acknowledged.extend(ids);
     }
     assert!(acknowledged.len() >= 1_000);

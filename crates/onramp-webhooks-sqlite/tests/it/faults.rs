@@ -1,10 +1,10 @@
-//! Locked, full, read-only, broken and vanished files: nothing is acknowledged, and it goes on when they are well again.
+//! Locked, full, read-only, broken and vanished files: nothing is acknowledged, and the inbox recovers by itself.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use onramp_webhooks::inbox::{ClaimRequest, Inbox, Recorded, State};
+use onramp_webhooks::inbox::{ClaimRequest, Inbox, Recorded, State, TransactionalInbox};
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use onramp_webhooks_sqlite::{SqliteInbox, SqliteOptions};
 use rusqlite::Connection;
@@ -124,49 +124,115 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     assert!(error.to_string().contains("1000") && error.to_string().contains("update"), "{error}");
 }
 
-#[tokio::test]
-async fn a_file_that_was_deleted_is_made_anew() {
-    let (folder, path) = file();
-    let inbox = SqliteInbox::open(&path).await.unwrap();
-    record(&inbox, purchase()).await;
-    assert_eq!(inbox.counts().await.unwrap().of(State::Pending), 1);
-    std::fs::remove_file(&path).unwrap();
-    record(&inbox, purchase()).await;
-    assert_eq!(seen_by_others(&path), 1, "acknowledged in a file that is there");
-    assert_eq!(inbox.counts().await.unwrap().of(State::Pending), 1, "and people see what is in it");
-
-    for entry in std::fs::read_dir(folder.path()).unwrap() {
-        std::fs::remove_file(entry.unwrap().path()).unwrap();
-    }
-    for number in 1..=3 {
-        record(&inbox, purchase()).await;
-        assert_eq!(seen_by_others(&path), number);
-        assert_eq!(inbox.counts().await.unwrap().of(State::Pending), u64::try_from(number).unwrap());
+/// Every call fails, with a hint for the operator, and no file is made.
+async fn assert_fails_closed(inbox: &SqliteInbox) {
+    let filter = onramp_webhooks::inbox::Filter::all();
+    let errors = [
+        inbox.record(purchase()).await.unwrap_err(),
+        inbox.check().await.unwrap_err(),
+        inbox.claim(now(), ClaimRequest::new(1, Duration::from_secs(30))).await.unwrap_err(),
+        inbox.counts().await.unwrap_err(),
+        inbox.list(filter).await.unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+        let text = error.to_string();
+        assert!(text.contains("was moved or replaced") && text.contains("put it back or restart the process"), "{text}");
+        assert!(text.contains("inbox.db"), "{text}");
     }
 }
 
 #[tokio::test]
-async fn a_file_that_was_replaced_is_opened() {
+async fn a_file_that_was_deleted_acknowledges_nothing_and_is_not_made_anew() {
+    let (_folder, path) = file();
+    let inbox = SqliteInbox::open(&path).await.unwrap();
+    record(&inbox, purchase()).await;
+    std::fs::remove_file(&path).unwrap();
+    for _ in 0..2 {
+        assert_fails_closed(&inbox).await;
+        assert!(!path.exists());
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_was_deleted_after_a_failure_is_not_made_anew() {
+    let (_folder, path) = file();
+    let inbox = SqliteOptions::new(&path).largest_file(200_000).open().await.unwrap();
+    let mut big = purchase();
+    big.body = vec![b'x'; 300_000].into();
+    assert_eq!(inbox.record(big).await.unwrap_err().kind(), StoreErrorKind::Full, "closes the connection");
+    std::fs::remove_file(&path).unwrap();
+    assert_fails_closed(&inbox).await;
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn a_file_that_was_moved_acknowledges_nothing_until_it_is_back() {
+    let (folder, path) = file();
+    let elsewhere = folder.path().join("elsewhere.db");
+    let inbox = SqliteInbox::open(&path).await.unwrap();
+    record(&inbox, purchase()).await;
+    for number in 1..=3 {
+        std::fs::rename(&path, &elsewhere).unwrap();
+        assert_fails_closed(&inbox).await;
+        assert!(!path.exists());
+        std::fs::rename(&elsewhere, &path).unwrap();
+        inbox.check().await.unwrap();
+        assert_eq!(inbox.counts().await.unwrap().of(State::Pending), number, "nothing was recorded meanwhile");
+        record(&inbox, purchase()).await;
+        assert_eq!(seen_by_others(&path), i64::try_from(number).unwrap() + 1);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_was_replaced_is_not_written_to() {
     let (folder, path) = file();
     let backup = folder.path().join("backup.db");
-    let restored = SqliteInbox::open(&backup).await.unwrap();
-    for _ in 0..3 {
-        record(&restored, purchase()).await;
-    }
-    let closed = Connection::open(&backup).unwrap();
-    closed.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    record(&SqliteInbox::open(&backup).await.unwrap(), purchase()).await;
+    Connection::open(&backup).unwrap().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let before = std::fs::read(&backup).unwrap();
 
     let inbox = SqliteInbox::open(&path).await.unwrap();
     record(&inbox, purchase()).await;
-    assert_eq!(inbox.counts().await.unwrap().of(State::Pending), 1);
-    for old in ["inbox.db-wal", "inbox.db-shm"] {
-        std::fs::remove_file(folder.path().join(old)).unwrap();
-    }
-    std::fs::copy(&backup, folder.path().join("copy.db")).unwrap();
-    std::fs::rename(folder.path().join("copy.db"), &path).unwrap();
+    let elsewhere = folder.path().join("elsewhere.db");
+    std::fs::rename(&path, &elsewhere).unwrap();
+    std::fs::copy(&backup, &path).unwrap();
+    assert_fails_closed(&inbox).await;
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    std::fs::rename(&elsewhere, &path).unwrap();
     record(&inbox, purchase()).await;
-    assert_eq!(seen_by_others(&path), 4);
-    assert_eq!(inbox.counts().await.unwrap().of(State::Pending), 4);
+    assert_eq!(seen_by_others(&path), 2);
+}
+
+/// The check before a commit passes, and the one before the answer does not.
+#[tokio::test]
+async fn a_file_that_is_moved_in_a_transaction_completes_nothing() {
+    let (folder, path) = file();
+    let inbox = SqliteInbox::open(&path).await.unwrap();
+    record(&inbox, purchase()).await;
+    let claims = inbox.claim(now(), ClaimRequest::new(1, Duration::from_secs(30))).await.unwrap();
+    let mut open = inbox.begin(Duration::from_secs(30)).await.unwrap();
+    open.call(|connection| connection.execute_batch("CREATE TABLE shop (x)")).await.unwrap();
+    std::fs::rename(&path, folder.path().join("elsewhere.db")).unwrap();
+    let error = inbox.complete(open, now(), claims.deliveries[0].lease).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert!(error.to_string().contains("put it back"), "{error}");
+    let moved = path.clone();
+    let call = inbox.call(move |_| Ok(moved.exists())).await;
+    assert!(call.unwrap_err().to_string().contains("put it back"));
+}
+
+/// The only check that can notice is the one after the commit.
+#[tokio::test]
+async fn a_file_that_is_moved_during_a_call_is_noticed_before_the_answer() {
+    let (folder, path) = file();
+    let inbox = SqliteInbox::open(&path).await.unwrap();
+    let (from, to) = (path.clone(), folder.path().join("elsewhere.db"));
+    let moving = inbox.call(move |_| {
+        std::fs::rename(from, to).unwrap();
+        Ok(())
+    });
+    assert!(moving.await.unwrap_err().to_string().contains("put it back"));
 }
 
 #[tokio::test]
@@ -223,7 +289,7 @@ mod read_only {
     use super::*;
     use crate::tools::{child, child_file};
 
-    /// Nobody in particular: permissions do not hold root back, so as root a child is started that is not.
+    /// The user of a child process: permissions do not apply to root, so as root a child without its rights is started.
     const NOBODY: u32 = 65_534;
 
     fn mode(path: &Path, mode: u32) {
@@ -267,19 +333,14 @@ mod read_only {
         without_privileges(
             "faults::read_only::a_file_that_becomes_read_only_acknowledges_nothing_until_it_is_writable",
             async |path| {
-                let inbox = SqliteOptions::new(path).busy_timeout(Duration::from_millis(50)).open().await.unwrap();
+                let options = SqliteOptions::new(path).busy_timeout(Duration::from_millis(50)).largest_file(200_000);
+                let inbox = options.open().await.unwrap();
                 record(&inbox, purchase()).await;
-                // A file that was restored from a backup, without the right to write it.
-                let restored = path.with_extension("restored");
-                let connection = Connection::open(path).unwrap();
-                connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
-                std::fs::copy(path, &restored).unwrap();
-                mode(&restored, 0o444);
-                drop(connection);
-                for old in ["db-wal", "db-shm"] {
-                    std::fs::remove_file(path.with_extension(old)).unwrap();
-                }
-                std::fs::rename(&restored, path).unwrap();
+                // After this failure the file is opened again.
+                let mut big = purchase();
+                big.body = vec![b'x'; 300_000].into();
+                assert_eq!(inbox.record(big).await.unwrap_err().kind(), StoreErrorKind::Full);
+                mode(path, 0o444);
                 assert_eq!(kind(&inbox).await, StoreErrorKind::ReadOnly);
                 assert_eq!(inbox.check().await.unwrap_err().kind(), StoreErrorKind::ReadOnly);
                 mode(path, 0o644);

@@ -1,16 +1,17 @@
-//! The SQLite inbox and its store of idempotency keys: the suites that all of their kind pass, and what only a file can suffer.
+//! The SQLite stores: the conformance suites, and faults that only a file has.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test speaks by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod calls;
 mod durable;
 mod faults;
 mod idempotency;
 mod migrating;
 mod plans;
+mod purchases;
 mod same_as_memory;
 mod sharing;
 mod spill;
-mod started;
 mod suite;
 mod tools;
 mod transactional;

@@ -2,7 +2,7 @@
 
 use onramp_webhooks::idempotency::IdempotencyStore;
 use onramp_webhooks::inbox::{Inbox, State};
-use onramp_webhooks::kriptomat::started::{KnownPurchase, StartedPurchases};
+use onramp_webhooks::purchases::{PurchaseStatus, PurchaseStore};
 use onramp_webhooks_sqlite::SqliteInbox;
 use rusqlite::Connection;
 
@@ -15,7 +15,7 @@ async fn a_file_of_the_first_version_gets_the_rest_and_keeps_what_it_has() {
     let old = Connection::open(&path).unwrap();
     old.execute_batch("CREATE TABLE onramp_schema (version INTEGER PRIMARY KEY) STRICT; INSERT INTO onramp_schema VALUES (1);")
         .unwrap();
-    old.execute_batch(include_str!("../../src/migrations/0001_deliveries.sql")).unwrap();
+    old.execute_batch(include_str!("../../src/db/migrations/0001_deliveries.sql")).unwrap();
     old.execute_batch(
         "INSERT INTO onramp_deliveries (endpoint, provider, fingerprint, state, due_at, received_at)
          VALUES ('wert', 'wert', zeroblob(32), 0, 0, 0);
@@ -28,5 +28,5 @@ async fn a_file_of_the_first_version_gets_the_rest_and_keeps_what_it_has() {
     let store = inbox.idempotency_store();
     begin(&store, claim("A", 1)).await;
     assert!(store.release(claim("A", 1)).await.unwrap());
-    assert_eq!(inbox.started_purchases().find(&"A".into()).await.unwrap(), KnownPurchase::default());
+    assert_eq!(inbox.purchases().find(&"A".into()).await.unwrap(), PurchaseStatus::default());
 }

@@ -1,4 +1,4 @@
-//! One file, and others who use it at the same time.
+//! Several users of one file.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

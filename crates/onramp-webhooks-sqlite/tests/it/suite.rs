@@ -1,11 +1,13 @@
 //! The conformance suite: over one inbox, and over several that share one file and take turns.
 
-mod alone {
-    use onramp_webhooks::inbox::QuarantineBound;
-    use onramp_webhooks_sqlite::SqliteOptions;
-    use onramp_webhooks_testkit::inbox::Fixture;
+use onramp_webhooks::inbox::QuarantineBound;
+use onramp_webhooks_sqlite::SqliteOptions;
+use onramp_webhooks_testkit::inbox::Fixture;
 
-    use crate::tools::file;
+use crate::tools::file;
+
+mod alone {
+    use super::*;
 
     async fn open(bound: QuarantineBound) -> Fixture {
         let (folder, path) = file();
@@ -16,90 +18,12 @@ mod alone {
 }
 
 mod shared {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use onramp_webhooks::StoreError;
-    use onramp_webhooks::async_trait;
-    use onramp_webhooks::clock::Timestamp;
-    use onramp_webhooks::inbox::{
-        ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, QuarantineBound, Record, Recorded, Replayed,
-        Retention, Settlement, State,
-    };
-    use onramp_webhooks_sqlite::{SqliteInbox, SqliteOptions};
-    use onramp_webhooks_testkit::inbox::Fixture;
-
-    use crate::tools::file;
+    use super::*;
 
     async fn open(bound: QuarantineBound) -> Fixture {
         let (folder, path) = file();
         let inbox = async || SqliteOptions::new(&path).quarantine(bound).open().await.unwrap();
-        Fixture::new(TakingTurns { inboxes: [inbox().await, inbox().await, inbox().await], turn: AtomicUsize::new(0) })
-            .keeping(folder)
-    }
-
-    /// Every call goes to the next inbox, as if several processes did the work.
-    #[derive(Debug)]
-    struct TakingTurns {
-        inboxes: [SqliteInbox; 3],
-        turn: AtomicUsize,
-    }
-
-    impl TakingTurns {
-        fn next(&self) -> &SqliteInbox {
-            &self.inboxes[self.turn.fetch_add(1, Ordering::Relaxed) % self.inboxes.len()]
-        }
-    }
-
-    #[async_trait]
-    impl Inbox for TakingTurns {
-        async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError> {
-            self.next().record(delivery).await
-        }
-
-        async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError> {
-            self.next().claim(now, request).await
-        }
-
-        async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, StoreError> {
-            self.next().renew(leases, until).await
-        }
-
-        async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError> {
-            self.next().settle(now, settlements).await
-        }
-
-        async fn wait_for_work(&self) {
-            let [a, b, c] = &self.inboxes;
-            tokio::select! {
-                () = a.wait_for_work() => {}
-                () = b.wait_for_work() => {}
-                () = c.wait_for_work() => {}
-            }
-        }
-
-        async fn check(&self) -> Result<(), StoreError> {
-            self.next().check().await
-        }
-
-        async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
-            self.next().list(filter).await
-        }
-
-        async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError> {
-            self.next().show(id).await
-        }
-
-        async fn counts(&self) -> Result<Counts, StoreError> {
-            self.next().counts().await
-        }
-
-        async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
-            self.next().rearm(id, seen, reread).await
-        }
-
-        async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
-            self.next().prune(now, retention).await
-        }
+        Fixture::taking_turns([inbox().await, inbox().await, inbox().await]).keeping(folder)
     }
 
     onramp_webhooks_testkit::inbox_suite!(open);

@@ -1,4 +1,4 @@
-//! Handlers that write through the inbox's transactions.
+//! Transactional handlers.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use onramp_webhooks::inbox::{ClaimRequest, Inbox, Lease, State, TransactionalInbox};
-use onramp_webhooks::{HandlerError, StoreErrorKind, async_trait};
+use onramp_webhooks::{Delivery, HandlerError, Provider, StoreErrorKind, TransactionalHandler, async_trait};
 use onramp_webhooks_sqlite::{CallError, SqliteInbox, SqliteOptions, SqliteTransaction};
+use onramp_webhooks_testkit::events::WertOrder;
 use onramp_webhooks_testkit::transactional::{Fixture, Ledger};
+use onramp_webhooks_testkit::{TestDelivery, handled_in, until};
 use rusqlite::Connection;
 use tokio::task::JoinSet;
 
@@ -56,6 +58,34 @@ async fn open() -> Fixture {
 }
 
 onramp_webhooks_testkit::transactional_suite!(open);
+
+/// Fails at its first attempt, after it has written.
+struct Second;
+
+#[async_trait]
+impl TransactionalHandler<SqliteTransaction> for Second {
+    async fn handle(&self, delivery: &Delivery, transaction: &mut SqliteTransaction) -> Result<(), HandlerError> {
+        let cents = i64::from(delivery.attempt());
+        transaction.call(move |connection| connection.execute("INSERT INTO ledger VALUES (?)", [cents])).await?;
+        if delivery.attempt() == 1 { Err(HandlerError::transient("not at once")) } else { Ok(()) }
+    }
+}
+
+#[tokio::test]
+async fn a_handler_under_test_commits_once_and_not_after_an_error() {
+    let (_folder, path) = file();
+    let inbox = Arc::new(SqliteInbox::open(&path).await.unwrap());
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE ledger (cents INTEGER NOT NULL)").unwrap();
+    let other = record(&*inbox, purchase()).await;
+    let order = WertOrder::new();
+    handled_in(&*inbox, &Second, order.complete()).await.unwrap_err();
+    until(&*inbox, State::Pending, 2).await;
+    let again = TestDelivery::new(Provider::Wert, order.complete()).attempt(2);
+    handled_in(&*inbox, &Second, again).await.unwrap();
+    let counts = inbox.counts().await.unwrap();
+    assert_eq!((counts.of(State::Handled), counts.of(State::Pending)), (1, 1), "delivery {other} is left to the workers");
+    assert_eq!(Shop { inbox, path }.total().await, 2);
+}
 
 const LIMIT: Duration = Duration::from_millis(200);
 
@@ -154,7 +184,7 @@ async fn a_full_disk_in_a_transaction_is_told_and_recovered_from() {
     assert!(inbox.complete(open, now(), lease).await.unwrap());
 }
 
-/// Handlers come one after the other, and whoever records comes in between.
+/// Handlers run one after the other, and recording happens in between.
 #[tokio::test(flavor = "multi_thread")]
 async fn recording_does_not_wait_for_all_handlers_that_take_their_whole_time() {
     const DEADLINE: Duration = Duration::from_secs(4);

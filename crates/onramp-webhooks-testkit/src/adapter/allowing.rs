@@ -2,54 +2,54 @@
 
 use onramp_webhooks::client_ip::ClientIp;
 
-use super::stage::{Ground, Stage, request};
+use super::harness::{Harness, Setup, request};
 
-async fn guarded(stage: &Stage, method: &str) -> u16 {
-    stage.send(method, "/guarded", &[], "").await.status
+async fn guarded(harness: &Harness, method: &str) -> u16 {
+    harness.send(method, "/guarded", &[], "").await.status
 }
 
-pub(super) async fn who_is_on_the_list_is_let_in(ground: &Ground) {
-    let stage = ground.stage().await;
-    let answer = stage.send("GET", "/guarded", &[], "").await;
-    assert_eq!((answer.status, answer.text()), (200, stage.site.guarded()));
+pub(super) async fn who_is_on_the_list_is_let_in(setup: &Setup) {
+    let harness = setup.harness().await;
+    let answer = harness.send("GET", "/guarded", &[], "").await;
+    assert_eq!((answer.status, answer.text()), (200, harness.site.guarded()));
     for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
-        assert_eq!(guarded(&stage, method).await, 200, "{method}");
+        assert_eq!(guarded(&harness, method).await, 200, "{method}");
     }
 }
 
-/// Every method, the answer does not say why, and other routes are open.
-pub(super) async fn who_is_not_is_denied(ground: &Ground) {
-    let stage = ground.stage().await;
-    stage.site.gate().replace("192.0.2.1".parse().expect("a list"), ClientIp::peer_only());
+/// Holds for every method; the response gives no reason, and other routes stay open.
+pub(super) async fn who_is_not_is_denied(setup: &Setup) {
+    let harness = setup.harness().await;
+    harness.site.gate().replace("192.0.2.1".parse().expect("a list"), ClientIp::peer_only());
     for method in ["GET", "POST", "PUT", "DELETE", "OPTIONS"] {
-        let answer = stage.send(method, "/guarded", &[], "").await;
+        let answer = harness.send(method, "/guarded", &[], "").await;
         answer.assert_problem(403);
         assert!(!answer.text().contains("192.0.2.1") && !answer.text().contains("127.0.0.1"), "{}", answer.text());
     }
-    assert_eq!(stage.send("HEAD", "/guarded", &[], "").await.status, 403);
-    assert_eq!(stage.send("GET", "/elsewhere", &[], "").await.status, 200);
+    assert_eq!(harness.send("HEAD", "/guarded", &[], "").await.status, 403);
+    assert_eq!(harness.send("GET", "/elsewhere", &[], "").await.status, 200);
 }
 
-/// Whether a framework finds the route behind it or not.
-pub(super) async fn no_spelling_of_the_address_gets_past_the_list(ground: &Ground) {
-    let stage = ground.stage().await;
-    stage.site.gate().replace("192.0.2.1".parse().expect("a list"), ClientIp::peer_only());
-    stage.send("GET", "http://site/guarded", &[], "").await.assert_problem(403);
-    stage.send("GET", "/guarded?/elsewhere", &[], "").await.assert_problem(403);
+/// Holds whether or not the framework finds a route.
+pub(super) async fn no_spelling_of_the_address_gets_past_the_list(setup: &Setup) {
+    let harness = setup.harness().await;
+    harness.site.gate().replace("192.0.2.1".parse().expect("a list"), ClientIp::peer_only());
+    harness.send("GET", "http://site/guarded", &[], "").await.assert_problem(403);
+    harness.send("GET", "/guarded?/elsewhere", &[], "").await.assert_problem(403);
     for address in ["/guarded/", "//guarded", "/%67uarded", "/guarded%2F", "/./guarded", "/elsewhere/../guarded", "/GUARDED", "*"]
     {
         for method in ["GET", "POST", "OPTIONS"] {
-            let answer = stage.connect_unheard_and_send(&request(method, address, &[], b"")).await;
-            assert!(answer.status >= 400 && answer.text() != stage.site.guarded(), "{method} {address}: {answer:?}");
+            let answer = harness.connect_unheard_and_send(&request(method, address, &[], b"")).await;
+            assert!(answer.status >= 400 && answer.text() != harness.site.guarded(), "{method} {address}: {answer:?}");
         }
     }
 }
 
-pub(super) async fn a_list_is_replaced_while_requests_come_in(ground: &Ground) {
-    let stage = ground.stage().await;
-    let mut kept_open = stage.connect().await;
+pub(super) async fn a_list_is_replaced_while_requests_come_in(setup: &Setup) {
+    let harness = setup.harness().await;
+    let mut kept_open = harness.connect().await;
     for (allowed, status) in [("127.0.0.1", 200), ("", 403), ("127.0.0.0/8", 200), ("::/0", 403), ("0.0.0.0/0", 200)] {
-        stage.site.gate().replace(allowed.parse().expect("a list"), ClientIp::peer_only());
+        harness.site.gate().replace(allowed.parse().expect("a list"), ClientIp::peer_only());
         kept_open.send("GET /guarded HTTP/1.1\r\nhost: site\r\n\r\n").await;
         assert_eq!(kept_open.answer().await.status, status, "{allowed}");
     }

@@ -1,25 +1,25 @@
-//! Who the client is, seen through the door of Kriptomat, which lets in `203.0.113.7` and the IPv6 address `2001:db8::7`.
+//! The client's address, seen through Kriptomat's endpoint, which allows `203.0.113.7` and `2001:db8::7`.
 
 use onramp_webhooks::allow_list::AllowList;
 use onramp_webhooks::client_ip::ClientIp;
 
-use super::stage::{Ground, Listen, Plan, Stage, request};
+use super::harness::{Harness, Listen, Plan, Setup, request};
 use crate::events::Postback;
 
-/// A site behind the trusted proxies `trusted` that speak through `header`.
-async fn behind(ground: &Ground, trusted: &str, header: &str) -> Stage {
+/// Serves a site behind the proxies `trusted`, which use `header`.
+async fn behind(setup: &Setup, trusted: &str, header: &str) -> Harness {
     let client_ip = ClientIp::behind(trusted.parse().expect("proxies"), header.parse().expect("a header"));
     let allowed: AllowList = "203.0.113.7, 2001:db8::7".parse().expect("a list");
-    ground.stage_with(Plan { allowed, client_ip, ..Plan::default() }).await
+    setup.harness_with(Plan { allowed, client_ip, ..Plan::default() }).await
 }
 
-/// Sends with these lines of the header, and checks the status.
-async fn check(stage: &Stage, header: &str, table: &[(&[&str], u16)]) {
+/// Sends requests with these lines of the header, and checks the statuses.
+async fn check(harness: &Harness, header: &str, table: &[(&[&str], u16)]) {
     for (lines, status) in table {
         let headers: Vec<_> = lines.iter().map(|line| (header, *line)).collect();
-        let answer = stage.send("POST", "/webhooks/kriptomat", &headers, Postback::new().json()).await;
+        let answer = harness.send("POST", "/webhooks/kriptomat", &headers, Postback::new().json()).await;
         assert_eq!(answer.status, *status, "{header}: {lines:?}");
-        let guarded = stage.send("GET", "/guarded", &headers, "").await;
+        let guarded = harness.send("GET", "/guarded", &headers, "").await;
         assert_eq!(guarded.status, *status, "{header}: {lines:?}, at the middleware");
     }
 }
@@ -27,60 +27,60 @@ async fn check(stage: &Stage, header: &str, table: &[(&[&str], u16)]) {
 const YES: u16 = 200;
 const NO: u16 = 403;
 
-/// A postback over IPv4 and over IPv6 to a site that listens on both, with these on its list.
-async fn over_both(ground: &Ground, allowed: &str) -> (u16, u16) {
+/// Sends a postback over IPv4 and over IPv6 to a site with this allow-list, and returns both statuses.
+async fn over_both(setup: &Setup, allowed: &str) -> (u16, u16) {
     let allowed = allowed.parse().expect("a list");
-    let stage = ground.stage_with(Plan { listen: Listen::Ipv6, allowed, ..Plan::default() }).await;
+    let harness = setup.harness_with(Plan { listen: Listen::Ipv6, allowed, ..Plan::default() }).await;
     let postback = || request("POST", "/webhooks/kriptomat", &[], &Postback::new().json());
-    let (mut four, mut six) = (stage.connect().await, stage.connect_over_ipv6().await);
+    let (mut four, mut six) = (harness.connect().await, harness.connect_over_ipv6().await);
     four.send(postback()).await;
     six.send(postback()).await;
     (four.answer().await.status, six.answer().await.status)
 }
 
-pub(super) async fn an_ipv6_peer_is_known(ground: &Ground) {
-    assert_eq!(over_both(ground, "::1").await, (NO, YES));
-    assert_eq!(over_both(ground, "::/0").await, (NO, YES));
+pub(super) async fn an_ipv6_peer_is_known(setup: &Setup) {
+    assert_eq!(over_both(setup, "::1").await, (NO, YES));
+    assert_eq!(over_both(setup, "::/0").await, (NO, YES));
 }
 
-/// A socket that takes both calls an IPv4 client `::ffff:127.0.0.1`.
-pub(super) async fn an_ipv6_socket_knows_its_ipv4_peers(ground: &Ground) {
-    assert_eq!(over_both(ground, "127.0.0.1").await, (YES, NO));
-    assert_eq!(over_both(ground, "::ffff:127.0.0.0/104").await, (YES, NO));
+/// A dual-stack socket reports an IPv4 client as `::ffff:127.0.0.1`.
+pub(super) async fn an_ipv6_socket_knows_its_ipv4_peers(setup: &Setup) {
+    assert_eq!(over_both(setup, "127.0.0.1").await, (YES, NO));
+    assert_eq!(over_both(setup, "::ffff:127.0.0.0/104").await, (YES, NO));
 }
 
 #[cfg(unix)]
-pub(super) async fn a_peer_without_an_address_is_denied(ground: &Ground) {
-    let stage = ground
-        .stage_with(Plan { listen: Listen::Unix, allowed: "0.0.0.0/0, ::/0".parse().expect("a list"), ..Plan::default() })
+pub(super) async fn a_peer_without_an_address_is_denied(setup: &Setup) {
+    let harness = setup
+        .harness_with(Plan { listen: Listen::Unix, allowed: "0.0.0.0/0, ::/0".parse().expect("a list"), ..Plan::default() })
         .await;
-    stage.kriptomat(Postback::new().json()).await.assert_problem(NO);
-    stage.send("GET", "/guarded", &[], "").await.assert_problem(NO);
-    stage.wert(r#"{"type":"login","click_id":"1"}"#).await.assert_received();
+    harness.kriptomat(Postback::new().json()).await.assert_problem(NO);
+    harness.send("GET", "/guarded", &[], "").await.assert_problem(NO);
+    harness.wert(r#"{"type":"login","click_id":"1"}"#).await.assert_received();
 }
 
-pub(super) async fn a_forged_header_is_not_believed(ground: &Ground) {
+pub(super) async fn a_forged_header_is_not_believed(setup: &Setup) {
     for header in ["x-forwarded-for", "forwarded", "cf-connecting-ip"] {
-        let stage = behind(ground, "192.0.2.0/24", header).await;
+        let harness = behind(setup, "192.0.2.0/24", header).await;
         let forged = ["203.0.113.7", "for=203.0.113.7", "127.0.0.1"];
         for line in forged {
-            check(&stage, header, &[(&[line], NO)]).await;
+            check(&harness, header, &[(&[line], NO)]).await;
         }
-        check(&stage, header, &[(&[], NO)]).await;
+        check(&harness, header, &[(&[], NO)]).await;
     }
 }
 
-pub(super) async fn only_the_configured_header_counts(ground: &Ground) {
-    let stage = behind(ground, "127.0.0.0/8", "x-forwarded-for").await;
-    check(&stage, "forwarded", &[(&["for=203.0.113.7"], NO)]).await;
-    check(&stage, "x-real-ip", &[(&["203.0.113.7"], NO)]).await;
-    check(&stage, "X-Forwarded-For", &[(&["203.0.113.7"], YES)]).await;
+pub(super) async fn only_the_configured_header_counts(setup: &Setup) {
+    let harness = behind(setup, "127.0.0.0/8", "x-forwarded-for").await;
+    check(&harness, "forwarded", &[(&["for=203.0.113.7"], NO)]).await;
+    check(&harness, "x-real-ip", &[(&["203.0.113.7"], NO)]).await;
+    check(&harness, "X-Forwarded-For", &[(&["203.0.113.7"], YES)]).await;
 }
 
-pub(super) async fn a_chain_of_trusted_proxies_is_walked(ground: &Ground) {
-    let stage = behind(ground, "127.0.0.0/8, 10.0.0.0/8", "x-forwarded-for").await;
+pub(super) async fn a_chain_of_trusted_proxies_is_walked(setup: &Setup) {
+    let harness = behind(setup, "127.0.0.0/8, 10.0.0.0/8", "x-forwarded-for").await;
     check(
-        &stage,
+        &harness,
         "x-forwarded-for",
         &[
             (&["203.0.113.7, 10.0.0.2"], YES),
@@ -95,10 +95,10 @@ pub(super) async fn a_chain_of_trusted_proxies_is_walked(ground: &Ground) {
     .await;
 }
 
-pub(super) async fn several_lines_are_one_list(ground: &Ground) {
-    let stage = behind(ground, "127.0.0.0/8, 10.0.0.0/8", "x-forwarded-for").await;
+pub(super) async fn several_lines_are_one_list(setup: &Setup) {
+    let harness = behind(setup, "127.0.0.0/8, 10.0.0.0/8", "x-forwarded-for").await;
     check(
-        &stage,
+        &harness,
         "x-forwarded-for",
         &[
             (&["203.0.113.7", "10.0.0.2"], YES),
@@ -111,10 +111,10 @@ pub(super) async fn several_lines_are_one_list(ground: &Ground) {
     .await;
 }
 
-pub(super) async fn a_header_for_one_address_has_one(ground: &Ground) {
-    let stage = behind(ground, "127.0.0.0/8", "cf-connecting-ip").await;
+pub(super) async fn a_header_for_one_address_has_one(setup: &Setup) {
+    let harness = behind(setup, "127.0.0.0/8", "cf-connecting-ip").await;
     check(
-        &stage,
+        &harness,
         "cf-connecting-ip",
         &[
             (&["203.0.113.7"], YES),
@@ -127,10 +127,10 @@ pub(super) async fn a_header_for_one_address_has_one(ground: &Ground) {
     .await;
 }
 
-pub(super) async fn forwarded_is_read_with_quotes_and_parameters(ground: &Ground) {
-    let stage = behind(ground, "127.0.0.0/8, 10.0.0.0/8", "forwarded").await;
+pub(super) async fn forwarded_is_read_with_quotes_and_parameters(setup: &Setup) {
+    let harness = behind(setup, "127.0.0.0/8, 10.0.0.0/8", "forwarded").await;
     check(
-        &stage,
+        &harness,
         "forwarded",
         &[
             (&["for=203.0.113.7"], YES),
@@ -147,10 +147,10 @@ pub(super) async fn forwarded_is_read_with_quotes_and_parameters(ground: &Ground
     .await;
 }
 
-pub(super) async fn who_is_hidden_is_denied(ground: &Ground) {
-    let stage = behind(ground, "127.0.0.0/8", "forwarded").await;
+pub(super) async fn who_is_hidden_is_denied(setup: &Setup) {
+    let harness = behind(setup, "127.0.0.0/8", "forwarded").await;
     check(
-        &stage,
+        &harness,
         "forwarded",
         &[
             (&["for=unknown"], NO),
@@ -164,10 +164,10 @@ pub(super) async fn who_is_hidden_is_denied(ground: &Ground) {
     .await;
 }
 
-pub(super) async fn ports_and_brackets_are_taken_off(ground: &Ground) {
-    let stage = behind(ground, "127.0.0.0/8", "x-forwarded-for").await;
+pub(super) async fn ports_and_brackets_are_taken_off(setup: &Setup) {
+    let harness = behind(setup, "127.0.0.0/8", "x-forwarded-for").await;
     check(
-        &stage,
+        &harness,
         "x-forwarded-for",
         &[
             (&["203.0.113.7:4711"], YES),
@@ -184,8 +184,8 @@ pub(super) async fn ports_and_brackets_are_taken_off(ground: &Ground) {
     .await;
 }
 
-pub(super) async fn garbage_in_any_position_is_denied(ground: &Ground) {
-    let stage = behind(ground, "127.0.0.0/8, 10.0.0.0/8", "x-forwarded-for").await;
+pub(super) async fn garbage_in_any_position_is_denied(setup: &Setup) {
+    let harness = behind(setup, "127.0.0.0/8, 10.0.0.0/8", "x-forwarded-for").await;
     let garbage = [
         "",
         " ",
@@ -202,6 +202,6 @@ pub(super) async fn garbage_in_any_position_is_denied(ground: &Ground) {
     for garbage in garbage {
         let (right, between) = (format!("203.0.113.7, {garbage}"), format!("203.0.113.7, {garbage}, 10.0.0.2"));
         let left = format!("{garbage}, 203.0.113.7, 10.0.0.2");
-        check(&stage, "x-forwarded-for", &[(&[garbage], NO), (&[&right], NO), (&[&between], NO), (&[&left], YES)]).await;
+        check(&harness, "x-forwarded-for", &[(&[garbage], NO), (&[&right], NO), (&[&between], NO), (&[&left], YES)]).await;
     }
 }

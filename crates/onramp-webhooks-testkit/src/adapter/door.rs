@@ -1,114 +1,114 @@
-//! The table of what is answered to what, and what is kept.
+//! The table of replies, and the recorded deliveries.
 
 use onramp_webhooks::inbox::State;
 
-use super::stage::{BODY_LIMIT, Ground, Plan, WERT, until};
-use super::stalling::Mood;
+use super::faulty::Fault;
+use super::harness::{BODY_LIMIT, Plan, Setup, WERT, until};
 use crate::events::{Postback, WertOrder, wert_account, wert_test};
 
-pub(super) async fn a_new_event_is_acknowledged_and_pending(ground: &Ground) {
-    let stage = ground.stage().await;
+pub(super) async fn a_new_event_is_acknowledged_and_pending(setup: &Setup) {
+    let harness = setup.harness().await;
     let (order, postback) = (WertOrder::new().complete(), Postback::new().json());
-    stage.wert(&order).await.assert_received();
-    stage.kriptomat(&postback).await.assert_received();
-    assert_eq!(stage.states().await, [State::Pending, State::Pending]);
-    assert_eq!(stage.bodies().await, [order.to_vec(), postback.to_vec()]);
+    harness.wert(&order).await.assert_received();
+    harness.kriptomat(&postback).await.assert_received();
+    assert_eq!(harness.states().await, [State::Pending, State::Pending]);
+    assert_eq!(harness.bodies().await, [order.to_vec(), postback.to_vec()]);
 }
 
-pub(super) async fn a_duplicate_is_acknowledged_and_counted(ground: &Ground) {
-    let stage = ground.stage().await;
+pub(super) async fn a_duplicate_is_acknowledged_and_counted(setup: &Setup) {
+    let harness = setup.harness().await;
     let (order, postback) = (WertOrder::new().complete(), Postback::new().json());
     for _ in 0..3 {
-        stage.wert(&order).await.assert_received();
-        stage.kriptomat(&postback).await.assert_received();
+        harness.wert(&order).await.assert_received();
+        harness.kriptomat(&postback).await.assert_received();
     }
-    let recorded = stage.recorded().await;
+    let recorded = harness.recorded().await;
     assert_eq!(recorded.iter().map(|record| record.duplicates).collect::<Vec<_>>(), [2, 2]);
 }
 
-pub(super) async fn a_conflict_is_acknowledged_and_kept(ground: &Ground) {
-    let stage = ground.stage().await;
+pub(super) async fn a_conflict_is_acknowledged_and_kept(setup: &Setup) {
+    let harness = setup.harness().await;
     let order = WertOrder::new();
-    stage.wert(order.complete()).await.assert_received();
-    stage.wert(order.fiat("9999.00", "USD").complete()).await.assert_received();
+    harness.wert(order.complete()).await.assert_received();
+    harness.wert(order.fiat("9999.00", "USD").complete()).await.assert_received();
     let postback = Postback::new();
-    stage.kriptomat(postback.json()).await.assert_received();
-    stage.kriptomat(postback.with("fiat_amount", "9999.00").json()).await.assert_received();
-    assert_eq!(stage.states().await, [State::Pending, State::Conflict, State::Pending, State::Conflict]);
+    harness.kriptomat(postback.json()).await.assert_received();
+    harness.kriptomat(postback.with("fiat_amount", "9999.00").json()).await.assert_received();
+    assert_eq!(harness.states().await, [State::Pending, State::Conflict, State::Pending, State::Conflict]);
 }
 
-pub(super) async fn an_unknown_type_is_pending(ground: &Ground) {
-    let stage = ground.stage().await;
-    stage.wert(wert_account("brand_new_type", "42")).await.assert_received();
-    stage.wert(r#"{"type":"login","click_id":"42","brand":{"new":["field"]}}"#).await.assert_received();
-    assert_eq!(stage.states().await, [State::Pending, State::Pending]);
+pub(super) async fn an_unknown_type_is_pending(setup: &Setup) {
+    let harness = setup.harness().await;
+    harness.wert(wert_account("brand_new_type", "42")).await.assert_received();
+    harness.wert(r#"{"type":"login","click_id":"42","brand":{"new":["field"]}}"#).await.assert_received();
+    assert_eq!(harness.states().await, [State::Pending, State::Pending]);
 }
 
-pub(super) async fn a_misfit_is_acknowledged_to_wert_and_refused_to_kriptomat(ground: &Ground) {
-    let stage = ground.stage().await;
-    stage.wert(WertOrder::new().with("quote_amount", "much").complete()).await.assert_received();
-    stage.kriptomat(Postback::new().with("amount", "much").json()).await.assert_problem(400);
-    assert_eq!(stage.states().await, [State::Quarantined, State::Quarantined]);
+pub(super) async fn an_unreadable_body_is_acknowledged_to_wert_and_refused_to_kriptomat(setup: &Setup) {
+    let harness = setup.harness().await;
+    harness.wert(WertOrder::new().with("quote_amount", "much").complete()).await.assert_received();
+    harness.kriptomat(Postback::new().with("amount", "much").json()).await.assert_problem(400);
+    assert_eq!(harness.states().await, [State::Quarantined, State::Quarantined]);
 }
 
-pub(super) async fn junk_is_acknowledged_to_wert_and_refused_to_kriptomat(ground: &Ground) {
-    let stage = ground.stage().await;
+pub(super) async fn noise_is_acknowledged_to_wert_and_refused_to_kriptomat(setup: &Setup) {
+    let harness = setup.harness().await;
     let deep = "[".repeat(10_000);
-    let junk: [&[u8]; 7] = [b"", b"{", b"[]", b"null", b"\xff\xfe{}", b"not json", deep.as_bytes()];
-    for body in junk {
-        stage.wert(body).await.assert_received();
-        stage.kriptomat(body).await.assert_problem(400);
+    let noise: [&[u8]; 7] = [b"", b"{", b"[]", b"null", b"\xff\xfe{}", b"not json", deep.as_bytes()];
+    for body in noise {
+        harness.wert(body).await.assert_received();
+        harness.kriptomat(body).await.assert_problem(400);
     }
-    assert_eq!(stage.states().await, [State::Quarantined; 14]);
-    assert_eq!(stage.bodies().await.iter().step_by(2).map(Vec::as_slice).collect::<Vec<_>>(), junk, "to the byte");
+    assert_eq!(harness.states().await, [State::Quarantined; 14]);
+    assert_eq!(harness.bodies().await.iter().step_by(2).map(Vec::as_slice).collect::<Vec<_>>(), noise, "to the byte");
 }
 
-pub(super) async fn a_body_over_the_limit_is_acknowledged_to_wert_and_refused_to_kriptomat(ground: &Ground) {
-    let stage = ground.stage().await;
+pub(super) async fn a_body_over_the_limit_is_acknowledged_to_wert_and_refused_to_kriptomat(setup: &Setup) {
+    let harness = setup.harness().await;
     let body = vec![b' '; BODY_LIMIT + 1];
-    stage.wert(&body).await.assert_received();
-    stage.kriptomat(&body).await.assert_problem(413);
-    assert_eq!(stage.bodies().await.iter().map(Vec::len).collect::<Vec<_>>(), [BODY_LIMIT; 2]);
-    assert_eq!(stage.states().await, [State::Quarantined, State::Quarantined]);
+    harness.wert(&body).await.assert_received();
+    harness.kriptomat(&body).await.assert_problem(413);
+    assert_eq!(harness.bodies().await.iter().map(Vec::len).collect::<Vec<_>>(), [BODY_LIMIT; 2]);
+    assert_eq!(harness.states().await, [State::Quarantined, State::Quarantined]);
 }
 
-pub(super) async fn a_body_at_the_limit_is_read(ground: &Ground) {
-    let stage = ground.stage().await;
+pub(super) async fn a_body_at_the_limit_is_read(setup: &Setup) {
+    let harness = setup.harness().await;
     for mut body in [WertOrder::new().complete().to_vec(), WertOrder::new().complete().to_vec()] {
         body.resize(BODY_LIMIT, b' ');
-        stage.wert(&body).await.assert_received();
+        harness.wert(&body).await.assert_received();
     }
-    assert_eq!(stage.states().await, [State::Pending, State::Pending]);
+    assert_eq!(harness.states().await, [State::Pending, State::Pending]);
 }
 
-pub(super) async fn a_test_is_recorded_every_time(ground: &Ground) {
-    let stage = ground.stage().await;
+pub(super) async fn a_test_is_recorded_every_time(setup: &Setup) {
+    let harness = setup.harness().await;
     let test = wert_test();
     for _ in 0..3 {
-        stage.wert(&test).await.assert_received();
+        harness.wert(&test).await.assert_received();
     }
-    assert_eq!(stage.states().await, [State::Pending; 3]);
+    assert_eq!(harness.states().await, [State::Pending; 3]);
 }
 
-pub(super) async fn a_form_is_read(ground: &Ground) {
-    let stage = ground.stage().await;
+pub(super) async fn a_form_is_read(setup: &Setup) {
+    let harness = setup.harness().await;
     let form = [("content-type", "application/x-www-form-urlencoded")];
-    stage.send("POST", "/webhooks/kriptomat", &form, Postback::new().form()).await.assert_received();
-    assert_eq!(stage.states().await, [State::Pending]);
+    harness.send("POST", "/webhooks/kriptomat", &form, Postback::new().form()).await.assert_received();
+    assert_eq!(harness.states().await, [State::Pending]);
 }
 
-pub(super) async fn the_content_type_does_not_matter(ground: &Ground) {
-    let stage = ground.stage().await;
+pub(super) async fn the_content_type_does_not_matter(setup: &Setup) {
+    let harness = setup.harness().await;
     for content_type in
         ["application/json", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "; =\u{fffd}"]
     {
-        stage.send("POST", WERT, &[("content-type", content_type)], WertOrder::new().complete()).await.assert_received();
+        harness.send("POST", WERT, &[("content-type", content_type)], WertOrder::new().complete()).await.assert_received();
     }
-    assert_eq!(stage.states().await, [State::Pending; 5]);
+    assert_eq!(harness.states().await, [State::Pending; 5]);
 }
 
-pub(super) async fn a_wrong_secret_finds_nothing(ground: &Ground) {
-    let stage = ground.stage().await;
+pub(super) async fn a_wrong_secret_finds_nothing(setup: &Setup) {
+    let harness = setup.harness().await;
     for path in [
         "/wert",
         "/wert/",
@@ -118,50 +118,50 @@ pub(super) async fn a_wrong_secret_finds_nothing(ground: &Ground) {
         "/wert/S3CRET%2F%C3%A9",
         "/kriptomat/any",
     ] {
-        stage.post(&format!("/webhooks{path}"), "{}").await.assert_problem(404);
+        harness.post(&format!("/webhooks{path}"), "{}").await.assert_problem(404);
     }
-    assert!(stage.recorded().await.is_empty());
+    assert!(harness.recorded().await.is_empty());
 }
 
-pub(super) async fn other_methods_are_told_to_post(ground: &Ground) {
-    let stage = ground.stage().await;
+pub(super) async fn other_methods_are_told_to_post(setup: &Setup) {
+    let harness = setup.harness().await;
     for method in ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PURGE"] {
-        let answer = stage.send(method, WERT, &[], "").await;
+        let answer = harness.send(method, WERT, &[], "").await;
         answer.assert_problem(405);
         assert_eq!(answer.header("allow"), Some("POST"), "{method}: {answer:?}");
-        stage.send(method, "/webhooks/wert/wrong", &[], "").await.assert_problem(404);
+        harness.send(method, "/webhooks/wert/wrong", &[], "").await.assert_problem(404);
     }
-    let head = stage.send("HEAD", WERT, &[], "").await;
+    let head = harness.send("HEAD", WERT, &[], "").await;
     assert_eq!((head.status, head.header("allow")), (405, Some("POST")));
-    assert!(stage.recorded().await.is_empty());
+    assert!(harness.recorded().await.is_empty());
 }
 
-pub(super) async fn an_inbox_that_fails_asks_for_another_try(ground: &Ground) {
-    let stage = ground.stage().await;
-    stage.inbox_is(Mood::Fails);
+pub(super) async fn an_inbox_that_fails_asks_for_another_try(setup: &Setup) {
+    let harness = setup.harness().await;
+    harness.inbox_is(Fault::Errors);
     let order = WertOrder::new().complete();
-    stage.wert(&order).await.assert_try_again();
-    stage.kriptomat(Postback::new().json()).await.assert_try_again();
-    stage.inbox_is(Mood::Well);
-    stage.wert(&order).await.assert_received();
-    assert_eq!(stage.states().await, [State::Pending]);
+    harness.wert(&order).await.assert_try_again();
+    harness.kriptomat(Postback::new().json()).await.assert_try_again();
+    harness.inbox_is(Fault::None);
+    harness.wert(&order).await.assert_received();
+    assert_eq!(harness.states().await, [State::Pending]);
 }
 
-pub(super) async fn an_inbox_slower_than_the_deadline_asks_for_another_try(ground: &Ground) {
-    let stage = ground.stage_with(Plan { ack_deadline: std::time::Duration::from_millis(200), ..Plan::default() }).await;
-    stage.inbox_is(Mood::Stalls);
-    stage.wert(WertOrder::new().complete()).await.assert_try_again();
-    stage.inbox_is(Mood::Well);
+pub(super) async fn an_inbox_slower_than_the_deadline_asks_for_another_try(setup: &Setup) {
+    let harness = setup.harness_with(Plan { ack_deadline: std::time::Duration::from_millis(200), ..Plan::default() }).await;
+    harness.inbox_is(Fault::Hangs);
+    harness.wert(WertOrder::new().complete()).await.assert_try_again();
+    harness.inbox_is(Fault::None);
     let order = WertOrder::new().complete();
-    until!("the inbox answers in time", stage.wert(&order).await.status == 200);
+    until!("the inbox answers in time", harness.wert(&order).await.status == 200);
 }
 
-pub(super) async fn a_hundred_copies_at_once_are_recorded_once(ground: &Ground) {
-    let stage = ground.stage().await;
-    let request = super::stage::request("POST", WERT, &[], &WertOrder::new().complete());
+pub(super) async fn a_hundred_copies_at_once_are_recorded_once(setup: &Setup) {
+    let harness = setup.harness().await;
+    let request = super::harness::request("POST", WERT, &[], &WertOrder::new().complete());
     let mut connections = Vec::new();
     for _ in 0..100 {
-        connections.push(stage.connect_unheard().await);
+        connections.push(harness.connect_unheard().await);
     }
     for connection in &mut connections {
         connection.send(&request).await;
@@ -169,18 +169,18 @@ pub(super) async fn a_hundred_copies_at_once_are_recorded_once(ground: &Ground) 
     for connection in &mut connections {
         connection.answer().await.assert_received();
     }
-    let recorded = stage.recorded().await;
+    let recorded = harness.recorded().await;
     assert_eq!((recorded.len(), recorded[0].duplicates), (1, 99));
 }
 
-pub(super) async fn other_routes_are_left_alone(ground: &Ground) {
-    let stage = ground.stage().await;
-    let answer = stage.send("GET", "/elsewhere", &[], "").await;
-    assert_eq!((answer.status, answer.text()), (200, stage.site.elsewhere()));
+pub(super) async fn other_routes_are_left_alone(setup: &Setup) {
+    let harness = setup.harness().await;
+    let answer = harness.send("GET", "/elsewhere", &[], "").await;
+    assert_eq!((answer.status, answer.text()), (200, harness.site.elsewhere()));
     for path in ["/nowhere", "/webhooks/nowhere", "/webhooks/wertx/s3cret", "/wert/s3cret%2F%C3%A9"] {
-        let answer = stage.connect_unheard_and_post(path).await;
+        let answer = harness.connect_unheard_and_post(path).await;
         assert_eq!(answer.status, 404, "{path}");
         assert_ne!(answer.header("content-type"), Some("application/problem+json"), "{path} is not the receiver's to answer");
     }
-    assert!(stage.recorded().await.is_empty());
+    assert!(harness.recorded().await.is_empty());
 }

@@ -1,50 +1,43 @@
 //! The conformance suite of adapters, over real sockets.
 //!
 //! [`adapter_suite!`](crate::adapter_suite) turns every case into a test of an adapter that serves a [`Site`]; [`cases`] lists them to
-//! be run in other ways, on other stores.
+//! be run in other ways, such as on other stores.
 
 mod allowing;
 mod client_address;
 mod door;
 mod extracting;
+mod faulty;
+mod harness;
 mod http;
 mod idempotency;
 mod site;
-mod stage;
-mod stalling;
+
 mod stopping;
 mod wire;
 
+pub use self::harness::{Setup, Stores};
 pub use self::site::{Listener, Site, Worked};
-pub use self::stage::{Ground, Stores};
-pub use self::wire::{Answer, Connection, SOON, Transcript};
+pub use self::wire::{Connection, Response, SOON, Transcript};
 use crate::suite::{self, suite};
 
 /// One promise of an adapter.
-pub type Case = suite::Case<Ground>;
-
-/// Runs the case called `name` with stores in memory; what the tests of [`adapter_suite!`](crate::adapter_suite) call.
-///
-/// # Panics
-/// When the promise is broken, or there is no such case.
-pub fn run(name: &str, serve: fn(Site)) {
-    suite::run(cases(), name, &Ground::new(serve, async || Stores::in_memory()));
-}
+pub type Case = suite::Case<Setup>;
 
 suite! {
     ($)
     /// One test for every promise of an adapter.
     ///
     /// Takes a function that serves a [`Site`](crate::adapter::Site) and returns when it is stopped: `fn serve(site: Site)`. Every
-    /// test calls it in a thread of its own. Cases with `ipv6` in their name need a machine that has it.
-    adapter_suite! calls adapter
+    /// test calls it in a thread of its own. Cases with `ipv6` in their names need a machine with IPv6.
+    adapter_suite! runs adapter on Setup::in_memory
     door {
         a_new_event_is_acknowledged_and_pending,
         a_duplicate_is_acknowledged_and_counted,
         a_conflict_is_acknowledged_and_kept,
         an_unknown_type_is_pending,
-        a_misfit_is_acknowledged_to_wert_and_refused_to_kriptomat,
-        junk_is_acknowledged_to_wert_and_refused_to_kriptomat,
+        an_unreadable_body_is_acknowledged_to_wert_and_refused_to_kriptomat,
+        noise_is_acknowledged_to_wert_and_refused_to_kriptomat,
         a_body_over_the_limit_is_acknowledged_to_wert_and_refused_to_kriptomat,
         a_body_at_the_limit_is_read,
         a_test_is_recorded_every_time,

@@ -1,4 +1,4 @@
-//! What an adapter under test has to serve.
+//! The site that an adapter under test serves.
 
 use std::fmt;
 use std::net::TcpListener;
@@ -6,22 +6,20 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use onramp_webhooks::extract::Unreadable;
-use onramp_webhooks::gate::AllowListGate;
-use onramp_webhooks::idempotency::Idempotency;
+use onramp_webhooks::adapter::{AllowListGate, Idempotency, Unreadable};
 use onramp_webhooks::{KriptomatPostback, Receiver, Reply, WertEvent};
 use tokio::sync::watch;
 
-/// A reply of the route that works may be kept up to this many bytes.
+/// The limit of kept replies, in bytes.
 pub(super) const REPLY_LIMIT: usize = 64 << 10;
 
-/// What an adapter under test serves, until it is [stopped](Self::stopped), with a graceful shutdown. Clones are the same site.
+/// The site that an adapter under test serves until it is [stopped](Self::stopped), with a graceful shutdown. Clones are the same site.
 ///
 /// | path | what is mounted there |
 /// | --- | --- |
 /// | `/webhooks` | the adapter's routes of [`receiver`](Self::receiver) |
-/// | `/inline/wert` | `POST`: a handler that extracts a `WertEvent` and answers with [`wert`](Self::wert) |
-/// | `/inline/kriptomat` | `POST`: a handler that extracts a `KriptomatPostback` and answers with [`kriptomat`](Self::kriptomat) |
+/// | `/inline/wert` | `POST`: a handler that extracts a `Webhook<Wert>` and answers with [`wert`](Self::wert) |
+/// | `/inline/kriptomat` | `POST`: a handler that extracts a `Webhook<Kriptomat>` and answers with [`kriptomat`](Self::kriptomat) |
 /// | `/guarded` | any method: [`guarded`](Self::guarded), behind the allow-list of [`gate`](Self::gate) |
 /// | `/once/{route}`, `/again/{route}` | any method: [`work`](Self::work), behind idempotency [`by_header`](Self::by_header), mounted below a prefix as the framework does it |
 /// | `/event/{route}` | any method: [`work`](Self::work), behind idempotency [`by_event`](Self::by_event) |
@@ -37,16 +35,16 @@ pub(super) struct Shared {
     pub(super) gate: AllowListGate,
     pub(super) by_header: Idempotency,
     pub(super) by_event: Idempotency,
-    /// What the extractors brought.
+    /// The events that the extractors returned.
     pub(super) seen: Mutex<Vec<String>>,
     pub(super) runs: AtomicU32,
-    /// How many runs that hold have begun, and how many may end.
+    /// The number of held runs that have begun.
     pub(super) holding: watch::Sender<u32>,
     pub(super) let_go: watch::Sender<bool>,
     pub(super) stop: watch::Sender<bool>,
 }
 
-/// Where a site listens; in non-blocking mode.
+/// The listener of a site, in non-blocking mode.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "an adapter under test has to serve all")]
 pub enum Listener {
@@ -57,7 +55,7 @@ pub enum Listener {
     Unix(std::os::unix::net::UnixListener),
 }
 
-/// What the route that works answers.
+/// The response of the working route.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Worked {
@@ -70,43 +68,43 @@ pub struct Worked {
 }
 
 impl Site {
-    /// The listener, which is there once.
+    /// Returns the listener, once.
     ///
     /// # Panics
-    /// The second time.
+    /// When it was taken before.
     #[must_use]
     pub fn listener(&self) -> Listener {
         self.shared.listener.lock().unwrap_or_else(PoisonError::into_inner).take().expect("the listener is taken once")
     }
 
-    /// The receiver, whose routes are mounted at `/webhooks`.
+    /// Returns the receiver, whose routes are mounted at `/webhooks`.
     #[must_use]
     pub fn receiver(&self) -> Receiver {
         self.shared.receiver.clone()
     }
 
-    /// The gate in front of `/guarded`.
+    /// Returns the gate in front of `/guarded`.
     #[must_use]
     pub fn gate(&self) -> &AllowListGate {
         &self.shared.gate
     }
 
-    /// Idempotency for `/once/{route}` and `/again/{route}`.
+    /// Returns the middleware for `/once/{route}` and `/again/{route}`.
     #[must_use]
     pub fn by_header(&self) -> &Idempotency {
         &self.shared.by_header
     }
 
-    /// Idempotency for `/event/{route}`.
+    /// Returns the middleware for `/event/{route}`.
     #[must_use]
     pub fn by_event(&self) -> &Idempotency {
         &self.shared.by_event
     }
 
-    /// Handles an event that was extracted.
+    /// Handles an extracted event.
     ///
     /// # Panics
-    /// When the event tells it to.
+    /// When the event asks for it.
     #[must_use]
     pub fn wert(&self, event: Result<WertEvent, Unreadable>) -> Reply {
         self.see(match event {
@@ -119,7 +117,7 @@ impl Site {
         })
     }
 
-    /// Handles a postback that was extracted.
+    /// Handles an extracted postback.
     #[must_use]
     pub fn kriptomat(&self, postback: KriptomatPostback) -> Reply {
         self.see(format!("{} of {}", postback.amount, postback.asset_type))
@@ -130,22 +128,22 @@ impl Site {
         Reply::received()
     }
 
-    /// What the guarded route answers, with 200.
+    /// Returns the body of the guarded route, whose status is 200.
     #[must_use]
     pub const fn guarded(&self) -> &'static str {
         "you are in"
     }
 
-    /// What `/elsewhere` answers, with 200.
+    /// Returns the body of `/elsewhere`, whose status is 200.
     #[must_use]
     pub const fn elsewhere(&self) -> &'static str {
         "another route"
     }
 
-    /// What the route behind idempotency answers to `body`, which tells it what to do.
+    /// Runs the route behind idempotency, which does what `body` asks for.
     ///
     /// # Panics
-    /// When the body tells it to.
+    /// When the body asks for it.
     pub async fn work(&self, body: Bytes) -> Worked {
         let run = self.shared.runs.fetch_add(1, Ordering::SeqCst) + 1;
         let told = |what: &str| String::from_utf8_lossy(&body).contains(what);
@@ -171,7 +169,7 @@ impl Site {
         worked
     }
 
-    /// Returns when the server is to accept no more, and to finish what runs.
+    /// Returns when the server has to shut down gracefully.
     pub fn stopped(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
         let mut stop = self.shared.stop.subscribe();
         async move {

@@ -1,4 +1,4 @@
-//! HTTP as bytes: a connection to which anything can be written, and the answers that come back.
+//! HTTP as bytes: connections to which anything can be written, and responses.
 
 use std::fmt::Write;
 use std::future::Future;
@@ -11,17 +11,17 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWrite
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Most things have to come within this time, even on a busy machine.
+/// The limit for responses, generous enough for a busy machine.
 pub const SOON: Duration = Duration::from_secs(30);
 
-/// The headers that have to be the same in every framework.
+/// The headers that must be the same in every framework.
 const THAT_MATTER: [&str; 8] =
     ["allow", "content-encoding", "content-type", "idempotent-replayed", "location", "retry-after", "set-cookie", "x-internal"];
 
-/// An answer.
+/// An HTTP response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Answer {
+pub struct Response {
     /// The status.
     pub status: u16,
     /// The headers, names in lower case.
@@ -30,38 +30,38 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-impl Answer {
-    /// An answer that came in another way.
+impl Response {
+    /// Makes a response that was received in another way.
     #[must_use]
     pub const fn new(status: u16, headers: Vec<(String, String)>, body: Vec<u8>) -> Self {
         Self { status, headers, body }
     }
 
-    /// A header's value; the first, if there are several.
+    /// Returns the value of a header, the first if there are several.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
     }
 
-    /// The body as text.
+    /// Returns the body as text.
     ///
     /// # Panics
-    /// When it is none.
+    /// When it is not.
     #[must_use]
     pub fn text(&self) -> &str {
         str::from_utf8(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// The body as JSON.
+    /// Returns the body as JSON.
     ///
     /// # Panics
-    /// When it is none.
+    /// When it is not.
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// Checks that this is the acknowledgement.
+    /// Asserts that this is the acknowledgement.
     ///
     /// # Panics
     /// When it is not.
@@ -71,7 +71,7 @@ impl Answer {
         assert_eq!(self.text(), r#"{"received":true}"#);
     }
 
-    /// Checks that this is a problem of RFC 9457 with this status.
+    /// Asserts that this is a problem of RFC 9457 with this status.
     ///
     /// # Panics
     /// When it is not.
@@ -83,16 +83,16 @@ impl Answer {
         assert!(problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
     }
 
-    /// Checks that this asks for another try, because nothing was kept.
+    /// Asserts that this is a 503 with `retry-after`: nothing was kept.
     ///
     /// # Panics
-    /// When it does not.
+    /// When it is not.
     pub fn assert_try_again(&self) {
         self.assert_problem(503);
         assert!(self.header("retry-after").is_some_and(|after| after.parse::<u32>().is_ok()), "{self:?}");
     }
 
-    /// Status, headers that matter and body, in a form that can be compared.
+    /// Describes the status, the relevant headers and the body for comparison.
     fn told(&self) -> String {
         let mut told = self.status.to_string();
         let mut headers: Vec<_> = self.headers.iter().filter(|(name, _)| THAT_MATTER.contains(&name.as_str())).collect();
@@ -105,7 +105,7 @@ impl Answer {
     }
 }
 
-/// What was answered, one after another, to be compared between adapters. Clones are the same transcript.
+/// A transcript of responses, to be compared between adapters. Clones are the same transcript.
 #[derive(Clone, Debug, Default)]
 pub struct Transcript(Arc<Mutex<Vec<String>>>);
 
@@ -114,7 +114,7 @@ impl Transcript {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
 
-    /// All lines.
+    /// Returns all lines.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -132,20 +132,20 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Speaks over `stream`.
+    /// Uses an open stream.
     pub fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
         Self { stream: BufStream::new(Box::new(stream)), transcript: None }
     }
 
-    /// Connects.
+    /// Connects to an address.
     ///
     /// # Panics
-    /// When nobody listens.
+    /// When the connection is refused.
     pub async fn open(address: SocketAddr) -> Self {
         Self::over(TcpStream::connect(address).await.expect("a connection"))
     }
 
-    /// Notes every answer in `transcript`.
+    /// Writes every response into `transcript`.
     #[must_use]
     pub fn noting(mut self, transcript: &Transcript) -> Self {
         self.transcript = Some(transcript.clone());
@@ -155,35 +155,35 @@ impl Connection {
     /// Sends bytes.
     ///
     /// # Panics
-    /// When the server has closed.
+    /// When the server has closed the connection.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         assert!(self.try_send(bytes).await, "the server has closed");
     }
 
-    /// Sends bytes; `false`: the server has closed.
+    /// Sends bytes, and returns `false` when the server has closed the connection.
     pub async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.stream.write_all(bytes.as_ref()).await.is_ok() && self.stream.flush().await.is_ok()
     }
 
-    /// Tells the server that nothing more is sent.
+    /// Closes the sending half.
     pub async fn end(&mut self) {
-        // Who has closed knows it already.
+        // The server may have closed the connection already.
         let _ = self.stream.shutdown().await;
     }
 
-    /// The next answer; one with an informational status ends with its head.
+    /// Reads the next response; an informational one ends with its head.
     ///
     /// # Panics
-    /// When none comes, or no HTTP.
-    pub async fn answer(&mut self) -> Answer {
+    /// When none comes, or it is not HTTP.
+    pub async fn answer(&mut self) -> Response {
         self.answer_to("POST").await
     }
 
-    /// The next answer, to a request of this method: one to `HEAD` ends with its head.
+    /// Reads the next response to a request of this method; one to `HEAD` ends with its head.
     ///
     /// # Panics
-    /// When none comes, or no HTTP.
-    pub async fn answer_to(&mut self, method: &str) -> Answer {
+    /// When none comes, or it is not HTTP.
+    pub async fn answer_to(&mut self, method: &str) -> Response {
         let answer = soon("an answer", self.read(method)).await.expect("an answer, and not the end of the connection");
         if let Some(transcript) = &self.transcript {
             transcript.note(answer.told());
@@ -191,10 +191,10 @@ impl Connection {
         answer
     }
 
-    /// Checks that the server closes without a further answer.
+    /// Asserts that the server closes the connection without another response.
     ///
     /// # Panics
-    /// When it answers.
+    /// When a response comes.
     pub async fn closes(&mut self) {
         let answer = soon("the end of the connection", self.read("POST")).await;
         assert_eq!(answer, None);
@@ -203,8 +203,8 @@ impl Connection {
         }
     }
 
-    /// `None`: the connection has ended.
-    async fn read(&mut self, method: &str) -> Option<Answer> {
+    /// Reads a response; `None` when the connection has ended.
+    async fn read(&mut self, method: &str) -> Option<Response> {
         let status = self.line().await?.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line");
         let mut headers = Vec::new();
         loop {
@@ -212,7 +212,7 @@ impl Connection {
             let Some((name, value)) = line.split_once(':') else { break };
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        let mut answer = Answer { status, headers, body: Vec::new() };
+        let mut answer = Response { status, headers, body: Vec::new() };
         if method == "HEAD" || status < 200 || matches!(status, 204 | 304) {
             return Some(answer);
         }
@@ -252,7 +252,7 @@ impl std::fmt::Debug for Connection {
     }
 }
 
-/// Awaits what has to come by itself.
+/// Awaits a future within [`SOON`].
 pub(super) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     timeout(SOON, future).await.unwrap_or_else(|_| panic!("not within {SOON:?}: {what}"))
 }

@@ -1,20 +1,20 @@
-//! Who gets a key, and what the others find.
+//! Claiming of keys, and finding of claimed ones.
 
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::idempotency::{Claim, Found, IdempotencyKey};
+use onramp_webhooks::idempotency::{IdempotencyKey, KeyLease, KeyState};
 
 use super::Store;
 use super::tools::{at, claim, done, running, usual};
 
 pub(super) async fn a_new_key_is_claimed(store: &Store) {
     let store = store.open().await;
-    assert_eq!(store.ask(0, claim("A", 1), usual()).await, Found::Claimed);
+    assert_eq!(store.ask(0, claim("A", 1), usual()).await, KeyState::Claimed);
 }
 
 pub(super) async fn a_running_key_is_found_with_its_fingerprint(store: &Store) {
     let store = store.open().await;
     let fingerprint = Fingerprint::of(b"the first body");
-    assert_eq!(store.ask(0, claim("A", 1), fingerprint).await, Found::Claimed);
+    assert_eq!(store.ask(0, claim("A", 1), fingerprint).await, KeyState::Claimed);
     assert_eq!(store.ask(1, claim("A", 2), fingerprint).await, running(fingerprint));
     assert_eq!(store.ask(29, claim("A", 3), Fingerprint::of(b"another")).await, running(fingerprint));
     assert_eq!(store.ask(1, claim("A", 1), fingerprint).await, running(fingerprint), "whoever has it finds itself");
@@ -23,7 +23,7 @@ pub(super) async fn a_running_key_is_found_with_its_fingerprint(store: &Store) {
 pub(super) async fn a_done_key_is_found_with_its_fingerprint_and_reply(store: &Store) {
     let store = store.open().await;
     let fingerprint = Fingerprint::of(b"the first body");
-    assert_eq!(store.ask(0, claim("A", 1), fingerprint).await, Found::Claimed);
+    assert_eq!(store.ask(0, claim("A", 1), fingerprint).await, KeyState::Claimed);
     assert!(store.end(claim("A", 1), "created", 1_000).await);
     assert_eq!(store.ask(1, claim("A", 2), fingerprint).await, done(fingerprint, "created"));
     assert_eq!(store.ask(999, claim("A", 3), Fingerprint::of(b"another")).await, done(fingerprint, "created"));
@@ -71,7 +71,7 @@ pub(super) async fn keys_are_independent(store: &Store) {
     let store = store.open().await;
     let bytes = [[0; 32], with(0, 1), with(31, 1), with(31, 0x80), [0xff; 32]];
     let claims =
-        bytes.map(|bytes| Claim { key: IdempotencyKey::from_bytes(bytes), token: i64::from(bytes[0]) + i64::from(bytes[31]) });
+        bytes.map(|bytes| KeyLease { key: IdempotencyKey::from_bytes(bytes), token: i64::from(bytes[0]) + i64::from(bytes[31]) });
     for claim in claims {
         store.begin(0, claim).await;
     }
@@ -97,7 +97,11 @@ pub(super) async fn a_lease_that_ended_is_taken_over(store: &Store) {
     store.begin(0, claim("A", 1)).await;
     assert_eq!(store.find(29, claim("A", 1)).await, running(usual()));
     let fingerprint = Fingerprint::of(b"the second body");
-    assert_eq!(store.ask(30, claim("A", 2), fingerprint).await, Found::Claimed, "a lease until second 30 is over at second 30");
+    assert_eq!(
+        store.ask(30, claim("A", 2), fingerprint).await,
+        KeyState::Claimed,
+        "a lease until second 30 is over at second 30"
+    );
     assert_eq!(store.find(31, claim("A", 2)).await, running(fingerprint));
     assert!(store.end(claim("A", 2), "second", 1_000).await);
     assert_eq!(store.find(32, claim("A", 2)).await, done(fingerprint, "second"));
@@ -110,7 +114,7 @@ pub(super) async fn a_reply_that_expired_is_claimed_anew(store: &Store) {
     let fingerprint = Fingerprint::of(b"the second body");
     assert_eq!(
         store.ask(100, claim("A", 2), fingerprint).await,
-        Found::Claimed,
+        KeyState::Claimed,
         "a reply until second 100 is over at second 100"
     );
     assert_eq!(store.find(101, claim("A", 2)).await, running(fingerprint), "nothing of the first reply is left");

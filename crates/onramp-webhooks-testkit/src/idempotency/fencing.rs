@@ -1,7 +1,7 @@
-//! Whoever lost a key can do nothing to it any more.
+//! Fencing: a lost claim changes nothing.
 
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::idempotency::{Claim, Found};
+use onramp_webhooks::idempotency::{KeyLease, KeyState};
 
 use super::tools::{claim, done, running, usual};
 use super::{Fixture, Store};
@@ -37,7 +37,7 @@ pub(super) async fn an_old_token_releases_nothing(store: &Store) {
     }
 }
 
-/// How the first lost its key.
+/// The way in which the first claim was lost.
 #[derive(Clone, Copy, Debug)]
 enum Lost {
     ItsLeaseEnded,
@@ -49,13 +49,13 @@ impl Lost {
     const ALL: [Self; 3] = [Self::ItsLeaseEnded, Self::ItsReplyExpired, Self::ItGaveUp];
 }
 
-/// Of the body of whoever took over.
+/// The fingerprint of the request that took the key over.
 fn new() -> Fingerprint {
     Fingerprint::of(b"new")
 }
 
-/// A store whose key A was lost by the first claim and is the second's until second 230.
-async fn taken_over(store: &Store, how: Lost) -> (Fixture, Claim, Claim) {
+/// Opens a store whose key A was lost by the first claim, and is held by the second until second 230.
+async fn taken_over(store: &Store, how: Lost) -> (Fixture, KeyLease, KeyLease) {
     let (store, old, holder) = (store.open().await, claim("A", 1), claim("A", 2));
     store.begin(0, old).await;
     match how {
@@ -63,7 +63,7 @@ async fn taken_over(store: &Store, how: Lost) -> (Fixture, Claim, Claim) {
         Lost::ItsReplyExpired => assert!(store.end(old, "old", 100).await),
         Lost::ItGaveUp => assert!(store.give_up(old).await),
     }
-    assert_eq!(store.ask(200, holder, new()).await, Found::Claimed, "{how:?}");
+    assert_eq!(store.ask(200, holder, new()).await, KeyState::Claimed, "{how:?}");
     (store, old, holder)
 }
 
@@ -75,7 +75,7 @@ pub(super) async fn a_token_that_never_claimed_does_nothing(store: &Store) {
     does_nothing(&store, stranger).await;
     assert_eq!(store.find(29, holder).await, running(usual()));
     assert_eq!(store.ask(29, stranger, usual()).await, running(usual()));
-    // Having asked in vain is no claim.
+    // A failed claim is no claim.
     does_nothing(&store, stranger).await;
     assert!(store.end(holder, "created", 1_000).await);
     does_nothing(&store, stranger).await;
@@ -83,7 +83,7 @@ pub(super) async fn a_token_that_never_claimed_does_nothing(store: &Store) {
     store.begin(1_000, stranger).await;
 }
 
-async fn does_nothing(store: &Fixture, claim: Claim) {
+async fn does_nothing(store: &Fixture, claim: KeyLease) {
     assert!(!store.renew_until(claim, 10_000).await);
     assert!(!store.end(claim, "nothing", 10_000).await);
     assert!(!store.give_up(claim).await);
@@ -111,7 +111,7 @@ pub(super) async fn any_number_is_a_token(store: &Store) {
     for token in [i64::MIN, -1, 0, 1, i64::MAX] {
         let holder = claim(&format!("{token}"), token);
         store.begin(0, holder).await;
-        does_nothing(&store, Claim { token: token.wrapping_sub(1), ..holder }).await;
+        does_nothing(&store, KeyLease { token: token.wrapping_sub(1), ..holder }).await;
         assert!(store.renew_until(holder, 100).await, "{token}");
         assert!(store.end(holder, "created", 1_000).await, "{token}");
         assert_eq!(store.find(999, holder).await, done(usual(), "created"), "{token}");

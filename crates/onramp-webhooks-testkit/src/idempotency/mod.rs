@@ -11,30 +11,37 @@ mod releasing;
 mod renewing;
 mod tools;
 
-use std::future::Future;
 use std::sync::Arc;
 
 use onramp_webhooks::idempotency::IdempotencyStore;
 
+use crate::doubles::{Double, TakingTurns};
 use crate::suite::{self, suite};
 
 /// A store of idempotency keys under test.
 pub type Fixture = suite::Fixture<dyn IdempotencyStore>;
 
-/// Where fresh stores come from.
+/// A source of fresh stores.
 pub type Store = suite::Store<dyn IdempotencyStore>;
 
 /// One promise of the trait.
 pub type Case = suite::Case<Store>;
 
 impl Fixture {
-    /// A store that needs nothing but itself.
+    /// Makes a fixture of a store that needs nothing else.
     #[must_use]
     pub fn new(store: impl IdempotencyStore) -> Self {
         Self::of(Arc::new(store))
     }
 
-    /// The store removes by itself, some time later, what is over: pruning has to find nothing to remove.
+    /// Makes a fixture of several stores over the same data: each call goes to the next store, as if several processes shared the work.
+    #[must_use]
+    pub fn taking_turns(stores: impl IntoIterator<Item = impl IdempotencyStore>) -> Self {
+        let stores = stores.into_iter().map(|store| -> Arc<dyn IdempotencyStore> { Arc::new(store) }).collect();
+        Self::new(Double(TakingTurns::of(stores)))
+    }
+
+    /// Marks the store as one that removes expired entries itself: pruning must find nothing.
     #[must_use]
     pub fn forgetting_by_itself(mut self) -> Self {
         self.forgets_by_itself = true;
@@ -42,36 +49,13 @@ impl Fixture {
     }
 }
 
-impl Store {
-    /// Opens stores with `open`, each empty.
-    pub fn new<F, O>(open: F) -> Self
-    where
-        F: Fn() -> O + Send + Sync + 'static,
-        O: Future<Output = Fixture> + Send + 'static,
-    {
-        Self::opened_by(move |()| open())
-    }
-}
-
-/// Runs the case called `name`, on a runtime of its own; what the tests of [`idempotency_suite!`](crate::idempotency_suite) call.
-///
-/// # Panics
-/// When the promise is broken, or there is no such case.
-pub fn run<F, O>(name: &str, open: F)
-where
-    F: Fn() -> O + Send + Sync + 'static,
-    O: Future<Output = Fixture> + Send + 'static,
-{
-    suite::run(cases(), name, &Store::new(open));
-}
-
 suite! {
     ($)
     /// One test for every promise of the trait [`IdempotencyStore`](onramp_webhooks::idempotency::IdempotencyStore).
     ///
-    /// Takes a function that opens an empty store: `async fn open() -> Fixture`. The tests run at the same time, so no two of these
-    /// stores may share what they store.
-    idempotency_suite! calls idempotency
+    /// Takes a function that opens an empty store: `async fn open() -> Fixture`. The tests run at the same time, so no two
+    /// stores may share their data.
+    idempotency_suite! runs idempotency on Store::new
     claiming {
         a_new_key_is_claimed,
         a_running_key_is_found_with_its_fingerprint,

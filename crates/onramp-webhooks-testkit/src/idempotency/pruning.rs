@@ -1,13 +1,13 @@
-//! Removing what is over.
+//! Pruning of replies and abandoned claims.
 
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::idempotency::{ABANDONED, Found};
+use onramp_webhooks::idempotency::{ABANDONED, KeyState};
 use tokio::task::JoinSet;
 
 use super::tools::{LEASE, at, claim, done, running, usual};
 use super::{Fixture, Store};
 
-/// The second at which a claim from second 0 is nobody's any more.
+/// The second at which a claim from second 0 counts as abandoned.
 fn abandoned() -> i64 {
     LEASE + i64::try_from(ABANDONED.as_secs()).unwrap()
 }
@@ -67,7 +67,7 @@ pub(super) async fn abandoned_claims_go(store: &Store) {
     }
     assert!(store.end(young, "created", 10 * abandoned()).await);
     let fingerprint = Fingerprint::of(b"another");
-    assert_eq!(store.ask(abandoned(), claim("A", 2), fingerprint).await, Found::Claimed);
+    assert_eq!(store.ask(abandoned(), claim("A", 2), fingerprint).await, KeyState::Claimed);
     assert_eq!(store.pruned(abandoned()).await, 0);
     assert_eq!(store.find(abandoned(), claim("A", 2)).await, running(fingerprint));
 }
@@ -87,7 +87,7 @@ pub(super) async fn many_go_in_rounds(store: &Store) {
     }
 }
 
-/// One that has expired when the other is abandoned, and one that is kept much longer.
+/// Completes one key whose reply has expired when the other claim is abandoned, and one that is kept much longer.
 async fn one_of_each(store: Fixture, number: u64) {
     store.done_until(claim(&format!("expired {number}"), 1), "expired", 100).await;
     store.begin(0, claim(&format!("abandoned {number}"), 1)).await;

@@ -1,9 +1,9 @@
-//! Many ask at the same moment, and the store makes one of them the holder.
+//! Claims at the same moment, of which one succeeds.
 
 use std::sync::Arc;
 
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::idempotency::{Claim, Found};
+use onramp_webhooks::idempotency::{KeyLease, KeyState};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
@@ -39,7 +39,7 @@ pub(super) async fn of_many_at_once_one_claims_anew(store: &Store) {
     }
 }
 
-/// Many ask for a free key at second `seconds`: one claims it, and all others find that one.
+/// Claims a free key many times at second `seconds`: one claim succeeds, and all others find it.
 async fn one_of_many(store: &Fixture, key: &str, seconds: i64) {
     let barrier = Arc::new(Barrier::new(MANY as usize));
     let mut asking = JoinSet::new();
@@ -50,8 +50,9 @@ async fn one_of_many(store: &Fixture, key: &str, seconds: i64) {
             (claim, store.ask(seconds, claim, fingerprint(claim)).await)
         });
     }
-    let (claimed, found): (Vec<_>, Vec<_>) = asking.join_all().await.into_iter().partition(|(_, found)| *found == Found::Claimed);
-    let holders: Vec<Claim> = claimed.into_iter().map(|(claim, _)| claim).collect();
+    let (claimed, found): (Vec<_>, Vec<_>) =
+        asking.join_all().await.into_iter().partition(|(_, found)| *found == KeyState::Claimed);
+    let holders: Vec<KeyLease> = claimed.into_iter().map(|(claim, _)| claim).collect();
     assert_eq!(holders.len(), 1, "all of these claimed it: {holders:?}");
     for (claim, found) in found {
         assert_eq!(found, running(fingerprint(holders[0])));
@@ -61,7 +62,7 @@ async fn one_of_many(store: &Fixture, key: &str, seconds: i64) {
     assert_eq!(store.find(seconds, holders[0]).await, done(fingerprint(holders[0]), "created"));
 }
 
-fn fingerprint(claim: Claim) -> Fingerprint {
+fn fingerprint(claim: KeyLease) -> Fingerprint {
     Fingerprint::of(&claim.token.to_le_bytes())
 }
 
@@ -69,7 +70,7 @@ pub(super) async fn an_end_and_a_takeover_at_once_agree(store: &Store) {
     let store = store.open().await;
     for round in 0..ROUNDS {
         let (first, second) = (claim(&format!("{round}"), 1), claim(&format!("{round}"), 2));
-        assert_eq!(store.ask(0, first, fingerprint(first)).await, Found::Claimed);
+        assert_eq!(store.ask(0, first, fingerprint(first)).await, KeyState::Claimed);
         let barrier = Arc::new(Barrier::new(2));
         let (ends, starts) = (store.clone(), Arc::clone(&barrier));
         let ending = tokio::spawn(async move {
@@ -78,7 +79,7 @@ pub(super) async fn an_end_and_a_takeover_at_once_agree(store: &Store) {
         });
         barrier.wait().await;
         let found = store.ask(30, second, fingerprint(second)).await;
-        let expected = if ending.await.unwrap() { done(fingerprint(first), "first") } else { Found::Claimed };
+        let expected = if ending.await.unwrap() { done(fingerprint(first), "first") } else { KeyState::Claimed };
         assert_eq!(found, expected, "both have it, or neither");
     }
 }

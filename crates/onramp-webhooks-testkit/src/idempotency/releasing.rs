@@ -1,7 +1,7 @@
-//! Keys that are given up are as if they had never come.
+//! Releasing of keys.
 
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::idempotency::Found;
+use onramp_webhooks::idempotency::KeyState;
 
 use super::Store;
 use super::tools::{claim, done, running, usual};
@@ -11,7 +11,7 @@ pub(super) async fn a_released_key_is_new_again(store: &Store) {
     store.begin(0, claim("A", 1)).await;
     assert!(store.give_up(claim("A", 1)).await);
     let fingerprint = Fingerprint::of(b"another body");
-    assert_eq!(store.ask(1, claim("A", 2), fingerprint).await, Found::Claimed);
+    assert_eq!(store.ask(1, claim("A", 2), fingerprint).await, KeyState::Claimed);
     assert_eq!(store.find(2, claim("A", 2)).await, running(fingerprint));
 }
 

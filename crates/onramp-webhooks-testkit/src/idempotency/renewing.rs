@@ -1,4 +1,4 @@
-//! Leases last longer when they are renewed.
+//! Renewing of leases.
 
 use super::Store;
 use super::tools::{claim, done, running, usual};

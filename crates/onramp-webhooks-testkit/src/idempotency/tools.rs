@@ -1,93 +1,86 @@
-//! What the cases are written with. A call that fails where it must not is a panic, which is how a case speaks.
+//! The vocabulary of the cases. A call that must not fail panics when it does.
 
 use bytes::Bytes;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::idempotency::{Claim, Found, IdempotencyKey};
+use onramp_webhooks::idempotency::{IdempotencyKey, KeyLease, KeyState};
 
 use super::Fixture;
-pub(super) use crate::tools::{at, soon};
+pub(super) use crate::tools::{at, prune_all, soon};
 
-/// How long claims last here, in seconds.
+/// The time for which keys are claimed, in seconds.
 pub(super) const LEASE: i64 = 30;
 
-/// A request's claim on the key called `key`.
-pub(super) fn claim(key: &str, token: i64) -> Claim {
-    Claim { key: IdempotencyKey::of(&[key.as_bytes()]), token }
+/// A claim on the key called `key`.
+pub(super) fn claim(key: &str, token: i64) -> KeyLease {
+    KeyLease { key: IdempotencyKey::of(&[key.as_bytes()]), token }
 }
 
-/// The fingerprint of every request that does not say another.
+/// The default fingerprint of requests.
 pub(super) fn usual() -> Fingerprint {
     Fingerprint::of(b"usual")
 }
 
-pub(super) fn running(fingerprint: Fingerprint) -> Found {
-    Found::Running { fingerprint }
+pub(super) fn running(fingerprint: Fingerprint) -> KeyState {
+    KeyState::Running { fingerprint }
 }
 
-pub(super) fn done(fingerprint: Fingerprint, reply: impl Into<Bytes>) -> Found {
-    Found::Done { fingerprint, reply: reply.into() }
+pub(super) fn done(fingerprint: Fingerprint, reply: impl Into<Bytes>) -> KeyState {
+    KeyState::Done { fingerprint, reply: reply.into() }
 }
 
 impl Fixture {
-    /// Claims a key at second `seconds` for [`LEASE`], or finds who has it.
-    pub(super) async fn ask(&self, seconds: i64, claim: Claim, fingerprint: Fingerprint) -> Found {
+    /// Claims a key at second `seconds` for [`LEASE`], or finds the request that has it.
+    pub(super) async fn ask(&self, seconds: i64, claim: KeyLease, fingerprint: Fingerprint) -> KeyState {
         self.claim(at(seconds), claim, fingerprint, at(seconds + LEASE)).await.unwrap()
     }
 
     /// Claims a key that must be free.
-    pub(super) async fn begin(&self, seconds: i64, claim: Claim) {
-        assert_eq!(self.ask(seconds, claim, usual()).await, Found::Claimed, "at second {seconds}");
+    pub(super) async fn begin(&self, seconds: i64, claim: KeyLease) {
+        assert_eq!(self.ask(seconds, claim, usual()).await, KeyState::Claimed, "at second {seconds}");
     }
 
-    /// Claims at second 0, and has the store hear that second 500 has come without anybody asking for that key.
-    pub(super) async fn begin_and_let_end(&self, claim: Claim) {
+    /// Claims at second 0, and lets time pass to second 500 without a call for that key.
+    pub(super) async fn begin_and_let_end(&self, claim: KeyLease) {
         self.begin(0, claim).await;
-        self.begin(500, Claim { key: IdempotencyKey::of(&[b"another"]), token: -1 }).await;
+        self.begin(500, KeyLease { key: IdempotencyKey::of(&[b"another"]), token: -1 }).await;
         assert_eq!(self.pruned(500).await, 0);
     }
 
-    /// What somebody else finds under the key of `claim` at second `seconds`, when it must be held.
-    pub(super) async fn find(&self, seconds: i64, claim: Claim) -> Found {
-        let stranger = Claim { token: claim.token.wrapping_add(1_000_000), ..claim };
+    /// Returns what another request finds under a key that must be held at second `seconds`.
+    pub(super) async fn find(&self, seconds: i64, claim: KeyLease) -> KeyState {
+        let stranger = KeyLease { token: claim.token.wrapping_add(1_000_000), ..claim };
         let found = self.ask(seconds, stranger, Fingerprint::of(b"a stranger's")).await;
-        assert_ne!(found, Found::Claimed, "the key should be held at second {seconds}");
+        assert_ne!(found, KeyState::Claimed, "the key should be held at second {seconds}");
         found
     }
 
-    pub(super) async fn renew_until(&self, claim: Claim, seconds: i64) -> bool {
+    pub(super) async fn renew_until(&self, claim: KeyLease, seconds: i64) -> bool {
         self.renew(claim, at(seconds)).await.unwrap()
     }
 
     /// Completes with a reply that is kept until second `seconds`.
-    pub(super) async fn end(&self, claim: Claim, reply: impl Into<Bytes>, seconds: i64) -> bool {
+    pub(super) async fn end(&self, claim: KeyLease, reply: impl Into<Bytes>, seconds: i64) -> bool {
         self.complete(claim, reply.into(), at(seconds)).await.unwrap()
     }
 
-    pub(super) async fn give_up(&self, claim: Claim) -> bool {
+    pub(super) async fn give_up(&self, claim: KeyLease) -> bool {
         self.release(claim).await.unwrap()
     }
 
     /// Claims at second 0 and completes with a reply that is kept until second `seconds`.
-    pub(super) async fn done_until(&self, claim: Claim, reply: impl Into<Bytes>, seconds: i64) {
+    pub(super) async fn done_until(&self, claim: KeyLease, reply: impl Into<Bytes>, seconds: i64) {
         self.begin(0, claim).await;
         assert!(self.end(claim, reply, seconds).await);
     }
 
-    /// Prunes until nothing is left to prune; `count` must go, or none where the store forgets by itself.
+    /// Prunes everything, and asserts that `count` were removed, or none where the store removes them itself.
     pub(super) async fn prunes(&self, seconds: i64, count: u64) {
         let expected = if self.forgets_by_itself { 0 } else { count };
         assert_eq!(self.pruned(seconds).await, expected, "at second {seconds}");
     }
 
-    /// Prunes until nothing is left to prune, and answers how many went.
+    /// Prunes everything, and returns the number of removed entries.
     pub(super) async fn pruned(&self, seconds: i64) -> u64 {
-        let mut pruned = 0;
-        for _ in 0..10_000 {
-            match self.prune(at(seconds)).await.unwrap() {
-                0 => return pruned,
-                round => pruned += round,
-            }
-        }
-        panic!("there is always something left to prune");
+        prune_all(|| self.prune(at(seconds))).await
     }
 }

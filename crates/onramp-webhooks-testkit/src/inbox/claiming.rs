@@ -1,9 +1,9 @@
-//! What is due, in which order, and never two of one order.
+//! Claiming: due deliveries, their order, and never two of one order.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
 
-use onramp_webhooks::identity::{DedupKey, Stage};
+use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{ClaimedDelivery, NewDelivery, Recorded, Settled, State};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
@@ -28,7 +28,7 @@ pub(super) async fn first_received_first_up_to_the_limit(store: &Store) {
     let inbox = store.open().await;
     let mut recorded = Vec::new();
     for number in 0..10 {
-        // The clock may have gone back meanwhile: what counts is who came first.
+        // The clock may have gone back meanwhile: the order of arrival counts.
         recorded.push(inbox.new_id(received(complete(&format!("{number}")), 10 - number)).await);
     }
     assert!(inbox.claims(20, 0).await.deliveries.is_empty());
@@ -43,7 +43,7 @@ pub(super) async fn never_two_of_one_order(store: &Store) {
     let a1 = inbox.new_id(started("A")).await;
     let a2 = inbox.new_id(complete("A")).await;
     let b1 = inbox.new_id(started("B")).await;
-    let a3 = inbox.new_id(order_event("A", "order_refunded", Stage::UNPLACED)).await;
+    let a3 = inbox.new_id(order_event("A", "order_refunded", OrderStage::UNPLACED)).await;
     let first = inbox.due(0).await;
     assert_eq!(ids(&first), [a1, b1]);
     let b2 = inbox.new_id(complete("B")).await;
@@ -60,7 +60,7 @@ pub(super) async fn never_two_of_one_order(store: &Store) {
 
 pub(super) async fn the_limit_is_filled_past_a_busy_order(store: &Store) {
     let inbox = store.open().await;
-    let stages = (0..20).map(|number| order_event("A", &format!("state_{number}"), Stage::UNPLACED));
+    let stages = (0..20).map(|number| order_event("A", &format!("state_{number}"), OrderStage::UNPLACED));
     let mut busy = Vec::new();
     for event in stages {
         busy.push(inbox.new_id(event).await);
@@ -87,7 +87,7 @@ async fn goes_on_after(store: &Store, outcome: Settled) {
 
 pub(super) async fn events_without_an_order_run_side_by_side(store: &Store) {
     let inbox = store.open().await;
-    // An event of an order without any id is about the click, like the events of the account.
+    // An event of an order without an id belongs to the click, like account events.
     let mut order = complete("C");
     order.key = Some(DedupKey::from_parts("wert/click/C".into(), "order_complete".into()));
     let all = [
@@ -117,13 +117,13 @@ pub(super) async fn only_what_is_due_is_claimed(store: &Store) {
 }
 
 pub(super) async fn stale_is_what_comes_after_a_later_state(store: &Store) {
-    let stages = [Stage::UNPLACED, Stage::STARTED, Stage::TRANSFERRING, Stage::FINAL];
+    let stages = [OrderStage::UNPLACED, OrderStage::STARTED, OrderStage::TRANSFERRING, OrderStage::FINAL];
     for (earlier, handled) in stages.into_iter().enumerate() {
         for (later, stage) in stages.into_iter().enumerate() {
             let inbox = store.open().await;
             inbox.led_to(0, order_event("A", "handled", handled), Settled::Handled).await;
             inbox.new_id(order_event("A", "arrives", stage)).await;
-            let expected = stage != Stage::UNPLACED && later < earlier;
+            let expected = stage != OrderStage::UNPLACED && later < earlier;
             assert_eq!(inbox.one_due(1).await.stale, expected, "{stage:?} after {handled:?}");
         }
     }
@@ -173,8 +173,8 @@ pub(super) async fn many_claimers_get_each_delivery_once(store: &Store) {
 pub(super) async fn many_claimers_never_hold_two_of_one_order(store: &Store) {
     let inbox = store.open().await;
     for number in 0..250 {
-        // Neighbours are of one order, so that a store which forgets that gives itself away at the first claim.
-        let event = order_event(&format!("{:02}", number / 5), &format!("state_{}", number % 5), Stage::UNPLACED);
+        // Neighbours belong to one order, so a store that ignores orders fails at the first claim.
+        let event = order_event(&format!("{:02}", number / 5), &format!("state_{}", number % 5), OrderStage::UNPLACED);
         assert!(matches!(inbox.tell(event).await, Recorded::New(_)));
     }
     assert_eq!(claimers(&inbox, 250).await.len(), 250);

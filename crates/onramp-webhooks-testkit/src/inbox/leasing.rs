@@ -1,4 +1,4 @@
-//! Leases end, last longer when renewed, and count only for who holds them.
+//! Leases: expiry, renewal and fencing.
 
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{DeliveryId, Lease, Settled, Settlement, State};

@@ -4,12 +4,12 @@
 
 mod claiming;
 mod leasing;
-mod looking;
 mod pruning;
 mod quarantining;
-mod rearming;
+mod querying;
 mod recording;
 mod replaying;
+mod requeuing;
 mod settling;
 pub(crate) mod tools;
 mod waking;
@@ -20,22 +20,30 @@ use std::sync::Arc;
 use onramp_webhooks::Inbox;
 use onramp_webhooks::inbox::QuarantineBound;
 
+use crate::doubles::{Double, TakingTurns};
 use crate::suite::{self, suite};
 
 /// An inbox under test.
 pub type Fixture = suite::Fixture<dyn Inbox>;
 
-/// Where fresh inboxes come from, each with a bound on its junk.
+/// A source of fresh inboxes, each with a bound on its noise.
 pub type Store = suite::Store<dyn Inbox, QuarantineBound>;
 
 /// One promise of the trait.
 pub type Case = suite::Case<Store>;
 
 impl Fixture {
-    /// An inbox that needs nothing but itself.
+    /// Makes a fixture of an inbox that needs nothing else.
     #[must_use]
     pub fn new(inbox: impl Inbox) -> Self {
         Self::of(Arc::new(inbox))
+    }
+
+    /// Makes a fixture of several inboxes over the same data: each call goes to the next inbox, as if several processes shared the work.
+    #[must_use]
+    pub fn taking_turns(inboxes: impl IntoIterator<Item = impl Inbox>) -> Self {
+        let inboxes = inboxes.into_iter().map(|inbox| -> Arc<dyn Inbox> { Arc::new(inbox) }).collect();
+        Self::new(Double(TakingTurns::of(inboxes)))
     }
 
     /// The inbox.
@@ -46,7 +54,7 @@ impl Fixture {
 }
 
 impl Store {
-    /// Opens inboxes with `open`, each empty and with that bound on its junk.
+    /// Opens inboxes with `open`, each empty and with the given bound on its noise.
     pub fn new<F, O>(open: F) -> Self
     where
         F: Fn(QuarantineBound) -> O + Send + Sync + 'static,
@@ -56,26 +64,14 @@ impl Store {
     }
 }
 
-/// Runs the case called `name`, on a runtime of its own; what the tests of [`inbox_suite!`](crate::inbox_suite) call.
-///
-/// # Panics
-/// When the promise is broken, or there is no such case.
-pub fn run<F, O>(name: &str, open: F)
-where
-    F: Fn(QuarantineBound) -> O + Send + Sync + 'static,
-    O: Future<Output = Fixture> + Send + 'static,
-{
-    suite::run(cases(), name, &Store::new(open));
-}
-
 suite! {
     ($)
     /// One test for every promise of the trait [`Inbox`](onramp_webhooks::Inbox).
     ///
-    /// Takes a function that opens an empty inbox which keeps at most so much junk:
-    /// `async fn open(bound: QuarantineBound) -> Fixture`. The tests run at the same time, so no two of these inboxes may share
-    /// what they store.
-    inbox_suite! calls inbox
+    /// Takes a function that opens an empty inbox with a bound on its noise:
+    /// `async fn open(bound: QuarantineBound) -> Fixture`. The tests run at the same time, so no two inboxes may share
+    /// their data.
+    inbox_suite! runs inbox on Store::new
     recording {
         a_first_delivery_is_new_and_pending,
         the_same_again_is_a_duplicate,
@@ -86,13 +82,13 @@ suite! {
         a_key_without_end_counts_for_ever,
         without_a_key_nothing_is_a_duplicate,
         both_halves_make_the_key,
-        a_duplicate_arms_a_failed_first_again,
-        a_duplicate_arms_a_dead_first_again,
+        a_duplicate_requeues_a_failed_first,
+        a_duplicate_requeues_a_dead_first,
         a_duplicate_of_any_other_first_only_counts,
         a_duplicate_leaves_a_leased_first_to_its_worker,
         a_synthetic_one_that_comes_second_only_counts,
-        a_real_one_replaces_a_synthetic_first,
-        a_real_one_replaces_a_synthetic_first_that_was_handled,
+        a_real_one_that_comes_second_only_counts,
+        a_real_one_after_a_synthetic_one_that_was_settled_only_counts,
         of_real_and_synthetic_ones_at_once_one_is_handled,
         of_many_copies_at_once_one_is_new,
         of_many_bodies_at_once_one_is_new_and_each_other_kept_once,
@@ -129,19 +125,19 @@ suite! {
         handled_is_for_good,
         a_retry_waits_for_its_time,
         a_parked_one_waits_and_costs_no_attempt,
-        a_dead_letter_waits_for_a_person,
+        a_dead_letter_waits_for_an_operator,
         a_released_one_is_due_at_once_and_costs_no_attempt,
         attempts_are_counted_over_all_outcomes,
     }
     quarantining {
         what_lies_in_quarantine_is_not_claimed,
-        the_oldest_junk_goes_beyond_the_number,
-        the_oldest_junk_goes_beyond_the_bytes,
-        nothing_but_junk_ever_goes,
+        the_oldest_noise_goes_beyond_the_number,
+        the_oldest_noise_goes_beyond_the_bytes,
+        nothing_but_noise_ever_goes,
         what_went_is_new_again,
-        junk_that_was_armed_is_junk_no_more,
+        noise_that_was_requeued_is_noise_no_more,
     }
-    looking {
+    querying {
         a_body_comes_back_to_the_byte,
         what_is_not_there_is_none,
         lists_are_newest_first_and_without_bodies,
@@ -151,7 +147,7 @@ suite! {
         counts_know_every_state,
         a_healthy_inbox_says_so,
     }
-    rearming {
+    requeuing {
         what_ended_is_pending_again,
         what_was_settled_meanwhile_is_refused,
         what_waits_is_due_at_once,
@@ -160,8 +156,8 @@ suite! {
         what_was_pruned_is_refused,
         a_reread_one_takes_its_identity,
         a_reread_duplicate_goes_and_is_counted,
-        a_reread_duplicate_arms_a_dead_first,
-        a_reread_real_one_replaces_a_synthetic_first,
+        a_reread_duplicate_requeues_a_dead_first,
+        a_reread_real_one_is_a_duplicate_of_a_synthetic_first,
         a_reread_conflict_is_kept_as_one,
         an_id_is_never_used_again,
     }
@@ -177,7 +173,7 @@ suite! {
         what_was_recorded_before_wakes,
         the_end_of_a_lease_wakes,
         a_replay_wakes,
-        a_duplicate_that_arms_wakes,
+        a_duplicate_that_requeues_wakes,
     }
     replaying {
         every_state_that_allows_it_falls_due,

@@ -18,7 +18,7 @@ pub(super) async fn bodies_go_and_keys_stay(store: &Store) {
     let record = inbox.see(old).await;
     assert_eq!((record.state, record.body, record.key), (State::Handled, None, complete("A").key));
     assert!(inbox.see(young).await.body.is_some());
-    assert_eq!(inbox.tell(received(complete("A"), 2 * HOUR)).await, Recorded::Duplicate { first: old, rearmed: false });
+    assert_eq!(inbox.tell(received(complete("A"), 2 * HOUR)).await, Recorded::Duplicate { first: old, requeued: false });
     inbox.new_id(received(started("A"), 2 * HOUR)).await;
     assert!(inbox.one_due(2 * HOUR).await.stale, "what was handled is still known");
     assert_eq!(prune(&inbox, HOUR + 2).await, 0);

@@ -1,4 +1,4 @@
-//! New, duplicate or conflict.
+//! Recording: new deliveries, duplicates and conflicts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Recorded, Retention, Settl
 use tokio::sync::Barrier;
 
 use super::tools::{
-    at, complete, dead, ids, junk, keyless, login, misfit, order_event, received, retry, saying, started, synthetic,
+    at, complete, dead, ids, keyless, login, noise, order_event, received, retry, saying, started, synthetic, unreadable,
 };
 use super::{Fixture, Store};
 
@@ -31,7 +31,7 @@ pub(super) async fn the_same_again_is_a_duplicate(store: &Store) {
     let inbox = store.open().await;
     let first = inbox.new_id(complete("A")).await;
     for times in 1..=2 {
-        assert_eq!(inbox.tell(received(complete("A"), times)).await, Recorded::Duplicate { first, rearmed: false });
+        assert_eq!(inbox.tell(received(complete("A"), times)).await, Recorded::Duplicate { first, requeued: false });
     }
     let record = inbox.see(first).await;
     assert_eq!((record.state, record.duplicates, record.received_at), (State::Pending, 2, at(0)));
@@ -85,9 +85,9 @@ pub(super) async fn an_expired_key_is_new_again(store: &Store) {
     let first = inbox.new_id(login("C", 10)).await;
     let mut last_moment = login("C", 20);
     last_moment.received_at = at(10).before(Duration::from_millis(1));
-    assert_eq!(inbox.tell(last_moment).await, Recorded::Duplicate { first, rearmed: false });
+    assert_eq!(inbox.tell(last_moment).await, Recorded::Duplicate { first, requeued: false });
     let second = inbox.new_id(received(login("C", 20), 10)).await;
-    assert_eq!(inbox.tell(received(login("C", 30), 19)).await, Recorded::Duplicate { first: second, rearmed: false });
+    assert_eq!(inbox.tell(received(login("C", 30), 19)).await, Recorded::Duplicate { first: second, requeued: false });
     assert_eq!((inbox.see(first).await.duplicates, inbox.see(second).await.duplicates), (1, 1));
     assert_eq!(inbox.see(second).await.key, login("C", 20).key);
     assert_eq!(ids(&inbox.due(20).await), [first, second], "both are handled");
@@ -97,7 +97,7 @@ pub(super) async fn a_key_without_end_counts_for_ever(store: &Store) {
     let inbox = store.open().await;
     let first = inbox.led_to(0, complete("A"), Settled::Handled).await;
     let later = received(complete("A"), 1_000_000_000);
-    assert_eq!(inbox.tell(later).await, Recorded::Duplicate { first, rearmed: false });
+    assert_eq!(inbox.tell(later).await, Recorded::Duplicate { first, requeued: false });
 }
 
 pub(super) async fn without_a_key_nothing_is_a_duplicate(store: &Store) {
@@ -121,19 +121,19 @@ pub(super) async fn both_halves_make_the_key(store: &Store) {
     inbox.new_id(sandbox).await;
 }
 
-pub(super) async fn a_duplicate_arms_a_failed_first_again(store: &Store) {
-    armed_by_a_duplicate(store, retry(1_000)).await;
+pub(super) async fn a_duplicate_requeues_a_failed_first(store: &Store) {
+    requeued_by_a_duplicate(store, retry(1_000)).await;
 }
 
-pub(super) async fn a_duplicate_arms_a_dead_first_again(store: &Store) {
-    armed_by_a_duplicate(store, dead()).await;
+pub(super) async fn a_duplicate_requeues_a_dead_first(store: &Store) {
+    requeued_by_a_duplicate(store, dead()).await;
 }
 
-async fn armed_by_a_duplicate(store: &Store, outcome: Settled) {
+async fn requeued_by_a_duplicate(store: &Store, outcome: Settled) {
     let inbox = store.open().await;
     let first = inbox.led_to(1, complete("A"), outcome).await;
     assert!(inbox.due(2).await.is_empty());
-    assert_eq!(inbox.tell(received(complete("A"), 3)).await, Recorded::Duplicate { first, rearmed: true });
+    assert_eq!(inbox.tell(received(complete("A"), 3)).await, Recorded::Duplicate { first, requeued: true });
     let record = inbox.see(first).await;
     assert_eq!((record.state, record.attempts, record.duplicates), (State::Pending, 0, 1));
     assert_eq!((record.due_at, record.settled_at), (None, None));
@@ -149,11 +149,11 @@ pub(super) async fn a_duplicate_of_any_other_first_only_counts(store: &Store) {
         (complete("leased"), leased),
         (complete("parked"), parked),
         (complete("handled"), handled),
-        (misfit("{}"), quarantined),
+        (unreadable("{}"), quarantined),
     ];
     for (new, first) in again {
         let before = inbox.see(first).await;
-        assert_eq!(inbox.tell(received(new, 20)).await, Recorded::Duplicate { first, rearmed: false });
+        assert_eq!(inbox.tell(received(new, 20)).await, Recorded::Duplicate { first, requeued: false });
         let after = inbox.see(first).await;
         assert_eq!(after.duplicates, 1);
         assert_eq!((after.state, after.due_at, after.settled_at), (before.state, before.due_at, before.settled_at));
@@ -178,7 +178,7 @@ pub(super) async fn a_synthetic_one_that_comes_second_only_counts(store: &Store)
     let inbox = store.open().await;
     let first = inbox.new_id(complete("A")).await;
     for _ in 0..2 {
-        assert_eq!(inbox.tell(synthetic(complete("A"))).await, Recorded::Duplicate { first, rearmed: false });
+        assert_eq!(inbox.tell(synthetic(complete("A"))).await, Recorded::Duplicate { first, requeued: false });
     }
     let record = inbox.see(first).await;
     assert_eq!((record.is_synthetic(), record.fingerprint, record.duplicates), (false, complete("A").fingerprint, 2));
@@ -187,39 +187,37 @@ pub(super) async fn a_synthetic_one_that_comes_second_only_counts(store: &Store)
     assert_eq!((claimed.fingerprint, claimed.body), (complete("A").fingerprint, complete("A").body));
 }
 
-pub(super) async fn a_real_one_replaces_a_synthetic_first(store: &Store) {
+pub(super) async fn a_real_one_that_comes_second_only_counts(store: &Store) {
     let inbox = store.open().await;
     let first = inbox.new_id(synthetic(complete("A"))).await;
     assert!(inbox.see(first).await.is_synthetic() && inbox.everything().await[0].is_synthetic());
     assert!(inbox.one_due(0).await.fingerprint.is_synthetic());
-    assert_eq!(inbox.tell(synthetic(complete("A"))).await, Recorded::Duplicate { first, rearmed: false });
-    assert_eq!(inbox.tell(received(complete("A"), 3)).await, Recorded::Duplicate { first, rearmed: false });
+    for again in [synthetic(complete("A")), received(complete("A"), 3)] {
+        assert_eq!(inbox.tell(again).await, Recorded::Duplicate { first, requeued: false });
+    }
     let record = inbox.see(first).await;
     assert_eq!((record.state, record.duplicates, record.received_at), (State::Leased, 2, at(0)), "its worker still has it");
-    assert_eq!((record.fingerprint, record.body), (complete("A").fingerprint, Some(complete("A").body)));
-    assert_eq!(inbox.tell(synthetic(complete("A"))).await, Recorded::Duplicate { first, rearmed: false });
-    assert!(!inbox.see(first).await.is_synthetic());
-    conflict(inbox.tell(saying(complete("A"), "another amount")).await, first);
+    assert_eq!((record.is_synthetic(), record.body), (true, Some(synthetic(complete("A")).body)), "the first one stays");
 }
 
-pub(super) async fn a_real_one_replaces_a_synthetic_first_that_was_handled(store: &Store) {
+pub(super) async fn a_real_one_after_a_synthetic_one_that_was_settled_only_counts(store: &Store) {
     let inbox = store.open().await;
     let first = inbox.led_to(1, synthetic(complete("A")), Settled::Handled).await;
-    assert_eq!(inbox.tell(received(complete("A"), 3)).await, Recorded::Duplicate { first, rearmed: false });
+    assert_eq!(inbox.tell(received(complete("A"), 3)).await, Recorded::Duplicate { first, requeued: false });
     let record = inbox.see(first).await;
-    assert_eq!((record.state, record.body), (State::Handled, Some(complete("A").body)));
+    assert_eq!((record.state, record.body), (State::Handled, Some(synthetic(complete("A")).body)));
     assert!(inbox.due(4).await.is_empty(), "nothing is handled twice");
 
     let pruned = inbox.led_to(5, synthetic(complete("B")), Settled::Handled).await;
     while inbox.prune(at(1_000), Retention::new(Duration::from_secs(1))).await.unwrap() > 0 {}
-    assert_eq!(inbox.tell(received(complete("B"), 1_001)).await, Recorded::Duplicate { first: pruned, rearmed: false });
+    assert_eq!(inbox.tell(received(complete("B"), 1_001)).await, Recorded::Duplicate { first: pruned, requeued: false });
     let record = inbox.see(pruned).await;
-    assert_eq!((record.body, record.fingerprint), (None, complete("B").fingerprint));
+    assert_eq!((record.body.as_ref(), record.is_synthetic()), (None, true));
 
     let dead = inbox.led_to(1_002, synthetic(complete("C")), dead()).await;
-    assert_eq!(inbox.tell(received(complete("C"), 1_003)).await, Recorded::Duplicate { first: dead, rearmed: true });
+    assert_eq!(inbox.tell(received(complete("C"), 1_003)).await, Recorded::Duplicate { first: dead, requeued: true });
     let claimed = inbox.one_due(1_004).await;
-    assert_eq!((claimed.lease.id, claimed.body), (dead, complete("C").body));
+    assert_eq!((claimed.lease.id, claimed.body), (dead, synthetic(complete("C")).body));
 }
 
 pub(super) async fn of_real_and_synthetic_ones_at_once_one_is_handled(store: &Store) {
@@ -229,7 +227,7 @@ pub(super) async fn of_real_and_synthetic_ones_at_once_one_is_handled(store: &St
     assert_eq!(recorded.iter().filter_map(new_id).count(), 1);
     assert!(recorded.iter().all(|recorded| !matches!(recorded, Recorded::Conflict { .. })), "{recorded:?}");
     let claimed = inbox.one_due(0).await;
-    assert_eq!((claimed.body, claimed.duplicates), (complete("A").body, 99), "the real one counts");
+    assert_eq!(claimed.duplicates, 99);
 }
 
 pub(super) async fn of_many_copies_at_once_one_is_new(store: &Store) {
@@ -237,7 +235,7 @@ pub(super) async fn of_many_copies_at_once_one_is_new(store: &Store) {
     let recorded = at_once(&inbox, vec![complete("A"); 200]).await;
     let new: Vec<_> = recorded.iter().filter_map(new_id).collect();
     let [first] = new[..] else { panic!("new: {new:?}") };
-    let duplicate = Recorded::Duplicate { first, rearmed: false };
+    let duplicate = Recorded::Duplicate { first, requeued: false };
     assert_eq!(recorded.iter().filter(|recorded| **recorded == duplicate).count(), 199);
     assert_eq!(inbox.see(first).await.duplicates, 199);
     assert_eq!(ids(&inbox.due(0).await), [first]);
@@ -270,7 +268,7 @@ pub(super) async fn many_at_once_are_all_kept(store: &Store) {
 pub(super) async fn ids_grow_with_arrival(store: &Store) {
     let inbox = store.open().await;
     let first = inbox.new_id(complete("A")).await;
-    let second = inbox.new_id(junk("{")).await;
+    let second = inbox.new_id(noise("{")).await;
     let third = conflict(inbox.tell(saying(complete("A"), "another")).await, first);
     let fourth = inbox.new_id(keyless()).await;
     assert!([first, second, third, fourth].is_sorted_by(|a, b| a < b));
@@ -290,7 +288,7 @@ fn new_id(recorded: &Recorded) -> Option<DeliveryId> {
     }
 }
 
-/// Records each in a task of its own, all at the same moment.
+/// Records all deliveries at the same moment, each in a task of its own.
 async fn at_once(inbox: &Fixture, deliveries: Vec<NewDelivery>) -> Vec<Recorded> {
     let barrier = Arc::new(Barrier::new(deliveries.len()));
     let record = |new| {

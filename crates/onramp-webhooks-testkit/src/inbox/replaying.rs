@@ -1,10 +1,11 @@
-//! Replay, the operation for people, over this store.
+//! Replays over this store.
 
 use onramp_webhooks::StoreErrorKind;
-use onramp_webhooks::identity::Stage;
+use onramp_webhooks::identity::OrderStage;
 use onramp_webhooks::inbox::{
     DeliveryId, Filter, Quarantine, ReplayScope, Replayed, Retention, Settled, State, replay, replay_all,
 };
+use onramp_webhooks::provider::Providers;
 
 use super::tools::{LEASE, at, complete, dead, quarantined, saying};
 use super::{Fixture, Store};
@@ -50,18 +51,18 @@ pub(super) async fn what_a_worker_holds_what_is_not_there_and_what_was_pruned_is
     }
 }
 
-/// The body of an event that this version can read, whatever the one did that recorded it.
+/// The body of an event that this version can read.
 const READABLE: &str = r#"{"type":"order_complete","click_id":"C","order":{"id":"A","base":"BTC","base_amount":"0.1","quote":"EUR",
     "quote_amount":"9000","address":"bc1","transaction_id":"T"}}"#;
 
 pub(super) async fn what_can_be_read_now_is_handled(store: &Store) {
     let inbox = store.open().await;
-    for quarantine in [Quarantine::misfit("order: unknown field"), Quarantine::junk("an old mistake")] {
+    for quarantine in [Quarantine::unreadable("order: unknown field"), Quarantine::noise("an old mistake")] {
         let inbox = store.open().await;
         let id = inbox.new_id(quarantined(READABLE, quarantine)).await;
         assert_eq!(replayed(&inbox, id, ReplayScope::Unhandled).await, Ok(Replayed::Due));
         let record = inbox.see(id).await;
-        assert_eq!((record.event_type.as_deref(), record.stage), (Some("order_complete"), Some(Stage::FINAL)));
+        assert_eq!((record.event_type.as_deref(), record.stage), (Some("order_complete"), Some(OrderStage::FINAL)));
         assert_eq!(record.key.unwrap().to_string(), "wert/order/A/order_complete");
         let claimed = inbox.one_due(1).await;
         assert_eq!((claimed.lease.id, &claimed.body[..]), (id, READABLE.as_bytes()));
@@ -72,7 +73,7 @@ pub(super) async fn what_can_be_read_now_is_handled(store: &Store) {
 pub(super) async fn what_still_cannot_be_read_stays(store: &Store) {
     let inbox = store.open().await;
     for (body, quarantine) in
-        [("{", Quarantine::junk("not JSON")), (r#"{"type":"order_complete"}"#, Quarantine::misfit("order: missing"))]
+        [("{", Quarantine::noise("not JSON")), (r#"{"type":"order_complete"}"#, Quarantine::unreadable("order: missing"))]
     {
         let id = inbox.new_id(quarantined(body, quarantine)).await;
         let replayed = replayed(&inbox, id, ReplayScope::Unhandled).await;
@@ -84,7 +85,7 @@ pub(super) async fn what_still_cannot_be_read_stays(store: &Store) {
 
 pub(super) async fn what_came_again_meanwhile_goes(store: &Store) {
     let inbox = store.open().await;
-    let id = inbox.new_id(quarantined(READABLE, Quarantine::misfit("order: unknown field"))).await;
+    let id = inbox.new_id(quarantined(READABLE, Quarantine::unreadable("order: unknown field"))).await;
     let first = inbox.new_id(saying(complete("A"), READABLE)).await;
     assert_eq!(replayed(&inbox, id, ReplayScope::Unhandled).await, Ok(Replayed::Duplicate { first }));
     assert!(inbox.is_gone(id).await);
@@ -93,7 +94,7 @@ pub(super) async fn what_came_again_meanwhile_goes(store: &Store) {
 
 pub(super) async fn what_contradicts_is_kept_as_a_conflict(store: &Store) {
     let inbox = store.open().await;
-    let id = inbox.new_id(quarantined(READABLE, Quarantine::misfit("order: unknown field"))).await;
+    let id = inbox.new_id(quarantined(READABLE, Quarantine::unreadable("order: unknown field"))).await;
     let first = inbox.new_id(complete("A")).await;
     assert_eq!(replayed(&inbox, id, ReplayScope::Unhandled).await, Ok(Replayed::Conflict { first }));
     let counts = inbox.counts().await.unwrap();
@@ -108,11 +109,11 @@ pub(super) async fn many_are_replayed_page_by_page(store: &Store) {
         letters.insert(0, inbox.led_to(0, complete(order), dead()).await);
     }
     let two_a_page = Filter::all().state(State::Dead).limit(2);
-    let replayed = replay_all(&*inbox, two_a_page, ReplayScope::Unhandled, at(1)).await.unwrap();
+    let replayed = replay_all(&*inbox, &Providers::default(), two_a_page, ReplayScope::Unhandled, at(1)).await.unwrap();
     assert!(replayed.iter().all(|(_, result)| matches!(result, Ok(Replayed::Due))));
     assert_eq!(replayed.iter().map(|(id, _)| *id).collect::<Vec<_>>(), letters);
 
-    let everything = replay_all(&*inbox, Filter::all(), ReplayScope::Unhandled, at(1)).await.unwrap();
+    let everything = replay_all(&*inbox, &Providers::default(), Filter::all(), ReplayScope::Unhandled, at(1)).await.unwrap();
     assert_eq!(everything.len(), 6);
     let refused: Vec<_> = everything.iter().filter(|(_, result)| result.is_err()).map(|(id, _)| *id).collect();
     assert_eq!(refused, [handled]);
@@ -120,5 +121,5 @@ pub(super) async fn many_are_replayed_page_by_page(store: &Store) {
 }
 
 async fn replayed(inbox: &Fixture, id: DeliveryId, scope: ReplayScope) -> Result<Replayed, StoreErrorKind> {
-    replay(&**inbox.inbox(), id, scope, at(2)).await.map_err(|error| error.kind())
+    replay(&**inbox.inbox(), &Providers::default(), id, scope, at(2)).await.map_err(|error| error.kind())
 }

@@ -1,4 +1,4 @@
-//! What comes after a lease.
+//! Settling of leases.
 
 use onramp_webhooks::inbox::{Record, Settled, State};
 
@@ -25,7 +25,7 @@ pub(super) async fn a_parked_one_waits_and_costs_no_attempt(store: &Store) {
     assert_eq!(record.note.as_deref(), Some("no such customer yet"));
 }
 
-pub(super) async fn a_dead_letter_waits_for_a_person(store: &Store) {
+pub(super) async fn a_dead_letter_waits_for_an_operator(store: &Store) {
     let record = after(store, dead()).await;
     assert_eq!((record.state, record.attempts), (State::Dead, 1));
     assert_eq!((record.due_at, record.settled_at), (None, Some(at(2))));
@@ -38,7 +38,7 @@ pub(super) async fn a_released_one_is_due_at_once_and_costs_no_attempt(store: &S
     assert_eq!((record.due_at, record.settled_at, record.note), (None, None, None));
 }
 
-/// A delivery that was claimed at second 1 and ended at second 2 with `outcome`, after checking when it falls due again.
+/// Records a delivery, claims it at second 1, settles it with `outcome` at second 2, and checks its next due time.
 async fn after(store: &Store, outcome: Settled) -> Record {
     let inbox = store.open().await;
     let id = inbox.new_id(complete("A")).await;

@@ -1,12 +1,11 @@
-//! What the cases are written with. A call that fails where it must not is a panic, which is how a case speaks.
+//! The vocabulary of the cases. A call that must not fail panics when it does.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use onramp_webhooks::Provider;
 use onramp_webhooks::StoreError;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::identity::{DedupKey, Stage};
+use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{
     ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Filter, Lease, NewDelivery, Quarantine, Record, Recorded, Replayed,
     Settled, Settlement, State,
@@ -15,13 +14,13 @@ use onramp_webhooks::inbox::{
 use super::Fixture;
 pub(crate) use crate::tools::{at, soon};
 
-/// How long claims last here.
+/// The lease of claims.
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
-/// An event about an order, received at second zero.
-pub(crate) fn order_event(order: &str, event_type: &str, stage: Stage) -> NewDelivery {
+/// An event of an order, received at second 0.
+pub(crate) fn order_event(order: &str, event_type: &str, stage: OrderStage) -> NewDelivery {
     let body = format!(r#"{{"type":"{event_type}","order":{{"id":"{order}"}}}}"#);
-    let mut new = NewDelivery::new("wert", Provider::Wert, at(0), body.into());
+    let mut new = NewDelivery::new("wert", "wert", at(0), body.into());
     new.event_type = Some(event_type.into());
     new.key = Some(DedupKey::from_parts(format!("wert/order/{order}"), event_type.into()));
     new.stage = Some(stage);
@@ -29,17 +28,17 @@ pub(crate) fn order_event(order: &str, event_type: &str, stage: Stage) -> NewDel
 }
 
 pub(crate) fn complete(order: &str) -> NewDelivery {
-    order_event(order, "order_complete", Stage::FINAL)
+    order_event(order, "order_complete", OrderStage::FINAL)
 }
 
 pub(crate) fn started(order: &str) -> NewDelivery {
-    order_event(order, "payment_started", Stage::STARTED)
+    order_event(order, "payment_started", OrderStage::STARTED)
 }
 
-/// An event that belongs to no order, and whose key counts until second `expires`.
+/// An event without an order, whose key counts until second `expires`.
 pub(crate) fn login(click: &str, expires: i64) -> NewDelivery {
     let body = format!(r#"{{"type":"login","click_id":"{click}"}}"#);
-    let mut new = NewDelivery::new("wert", Provider::Wert, at(0), body.into());
+    let mut new = NewDelivery::new("wert", "wert", at(0), body.into());
     new.event_type = Some("login".into());
     new.key = Some(DedupKey::from_parts(format!("wert/click/{click}"), format!("login:{}", new.fingerprint)));
     new.key_expires_at = Some(at(expires));
@@ -48,25 +47,25 @@ pub(crate) fn login(click: &str, expires: i64) -> NewDelivery {
 
 /// An event that is never a duplicate.
 pub(crate) fn keyless() -> NewDelivery {
-    let mut new = NewDelivery::new("wert", Provider::Wert, at(0), Bytes::from_static(br#"{"type":"test"}"#));
+    let mut new = NewDelivery::new("wert", "wert", at(0), Bytes::from_static(br#"{"type":"test"}"#));
     new.event_type = Some("test".into());
     new
 }
 
-/// A body that could not be read, keyed as the receiver does it.
+/// A body that could not be read, with the key that the receiver gives it.
 pub(crate) fn quarantined(body: impl Into<Bytes>, quarantine: Quarantine) -> NewDelivery {
-    let mut new = NewDelivery::new("wert", Provider::Wert, at(0), body.into());
+    let mut new = NewDelivery::new("wert", "wert", at(0), body.into());
     new.key = Some(DedupKey::from_parts("wert/quarantine/".into(), new.fingerprint.to_string()));
     new.quarantine = Some(quarantine);
     new
 }
 
-pub(crate) fn junk(body: impl Into<Bytes>) -> NewDelivery {
-    quarantined(body, Quarantine::junk("not JSON: line 1, column 1"))
+pub(crate) fn noise(body: impl Into<Bytes>) -> NewDelivery {
+    quarantined(body, Quarantine::noise("not JSON: line 1, column 1"))
 }
 
-pub(crate) fn misfit(body: impl Into<Bytes>) -> NewDelivery {
-    quarantined(body, Quarantine::misfit("order: missing"))
+pub(crate) fn unreadable(body: impl Into<Bytes>) -> NewDelivery {
+    quarantined(body, Quarantine::unreadable("order: missing"))
 }
 
 /// The same event with another body.
@@ -76,7 +75,7 @@ pub(crate) fn saying(mut new: NewDelivery, body: impl Into<Bytes>) -> NewDeliver
     new
 }
 
-/// The same event, made here and not sent by a provider.
+/// The same event as a synthetic delivery.
 pub(crate) fn synthetic(new: NewDelivery) -> NewDelivery {
     let mut made = saying(new, r#"{"type":"order_complete","made":"here"}"#);
     made.fingerprint = Fingerprint::SYNTHETIC;
@@ -89,7 +88,7 @@ pub(crate) fn received(mut new: NewDelivery, seconds: i64) -> NewDelivery {
     new
 }
 
-/// All that a record tells, for comparison.
+/// Describes a record for comparison.
 pub(crate) fn told(record: &Record) -> String {
     let key = record.key.as_ref().map(ToString::to_string);
     format!("{record:?} {key:?} {:?} {:?} {:?}", record.fingerprint, record.note, record.body)
@@ -116,7 +115,7 @@ impl Fixture {
         self.record(new).await.unwrap()
     }
 
-    /// Records what must be new.
+    /// Records a delivery that must be new.
     pub(crate) async fn new_id(&self, new: NewDelivery) -> DeliveryId {
         let shown = format!("{:?} {:?}", new.event_type, new.key);
         match self.tell(new).await {
@@ -129,19 +128,19 @@ impl Fixture {
         self.claim(at(seconds), ClaimRequest::new(limit, LEASE)).await.unwrap()
     }
 
-    /// Claims all that is due.
+    /// Claims all due deliveries.
     pub(crate) async fn due(&self, seconds: i64) -> Vec<ClaimedDelivery> {
         self.claims(seconds, 10_000).await.deliveries
     }
 
-    /// Claims the one that must be due.
+    /// Claims the only due delivery.
     pub(crate) async fn one_due(&self, seconds: i64) -> ClaimedDelivery {
         let mut due = self.due(seconds).await;
         assert_eq!(due.len(), 1, "one should be due: {due:?}");
         due.remove(0)
     }
 
-    /// Ends a lease, and answers whether it was held.
+    /// Settles a lease, and returns whether it was held.
     pub(crate) async fn end(&self, seconds: i64, lease: Lease, outcome: Settled) -> bool {
         let lost = self.settle(at(seconds), vec![Settlement::new(lease, outcome)]).await.unwrap();
         assert!(lost.is_empty() || lost == [lease], "an answer about another lease: {lost:?}");
@@ -165,10 +164,10 @@ impl Fixture {
         self.see(id).await.state
     }
 
-    /// Arms a delivery in whatever state it is.
-    pub(crate) async fn arm(&self, id: DeliveryId, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
+    /// Requeues a delivery, whatever its state.
+    pub(crate) async fn requeue_any(&self, id: DeliveryId, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
         let seen = self.show(id).await.unwrap().map_or(State::Dead, |record| record.state);
-        self.rearm(id, seen, reread).await
+        self.requeue(id, seen, reread).await
     }
 
     pub(crate) async fn is_gone(&self, id: DeliveryId) -> bool {
@@ -185,7 +184,7 @@ impl Fixture {
         let dead = self.led_to(0, complete("dead"), dead()).await;
         let retrying = self.led_to(0, complete("retrying"), retry(1_000)).await;
         let parked = self.led_to(0, complete("parked"), parked(2_000)).await;
-        let quarantined = self.new_id(misfit("{}")).await;
+        let quarantined = self.new_id(unreadable("{}")).await;
         let kept = match self.tell(saying(complete("handled"), "another")).await {
             Recorded::Conflict { kept, .. } => kept,
             recorded => panic!("a conflict is {recorded:?}"),

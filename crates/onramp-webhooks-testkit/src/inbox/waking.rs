@@ -1,10 +1,10 @@
-//! A worker that waits is woken by what falls due.
+//! Waking of waiting workers.
 
 use std::future::Future;
 
 use onramp_webhooks::inbox::{Recorded, Replayed, Settled};
 
-use super::tools::{complete, dead, misfit, soon};
+use super::tools::{complete, dead, soon, unreadable};
 use super::{Fixture, Store};
 
 pub(super) async fn a_new_delivery_wakes(store: &Store) {
@@ -30,16 +30,16 @@ pub(super) async fn the_end_of_a_lease_wakes(store: &Store) {
 
 pub(super) async fn a_replay_wakes(store: &Store) {
     let inbox = quiet(store).await;
-    let id = inbox.new_id(misfit("{}")).await;
+    let id = inbox.new_id(unreadable("{}")).await;
     drain(&inbox).await;
-    wakes(&inbox, async { assert_eq!(inbox.arm(id, None).await.unwrap(), Replayed::Due) }).await;
+    wakes(&inbox, async { assert_eq!(inbox.requeue_any(id, None).await.unwrap(), Replayed::Due) }).await;
 }
 
-pub(super) async fn a_duplicate_that_arms_wakes(store: &Store) {
+pub(super) async fn a_duplicate_that_requeues_wakes(store: &Store) {
     let inbox = quiet(store).await;
     inbox.led_to(0, complete("A"), dead()).await;
     drain(&inbox).await;
-    wakes(&inbox, async { assert!(matches!(inbox.tell(complete("A")).await, Recorded::Duplicate { rearmed: true, .. })) }).await;
+    wakes(&inbox, async { assert!(matches!(inbox.tell(complete("A")).await, Recorded::Duplicate { requeued: true, .. })) }).await;
 }
 
 async fn quiet(store: &Store) -> Fixture {
@@ -48,13 +48,13 @@ async fn quiet(store: &Store) -> Fixture {
     inbox
 }
 
-/// Takes the waking that may be stored, so that the next one is for what comes next.
+/// Consumes a stored wake-up, so that the next one is new.
 async fn drain(inbox: &Fixture) {
-    inbox.new_id(misfit(format!("drain {}", inbox.everything().await.len()))).await;
+    inbox.new_id(unreadable(format!("drain {}", inbox.everything().await.len()))).await;
     soon("waking", inbox.wait_for_work()).await;
 }
 
-/// Somebody who waits already is woken by what `happens`.
+/// Asserts that a waiting call is woken by what `happens`.
 async fn wakes(inbox: &Fixture, happens: impl Future<Output = ()>) {
     let waits = inbox.clone();
     let woken = tokio::spawn(async move { waits.wait_for_work().await });

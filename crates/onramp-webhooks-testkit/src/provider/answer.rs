@@ -1,11 +1,11 @@
-//! How a fake provider answers one request.
+//! Scripted answers of the fake provider.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
 
-/// The answer to one request: the truth, a lie, or a fault.
+/// An answer to one request: a true one, a false one, or a fault.
 ///
 /// ```
 /// use std::time::Duration;
@@ -45,11 +45,11 @@ pub(super) enum Content {
     Endless(Bytes),
 }
 
-/// What a Data API could answer that looks right and is wrong.
+/// A page of the Data API that is well-formed and wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Lie {
-    /// The page begins with an order that nobody asked for.
+    /// The page begins with an order that was not requested.
     AnotherOrder,
     /// The page has its first order twice.
     OrderTwice,
@@ -60,13 +60,13 @@ pub enum Lie {
 }
 
 impl Answer {
-    /// What the provider knows.
+    /// Answers with the orders that the provider has.
     #[must_use]
     pub const fn truth() -> Self {
         Self { delay: None, kind: Kind::Truth }
     }
 
-    /// What a Data API should not say. Everything else is answered truthfully.
+    /// Answers a query of the Data API wrongly; other requests get true answers.
     #[must_use]
     pub const fn lie(lie: Lie) -> Self {
         Self { delay: None, kind: Kind::Lie(lie) }
@@ -90,7 +90,7 @@ impl Answer {
         Self::reply(status, content_type, Content::Whole(body.into()))
     }
 
-    /// Status 200 and a page for people, as maintenance pages and captive portals send it.
+    /// Status 200 and an HTML page, as from a maintenance page or a captive portal.
     #[must_use]
     pub fn html() -> Self {
         Self::body(200, "text/html", "<!doctype html><title>Back soon</title>")
@@ -120,26 +120,26 @@ impl Answer {
         Self::status(307).header("location", to)
     }
 
-    /// The connection is closed instead of an answer.
+    /// Closes the connection instead of answering.
     #[must_use]
     pub const fn close() -> Self {
         Self { delay: None, kind: Kind::Close }
     }
 
-    /// Nothing, for ever.
+    /// Never answers, and keeps the connection open.
     #[must_use]
     pub const fn never() -> Self {
         Self { delay: None, kind: Kind::Never }
     }
 
-    /// The same, `delay` after the request arrived.
+    /// Delays the answer until `delay` after the request has arrived.
     #[must_use]
     pub const fn after(mut self, delay: Duration) -> Self {
         self.delay = Some(delay);
         self
     }
 
-    /// The same with a header, in place of one of that name. Truths, lies and closed connections have none of their own and stay as
+    /// Sets a header. True answers, false pages and closed connections have no headers of their own and stay as
     /// they are.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
@@ -156,7 +156,7 @@ impl Answer {
     }
 }
 
-/// The truth.
+/// The true answer.
 impl Default for Answer {
     fn default() -> Self {
         Self::truth()

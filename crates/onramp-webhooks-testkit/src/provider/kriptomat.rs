@@ -1,4 +1,4 @@
-//! Kriptomat's half: `widget/init`.
+//! Kriptomat's `widget/init`.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use super::answer::Reply;
 use super::seen::Seen;
 use crate::events;
 
-/// Fields that the widget's address repeats.
+/// The fields that the widget's URL repeats.
 const REPEATED: [&str; 4] = ["to_address", "amount", "asset_type", "network"];
 
 pub(super) fn init(seen: &Seen) -> Reply {

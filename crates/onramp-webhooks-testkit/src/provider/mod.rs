@@ -1,4 +1,4 @@
-//! A provider to ask: Wert's Data API and Kriptomat's `widget/init`, on a real socket, telling the truth or whatever the test wants.
+//! A fake provider with an API: Wert's Data API and Kriptomat's `widget/init` on a real socket, with true or scripted answers.
 //!
 //! ```
 //! use onramp_webhooks_testkit::events::WertOrder;
@@ -46,13 +46,13 @@ pub struct FakeProvider {
 }
 
 impl FakeProvider {
-    /// The key that Wert's half wants in `x-api-key`.
+    /// The key that the Data API requires in `x-api-key`.
     pub const API_KEY: &str = "wert-sbox-0123456789ab";
 
-    /// The token that Kriptomat's half wants in the body.
+    /// The token that `widget/init` requires in the body.
     pub const TOKEN: &str = "6a7d2e91d4cff64939450c74001da4f2";
 
-    /// Starts a provider that has no orders and answers truthfully.
+    /// Starts a provider that has no orders and gives true answers.
     ///
     /// # Panics
     /// When this machine has no free port.
@@ -64,50 +64,50 @@ impl FakeProvider {
         Self { address, state, server }
     }
 
-    /// Where it listens: `http://127.0.0.1:PORT`.
+    /// Returns the base URL, `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Lets the Data API know an order, created after all that it knows already. `status` is its word for where the order stands, such
+    /// Adds an order to the Data API, created after all others. `status` is the API's word for the state of the order, such
     /// as `success`.
     pub fn add_order(&self, order: &WertOrder, status: &str) {
         self.state.change(|script| script.wert.add(order, status));
     }
 
-    /// [`add_order`](Self::add_order) for an order that was created and changed at a time of its own, in UTC and as Wert writes it:
+    /// Adds an order that was created and changed at the given times, in UTC and in Wert's format:
     /// `2026-01-31 12:30:00`.
     pub fn add_order_of(&self, time: &str, order: &WertOrder, status: &str) {
         self.state.change(|script| script.wert.add_at(order, status, time, time));
     }
 
-    /// Lets the Data API know a row to the letter.
+    /// Adds a row to the Data API as it is.
     pub fn add_row(&self, row: Value) {
         self.state.change(|script| script.wert.rows.push(row));
     }
 
-    /// Forgets all orders.
+    /// Removes all orders.
     pub fn forget_orders(&self) {
         self.state.change(|script| script.wert.rows.clear());
     }
 
-    /// Changes how the Data API splits its answers. By default by cursor.
+    /// Sets the kind of pages of the Data API; by default they follow a cursor.
     pub fn page_by(&self, paging: Paging) {
         self.state.change(|script| script.wert.paging = paging);
     }
 
-    /// Answers the next request like this, the one after it like the next that is given here, and so on.
+    /// Queues an answer for the next request; further calls queue answers for the requests after it.
     pub fn answer_next(&self, answer: Answer) {
         self.state.change(|script| script.next.push_back(answer));
     }
 
-    /// Answers every request like this for which [`answer_next`](Self::answer_next) left nothing.
+    /// Sets the answer to every request for which none is queued by [`answer_next`](Self::answer_next).
     pub fn answer_always(&self, answer: Answer) {
         self.state.change(|script| script.always = answer);
     }
 
-    /// The requests so far, as they arrived.
+    /// Returns all requests so far, in the order of arrival.
     #[must_use]
     pub fn requests(&self) -> Vec<Seen> {
         self.state.change(|script| script.seen.clone())
@@ -120,7 +120,7 @@ impl fmt::Debug for FakeProvider {
     }
 }
 
-/// Closes every connection.
+/// Stops the server and closes every connection.
 impl Drop for FakeProvider {
     fn drop(&mut self) {
         self.server.abort();

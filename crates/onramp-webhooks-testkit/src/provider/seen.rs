@@ -1,4 +1,4 @@
-//! What the fake provider was asked.
+//! Requests to the fake provider.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -20,19 +20,19 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// The first header of that name, given in lower case.
+    /// Returns the first header of that name, which is given in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         find(&self.headers, name)
     }
 
-    /// The first parameter of the query of that name.
+    /// Returns the first parameter of that name in the query.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {
         find(&self.query, name)
     }
 
-    /// The body as JSON; null when it is not.
+    /// Returns the body as JSON, or null when it is none.
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()

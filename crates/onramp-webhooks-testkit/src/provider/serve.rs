@@ -23,7 +23,7 @@ use super::{Lie, kriptomat};
 
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 
-/// Serves until it is dropped, and every connection with it.
+/// A running server, which ends with all connections when it is dropped.
 pub(super) async fn serve(listener: TcpListener, state: Arc<State>) {
     let mut connections = JoinSet::new();
     while let Ok((socket, _)) = listener.accept().await {
@@ -34,7 +34,7 @@ pub(super) async fn serve(listener: TcpListener, state: Arc<State>) {
     }
 }
 
-/// An error closes the connection.
+/// The error that closes the connection.
 async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Body>, io::Error> {
     let seen = read(request).await?;
     let answer = state.change(|script| script.arrived(seen.clone()));

@@ -1,4 +1,4 @@
-//! What the fake provider remembers.
+//! The state of the fake provider.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use super::wert::Orders;
 use super::{Answer, Seen};
 
-/// Shared by the test and the server.
+/// State that the test and the server share.
 #[derive(Debug, Default)]
 pub(super) struct State(Mutex<Script>);
 
@@ -25,7 +25,7 @@ impl State {
 }
 
 impl Script {
-    /// How to answer a request that has arrived.
+    /// Returns the answer to a request that has arrived.
     pub(super) fn arrived(&mut self, seen: Seen) -> Answer {
         self.seen.push(seen);
         self.next.pop_front().unwrap_or_else(|| self.always.clone())

@@ -1,4 +1,4 @@
-//! The fake provider, asked by nothing but a socket.
+//! The fake provider over a plain socket.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use tokio::net::TcpStream;
 use super::*;
 use crate::tools::soon;
 
-/// All that comes until the connection is closed, or its first mebibyte.
+/// Reads until the connection is closed, at most a mebibyte.
 async fn send(provider: &FakeProvider, head: &str, body: &str) -> String {
     let mut socket = TcpStream::connect(provider.address).await.unwrap();
     let request = format!("{head}\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     socket.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    // A connection that is reset has said what it said.
+    // A reset ends the reply, too.
     let _ = soon("an answer", socket.take(1 << 20).read_to_end(&mut answer)).await;
     String::from_utf8(answer).unwrap()
 }

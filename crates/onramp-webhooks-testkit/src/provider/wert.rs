@@ -1,4 +1,4 @@
-//! Wert's half: the orders of the Data API.
+//! The orders of Wert's Data API.
 
 use serde_json::{Map, Value, json};
 
@@ -7,29 +7,29 @@ use super::seen::Seen;
 use super::{FakeProvider, Lie};
 use crate::events::{self, WertOrder};
 
-/// The most orders that Wert puts on a page.
+/// The largest page of Wert's.
 const LARGEST_PAGE: usize = 20;
 
-/// How the Data API splits its answers.
+/// The kind of pages of the Data API.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Paging {
-    /// A page names the next one in `next_cursor_id`, and does not say how many orders there are.
+    /// Each page names the next one in `next_cursor_id`, without a total.
     #[default]
     Cursor,
-    /// Pages are asked for with `offset`, and each says in `total` how many orders there are.
+    /// Pages are requested with `offset`, and each has the number of all orders in `total`.
     Offset,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Orders {
-    /// Ordered by the time of creation.
+    /// All rows, ordered by the time of creation.
     pub(super) rows: Vec<Value>,
     pub(super) paging: Paging,
 }
 
 impl Orders {
-    /// The times count from the beginning of 2026, a minute for each order.
+    /// The seconds since the beginning of 2026; each order takes a minute.
     pub(super) fn add(&mut self, order: &WertOrder, status: &str) {
         let minutes = self.rows.len();
         let (day, hour, minute) = (1 + minutes / 1_440, minutes / 60 % 24, minutes % 60);
@@ -111,7 +111,7 @@ fn is_wanted(row: &Value, seen: &Seen) -> bool {
     found && in_time
 }
 
-/// A parameter's time as rows write it.
+/// Converts the time of a parameter to the format of rows.
 fn plain(time: &str) -> String {
     time.replace('T', " ").chars().take("2026-01-01 00:00:00".len()).collect()
 }
@@ -138,7 +138,7 @@ impl Lie {
     }
 }
 
-/// An order of nobody.
+/// An order that no test has added.
 fn another() -> Value {
     let mut orders = Orders::default();
     orders.add(&WertOrder::new().click_id("somebody-else"), "success");

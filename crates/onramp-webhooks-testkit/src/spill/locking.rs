@@ -1,4 +1,4 @@
-//! Who may move.
+//! The lock of the moving process.
 
 use std::sync::Arc;
 

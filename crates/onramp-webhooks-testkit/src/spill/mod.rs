@@ -5,63 +5,46 @@
 mod appending;
 mod locking;
 mod removing;
-mod setting_aside;
 mod tools;
 
-use std::future::Future;
 use std::sync::Arc;
 
-use onramp_webhooks::inbox::spill::SpillStore;
+use onramp_webhooks::spill::SpillStore;
 
+use crate::doubles::{Double, TakingTurns};
 use crate::suite::{self, suite};
 
 /// A spill under test.
 pub type Fixture = suite::Fixture<dyn SpillStore>;
 
-/// Where fresh spills come from.
+/// A source of fresh spills.
 pub type Store = suite::Store<dyn SpillStore>;
 
 /// One promise of the trait.
 pub type Case = suite::Case<Store>;
 
 impl Fixture {
-    /// A spill that needs nothing but itself.
+    /// Makes a fixture of a spill that needs nothing else.
     #[must_use]
     pub fn new(spill: impl SpillStore) -> Self {
         Self::of(Arc::new(spill))
     }
-}
 
-impl Store {
-    /// Opens spills with `open`, each empty.
-    pub fn new<F, O>(open: F) -> Self
-    where
-        F: Fn() -> O + Send + Sync + 'static,
-        O: Future<Output = Fixture> + Send + 'static,
-    {
-        Self::opened_by(move |()| open())
+    /// Makes a fixture of several spills over the same data: each call goes to the next spill, as if several processes shared the work.
+    #[must_use]
+    pub fn taking_turns(spills: impl IntoIterator<Item = impl SpillStore>) -> Self {
+        let spills = spills.into_iter().map(|spill| -> Arc<dyn SpillStore> { Arc::new(spill) }).collect();
+        Self::new(Double(TakingTurns::of(spills)))
     }
-}
-
-/// Runs the case called `name`, on a runtime of its own; what the tests of [`spill_suite!`](crate::spill_suite) call.
-///
-/// # Panics
-/// When the promise is broken, or there is no such case.
-pub fn run<F, O>(name: &str, open: F)
-where
-    F: Fn() -> O + Send + Sync + 'static,
-    O: Future<Output = Fixture> + Send + 'static,
-{
-    suite::run(cases(), name, &Store::new(open));
 }
 
 suite! {
     ($)
-    /// One test for every promise of the trait [`SpillStore`](onramp_webhooks::inbox::spill::SpillStore).
+    /// One test for every promise of the trait [`SpillStore`](onramp_webhooks::spill::SpillStore).
     ///
-    /// Takes a function that opens an empty spill: `async fn open() -> Fixture`. The tests run at the same time, so no two of these
-    /// spills may share what they store.
-    spill_suite! calls spill
+    /// Takes a function that opens an empty spill: `async fn open() -> Fixture`. The tests run at the same time, so no two
+    /// spills may share their data.
+    spill_suite! runs spill on Store::new
     appending {
         what_was_appended_waits_in_its_order,
         every_field_comes_back,
@@ -76,13 +59,6 @@ suite! {
         what_was_removed_is_gone,
         what_is_not_there_is_passed_over,
         an_id_is_never_used_again,
-    }
-    setting_aside {
-        what_is_set_aside_waits_no_more,
-        what_is_set_aside_is_listed_with_its_first_reason,
-        what_is_put_back_waits_at_its_old_place,
-        what_is_set_aside_can_be_removed,
-        what_is_gone_is_not_set_aside,
     }
     locking {
         one_moves_at_a_time,

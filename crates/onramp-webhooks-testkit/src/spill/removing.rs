@@ -1,6 +1,6 @@
-//! What has moved goes.
+//! Removing of moved deliveries.
 
-use onramp_webhooks::inbox::spill::SpillId;
+use onramp_webhooks::spill::SpillId;
 
 use super::Store;
 use super::tools::event;
@@ -10,9 +10,9 @@ pub(super) async fn what_was_removed_is_gone(store: &Store) {
     let [a, b, c] = spill.add_some().await;
     spill.forget(&[a, c]).await;
     assert_eq!(spill.ids().await, [b]);
-    spill.holds(1, 0, Some(b)).await;
+    spill.holds(1, Some(b)).await;
     spill.forget(&[b]).await;
-    spill.holds(0, 0, None).await;
+    spill.holds(0, None).await;
 }
 
 pub(super) async fn what_is_not_there_is_passed_over(store: &Store) {

@@ -1,23 +1,22 @@
-//! What the cases are written with. A call that fails where it must not is a panic, which is how a case speaks.
+//! The vocabulary of the cases. A call that must not fail panics when it does.
 
-use onramp_webhooks::Provider;
-use onramp_webhooks::identity::{DedupKey, Stage};
+use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::NewDelivery;
-use onramp_webhooks::inbox::spill::{SpillCounts, SpillId};
+use onramp_webhooks::spill::SpillId;
 
 use super::Fixture;
 use crate::tools::at;
 
 /// An event about an order.
 pub(super) fn event(order: &str) -> NewDelivery {
-    let mut new = NewDelivery::new("wert", Provider::Wert, at(0), format!("about {order}").into());
+    let mut new = NewDelivery::new("wert", "wert", at(0), format!("about {order}").into());
     new.event_type = Some("order_complete".into());
     new.key = Some(DedupKey::from_parts(format!("wert/order/{order}"), "order_complete".into()));
-    new.stage = Some(Stage::FINAL);
+    new.stage = Some(OrderStage::FINAL);
     new
 }
 
-/// All that a delivery tells, for comparison.
+/// Describes a delivery for comparison.
 pub(super) fn told(new: &NewDelivery) -> String {
     let key = new.key.as_ref().map(|key| (key.subject().to_owned(), key.discriminator().to_owned()));
     format!("{new:?} {key:?} {:?} {:?} {:?}", new.key_expires_at, new.fingerprint.as_bytes(), new.body)
@@ -36,16 +35,13 @@ impl Fixture {
         self.remove(ids.to_vec()).await.unwrap();
     }
 
-    pub(super) async fn put_aside(&self, id: SpillId, reason: &str) {
-        self.set_aside(id, reason.into()).await.unwrap();
-    }
-
-    /// The ids of all that waits.
+    /// Returns the ids of all waiting deliveries.
     pub(super) async fn ids(&self) -> Vec<SpillId> {
         self.oldest(10_000, usize::MAX).await.unwrap().into_iter().map(|(id, _)| id).collect()
     }
 
-    pub(super) async fn holds(&self, waiting: u64, set_aside: u64, newest: Option<SpillId>) {
-        assert_eq!(self.counts().await.unwrap(), SpillCounts { waiting, set_aside, newest });
+    pub(super) async fn holds(&self, waiting: u64, newest: Option<SpillId>) {
+        let counts = self.counts().await.unwrap();
+        assert_eq!((counts.waiting, counts.newest), (waiting, newest));
     }
 }

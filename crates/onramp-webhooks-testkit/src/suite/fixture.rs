@@ -1,4 +1,4 @@
-//! Fresh stores, and what has to live as long as they do.
+//! Fresh stores, and the values that have to live as long as they do.
 
 use std::any::Any;
 use std::fmt;
@@ -7,8 +7,7 @@ use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 
-/// A store under test, of the trait that `S` is the object of. Cheap to clone; the last clone drops the store, and after it what
-/// was kept for it.
+/// A store under test, of the trait object `S`. Cheap to clone; the last clone drops the store, and after it the values kept for it.
 pub struct Fixture<S: ?Sized> {
     store: Arc<S>,
     kept: Vec<Arc<dyn Any + Send + Sync>>,
@@ -20,7 +19,7 @@ impl<S: ?Sized> Fixture<S> {
         Self { store, kept: Vec::new(), forgets_by_itself: false }
     }
 
-    /// Keeps `guard` until the store is dropped: a temporary folder, a container, whatever cleans up in its `Drop`.
+    /// Keeps `guard` until the store is dropped: a temporary folder, a container, or any other value that cleans up in its `Drop`.
     #[must_use]
     pub fn keeping(mut self, guard: impl Any + Send + Sync) -> Self {
         self.kept.push(Arc::new(guard));
@@ -46,16 +45,16 @@ impl<S: ?Sized> Deref for Fixture<S> {
     }
 }
 
-impl<S: fmt::Debug + ?Sized> fmt::Debug for Fixture<S> {
+impl<S: ?Sized> fmt::Debug for Fixture<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fixture").field("store", &&*self.store).field("kept", &self.kept.len()).finish()
+        f.debug_struct("Fixture").finish_non_exhaustive()
     }
 }
 
 type Opening<S> = Pin<Box<dyn Future<Output = Fixture<S>> + Send>>;
 type Open<S, O> = Box<dyn Fn(O) -> Opening<S> + Send + Sync>;
 
-/// Where fresh stores come from, each with the options `O`.
+/// A source of fresh stores, opened with the options `O`.
 pub struct Store<S: ?Sized, O = ()>(Open<S, O>);
 
 impl<S: ?Sized, O> Store<S, O> {
@@ -69,6 +68,17 @@ impl<S: ?Sized, O> Store<S, O> {
 
     pub(crate) async fn open_with(&self, options: O) -> Fixture<S> {
         (self.0)(options).await
+    }
+}
+
+impl<S: ?Sized> Store<S> {
+    /// Opens stores with `open`, each empty.
+    pub fn new<F, R>(open: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Fixture<S>> + Send + 'static,
+    {
+        Self::opened_by(move |()| open())
     }
 }
 

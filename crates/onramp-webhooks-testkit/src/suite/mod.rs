@@ -1,6 +1,6 @@
-//! What the suites are made of: cases with names, the ground that they run on, and stores that are opened for a case.
+//! The parts of a suite: named cases, and fresh stores for each case.
 //!
-//! The module of a suite has these types for what it is about.
+//! The module of each suite names these types for its trait.
 
 mod fixture;
 
@@ -13,72 +13,73 @@ use tokio::runtime;
 
 pub use self::fixture::{Fixture, Store};
 
-/// No case takes this long; one that does hangs.
+/// The time after which a case counts as hanging.
 const HANGS: Duration = Duration::from_secs(60);
 
-/// One promise, and how to find out on the ground `G` whether it is kept.
-pub struct Case<G> {
+/// A named check of one promise, which runs on a setup `S`: an adapter, or the stores that a function opens.
+pub struct Case<S> {
     name: &'static str,
-    run: Run<G>,
+    run: Run<S>,
 }
 
-type Run<G> = for<'a> fn(&'a G) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+type Run<S> = for<'a> fn(&'a S) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-impl<G> Case<G> {
-    pub(crate) const fn new(name: &'static str, run: Run<G>) -> Self {
+impl<S> Case<S> {
+    pub(crate) const fn new(name: &'static str, run: Run<S>) -> Self {
         Self { name, run }
     }
 
-    /// The case's name: the module and the function, such as `recording::the_same_again_is_a_duplicate`.
+    /// Returns the module and the function of the case, such as `recording::the_same_again_is_a_duplicate`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Tries the promise, on a runtime with several threads if there should be real races.
+    /// Runs the case. Races are real only on a runtime with several threads.
     ///
     /// # Panics
     /// When the promise is broken.
-    pub async fn run(&self, ground: &G) {
-        let ended = tokio::time::timeout(HANGS, (self.run)(ground)).await;
+    pub async fn run(&self, setup: &S) {
+        let ended = tokio::time::timeout(HANGS, (self.run)(setup)).await;
         assert!(ended.is_ok(), "did not end within {HANGS:?}");
     }
 }
 
-impl<G> Clone for Case<G> {
+impl<S> Clone for Case<S> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<G> Copy for Case<G> {}
+impl<S> Copy for Case<S> {}
 
-impl<G> fmt::Debug for Case<G> {
+impl<S> fmt::Debug for Case<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Case").field(&self.name).finish()
     }
 }
 
-/// Runs the case called `name` on a runtime of its own.
-pub(crate) fn run<G>(mut cases: impl Iterator<Item = Case<G>>, name: &str, ground: &G) {
+/// Runs the case called `name` on a runtime of its own, for the tests that the macros make.
+#[doc(hidden)]
+pub fn run<S>(mut cases: impl Iterator<Item = Case<S>>, name: &str, setup: &S) {
     let case = cases.find(|case| case.name == name).expect("the suite has the case");
     let runtime = runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().expect("a runtime");
-    runtime.block_on(case.run(ground));
+    runtime.block_on(case.run(setup));
 }
 
-/// Makes `cases`, and the exported macro that turns each case into a test; both from the one list of a suite.
+/// Makes the function `cases` and the exported macro of a suite, which turns each case into a test, from one list.
 macro_rules! suite {
     (
         ($dollar:tt)
         $(#[$about:meta])*
-        $suite:ident! calls $home:ident
+        $suite:ident! runs $home:ident on $setup:ident::$new:ident
         $($module:ident { $($(#[$attribute:meta])* $case:ident,)+ })+
     ) => {
-        /// All cases, in a fixed order.
+        /// Returns all cases, in a fixed order.
         pub fn cases() -> impl Iterator<Item = Case> {
             [$($($(#[$attribute])* Case::new(
                 concat!(stringify!($module), "::", stringify!($case)),
-                |ground| Box::pin($module::$case(ground)),
+                |setup| Box::pin($module::$case(setup)),
             ),)+)+].into_iter()
         }
 
@@ -88,14 +89,18 @@ macro_rules! suite {
             ($dollar open:expr) => {
                 $(
                     mod $module {
-                        #[allow(unused_imports, reason = "whatever the function needs")]
+                        #[allow(unused_imports, reason = "the function may need any of it")]
                         use super::*;
 
                         $(
                             #[test]
                             $(#[$attribute])*
                             fn $case() {
-                                $dollar crate::$home::run(concat!(stringify!($module), "::", stringify!($case)), $dollar open);
+                                $dollar crate::suite::run(
+                                    $dollar crate::$home::cases(),
+                                    concat!(stringify!($module), "::", stringify!($case)),
+                                    &$dollar crate::$home::$setup::$new($dollar open),
+                                );
                             }
                         )+
                     }

@@ -1,4 +1,4 @@
-//! What is committed, and what is not.
+//! Commits and rollbacks.
 
 use onramp_webhooks::StoreErrorKind;
 use onramp_webhooks::inbox::{Lease, Settled, State};
@@ -9,7 +9,7 @@ use crate::inbox;
 use crate::inbox::tools::{complete, retry};
 use crate::suite::Fixture;
 
-/// A shop with a delivery that is leased at second 1 until second 31.
+/// Opens a shop with a delivery that is leased from second 1 until second 31.
 async fn leased(store: &Store) -> (Fixture<dyn Shop>, inbox::Fixture, Lease) {
     let shop = store.open().await;
     let inbox = inbox::Fixture::of(shop.inbox());
@@ -83,7 +83,7 @@ pub(super) async fn what_another_worker_handled_is_not_handled_again(store: &Sto
     assert_eq!((inbox.state(lease.id).await, shop.total().await), (State::Handled, 20));
 }
 
-/// The worker that got no answer settles as after a failure.
+/// A worker whose commit was not answered settles as after a failure.
 pub(super) async fn a_commit_whose_answer_was_lost_is_not_settled_again(store: &Store) {
     for outcome in [retry(3), Settled::Released, Settled::Dead { error: "the commit's answer was lost".into() }] {
         let (shop, inbox, lease) = leased(store).await;
@@ -105,7 +105,7 @@ pub(super) async fn a_released_delivery_is_not_completed_under_its_old_lease(sto
     assert_eq!((inbox.state(lease.id).await, shop.total().await), (State::Pending, 0));
 }
 
-/// Some stores go on after a failed statement, and some cannot.
+/// Some stores can commit after a failed statement, and some cannot.
 pub(super) async fn after_a_failed_statement_it_is_both_or_neither(store: &Store) {
     let (shop, inbox, lease) = leased(store).await;
     let mut open = shop.begin().await;

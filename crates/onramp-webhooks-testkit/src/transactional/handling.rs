@@ -1,11 +1,11 @@
-//! The worker over the store.
+//! The worker with transactions of the store.
 
 use std::time::Duration;
 
-use onramp_webhooks::identity::{DedupKey, Stage};
+use onramp_webhooks::Delivery;
+use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Record, State};
 use onramp_webhooks::worker::{RetryPolicy, WorkerBuilder};
-use onramp_webhooks::{Delivery, Provider};
 
 use super::Store;
 use super::ledger::{Plan, Script, Shop};
@@ -17,15 +17,15 @@ use crate::tools::{at, soon};
 const OFTEN: Duration = Duration::from_millis(5);
 
 fn purchase() -> NewDelivery {
-    NewDelivery::new("wert", Provider::Wert, at(0), WertOrder::new().complete())
+    NewDelivery::new("wert", "wert", at(0), WertOrder::new().complete())
 }
 
-/// A worker that looks and tries again quickly.
+/// Builds a worker that polls and retries quickly.
 fn worker(shop: &Fixture<dyn Shop>, script: Script) -> WorkerBuilder {
     shop.worker(script).poll(OFTEN).retry(RetryPolicy::new(3, OFTEN, OFTEN))
 }
 
-/// What became of a delivery.
+/// Waits until a delivery is settled.
 async fn end_of(inbox: &inbox::Fixture, id: DeliveryId) -> Record {
     loop {
         let record = inbox.see(id).await;
@@ -36,7 +36,7 @@ async fn end_of(inbox: &inbox::Fixture, id: DeliveryId) -> Record {
     }
 }
 
-/// Handles all there is with `workers` workers, and answers what they have credited.
+/// Handles all deliveries with so many workers, and returns the sum that they have credited.
 async fn handled(shop: &Fixture<dyn Shop>, workers: usize, script: Script, all: u64) -> i64 {
     let inbox = inbox::Fixture::of(shop.inbox());
     let workers: Vec<_> = (0..workers).map(|_| worker(shop, script).spawn()).collect();
@@ -65,10 +65,12 @@ pub(super) async fn events_of_one_order_never_run_at_the_same_time(store: &Store
     let shop = store.open().await;
     let inbox = inbox::Fixture::of(shop.inbox());
     for order in [(); 10].map(|()| WertOrder::new()) {
-        for (event_type, stage) in
-            [("payment_started", Stage::STARTED), ("transfer_started", Stage::STARTED), ("order_complete", Stage::FINAL)]
-        {
-            let mut event = NewDelivery::new("wert", Provider::Wert, at(0), order.event(event_type));
+        for (event_type, stage) in [
+            ("payment_started", OrderStage::STARTED),
+            ("transfer_started", OrderStage::STARTED),
+            ("order_complete", OrderStage::FINAL),
+        ] {
+            let mut event = NewDelivery::new("wert", "wert", at(0), order.event(event_type));
             event.event_type = Some(event_type.into());
             event.key = Some(DedupKey::from_parts(format!("wert/order/{}", order.id().unwrap()), event_type.into()));
             event.stage = Some(stage);

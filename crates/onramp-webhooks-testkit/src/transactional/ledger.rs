@@ -1,4 +1,4 @@
-//! A ledger beside an inbox, and what the cases do with any of them.
+//! A ledger beside an inbox, and its type-erased form for the cases.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -14,16 +14,16 @@ use crate::tools::at;
 
 type Transaction<L> = <<L as Ledger>::Inbox as TransactionalInbox>::Transaction;
 
-/// A table that lies where an inbox does, and can be written through its transactions.
+/// A table in the database of an inbox, written through the inbox's transactions.
 #[async_trait]
 pub trait Ledger: Send + Sync + 'static {
     /// The inbox.
     type Inbox: TransactionalInbox;
 
-    /// The inbox that it lies beside.
+    /// Returns the inbox beside the table.
     fn inbox(&self) -> Arc<Self::Inbox>;
 
-    /// Adds a row of so many cents.
+    /// Adds a row with an amount in cents.
     ///
     /// # Errors
     /// When the statement fails.
@@ -31,7 +31,7 @@ pub trait Ledger: Send + Sync + 'static {
     where
         Self: Sized;
 
-    /// Runs a statement that fails, as for a constraint.
+    /// Runs a statement that fails, such as one that breaks a constraint.
     ///
     /// # Errors
     /// Always.
@@ -39,19 +39,19 @@ pub trait Ledger: Send + Sync + 'static {
     where
         Self: Sized;
 
-    /// Runs `COMMIT`, as no handler may.
+    /// Runs `COMMIT`, which no handler may.
     ///
     /// # Errors
-    /// When the store does not let it.
+    /// When the store refuses it.
     async fn end(&self, transaction: &mut Transaction<Self>) -> Result<(), HandlerError>
     where
         Self: Sized;
 
-    /// All that is committed, in cents.
+    /// Returns the sum of all committed rows, in cents.
     async fn total(&self) -> i64;
 }
 
-/// What a handler does with a delivery.
+/// The behaviour of a handler for one delivery.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 #[doc(hidden)]
@@ -65,7 +65,7 @@ pub enum Plan {
     EndAndFail,
 }
 
-/// What a handler does with each delivery.
+/// The behaviour of a handler for each delivery.
 pub(super) type Script = fn(&Delivery) -> Plan;
 
 /// A ledger of any type.
@@ -77,9 +77,9 @@ pub trait Shop: Send + Sync {
     fn worker(&self, script: Script) -> WorkerBuilder;
     #[doc(hidden)]
     async fn begin(&self) -> Box<dyn Open>;
-    /// All that is committed, in cents.
+    /// Returns the sum of all committed rows, in cents.
     async fn total(&self) -> i64;
-    /// How many handlers of one order ran at the same time, at most.
+    /// Returns the largest number of handlers of one order that ran at the same time.
     #[doc(hidden)]
     fn at_the_same_time(&self) -> usize;
 }
@@ -182,7 +182,7 @@ impl<L: Ledger> TransactionalHandler<Transaction<L>> for Scripted<L> {
             Plan::CreditAndPanic => panic!("the handler's own bug"),
             Plan::CreditAndHang => pending().await,
             Plan::End => {
-                // Whatever it is told, it goes on.
+                // This handler ignores the error.
                 let _ = self.ledger.end(transaction).await;
                 Ok(())
             }

@@ -1,72 +1,32 @@
 //! The conformance suite of the trait [`TransactionalInbox`](onramp_webhooks::inbox::TransactionalInbox): a handler's writes and the completion are one.
 //!
-//! The cases credit a ledger, which lies where the inbox does, and look what it holds.
+//! The cases credit a ledger in the database of the inbox and check its sum.
 
 mod committing;
 mod handling;
 mod ledger;
 mod overlaps;
 
-use std::future::Future;
+use std::sync::Arc;
 
 pub use self::ledger::Ledger;
 use self::ledger::{Erased, Shop};
 use crate::suite::{self, suite};
 
 /// A ledger under test.
-#[derive(Clone)]
-pub struct Fixture(suite::Fixture<dyn Shop>);
+pub type Fixture = suite::Fixture<dyn Shop>;
 
-/// Where fresh ledgers come from.
+/// A source of fresh ledgers.
 pub type Store = suite::Store<dyn Shop>;
 
 /// One promise of the trait.
 pub type Case = suite::Case<Store>;
 
 impl Fixture {
-    /// A ledger that needs nothing but itself.
+    /// Makes a fixture of a ledger that needs nothing else.
     pub fn new(ledger: impl Ledger) -> Self {
-        Self(suite::Fixture::of(std::sync::Arc::new(Erased::new(ledger))))
+        Self::of(Arc::new(Erased::new(ledger)))
     }
-
-    /// Keeps `guard` until the ledger is dropped.
-    #[must_use]
-    pub fn keeping(self, guard: impl std::any::Any + Send + Sync) -> Self {
-        Self(self.0.keeping(guard))
-    }
-}
-
-impl std::fmt::Debug for Fixture {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Fixture").finish_non_exhaustive()
-    }
-}
-
-impl Store {
-    /// Opens ledgers with `open`, each empty and beside an inbox that is.
-    pub fn new<F, O>(open: F) -> Self
-    where
-        F: Fn() -> O + Send + Sync + 'static,
-        O: Future<Output = Fixture> + Send + 'static,
-    {
-        Self::opened_by(move |()| {
-            let opening = open();
-            async move { opening.await.0 }
-        })
-    }
-}
-
-/// Runs the case called `name`, on a runtime of its own; what the tests of
-/// [`transactional_suite!`](crate::transactional_suite) call.
-///
-/// # Panics
-/// When the promise is broken, or there is no such case.
-pub fn run<F, O>(name: &str, open: F)
-where
-    F: Fn() -> O + Send + Sync + 'static,
-    O: Future<Output = Fixture> + Send + 'static,
-{
-    suite::run(cases(), name, &Store::new(open));
 }
 
 suite! {
@@ -74,7 +34,7 @@ suite! {
     /// One test for every promise of the trait [`TransactionalInbox`](onramp_webhooks::inbox::TransactionalInbox).
     ///
     /// Takes a function that opens an inbox with a ledger, both empty: `async fn open() -> Fixture`.
-    transactional_suite! calls transactional
+    transactional_suite! runs transactional on Store::new
     committing {
         both_are_committed,
         what_is_dropped_is_neither,

@@ -1,11 +1,11 @@
-//! Whether handlers of one order run at the same time.
+//! Detection of handlers of one order that run at the same time.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use onramp_webhooks::Delivery;
 
-/// What runs at a time, by order.
+/// The number of running handlers, by order.
 #[derive(Debug, Default)]
 pub(super) struct Running(Mutex<Counts>);
 
@@ -16,7 +16,7 @@ struct Counts {
 }
 
 impl Running {
-    /// A handler of this delivery runs, until what is answered is dropped.
+    /// Counts a handler as running until the returned value is dropped.
     pub(super) fn begin(&self, delivery: &Delivery) -> impl Drop + Send + use<'_> {
         let subject = delivery.key().map(|key| key.subject().to_owned());
         self.count(subject.as_deref(), |counts, now| {
@@ -26,7 +26,7 @@ impl Running {
         Runs { running: self, subject }
     }
 
-    /// How many ran at the same time, at most, of the order that had the most.
+    /// Returns the largest number of handlers of one order that ran at the same time.
     pub(super) fn most(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).most
     }

@@ -1,4 +1,4 @@
-//! Stores of idempotency keys that each break one promise, and the case of the suite that has to notice.
+//! Stores of idempotency keys that each break one promise, and the case that has to notice.
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -10,11 +10,12 @@ use onramp_webhooks::StoreError;
 use onramp_webhooks::async_trait;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::idempotency::{ABANDONED, Claim, Found, IdempotencyKey, IdempotencyStore, MemoryIdempotencyStore};
+use onramp_webhooks::idempotency::{ABANDONED, IdempotencyKey, IdempotencyStore, KeyLease, KeyState, MemoryIdempotencyStore};
+use onramp_webhooks_testkit::doubles::{Double, IdempotencyDouble};
 use onramp_webhooks_testkit::idempotency::{Fixture, Store, cases};
 use tokio::sync::Notify;
 
-/// What is wrong with a store.
+/// The defect of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Defect {
     None,
@@ -69,7 +70,7 @@ struct Mutant {
     ended: Notify,
 }
 
-/// What a mutant has seen, and its defect can use.
+/// The calls that a mutant has seen, for its defect.
 #[derive(Debug, Default)]
 struct Seen {
     now: Timestamp,
@@ -79,7 +80,7 @@ struct Seen {
 /// The last claim of a key.
 #[derive(Clone, Debug)]
 struct Last {
-    claim: Claim,
+    claim: KeyLease,
     fingerprint: Fingerprint,
     first_fingerprint: Fingerprint,
     lease_until: Timestamp,
@@ -89,21 +90,21 @@ struct Last {
 impl Mutant {
     fn open(defect: Defect) -> Fixture {
         let store = MemoryIdempotencyStore::new();
-        Fixture::new(Self { store, defect, seen: Mutex::default(), ended: Notify::new() })
+        Fixture::new(Double(Self { store, defect, seen: Mutex::default(), ended: Notify::new() }))
     }
 
     fn last(&self, key: IdempotencyKey) -> Option<Last> {
         self.seen.lock().unwrap().last.get(&key).cloned()
     }
 
-    fn saw(&self, claim: Claim, fingerprint: Fingerprint, lease_until: Timestamp) {
+    fn saw(&self, claim: KeyLease, fingerprint: Fingerprint, lease_until: Timestamp) {
         let first_fingerprint = self.last(claim.key).map_or(fingerprint, |last| last.first_fingerprint);
         let last = Last { claim, fingerprint, first_fingerprint, lease_until, reply: None };
         self.seen.lock().unwrap().last.insert(claim.key, last);
     }
 
     /// The key whose defect is that it is not told from others.
-    fn cut(&self, mut claim: Claim) -> Claim {
+    fn cut(&self, mut claim: KeyLease) -> KeyLease {
         match self.defect {
             Defect::CutsKeys => {
                 let mut bytes = *claim.key.as_bytes();
@@ -116,35 +117,39 @@ impl Mutant {
         claim
     }
 
-    /// The claim of whoever has the key, when the defect is to serve anybody with it.
-    fn fenced(&self, claim: Claim, for_anybody: Defect) -> Claim {
+    /// Returns the current claim of a key when the defect is to accept any claim.
+    fn fenced(&self, claim: KeyLease, for_anybody: Defect) -> KeyLease {
         let claim = self.cut(claim);
         let last = self.last(claim.key).filter(|_| self.defect == for_anybody);
         last.map_or(claim, |last| last.claim)
     }
 
-    /// Whether the defect is not to serve those whose lease has ended, and it has.
-    fn is_late(&self, claim: Claim, nothing_late: Defect) -> bool {
+    /// Returns whether a lease has ended that the defect refuses to serve.
+    fn is_late(&self, claim: KeyLease, nothing_late: Defect) -> bool {
         let now = self.seen.lock().unwrap().now;
         self.defect == nothing_late && self.last(claim.key).is_some_and(|last| last.lease_until <= now)
     }
 
-    /// Has a key claimed, whoever has it.
-    async fn seize(&self, claim: Claim) -> Result<(), StoreError> {
+    /// Claims a key, whether it is held or not.
+    async fn seize(&self, claim: KeyLease) -> Result<(), StoreError> {
         let fingerprint = self.last(claim.key).map_or(Fingerprint::of(b""), |last| last.fingerprint);
         self.store.claim(NEVER, claim, fingerprint, NEVER).await.map(drop)
     }
 }
 
 #[async_trait]
-impl IdempotencyStore for Mutant {
+impl IdempotencyDouble for Mutant {
+    fn inner(&self) -> &dyn IdempotencyStore {
+        &self.store
+    }
+
     async fn claim(
         &self,
         now: Timestamp,
-        claim: Claim,
+        claim: KeyLease,
         mut fingerprint: Fingerprint,
         mut lease_until: Timestamp,
-    ) -> Result<Found, StoreError> {
+    ) -> Result<KeyState, StoreError> {
         let claim = self.cut(claim);
         self.seen.lock().unwrap().now = now;
         match self.defect {
@@ -157,28 +162,30 @@ impl IdempotencyStore for Mutant {
         }
         let mut found = self.store.claim(now, claim, fingerprint, lease_until).await?;
         match (&mut found, self.defect, self.last(claim.key)) {
-            (Found::Claimed, Defect::ChecksThenInserts, _) => {
+            (KeyState::Claimed, Defect::ChecksThenInserts, _) => {
                 self.store.release(claim).await?;
                 tokio::task::yield_now().await;
                 self.store.claim(NEVER, claim, fingerprint, lease_until).await?;
             }
-            (Found::Running { .. }, Defect::FindingProlongs, Some(last)) => _ = self.store.renew(last.claim, lease_until).await?,
-            (Found::Running { .. }, Defect::FindingTakes, _) => self.seize(claim).await?,
-            (Found::Running { fingerprint } | Found::Done { fingerprint, .. }, Defect::ForgetsTheFingerprint, _) => {
+            (KeyState::Running { .. }, Defect::FindingProlongs, Some(last)) => {
+                _ = self.store.renew(last.claim, lease_until).await?
+            }
+            (KeyState::Running { .. }, Defect::FindingTakes, _) => self.seize(claim).await?,
+            (KeyState::Running { fingerprint } | KeyState::Done { fingerprint, .. }, Defect::ForgetsTheFingerprint, _) => {
                 *fingerprint = Fingerprint::of(b"");
             }
-            (Found::Done { fingerprint, reply }, Defect::LosesEmptyReplies, _) if reply.is_empty() => {
-                found = Found::Running { fingerprint: *fingerprint };
+            (KeyState::Done { fingerprint, reply }, Defect::LosesEmptyReplies, _) if reply.is_empty() => {
+                found = KeyState::Running { fingerprint: *fingerprint };
             }
             _ => {}
         }
-        if found == Found::Claimed {
+        if found == KeyState::Claimed {
             self.saw(claim, fingerprint, lease_until);
         }
         Ok(found)
     }
 
-    async fn renew(&self, claim: Claim, lease_until: Timestamp) -> Result<bool, StoreError> {
+    async fn renew(&self, claim: KeyLease, lease_until: Timestamp) -> Result<bool, StoreError> {
         let claim = self.fenced(claim, Defect::RenewsForAnybody);
         if self.is_late(claim, Defect::RenewsNothingLate) {
             return Ok(false);
@@ -193,7 +200,7 @@ impl IdempotencyStore for Mutant {
         }
     }
 
-    async fn complete(&self, claim: Claim, mut reply: Bytes, mut expires_at: Timestamp) -> Result<bool, StoreError> {
+    async fn complete(&self, claim: KeyLease, mut reply: Bytes, mut expires_at: Timestamp) -> Result<bool, StoreError> {
         let claim = self.fenced(claim, Defect::CompletesForAnybody);
         if self.is_late(claim, Defect::CompletesNothingLate) {
             return Ok(false);
@@ -224,7 +231,7 @@ impl IdempotencyStore for Mutant {
         Ok(completed)
     }
 
-    async fn release(&self, claim: Claim) -> Result<bool, StoreError> {
+    async fn release(&self, claim: KeyLease) -> Result<bool, StoreError> {
         let claim = self.fenced(claim, Defect::ReleasesForAnybody);
         if self.is_late(claim, Defect::ReleasesNothingLate) {
             return Ok(false);

@@ -1,4 +1,4 @@
-//! Inboxes that each break one promise, and the case of the suite that has to notice.
+//! Inboxes that each break one promise, and the case that has to notice.
 
 use std::collections::{BTreeMap, HashSet};
 use std::future::pending;
@@ -11,12 +11,13 @@ use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::DedupKey;
 use onramp_webhooks::inbox::{
-    ClaimRequest, ClaimedDelivery, Claims, Counts, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery, QuarantineBound,
-    Record, Recorded, Replayed, Retention, Settled, Settlement, State,
+    ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery, QuarantineBound, Record,
+    Recorded, Replayed, Retention, Settled, Settlement, State,
 };
+use onramp_webhooks_testkit::doubles::{Double, InboxDouble};
 use onramp_webhooks_testkit::inbox::{Fixture, Store, cases};
 
-/// What is wrong with an inbox.
+/// The defect of an inbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Defect {
     None,
@@ -24,7 +25,7 @@ enum Defect {
     IgnoresLeaseExpiry,
     RenewsWhatIsLost,
     ForgetsToRenew,
-    DuplicatesDoNotArm,
+    DuplicatesDoNotRequeue,
     DuplicatesOnlyLook,
     ChecksThenInserts,
     HandsOutTwoOfOneOrder,
@@ -32,13 +33,12 @@ enum Defect {
     StopsAtABusyOrder,
     ForgetsConflicts,
     TakesSyntheticOnesForReal,
-    KeepsTheSyntheticBody,
     ListsIgnoreTheKey,
     ForgetsKeyExpiry,
     DeduplicatesTheKeyless,
     LosesBytes,
-    ForgetsTheJunkBound,
-    TreatsMisfitsAsJunk,
+    ForgetsTheBoundOfNoise,
+    TreatsUnreadableAsNoise,
     NewestFirst,
     NothingIsStale,
     EverythingCostsAnAttempt,
@@ -46,7 +46,7 @@ enum Defect {
     ForgetsTheNote,
     PrunesKeys,
     PrunesTooEarly,
-    RearmsWhatIsHeld,
+    RequeuesWhatIsHeld,
     ForgetsWhatWasReread,
     ListsIgnoreTheSubject,
     PagesOverlap,
@@ -65,9 +65,15 @@ struct Mutant {
 
 impl Mutant {
     fn open(defect: Defect, bound: QuarantineBound) -> Fixture {
-        let bound = if defect == Defect::ForgetsTheJunkBound { QuarantineBound::default() } else { bound };
+        let bound = if defect == Defect::ForgetsTheBoundOfNoise { QuarantineBound::default() } else { bound };
         let inbox = MemoryInbox::with_quarantine(bound);
-        Fixture::new(Self { inbox, defect, leases: Mutex::default(), last: Mutex::default(), forgotten: Mutex::default() })
+        Fixture::new(Double(Self {
+            inbox,
+            defect,
+            leases: Mutex::default(),
+            last: Mutex::default(),
+            forgotten: Mutex::default(),
+        }))
     }
 
     async fn holder(&self, key: Option<&DedupKey>) -> Option<Record> {
@@ -77,7 +83,11 @@ impl Mutant {
 }
 
 #[async_trait]
-impl Inbox for Mutant {
+impl InboxDouble for Mutant {
+    fn inner(&self) -> &dyn Inbox {
+        &self.inbox
+    }
+
     async fn record(&self, mut new: NewDelivery) -> Result<Recorded, StoreError> {
         match self.defect {
             Defect::HandsOutTwoOfOneOrder => new.stage = None,
@@ -86,25 +96,20 @@ impl Inbox for Mutant {
                 new.key = Some(DedupKey::from_parts("keyless".into(), new.fingerprint.to_string()));
             }
             Defect::LosesBytes => new.body = String::from_utf8_lossy(&new.body).into_owned().into(),
-            Defect::TreatsMisfitsAsJunk => new.quarantine.iter_mut().for_each(|quarantine| quarantine.junk = true),
+            Defect::TreatsUnreadableAsNoise => new.quarantine.iter_mut().for_each(|quarantine| quarantine.noise = true),
             Defect::PrunesKeys if new.key.as_ref().is_some_and(|key| self.forgotten.lock().unwrap().contains(key)) => {
                 new.key = None
             }
-            Defect::DuplicatesDoNotArm | Defect::DuplicatesOnlyLook => {
+            Defect::DuplicatesDoNotRequeue | Defect::DuplicatesOnlyLook => {
                 let first = self.holder(new.key.as_ref()).await;
                 let is_due_again = |record: &Record| {
                     self.defect == Defect::DuplicatesOnlyLook || matches!(record.state, State::Dead | State::Retrying)
                 };
                 if let Some(first) = first.filter(|first| first.fingerprint == new.fingerprint && is_due_again(first)) {
-                    return Ok(Recorded::Duplicate { first: first.id, rearmed: false });
+                    return Ok(Recorded::Duplicate { first: first.id, requeued: false });
                 }
             }
             Defect::TakesSyntheticOnesForReal if new.fingerprint.is_synthetic() => new.fingerprint = Fingerprint::of(&new.body),
-            Defect::KeepsTheSyntheticBody => {
-                if let Some(first) = self.holder(new.key.as_ref()).await.filter(Record::is_synthetic) {
-                    new.fingerprint = first.fingerprint;
-                }
-            }
             Defect::ForgetsConflicts => {
                 if let Some(first) = self.holder(new.key.as_ref()).await {
                     new.fingerprint = first.fingerprint;
@@ -112,7 +117,7 @@ impl Inbox for Mutant {
             }
             Defect::ChecksThenInserts => {
                 if let Some(first) = self.holder(new.key.as_ref()).await {
-                    return Ok(Recorded::Duplicate { first: first.id, rearmed: false });
+                    return Ok(Recorded::Duplicate { first: first.id, requeued: false });
                 }
                 tokio::task::yield_now().await;
                 let twin = self.holder(new.key.as_ref()).await.is_some();
@@ -182,10 +187,6 @@ impl Inbox for Mutant {
         }
     }
 
-    async fn check(&self) -> Result<(), StoreError> {
-        self.inbox.check().await
-    }
-
     async fn list(&self, mut filter: Filter) -> Result<Vec<Record>, StoreError> {
         match self.defect {
             Defect::ListsIgnoreTheSubject => filter.about = None,
@@ -198,25 +199,17 @@ impl Inbox for Mutant {
         self.inbox.list(filter).await
     }
 
-    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError> {
-        self.inbox.show(id).await
-    }
-
-    async fn counts(&self) -> Result<Counts, StoreError> {
-        self.inbox.counts().await
-    }
-
-    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
+    async fn requeue(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
         let lease = self.leases.lock().unwrap().get(&id).copied();
         match (self.defect, lease) {
-            (Defect::RearmsWhatIsHeld, Some(lease)) => {
+            (Defect::RequeuesWhatIsHeld, Some(lease)) => {
                 let release = Settlement::new(lease, Settled::Released);
                 drop(self.inbox.settle(Timestamp::default(), vec![release]).await?);
             }
-            (Defect::ForgetsWhatWasReread, _) => return self.inbox.rearm(id, seen, None).await,
+            (Defect::ForgetsWhatWasReread, _) => return self.inbox.requeue(id, seen, None).await,
             _ => {}
         }
-        self.inbox.rearm(id, seen, reread).await
+        self.inbox.requeue(id, seen, reread).await
     }
 
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
@@ -243,7 +236,7 @@ mutants! {
     an_inbox_that_ignores_lease_expiry: IgnoresLeaseExpiry => "leasing::an_expired_lease_is_claimed_again_with_a_greater_fence",
     an_inbox_that_renews_what_is_lost: RenewsWhatIsLost => "leasing::renewing_a_lost_lease_says_so",
     an_inbox_that_forgets_to_renew: ForgetsToRenew => "leasing::a_renewed_lease_lasts",
-    an_inbox_whose_duplicates_do_not_arm: DuplicatesDoNotArm => "recording::a_duplicate_arms_a_dead_first_again",
+    an_inbox_whose_duplicates_do_not_requeue: DuplicatesDoNotRequeue => "recording::a_duplicate_requeues_a_dead_first",
     an_inbox_whose_duplicates_do_not_count: DuplicatesOnlyLook => "recording::the_same_again_is_a_duplicate",
     an_inbox_that_checks_and_then_inserts: ChecksThenInserts => "recording::of_many_copies_at_once_one_is_new",
     an_inbox_that_hands_out_two_of_one_order: HandsOutTwoOfOneOrder => "claiming::never_two_of_one_order",
@@ -251,27 +244,27 @@ mutants! {
     an_inbox_that_hands_out_twice: HandsOutTwice => "claiming::many_claimers_get_each_delivery_once",
     an_inbox_that_stops_at_a_busy_order: StopsAtABusyOrder => "claiming::the_limit_is_filled_past_a_busy_order",
     an_inbox_that_forgets_conflicts: ForgetsConflicts => "recording::another_body_is_a_conflict_and_the_first_stands",
-    an_inbox_that_takes_synthetic_ones_for_real: TakesSyntheticOnesForReal => "recording::a_real_one_replaces_a_synthetic_first",
+    an_inbox_that_takes_synthetic_ones_for_real: TakesSyntheticOnesForReal => "recording::a_real_one_that_comes_second_only_counts",
+    an_inbox_that_takes_settled_synthetic_ones_for_real: TakesSyntheticOnesForReal => "recording::a_real_one_after_a_synthetic_one_that_was_settled_only_counts",
     an_inbox_that_takes_second_synthetic_ones_for_real: TakesSyntheticOnesForReal => "recording::a_synthetic_one_that_comes_second_only_counts",
-    an_inbox_that_keeps_the_synthetic_body: KeepsTheSyntheticBody => "recording::a_real_one_replaces_a_synthetic_first_that_was_handled",
-    an_inbox_whose_lists_ignore_the_key: ListsIgnoreTheKey => "looking::lists_find_a_key",
+    an_inbox_whose_lists_ignore_the_key: ListsIgnoreTheKey => "querying::lists_find_a_key",
     an_inbox_that_forgets_key_expiry: ForgetsKeyExpiry => "recording::an_expired_key_is_new_again",
     an_inbox_that_deduplicates_the_keyless: DeduplicatesTheKeyless => "recording::without_a_key_nothing_is_a_duplicate",
-    an_inbox_that_loses_bytes: LosesBytes => "looking::a_body_comes_back_to_the_byte",
-    an_inbox_that_forgets_the_bound: ForgetsTheJunkBound => "quarantining::the_oldest_junk_goes_beyond_the_number",
-    an_inbox_that_forgets_the_bound_in_bytes: ForgetsTheJunkBound => "quarantining::the_oldest_junk_goes_beyond_the_bytes",
-    an_inbox_that_drops_misfits: TreatsMisfitsAsJunk => "quarantining::nothing_but_junk_ever_goes",
+    an_inbox_that_loses_bytes: LosesBytes => "querying::a_body_comes_back_to_the_byte",
+    an_inbox_that_forgets_the_bound: ForgetsTheBoundOfNoise => "quarantining::the_oldest_noise_goes_beyond_the_number",
+    an_inbox_that_forgets_the_bound_in_bytes: ForgetsTheBoundOfNoise => "quarantining::the_oldest_noise_goes_beyond_the_bytes",
+    an_inbox_that_drops_what_is_unreadable: TreatsUnreadableAsNoise => "quarantining::nothing_but_noise_ever_goes",
     an_inbox_that_begins_with_the_newest: NewestFirst => "claiming::first_received_first_up_to_the_limit",
     an_inbox_to_which_nothing_is_stale: NothingIsStale => "claiming::stale_is_what_comes_after_a_later_state",
     an_inbox_in_which_everything_costs_an_attempt: EverythingCostsAnAttempt => "settling::a_parked_one_waits_and_costs_no_attempt",
     an_inbox_that_retries_at_once: RetriesAtOnce => "settling::a_retry_waits_for_its_time",
-    an_inbox_that_forgets_the_note: ForgetsTheNote => "settling::a_dead_letter_waits_for_a_person",
+    an_inbox_that_forgets_the_note: ForgetsTheNote => "settling::a_dead_letter_waits_for_an_operator",
     an_inbox_that_prunes_keys: PrunesKeys => "pruning::bodies_go_and_keys_stay",
     an_inbox_that_prunes_too_early: PrunesTooEarly => "pruning::bodies_go_and_keys_stay",
-    an_inbox_that_arms_what_is_held: RearmsWhatIsHeld => "rearming::what_a_worker_holds_is_refused",
-    an_inbox_that_forgets_what_was_reread: ForgetsWhatWasReread => "rearming::a_reread_one_takes_its_identity",
-    an_inbox_whose_lists_ignore_the_subject: ListsIgnoreTheSubject => "looking::lists_fit_their_filter",
-    an_inbox_whose_pages_overlap: PagesOverlap => "looking::pages_follow_each_other",
+    an_inbox_that_requeues_what_is_held: RequeuesWhatIsHeld => "requeuing::what_a_worker_holds_is_refused",
+    an_inbox_that_forgets_what_was_reread: ForgetsWhatWasReread => "requeuing::a_reread_one_takes_its_identity",
+    an_inbox_whose_lists_ignore_the_subject: ListsIgnoreTheSubject => "querying::lists_fit_their_filter",
+    an_inbox_whose_pages_overlap: PagesOverlap => "querying::pages_follow_each_other",
     an_inbox_that_forgets_when_the_next_is_due: ForgetsWhenTheNextIsDue => "claiming::says_when_the_next_falls_due",
     an_inbox_that_does_not_wake: DoesNotWake => "waking::a_new_delivery_wakes",
 }

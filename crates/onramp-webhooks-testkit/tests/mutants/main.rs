@@ -1,10 +1,10 @@
-//! Stores that each break one promise, and the case of the suite that has to notice.
+//! Stores that each break one promise, and the case that has to notice.
 
-#![expect(clippy::unwrap_used, reason = "a test speaks by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use onramp_webhooks_testkit::suite::Case;
 
-/// Whether the promise of the case called `name` is kept by the stores of `store`.
+/// Returns whether the stores of `store` pass the case called `name`.
 async fn keeps<G: Send + Sync + 'static>(mut cases: impl Iterator<Item = Case<G>>, name: &str, store: G) -> bool {
     let case = cases.find(|case| case.name() == name).unwrap_or_else(|| panic!("there is no case {name}"));
     tokio::spawn(async move { case.run(&store).await }).await.is_ok()
@@ -25,6 +25,6 @@ macro_rules! mutants {
 
 mod idempotency;
 mod inbox;
+mod purchases;
 mod spill;
-mod started;
 mod transactional;

@@ -1,12 +1,13 @@
-//! Spills that each break one promise, and the case of the suite that has to notice.
+//! Spills that each break one promise, and the case that has to notice.
 
 use onramp_webhooks::StoreError;
 use onramp_webhooks::async_trait;
 use onramp_webhooks::inbox::NewDelivery;
-use onramp_webhooks::inbox::spill::{MemorySpill, MovingLock, SetAside, SpillCounts, SpillId, SpillStore};
+use onramp_webhooks::spill::{MemorySpill, MovingLock, SpillId, SpillStore};
+use onramp_webhooks_testkit::doubles::{Double, SpillDouble};
 use onramp_webhooks_testkit::spill::{Fixture, Store, cases};
 
-/// What is wrong with a spill.
+/// The defect of a spill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Defect {
     None,
@@ -18,10 +19,6 @@ enum Defect {
     Deduplicates,
     ForgetsToRemove,
     UsesIdsAgain,
-    SetAsideWaits,
-    ForgetsTheReason,
-    PutsNothingBack,
-    ForgetsToCount,
     LocksNothing,
 }
 
@@ -32,7 +29,11 @@ struct Mutant {
 }
 
 #[async_trait]
-impl SpillStore for Mutant {
+impl SpillDouble for Mutant {
+    fn inner(&self) -> &dyn SpillStore {
+        &self.spill
+    }
+
     async fn append(&self, mut new: NewDelivery) -> Result<SpillId, StoreError> {
         match self.defect {
             Defect::ForgetsFields => new.key_expires_at = None,
@@ -69,34 +70,6 @@ impl SpillStore for Mutant {
         self.spill.remove(ids).await
     }
 
-    async fn set_aside(&self, id: SpillId, reason: String) -> Result<(), StoreError> {
-        match self.defect {
-            Defect::SetAsideWaits => Ok(()),
-            Defect::ForgetsTheReason => self.spill.set_aside(id, String::new()).await,
-            _ => self.spill.set_aside(id, reason).await,
-        }
-    }
-
-    async fn aside(&self, limit: usize) -> Result<Vec<SetAside>, StoreError> {
-        self.spill.aside(limit).await
-    }
-
-    async fn put_back(&self) -> Result<u64, StoreError> {
-        match self.defect {
-            Defect::PutsNothingBack => Ok(self.spill.counts().await?.set_aside),
-            _ => self.spill.put_back().await,
-        }
-    }
-
-    async fn counts(&self) -> Result<SpillCounts, StoreError> {
-        let counts = self.spill.counts().await?;
-        Ok(if self.defect == Defect::ForgetsToCount { SpillCounts { set_aside: 0, ..counts } } else { counts })
-    }
-
-    async fn check(&self) -> Result<(), StoreError> {
-        self.spill.check().await
-    }
-
     async fn lock(&self) -> Result<Option<MovingLock>, StoreError> {
         match self.defect {
             Defect::LocksNothing => Ok(Some(MovingLock::holding(()))),
@@ -106,7 +79,7 @@ impl SpillStore for Mutant {
 }
 
 fn store(defect: Defect) -> Store {
-    Store::new(move || async move { Fixture::new(Mutant { spill: MemorySpill::new(), defect }) })
+    Store::new(move || async move { Fixture::new(Double(Mutant { spill: MemorySpill::new(), defect })) })
 }
 
 mutants! {
@@ -118,10 +91,6 @@ mutants! {
     a_spill_that_deduplicates: Deduplicates => "appending::nothing_is_a_duplicate",
     a_spill_that_forgets_to_remove: ForgetsToRemove => "removing::what_was_removed_is_gone",
     a_spill_that_uses_ids_again: UsesIdsAgain => "removing::an_id_is_never_used_again",
-    a_spill_where_what_is_set_aside_waits: SetAsideWaits => "setting_aside::what_is_set_aside_waits_no_more",
-    a_spill_that_forgets_the_reason: ForgetsTheReason => "setting_aside::what_is_set_aside_is_listed_with_its_first_reason",
-    a_spill_that_puts_nothing_back: PutsNothingBack => "setting_aside::what_is_put_back_waits_at_its_old_place",
-    a_spill_that_forgets_to_count: ForgetsToCount => "setting_aside::what_is_set_aside_waits_no_more",
     a_spill_that_locks_nothing: LocksNothing => "locking::one_moves_at_a_time",
     a_spill_that_locks_nothing_when_many_come: LocksNothing => "locking::of_many_at_once_one_moves",
 }

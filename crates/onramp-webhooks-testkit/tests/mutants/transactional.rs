@@ -1,4 +1,4 @@
-//! Inboxes whose transactions each break one promise, and the case of the suite that has to notice.
+//! Inboxes whose transactions each break one promise, and the case that has to notice.
 
 use std::collections::HashMap;
 use std::mem::take;
@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
-    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery, Record, Recorded, Replayed,
-    Retention, Settled, Settlement, State, TransactionalInbox,
+    ClaimRequest, Claims, DeliveryId, Inbox, Lease, MemoryInbox, NewDelivery, Recorded, Settled, Settlement,
 };
 use onramp_webhooks::{HandlerError, StoreError, StoreErrorKind, async_trait};
+use onramp_webhooks_testkit::doubles::{Double, InboxDouble, TransactionalDouble};
 use onramp_webhooks_testkit::transactional::{Fixture, Ledger, Store, cases};
 
-/// What is wrong with an inbox.
+/// The defect of an inbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Defect {
     None,
@@ -75,7 +75,7 @@ impl Drop for Written {
 }
 
 #[async_trait]
-impl TransactionalInbox for Mutant {
+impl TransactionalDouble for Mutant {
     type Transaction = Written;
     type Open = Written;
 
@@ -126,7 +126,11 @@ impl TransactionalInbox for Mutant {
 }
 
 #[async_trait]
-impl Inbox for Mutant {
+impl InboxDouble for Mutant {
+    fn inner(&self) -> &dyn Inbox {
+        &self.inbox
+    }
+
     async fn record(&self, mut new: NewDelivery) -> Result<Recorded, StoreError> {
         if self.defect == Defect::HandsOutTwoOfOneOrder {
             new.stage = None;
@@ -140,51 +144,19 @@ impl Inbox for Mutant {
         Ok(claims)
     }
 
-    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, StoreError> {
-        self.inbox.renew(leases, until).await
-    }
-
     async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError> {
         let lost = self.inbox.settle(now, settlements).await?;
         Ok(if self.defect == Defect::SettlesTwice { Vec::new() } else { lost })
     }
-
-    async fn wait_for_work(&self) {
-        self.inbox.wait_for_work().await;
-    }
-
-    async fn check(&self) -> Result<(), StoreError> {
-        self.inbox.check().await
-    }
-
-    async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
-        self.inbox.list(filter).await
-    }
-
-    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError> {
-        self.inbox.show(id).await
-    }
-
-    async fn counts(&self) -> Result<Counts, StoreError> {
-        self.inbox.counts().await
-    }
-
-    async fn rearm(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
-        self.inbox.rearm(id, seen, reread).await
-    }
-
-    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
-        self.inbox.prune(now, retention).await
-    }
 }
 
-struct Shop(Arc<Mutant>);
+struct Shop(Arc<Double<Mutant>>);
 
 #[async_trait]
 impl Ledger for Shop {
-    type Inbox = Mutant;
+    type Inbox = Double<Mutant>;
 
-    fn inbox(&self) -> Arc<Mutant> {
+    fn inbox(&self) -> Arc<Double<Mutant>> {
         Arc::clone(&self.0)
     }
 
@@ -215,7 +187,7 @@ impl Ledger for Shop {
 fn store(defect: Defect) -> Store {
     Store::new(move || async move {
         let (inbox, leases, committed) = (MemoryInbox::new(), Mutex::default(), Arc::default());
-        Fixture::new(Shop(Arc::new(Mutant { inbox, defect, leases, committed })))
+        Fixture::new(Shop(Arc::new(Double(Mutant { inbox, defect, leases, committed }))))
     })
 }
 

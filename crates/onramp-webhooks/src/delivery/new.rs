@@ -73,8 +73,8 @@ pub struct NewDelivery {
 impl NewDelivery {
     /// Creates a readable delivery that is due at once, without a key and an order.
     #[must_use]
-    pub fn new(endpoint: impl Into<Arc<str>>, provider: ProviderName, received_at: Timestamp, body: Bytes) -> Self {
-        Self::with_fingerprint(Fingerprint::of(&body), endpoint.into(), provider, received_at, body)
+    pub fn new(endpoint: impl Into<Arc<str>>, provider: impl Into<ProviderName>, received_at: Timestamp, body: Bytes) -> Self {
+        Self::with_fingerprint(Fingerprint::of(&body), endpoint.into(), provider.into(), received_at, body)
     }
 
     pub(crate) fn with_fingerprint(

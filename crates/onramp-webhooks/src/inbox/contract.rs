@@ -25,7 +25,7 @@ use crate::error::StoreError;
 /// # async fn main() -> Result<(), StoreError> {
 /// let inbox = VecInbox::default();
 /// let (now, lease_time) = (Timestamp::from_millis(0), std::time::Duration::from_secs(30));
-/// let mut delivery = NewDelivery::new("acme", "acme".into(), now, "{}".into());
+/// let mut delivery = NewDelivery::new("acme", "acme", now, "{}".into());
 /// delivery.key = Some(DedupKey::new("acme", "order", "7", "complete"));
 ///
 /// let Recorded::New(first) = inbox.record(delivery.clone()).await? else { panic!("the key is new") };

@@ -49,12 +49,14 @@
 //! ```
 
 mod check;
+mod inbox;
 mod memory;
 mod purchase;
 mod release;
 mod store;
 
 pub use self::check::KnownPurchases;
+pub use self::inbox::{PurchaseInbox, SpillPurchases};
 pub use self::memory::MemoryPurchaseStore;
 pub use self::purchase::{Purchase, PurchaseDifference};
 pub use self::release::release;

@@ -105,7 +105,7 @@ mod tests {
 
     fn waiting(orders: &[&str]) -> Vec<(SpillId, NewDelivery)> {
         let delivery = |order: &str| {
-            let mut new = NewDelivery::new("wert", "wert".into(), at(0), Bytes::new());
+            let mut new = NewDelivery::new("wert", "wert", at(0), Bytes::new());
             new.key = (!order.is_empty()).then(|| DedupKey::from_parts(order.to_owned(), String::new()));
             new
         };

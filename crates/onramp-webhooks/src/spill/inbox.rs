@@ -71,6 +71,11 @@ impl<I: Inbox> SpillInbox<I> {
         self.shared().primary.get()
     }
 
+    /// Returns the primary inbox, or an error if it has not been opened since the start.
+    pub(crate) fn opened(&self) -> Result<&Arc<I>, StoreError> {
+        self.shared().primary()
+    }
+
     /// Returns the status of the spill, for operators.
     ///
     /// # Errors

@@ -47,7 +47,7 @@ impl fmt::Display for SpillId {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), StoreError> {
 /// let spill = VecSpill::default();
-/// let delivery = NewDelivery::new("acme", "acme".into(), Timestamp::from_millis(0), "{}".into());
+/// let delivery = NewDelivery::new("acme", "acme", Timestamp::from_millis(0), "{}".into());
 /// let id = spill.append(delivery).await?;
 /// assert_eq!(spill.counts().await?, SpillCounts { waiting: 1, newest: Some(id) });
 ///

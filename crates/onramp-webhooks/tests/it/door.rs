@@ -1,4 +1,4 @@
-//! Every row of the table "At the door", at both doors.
+//! The table of replies, at the endpoints of both providers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use onramp_webhooks::inbox::{MemoryInbox, QuarantineBound, ReplayScope, Replayed
 use onramp_webhooks::{Delivery, Provider, Wert};
 use onramp_webhooks_testkit::events::{WertOrder, wert_account, wert_test};
 
-use crate::faulty::{Faulty, Op};
+use crate::faulty::{Faulty, InboxCall};
 use crate::tools::{Door, doors, endpoint, header, is_received, says};
 
 #[tokio::test]
@@ -37,7 +37,7 @@ async fn a_duplicate_is_received_whatever_the_state_of_the_first() {
         (Some(Settled::Released), State::Pending, false),
         (None, State::Leased, false),
     ];
-    for (outcome, state, armed) in outcomes {
+    for (outcome, state, requeued) in outcomes {
         for door in doors() {
             let body = door.purchase();
             is_received(&door.post(body.clone()).await);
@@ -48,7 +48,7 @@ async fn a_duplicate_is_received_whatever_the_state_of_the_first() {
             assert_eq!(door.only().await.state, state);
             is_received(&door.post(body).await);
             let record = door.only().await;
-            assert_eq!((record.state, record.duplicates), (if armed { State::Pending } else { state }, 1));
+            assert_eq!((record.state, record.duplicates), (if requeued { State::Pending } else { state }, 1));
         }
     }
 }
@@ -106,7 +106,7 @@ async fn an_unknown_type_is_handled_as_unknown() {
 #[tokio::test]
 async fn a_body_that_does_not_fit_its_type_lies_in_quarantine() {
     for door in doors() {
-        says(&door.post(door.misfit()).await, door.expected(200, 400));
+        says(&door.post(door.unreadable()).await, door.expected(200, 400));
         let record = door.only().await;
         assert_eq!((record.state, record.event_type.as_deref()), (State::Quarantined, None));
         assert!(record.note.as_deref().is_some_and(|note| note.contains("amount")), "{:?}", record.note);
@@ -119,8 +119,8 @@ async fn a_body_that_does_not_fit_its_type_lies_in_quarantine() {
 #[tokio::test]
 async fn what_is_no_json_object_lies_in_quarantine() {
     let deep = "[".repeat(100_000);
-    let junk: [&[u8]; 9] = [b"", b" ", b"{", b"[]", b"null", b"\"order_complete\"", b"12", b"\xff\xfe{}", deep.as_bytes()];
-    for body in junk {
+    let noise: [&[u8]; 9] = [b"", b" ", b"{", b"[]", b"null", b"\"order_complete\"", b"12", b"\xff\xfe{}", deep.as_bytes()];
+    for body in noise {
         for door in doors() {
             let reply = door.post(body.to_vec()).await;
             says(&reply, door.expected(200, 400));
@@ -133,11 +133,11 @@ async fn what_is_no_json_object_lies_in_quarantine() {
 }
 
 #[tokio::test]
-async fn junk_is_bounded_and_misfits_are_not() {
+async fn noise_is_bounded_and_unreadable_bodies_are_not() {
     for provider in [Provider::Wert, Provider::Kriptomat] {
         let inbox = MemoryInbox::with_quarantine(QuarantineBound::new(2, 1 << 20));
         let door = Door::new(provider, inbox, |builder| builder);
-        door.post(door.misfit()).await;
+        door.post(door.unreadable()).await;
         for number in 0..5 {
             says(&door.post(format!("{{{number}")).await, door.expected(200, 400));
         }
@@ -231,9 +231,9 @@ async fn an_inbox_that_fails_is_told_and_nothing_is_acknowledged() {
     for provider in [Provider::Wert, Provider::Kriptomat] {
         let inbox = Faulty::default();
         let door = Door::new(provider, inbox.clone(), |builder| builder);
-        let bodies = [door.purchase(), door.misfit(), Bytes::from("{"), vec![b' '; 2 << 20].into()];
+        let bodies = [door.purchase(), door.unreadable(), Bytes::from("{"), vec![b' '; 2 << 20].into()];
         for body in bodies {
-            inbox.errors(Op::Record, 1);
+            inbox.errors(InboxCall::Record, 1);
             let reply = door.post(body).await;
             says(&reply, 503);
             assert_eq!(header(&reply, "retry-after"), Some("5"));
@@ -248,7 +248,7 @@ async fn an_inbox_that_hangs_is_told_within_the_ack_deadline() {
     for provider in [Provider::Wert, Provider::Kriptomat] {
         let inbox = Faulty::default();
         let door = Door::new(provider, inbox.clone(), |builder| builder);
-        inbox.hangs(Op::Record);
+        inbox.hangs(InboxCall::Record);
         let begun = tokio::time::Instant::now();
         let reply = door.post(door.purchase()).await;
         says(&reply, 503);
@@ -258,7 +258,7 @@ async fn an_inbox_that_hangs_is_told_within_the_ack_deadline() {
         is_received(&door.post(door.purchase()).await);
 
         let impatient = Door::new(provider, inbox.clone(), |builder| builder.ack_deadline(Duration::from_millis(50)));
-        inbox.hangs(Op::Record);
+        inbox.hangs(InboxCall::Record);
         let begun = tokio::time::Instant::now();
         says(&impatient.post(impatient.purchase()).await, 503);
         assert!(begun.elapsed() < Duration::from_millis(60));

@@ -1,4 +1,4 @@
-//! Which paths and addresses get in.
+//! Paths and addresses that are let in.
 
 use onramp_webhooks::client_ip::{ClientIp, ForwardingHeader};
 use onramp_webhooks::inbox::MemoryInbox;

@@ -1,4 +1,4 @@
-//! Transactions of the faulty inbox: what a handler writes into its ledger is there once its delivery is completed.
+//! Transactions of the faulty inbox: a handler's writes are committed with the completion of its delivery.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::inbox::{DeliveryId, Inbox, Lease, Settled, Settlement, TransactionalInbox};
+use onramp_webhooks::inbox::{DeliveryId, Inbox, Lease, Settled, Settlement};
 use onramp_webhooks::{StoreError, async_trait};
+use onramp_webhooks_testkit::doubles::{InboxDouble, TransactionalDouble};
 
-use crate::faulty::{Faulty, Op};
+use crate::faulty::{FaultyInbox, InboxCall};
 
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
@@ -22,7 +23,7 @@ impl Ledger {
         self.committed.lock().unwrap().clone()
     }
 
-    /// How many transactions are open.
+    /// Returns the number of open transactions.
     pub(crate) fn open(&self) -> usize {
         self.open.load(Ordering::SeqCst)
     }
@@ -53,27 +54,27 @@ impl Drop for Transaction {
 }
 
 #[async_trait]
-impl TransactionalInbox for Faulty {
+impl TransactionalDouble for FaultyInbox {
     type Transaction = Transaction;
     type Open = Transaction;
 
     async fn begin(&self, _: Duration) -> Result<Transaction, StoreError> {
-        self.pass(Op::Begin).await?;
+        self.before(InboxCall::Begin).await?;
         self.ledger.open.fetch_add(1, Ordering::SeqCst);
         Ok(Transaction { ledger: Arc::clone(&self.ledger), written: Vec::new() })
     }
 
     async fn complete(&self, mut open: Transaction, now: Timestamp, lease: Lease) -> Result<bool, StoreError> {
-        self.pass(Op::Complete).await?;
+        self.before(InboxCall::Complete).await?;
         let lost = self.inner.settle(now, vec![Settlement::new(lease, Settled::Handled)]).await?;
         if lost.is_empty() {
             self.ledger.committed.lock().unwrap().append(&mut open.written);
         }
-        self.answer(Op::Complete).await?;
+        self.after(InboxCall::Complete).await?;
         Ok(lost.is_empty())
     }
 
     async fn roll_back(&self, _: Transaction) -> Result<(), StoreError> {
-        self.pass(Op::RollBack).await
+        self.before(InboxCall::RollBack).await
     }
 }

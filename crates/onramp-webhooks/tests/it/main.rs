@@ -1,6 +1,6 @@
-//! The core through its public API: the door, the memory inbox, the worker.
+//! The core through its public API: endpoints, the memory inbox, the worker.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test speaks by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod door;
 mod faulty;

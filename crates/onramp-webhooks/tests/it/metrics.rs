@@ -1,4 +1,4 @@
-//! What is counted, and under which names.
+//! Metrics and their names.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -7,14 +7,14 @@ use std::time::Duration;
 use metrics::{Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use onramp_webhooks::clock::{ManualClock, Timestamp};
 use onramp_webhooks::inbox::{ClaimRequest, Inbox, MemoryInbox};
-use onramp_webhooks::kriptomat::started::{KnownPurchases, MemoryStartedPurchases, StartedPurchase, StartedPurchases};
+use onramp_webhooks::purchases::{KnownPurchases, MemoryPurchaseStore, Purchase, PurchaseStore};
 use onramp_webhooks::{Provider, Wert};
 use onramp_webhooks_testkit::events::{Postback, WertOrder, wert_account, wert_test};
 
-use crate::faulty::{Faulty, Op};
-use crate::spill::stage as spill;
+use crate::faulty::{Faulty, InboxCall};
+use crate::spill::harness as spill;
 use crate::tools::{Door, endpoint};
-use crate::worker::stage::{Do, Remembering, Stage, rest};
+use crate::worker::harness::{Do, Harness, Remembering, rest};
 
 /// The values of every metric, by name and labels as Prometheus writes them.
 #[derive(Clone, Default)]
@@ -120,12 +120,12 @@ fn the_door_counts_what_arrives() {
             door.post(body).await;
         }
         door.post("{").await;
-        door.post(door.misfit()).await;
+        door.post(door.unreadable()).await;
         door.post(vec![b'x'; 20_000]).await;
         door.send("POST", "/wert/wrong", None, &[], "").await;
         door.send("POST", "/a/path/that/a/stranger/chose", None, &[], "").await;
         door.send("GET", &door.path, None, &[], "").await;
-        inbox.errors(Op::Record, 1);
+        inbox.errors(InboxCall::Record, 1);
         door.post(wert_account("login", "C")).await;
     });
     assert_eq!(
@@ -156,17 +156,17 @@ fn the_spill_counts_what_waits_and_what_moves() {
     let seen = Seen::default();
     let counted = seen.clone();
     seen.during(async move {
-        let stage = spill::Stage::new().await;
-        stage.first.is_away();
+        let harness = spill::Harness::new().await;
+        harness.primary.is_away();
         let order = WertOrder::new();
         for body in [order.complete(), order.complete(), order.fiat("1", "USD").complete()] {
-            stage.post(body).await;
+            harness.post(body).await;
         }
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert_eq!(counted.values("onramp_webhooks_spill_open{}"), [0.0, 1.0]);
         assert_eq!(counted.values("onramp_webhooks_spill_waiting{}").last(), Some(&3.0));
-        stage.first.recovers();
-        stage.closes().await;
+        harness.primary.recovers();
+        harness.closes().await;
         rest().await;
         assert_eq!(counted.values("onramp_webhooks_spill_open{}"), [0.0, 1.0, 0.0]);
         assert_eq!(counted.values("onramp_webhooks_spill_waiting{}").last(), Some(&0.0));
@@ -196,7 +196,7 @@ fn the_door_counts_whom_it_denies_and_how_long_an_answer_takes() {
         door.post(door.purchase()).await;
 
         let inbox = Faulty::default();
-        inbox.hangs(Op::Record);
+        inbox.hangs(InboxCall::Record);
         let slow = Door::with(Wert::with_path_secret("s3cret").named("slow"), Provider::Wert, inbox, |builder| builder);
         slow.send("POST", "/slow/s3cret", None, &[], wert_test()).await;
     });
@@ -226,7 +226,7 @@ fn the_watchdog_says_every_minute_how_an_endpoint_stands() {
         rest().await;
         assert_eq!((last("silence_seconds"), last("may_be_disabled")), (None, Some(0.0)));
         door.post(door.purchase()).await;
-        inbox.errors(Op::Record, 3);
+        inbox.errors(InboxCall::Record, 3);
         for _ in 0..3 {
             door.post(door.purchase()).await;
         }
@@ -245,27 +245,27 @@ fn the_worker_counts_its_attempts() {
     let seen = Seen::default();
     let counted = seen.clone();
     seen.during(async move {
-        let stage = Stage::new();
-        stage.post(WertOrder::new().complete()).await;
-        stage.pass(90);
-        let mut working = stage.worker(|worker| worker.lease(Duration::from_secs(30)));
+        let harness = Harness::new();
+        harness.post(WertOrder::new().complete()).await;
+        harness.pass(90);
+        let mut working = harness.worker(|worker| worker.lease(Duration::from_secs(30)));
         let call = working.call().await;
         assert_eq!(counted.values("onramp_webhooks_backlog_age_seconds{}")[0], 90.0);
         call.answer(Do::Handle);
         for what in [Do::Fail, Do::Refuse, Do::Panic, Do::NotYet(Duration::from_secs(1_000))] {
-            stage.post(WertOrder::new().complete()).await;
+            harness.post(WertOrder::new().complete()).await;
             working.call().await.answer(what);
         }
         rest().await;
-        stage.pass(10_000);
+        harness.pass(10_000);
         let calls = [working.call().await, working.call().await, working.call().await];
-        for op in [Op::Renew, Op::Claim] {
-            stage.inbox.errors(op, usize::MAX);
+        for op in [InboxCall::Renew, InboxCall::Claim] {
+            harness.inbox.errors(op, usize::MAX);
         }
-        stage.pass(30);
+        harness.pass(30);
         rest().await;
-        stage.inbox.recovers();
-        let taken = stage.inbox.claim(stage.now(), ClaimRequest::new(10, Duration::from_secs(1_000))).await.unwrap();
+        harness.inbox.recovers();
+        let taken = harness.inbox.claim(harness.now(), ClaimRequest::new(10, Duration::from_secs(1_000))).await.unwrap();
         assert_eq!(taken.deliveries.len(), 3);
         calls.into_iter().for_each(|call| call.answer(Do::Handle));
         rest().await;
@@ -290,12 +290,12 @@ fn the_worker_counts_its_attempts() {
 fn checks_count_what_they_say_and_the_handlers_time_begins_after_them() {
     let seen = Seen::default();
     seen.during(async {
-        let purchases = Arc::new(MemoryStartedPurchases::new());
+        let purchases = Arc::new(MemoryPurchaseStore::new());
         let door = Door::new(Provider::Kriptomat, MemoryInbox::new(), |builder| builder);
         let worker = door.receiver.worker(Remembering::default()).before(KnownPurchases::new(Arc::clone(&purchases))).spawn();
         let (mine, other) = (Postback::new(), Postback::new());
         for postback in [&mine, &other] {
-            let started = StartedPurchase::new(postback.uuid().unwrap(), Timestamp::default()).asset_type("eth");
+            let started = Purchase::new(postback.uuid().unwrap(), Timestamp::default()).asset_type("eth");
             purchases.start(started).await.unwrap();
         }
         for body in [mine.json(), other.with("asset_type", "btc").json(), Postback::new().json()] {

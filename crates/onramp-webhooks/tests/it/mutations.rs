@@ -1,4 +1,4 @@
-//! Every documented body and every mutation of it: nothing is answered wrongly, nothing vanishes.
+//! Every documented body and its mutations: each reply is right, and nothing is lost.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ struct Mutation {
     what: String,
     body: Vec<u8>,
     headers: &'static [(&'static str, &'static str)],
-    /// Whether it still has to be read.
+    /// Set while the body must still be readable.
     readable: bool,
 }
 
@@ -79,7 +79,7 @@ fn utf16(body: &[u8]) -> Vec<u8> {
     "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
 }
 
-/// What stands at a place instead.
+/// The replacements of a value.
 enum Text {
     Value(Value),
     Raw(String),
@@ -256,7 +256,7 @@ async fn answered(door: &Door, mutation: &Mutation, name: &str) -> u16 {
     reply.status()
 }
 
-/// How many requests the inbox knows of.
+/// Counts the requests that the inbox has recorded.
 async fn total(door: &Door) -> u64 {
     door.kept().await.iter().map(|record| 1 + record.duplicates).sum()
 }

@@ -11,7 +11,7 @@ use onramp_webhooks::inbox::{MemoryInbox, State};
 use onramp_webhooks::{Provider, Reply, Request};
 use tokio::time::{Instant, Sleep};
 
-use crate::faulty::{Faulty, Op};
+use crate::faulty::{Faulty, InboxCall};
 use crate::tools::{Door, Lines, doors, header, is_received, says};
 
 /// A body that comes in pieces with a pause before each, and then breaks off, ends, or is silent.
@@ -92,7 +92,7 @@ async fn a_body_that_breaks_off_was_not_received() {
 async fn a_slow_body_leaves_the_inbox_only_the_rest_of_the_deadline() {
     for provider in [Provider::Wert, Provider::Kriptomat] {
         let inbox = Faulty::default();
-        inbox.hangs(Op::Record);
+        inbox.hangs(InboxCall::Record);
         let door = Door::new(provider, inbox, |builder| builder);
         let begun = Instant::now();
         let body = Pieces::of(&door.purchase(), 100_000, Duration::from_millis(1_500), End::Whole);

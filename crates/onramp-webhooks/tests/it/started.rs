@@ -1,4 +1,4 @@
-//! Postbacks of purchases that were started here, and of others.
+//! Postbacks of known and unknown purchases.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,29 +8,27 @@ use std::time::Duration;
 use onramp_webhooks::clock::{Clock, ManualClock, Timestamp};
 use onramp_webhooks::event::PostbackId;
 use onramp_webhooks::inbox::{Filter, Inbox, MemoryInbox, Record, ReplayScope, Replayed, State, replay};
-use onramp_webhooks::kriptomat::started::{
-    KnownPurchase, KnownPurchases, MemoryStartedPurchases, StartedPurchase, StartedPurchases, release,
-};
+use onramp_webhooks::purchases::{KnownPurchases, MemoryPurchaseStore, Purchase, PurchaseStatus, PurchaseStore, release};
 use onramp_webhooks::worker::Worker;
 use onramp_webhooks::{Kriptomat, Receiver, Request, StoreError, StoreErrorKind, Wert, async_trait};
 use onramp_webhooks_testkit::events::{Postback, WertOrder};
 
-use crate::worker::stage::{Remembering, rest};
+use crate::worker::harness::{Remembering, rest};
 
 /// A store that can be away. Clones are the same one.
 #[derive(Clone, Debug, Default)]
 struct Purchases {
-    inner: Arc<MemoryStartedPurchases>,
+    inner: Arc<MemoryPurchaseStore>,
     away: Arc<AtomicBool>,
 }
 
 #[async_trait]
-impl StartedPurchases for Purchases {
-    async fn start(&self, purchase: StartedPurchase) -> Result<(), StoreError> {
+impl PurchaseStore for Purchases {
+    async fn start(&self, purchase: Purchase) -> Result<(), StoreError> {
         self.inner.start(purchase).await
     }
 
-    async fn find(&self, uuid: &PostbackId) -> Result<KnownPurchase, StoreError> {
+    async fn find(&self, uuid: &PostbackId) -> Result<PurchaseStatus, StoreError> {
         if self.away.load(Ordering::SeqCst) {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "test"));
         }
@@ -78,8 +76,8 @@ impl Shop {
         self.post("/kriptomat/s3cret", postback.json()).await;
     }
 
-    async fn start(&self, postback: &Postback) -> StartedPurchase {
-        let started = StartedPurchase::new(postback.uuid().unwrap(), self.clock.now())
+    async fn start(&self, postback: &Postback) -> Purchase {
+        let started = Purchase::new(postback.uuid().unwrap(), self.clock.now())
             .asset_type("ETH")
             .to_address("0xC9C87f267ae87702e80821c8cc5a559f6f33f2a0")
             .fiat_amount("180.4".parse().unwrap());
@@ -126,7 +124,7 @@ async fn an_unknown_uuid_is_held_also_when_it_comes_again() {
     shop.held(UNKNOWN).await;
     shop.postback(&forged).await;
     let record = shop.held(UNKNOWN).await;
-    assert_eq!((record.duplicates, record.attempts), (1, 1), "armed again, and checked again");
+    assert_eq!((record.duplicates, record.attempts), (1, 1), "requeued again, and checked again");
     // Started late, but the same: a duplicate is enough.
     shop.start(&forged).await;
     shop.postback(&forged).await;

@@ -1,4 +1,4 @@
-//! A door to knock at.
+//! An endpoint under test, and assertions on its replies.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use onramp_webhooks::inbox::{ClaimRequest, ClaimedDelivery, Filter, Inbox, Memor
 use onramp_webhooks::{Endpoint, Headers, Kriptomat, Provider, Receiver, ReceiverBuilder, Reply, Request, Wert};
 use onramp_webhooks_testkit::events::{Postback, WertOrder};
 
-/// How long claims last here.
+/// The lease of claims.
 pub(crate) const LEASE: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// A receiver with one endpoint.
@@ -70,7 +70,7 @@ impl Door {
     }
 
     /// A body of a known kind that does not fit it.
-    pub(crate) fn misfit(&self) -> Bytes {
+    pub(crate) fn unreadable(&self) -> Bytes {
         if self.provider == Provider::Wert {
             WertOrder::new().with("quote_amount", "much").complete()
         } else {

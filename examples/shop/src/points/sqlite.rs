@@ -19,32 +19,21 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS points (customer TEXT PRIMARY KE
 #[derive(Clone, Debug)]
 pub(crate) struct SqlitePoints {
     file: Arc<Path>,
-    reader: Arc<Mutex<Option<Reader>>>,
-}
-
-/// A connection, and which file it has open.
-#[derive(Debug)]
-struct Reader {
-    connection: Connection,
-    id: Option<(u64, u64)>,
+    reader: Arc<Mutex<Option<Connection>>>,
 }
 
 impl SqlitePoints {
-    /// The points in an inbox's file, which has to be there.
+    /// Opens the points in an inbox's file, which has to exist.
     pub(crate) fn open(file: PathBuf) -> Result<Self, PointsError> {
-        let reader = Reader { connection: connect(&file)?, id: file_id(&file) };
+        let reader = connect(&file)?;
         Ok(Self { file: file.into(), reader: Arc::new(Mutex::new(Some(reader))) })
     }
 
     /// Credits points in the transaction that completes the delivery.
     pub(crate) async fn credit(&self, transaction: &mut SqliteTransaction, credit: Credit) -> Result<(), HandlerError> {
-        let added = transaction.call(move |connection| {
-            // The file may have been made anew meanwhile.
-            connection.execute_batch(TABLE)?;
-            match read(connection, &credit.customer)? {
-                Ok(points) => write(connection, &credit.customer, &(points + credit.points)).map(Ok),
-                Err(not_a_number) => Ok(Err(not_a_number)),
-            }
+        let added = transaction.call(move |connection| match read(connection, &credit.customer)? {
+            Ok(points) => write(connection, &credit.customer, &(points + credit.points)).map(Ok),
+            Err(not_a_number) => Ok(Err(not_a_number)),
         });
         added.await??;
         Ok(())
@@ -55,21 +44,20 @@ impl SqlitePoints {
         spawn_blocking(move || points.read(&customer)).await?
     }
 
-    /// Reads beside the inbox. A new connection is opened after an error, and when the file was replaced.
+    /// Reads beside the inbox. Opens a new connection after an error.
     fn read(&self, customer: &str) -> Result<BigDecimal, PointsError> {
         let mut slot = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = file_id(&self.file);
-        let reader = match slot.take().filter(|reader| reader.id == id) {
-            Some(reader) => reader,
-            None => Reader { connection: connect(&self.file)?, id },
+        let connection = match slot.take() {
+            Some(connection) => connection,
+            None => connect(&self.file)?,
         };
-        let points = read(&reader.connection, customer)??;
-        *slot = Some(reader);
+        let points = read(&connection, customer)??;
+        *slot = Some(connection);
         Ok(points)
     }
 }
 
-/// Does not make a missing file: that is the inbox's.
+/// Opens a connection. Does not create a missing file, which is the inbox's.
 fn connect(file: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.busy_timeout(Duration::from_millis(2_500))?;
@@ -77,18 +65,7 @@ fn connect(file: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-#[cfg(unix)]
-fn file_id(file: &Path) -> Option<(u64, u64)> {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(file).ok().map(|file| (file.dev(), file.ino()))
-}
-
-#[cfg(not(unix))]
-fn file_id(_: &Path) -> Option<(u64, u64)> {
-    None
-}
-
-/// What is there may not be a number.
+/// Reads the points. The stored text may not be a number.
 fn read(connection: &Connection, customer: &str) -> rusqlite::Result<Result<BigDecimal, PointsError>> {
     let mut points = connection.prepare_cached("SELECT points FROM points WHERE customer = ?")?;
     points.query_row([customer], |row| row.get(0)).optional().map(number)
@@ -104,7 +81,7 @@ fn write(connection: &Connection, customer: &str, points: &BigDecimal) -> rusqli
 mod tests {
     use super::*;
 
-    /// Credits the amounts to one customer, one after another, and answers the sum.
+    /// Credits amounts to one customer, one after another, and returns the sum.
     fn sum(amounts: &[&str]) -> String {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(TABLE).unwrap();

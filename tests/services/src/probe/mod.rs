@@ -1,6 +1,6 @@
-//! Whether a server answers that somebody else runs.
+//! Probes of servers that are already running.
 //!
-//! A port that is open is not enough: each probe speaks the server's own protocol, for a few seconds at most.
+//! An open port is not enough: each probe uses the server's protocol, for a few seconds at most.
 
 use std::io::{self, BufRead};
 
@@ -10,13 +10,13 @@ mod redis;
 pub use self::postgres::postgres;
 pub use self::redis::redis;
 
-/// What a server said to a stranger.
+/// The access that a server grants to a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Answer {
-    /// Come in.
+pub enum Access {
+    /// The server can be used.
     Open,
-    /// It is such a server, and wants a password, encryption or another database's name, which a probe does not try.
+    /// The server requires a password, encryption or another database, which a probe does not try.
     Guarded,
 }
 

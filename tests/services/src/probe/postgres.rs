@@ -1,8 +1,8 @@
-//! Whether PostgreSQL answers.
+//! The probe of PostgreSQL.
 
 use std::io::{self, Read};
 
-use super::{Answer, no_such_server};
+use super::{Access, no_such_server};
 use crate::address::{Address, Stream, Url};
 
 /// No message of a greeting is longer.
@@ -11,11 +11,11 @@ const LONGEST: u32 = 16_384;
 /// The code of an error that says: not yet, or not any more.
 const CANNOT_CONNECT_NOW: &[u8] = b"C57P03\0";
 
-/// Whether a PostgreSQL server answers at `postgres://…`, a socket in the query's `host` included.
+/// Probes a PostgreSQL server at `postgres://…`, also through a socket in the query's `host`.
 ///
 /// # Errors
 /// If nothing or something else is there, or a server that starts or stops.
-pub fn postgres(url: &str) -> io::Result<Answer> {
+pub fn postgres(url: &str) -> io::Result<Access> {
     let url = Url::parse(url).ok_or_else(|| no_such_server("it is no URL"))?;
     let mut stream = address(&url).connect()?;
     stream.write_all(&greeting(&url))?;
@@ -43,15 +43,15 @@ fn greeting(url: &Url<'_>) -> Vec<u8> {
     [&length.to_be_bytes(), &[0, 3, 0, 0], rest.as_bytes()].concat()
 }
 
-fn answer(stream: &mut dyn Stream) -> io::Result<Answer> {
+fn answer(stream: &mut dyn Stream) -> io::Result<Access> {
     loop {
         let (kind, body) = message(stream)?;
         match kind {
             b'R' if body.first_chunk() == Some(&[0; 4]) => {}
-            b'R' => return Ok(Answer::Guarded),
+            b'R' => return Ok(Access::Guarded),
             b'E' if contains(&body, CANNOT_CONNECT_NOW) => return Err(no_such_server("it cannot be used at this moment")),
-            b'E' if body.starts_with(b"S") => return Ok(Answer::Guarded),
-            b'Z' => return Ok(Answer::Open),
+            b'E' if body.starts_with(b"S") => return Ok(Access::Guarded),
+            b'Z' => return Ok(Access::Open),
             b'S' | b'K' | b'N' | b'v' => {}
             _ => return Err(no_such_server("it is no PostgreSQL")),
         }
@@ -100,9 +100,9 @@ mod tests {
 
     #[test]
     fn only_who_lets_us_in_is_open() {
-        assert_eq!(postgres(&says(b"R\0\0\0\x08\0\0\0\0S\0\0\0\x08a\0b\0Z\0\0\0\x05I")).unwrap(), Answer::Open);
-        assert_eq!(postgres(&says(b"R\0\0\0\x08\0\0\0\x0a")).unwrap(), Answer::Guarded);
-        assert_eq!(postgres(&says(b"E\0\0\0\x12SFATAL\0C3D000\0")).unwrap(), Answer::Guarded);
+        assert_eq!(postgres(&says(b"R\0\0\0\x08\0\0\0\0S\0\0\0\x08a\0b\0Z\0\0\0\x05I")).unwrap(), Access::Open);
+        assert_eq!(postgres(&says(b"R\0\0\0\x08\0\0\0\x0a")).unwrap(), Access::Guarded);
+        assert_eq!(postgres(&says(b"E\0\0\0\x12SFATAL\0C3D000\0")).unwrap(), Access::Guarded);
         for other in [&b"E\0\0\0\x12SFATAL\0C57P03\0"[..], b"HTTP/1.1 400 Bad Request\r\n", b""] {
             postgres(&says(other)).unwrap_err();
         }

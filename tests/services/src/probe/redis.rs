@@ -1,28 +1,28 @@
-//! Whether Redis answers.
+//! The probe of Redis.
 
 use std::io::{self, BufReader, Read};
 
-use super::{Answer, line, no_such_server};
+use super::{Access, line, no_such_server};
 use crate::address::{Address, Url};
 
-/// Whether a Redis server answers at `redis://…`, `redis+unix://…` or `unix://…`.
+/// Probes a Redis server at `redis://…`, `redis+unix://…` or `unix://…`.
 ///
 /// With `rediss://` an open port counts as an answer.
 ///
 /// # Errors
 /// If nothing or something else is there, or a server that is not ready.
-pub fn redis(url: &str) -> io::Result<Answer> {
+pub fn redis(url: &str) -> io::Result<Access> {
     let url = Url::parse(url).ok_or_else(|| no_such_server("it is no URL"))?;
     let address = if url.scheme.ends_with("unix") { Address::Unix(format!("/{}", url.path).into()) } else { url.tcp(6379) };
     let mut stream = address.connect()?;
     if url.scheme == "rediss" {
-        return Ok(Answer::Guarded);
+        return Ok(Access::Guarded);
     }
     stream.write_all(b"PING\r\n")?;
     let answer = line(BufReader::new(stream.take(1_000)))?;
     match answer.strip_prefix('-') {
-        None if answer == "+PONG" => Ok(Answer::Open),
-        Some(error) if error.starts_with("NOAUTH") => Ok(Answer::Guarded),
+        None if answer == "+PONG" => Ok(Access::Open),
+        Some(error) if error.starts_with("NOAUTH") => Ok(Access::Guarded),
         _ => Err(no_such_server(&answer)),
     }
 }
@@ -48,8 +48,8 @@ mod tests {
 
     #[test]
     fn only_a_pong_is_open() {
-        assert_eq!(redis(&says("+PONG\r\n")).unwrap(), Answer::Open);
-        assert_eq!(redis(&says("-NOAUTH Authentication required.\r\n")).unwrap(), Answer::Guarded);
+        assert_eq!(redis(&says("+PONG\r\n")).unwrap(), Access::Open);
+        assert_eq!(redis(&says("-NOAUTH Authentication required.\r\n")).unwrap(), Access::Guarded);
         for other in ["-LOADING Redis is loading the dataset in memory\r\n", "HTTP/1.1 400 Bad Request\r\n", ""] {
             redis(&says(other)).unwrap_err();
         }

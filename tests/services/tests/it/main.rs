@@ -1,7 +1,7 @@
-//! Throw-away servers: what tests can do to them, and that none is left behind.
+//! Throw-away servers: stopping, freezing, and removal after use.
 
-#![expect(clippy::unwrap_used, reason = "a test speaks by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod dedicated_postgres;
+mod dedicated_redis;
 mod orphan;
-mod own_postgres;
-mod own_redis;

@@ -22,11 +22,11 @@ fn is_not_left_behind(service: &str, answers: impl Fn(&str) -> bool) {
 }
 
 #[test]
-fn own_postgres_is_not_left_behind() {
+fn dedicated_postgres_is_not_left_behind() {
     is_not_left_behind("postgres", |url| probe::postgres(url).is_ok());
 }
 
 #[test]
-fn own_redis_is_not_left_behind() {
+fn dedicated_redis_is_not_left_behind() {
     is_not_left_behind("redis", |url| probe::redis(url).is_ok());
 }

@@ -124,7 +124,8 @@ impl fmt::Display for Difference {
 
 #[cfg(test)]
 mod tests {
-    use onramp_webhooks::event::{Event, Provider};
+    use onramp_webhooks::WertEvent;
+    use onramp_webhooks::provider::ProviderEvent;
     use serde_json::{Value, json};
 
     use super::*;
@@ -138,7 +139,7 @@ mod tests {
             },
         });
         change(&mut event);
-        Event::decode(Provider::Wert, event.to_string().as_bytes()).unwrap().completed_purchase().unwrap().unwrap()
+        WertEvent::read(event.to_string().as_bytes()).unwrap().completed_purchase().unwrap().unwrap()
     }
 
     fn row(changes: &str) -> OrderRow {

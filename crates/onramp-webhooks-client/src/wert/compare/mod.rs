@@ -6,7 +6,8 @@ mod verdict;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use onramp_webhooks::event::{ClickId, CompletedPurchase, OrderId};
+use onramp_webhooks::event::{CompletedPurchase, OrderId};
+use onramp_webhooks::wert::ClickId;
 
 pub use self::difference::{Difference, differences};
 pub use self::verdict::Verdict;

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use onramp_webhooks::event::{CompletedPurchase, OrderId};
-use onramp_webhooks::{Delivery, Handler, HandlerError, Provider, async_trait};
+use onramp_webhooks::{Delivery, Handler, HandlerError, WertEvent, async_trait};
 use tokio::sync::{mpsc, oneshot};
 
 use self::batcher::{Check, Checked};
@@ -133,7 +133,7 @@ impl Confirmation {
     }
 
     fn is_checked(&self, delivery: &Delivery) -> bool {
-        delivery.provider() == Provider::Wert && self.endpoint.as_ref().is_none_or(|name| **name == **delivery.endpoint())
+        delivery.event_as::<WertEvent>().is_some() && self.endpoint.as_ref().is_none_or(|name| **name == **delivery.endpoint())
     }
 
     /// Sends a check to the batcher. Spawns one if there is none, or if its runtime has ended.

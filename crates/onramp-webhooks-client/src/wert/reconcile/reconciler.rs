@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use onramp_webhooks::clock::{Clock, SystemClock};
-use onramp_webhooks::worker::Chore;
+use onramp_webhooks::worker::PeriodicTask;
 use onramp_webhooks::{Inbox, async_trait};
 
 use super::{Checkpoint, Phase, Position, ReconcileRun, Summary, WertDataApi, Window};
@@ -28,7 +28,7 @@ use super::{Checkpoint, Phase, Position, ReconcileRun, Summary, WertDataApi, Win
 /// belong to the missing orders. Nor is one repaired if missing orders were received at another endpoint, because then the endpoint's name
 /// or the API key is probably wrong.
 ///
-/// As a [`Chore`], it repairs (or [reports](Self::report_only)) the last 48 hours at every run, and logs its findings.
+/// As a [`PeriodicTask`], it repairs (or [reports](Self::report_only)) the last 48 hours at every run, and logs its findings.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -65,7 +65,7 @@ use super::{Checkpoint, Phase, Position, ReconcileRun, Summary, WertDataApi, Win
 /// assert!(reconciler.report(everything).finish().await?.is_resolved());
 ///
 /// // Periodically:
-/// let worker = receiver.worker(Shop).chore(Duration::from_secs(15 * 60), reconciler).spawn();
+/// let worker = receiver.worker(Shop).periodic_task(Duration::from_secs(15 * 60), reconciler).spawn();
 /// worker.shutdown().await;
 /// # Ok(())
 /// # }
@@ -106,13 +106,13 @@ impl Reconciler {
         Self { grace, ..self }
     }
 
-    /// Sets the length of the window of each run as a [`Chore`]. An order that takes longer to complete is not seen. Default: 48 h.
+    /// Sets the length of the window of each run as a [`PeriodicTask`]. An order that takes longer to complete is not seen. Default: 48 h.
     #[must_use]
     pub fn look_back(self, look_back: Duration) -> Self {
         Self { look_back, ..self }
     }
 
-    /// Disables repairs when it runs as a [`Chore`].
+    /// Disables repairs when it runs as a [`PeriodicTask`].
     #[must_use]
     pub fn report_only(self) -> Self {
         Self { report_only: true, ..self }
@@ -175,7 +175,7 @@ impl Reconciler {
 }
 
 #[async_trait]
-impl Chore for Reconciler {
+impl PeriodicTask for Reconciler {
     fn name(&self) -> &str {
         "reconciliation with Wert"
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use onramp_webhooks::Provider;
+use onramp_webhooks::Wert;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::event::{Amount, Currency};
 use onramp_webhooks::inbox::NewDelivery;
@@ -17,7 +17,7 @@ use super::{OrderRow, timestamp};
 /// Returns the reason if the row has no amounts or currencies, or if the core rejects the delivery.
 pub(super) fn delivery(row: &OrderRow, endpoint: &Arc<str>, now: Timestamp) -> Result<NewDelivery, String> {
     let body = body(row).ok_or("its amounts or currencies are missing at Wert")?;
-    NewDelivery::synthetic(Arc::clone(endpoint), Provider::Wert, now, body.to_string().into()).map_err(|error| error.to_string())
+    NewDelivery::synthetic::<Wert>(Arc::clone(endpoint), now, body.to_string().into()).map_err(|error| error.to_string())
 }
 
 fn body(row: &OrderRow) -> Option<Value> {

@@ -1,4 +1,4 @@
-//! One file, and others who use it at the same time.
+//! Several users of one file.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use onramp_webhooks::StoreErrorKind;
-use onramp_webhooks::idempotency::{Found, IdempotencyStore};
+use onramp_webhooks::idempotency::{IdempotencyStore, KeyState};
 use onramp_webhooks::inbox::{Inbox, State};
 use onramp_webhooks_sqlite::{SqliteIdempotencyStore, SqliteInbox, SqliteOptions};
 use rusqlite::Connection;
@@ -25,9 +25,9 @@ fn of_several_processes_one_claims() {
             let writes_down = Connection::open(&path).unwrap();
             for number in 0..KEYS {
                 let claim = claim(&format!("{number}"), std::process::id().into());
-                if ask(&store, claim).await == Found::Claimed {
+                if ask(&store, claim).await.unwrap() == KeyState::Claimed {
                     writes_down.execute("INSERT INTO claimed VALUES (?)", [number]).unwrap();
-                    end(&store, claim, "created").await;
+                    assert!(end(&store, claim, "created").await);
                 }
             }
         });
@@ -54,9 +54,9 @@ async fn an_inbox_and_its_stores_know_of_each_other() {
     let mut changed = pin!(other.changed());
     assert!(poll_fn(|cx| Poll::Ready(changed.as_mut().poll(cx).is_pending())).await);
     drop(inbox);
-    end(&store, claim("A", 1), "created").await;
+    assert!(end(&store, claim("A", 1), "created").await);
     tokio::time::timeout(Duration::from_secs(5), changed).await.unwrap();
-    assert_eq!(ask(&other.clone(), claim("A", 2)).await, done("created"));
+    assert_eq!(ask(&other.clone(), claim("A", 2)).await.unwrap(), done("created"));
     assert_eq!(SqliteInbox::open(&path).await.unwrap().counts().await.unwrap().of(State::Pending), 1);
 }
 
@@ -72,7 +72,7 @@ async fn ending_a_request_wakes_no_worker_and_a_delivery_nobody_who_waits_for_a_
     record(&inbox, purchase()).await;
     inbox.wait_for_work().await;
     tokio::time::timeout(brief, changed).await.unwrap_err();
-    end(&store, claim("A", 1), "created").await;
+    assert!(end(&store, claim("A", 1), "created").await);
     tokio::time::timeout(brief, inbox.wait_for_work()).await.unwrap_err();
 }
 
@@ -89,6 +89,6 @@ async fn a_locked_file_fails_within_the_busy_timeout_and_nothing_happened() {
     assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
     other.execute_batch("ROLLBACK").unwrap();
     begin(&store, claim("B", 2)).await;
-    end(&store, claim("A", 1), "created").await;
+    assert!(end(&store, claim("A", 1), "created").await);
     assert!(format!("{store:?}").contains("inbox.db"));
 }

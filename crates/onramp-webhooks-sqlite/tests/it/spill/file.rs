@@ -1,10 +1,10 @@
-//! What only a file can suffer.
+//! Faults that only a file has.
 
 use std::path::Path;
 use std::time::Duration;
 
 use onramp_webhooks::StoreErrorKind;
-use onramp_webhooks::inbox::spill::{SpillId, SpillStore};
+use onramp_webhooks::spill::{SpillId, SpillStore};
 use onramp_webhooks_sqlite::{SqliteInbox, SqliteOptions, SqliteSpill};
 use rusqlite::Connection;
 
@@ -81,7 +81,6 @@ async fn everything_is_there_after_closing_and_opening() {
     for _ in 0..3 {
         ids.push(spill.append(purchase()).await.unwrap());
     }
-    spill.set_aside(ids[1], "no".into()).await.unwrap();
     spill.remove(vec![ids[2]]).await.unwrap();
     let before = spill.counts().await.unwrap();
     let lock = spill.lock().await.unwrap();

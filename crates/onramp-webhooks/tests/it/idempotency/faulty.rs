@@ -1,4 +1,4 @@
-//! A store that fails.
+//! Stores that fail and hang.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -7,10 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::idempotency::{Claim, Found, Idempotency, IdempotencyStore, MemoryIdempotencyStore};
+use onramp_webhooks::idempotency::{Idempotency, IdempotencyStore, KeyLease, KeyState, MemoryIdempotencyStore};
 use onramp_webhooks::{StoreError, StoreErrorKind, async_trait};
+use onramp_webhooks_testkit::doubles::{Double, IdempotencyDouble};
 
-use super::stage::{Answer, Stage};
+use super::harness::{Harness, Outcome};
 
 /// A memory store behind a bad line.
 #[derive(Debug)]
@@ -90,8 +91,12 @@ fn away<T>() -> Result<T, StoreError> {
 }
 
 #[async_trait]
-impl IdempotencyStore for Faulty {
-    async fn claim(&self, now: Timestamp, claim: Claim, body: Fingerprint, until: Timestamp) -> Result<Found, StoreError> {
+impl IdempotencyDouble for Faulty {
+    fn inner(&self) -> &dyn IdempotencyStore {
+        &*self.store
+    }
+
+    async fn claim(&self, now: Timestamp, claim: KeyLease, body: Fingerprint, until: Timestamp) -> Result<KeyState, StoreError> {
         if one_of(&self.claims_that_fail) {
             return away();
         }
@@ -102,12 +107,12 @@ impl IdempotencyStore for Faulty {
         found
     }
 
-    async fn renew(&self, claim: Claim, until: Timestamp) -> Result<bool, StoreError> {
+    async fn renew(&self, claim: KeyLease, until: Timestamp) -> Result<bool, StoreError> {
         hang(&self.renewals_that_hang).await;
         if self.renews { self.store.renew(claim, until).await } else { away() }
     }
 
-    async fn complete(&self, claim: Claim, reply: Bytes, expires_at: Timestamp) -> Result<bool, StoreError> {
+    async fn complete(&self, claim: KeyLease, reply: Bytes, expires_at: Timestamp) -> Result<bool, StoreError> {
         hang(&self.completions_that_hang).await;
         if one_of(&self.completions_that_fail) {
             return away();
@@ -118,7 +123,7 @@ impl IdempotencyStore for Faulty {
         completed
     }
 
-    async fn release(&self, claim: Claim) -> Result<bool, StoreError> {
+    async fn release(&self, claim: KeyLease) -> Result<bool, StoreError> {
         hang(&self.releases_that_hang).await;
         if one_of(&self.releases_that_fail) {
             return away();
@@ -147,50 +152,50 @@ fn faulty() -> Faulty {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_is_away_lets_nothing_run() {
-    let stage = Stage::on(Faulty { claims_that_fail: 2.into(), ..faulty() });
+    let harness = Harness::on(Double(Faulty { claims_that_fail: 2.into(), ..faulty() }));
     for _ in 0..2 {
-        assert_eq!(stage.post("a", "{}").await.status, 503);
+        assert_eq!(harness.post("a", "{}").await.status, 503);
     }
-    assert_eq!(stage.post("a", "{}").await, Answer::first(1));
+    assert_eq!(harness.post("a", "{}").await, Outcome::first(1));
 }
 
 /// The claim may have happened; then the key must not stay held.
 #[tokio::test(start_paused = true)]
 async fn a_store_that_hangs_is_away_and_holds_no_key() {
-    let stage = Stage::new(Idempotency::by_header(Faulty { claims_that_hang: 1.into(), ..faulty() }));
+    let harness = Harness::new(Idempotency::by_header(Double(Faulty { claims_that_hang: 1.into(), ..faulty() })));
     let begun = tokio::time::Instant::now();
-    assert_eq!(stage.post("a", "{}").await.status, 503);
+    assert_eq!(harness.post("a", "{}").await.status, 503);
     assert!(begun.elapsed() < Duration::from_secs(5), "Wert waits five seconds");
-    assert_eq!(stage.post("a", "{}").await, Answer::first(1));
+    assert_eq!(harness.post("a", "{}").await, Outcome::first(1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_reply_that_cannot_be_kept_at_once_is_kept_later() {
-    let stage = Stage::on(Faulty { completions_that_fail: 3.into(), ..faulty() });
-    assert_eq!(stage.post("a", "{}").await, Answer::first(1));
-    assert_eq!(stage.post("a", "{}").await, Answer::replay(1));
+    let harness = Harness::on(Double(Faulty { completions_that_fail: 3.into(), ..faulty() }));
+    assert_eq!(harness.post("a", "{}").await, Outcome::first(1));
+    assert_eq!(harness.post("a", "{}").await, Outcome::replay(1));
 }
 
 /// The client has its answer soon, and the key is held while the reply waits to be kept.
 #[tokio::test(start_paused = true)]
 async fn a_client_does_not_wait_for_a_store_that_stays_away() {
-    let stage = Stage::on(Faulty { completions_that_fail: 20.into(), ..faulty() });
+    let harness = Harness::on(Double(Faulty { completions_that_fail: 20.into(), ..faulty() }));
     let begun = tokio::time::Instant::now();
-    assert_eq!(stage.post("a", "{}").await, Answer::first(1));
+    assert_eq!(harness.post("a", "{}").await, Outcome::first(1));
     assert_eq!(begun.elapsed(), Duration::from_secs(1));
-    assert_eq!(stage.post("a", "{}").await.status, 409);
+    assert_eq!(harness.post("a", "{}").await.status, 409);
     tokio::time::sleep(Duration::from_secs(4)).await;
-    assert_eq!(stage.post("a", "{}").await, Answer::replay(1));
+    assert_eq!(harness.post("a", "{}").await, Outcome::replay(1));
 }
 
-/// What the client is told does not depend on it.
+/// The response does not depend on the release.
 #[tokio::test(start_paused = true)]
 async fn a_client_does_not_wait_for_a_release_that_hangs() {
-    let stage = Stage::on(Faulty { releases_that_hang: 1.into(), ..faulty() });
-    let headers = super::stage::keyed("a");
+    let harness = Harness::on(Double(Faulty { releases_that_hang: 1.into(), ..faulty() }));
+    let headers = super::harness::keyed("a");
     let request = onramp_webhooks::Request::new("POST", "/orders", None, &headers);
     let begun = tokio::time::Instant::now();
-    let answer = stage.send_to(&request, "{}", async |_| (422, Bytes::from_static(b"no such coin")));
+    let answer = harness.send_to(&request, "{}", async |_| (422, Bytes::from_static(b"no such coin")));
     assert_eq!(tokio::time::timeout(Duration::from_secs(60), answer).await.unwrap().status, 422);
     assert_eq!(begun.elapsed(), Duration::from_secs(1));
 }
@@ -198,35 +203,35 @@ async fn a_client_does_not_wait_for_a_release_that_hangs() {
 /// A call that is lost on its way is made again before the lease ends.
 #[tokio::test(start_paused = true)]
 async fn a_renewal_that_hangs_does_not_lose_the_lease() {
-    let stage = Stage::on(Faulty { renewals_that_hang: 1.into(), ..faulty() });
-    let headers = super::stage::keyed("a");
+    let harness = Harness::on(Double(Faulty { renewals_that_hang: 1.into(), ..faulty() }));
+    let headers = super::harness::keyed("a");
     let request = onramp_webhooks::Request::new("POST", "/orders", None, &headers);
-    let answer = stage.send_to(&request, "{}", async |run| {
+    let answer = harness.send_to(&request, "{}", async |run| {
         for _ in 0..60 {
-            stage.clock.advance(Duration::from_secs(1));
+            harness.clock.advance(Duration::from_secs(1));
             tokio::time::sleep(Duration::from_secs(1)).await;
-            assert_eq!(stage.post("a", "{}").await.status, 409);
+            assert_eq!(harness.post("a", "{}").await.status, 409);
         }
         (201, Bytes::from(format!("run {run}")))
     });
-    assert_eq!(answer.await, Answer::first(1));
+    assert_eq!(answer.await, Outcome::first(1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_reply_is_kept_although_a_call_hangs() {
-    let stage = Stage::on(Faulty { completions_that_hang: 1.into(), ..faulty() });
-    assert_eq!(stage.post("a", "{}").await, Answer::first(1));
+    let harness = Harness::on(Double(Faulty { completions_that_hang: 1.into(), ..faulty() }));
+    assert_eq!(harness.post("a", "{}").await, Outcome::first(1));
     tokio::time::sleep(Duration::from_secs(30)).await;
-    assert_eq!(stage.post("a", "{}").await, Answer::replay(1));
+    assert_eq!(harness.post("a", "{}").await, Outcome::replay(1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_release_that_fails_leaves_the_key_to_its_lease() {
-    let stage = Stage::on(Faulty { releases_that_fail: 1.into(), ..faulty() });
-    let headers = super::stage::keyed("a");
+    let harness = Harness::on(Double(Faulty { releases_that_fail: 1.into(), ..faulty() }));
+    let headers = super::harness::keyed("a");
     let request = onramp_webhooks::Request::new("POST", "/orders", None, &headers);
-    assert_eq!(stage.send_to(&request, "{}", async |_| (500, Bytes::new())).await.status, 500);
-    assert_eq!(stage.post("a", "{}").await.status, 409);
-    stage.clock.advance(Duration::from_secs(30));
-    assert_eq!(stage.post("a", "{}").await, Answer::first(2));
+    assert_eq!(harness.send_to(&request, "{}", async |_| (500, Bytes::new())).await.status, 500);
+    assert_eq!(harness.post("a", "{}").await.status, 409);
+    harness.clock.advance(Duration::from_secs(30));
+    assert_eq!(harness.post("a", "{}").await, Outcome::first(2));
 }

@@ -1,4 +1,4 @@
-//! Leases: how long a key outlives a process that died, and who may keep a reply.
+//! Leases: keys of processes that died, and late replies.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -10,16 +10,17 @@ use bytes::Bytes;
 use futures_core::Stream;
 use onramp_webhooks::Request;
 use onramp_webhooks::idempotency::{Begun, Finished, Idempotency, IdempotencyStore, MemoryIdempotencyStore};
+use onramp_webhooks_testkit::doubles::Double;
 use tokio::sync::mpsc;
 
 use super::faulty::Faulty;
-use super::stage::{Answer, Stage, keyed};
+use super::harness::{Harness, Outcome, keyed};
 
-/// A request that has claimed its key and whose process is gone: nobody renews and nobody releases.
-async fn dead(stage: &Stage, key: &str) {
+/// A request that has claimed its key and whose process is gone, so the claim is neither renewed nor released.
+async fn dead(harness: &Harness, key: &str) {
     let headers = keyed(key);
     let request = Request::new("POST", "/orders", None, &headers);
-    let Begun::Run(_, running) = stage.idempotency.ask(&request).unwrap().begin_whole(Bytes::from_static(b"{}")).await else {
+    let Begun::Run(_, running) = harness.idempotency.ask(&request).unwrap().begin_whole(Bytes::from_static(b"{}")).await else {
         panic!("it is new")
     };
     std::mem::forget(running);
@@ -27,30 +28,30 @@ async fn dead(stage: &Stage, key: &str) {
 
 #[tokio::test]
 async fn a_key_is_free_when_the_lease_of_the_dead_has_ended() {
-    let stage = Stage::new(Idempotency::by_header(MemoryIdempotencyStore::new()).wait(Duration::ZERO));
-    dead(&stage, "a").await;
-    stage.clock.advance(Duration::from_millis(29_999));
-    assert_eq!(stage.post("a", "{}").await.status, 409);
-    stage.clock.advance(Duration::from_millis(1));
-    assert_eq!(stage.post("a", "{}").await, Answer::first(1));
+    let harness = Harness::new(Idempotency::by_header(MemoryIdempotencyStore::new()).wait(Duration::ZERO));
+    dead(&harness, "a").await;
+    harness.clock.advance(Duration::from_millis(29_999));
+    assert_eq!(harness.post("a", "{}").await.status, 409);
+    harness.clock.advance(Duration::from_millis(1));
+    assert_eq!(harness.post("a", "{}").await, Outcome::first(1));
 }
 
 #[tokio::test]
 async fn a_lease_lasts_as_long_as_its_request_runs() {
-    let stage = Stage::new(Idempotency::by_header(MemoryIdempotencyStore::new()).wait(Duration::ZERO));
+    let harness = Harness::new(Idempotency::by_header(MemoryIdempotencyStore::new()).wait(Duration::ZERO));
     let headers = keyed("a");
     let request = Request::new("POST", "/orders", None, &headers);
-    let answer = stage.send_to(&request, "{}", async |run| {
+    let answer = harness.send_to(&request, "{}", async |run| {
         for _ in 0..20 {
             tokio::task::yield_now().await;
-            stage.clock.advance(Duration::from_secs(10));
+            harness.clock.advance(Duration::from_secs(10));
             tokio::task::yield_now().await;
-            assert_eq!(stage.post("a", "{}").await.status, 409);
+            assert_eq!(harness.post("a", "{}").await.status, 409);
         }
         (201, Bytes::from(format!("run {run}")))
     });
-    assert_eq!(answer.await, Answer::first(1));
-    assert_eq!(stage.post("a", "{}").await, Answer::replay(1));
+    assert_eq!(answer.await, Outcome::first(1));
+    assert_eq!(harness.post("a", "{}").await, Outcome::replay(1));
 }
 
 /// Chunks of a body that come when they are sent.
@@ -67,19 +68,19 @@ impl Stream for Slow {
 /// A route that streams its reply still works while it does.
 #[tokio::test]
 async fn a_lease_lasts_as_long_as_its_reply_is_read() {
-    let stage = Stage::new(Idempotency::by_header(MemoryIdempotencyStore::new()).wait(Duration::ZERO));
+    let harness = Harness::new(Idempotency::by_header(MemoryIdempotencyStore::new()).wait(Duration::ZERO));
     let headers = keyed("a");
     let request = Request::new("POST", "/orders", None, &headers);
-    let Begun::Run(_, running) = stage.idempotency.ask(&request).unwrap().begin_whole(Bytes::from_static(b"{}")).await else {
+    let Begun::Run(_, running) = harness.idempotency.ask(&request).unwrap().begin_whole(Bytes::from_static(b"{}")).await else {
         panic!("it is new")
     };
     let (chunks, body) = mpsc::unbounded_channel();
     let streams = async {
         for _ in 0..20 {
             tokio::task::yield_now().await;
-            stage.clock.advance(Duration::from_secs(10));
+            harness.clock.advance(Duration::from_secs(10));
             tokio::task::yield_now().await;
-            assert_eq!(stage.post("a", "{}").await.status, 409);
+            assert_eq!(harness.post("a", "{}").await.status, 409);
         }
         chunks.send(Bytes::from_static(b"streamed")).unwrap();
         drop(chunks);
@@ -87,17 +88,18 @@ async fn a_lease_lasts_as_long_as_its_reply_is_read() {
     let none: [(&str, &str); 0] = [];
     let (finished, ()) = tokio::join!(running.finish(201, &none, Slow(body)), streams);
     assert!(matches!(finished, Finished::Whole(body) if body == "streamed"));
-    assert_eq!(stage.post("a", "{}").await.body, "streamed");
+    assert_eq!(harness.post("a", "{}").await.body, "streamed");
 }
 
-/// The route has done its work, and said so: whoever pays must not pay twice because a connection broke.
+/// The route has succeeded: a customer must not pay twice because a connection broke.
 #[tokio::test]
 async fn a_client_that_goes_away_while_it_reads_a_success_does_not_let_it_run_again() {
     for (status, polls, again) in [(201, 0, 409), (201, 3, 409), (500, 0, 201)] {
-        let stage = Stage::new(Idempotency::by_header(MemoryIdempotencyStore::new()).wait(Duration::ZERO));
+        let harness = Harness::new(Idempotency::by_header(MemoryIdempotencyStore::new()).wait(Duration::ZERO));
         let headers = keyed("a");
         let request = Request::new("POST", "/orders", None, &headers);
-        let Begun::Run(_, running) = stage.idempotency.ask(&request).unwrap().begin_whole(Bytes::from_static(b"{}")).await else {
+        let Begun::Run(_, running) = harness.idempotency.ask(&request).unwrap().begin_whole(Bytes::from_static(b"{}")).await
+        else {
             panic!("it is new")
         };
         let (chunks, body) = mpsc::unbounded_channel();
@@ -110,9 +112,9 @@ async fn a_client_that_goes_away_while_it_reads_a_success_does_not_let_it_run_ag
         }
         drop(finishing);
         tokio::task::yield_now().await;
-        stage.clock.advance(Duration::from_secs(3_600));
-        assert_eq!(stage.post("a", "{}").await.status, again, "{status} after {polls} polls");
-        assert_eq!(stage.runs(), u32::from(again == 201));
+        harness.clock.advance(Duration::from_secs(3_600));
+        assert_eq!(harness.post("a", "{}").await.status, again, "{status} after {polls} polls");
+        assert_eq!(harness.runs(), u32::from(again == 201));
     }
 }
 
@@ -120,18 +122,18 @@ async fn a_client_that_goes_away_while_it_reads_a_success_does_not_let_it_run_ag
 #[tokio::test]
 async fn who_lost_the_lease_keeps_nothing_and_releases_nothing() {
     let store = Arc::new(MemoryIdempotencyStore::new());
-    let stage = Stage::on(Faulty::over(Arc::clone(&store)).without_renewal());
+    let harness = Harness::on(Double(Faulty::over(Arc::clone(&store)).without_renewal()));
     for status in [201, 500] {
         let key = if status == 201 { "a" } else { "b" };
         let headers = keyed(key);
         let request = Request::new("POST", "/orders", None, &headers);
-        let stalled = stage.send_to(&request, "{}", async |_| {
-            stage.clock.advance(Duration::from_secs(30));
-            assert!(!stage.post(key, "{}").await.replayed, "it takes over");
+        let stalled = harness.send_to(&request, "{}", async |_| {
+            harness.clock.advance(Duration::from_secs(30));
+            assert!(!harness.post(key, "{}").await.replayed, "it takes over");
             (status, Bytes::from_static(b"stalled"))
         });
         assert_eq!(stalled.await.body, "stalled");
-        let replayed = stage.post(key, "{}").await;
+        let replayed = harness.post(key, "{}").await;
         assert!(replayed.replayed && replayed.body.starts_with(b"run"), "{replayed:?}");
     }
 }
@@ -139,12 +141,12 @@ async fn who_lost_the_lease_keeps_nothing_and_releases_nothing() {
 #[tokio::test]
 async fn what_has_expired_is_removed_beside_the_requests() {
     let store = Arc::new(MemoryIdempotencyStore::new());
-    let stage = Stage::on(Faulty::over(Arc::clone(&store)).pruning(3));
+    let harness = Harness::on(Double(Faulty::over(Arc::clone(&store)).pruning(3)));
     for key in ["a", "b", "c"] {
-        stage.post(key, "{}").await;
+        harness.post(key, "{}").await;
     }
-    stage.clock.advance(Duration::from_secs(25 * 3_600));
-    stage.post("d", "{}").await;
+    harness.clock.advance(Duration::from_secs(25 * 3_600));
+    harness.post("d", "{}").await;
     let pruned = async {
         while store.prune(onramp_webhooks::clock::Timestamp::from_millis(0)).await.unwrap() != 0
             || format!("{store:?}").matches("token").count() > 1

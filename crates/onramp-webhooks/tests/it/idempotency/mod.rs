@@ -1,8 +1,8 @@
-//! What the idempotency middleware promises, with the store in memory.
+//! The idempotency middleware over the store in memory.
 
 mod faulty;
+mod harness;
 mod keys;
 mod leases;
 mod replies;
 mod running;
-mod stage;

@@ -1,4 +1,4 @@
-//! What is kept of a reply, and who gets it.
+//! Kept replies, and the requests that get them.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -11,34 +11,34 @@ use onramp_webhooks::idempotency::{Begun, Finished, Idempotency, MemoryIdempoten
 use onramp_webhooks::{Provider, Request};
 use onramp_webhooks_testkit::events::WertOrder;
 
-use super::stage::{Answer, Stage, keyed};
+use super::harness::{Harness, Outcome, keyed};
 
 #[tokio::test]
 async fn a_success_is_kept_and_replayed() {
-    let stage = Stage::by_header();
-    assert_eq!(stage.post("a", "{}").await, Answer::first(1));
+    let harness = Harness::by_header();
+    assert_eq!(harness.post("a", "{}").await, Outcome::first(1));
     for _ in 0..3 {
-        assert_eq!(stage.post("a", "{}").await, Answer::replay(1));
+        assert_eq!(harness.post("a", "{}").await, Outcome::replay(1));
     }
-    assert_eq!(stage.post("b", "{}").await, Answer::first(2));
+    assert_eq!(harness.post("b", "{}").await, Outcome::first(2));
 }
 
 #[tokio::test]
 async fn whatever_is_no_success_runs_again() {
-    let stage = Stage::by_header();
+    let harness = Harness::by_header();
     let headers = keyed("a");
     let request = Request::new("POST", "/orders", None, &headers);
     for status in [100, 199, 300, 303, 400, 409, 500, 503] {
-        let answer = stage.send_to(&request, "{}", async |_| (status, Bytes::from_static(b"no"))).await;
-        assert_eq!(answer, Answer { status, body: "no".into(), replayed: false });
+        let answer = harness.send_to(&request, "{}", async |_| (status, Bytes::from_static(b"no"))).await;
+        assert_eq!(answer, Outcome { status, body: "no".into(), replayed: false });
     }
-    assert_eq!(stage.post("a", "{\"other\":true}").await, Answer::first(9), "the key is as if it had never come");
+    assert_eq!(harness.post("a", "{\"other\":true}").await, Outcome::first(9), "the key is as if it had never come");
     for (key, status) in [("x", 200), ("y", 204), ("z", 299)] {
         let headers = keyed(key);
         let request = Request::new("POST", "/orders", None, &headers);
         for replayed in [false, true] {
-            let answer = stage.send_to(&request, "{}", async |_| (status, Bytes::new())).await;
-            assert_eq!(answer, Answer { status, body: Bytes::new(), replayed });
+            let answer = harness.send_to(&request, "{}", async |_| (status, Bytes::new())).await;
+            assert_eq!(answer, Outcome { status, body: Bytes::new(), replayed });
         }
     }
 }
@@ -88,40 +88,40 @@ async fn headers_that_mean_the_same_again_are_kept() {
 
 #[tokio::test]
 async fn a_reply_over_the_limit_reaches_its_client_and_nobody_else() {
-    let stage = Stage::new(Idempotency::by_header(MemoryIdempotencyStore::new()).reply_limit(4));
+    let harness = Harness::new(Idempotency::by_header(MemoryIdempotencyStore::new()).reply_limit(4));
     let headers = keyed("a");
     let request = Request::new("POST", "/orders", None, &headers);
-    let exactly = stage.send_to(&request, "{}", async |_| (200, Bytes::from_static(b"1234"))).await;
+    let exactly = harness.send_to(&request, "{}", async |_| (200, Bytes::from_static(b"1234"))).await;
     assert_eq!(exactly.body, "1234");
-    assert_eq!(stage.send(&request, "{}").await.body, "1234");
-    assert_eq!(stage.post("b", "{}").await, Answer::first(2));
-    assert_eq!((stage.post("b", "{}").await.status, stage.runs()), (409, 2));
+    assert_eq!(harness.send(&request, "{}").await.body, "1234");
+    assert_eq!(harness.post("b", "{}").await, Outcome::first(2));
+    assert_eq!((harness.post("b", "{}").await.status, harness.runs()), (409, 2));
 }
 
 #[tokio::test]
 async fn other_content_under_a_used_key_is_refused_and_the_first_stands() {
-    let stage = Stage::by_header();
-    assert_eq!(stage.post("a", r#"{"amount":1,"to":"ada"}"#).await, Answer::first(1));
-    assert_eq!(stage.post("a", r#"{"amount":2,"to":"ada"}"#).await.status, 422);
-    assert_eq!(stage.post("a", r#"{ "to": "ada", "amount": 1 }"#).await, Answer::replay(1), "it says the same");
-    assert_eq!(stage.runs(), 1);
+    let harness = Harness::by_header();
+    assert_eq!(harness.post("a", r#"{"amount":1,"to":"ada"}"#).await, Outcome::first(1));
+    assert_eq!(harness.post("a", r#"{"amount":2,"to":"ada"}"#).await.status, 422);
+    assert_eq!(harness.post("a", r#"{ "to": "ada", "amount": 1 }"#).await, Outcome::replay(1), "it says the same");
+    assert_eq!(harness.runs(), 1);
 }
 
 /// Only what is JSON as a whole is compared as JSON.
 #[tokio::test]
 async fn what_is_almost_json_is_compared_to_the_byte() {
-    let stage = Stage::by_header();
-    assert_eq!(stage.post("a", "{\"a\":1}\n{\"pay\":1}").await, Answer::first(1));
-    assert_eq!(stage.post("a", "{\"a\":1}\n{\"pay\":2}").await.status, 422);
+    let harness = Harness::by_header();
+    assert_eq!(harness.post("a", "{\"a\":1}\n{\"pay\":1}").await, Outcome::first(1));
+    assert_eq!(harness.post("a", "{\"a\":1}\n{\"pay\":2}").await.status, 422);
 }
 
-/// The client got no whole reply, and nobody else may take the half for one.
+/// The client got a partial reply, which must not be replayed.
 #[tokio::test]
 async fn a_reply_that_breaks_off_is_passed_on_and_not_kept() {
-    let stage = Stage::by_header();
+    let harness = Harness::by_header();
     let headers = keyed("a");
     let request = Request::new("POST", "/orders", None, &headers);
-    let Begun::Run(_, running) = stage.idempotency.ask(&request).unwrap().begin_whole(Bytes::from_static(b"{}")).await else {
+    let Begun::Run(_, running) = harness.idempotency.ask(&request).unwrap().begin_whole(Bytes::from_static(b"{}")).await else {
         panic!("it is new")
     };
     let breaks = Breaks([Err("gone"), Ok(Bytes::from_static(b"half"))].into());
@@ -129,7 +129,7 @@ async fn a_reply_that_breaks_off_is_passed_on_and_not_kept() {
     let mut body = pin!(body);
     let mut next = async || poll_fn(|cx| body.as_mut().poll_next(cx)).await;
     assert_eq!((next().await, next().await), (Some(Ok(Bytes::from_static(b"half"))), Some(Err("gone"))));
-    assert_eq!(stage.post("a", "{}").await, Answer::first(1));
+    assert_eq!(harness.post("a", "{}").await, Outcome::first(1));
 }
 
 /// Chunks, the last first.
@@ -147,29 +147,29 @@ impl Stream for Breaks {
 async fn wert_is_told_200_where_others_are_told_what_is_wrong() {
     let order = WertOrder::new();
     let (first, other) = (order.complete(), order.fiat("9999.00", "USD").complete());
-    let stage = Stage::by_event(Provider::Wert);
+    let harness = Harness::by_event(Provider::Wert);
     let none: [(&str, &str); 0] = [];
     let request = Request::new("POST", "/wert", None, &none);
-    assert_eq!(stage.send(&request, first.clone()).await, Answer::first(1));
-    assert_eq!(stage.send(&request, first.clone()).await, Answer::replay(1));
-    let other = stage.send(&request, other).await;
+    assert_eq!(harness.send(&request, first.clone()).await, Outcome::first(1));
+    assert_eq!(harness.send(&request, first.clone()).await, Outcome::replay(1));
+    let other = harness.send(&request, other).await;
     assert_eq!((other.status, other.body.as_ref(), other.replayed), (200, br#"{"received":true}"#.as_slice(), false));
-    assert_eq!(stage.runs(), 1);
+    assert_eq!(harness.runs(), 1);
 }
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_not_run() {
-    let stage = Stage::new(Idempotency::by_header(MemoryIdempotencyStore::new()).body_limit(4));
-    assert_eq!(stage.post("a", "1234").await, Answer::first(1));
-    assert_eq!((stage.post("b", "12345").await.status, stage.runs()), (413, 1));
+    let harness = Harness::new(Idempotency::by_header(MemoryIdempotencyStore::new()).body_limit(4));
+    assert_eq!(harness.post("a", "1234").await, Outcome::first(1));
+    assert_eq!((harness.post("b", "12345").await.status, harness.runs()), (413, 1));
 }
 
 #[tokio::test]
 async fn a_reply_expires() {
-    let stage = Stage::new(Idempotency::by_header(MemoryIdempotencyStore::new()).keep(std::time::Duration::from_secs(10)));
-    assert_eq!(stage.post("a", "{}").await, Answer::first(1));
-    stage.clock.advance(std::time::Duration::from_millis(9_999));
-    assert_eq!(stage.post("a", "{}").await, Answer::replay(1));
-    stage.clock.advance(std::time::Duration::from_millis(1));
-    assert_eq!(stage.post("a", "{\"new\":1}").await, Answer::first(2));
+    let harness = Harness::new(Idempotency::by_header(MemoryIdempotencyStore::new()).keep(std::time::Duration::from_secs(10)));
+    assert_eq!(harness.post("a", "{}").await, Outcome::first(1));
+    harness.clock.advance(std::time::Duration::from_millis(9_999));
+    assert_eq!(harness.post("a", "{}").await, Outcome::replay(1));
+    harness.clock.advance(std::time::Duration::from_millis(1));
+    assert_eq!(harness.post("a", "{\"new\":1}").await, Outcome::first(2));
 }

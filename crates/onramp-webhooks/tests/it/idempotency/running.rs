@@ -1,4 +1,4 @@
-//! Requests that come while the first one runs.
+//! Requests that arrive while the first one runs.
 
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
@@ -9,15 +9,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore};
 use onramp_webhooks::{Headers, Provider, Request};
+use onramp_webhooks_testkit::doubles::Double;
 use tokio::sync::{Barrier, Notify};
 
 use super::faulty::Faulty;
-use super::stage::{Answer, Stage, keyed, spawn};
+use super::harness::{Harness, Outcome, keyed, spawn};
 
 /// Starts a request whose route has begun and ends with `status` when it is told to.
-async fn held(stage: &Stage, key: &'static str, status: u16) -> (tokio::task::JoinHandle<Answer>, Arc<Notify>) {
+async fn held(harness: &Harness, key: &'static str, status: u16) -> (tokio::task::JoinHandle<Outcome>, Arc<Notify>) {
     let (begun, end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (stage, has_begun, ends) = (stage.clone(), Arc::clone(&begun), Arc::clone(&end));
+    let (harness, has_begun, ends) = (harness.clone(), Arc::clone(&begun), Arc::clone(&end));
     let task = spawn(async move {
         let headers = keyed(key);
         let request = Request::new("POST", "/orders", None, &headers);
@@ -26,7 +27,7 @@ async fn held(stage: &Stage, key: &'static str, status: u16) -> (tokio::task::Jo
             ends.notified().await;
             (status, Bytes::from(format!("run {run}")))
         };
-        stage.send_to(&request, "{}", route).await
+        harness.send_to(&request, "{}", route).await
     });
     begun.notified().await;
     (task, end)
@@ -34,93 +35,93 @@ async fn held(stage: &Stage, key: &'static str, status: u16) -> (tokio::task::Jo
 
 #[tokio::test(start_paused = true)]
 async fn a_copy_waits_and_gets_the_reply() {
-    let stage = Stage::by_header();
-    let (first, end) = held(&stage, "a", 201).await;
+    let harness = Harness::by_header();
+    let (first, end) = held(&harness, "a", 201).await;
     let copy = spawn({
-        let stage = stage.clone();
-        async move { stage.post("a", "{}").await }
+        let harness = harness.clone();
+        async move { harness.post("a", "{}").await }
     });
     tokio::time::sleep(Duration::from_millis(1_900)).await;
     assert!(!copy.is_finished());
     end.notify_one();
-    assert_eq!((first.await.unwrap(), copy.await.unwrap()), (Answer::first(1), Answer::replay(1)));
+    assert_eq!((first.await.unwrap(), copy.await.unwrap()), (Outcome::first(1), Outcome::replay(1)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_copy_waits_no_longer_than_it_may() {
-    let stage = Stage::by_header();
-    let (first, end) = held(&stage, "a", 201).await;
+    let harness = Harness::by_header();
+    let (first, end) = held(&harness, "a", 201).await;
     let begun = tokio::time::Instant::now();
-    assert_eq!(stage.post("a", "{}").await.status, 409);
+    assert_eq!(harness.post("a", "{}").await.status, 409);
     assert_eq!(begun.elapsed(), Duration::from_secs(2));
-    assert_eq!(stage.post("a", "{\"other\":1}").await.status, 422, "other content need not wait");
+    assert_eq!(harness.post("a", "{\"other\":1}").await.status, 422, "other content need not wait");
     assert_eq!(begun.elapsed(), Duration::from_secs(2));
     end.notify_one();
-    assert_eq!(first.await.unwrap(), Answer::first(1));
+    assert_eq!(first.await.unwrap(), Outcome::first(1));
 }
 
-/// Nobody tells what another process has written.
+/// Writes of another process wake nobody.
 #[tokio::test(start_paused = true)]
 async fn a_copy_looks_by_itself_when_nobody_tells() {
-    let stage = Stage::new(Idempotency::by_header(Faulty::over(Arc::default()).without_a_word()));
-    let (first, end) = held(&stage, "a", 201).await;
+    let harness = Harness::new(Idempotency::by_header(Double(Faulty::over(Arc::default()).without_a_word())));
+    let (first, end) = held(&harness, "a", 201).await;
     let copy = spawn({
-        let stage = stage.clone();
-        async move { stage.post("a", "{}").await }
+        let harness = harness.clone();
+        async move { harness.post("a", "{}").await }
     });
     tokio::time::sleep(Duration::from_millis(500)).await;
     end.notify_one();
-    assert_eq!(first.await.unwrap(), Answer::first(1));
-    assert_eq!(tokio::time::timeout(Duration::from_millis(200), copy).await.unwrap().unwrap(), Answer::replay(1));
+    assert_eq!(first.await.unwrap(), Outcome::first(1));
+    assert_eq!(tokio::time::timeout(Duration::from_millis(200), copy).await.unwrap().unwrap(), Outcome::replay(1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_copy_runs_when_the_first_fails() {
-    let stage = Stage::by_header();
-    let (first, end) = held(&stage, "a", 500).await;
+    let harness = Harness::by_header();
+    let (first, end) = held(&harness, "a", 500).await;
     let copy = spawn({
-        let stage = stage.clone();
-        async move { stage.post("a", "{}").await }
+        let harness = harness.clone();
+        async move { harness.post("a", "{}").await }
     });
     tokio::time::sleep(Duration::from_millis(10)).await;
     end.notify_one();
     assert_eq!(first.await.unwrap().status, 500);
-    assert_eq!(copy.await.unwrap(), Answer::first(2));
+    assert_eq!(copy.await.unwrap(), Outcome::first(2));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_releases_the_key() {
-    let stage = Stage::by_header();
+    let harness = Harness::by_header();
     let panics = spawn({
-        let stage = stage.clone();
+        let harness = harness.clone();
         async move {
             let headers = keyed("a");
-            stage.send_to(&Request::new("POST", "/orders", None, &headers), "{}", async |_| panic!("as a test")).await
+            harness.send_to(&Request::new("POST", "/orders", None, &headers), "{}", async |_| panic!("as a test")).await
         }
     });
     assert!(panics.await.unwrap_err().is_panic());
-    assert_eq!(stage.post("a", "{}").await, Answer::first(2));
+    assert_eq!(harness.post("a", "{}").await, Outcome::first(2));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_goes_away_releases_the_key() {
-    let stage = Stage::by_header();
-    let (first, _end) = held(&stage, "a", 201).await;
+    let harness = Harness::by_header();
+    let (first, _end) = held(&harness, "a", 201).await;
     first.abort();
     assert!(first.await.unwrap_err().is_cancelled());
-    assert_eq!(stage.post("a", "{}").await, Answer::first(2));
+    assert_eq!(harness.post("a", "{}").await, Outcome::first(2));
 }
 
-/// The next request with the key runs, or gets the reply; it never finds the key held by nobody.
+/// The next request with the key runs or gets the reply; it never finds a key without a holder.
 #[tokio::test(start_paused = true)]
 async fn a_client_may_go_away_at_any_moment() {
     for (status, moments) in [(201, 12), (500, 12)] {
         let mut ended = false;
         for moment in 1..=moments {
-            let stage = Stage::new(Idempotency::by_header(Faulty::over(Arc::default()).with_pauses()));
+            let harness = Harness::new(Idempotency::by_header(Double(Faulty::over(Arc::default()).with_pauses())));
             let headers = keyed("a");
             let request = Request::new("POST", "/orders", None, &headers);
-            let mut sent = Box::pin(stage.send_to(&request, "{}", async |run| {
+            let mut sent = Box::pin(harness.send_to(&request, "{}", async |run| {
                 tokio::task::yield_now().await;
                 (status, Bytes::from(format!("run {run}")))
             }));
@@ -134,7 +135,7 @@ async fn a_client_may_go_away_at_any_moment() {
             }
             drop(sent);
             let begun = tokio::time::Instant::now();
-            assert_eq!(stage.post("a", "{}").await.status, 201, "dropped at the moment {moment}");
+            assert_eq!(harness.post("a", "{}").await.status, 201, "dropped at the moment {moment}");
             assert_eq!(begun.elapsed(), Duration::ZERO);
         }
         assert!(ended, "the last moment is behind the end");
@@ -143,18 +144,18 @@ async fn a_client_may_go_away_at_any_moment() {
 
 #[tokio::test(start_paused = true)]
 async fn wert_is_told_200_after_the_wait() {
-    let stage = Stage::by_event(Provider::Wert);
+    let harness = Harness::by_event(Provider::Wert);
     let none: [(&str, &str); 0] = [];
     let request = Request::new("POST", "/orders", None, &none);
     let event = r#"{"type":"login","click_id":"1"}"#;
-    let first = stage.send_to(&request, event, async |_| {
+    let first = harness.send_to(&request, event, async |_| {
         let begun = tokio::time::Instant::now();
-        let copy = stage.send(&request, event).await;
+        let copy = harness.send(&request, event).await;
         assert_eq!((copy.status, copy.replayed, begun.elapsed()), (200, false, Duration::from_secs(2)));
         (201, Bytes::new())
     });
     assert_eq!(first.await.status, 201);
-    assert_eq!(stage.runs(), 1);
+    assert_eq!(harness.runs(), 1);
 }
 
 /// Wert does not send again what was answered with 200: when the first fails now, its event is gone.
@@ -162,14 +163,14 @@ async fn wert_is_told_200_after_the_wait() {
 async fn a_copy_that_is_given_up_with_200_is_an_error_in_the_log() {
     let none: [(&str, &str); 0] = [];
     let event = r#"{"type":"login","click_id":"1"}"#;
-    for (stage, headers, status, errors) in
-        [(Stage::by_event(Provider::Wert), &none as &dyn Headers, 200, 1), (Stage::by_header(), &keyed("a"), 409, 0)]
+    for (harness, headers, status, errors) in
+        [(Harness::by_event(Provider::Wert), &none as &dyn Headers, 200, 1), (Harness::by_header(), &keyed("a"), 409, 0)]
     {
         let request = Request::new("POST", "/orders", None, headers);
-        let first = stage.send_to(&request, event, async |_| {
+        let first = harness.send_to(&request, event, async |_| {
             let log = Errors::default();
             let listening = tracing::subscriber::set_default(log.clone());
-            assert_eq!(stage.send(&request, event).await.status, status);
+            assert_eq!(harness.send(&request, event).await.status, status);
             drop(listening);
             assert_eq!(log.0.load(Ordering::Relaxed), errors);
             (500, Bytes::new())
@@ -207,14 +208,14 @@ impl tracing::Subscriber for Errors {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_a_hundred_copies_at_once_one_runs() {
     for _ in 0..20 {
-        let stage = Stage::new(Idempotency::by_header(MemoryIdempotencyStore::new()).wait(Duration::from_secs(4)));
+        let harness = Harness::new(Idempotency::by_header(MemoryIdempotencyStore::new()).wait(Duration::from_secs(4)));
         let together = Arc::new(Barrier::new(100));
         let copies: Vec<_> = (0..100)
             .map(|_| {
-                let (stage, together) = (stage.clone(), Arc::clone(&together));
+                let (harness, together) = (harness.clone(), Arc::clone(&together));
                 spawn(async move {
                     together.wait().await;
-                    stage.post("a", "{}").await
+                    harness.post("a", "{}").await
                 })
             })
             .collect();
@@ -224,6 +225,6 @@ async fn of_a_hundred_copies_at_once_one_runs() {
             assert_eq!((answer.status, answer.body.as_ref()), (201, b"run 1".as_slice()));
             first += u32::from(!answer.replayed);
         }
-        assert_eq!((first, stage.runs()), (1, 1));
+        assert_eq!((first, harness.runs()), (1, 1));
     }
 }

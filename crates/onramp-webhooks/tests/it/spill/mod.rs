@@ -1,10 +1,10 @@
-//! The inbox made of two.
+//! The inbox with a spill.
 
 pub(crate) mod faulty_spill;
+pub(crate) mod harness;
 mod moving;
 mod refused;
 mod sharing;
-pub(crate) mod stage;
 mod starting;
 mod suite;
 mod waiting;

@@ -1,7 +1,7 @@
-//! The conformance suites: a spill in memory, and an inbox that has one.
+//! The conformance suites: a spill in memory, and an inbox with a spill.
 
 mod memory {
-    use onramp_webhooks::inbox::spill::MemorySpill;
+    use onramp_webhooks::spill::MemorySpill;
     use onramp_webhooks_testkit::spill::Fixture;
 
     async fn open() -> Fixture {
@@ -12,8 +12,8 @@ mod memory {
 }
 
 mod inbox {
-    use onramp_webhooks::inbox::spill::{MemorySpill, SpillInbox};
     use onramp_webhooks::inbox::{MemoryInbox, QuarantineBound};
+    use onramp_webhooks::spill::{MemorySpill, SpillInbox};
     use onramp_webhooks_testkit::inbox::Fixture;
 
     async fn open(bound: QuarantineBound) -> Fixture {

@@ -1,17 +1,17 @@
-//! What a health check says.
+//! The health check.
 
 use serde_json::{Value, json};
 
-use super::stage::Stage;
-use crate::faulty::Op;
+use super::harness::Harness;
+use crate::faulty::InboxCall;
 use crate::tools::header;
 
 #[tokio::test(start_paused = true)]
 async fn the_endpoints_are_told_and_do_not_make_it_unhealthy() {
-    let stage = Stage::new().await;
-    stage.inbox.errors(Op::Record, 3);
-    stage.posts(3).await;
-    let reply = stage.wert.receiver.health().await;
+    let harness = Harness::new().await;
+    harness.inbox.errors(InboxCall::Record, 3);
+    harness.posts(3).await;
+    let reply = harness.wert.receiver.health().await;
     let body: Value = serde_json::from_slice(reply.body()).unwrap();
     assert_eq!((reply.status(), header(&reply, "content-type")), (200, Some("application/json")));
     assert_eq!(body["healthy"], true);
@@ -24,10 +24,10 @@ async fn the_endpoints_are_told_and_do_not_make_it_unhealthy() {
     });
     assert_eq!(*wert, expected);
     assert_eq!(body["endpoints"].as_array().unwrap().len(), 3);
-    assert!(stage.watch("wert").to_string().starts_with("wert: refusing: the last 3 requests"));
+    assert!(harness.watch("wert").to_string().starts_with("wert: refusing: the last 3 requests"));
 
-    stage.posts(1).await;
-    let body: Value = serde_json::from_slice(stage.wert.receiver.health().await.body()).unwrap();
+    harness.posts(1).await;
+    let body: Value = serde_json::from_slice(harness.wert.receiver.health().await.body()).unwrap();
     assert_eq!(body["endpoints"][0]["last_received"], 1_704_067_200);
     assert_eq!(body["endpoints"][0]["silent_for"], 0);
     assert!(!body.to_string().contains("s3cret"));
@@ -35,13 +35,13 @@ async fn the_endpoints_are_told_and_do_not_make_it_unhealthy() {
 
 #[tokio::test(start_paused = true)]
 async fn an_inbox_that_cannot_write_is_unhealthy_and_the_reason_stays_here() {
-    let stage = Stage::new().await;
-    stage.inbox.errors(Op::Check, 1);
+    let harness = Harness::new().await;
+    harness.inbox.errors(InboxCall::Check, 1);
     for _ in 0..2 {
-        let reply = stage.wert.receiver.health().await;
+        let reply = harness.wert.receiver.health().await;
         let body: Value = serde_json::from_slice(reply.body()).unwrap();
         assert_eq!((reply.status(), &body["healthy"]), (503, &json!(false)));
         assert_eq!(body.as_object().unwrap().len(), 2);
-        stage.inbox.hangs(Op::Check);
+        harness.inbox.hangs(InboxCall::Check);
     }
 }

@@ -1,4 +1,4 @@
-//! What is logged: changes, and each once.
+//! Log entries: each change once.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
@@ -7,32 +7,32 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-use super::stage::{HOUR, Stage};
-use crate::faulty::Op;
+use super::harness::{HOUR, Harness};
+use crate::faulty::InboxCall;
 
 #[tokio::test(start_paused = true)]
 async fn an_alarm_and_its_end_are_logged_once() {
     let log = Log::default();
     let _listening = tracing::subscriber::set_default(log.clone());
-    let stage = Stage::new().await;
-    stage.passes(24 * 8 + 1, |_| 1).await;
+    let harness = Harness::new().await;
+    harness.passes(24 * 8 + 1, |_| 1).await;
     assert_eq!(log.take(), [""; 0]);
 
-    stage.passes(10, |_| 0).await;
+    harness.passes(10, |_| 0).await;
     assert_eq!(log.take(), ["WARN wert silent https://partner.wert.io"]);
-    stage.inbox.errors(Op::Record, 30);
-    stage.passes(10, |_| 3).await;
+    harness.inbox.errors(InboxCall::Record, 30);
+    harness.passes(10, |_| 3).await;
     assert_eq!(log.take(), ["WARN wert refusing https://partner.wert.io"]);
-    stage.passes(10, |_| 3).await;
+    harness.passes(10, |_| 3).await;
     assert_eq!(log.take(), ["INFO wert fine"]);
 
-    stage.advance(HOUR * 100).await;
+    harness.advance(HOUR * 100).await;
     assert_eq!(log.take().len(), 1);
-    assert_eq!(stage.beside().await.wert.receiver.watch().len(), 3);
+    assert_eq!(harness.beside().await.wert.receiver.watch().len(), 3);
     assert_eq!(log.take(), ["WARN wert silent https://partner.wert.io"], "a new process says it, too");
 }
 
-/// What the watchdog logs: level, endpoint, verdict, and the page in the advice.
+/// A log entry of the watchdog: level, endpoint, verdict, and the page in the advice.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
 

@@ -1,8 +1,8 @@
-//! Whether it is noticed that a provider stops sending, and not too often.
+//! The watchdog: providers that stop sending are reported, and no others.
 
+mod harness;
 mod health;
 mod logs;
 mod refusing;
 mod restarts;
 mod rhythms;
-mod stage;

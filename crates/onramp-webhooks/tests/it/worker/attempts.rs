@@ -1,4 +1,4 @@
-//! What becomes of a delivery, attempt by attempt.
+//! Attempts and their outcomes.
 
 use std::time::Duration;
 
@@ -8,66 +8,66 @@ use onramp_webhooks::inbox::{Inbox, NewDelivery, State};
 use onramp_webhooks::worker::RetryPolicy;
 use onramp_webhooks_testkit::events::WertOrder;
 
-use super::stage::{Do, Stage, end, rest};
-use crate::faulty::Op;
+use super::harness::{Do, Harness, end, rest};
+use crate::faulty::InboxCall;
 
 #[tokio::test(start_paused = true)]
 async fn what_is_recorded_is_handled_at_once() {
-    let stage = Stage::new();
-    let mut working = stage.worker(|worker| worker);
+    let harness = Harness::new();
+    let mut working = harness.worker(|worker| worker);
     working.rests().await;
     for _ in 0..3 {
-        stage.post(WertOrder::new().complete()).await;
+        harness.post(WertOrder::new().complete()).await;
         let call = working.call().await;
         assert_eq!((call.event_type.as_str(), call.attempt, call.stale), ("order_complete", 1, false));
         call.answer(Do::Handle);
     }
     working.rests().await;
-    assert_eq!(stage.states().await, [(State::Handled, 3)].into());
-    assert!(stage.kept().await.iter().all(|record| record.settled_at == Some(stage.now()) && record.attempts == 1));
+    assert_eq!(harness.states().await, [(State::Handled, 3)].into());
+    assert!(harness.kept().await.iter().all(|record| record.settled_at == Some(harness.now()) && record.attempts == 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_recorded_before_is_handled_at_once() {
-    let stage = Stage::new();
-    stage.post(WertOrder::new().complete()).await;
-    stage.worker(|worker| worker).call().await.answer(Do::Handle);
+    let harness = Harness::new();
+    harness.post(WertOrder::new().complete()).await;
+    harness.worker(|worker| worker).call().await.answer(Do::Handle);
     rest().await;
-    assert_eq!(stage.states().await, [(State::Handled, 1)].into());
+    assert_eq!(harness.states().await, [(State::Handled, 1)].into());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failing_event_is_tried_again_until_it_is_a_dead_letter() {
-    let stage = Stage::new();
-    stage.post(WertOrder::new().complete()).await;
+    let harness = Harness::new();
+    harness.post(WertOrder::new().complete()).await;
     let policy = RetryPolicy::new(4, Duration::from_secs(100), Duration::from_secs(300));
-    let mut working = stage.worker(|worker| worker.retry(policy));
+    let mut working = harness.worker(|worker| worker.retry(policy));
     for (attempt, bound) in [(1, 100), (2, 200), (3, 300)] {
         let call = working.call().await;
         assert_eq!(call.attempt, attempt);
         call.answer(Do::Fail);
         rest().await;
-        let record = stage.only().await;
+        let record = harness.only().await;
         if record.state == State::Retrying {
-            let pause = record.due_at.unwrap().since(stage.now());
+            let pause = record.due_at.unwrap().since(harness.now());
             assert!(pause <= Duration::from_secs(bound), "attempt {attempt}: {pause:?}");
         }
         assert_eq!((record.attempts, record.note.as_deref()), (attempt, Some("out of order")));
-        stage.pass(bound);
+        harness.pass(bound);
     }
     working.call().await.answer(Do::FailWith("the last words".into()));
     rest().await;
-    let record = stage.only().await;
+    let record = harness.only().await;
     assert_eq!((record.state, record.attempts, record.note.as_deref()), (State::Dead, 4, Some("the last words")));
-    stage.pass(1_000_000);
+    harness.pass(1_000_000);
     working.rests().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn pauses_are_spread() {
-    let stage = Stage::new();
-    stage.post_logins(100).await;
-    let mut working = stage.worker(|worker| {
+    let harness = Harness::new();
+    harness.post_logins(100).await;
+    let mut working = harness.worker(|worker| {
         worker.retry(RetryPolicy::new(9, Duration::from_secs(1_000), Duration::from_secs(1_000))).concurrency(100)
     });
     for _ in 0..100 {
@@ -75,7 +75,7 @@ async fn pauses_are_spread() {
     }
     rest().await;
     let mut pauses: Vec<_> =
-        stage.kept().await.iter().map(|record| record.due_at.unwrap().since(stage.now()).as_secs()).collect();
+        harness.kept().await.iter().map(|record| record.due_at.unwrap().since(harness.now()).as_secs()).collect();
     pauses.sort_unstable();
     assert!(pauses[0] < 200 && pauses[99] > 800 && pauses[99] <= 1_000, "{pauses:?}");
     pauses.dedup();
@@ -84,81 +84,81 @@ async fn pauses_are_spread() {
 
 #[tokio::test(start_paused = true)]
 async fn a_retry_comes_at_its_time_without_any_polling() {
-    let stage = Stage::new();
-    stage.post(WertOrder::new().complete()).await;
-    let mut working = stage.worker(|worker| worker.poll(Duration::from_secs(1 << 30)));
+    let harness = Harness::new();
+    harness.post(WertOrder::new().complete()).await;
+    let mut working = harness.worker(|worker| worker.poll(Duration::from_secs(1 << 30)));
     working.call().await.answer(Do::Fail);
     rest().await;
-    let due_at = stage.only().await.due_at.unwrap();
-    if due_at > stage.now() {
-        stage.clock.set(due_at.before(Duration::from_millis(1)));
+    let due_at = harness.only().await.due_at.unwrap();
+    if due_at > harness.now() {
+        harness.clock.set(due_at.before(Duration::from_millis(1)));
         working.rests().await;
     }
-    stage.clock.set(due_at);
+    harness.clock.set(due_at);
     assert_eq!(working.call().await.attempt, 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_refused_for_good_is_a_dead_letter_at_once() {
-    let stage = Stage::new();
-    stage.post(WertOrder::new().complete()).await;
-    let mut working = stage.worker(|worker| worker);
+    let harness = Harness::new();
+    harness.post(WertOrder::new().complete()).await;
+    let mut working = harness.worker(|worker| worker);
     working.call().await.answer(Do::Refuse);
     rest().await;
-    let record = stage.only().await;
+    let record = harness.only().await;
     assert_eq!((record.state, record.attempts, record.note.as_deref()), (State::Dead, 1, Some("refused for good")));
-    stage.pass(1_000_000);
+    harness.pass(1_000_000);
     working.rests().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn not_yet_parks_and_costs_no_attempt() {
-    let stage = Stage::new();
-    stage.post(WertOrder::new().complete()).await;
-    let mut working = stage.worker(|worker| worker.retry(RetryPolicy::new(1, Duration::ZERO, Duration::ZERO)));
+    let harness = Harness::new();
+    harness.post(WertOrder::new().complete()).await;
+    let mut working = harness.worker(|worker| worker.retry(RetryPolicy::new(1, Duration::ZERO, Duration::ZERO)));
     for _ in 0..5 {
         let call = working.call().await;
         assert_eq!(call.attempt, 1);
         call.answer(Do::NotYet(Duration::from_secs(60)));
         rest().await;
-        let record = stage.only().await;
+        let record = harness.only().await;
         assert_eq!((record.state, record.attempts), (State::Parked, 0));
         assert_eq!(
             (record.due_at, record.note.as_deref()),
-            (Some(stage.now().after(Duration::from_secs(60))), Some("no such customer yet"))
+            (Some(harness.now().after(Duration::from_secs(60))), Some("no such customer yet"))
         );
-        stage.pass(59);
+        harness.pass(59);
         working.rests().await;
-        stage.pass(1);
+        harness.pass(1);
     }
     working.call().await.answer(Do::Handle);
     rest().await;
-    assert_eq!(stage.only().await.state, State::Handled);
+    assert_eq!(harness.only().await.state, State::Handled);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_is_a_transient_error() {
-    let stage = Stage::new();
-    stage.post(WertOrder::new().complete()).await;
-    let mut working = stage.worker(|worker| worker.retry(RetryPolicy::new(2, Duration::ZERO, Duration::ZERO)));
+    let harness = Harness::new();
+    harness.post(WertOrder::new().complete()).await;
+    let mut working = harness.worker(|worker| worker.retry(RetryPolicy::new(2, Duration::ZERO, Duration::ZERO)));
     for attempt in [1, 2] {
         let call = working.call().await;
         assert_eq!(call.attempt, attempt);
         call.answer(Do::Panic);
     }
     rest().await;
-    let record = stage.only().await;
+    let record = harness.only().await;
     assert_eq!((record.state, record.note.as_deref()), (State::Dead, Some("the handler panicked: the handler's own bug")));
-    stage.post(WertOrder::new().complete()).await;
+    harness.post(WertOrder::new().complete()).await;
     working.call().await.answer(Do::Handle);
     end(working.worker).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_timeout_is_a_transient_error() {
-    let stage = Stage::new();
-    stage.post(WertOrder::new().complete()).await;
-    let mut working = stage.worker(|worker| {
+    let harness = Harness::new();
+    harness.post(WertOrder::new().complete()).await;
+    let mut working = harness.worker(|worker| {
         worker.attempt_timeout(Duration::from_secs(20)).retry(RetryPolicy::new(2, Duration::ZERO, Duration::ZERO))
     });
     for attempt in [1, 2] {
@@ -172,77 +172,77 @@ async fn a_timeout_is_a_transient_error() {
     }
     rest().await;
     assert_eq!(working.running(), 0);
-    let record = stage.only().await;
+    let record = harness.only().await;
     assert_eq!((record.state, record.note.as_deref()), (State::Dead, Some("the handler took longer than 20s")));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_long_error_is_cut() {
-    let stage = Stage::new();
-    stage.post(WertOrder::new().complete()).await;
-    let mut working = stage.worker(|worker| worker);
+    let harness = Harness::new();
+    harness.post(WertOrder::new().complete()).await;
+    let mut working = harness.worker(|worker| worker);
     working.call().await.answer(Do::FailWith("ü".repeat(1_000_000)));
     rest().await;
-    let note = stage.only().await.note.unwrap();
+    let note = harness.only().await.note.unwrap();
     assert_eq!(note.chars().count(), 2_001);
     assert!(note.starts_with("üü") && note.ends_with("ü…"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_duplicate_arms_a_dead_letter_again() {
-    let stage = Stage::new();
+async fn a_duplicate_requeues_a_dead_letter() {
+    let harness = Harness::new();
     let order = WertOrder::new();
-    stage.post(order.complete()).await;
-    let mut working = stage.worker(|worker| worker);
+    harness.post(order.complete()).await;
+    let mut working = harness.worker(|worker| worker);
     working.call().await.answer(Do::Refuse);
     working.rests().await;
-    stage.post(order.complete()).await;
+    harness.post(order.complete()).await;
     let call = working.call().await;
     assert_eq!(call.attempt, 1);
     call.answer(Do::Handle);
-    stage.post(order.complete()).await;
+    harness.post(order.complete()).await;
     working.rests().await;
-    let record = stage.only().await;
+    let record = harness.only().await;
     assert_eq!((record.state, record.duplicates), (State::Handled, 2));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_event_that_this_version_cannot_read_is_a_dead_letter() {
-    let stage = Stage::new();
-    let new = NewDelivery::new("wert", Provider::Wert, stage.now(), Bytes::from_static(br#"{"type":7}"#));
-    stage.inbox.record(new).await.unwrap();
-    let mut working = stage.worker(|worker| worker);
+    let harness = Harness::new();
+    let new = NewDelivery::new("wert", "wert", harness.now(), Bytes::from_static(br#"{"type":7}"#));
+    harness.inbox.record(new).await.unwrap();
+    let mut working = harness.worker(|worker| worker);
     working.rests().await;
-    let record = stage.only().await;
+    let record = harness.only().await;
     assert_eq!(record.state, State::Dead);
     assert!(record.note.unwrap().contains("cannot read"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_others_record_is_found_by_polling() {
-    let stage = Stage::new();
-    stage.inbox.hangs(Op::Wait);
-    let mut working = stage.worker(|worker| worker.poll(Duration::from_secs(10)));
+    let harness = Harness::new();
+    harness.inbox.hangs(InboxCall::Wait);
+    let mut working = harness.worker(|worker| worker.poll(Duration::from_secs(10)));
     working.rests().await;
-    stage.post(WertOrder::new().complete()).await;
+    harness.post(WertOrder::new().complete()).await;
     working.rests().await;
-    stage.pass(10);
+    harness.pass(10);
     working.call().await.answer(Do::Handle);
 }
 
 #[tokio::test(start_paused = true)]
 async fn quarantine_and_conflicts_are_not_handled() {
-    let stage = Stage::new();
+    let harness = Harness::new();
     let order = WertOrder::new();
     for body in [order.complete(), order.clone().fiat("1.00", "USD").complete(), order.with("quote_amount", "?").complete()] {
-        stage.post(body).await;
+        harness.post(body).await;
     }
-    let mut working = stage.worker(|worker| worker);
+    let mut working = harness.worker(|worker| worker);
     working.call().await.answer(Do::Handle);
     working.rests().await;
-    stage.pass(1_000_000);
+    harness.pass(1_000_000);
     working.rests().await;
-    assert_eq!(stage.states().await, [(State::Handled, 1), (State::Quarantined, 1), (State::Conflict, 1)].into());
+    assert_eq!(harness.states().await, [(State::Handled, 1), (State::Quarantined, 1), (State::Conflict, 1)].into());
 }
 
 /// The handler's error is the shop's code, too.
@@ -259,12 +259,12 @@ async fn a_panic_in_the_handlers_error_is_a_transient_error() {
 
     impl std::error::Error for Unspeakable {}
 
-    let stage = Stage::new();
-    stage.post(WertOrder::new().complete()).await;
+    let harness = Harness::new();
+    harness.post(WertOrder::new().complete()).await;
     let once = RetryPolicy::new(1, Duration::from_secs(1), Duration::from_secs(1));
-    let mut working = stage.worker(|worker| worker.retry(once));
+    let mut working = harness.worker(|worker| worker.retry(once));
     working.call().await.answer(Do::FailBecause(Box::new(Unspeakable)));
     rest().await;
-    let record = stage.only().await;
+    let record = harness.only().await;
     assert_eq!((record.state, record.note.as_deref()), (State::Dead, Some("the handler panicked: no words")));
 }

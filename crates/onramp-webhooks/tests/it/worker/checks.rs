@@ -1,4 +1,4 @@
-//! What is asked before the handler.
+//! Checks before the handler.
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -11,8 +11,8 @@ use onramp_webhooks::worker::{RetryPolicy, WorkerBuilder};
 use onramp_webhooks::{Delivery, Handler, HandlerError, TransactionalHandler, async_trait};
 use onramp_webhooks_testkit::events::WertOrder;
 
-use super::stage::{Do, Stage, rest};
-use crate::faulty::Op;
+use super::harness::{Do, Harness, rest};
+use crate::faulty::InboxCall;
 
 /// A check that says what the test wants, and then yes. Clones are the same one.
 #[derive(Clone, Default)]
@@ -49,25 +49,25 @@ impl Handler for Scripted {
 
 #[tokio::test(start_paused = true)]
 async fn the_handler_is_called_after_all_checks_passed() {
-    let stage = Stage::new();
+    let harness = Harness::new();
     let (first, second) = (Scripted::says([Do::Handle, Do::NotYet(Duration::from_secs(60))]), Scripted::default());
-    stage.post(WertOrder::new().complete()).await;
-    let mut working = stage.worker(|worker| worker.before(first.clone()).before(second.clone()));
+    harness.post(WertOrder::new().complete()).await;
+    let mut working = harness.worker(|worker| worker.before(first.clone()).before(second.clone()));
     working.call().await.answer(Do::Fail);
     assert_eq!((first.asked(), second.asked()), (1, 1));
     rest().await;
-    stage.pass(3_600);
+    harness.pass(3_600);
     working.rests().await;
     assert_eq!((first.asked(), second.asked()), (2, 1), "asked again at the next attempt, up to the first that says no");
-    let record = stage.only().await;
+    let record = harness.only().await;
     assert_eq!((record.state, record.attempts), (State::Parked, 1), "what a check puts off is no attempt");
     assert_eq!(record.note.as_deref(), Some("not confirmed yet"));
-    stage.pass(59);
+    harness.pass(59);
     working.rests().await;
-    stage.pass(1);
+    harness.pass(1);
     working.call().await.answer(Do::Handle);
     rest().await;
-    assert_eq!(stage.only().await.state, State::Handled);
+    assert_eq!(harness.only().await.state, State::Handled);
 }
 
 #[tokio::test(start_paused = true)]
@@ -77,32 +77,32 @@ async fn an_error_of_a_check_decides_as_the_handlers_own() {
         (Do::Fail, State::Retrying, "out of order"),
         (Do::Panic, State::Retrying, "the check before the handler panicked: the check's own bug"),
     ] {
-        let stage = Stage::new();
-        stage.post(WertOrder::new().complete()).await;
-        let mut working = stage.worker(|worker| worker.before(Scripted::says([what])));
+        let harness = Harness::new();
+        harness.post(WertOrder::new().complete()).await;
+        let mut working = harness.worker(|worker| worker.before(Scripted::says([what])));
         working.rests().await;
-        let record = stage.only().await;
+        let record = harness.only().await;
         assert_eq!((record.state, record.attempts, record.note.as_deref()), (state, 1, Some(note)));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_check_that_hangs_has_the_time_of_an_attempt_and_costs_the_handler_nothing_of_its_own() {
-    let stage = Stage::new();
-    stage.post(WertOrder::new().complete()).await;
+    let harness = Harness::new();
+    harness.post(WertOrder::new().complete()).await;
     let check = Scripted::says([Do::Hang]);
     let retry = RetryPolicy::new(2, Duration::ZERO, Duration::ZERO);
-    let mut working = stage.worker(|worker| worker.before(check).attempt_timeout(Duration::from_secs(20)).retry(retry));
+    let mut working = harness.worker(|worker| worker.before(check).attempt_timeout(Duration::from_secs(20)).retry(retry));
     working.rests().await;
     tokio::time::sleep(Duration::from_secs(19)).await;
-    assert_eq!(stage.only().await.state, State::Leased);
+    assert_eq!(harness.only().await.state, State::Leased);
     tokio::time::sleep(Duration::from_millis(1_001)).await;
     let call = working.call().await;
     assert_eq!(call.attempt, 2);
     tokio::time::sleep(Duration::from_secs(19)).await;
     call.answer(Do::Handle);
     rest().await;
-    assert_eq!(stage.only().await.state, State::Handled);
+    assert_eq!(harness.only().await.state, State::Handled);
 }
 
 struct Shop;
@@ -116,18 +116,18 @@ impl<Tx: Send> TransactionalHandler<Tx> for Shop {
 
 #[tokio::test(start_paused = true)]
 async fn no_transaction_is_open_while_a_check_is_asked() {
-    let stage = Stage::new();
-    stage.post(WertOrder::new().complete()).await;
+    let harness = Harness::new();
+    harness.post(WertOrder::new().complete()).await;
     let check = Scripted::says([Do::NotYet(Duration::from_secs(60)), Do::Hang]);
-    let worker = WorkerBuilder::transactional(Arc::new(stage.inbox.clone()), Shop).clock(Arc::new(stage.clock.clone()));
+    let worker = WorkerBuilder::transactional(Arc::new(harness.inbox.clone()), Shop).clock(Arc::new(harness.clock.clone()));
     let worker = worker.retry(RetryPolicy::new(2, Duration::ZERO, Duration::ZERO)).before(check.clone()).spawn();
     rest().await;
-    assert_eq!((check.asked(), stage.inbox.calls(Op::Begin)), (1, 0));
-    stage.pass(60);
+    assert_eq!((check.asked(), harness.inbox.calls(InboxCall::Begin)), (1, 0));
+    harness.pass(60);
     rest().await;
-    assert_eq!((check.asked(), stage.inbox.calls(Op::Begin)), (2, 0));
+    assert_eq!((check.asked(), harness.inbox.calls(InboxCall::Begin)), (2, 0));
     tokio::time::sleep(Duration::from_secs(31)).await;
-    assert_eq!((check.asked(), stage.inbox.calls(Op::Begin)), (3, 1));
-    assert_eq!(stage.only().await.state, State::Handled);
+    assert_eq!((check.asked(), harness.inbox.calls(InboxCall::Begin)), (3, 1));
+    assert_eq!(harness.only().await.state, State::Handled);
     worker.shutdown().await;
 }

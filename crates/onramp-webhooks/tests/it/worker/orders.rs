@@ -1,4 +1,4 @@
-//! Many at the same time, and never two of one order.
+//! Concurrency, and never two deliveries of one order.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
@@ -8,13 +8,13 @@ use onramp_webhooks::inbox::State;
 use onramp_webhooks::{Delivery, Handler, HandlerError, async_trait};
 use onramp_webhooks_testkit::events::{WertOrder, order_id};
 
-use super::stage::{Do, Remembering, Stage, end, rest};
+use super::harness::{Do, Harness, Remembering, end, rest};
 
 #[tokio::test(start_paused = true)]
 async fn no_more_handlers_run_than_allowed() {
-    let stage = Stage::new();
-    stage.post_logins(50).await;
-    let mut working = stage.worker(|worker| worker.concurrency(4).batch(20));
+    let harness = Harness::new();
+    harness.post_logins(50).await;
+    let mut working = harness.worker(|worker| worker.concurrency(4).batch(20));
     let mut calls = Vec::new();
     for _ in 0..4 {
         calls.push(working.call().await);
@@ -23,7 +23,7 @@ async fn no_more_handlers_run_than_allowed() {
     for _ in 4..50 {
         working.rests().await;
         assert_eq!(working.running(), 4, "as many as allowed, and no more");
-        let call: super::stage::Call = calls.swap_remove(0);
+        let call: super::harness::Call = calls.swap_remove(0);
         assert!(seen.insert(call.id));
         call.answer(Do::Handle);
         calls.push(working.call().await);
@@ -34,15 +34,15 @@ async fn no_more_handlers_run_than_allowed() {
     }
     working.rests().await;
     assert_eq!((seen.len(), working.running()), (50, 0));
-    assert_eq!(stage.states().await, [(State::Handled, 50)].into());
+    assert_eq!(harness.states().await, [(State::Handled, 50)].into());
 }
 
 #[tokio::test(start_paused = true)]
 async fn as_many_handlers_run_as_allowed_however_little_is_claimed_at_once() {
     for batch in 1..=3 {
-        let stage = Stage::new();
-        stage.post_logins(50).await;
-        let mut working = stage.worker(|worker| worker.concurrency(8).batch(batch));
+        let harness = Harness::new();
+        harness.post_logins(50).await;
+        let mut working = harness.worker(|worker| worker.concurrency(8).batch(batch));
         for _ in 0..8 {
             working.call().await.answer(Do::Hang);
         }
@@ -73,21 +73,21 @@ impl Handler for OneOfEach {
 
 #[tokio::test(start_paused = true)]
 async fn one_order_is_never_handled_at_the_same_time() {
-    let stage = Stage::new();
+    let harness = Harness::new();
     let orders: Vec<_> = (0..20).map(|_| WertOrder::new()).collect();
     for order in &orders {
-        stage.post(order.payment_started()).await;
+        harness.post(order.payment_started()).await;
     }
     let handler = OneOfEach::default();
-    let workers = [3, 16].map(|concurrency| stage.receiver.worker(handler.clone()).concurrency(concurrency).batch(8).spawn());
+    let workers = [3, 16].map(|concurrency| harness.receiver.worker(handler.clone()).concurrency(concurrency).batch(8).spawn());
     for order in &orders {
         for body in [order.transfer_started(), order.complete(), order.failed(), order.event("order_canceled")] {
-            stage.post(body).await;
+            harness.post(body).await;
         }
         rest().await;
     }
     tokio::time::sleep(Duration::from_secs(10)).await;
-    assert_eq!(stage.states().await, [(State::Handled, 100)].into());
+    assert_eq!(harness.states().await, [(State::Handled, 100)].into());
     for worker in workers {
         end(worker).await;
     }
@@ -96,12 +96,12 @@ async fn one_order_is_never_handled_at_the_same_time() {
 
 #[tokio::test(start_paused = true)]
 async fn the_first_received_of_an_order_goes_first() {
-    let stage = Stage::new();
+    let harness = Harness::new();
     let order = WertOrder::new();
     for body in [order.payment_started(), order.transfer_started(), order.complete()] {
-        stage.post(body).await;
+        harness.post(body).await;
     }
-    let mut working = stage.worker(|worker| worker);
+    let mut working = harness.worker(|worker| worker);
     for expected in ["payment_started", "transfer_started", "order_complete"] {
         let call = working.call().await;
         assert_eq!((call.event_type.as_str(), call.stale), (expected, false));
@@ -112,21 +112,21 @@ async fn the_first_received_of_an_order_goes_first() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_event_holds_nobody_back_and_says_later_that_it_is_stale() {
-    let stage = Stage::new();
+    let harness = Harness::new();
     let order = WertOrder::new();
-    stage.post(order.payment_started()).await;
-    stage.post(order.transfer_started()).await;
-    let mut working = stage.worker(|worker| worker);
+    harness.post(order.payment_started()).await;
+    harness.post(order.transfer_started()).await;
+    let mut working = harness.worker(|worker| worker);
     working.call().await.answer(Do::NotYet(Duration::from_secs(500)));
     working.call().await.answer(Do::NotYet(Duration::from_secs(400)));
     working.rests().await;
-    stage.post(order.complete()).await;
+    harness.post(order.complete()).await;
     let call = working.call().await;
     assert_eq!((call.event_type.as_str(), call.stale), ("order_complete", false));
     call.answer(Do::Handle);
     working.rests().await;
     for (event_type, seconds) in [("transfer_started", 400), ("payment_started", 100)] {
-        stage.pass(seconds);
+        harness.pass(seconds);
         let call = working.call().await;
         assert_eq!((call.event_type.as_str(), call.stale, call.attempt), (event_type, true, 1));
         call.answer(Do::Handle);
@@ -135,13 +135,13 @@ async fn a_failed_event_holds_nobody_back_and_says_later_that_it_is_stale() {
 
 #[tokio::test(start_paused = true)]
 async fn a_busy_order_holds_no_other_back() {
-    let stage = Stage::new();
+    let harness = Harness::new();
     let order = WertOrder::new();
     for number in 0..300 {
-        stage.post(order.clone().with("error_code", number).failed()).await;
+        harness.post(order.clone().with("error_code", number).failed()).await;
     }
-    stage.post(WertOrder::new().with("id", order_id()).complete()).await;
-    let mut working = stage.worker(|worker| worker.batch(8).concurrency(2));
+    harness.post(WertOrder::new().with("id", order_id()).complete()).await;
+    let mut working = harness.worker(|worker| worker.batch(8).concurrency(2));
     let held = working.call().await;
     assert_eq!(held.event_type, "order_failed");
     let other = working.call().await;
@@ -152,17 +152,17 @@ async fn a_busy_order_holds_no_other_back() {
 
 #[tokio::test(start_paused = true)]
 async fn two_workers_share_the_work() {
-    let stage = Stage::new();
+    let harness = Harness::new();
     let handler = Remembering::default();
-    let workers: Vec<_> = (0..2).map(|_| stage.receiver.worker(handler.clone()).batch(8).spawn()).collect();
+    let workers: Vec<_> = (0..2).map(|_| harness.receiver.worker(handler.clone()).batch(8).spawn()).collect();
     for _ in 0..10 {
         for _ in 0..30 {
-            stage.post(WertOrder::new().complete()).await;
+            harness.post(WertOrder::new().complete()).await;
         }
         rest().await;
     }
     rest().await;
-    assert_eq!(stage.states().await, [(State::Handled, 300)].into());
+    assert_eq!(harness.states().await, [(State::Handled, 300)].into());
     assert_eq!(handler.seen().len(), 300);
     assert!(handler.seen().values().all(|times| *times == 1));
     for worker in workers {

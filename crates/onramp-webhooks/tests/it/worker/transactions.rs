@@ -1,4 +1,4 @@
-//! A handler in a transaction: whatever fails, and whenever, its writes are there once its delivery is completed, and once.
+//! Transactional handlers: whatever fails, writes are committed exactly once, with the completion.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,8 +9,8 @@ use onramp_webhooks::{Delivery, HandlerError, TransactionalHandler, async_trait}
 use onramp_webhooks_testkit::events::WertOrder;
 use tokio::time::Instant;
 
-use super::stage::{Asking, Do, Stage, Working, end, rest};
-use crate::faulty::Op;
+use super::harness::{Asking, Do, Harness, Working, end, rest};
+use crate::faulty::InboxCall;
 use crate::ledger::Transaction;
 
 const LEASE: Duration = Duration::from_secs(30);
@@ -37,9 +37,9 @@ impl TransactionalHandler<Transaction> for Writing {
     }
 }
 
-/// A stage with one purchase, and a worker over it.
+/// A harness with one purchase, and a worker over it.
 struct Shop {
-    stage: Stage,
+    harness: Harness,
     working: Working,
     told: Arc<Mutex<Vec<DeliveryId>>>,
 }
@@ -50,37 +50,37 @@ impl Shop {
     }
 
     async fn with(
-        before: impl FnOnce(&Stage),
+        before: impl FnOnce(&Harness),
         change: impl FnOnce(WorkerBuilder) -> WorkerBuilder,
         panics_when_told: bool,
     ) -> Self {
-        let stage = Stage::new();
-        stage.post(WertOrder::new().complete()).await;
-        before(&stage);
+        let harness = Harness::new();
+        harness.post(WertOrder::new().complete()).await;
+        before(&harness);
         let told = Arc::default();
         let working = Working::of(|asking| {
             let handler = Writing { asking, told: Arc::clone(&told), panics_when_told };
-            let worker = stage.receiver.transactional_worker(Arc::new(stage.inbox.clone()), handler);
+            let worker = harness.receiver.transactional_worker(Arc::new(harness.inbox.clone()), handler);
             // So long that no pause is drawn that is none.
             let retry = RetryPolicy::new(20, HOUR, HOUR);
             change(worker.lease(LEASE).attempt_timeout(TIMEOUT).retry(retry))
         });
-        Self { stage, working, told }
+        Self { harness, working, told }
     }
 
     /// The state, and how many attempts have counted.
     async fn stands(&self) -> (State, u32) {
-        let record = self.stage.only().await;
+        let record = self.harness.only().await;
         (record.state, record.attempts)
     }
 
     async fn note(&self) -> String {
-        self.stage.only().await.note.unwrap()
+        self.harness.only().await.note.unwrap()
     }
 
     /// Nothing was written, and nothing is open.
     fn has_nothing(&self) {
-        assert_eq!((self.stage.inbox.ledger.committed(), self.stage.inbox.ledger.open()), (vec![], 0));
+        assert_eq!((self.harness.inbox.ledger.committed(), self.harness.inbox.ledger.open()), (vec![], 0));
         assert_eq!(*self.told.lock().unwrap(), []);
     }
 
@@ -88,16 +88,16 @@ impl Shop {
     async fn is_done(&mut self, attempts: u32) {
         for _ in 0..3 {
             self.working.rests().await;
-            self.stage.clock.advance(HOUR);
+            self.harness.clock.advance(HOUR);
         }
-        let id = self.stage.only().await.id;
+        let id = self.harness.only().await.id;
         assert_eq!(self.stands().await, (State::Handled, attempts));
-        assert_eq!((self.stage.inbox.ledger.committed(), self.stage.inbox.ledger.open()), (vec![id], 0));
+        assert_eq!((self.harness.inbox.ledger.committed(), self.harness.inbox.ledger.open()), (vec![id], 0));
     }
 
-    /// What failed comes again, and goes well.
+    /// The failed delivery succeeds at its next attempt.
     async fn goes_well(&mut self, attempt: u32) {
-        self.stage.clock.advance(HOUR);
+        self.harness.clock.advance(HOUR);
         let call = self.working.call().await;
         assert_eq!(call.attempt, attempt);
         call.answer(Do::Handle);
@@ -108,15 +108,15 @@ impl Shop {
 
 #[tokio::test(start_paused = true)]
 async fn a_transaction_that_cannot_be_opened_costs_no_attempt_and_a_second() {
-    let mut shop = Shop::with(|stage| stage.inbox.errors(Op::Begin, 3), |worker| worker, false).await;
+    let mut shop = Shop::with(|harness| harness.inbox.errors(InboxCall::Begin, 3), |worker| worker, false).await;
     for tries in 1..=3 {
         shop.working.rests().await;
         assert_eq!(shop.stands().await, (State::Parked, 0));
         assert!(shop.note().await.contains("no transaction could be opened"));
-        shop.stage.clock.advance(Duration::from_millis(999));
+        shop.harness.clock.advance(Duration::from_millis(999));
         shop.working.rests().await;
-        assert_eq!(shop.stage.inbox.calls(Op::Begin), tries);
-        shop.stage.clock.advance(Duration::from_millis(1));
+        assert_eq!(shop.harness.inbox.calls(InboxCall::Begin), tries);
+        shop.harness.clock.advance(Duration::from_millis(1));
     }
     shop.has_nothing();
     shop.goes_well(1).await;
@@ -124,19 +124,19 @@ async fn a_transaction_that_cannot_be_opened_costs_no_attempt_and_a_second() {
 
 #[tokio::test(start_paused = true)]
 async fn a_transaction_that_is_never_opened_costs_no_attempt() {
-    let mut shop = Shop::with(|stage| stage.inbox.hangs(Op::Begin), |worker| worker, false).await;
+    let mut shop = Shop::with(|harness| harness.inbox.hangs(InboxCall::Begin), |worker| worker, false).await;
     rest().await;
     assert_eq!(shop.stands().await, (State::Leased, 0));
     tokio::time::sleep(TIMEOUT).await;
     assert_eq!(shop.stands().await, (State::Parked, 0));
-    shop.stage.inbox.recovers();
+    shop.harness.inbox.recovers();
     shop.goes_well(1).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_rollback_that_finds_no_transaction_costs_no_attempt() {
     let mut shop = Shop::new().await;
-    shop.stage.inbox.errors(Op::RollBack, 1);
+    shop.harness.inbox.errors(InboxCall::RollBack, 1);
     shop.working.call().await.answer(Do::Fail);
     rest().await;
     assert_eq!(shop.stands().await, (State::Parked, 0));
@@ -146,7 +146,7 @@ async fn a_rollback_that_finds_no_transaction_costs_no_attempt() {
 #[tokio::test(start_paused = true)]
 async fn a_commit_that_fails_is_tried_again() {
     let mut shop = Shop::new().await;
-    shop.stage.inbox.errors(Op::Complete, 1);
+    shop.harness.inbox.errors(InboxCall::Complete, 1);
     shop.working.call().await.answer(Do::Handle);
     rest().await;
     assert_eq!(shop.stands().await, (State::Retrying, 1));
@@ -162,8 +162,8 @@ async fn a_commit_whose_answer_is_lost_counts() {
             let policy = RetryPolicy::new(attempts, HOUR, HOUR);
             let mut shop = Shop::with(|_| {}, |worker| worker.retry(policy), false).await;
             match late {
-                false => shop.stage.inbox.loses_answers(Op::Complete),
-                true => shop.stage.inbox.is_late(Op::Complete, HOUR),
+                false => shop.harness.inbox.loses_answers(InboxCall::Complete),
+                true => shop.harness.inbox.is_late(InboxCall::Complete, HOUR),
             }
             shop.working.call().await.answer(Do::Handle);
             tokio::time::sleep(2 * TIMEOUT).await;
@@ -179,7 +179,7 @@ async fn a_handler_that_takes_too_long_is_rolled_back() {
         let mut shop = Shop::new().await;
         let call = shop.working.call().await;
         if hangs {
-            shop.stage.inbox.hangs(Op::RollBack);
+            shop.harness.inbox.hangs(InboxCall::RollBack);
         }
         tokio::time::sleep(TIMEOUT + Duration::from_millis(1_100)).await;
         assert!(call.is_dropped());
@@ -193,7 +193,7 @@ async fn a_handler_that_takes_too_long_is_rolled_back() {
 #[tokio::test(start_paused = true)]
 async fn the_commit_has_what_the_handler_left_of_the_time() {
     let mut shop = Shop::new().await;
-    shop.stage.inbox.hangs(Op::Complete);
+    shop.harness.inbox.hangs(InboxCall::Complete);
     let call = shop.working.call().await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     call.answer(Do::Handle);
@@ -203,7 +203,7 @@ async fn the_commit_has_what_the_handler_left_of_the_time() {
     assert_eq!(shop.stands().await, (State::Retrying, 1));
     assert!(shop.note().await.contains("the handler and its commit took longer than 5s"));
     shop.has_nothing();
-    shop.stage.inbox.recovers();
+    shop.harness.inbox.recovers();
     shop.goes_well(2).await;
 }
 
@@ -213,7 +213,7 @@ async fn a_panic_is_rolled_back() {
     shop.working.call().await.answer(Do::Panic);
     rest().await;
     assert_eq!(shop.stands().await, (State::Retrying, 1));
-    assert_eq!(shop.stage.inbox.calls(Op::RollBack), 1);
+    assert_eq!(shop.harness.inbox.calls(InboxCall::RollBack), 1);
     shop.has_nothing();
     shop.goes_well(2).await;
 }
@@ -224,10 +224,10 @@ async fn a_panic_of_one_who_is_told_changes_nothing() {
     shop.working.call().await.answer(Do::Handle);
     shop.is_done(1).await;
     // The worker goes on.
-    shop.stage.post(WertOrder::new().complete()).await;
+    shop.harness.post(WertOrder::new().complete()).await;
     shop.working.call().await.answer(Do::Handle);
     rest().await;
-    assert_eq!(shop.stage.states().await, [(State::Handled, 2)].into());
+    assert_eq!(shop.harness.states().await, [(State::Handled, 2)].into());
 }
 
 #[tokio::test(start_paused = true)]
@@ -235,29 +235,29 @@ async fn what_another_worker_took_over_is_not_committed() {
     let mut shop = Shop::new().await;
     let call = shop.working.call().await;
     // Its clock is ahead.
-    let other = shop.stage.inbox.claim(shop.stage.now().after(LEASE), ClaimRequest::new(1, LEASE)).await.unwrap();
+    let other = shop.harness.inbox.claim(shop.harness.now().after(LEASE), ClaimRequest::new(1, LEASE)).await.unwrap();
     call.answer(Do::Handle);
     shop.working.rests().await;
     assert_eq!(shop.stands().await, (State::Leased, 0));
     shop.has_nothing();
     let refused = Settlement::new(other.deliveries[0].lease, Settled::Dead { error: "by the other".into() });
-    assert_eq!(shop.stage.inbox.settle(shop.stage.now(), vec![refused]).await.unwrap(), []);
+    assert_eq!(shop.harness.inbox.settle(shop.harness.now(), vec![refused]).await.unwrap(), []);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_claimed_anew_while_it_ran_is_handled_again_and_written_once() {
     let mut shop = Shop::new().await;
     let call = shop.working.call().await;
-    let other = shop.stage.inbox.claim(shop.stage.now().after(LEASE), ClaimRequest::new(1, LEASE)).await.unwrap();
+    let other = shop.harness.inbox.claim(shop.harness.now().after(LEASE), ClaimRequest::new(1, LEASE)).await.unwrap();
     let released = Settlement::new(other.deliveries[0].lease, Settled::Released);
-    assert_eq!(shop.stage.inbox.settle(shop.stage.now(), vec![released]).await.unwrap(), []);
+    assert_eq!(shop.harness.inbox.settle(shop.harness.now(), vec![released]).await.unwrap(), []);
     shop.working.rests().await;
     assert_eq!(shop.stands().await, (State::Leased, 0), "claimed anew, and still running");
     assert!(!call.is_dropped());
     call.answer(Do::Handle);
     let again = shop.working.call().await;
-    assert_eq!((shop.stage.inbox.ledger.committed(), shop.stage.inbox.ledger.open()), (vec![], 1));
-    assert_eq!((again.id, again.attempt), (shop.stage.only().await.id, 1));
+    assert_eq!((shop.harness.inbox.ledger.committed(), shop.harness.inbox.ledger.open()), (vec![], 1));
+    assert_eq!((again.id, again.attempt), (shop.harness.only().await.id, 1));
     again.answer(Do::Handle);
     shop.is_done(1).await;
     assert_eq!(shop.told.lock().unwrap().len(), 1);
@@ -271,9 +271,9 @@ async fn after_the_grace_what_is_open_is_rolled_back_and_given_back() {
     end(shop.working.worker).await;
     assert_eq!(begun.elapsed().as_secs(), 2);
     assert!(call.is_dropped());
-    let record = shop.stage.only().await;
+    let record = shop.harness.only().await;
     assert_eq!((record.state, record.attempts, record.note), (State::Pending, 0, None));
-    assert_eq!((shop.stage.inbox.ledger.committed(), shop.stage.inbox.ledger.open()), (vec![], 0));
+    assert_eq!((shop.harness.inbox.ledger.committed(), shop.harness.inbox.ledger.open()), (vec![], 0));
 }
 
 /// It had happened, and its answer came too late.
@@ -281,15 +281,15 @@ async fn after_the_grace_what_is_open_is_rolled_back_and_given_back() {
 async fn a_commit_in_the_last_moment_of_the_grace_counts() {
     for grace in [2, 4] {
         let mut shop = Shop::with(|_| {}, |worker| worker.grace(Duration::from_secs(grace)), false).await;
-        shop.stage.inbox.is_late(Op::Complete, Duration::from_secs(3));
+        shop.harness.inbox.is_late(InboxCall::Complete, Duration::from_secs(3));
         shop.working.call().await.answer(Do::Handle);
         rest().await;
         let begun = Instant::now();
         end(shop.working.worker).await;
         assert!(begun.elapsed() <= Duration::from_secs(grace.min(3)));
-        let record = shop.stage.only().await;
+        let record = shop.harness.only().await;
         assert_eq!((record.state, record.attempts), (State::Handled, 1));
-        assert_eq!((shop.stage.inbox.ledger.committed(), shop.stage.inbox.ledger.open()), (vec![record.id], 0));
+        assert_eq!((shop.harness.inbox.ledger.committed(), shop.harness.inbox.ledger.open()), (vec![record.id], 0));
         assert_eq!(shop.told.lock().unwrap().len(), usize::from(grace > 3));
     }
 }

@@ -1,0 +1,85 @@
+//! Conversion between columns and the core's types.
+
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::event::Amount;
+use onramp_webhooks::fingerprint::Fingerprint;
+use onramp_webhooks::idempotency::IdempotencyKey;
+use onramp_webhooks::identity::{DedupKey, OrderStage};
+use onramp_webhooks::inbox::{DeliveryId, State};
+use onramp_webhooks::provider::ProviderName;
+use sqlx::postgres::PgRow;
+use sqlx::{Error, Row};
+
+use super::text;
+
+pub(crate) fn id(row: &PgRow) -> sqlx::Result<DeliveryId> {
+    row.try_get("id").map(DeliveryId::from_i64)
+}
+
+pub(crate) fn timestamp(row: &PgRow, column: &str) -> sqlx::Result<Option<Timestamp>> {
+    Ok(row.try_get::<Option<i64>, _>(column)?.map(Timestamp::from_millis))
+}
+
+/// Reads a column that is never negative.
+pub(crate) fn count(row: &PgRow, column: &str) -> sqlx::Result<u64> {
+    Ok(u64::try_from(row.try_get::<i64, _>(column)?).unwrap_or(0))
+}
+
+pub(crate) fn attempts(row: &PgRow) -> sqlx::Result<u32> {
+    Ok(u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX))
+}
+
+pub(crate) fn text(row: &PgRow, column: &str) -> sqlx::Result<Option<String>> {
+    Ok(row.try_get::<Option<String>, _>(column)?.map(text::read))
+}
+
+pub(crate) fn provider(row: &PgRow) -> sqlx::Result<ProviderName> {
+    row.try_get::<String, _>("provider").map(ProviderName::from)
+}
+
+pub(crate) fn amount(row: &PgRow, column: &str) -> sqlx::Result<Option<Amount>> {
+    let parsed = row.try_get::<Option<String>, _>(column)?.map(|text| text.parse()).transpose();
+    parsed.map_err(|error| Error::Decode(Box::new(error)))
+}
+
+pub(crate) fn key(row: &PgRow) -> sqlx::Result<Option<DedupKey>> {
+    Ok(match (text(row, "subject")?, text(row, "discriminator")?) {
+        (Some(subject), Some(discriminator)) => Some(DedupKey::from_parts(subject, discriminator)),
+        _ => None,
+    })
+}
+
+pub(crate) fn stage(row: &PgRow) -> sqlx::Result<Option<OrderStage>> {
+    let stage = row.try_get::<Option<i16>, _>("stage")?.and_then(|stage| u8::try_from(stage).ok());
+    Ok(stage.map(OrderStage::from_u8))
+}
+
+pub(crate) fn state(row: &PgRow) -> sqlx::Result<State> {
+    let number: i16 = row.try_get("state")?;
+    let state = u8::try_from(number).ok().and_then(State::from_u8);
+    state.ok_or_else(|| Error::Decode(format!("{number} is not the state of a delivery").into()))
+}
+
+pub(crate) fn fingerprint(row: &PgRow) -> sqlx::Result<Fingerprint> {
+    let bytes: Vec<u8> = row.try_get("fingerprint")?;
+    let bytes = bytes
+        .try_into()
+        .map_err(|bytes: Vec<u8>| Error::Decode(format!("a fingerprint has {} bytes and not 32", bytes.len()).into()))?;
+    Ok(Fingerprint::from_bytes(bytes))
+}
+
+/// Returns the column's value for a state.
+pub(crate) fn number(state: State) -> i16 {
+    i16::from(state.as_u8())
+}
+
+/// Returns the hash that identifies a key. Its size does not depend on the key.
+pub(crate) fn hash_of_key(key: &DedupKey) -> Vec<u8> {
+    IdempotencyKey::of(&[key.subject().as_bytes(), key.discriminator().as_bytes()]).as_bytes().to_vec()
+}
+
+/// Returns the hash that identifies an order, or `None` for an event without an order.
+pub(crate) fn hash_of_order(key: Option<&DedupKey>, stage: Option<OrderStage>) -> Option<Vec<u8>> {
+    let key = stage.and(key)?;
+    Some(IdempotencyKey::of(&[key.subject().as_bytes()]).as_bytes().to_vec())
+}

@@ -1,0 +1,80 @@
+//! The pool with a time limit, and retries of transactions.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use onramp_webhooks::StoreError;
+use sqlx::{Error, PgPool};
+use tokio::time::timeout;
+
+use super::error::{failed, is_passing};
+use super::schema::Schema;
+
+/// The number of attempts for a transaction that met another one or lost its connection.
+const TRIES: u32 = 4;
+
+/// The application's pool and the schema in its database.
+#[derive(Clone, Debug)]
+pub(crate) struct Database {
+    pub(crate) pool: PgPool,
+    pub(crate) schema: Arc<Schema>,
+}
+
+/// The time limit of one attempt. A server that hangs, or a network that drops all packets, reports no error.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Limit {
+    /// For calls whose caller has a deadline.
+    Prompt,
+    /// For calls that may read much.
+    Patient,
+}
+
+impl Limit {
+    pub(super) const fn time(self) -> Duration {
+        match self {
+            Self::Prompt => Duration::from_secs(5),
+            Self::Patient => Duration::from_secs(30),
+        }
+    }
+}
+
+impl Database {
+    /// Runs `work`, which is one whole transaction, and repeats it after a passing failure. `work` gets the number of previous attempts.
+    pub(crate) async fn tried<T, W, F>(&self, context: &'static str, limit: Limit, work: W) -> Result<T, StoreError>
+    where
+        W: Fn(u32) -> F,
+        F: Future<Output = sqlx::Result<T>>,
+    {
+        self.tried_raw(limit, work).await.map_err(failed(context))
+    }
+
+    /// Runs `work` as [`tried`](Self::tried), and returns the database's own error.
+    pub(crate) async fn tried_raw<T, W, F>(&self, limit: Limit, work: W) -> sqlx::Result<T>
+    where
+        W: Fn(u32) -> F,
+        F: Future<Output = sqlx::Result<T>>,
+    {
+        let mut before = 0;
+        loop {
+            let Ok(done) = timeout(limit.time(), work(before)).await else {
+                self.close_idle_connections();
+                return Err(Error::Protocol(format!("the server did not answer within {:?}", limit.time())));
+            };
+            match done {
+                Err(error) if before + 1 < TRIES && is_passing(&error) => {
+                    tracing::debug!(%error, before, "repeating a transaction");
+                    before += 1;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Closes the idle connections after a timeout. They may be dead as well, and each would cost another call its whole time.
+    fn close_idle_connections(&self) {
+        while let Some(mut connection) = self.pool.try_acquire() {
+            connection.close_on_drop();
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Conversion of PostgreSQL's errors.
+
+use std::io;
+
+use onramp_webhooks::{StoreError, StoreErrorKind};
+use sqlx::Error;
+
+/// Returns a function that converts an error of the database. `context` names the failed action.
+pub(crate) fn failed(context: &'static str) -> impl Fn(Error) -> StoreError {
+    move |error| StoreError::new(kind(&error), context).because(error)
+}
+
+fn kind(error: &Error) -> StoreErrorKind {
+    match error {
+        Error::Database(_) => of_code(&code(error)),
+        Error::PoolClosed => StoreErrorKind::Closed,
+        Error::Configuration(_)
+        | Error::ColumnDecode { .. }
+        | Error::Decode(_)
+        | Error::ColumnNotFound(_)
+        | Error::ColumnIndexOutOfBounds { .. } => StoreErrorKind::Unusable,
+        _ => StoreErrorKind::Unavailable,
+    }
+}
+
+/// Converts an error code of PostgreSQL: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+fn of_code(code: &str) -> StoreErrorKind {
+    match code {
+        "53100" => StoreErrorKind::Full,
+        // A standby, a read-only database, or a role without the right to write.
+        "25006" | "42501" => StoreErrorKind::ReadOnly,
+        // A missing database, schema, table or column, or damaged data.
+        "3D000" | "3F000" | "42P01" | "42703" | "XX001" | "XX002" => StoreErrorKind::Unusable,
+        _ => StoreErrorKind::Unavailable,
+    }
+}
+
+/// Returns the error code of PostgreSQL. It is empty if the error is not the server's.
+fn code(error: &Error) -> String {
+    error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned()
+}
+
+/// Returns whether a repetition may succeed at once: two transactions met, or a connection was lost.
+pub(crate) fn is_passing(error: &Error) -> bool {
+    match error {
+        // A serialization failure, a deadlock, a server that stopped, or a connection that was closed.
+        Error::Database(_) => ["40001", "40P01", "57P01", "57P02"].contains(&&*code(error)) || code(error).starts_with("08"),
+        Error::Io(error) => !matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound),
+        Error::WorkerCrashed => true,
+        _ => false,
+    }
+}
+
+/// Returns whether the data of a statement caused the failure, and not the server, the disk or another transaction.
+pub(crate) fn is_of_the_data(error: &Error) -> bool {
+    match error {
+        // Invalid values, violated constraints, and exceeded limits.
+        Error::Database(_) => ["22", "23", "54"].iter().any(|class| code(error).starts_with(class)),
+        Error::Encode(_) | Error::InvalidArgument(_) | Error::RowNotFound => true,
+        _ => false,
+    }
+}
+
+/// Returns whether the savepoint or the transaction does not exist.
+pub(crate) fn is_no_savepoint(error: &Error) -> bool {
+    ["3B001", "25P01"].contains(&&*code(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_operator_can_do_something_about_has_its_kind() {
+        for (code, kind) in [
+            ("53100", StoreErrorKind::Full),
+            ("25006", StoreErrorKind::ReadOnly),
+            ("42501", StoreErrorKind::ReadOnly),
+            ("42P01", StoreErrorKind::Unusable),
+            ("57P03", StoreErrorKind::Unavailable),
+            ("", StoreErrorKind::Unavailable),
+        ] {
+            assert_eq!(of_code(code), kind, "{code}");
+        }
+        assert_eq!(kind(&Error::PoolClosed), StoreErrorKind::Closed);
+        assert_eq!(kind(&Error::PoolTimedOut), StoreErrorKind::Unavailable);
+    }
+
+    #[test]
+    fn only_what_passes_is_tried_again() {
+        assert!(is_passing(&Error::Io(io::ErrorKind::UnexpectedEof.into())));
+        assert!(!is_passing(&Error::Io(io::ErrorKind::ConnectionRefused.into())));
+        assert!(!is_passing(&Error::PoolTimedOut));
+    }
+}

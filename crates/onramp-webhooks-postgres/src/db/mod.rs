@@ -1,0 +1,17 @@
+//! Access to the database: the pool, transactions, and migrations.
+
+pub(crate) mod column;
+mod connection;
+mod database;
+mod error;
+mod migrations;
+mod schema;
+pub(crate) mod text;
+mod transaction;
+
+pub(crate) use self::connection::connect;
+pub(crate) use self::database::{Database, Limit};
+pub(crate) use self::error::{failed, is_no_savepoint, is_of_the_data};
+pub(crate) use self::migrations::migrate;
+pub(crate) use self::schema::Schema;
+pub(crate) use self::transaction::{MARK, OPEN, SAVEPOINT, Transaction};

@@ -1,0 +1,131 @@
+//! Transactions whose commit is durable and whose time is limited.
+
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::PgTransactionManager;
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, SqlSafeStr};
+use sqlx_core::transaction::TransactionManager;
+
+use super::database::{Database, Limit};
+
+/// A setting that ends with its transaction, and so identifies it.
+pub(crate) const MARK: &str = "onramp.transaction";
+
+/// The value of that setting.
+pub(crate) const OPEN: &str = "open";
+
+/// A savepoint that also ends with its transaction, and identifies it even after a failed statement.
+pub(crate) const SAVEPOINT: &str = "onramp_transaction";
+
+impl Database {
+    /// Begins a transaction. Its commit returns when it is on the server's disk, and its statements wait for locks only for so long that
+    /// the receiver can still answer before its ack deadline.
+    pub(crate) async fn begin(&self, limit: Limit) -> sqlx::Result<Transaction> {
+        Transaction::begin(&self.pool, beginning(limit.time())).await
+    }
+
+    /// Begins a transaction that excludes all others with the same `name` in this schema. It waits for them in a statement of its own, so
+    /// that the next statement sees their changes.
+    pub(crate) async fn begin_alone(&self, name: &'static str) -> sqlx::Result<Transaction> {
+        Transaction::begin(&self.pool, format!("{}; {}", beginning(Limit::Patient.time()), self.alone(name))).await
+    }
+
+    /// Begins a transaction as [`begin_alone`](Self::begin_alone), for statements that must use their indexes. A planner without fresh
+    /// statistics, as in an inbox that was empty a moment ago, would sort all due deliveries or compile the statement.
+    pub(crate) async fn begin_alone_by_index(&self, name: &'static str) -> sqlx::Result<Transaction> {
+        let by_index = ["jit", "enable_sort", "enable_seqscan", "enable_bitmapscan"];
+        let by_index = by_index.map(|setting| format!("set_config('{setting}', 'off', true)")).join(", ");
+        Transaction::begin(&self.pool, format!("{}, {by_index}; {}", beginning(Limit::Patient.time()), self.alone(name))).await
+    }
+
+    /// Begins a transaction for a handler that may take `limit`.
+    pub(crate) async fn begin_for(&self, limit: Duration) -> sqlx::Result<Transaction> {
+        let mark = format!("SELECT set_config('{MARK}', '{OPEN}', true)");
+        Transaction::begin(&self.pool, format!("{}; {mark}; SAVEPOINT {SAVEPOINT}", beginning(limit))).await
+    }
+
+    /// Begins a transaction whose commit does not wait for a disk, for changes that may be lost.
+    pub(crate) async fn begin_hasty(&self) -> sqlx::Result<Transaction> {
+        Transaction::begin(&self.pool, format!("{}; SET LOCAL synchronous_commit = off", beginning(Limit::Prompt.time()))).await
+    }
+
+    /// Begins a transaction that only reads.
+    pub(crate) async fn begin_reading(&self) -> sqlx::Result<Transaction> {
+        Transaction::begin(&self.pool, format!("{}; SET TRANSACTION READ ONLY", beginning(Limit::Patient.time()))).await
+    }
+
+    fn alone(&self, name: &str) -> String {
+        format!("SELECT pg_advisory_xact_lock(hashtextextended('onramp-webhooks/{name}/{}', 0))", self.schema)
+    }
+}
+
+/// Returns the statements that begin a transaction. The server ends it at the limit, too: it does not notice that its client is gone in
+/// the middle of a statement, or that the network drops all packets, and would keep the locks.
+fn beginning(limit: Duration) -> String {
+    let millis = (limit.as_millis() * 9 / 10).clamp(1, 2_000_000_000);
+    format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; \
+         SELECT set_config('lock_timeout', '2500ms', true), \
+                set_config('statement_timeout', '{millis}ms', true), \
+                set_config('idle_in_transaction_session_timeout', '{millis}ms', true), \
+                CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END"
+    )
+}
+
+/// A transaction on a connection of the pool.
+///
+/// A transaction that was neither committed nor rolled back, because it failed or its caller is gone, closes its connection. sqlx's own
+/// type would return a connection whose `BEGIN` was cut off to the application, inside of a transaction without an end.
+pub(crate) struct Transaction {
+    connection: PoolConnection<Postgres>,
+    is_open: bool,
+}
+
+impl Transaction {
+    async fn begin(pool: &PgPool, statement: String) -> sqlx::Result<Self> {
+        let mut transaction = Self { connection: pool.acquire().await?, is_open: true };
+        PgTransactionManager::begin(&mut transaction.connection, Some(AssertSqlSafe(statement).into_sql_str())).await?;
+        Ok(transaction)
+    }
+
+    pub(crate) async fn commit(mut self) -> sqlx::Result<()> {
+        PgTransactionManager::commit(&mut self.connection).await?;
+        self.is_open = false;
+        Ok(())
+    }
+
+    pub(crate) async fn rollback(mut self) -> sqlx::Result<()> {
+        PgTransactionManager::rollback(&mut self.connection).await?;
+        self.is_open = false;
+        Ok(())
+    }
+
+    /// Returns the number of open savepoints that sqlx made.
+    pub(crate) fn savepoints(&self) -> usize {
+        PgTransactionManager::get_transaction_depth(&self.connection).saturating_sub(1)
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if self.is_open {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+impl Deref for Transaction {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Transaction {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+}

@@ -1,0 +1,202 @@
+//! The inbox, over the application's pool.
+
+mod claim;
+mod prune;
+mod query;
+mod record;
+mod requeue;
+mod settle;
+mod state;
+mod transaction;
+mod wakeups;
+mod writer;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use onramp_webhooks::StoreError;
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::inbox::{
+    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, QuarantineBound, Record, Recorded, Replayed,
+    Retention, Settlement, State,
+};
+use sqlx::PgPool;
+use tokio::sync::{Notify, Semaphore};
+
+pub use self::transaction::PostgresTransaction;
+use self::wakeups::Wakeups;
+use self::writer::Writer;
+use crate::db::{Database, Limit, connect, failed};
+use crate::{PostgresIdempotencyStore, PostgresOptions, PostgresPurchaseStore};
+
+/// The number of connections in the pool that handlers' transactions leave free for the receiver, the worker and the application.
+const KEPT_FREE: u32 = 3;
+
+/// An [`Inbox`] in one schema of a PostgreSQL database.
+///
+/// Any number of inboxes, on any number of machines, may share a schema. A call that writes returns after the commit that holds it has
+/// reached the server's disk.
+pub struct PostgresInbox {
+    database: Database,
+    wakeups: Arc<Wakeups>,
+    /// One permit for each transaction that handlers may have open at the same time.
+    transactions: Arc<Semaphore>,
+    writer: Writer,
+    ends: Arc<Notify>,
+}
+
+impl PostgresInbox {
+    /// Opens the inbox in the schema `onramp` of the application's own pool.
+    ///
+    /// # Errors
+    /// Returns the errors of [`PostgresOptions::open`].
+    pub async fn new(pool: PgPool) -> Result<Self, StoreError> {
+        PostgresOptions::new(pool).open().await
+    }
+
+    /// Connects a pool to `url`, such as `postgres://user:password@host/database`, and opens the inbox in its schema `onramp`.
+    ///
+    /// # Errors
+    /// Returns an error if the server cannot be reached, and the errors of [`PostgresOptions::open`].
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        Self::new(connect(url).await?).await
+    }
+
+    pub(crate) async fn start(database: Database, bound: QuarantineBound) -> Result<Self, StoreError> {
+        let name = sqlx::query_scalar::<_, String>("SELECT gen_random_uuid()::text").fetch_one(&database.pool).await;
+        let name = name.map_err(failed("open the database"))?;
+        let wakeups = Arc::new(Wakeups::start(database.clone(), name.into()));
+        let writer = Writer::start(database.clone(), bound, Arc::clone(&wakeups));
+        let transactions = database.pool.options().get_max_connections().saturating_sub(KEPT_FREE).max(1);
+        let transactions = Arc::new(Semaphore::new(usize::try_from(transactions).unwrap_or(1)));
+        Ok(Self { database, wakeups, transactions, writer, ends: Arc::default() })
+    }
+
+    /// Returns a store of idempotency keys in the same schema. It outlives the inbox.
+    #[must_use]
+    pub fn idempotency_store(&self) -> PostgresIdempotencyStore {
+        PostgresIdempotencyStore::of(self.database.clone(), Arc::clone(&self.ends))
+    }
+
+    /// Returns a store of purchases in the same schema. It outlives the inbox.
+    #[must_use]
+    pub fn purchases(&self) -> PostgresPurchaseStore {
+        PostgresPurchaseStore::of(self.database.clone())
+    }
+}
+
+#[async_trait]
+impl Inbox for PostgresInbox {
+    async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError> {
+        self.writer.record(delivery).await
+    }
+
+    async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError> {
+        let claim = |_| async move {
+            let mut transaction = self.database.begin_alone_by_index("claim").await?;
+            let claims = claim::claim(&mut transaction, &self.database.schema, now, request).await?;
+            transaction.commit().await?;
+            Ok(claims)
+        };
+        self.database.tried("claim deliveries", Limit::Patient, claim).await
+    }
+
+    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        let leases = &*leases;
+        let renew = |_| async move {
+            let mut transaction = self.database.begin(Limit::Prompt).await?;
+            let lost = claim::renew(&mut transaction, &self.database.schema, leases, until).await?;
+            transaction.commit().await?;
+            Ok(lost)
+        };
+        self.database.tried("renew leases", Limit::Prompt, renew).await
+    }
+
+    async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError> {
+        let settlements = &*settlements;
+        let settle = |_| async move {
+            let mut transaction = self.database.begin(Limit::Prompt).await?;
+            let lost = settle::settle(&mut transaction, &self.database.schema, now, settlements).await?;
+            transaction.commit().await?;
+            Ok(lost)
+        };
+        let lost = self.database.tried("settle deliveries", Limit::Prompt, settle).await?;
+        self.wakeups.wake();
+        Ok(lost)
+    }
+
+    async fn wait_for_work(&self) {
+        self.wakeups.work().await;
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        let write = |_| async move {
+            let mut transaction = self.database.begin(Limit::Prompt).await?;
+            let probe = self.database.schema.sql("UPDATE onramp.probe SET writes = writes + 1");
+            sqlx::query(probe).execute(&mut *transaction).await?;
+            transaction.commit().await
+        };
+        self.database.tried("write to the database", Limit::Prompt, write).await
+    }
+
+    async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
+        let filter = &filter;
+        let list = |_| async move {
+            let mut transaction = self.database.begin_reading().await?;
+            let records = query::list(&mut transaction, &self.database.schema, filter).await?;
+            transaction.commit().await?;
+            Ok(records)
+        };
+        self.database.tried("read the database", Limit::Patient, list).await
+    }
+
+    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError> {
+        let show = |_| async move {
+            let mut transaction = self.database.begin_reading().await?;
+            let record = query::show(&mut transaction, &self.database.schema, id).await?;
+            transaction.commit().await?;
+            Ok(record)
+        };
+        self.database.tried("read the database", Limit::Patient, show).await
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        let count = |_| async move {
+            let mut transaction = self.database.begin_reading().await?;
+            let counts = query::counts(&mut transaction, &self.database.schema).await?;
+            transaction.commit().await?;
+            Ok(counts)
+        };
+        self.database.tried("read the database", Limit::Patient, count).await
+    }
+
+    async fn requeue(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
+        let reread = reread.as_ref();
+        let requeue = |_| async move {
+            let mut transaction = self.database.begin(Limit::Prompt).await?;
+            let replayed = requeue::requeue(&mut transaction, &self.database.schema, id, seen, reread).await?;
+            transaction.commit().await?;
+            Ok(replayed)
+        };
+        let replayed = self.database.tried("replay", Limit::Prompt, requeue).await??;
+        self.wakeups.wake();
+        Ok(replayed)
+    }
+
+    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
+        let prune = |_| async move {
+            let mut transaction = self.database.begin(Limit::Patient).await?;
+            let pruned = prune::prune(&mut transaction, &self.database.schema, now, retention).await?;
+            transaction.commit().await?;
+            Ok(pruned)
+        };
+        self.database.tried("prune deliveries", Limit::Patient, prune).await
+    }
+}
+
+impl fmt::Debug for PostgresInbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresInbox").field("schema", &self.database.schema.name()).finish_non_exhaustive()
+    }
+}

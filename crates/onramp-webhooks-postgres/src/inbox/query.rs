@@ -1,0 +1,81 @@
+//! Queries for operators: lists, single deliveries, counts.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::inbox::{Counts, DeliveryId, Filter, Record};
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
+
+use crate::db::{Schema, column, text};
+
+const COLUMNS: &str = "d.id, d.endpoint, d.provider, d.event_type, d.subject, d.discriminator, d.stage, d.fingerprint, d.state,
+    d.received_at, d.due_at, d.settled_at, d.attempts, d.duplicates, d.note";
+
+/// The conditions of a filter. A subject is endpoint/kind/id, and neither endpoint nor kind contains a slash.
+const MATCHES: &str = "($1::smallint[] IS NULL OR d.state = ANY ($1))
+    AND ($2::text IS NULL OR d.endpoint = $2)
+    AND ($3::text IS NULL OR d.event_type = $3)
+    AND ($4::text IS NULL OR (d.subject LIKE '%/%/%'
+        AND substr(d.subject, length(split_part(d.subject, '/', 1)) + length(split_part(d.subject, '/', 2)) + 3) = $4))
+    AND ($5::bigint IS NULL OR d.id < $5)";
+
+/// The condition on a key. It is separate, because a condition with an alternative does not use its index.
+const KEY: &str = "d.key = $7";
+const NO_KEY: &str = "$7::bytea IS NULL";
+
+/// Returns the deliveries that match `filter`, newest first, without bodies.
+pub(super) async fn list(connection: &mut PgConnection, schema: &Schema, filter: &Filter) -> sqlx::Result<Vec<Record>> {
+    let states: Vec<i16> = filter.states.iter().map(|state| column::number(*state)).collect();
+    let key = if filter.key.is_some() { KEY } else { NO_KEY };
+    let page = format!(
+        "SELECT {COLUMNS}, NULL::bytea AS body FROM onramp.deliveries d WHERE {MATCHES} AND {key} ORDER BY d.id DESC LIMIT $6"
+    );
+    let rows = sqlx::query(schema.sql(&page))
+        .bind(Some(states).filter(|states| !states.is_empty()))
+        .bind(filter.endpoint.as_deref().map(text::stored))
+        .bind(filter.event_type.as_deref().map(text::stored))
+        .bind(filter.about.as_deref().map(text::stored))
+        .bind(filter.before.map(DeliveryId::as_i64))
+        .bind(i64::try_from(filter.page_size()).unwrap_or(i64::MAX))
+        .bind(filter.key.as_ref().map(column::hash_of_key))
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(record).collect()
+}
+
+/// Returns one delivery with its body.
+pub(super) async fn show(connection: &mut PgConnection, schema: &Schema, id: DeliveryId) -> sqlx::Result<Option<Record>> {
+    let one =
+        format!("SELECT {COLUMNS}, b.body FROM onramp.deliveries d LEFT JOIN onramp.bodies b ON b.id = d.id WHERE d.id = $1");
+    let row = sqlx::query(schema.sql(&one)).bind(id.as_i64()).fetch_optional(connection).await?;
+    row.as_ref().map(record).transpose()
+}
+
+fn record(row: &PgRow) -> sqlx::Result<Record> {
+    Ok(Record {
+        id: column::id(row)?,
+        endpoint: Arc::from(column::text(row, "endpoint")?.unwrap_or_default()),
+        provider: column::provider(row)?,
+        event_type: column::text(row, "event_type")?,
+        key: column::key(row)?,
+        stage: column::stage(row)?,
+        fingerprint: column::fingerprint(row)?,
+        state: column::state(row)?,
+        received_at: Timestamp::from_millis(row.try_get("received_at")?),
+        due_at: column::timestamp(row, "due_at")?,
+        settled_at: column::timestamp(row, "settled_at")?,
+        attempts: column::attempts(row)?,
+        duplicates: column::count(row, "duplicates")?,
+        note: column::text(row, "note")?,
+        body: row.try_get::<Option<Vec<u8>>, _>("body")?.map(Bytes::from),
+    })
+}
+
+/// Returns the number of deliveries in each state.
+pub(super) async fn counts(connection: &mut PgConnection, schema: &Schema) -> sqlx::Result<Counts> {
+    let count = "SELECT state, count(*) AS deliveries FROM onramp.deliveries GROUP BY state";
+    let rows = sqlx::query(schema.sql(count)).fetch_all(connection).await?;
+    rows.iter().map(|row| Ok((column::state(row)?, column::count(row, "deliveries")?))).collect()
+}

@@ -1,0 +1,256 @@
+//! Recording of deliveries as new, duplicate or conflict.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::fingerprint::Fingerprint;
+use onramp_webhooks::identity::DedupKey;
+use onramp_webhooks::inbox::{DeliveryId, NewDelivery, QuarantineBound, Recorded, State, conflict_note};
+use sqlx::postgres::PgRow;
+use sqlx::{Error, PgConnection, Row};
+
+use super::state::{PENDING, sql};
+use crate::db::{Schema, column, text};
+
+/// The number of attempts to record a delivery whose key is held by a delivery that is gone at the next statement.
+const ATTEMPTS: usize = 5;
+
+/// Ids follow the order of arrival. Rows are written in the order of their keys, because two batches that each wait for a key of the other
+/// would be a deadlock.
+const INSERT: &str = "WITH new AS MATERIALIZED (
+        SELECT nextval(pg_get_serial_sequence('onramp.deliveries', 'id')) AS id, arrived.*
+        FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::bigint[], $8::smallint[],
+                    $9::bytea[], $10::bytea[], $11::smallint[], $12::bigint[], $13::text[], $14::bigint[], $15::bytea[])
+            WITH ORDINALITY AS arrived (endpoint, provider, event_type, subject, discriminator, key, key_expires_at, stage,
+                order_key, fingerprint, state, received_at, note, noise, body, nth)
+    ), kept AS (
+        INSERT INTO onramp.deliveries (id, endpoint, provider, event_type, subject, discriminator, key, key_expires_at, stage,
+            order_key, fingerprint, state, received_at, note, noise)
+        SELECT id, endpoint, provider, event_type, subject, discriminator, key, key_expires_at, stage,
+            order_key, fingerprint, state, received_at, note, noise
+        FROM new ORDER BY key, nth
+        ON CONFLICT (key) DO NOTHING
+        RETURNING id
+    ), bodies AS (
+        INSERT INTO onramp.bodies (id, body) SELECT id, body FROM new JOIN kept USING (id)
+    )
+    SELECT nth, id FROM new JOIN kept USING (id)";
+
+/// Records deliveries in their order, and returns the result of each.
+pub(super) async fn record(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    deliveries: &[&NewDelivery],
+    bound: QuarantineBound,
+) -> sqlx::Result<Vec<Recorded>> {
+    let rows: Vec<_> = deliveries.iter().map(|new| Entry::of(new)).collect();
+    let mut ids = insert(connection, schema, &rows).await?;
+    let mut recorded = Vec::with_capacity(deliveries.len());
+    for (nth, new) in (1..).zip(deliveries) {
+        recorded.push(match ids.remove(&nth) {
+            Some(id) => Recorded::New(id),
+            None => record_known(connection, schema, new).await?,
+        });
+    }
+    let is_noise = |new: &&NewDelivery| new.quarantine.as_ref().is_some_and(|quarantine| quarantine.noise);
+    if deliveries.iter().zip(&recorded).any(|(new, recorded)| is_noise(new) && matches!(recorded, Recorded::New(_))) {
+        evict_noise(connection, schema, bound).await?;
+    }
+    Ok(recorded)
+}
+
+/// Records a delivery whose key was taken.
+async fn record_known(connection: &mut PgConnection, schema: &Schema, new: &NewDelivery) -> sqlx::Result<Recorded> {
+    for _ in 0..ATTEMPTS {
+        match find_holder(connection, schema, new.key.as_ref()).await? {
+            Some(holder) if holder.has_expired(new.received_at) => free_key(connection, schema, holder.id).await?,
+            Some(first) if first.is_repeated_by(new) => {
+                let requeued = count_duplicate(connection, schema, &first).await?;
+                return Ok(Recorded::Duplicate { first: first.id, requeued });
+            }
+            Some(first) => {
+                let kept = keep_conflict(connection, schema, new, first.id).await?;
+                return Ok(Recorded::Conflict { first: first.id, kept });
+            }
+            None => {}
+        }
+        if let Some(id) = insert_one(connection, schema, Entry::of(new)).await? {
+            return Ok(Recorded::New(id));
+        }
+    }
+    Err(Error::RowNotFound)
+}
+
+/// A row to insert.
+struct Entry<'a> {
+    new: &'a NewDelivery,
+    key: Option<Cow<'a, DedupKey>>,
+    state: State,
+    note: Option<Cow<'a, str>>,
+    is_noise: bool,
+}
+
+impl<'a> Entry<'a> {
+    fn of(new: &'a NewDelivery) -> Self {
+        let key = new.key.as_ref().map(Cow::Borrowed);
+        match &new.quarantine {
+            Some(quarantine) => {
+                let note = Some(text::stored(&quarantine.reason));
+                Self { new, key, state: State::Quarantined, note, is_noise: quarantine.noise }
+            }
+            None => Self { new, key, state: State::Pending, note: None, is_noise: false },
+        }
+    }
+
+    fn conflict(new: &'a NewDelivery, key: Option<DedupKey>, first: DeliveryId) -> Self {
+        let note = Some(Cow::Owned(conflict_note(first)));
+        Self { new, key: key.map(Cow::Owned), state: State::Conflict, note, is_noise: false }
+    }
+
+    fn size_of_noise(&self) -> Option<i64> {
+        self.is_noise.then(|| i64::try_from(self.new.body.len()).unwrap_or(i64::MAX))
+    }
+}
+
+/// Inserts rows without a key and rows whose key is free. Returns the ids by the place in `rows`, from one.
+async fn insert(connection: &mut PgConnection, schema: &Schema, rows: &[Entry<'_>]) -> sqlx::Result<HashMap<i64, DeliveryId>> {
+    macro_rules! each {
+        (|$row:ident| $value:expr) => {
+            rows.iter().map(|$row| $value).collect::<Vec<_>>()
+        };
+    }
+    let inserted = sqlx::query(schema.sql(INSERT))
+        .bind(each!(|row| text::stored(&row.new.endpoint)))
+        .bind(each!(|row| row.new.provider.as_str()))
+        .bind(each!(|row| row.new.event_type.as_deref().map(text::stored)))
+        .bind(each!(|row| row.key.as_ref().map(|key| text::stored(key.subject()))))
+        .bind(each!(|row| row.key.as_ref().map(|key| text::stored(key.discriminator()))))
+        .bind(each!(|row| row.key.as_deref().map(column::hash_of_key)))
+        .bind(each!(|row| row.new.key_expires_at.map(Timestamp::as_millis)))
+        .bind(each!(|row| row.new.stage.map(|stage| i16::from(stage.as_u8()))))
+        .bind(each!(|row| column::hash_of_order(row.key.as_deref(), row.new.stage)))
+        .bind(each!(|row| row.new.fingerprint.as_bytes().as_slice()))
+        .bind(each!(|row| column::number(row.state)))
+        .bind(each!(|row| row.new.received_at.as_millis()))
+        .bind(each!(|row| row.note.as_deref()))
+        .bind(each!(|row| row.size_of_noise()))
+        .bind(each!(|row| row.new.body.as_ref()))
+        .fetch_all(connection)
+        .await?;
+    inserted.iter().map(|row| Ok((row.try_get("nth")?, column::id(row)?))).collect()
+}
+
+/// Inserts a row. Returns `None` if another delivery holds its key.
+async fn insert_one(connection: &mut PgConnection, schema: &Schema, row: Entry<'_>) -> sqlx::Result<Option<DeliveryId>> {
+    Ok(insert(connection, schema, &[row]).await?.remove(&1))
+}
+
+/// A delivery that holds a key.
+pub(super) struct Holder {
+    pub(super) id: DeliveryId,
+    state: State,
+    fingerprint: Fingerprint,
+    expires_at: Option<Timestamp>,
+}
+
+impl Holder {
+    /// Returns whether `new` is a duplicate of this delivery, and not a conflict.
+    pub(super) fn is_repeated_by(&self, new: &NewDelivery) -> bool {
+        self.fingerprint.is_repeated_by(&new.fingerprint)
+    }
+
+    /// Returns whether the delivery has to give up its key.
+    pub(super) fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|expires_at| expires_at <= now)
+    }
+}
+
+const FIND_HOLDER: &str = "SELECT id, state, fingerprint, key_expires_at FROM onramp.deliveries WHERE key = $1 FOR UPDATE";
+
+/// Returns the delivery that holds `key`, even if its key has expired. The delivery is locked until the transaction ends.
+pub(super) async fn find_holder(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    key: Option<&DedupKey>,
+) -> sqlx::Result<Option<Holder>> {
+    let Some(key) = key else { return Ok(None) };
+    let found = sqlx::query(schema.sql(FIND_HOLDER)).bind(column::hash_of_key(key)).fetch_optional(connection).await?;
+    found.as_ref().map(holder).transpose()
+}
+
+fn holder(row: &PgRow) -> sqlx::Result<Holder> {
+    Ok(Holder {
+        id: column::id(row)?,
+        state: column::state(row)?,
+        fingerprint: column::fingerprint(row)?,
+        expires_at: column::timestamp(row, "key_expires_at")?,
+    })
+}
+
+const FREE_KEY: &str =
+    "UPDATE onramp.deliveries SET subject = NULL, discriminator = NULL, key = NULL, order_key = NULL WHERE id = $1";
+
+/// Takes the key from a delivery.
+pub(super) async fn free_key(connection: &mut PgConnection, schema: &Schema, holder: DeliveryId) -> sqlx::Result<()> {
+    sqlx::query(schema.sql(FREE_KEY)).bind(holder.as_i64()).execute(connection).await.map(drop)
+}
+
+const COUNT: &str = "UPDATE onramp.deliveries SET duplicates = duplicates + 1 WHERE id = $1";
+sql!(
+    COUNT_AND_REQUEUE = "UPDATE onramp.deliveries
+    SET duplicates = duplicates + 1, state = {PENDING}, due_at = NULL, attempts = 0, settled_at = NULL WHERE id = $1"
+);
+
+/// Counts a duplicate of `first`, and returns whether that requeued it.
+pub(super) async fn count_duplicate(connection: &mut PgConnection, schema: &Schema, first: &Holder) -> sqlx::Result<bool> {
+    let requeued = matches!(first.state, State::Retrying | State::Dead);
+    let count = if requeued { &**COUNT_AND_REQUEUE } else { COUNT };
+    sqlx::query(schema.sql(count)).bind(first.id.as_i64()).execute(connection).await?;
+    Ok(requeued)
+}
+
+/// Keeps a delivery beside the one that holds its key. Repetitions of it are counted, not kept.
+pub(super) async fn keep_conflict(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    new: &NewDelivery,
+    first: DeliveryId,
+) -> sqlx::Result<DeliveryId> {
+    let key = new.key.as_ref().map(|key| key.conflicting(&new.fingerprint));
+    for _ in 0..ATTEMPTS {
+        if let Some(kept) = insert_one(connection, schema, Entry::conflict(new, key.clone(), first)).await? {
+            return Ok(kept);
+        }
+        // The key of a conflict does not expire: keys that expire contain the fingerprint, so they have no conflicts.
+        if let Some(kept) = find_holder(connection, schema, key.as_ref()).await? {
+            count_duplicate(connection, schema, &kept).await?;
+            return Ok(kept.id);
+        }
+    }
+    Err(Error::RowNotFound)
+}
+
+const LOCK_NOISE: &str = "SELECT pg_advisory_xact_lock(hashtextextended('onramp-webhooks/noise/' || $1, 0))";
+const NOISE_BEYOND: &str = "SELECT id FROM (SELECT id, row_number() OVER newest AS nth, sum(noise) OVER newest AS bytes
+                     FROM onramp.deliveries WHERE noise IS NOT NULL WINDOW newest AS (ORDER BY id DESC)) AS noise
+     WHERE nth > $1 OR bytes > $2";
+
+/// Removes the oldest noise beyond the bound. Transactions that do so wait for each other, because uncommitted noise is not visible.
+async fn evict_noise(connection: &mut PgConnection, schema: &Schema, bound: QuarantineBound) -> sqlx::Result<()> {
+    sqlx::query(LOCK_NOISE).bind(schema.name()).execute(&mut *connection).await?;
+    let evicted: Vec<i64> = sqlx::query_scalar(schema.sql(NOISE_BEYOND))
+        .bind(i64::from(bound.deliveries))
+        .bind(i64::try_from(bound.bytes).unwrap_or(i64::MAX))
+        .fetch_all(&mut *connection)
+        .await?;
+    if evicted.is_empty() { Ok(()) } else { remove(connection, schema, &evicted).await }
+}
+
+const REMOVE: &str =
+    "WITH removed AS (DELETE FROM onramp.bodies WHERE id = ANY ($1)) DELETE FROM onramp.deliveries WHERE id = ANY ($1)";
+
+/// Removes deliveries and their bodies. Their ids come from a sequence and are never used again.
+pub(super) async fn remove(connection: &mut PgConnection, schema: &Schema, ids: &[i64]) -> sqlx::Result<()> {
+    sqlx::query(schema.sql(REMOVE)).bind(ids).execute(connection).await.map(drop)
+}

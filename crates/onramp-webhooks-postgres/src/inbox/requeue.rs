@@ -1,0 +1,101 @@
+//! Requeueing of one delivery, for a replay.
+
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Replayed, State};
+use onramp_webhooks::{StoreError, StoreErrorKind};
+use sqlx::{PgConnection, Row};
+
+use super::record::{count_duplicate, find_holder, free_key, keep_conflict, remove};
+use super::state::{PENDING, sql};
+use crate::db::{Schema, column, text};
+
+/// Makes a delivery pending. The inner error is the reason why it cannot be requeued.
+pub(super) async fn requeue(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    id: DeliveryId,
+    seen: State,
+    reread: Option<&NewDelivery>,
+) -> sqlx::Result<Result<Replayed, StoreError>> {
+    if let Some(refusal) = refusal(connection, schema, id, seen).await? {
+        return Ok(Err(refusal));
+    }
+    if let Some(reread) = reread
+        && let Some(replayed) = adopt(connection, schema, id, reread).await?
+    {
+        return Ok(Ok(replayed));
+    }
+    sqlx::query(schema.sql(&MAKE_PENDING)).bind(id.as_i64()).execute(connection).await?;
+    Ok(Ok(Replayed::Due))
+}
+
+sql!(
+    MAKE_PENDING = "UPDATE onramp.deliveries
+    SET state = {PENDING}, due_at = NULL, attempts = 0, settled_at = NULL, noise = NULL WHERE id = $1"
+);
+
+const LOCK: &str = "SELECT state, EXISTS (SELECT FROM onramp.bodies b WHERE b.id = d.id) AS whole
+    FROM onramp.deliveries d WHERE id = $1 FOR UPDATE";
+
+/// Returns the reason why a delivery cannot be requeued. Otherwise the delivery is locked until the transaction ends.
+async fn refusal(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    id: DeliveryId,
+    seen: State,
+) -> sqlx::Result<Option<StoreError>> {
+    let found = sqlx::query(schema.sql(LOCK)).bind(id.as_i64()).fetch_optional(connection).await?;
+    let Some(row) = found else { return Ok(Some(StoreError::new(StoreErrorKind::NotFound, "replay"))) };
+    let refused = |why| Some(StoreError::new(StoreErrorKind::Refused, "replay").because(why));
+    Ok(match (column::state(&row)?, row.try_get("whole")?) {
+        (State::Leased, _) => refused("a worker holds it"),
+        (_, false) => refused("its body was pruned"),
+        (state, true) if state != seen => refused("its state has changed meanwhile"),
+        _ => None,
+    })
+}
+
+/// Gives a delivery the identity that was read from its body. If another delivery has that identity, the delivery is removed and counted
+/// as its duplicate, or kept as its conflict.
+async fn adopt(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    id: DeliveryId,
+    reread: &NewDelivery,
+) -> sqlx::Result<Option<Replayed>> {
+    match find_holder(connection, schema, reread.key.as_ref()).await? {
+        Some(holder) if holder.has_expired(reread.received_at) => free_key(connection, schema, holder.id).await?,
+        Some(first) if first.id != id => {
+            remove(connection, schema, &[id.as_i64()]).await?;
+            if first.is_repeated_by(reread) {
+                count_duplicate(connection, schema, &first).await?;
+                return Ok(Some(Replayed::Duplicate { first: first.id }));
+            }
+            keep_conflict(connection, schema, reread, first.id).await?;
+            return Ok(Some(Replayed::Conflict { first: first.id }));
+        }
+        _ => {}
+    }
+    identify(connection, schema, id, reread).await?;
+    Ok(None)
+}
+
+const IDENTIFY: &str = "UPDATE onramp.deliveries
+    SET event_type = $2, subject = $3, discriminator = $4, key = $5, key_expires_at = $6, stage = $7, order_key = $8
+    WHERE id = $1";
+
+async fn identify(connection: &mut PgConnection, schema: &Schema, id: DeliveryId, reread: &NewDelivery) -> sqlx::Result<()> {
+    let key = reread.key.as_ref();
+    sqlx::query(schema.sql(IDENTIFY))
+        .bind(id.as_i64())
+        .bind(reread.event_type.as_deref().map(text::stored))
+        .bind(key.map(|key| text::stored(key.subject())))
+        .bind(key.map(|key| text::stored(key.discriminator())))
+        .bind(key.map(column::hash_of_key))
+        .bind(reread.key_expires_at.map(Timestamp::as_millis))
+        .bind(reread.stage.map(|stage| i16::from(stage.as_u8())))
+        .bind(column::hash_of_order(key, reread.stage))
+        .execute(connection)
+        .await
+        .map(drop)
+}

@@ -1,0 +1,83 @@
+//! Options for opening the inbox and the other stores.
+
+use std::sync::Arc;
+
+use onramp_webhooks::StoreError;
+use onramp_webhooks::inbox::QuarantineBound;
+use sqlx::PgPool;
+
+use crate::db::{Database, Schema, migrate};
+use crate::{PostgresIdempotencyStore, PostgresInbox, PostgresPurchaseStore};
+
+/// Options for opening a [`PostgresInbox`], a [`PostgresIdempotencyStore`] or a [`PostgresPurchaseStore`].
+///
+/// ```no_run
+/// # async fn open(pool: sqlx::PgPool) -> Result<(), onramp_webhooks::StoreError> {
+/// use onramp_webhooks_postgres::PostgresOptions;
+///
+/// let inbox = PostgresOptions::new(pool).schema("shop_webhooks").open().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct PostgresOptions {
+    pool: PgPool,
+    schema: String,
+    quarantine: QuarantineBound,
+}
+
+impl PostgresOptions {
+    /// Returns the default options for the database of `pool`. The application may use the pool as well.
+    #[must_use]
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool, schema: "onramp".into(), quarantine: QuarantineBound::default() }
+    }
+
+    /// Sets the schema of the tables, which is created if it is missing. A name has up to 48 characters of a to z, 0 to 9 and `_`. The
+    /// default is `onramp`.
+    #[must_use]
+    pub fn schema(mut self, name: impl Into<String>) -> Self {
+        self.schema = name.into();
+        self
+    }
+
+    /// Sets the bound on quarantined noise. The default is 1 000 deliveries with 64 MiB.
+    #[must_use]
+    pub fn quarantine(mut self, bound: QuarantineBound) -> Self {
+        self.quarantine = bound;
+        self
+    }
+
+    /// Opens the inbox. Must be called in a tokio runtime.
+    ///
+    /// # Errors
+    /// Returns an error if the schema's name is invalid, the server cannot be reached, or the schema cannot be migrated or was written by
+    /// a newer version.
+    pub async fn open(self) -> Result<PostgresInbox, StoreError> {
+        let bound = self.quarantine;
+        PostgresInbox::start(self.database().await?, bound).await
+    }
+
+    /// Opens a store of idempotency keys by itself. Beside an inbox, use [`PostgresInbox::idempotency_store`].
+    ///
+    /// # Errors
+    /// Returns the errors of [`open`](Self::open).
+    pub async fn open_idempotency_store(self) -> Result<PostgresIdempotencyStore, StoreError> {
+        Ok(PostgresIdempotencyStore::of(self.database().await?, Arc::default()))
+    }
+
+    /// Opens a store of purchases by itself. Beside an inbox, use [`PostgresInbox::purchases`].
+    ///
+    /// # Errors
+    /// Returns the errors of [`open`](Self::open).
+    pub async fn open_purchases(self) -> Result<PostgresPurchaseStore, StoreError> {
+        Ok(PostgresPurchaseStore::of(self.database().await?))
+    }
+
+    /// Migrates the database and returns it.
+    async fn database(self) -> Result<Database, StoreError> {
+        let database = Database { pool: self.pool, schema: Arc::new(Schema::new(&self.schema)?) };
+        migrate(&database).await?;
+        Ok(database)
+    }
+}

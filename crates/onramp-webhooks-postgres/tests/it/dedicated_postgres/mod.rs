@@ -1,0 +1,113 @@
+//! Dedicated servers, which are stopped and filled.
+
+mod spill;
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use onramp_webhooks::StoreErrorKind;
+use onramp_webhooks::inbox::{Inbox, State};
+use onramp_webhooks_postgres::PostgresInbox;
+use onramp_webhooks_services::{Postgres, PostgresOptions as Server};
+use tempfile::TempDir;
+use tokio::task::{JoinSet, block_in_place};
+
+use crate::tools::{claim, handled, purchase, record};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_crashes_and_restarts_has_all_that_was_acknowledged() {
+    let mut server = block_in_place(Postgres::start).unwrap();
+    let inbox = Arc::new(PostgresInbox::connect(&server.url()).await.unwrap());
+    let stopped = Arc::new(AtomicBool::new(false));
+    let mut recording = JoinSet::new();
+    for _ in 0..8 {
+        let (inbox, stopped) = (Arc::clone(&inbox), Arc::clone(&stopped));
+        recording.spawn(async move {
+            let mut acknowledged = 0_u64;
+            while !stopped.load(Ordering::Relaxed) {
+                acknowledged += u64::from(inbox.record(purchase()).await.is_ok());
+            }
+            acknowledged
+        });
+    }
+    for _ in 0..3 {
+        record(&inbox, purchase()).await;
+        block_in_place(|| server.stop_immediate().and_then(|()| server.start_again())).unwrap();
+    }
+    record(&inbox, purchase()).await;
+    stopped.store(true, Ordering::Relaxed);
+    let acknowledged: u64 = recording.join_all().await.into_iter().sum::<u64>() + 4;
+    let claimed = claim(&inbox, 1).await;
+    block_in_place(|| server.restart()).unwrap();
+    handled(&inbox, &claimed).await;
+    let counts = inbox.counts().await.unwrap();
+    let kept = counts.of(State::Pending) + counts.of(State::Handled);
+    assert!(kept >= acknowledged, "{acknowledged} were acknowledged, and {kept} are kept");
+    assert_eq!(counts.of(State::Handled), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_mounted_disk_that_is_full_it_is_told_and_recovered_from() {
+    let disk = SmallDisk::mount("240m");
+    let server = Server::new().folder(disk.path()).setting("min_wal_size", "32MB").setting("max_wal_size", "64MB");
+    let server = block_in_place(|| server.start()).unwrap();
+    let inbox = PostgresInbox::connect(&server.url()).await.unwrap();
+    record(&inbox, purchase()).await;
+    let ballast = disk.fill_up_to(512 * 1024);
+    let mut acknowledged = 1;
+    let error = loop {
+        let mut large = purchase();
+        large.body = std::iter::repeat_with(|| fastrand::u8(..)).take(100_000).collect::<Vec<_>>().into();
+        match inbox.record(large).await {
+            Ok(_) => acknowledged += 1,
+            Err(error) => break error,
+        }
+        assert!(acknowledged < 1_000, "the disk never is full");
+    };
+    assert_eq!(error.kind(), StoreErrorKind::Full, "{error}");
+    assert_eq!(inbox.counts().await.unwrap().of(State::Pending), acknowledged);
+    std::fs::remove_file(ballast).unwrap();
+    record(&inbox, purchase()).await;
+    assert_eq!(inbox.counts().await.unwrap().of(State::Pending), acknowledged + 1);
+}
+
+/// A file system in memory that goes with this value.
+struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    fn mount(size: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size},mode=755"), "tmpfs"])
+            .arg(folder.path())
+            .status();
+        assert!(mounted.unwrap().success(), "mounting a small disk takes root");
+        Self(folder)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Leaves so many bytes free; answers what takes up the rest.
+    fn fill_up_to(&self, free: u64) -> std::path::PathBuf {
+        let path = self.path().join("ballast");
+        let mut ballast = File::create(&path).unwrap();
+        let chunk = vec![0; 64 * 1024];
+        while ballast.write_all(&chunk).is_ok() {}
+        let length = ballast.metadata().unwrap().len();
+        ballast.set_len(length - free).unwrap();
+        path
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily, because the server that used it may be on its way out.
+        let _ = Command::new("umount").arg("--lazy").arg(self.path()).status();
+    }
+}

@@ -1,0 +1,44 @@
+//! Statements that the calls of one transaction share.
+
+use rusqlite::{CachedStatement, Connection};
+
+const INSERT: &str = "INSERT INTO onramp_deliveries
+        (endpoint, provider, event_type, subject, discriminator, key_expires_at, stage, fingerprint, state, due_at, received_at, note)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (subject, discriminator) DO NOTHING";
+
+const INSERT_BODY: &str = "INSERT INTO onramp_bodies (id, body) VALUES (?, ?)";
+
+/// The transaction of many calls. It keeps the statements that nearly all of them use: a lookup costs as much as a run.
+pub(crate) struct Batch<'a> {
+    pub(crate) connection: &'a Connection,
+    insert: Option<CachedStatement<'a>>,
+    insert_body: Option<CachedStatement<'a>>,
+}
+
+impl<'a> Batch<'a> {
+    pub(crate) const fn new(connection: &'a Connection) -> Self {
+        Self { connection, insert: None, insert_body: None }
+    }
+
+    /// Returns the statement that inserts a row of twelve columns, unless its key is taken.
+    pub(crate) fn insert(&mut self) -> rusqlite::Result<&mut CachedStatement<'a>> {
+        prepared(&mut self.insert, self.connection, INSERT)
+    }
+
+    /// Returns the statement that inserts a body under an id.
+    pub(crate) fn insert_body(&mut self) -> rusqlite::Result<&mut CachedStatement<'a>> {
+        prepared(&mut self.insert_body, self.connection, INSERT_BODY)
+    }
+}
+
+fn prepared<'s, 'a>(
+    slot: &'s mut Option<CachedStatement<'a>>,
+    connection: &'a Connection,
+    sql: &str,
+) -> rusqlite::Result<&'s mut CachedStatement<'a>> {
+    match slot {
+        Some(statement) => Ok(statement),
+        empty => Ok(empty.insert(connection.prepare_cached(sql)?)),
+    }
+}

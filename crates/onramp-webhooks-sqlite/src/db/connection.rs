@@ -1,0 +1,100 @@
+//! Connections with the settings that the guarantees rest on.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use onramp_webhooks::{StoreError, StoreErrorKind};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::error::failed;
+use super::migrations::{Purpose, migrate};
+
+const OPEN: &str = "open the database";
+const OPEN_FOR_READING: &str = "open the database for reading";
+const SWITCH_TO_WAL: &str = "switch the database to write-ahead logging";
+
+/// The file, and how to use it.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) path: PathBuf,
+    pub(crate) busy_timeout: Duration,
+    /// The maximum size of the file in bytes.
+    pub(crate) largest: Option<u64>,
+    pub(crate) purpose: Purpose,
+}
+
+impl Settings {
+    /// Opens the connection that writes, creates the file if it is missing, and migrates it.
+    pub(crate) fn create_writer(&self) -> Result<Connection, StoreError> {
+        self.writer(flags() | OpenFlags::SQLITE_OPEN_CREATE)
+    }
+
+    /// Opens the connection that writes to an existing file.
+    pub(crate) fn reopen_writer(&self) -> Result<Connection, StoreError> {
+        self.writer(flags())
+    }
+
+    fn writer(&self, flags: OpenFlags) -> Result<Connection, StoreError> {
+        let mut connection = Connection::open_with_flags(&self.path, flags).map_err(failed(OPEN))?;
+        reject_read_only(&connection)?;
+        connection.busy_timeout(self.busy_timeout).map_err(failed(OPEN))?;
+        connection.set_prepared_statement_cache_capacity(64);
+        self.switch_to_wal(&connection)?;
+        connection
+            .execute_batch("PRAGMA synchronous = FULL; PRAGMA cache_size = -8000; PRAGMA journal_size_limit = 67108864;")
+            .map_err(failed(OPEN))?;
+        if let Some(largest) = self.largest {
+            limit_size(&connection, largest).map_err(failed(OPEN))?;
+        }
+        migrate(&mut connection, self.purpose)?;
+        Ok(connection)
+    }
+
+    fn switch_to_wal(&self, connection: &Connection) -> Result<(), StoreError> {
+        let mode = self.journal_mode(connection).map_err(failed(SWITCH_TO_WAL))?;
+        if mode == "wal" {
+            return Ok(());
+        }
+        Err(StoreError::new(StoreErrorKind::Unusable, SWITCH_TO_WAL)
+            .because(format!("the file stays in journal mode {mode:?}; it has to be on a local disk")))
+    }
+
+    /// Retries, because SQLite itself does not wait here when several connections open a new file at the same moment.
+    fn journal_mode(&self, connection: &Connection) -> rusqlite::Result<String> {
+        let deadline = Instant::now() + self.busy_timeout;
+        loop {
+            match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)) {
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                mode => return mode,
+            }
+        }
+    }
+
+    /// Opens a connection that reads beside the writer.
+    pub(crate) fn reader(&self) -> Result<Connection, StoreError> {
+        let connection = Connection::open_with_flags(&self.path, flags()).map_err(failed(OPEN_FOR_READING))?;
+        connection.busy_timeout(self.busy_timeout).map_err(failed(OPEN_FOR_READING))?;
+        connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -2000;").map_err(failed(OPEN_FOR_READING))?;
+        Ok(connection)
+    }
+}
+
+fn flags() -> OpenFlags {
+    OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI
+}
+
+/// SQLite opens a file without write permission for reading, and fails only at the first write.
+fn reject_read_only(connection: &Connection) -> Result<(), StoreError> {
+    if !connection.is_readonly("main").map_err(failed(OPEN))? {
+        return Ok(());
+    }
+    Err(StoreError::new(StoreErrorKind::ReadOnly, OPEN).because("this process has no permission to write the file or its folder"))
+}
+
+fn limit_size(connection: &Connection, bytes: u64) -> rusqlite::Result<()> {
+    let page: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+    let pages = (bytes / page.unsigned_abs().max(1)).max(1);
+    connection.execute_batch(&format!("PRAGMA max_page_count = {pages}"))
+}

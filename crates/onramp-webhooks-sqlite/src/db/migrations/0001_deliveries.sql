@@ -1,0 +1,43 @@
+-- Bodies have a table of their own. Rows stay small, so that claims and settlements touch few pages.
+CREATE TABLE onramp_deliveries (
+    id             INTEGER PRIMARY KEY,
+    endpoint       TEXT    NOT NULL,
+    provider       TEXT    NOT NULL,
+    event_type     TEXT,
+    subject        TEXT,                        -- first half of the dedup key; NULL: no key
+    discriminator  TEXT,                        -- second half
+    key_expires_at INTEGER,                     -- milliseconds since 1970; NULL: never
+    stage          INTEGER,                     -- stage of the order; NULL: no order
+    fingerprint    BLOB    NOT NULL,
+    state          INTEGER NOT NULL,            -- 0 pending 1 leased 2 retrying 3 parked 4 handled 5 dead 6 quarantined 7 conflict 8 removed
+    due_at         INTEGER,                     -- end of the lease or of the wait; 0: now; NULL: never
+    fence          INTEGER NOT NULL DEFAULT 0,
+    attempts       INTEGER NOT NULL DEFAULT 0,
+    duplicates     INTEGER NOT NULL DEFAULT 0,
+    received_at    INTEGER NOT NULL,
+    settled_at     INTEGER,
+    note           TEXT
+) STRICT;
+
+CREATE UNIQUE INDEX onramp_deliveries_key ON onramp_deliveries (subject, discriminator);
+
+-- Contains waiting deliveries only, so the cost of a claim does not grow with the handled ones.
+CREATE INDEX onramp_deliveries_due ON onramp_deliveries (due_at) WHERE due_at IS NOT NULL;
+
+CREATE TABLE onramp_bodies (
+    id   INTEGER PRIMARY KEY,
+    body BLOB NOT NULL
+) STRICT;
+
+-- Deliveries that no version can read. The oldest are removed beyond a bound.
+CREATE TABLE onramp_noise (
+    id   INTEGER PRIMARY KEY,
+    size INTEGER NOT NULL
+) STRICT;
+
+-- Written by health checks.
+CREATE TABLE onramp_probe (
+    id     INTEGER PRIMARY KEY CHECK (id = 1),
+    writes INTEGER NOT NULL
+) STRICT;
+INSERT INTO onramp_probe VALUES (1, 0);

@@ -1,0 +1,14 @@
+-- One row for each request that is running or has a stored reply. Keys are hashes; a table ordered by them would scatter rows that were
+-- written together.
+CREATE TABLE onramp_idempotency (
+    id          INTEGER PRIMARY KEY,
+    key         BLOB    NOT NULL UNIQUE,
+    token       INTEGER NOT NULL,               -- of the request that holds the key
+    fingerprint BLOB    NOT NULL,
+    until       INTEGER NOT NULL,               -- end of the lease or of the stored reply; milliseconds since 1970
+    reply       BLOB                            -- NULL: running
+) STRICT;
+
+-- Pruning reads only the rows that it removes. Completed rows are removed at their end, running ones much later.
+CREATE INDEX onramp_idempotency_done ON onramp_idempotency (until) WHERE reply IS NOT NULL;
+CREATE INDEX onramp_idempotency_running ON onramp_idempotency (until) WHERE reply IS NULL;

@@ -1,0 +1,179 @@
+//! The inbox, over the writing thread and a reading connection.
+
+mod claim;
+mod prune;
+mod query;
+mod record;
+mod requeue;
+mod settle;
+mod state;
+mod transaction;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::inbox::{
+    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Record, Recorded, Replayed, Retention,
+    Settlement, State,
+};
+use onramp_webhooks::{StoreError, StoreErrorKind};
+use rusqlite::Connection;
+
+pub use self::transaction::{CallError, SqliteTransaction};
+use crate::db::{Batch, Effect, Writer, failed};
+use crate::{SqliteIdempotencyStore, SqliteOptions, SqlitePurchaseStore};
+
+/// An [`Inbox`] in one SQLite file.
+///
+/// Any number of inboxes, in any number of processes on one machine, may share a file, and an application may keep its own tables in it.
+/// A call that writes returns after the commit that holds it has reached the disk.
+pub struct SqliteInbox {
+    options: Arc<SqliteOptions>,
+    writer: Writer,
+    reader: Arc<Mutex<Option<Connection>>>,
+}
+
+impl SqliteInbox {
+    /// Opens the inbox in the file at `path`, and creates the file if it is missing.
+    ///
+    /// # Errors
+    /// Returns the errors of [`SqliteOptions::open`].
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        SqliteOptions::new(path).open().await
+    }
+
+    pub(crate) async fn start(options: SqliteOptions) -> Result<Self, StoreError> {
+        let writer = Writer::start(options.file.clone()).await?;
+        Ok(Self { options: Arc::new(options), writer, reader: Arc::default() })
+    }
+
+    /// Returns a store of idempotency keys in the same file. It shares the inbox's thread and commits, and outlives the inbox.
+    #[must_use]
+    pub fn idempotency_store(&self) -> SqliteIdempotencyStore {
+        SqliteIdempotencyStore::sharing(Arc::clone(&self.options), self.writer.clone())
+    }
+
+    /// Returns a store of purchases in the same file. It shares the inbox's thread and commits, and outlives the inbox.
+    #[must_use]
+    pub fn purchases(&self) -> SqlitePurchaseStore {
+        SqlitePurchaseStore::sharing(Arc::clone(&self.options), self.writer.clone())
+    }
+
+    /// Runs `work` in one transaction on the writing thread, and returns when the commit is on the disk. Use it to create the
+    /// application's own tables and to write to them; two connections that write to one file would wait for each other.
+    ///
+    /// Nothing else is written while `work` runs, including deliveries. A transaction that is open for longer than
+    /// [`SqliteOptions::longest_transaction`] is rolled back. `work` must not begin or end a transaction; it may use savepoints.
+    ///
+    /// A call that is dropped before it returns may or may not have happened.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("shop.db");
+    /// let inbox = onramp_webhooks_sqlite::SqliteInbox::open(&path).await?;
+    /// inbox.call(|connection| connection.execute_batch("CREATE TABLE points (customer TEXT PRIMARY KEY, points INTEGER)")).await?;
+    /// let rows = inbox.call(|connection| connection.execute("INSERT INTO points VALUES ('alice', 200)", [])).await?;
+    /// assert_eq!(rows, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Returns a [`CallError`] if `work` or the transaction failed; then nothing was written. The one exception is a file that was moved
+    /// during the commit: the error is [`Unavailable`](StoreErrorKind::Unavailable), and the write is in the moved file.
+    ///
+    /// # Panics
+    /// Panics if `work` does, with its panic. The transaction is rolled back, and the thread goes on.
+    pub async fn call<T, W>(&self, work: W) -> Result<T, CallError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let mut transaction = self.transaction(self.options.longest_transaction);
+        let value = transaction.call(work).await?;
+        transaction.commit(|_| Ok(true)).await.map_err(CallError::Over)?;
+        Ok(value)
+    }
+
+    /// Runs `query` on the reading connection, beside the writer.
+    async fn read<T, Q>(&self, query: Q) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        Q: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (options, file, reader) = (Arc::clone(&self.options), Arc::clone(&self.writer.file), Arc::clone(&self.reader));
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+            file.verify()?;
+            // Taken out, so that the next call opens a new connection after a failure.
+            let connection = reader.take().map_or_else(|| options.file.reader(), Ok)?;
+            let answer = query(&connection).map_err(failed("read the database"))?;
+            file.verify()?;
+            *reader = Some(connection);
+            Ok(answer)
+        });
+        reading.await.map_err(|error| StoreError::new(StoreErrorKind::Unavailable, "read the database").because(error))?
+    }
+}
+
+#[async_trait]
+impl Inbox for SqliteInbox {
+    async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError> {
+        let bound = self.options.quarantine;
+        self.writer.call(Effect::MakesWork, move |batch| record::record(batch, &delivery, bound)).await
+    }
+
+    async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError> {
+        self.writer.call(Effect::Quiet, move |batch| claim::claim(batch.connection, now, request)).await
+    }
+
+    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        self.writer.call(Effect::Quiet, move |batch| claim::renew(batch.connection, &leases, until)).await
+    }
+
+    async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError> {
+        self.writer.call(Effect::MakesWork, move |batch| settle::settle(batch.connection, now, &settlements)).await
+    }
+
+    async fn wait_for_work(&self) {
+        self.writer.work().await;
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        let write = |batch: &mut Batch<'_>| {
+            batch.connection.prepare_cached("UPDATE onramp_probe SET writes = writes + 1")?.execute([]).map(drop)
+        };
+        self.writer.call(Effect::Quiet, write).await
+    }
+
+    async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
+        self.read(move |connection| query::list(connection, &filter)).await
+    }
+
+    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError> {
+        self.read(move |connection| query::show(connection, id)).await
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        self.read(query::counts).await
+    }
+
+    async fn requeue(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
+        self.writer.call(Effect::MakesWork, move |batch| requeue::requeue(batch, id, seen, reread.as_ref())).await?
+    }
+
+    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
+        self.writer.call(Effect::Quiet, move |batch| prune::prune(batch.connection, now, retention)).await
+    }
+}
+
+impl fmt::Debug for SqliteInbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteInbox").field("path", &self.options.file.path).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,92 @@
+//! Requeueing of one delivery, for a replay.
+
+use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Replayed, State};
+use onramp_webhooks::{StoreError, StoreErrorKind};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::record::{count_duplicate, find_holder, free_key, keep_conflict, remove};
+use super::state::{PENDING, REMOVED, sql};
+use crate::db::Batch;
+
+/// Makes a delivery pending. The inner error is the reason why it cannot be requeued.
+pub(super) fn requeue(
+    batch: &mut Batch<'_>,
+    id: DeliveryId,
+    seen: State,
+    reread: Option<&NewDelivery>,
+) -> rusqlite::Result<Result<Replayed, StoreError>> {
+    if let Some(refusal) = refusal(batch.connection, id, seen)? {
+        return Ok(Err(refusal));
+    }
+    if let Some(reread) = reread
+        && let Some(replayed) = adopt(batch, id, reread)?
+    {
+        return Ok(Ok(replayed));
+    }
+    make_pending(batch.connection, id)?;
+    Ok(Ok(Replayed::Due))
+}
+
+sql!(
+    FIND = "SELECT state, EXISTS (SELECT 1 FROM onramp_bodies b WHERE b.id = d.id) FROM onramp_deliveries d WHERE id = ? AND state < {REMOVED}"
+);
+
+/// Returns the reason why a delivery cannot be requeued.
+fn refusal(connection: &Connection, id: DeliveryId, seen: State) -> rusqlite::Result<Option<StoreError>> {
+    let found: Option<(u8, bool)> =
+        connection.prepare_cached(&FIND)?.query_row([id.as_i64()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let refused = |why| Some(StoreError::new(StoreErrorKind::Refused, "replay").because(why));
+    Ok(match found {
+        None => Some(StoreError::new(StoreErrorKind::NotFound, "replay")),
+        Some((state, _)) if state == State::Leased.as_u8() => refused("a worker holds it"),
+        Some((_, false)) => refused("its body was pruned"),
+        Some((state, _)) if state != seen.as_u8() => refused("its state has changed meanwhile"),
+        Some(_) => None,
+    })
+}
+
+const NO_NOISE: &str = "DELETE FROM onramp_noise WHERE id = ?";
+sql!(MAKE_PENDING = "UPDATE onramp_deliveries SET state = {PENDING}, due_at = 0, attempts = 0, settled_at = NULL WHERE id = ?");
+
+fn make_pending(connection: &Connection, id: DeliveryId) -> rusqlite::Result<()> {
+    for statement in [NO_NOISE, &MAKE_PENDING] {
+        connection.prepare_cached(statement)?.execute([id.as_i64()])?;
+    }
+    Ok(())
+}
+
+/// Gives a delivery the identity that was read from its body. If another delivery has that identity, the delivery is removed and counted
+/// as its duplicate, or kept as its conflict.
+fn adopt(batch: &mut Batch<'_>, id: DeliveryId, reread: &NewDelivery) -> rusqlite::Result<Option<Replayed>> {
+    let connection = batch.connection;
+    match find_holder(connection, reread.key.as_ref())? {
+        Some(holder) if holder.has_expired(reread.received_at) => free_key(connection, holder.id)?,
+        Some(first) if first.id != id => {
+            remove(connection, id)?;
+            if first.is_repeated_by(reread) {
+                count_duplicate(connection, first.id)?;
+                return Ok(Some(Replayed::Duplicate { first: first.id }));
+            }
+            keep_conflict(batch, reread, first.id)?;
+            return Ok(Some(Replayed::Conflict { first: first.id }));
+        }
+        _ => {}
+    }
+    identify(connection, id, reread)?;
+    Ok(None)
+}
+
+const IDENTIFY: &str =
+    "UPDATE onramp_deliveries SET event_type = ?, subject = ?, discriminator = ?, key_expires_at = ?, stage = ? WHERE id = ?";
+
+fn identify(connection: &Connection, id: DeliveryId, reread: &NewDelivery) -> rusqlite::Result<()> {
+    let values = params![
+        reread.event_type,
+        reread.key.as_ref().map(|key| key.subject()),
+        reread.key.as_ref().map(|key| key.discriminator()),
+        reread.key_expires_at.map(|at| at.as_millis()),
+        reread.stage.map(|stage| stage.as_u8()),
+        id.as_i64(),
+    ];
+    connection.prepare_cached(IDENTIFY)?.execute(values).map(drop)
+}

@@ -1,0 +1,88 @@
+//! Doubles of inboxes.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use onramp_webhooks::StoreError;
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::inbox::{
+    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Record, Recorded, Replayed, Retention,
+    Settlement, State, TransactionalInbox,
+};
+
+use super::Double;
+
+double! {
+    /// The double of an inbox: every call that it does not implement goes to [`inner`](Self::inner).
+    InboxDouble of Inbox,
+    /// The calls of an inbox.
+    InboxCall
+    {
+        Record: record(delivery: NewDelivery) -> Recorded;
+        Claim: claim(now: Timestamp, request: ClaimRequest) -> Claims;
+        Renew: renew(leases: Vec<Lease>, until: Timestamp) -> Vec<Lease>;
+        Settle: settle(now: Timestamp, settlements: Vec<Settlement>) -> Vec<Lease>;
+        Check: check() -> ();
+        List: list(filter: Filter) -> Vec<Record>;
+        Show: show(id: DeliveryId) -> Option<Record>;
+        Counts: counts() -> Counts;
+        Requeue: requeue(id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Replayed;
+        Prune: prune(now: Timestamp, retention: Retention) -> u64;
+    }
+    waits { Wait: wait_for_work; }
+    else {
+        /// A call of [`begin`](TransactionalInbox::begin), which a double reports itself.
+        Begin,
+        /// A call of [`complete`](TransactionalInbox::complete), which a double reports itself.
+        Complete,
+        /// A call of [`roll_back`](TransactionalInbox::roll_back), which a double reports itself.
+        RollBack,
+    }
+}
+
+/// The double of an inbox that has transactions, with the methods of [`TransactionalInbox`].
+#[async_trait]
+pub trait TransactionalDouble: InboxDouble {
+    /// The transaction that a handler writes through.
+    type Transaction: Send + 'static;
+
+    /// An open transaction.
+    type Open: AsMut<Self::Transaction> + Send + 'static;
+
+    /// Opens a transaction, as [`TransactionalInbox::begin`].
+    ///
+    /// # Errors
+    /// When none can be opened.
+    async fn begin(&self, limit: Duration) -> Result<Self::Open, StoreError>;
+
+    /// Completes a delivery in a transaction, as [`TransactionalInbox::complete`].
+    ///
+    /// # Errors
+    /// When it cannot be committed.
+    async fn complete(&self, transaction: Self::Open, now: Timestamp, lease: Lease) -> Result<bool, StoreError>;
+
+    /// Rolls back, as [`TransactionalInbox::roll_back`].
+    ///
+    /// # Errors
+    /// When the transaction is not open.
+    async fn roll_back(&self, transaction: Self::Open) -> Result<(), StoreError>;
+}
+
+#[async_trait]
+impl<D: TransactionalDouble> TransactionalInbox for Double<D> {
+    type Transaction = D::Transaction;
+    type Open = D::Open;
+
+    async fn begin(&self, limit: Duration) -> Result<Self::Open, StoreError> {
+        self.0.begin(limit).await
+    }
+
+    async fn complete(&self, transaction: Self::Open, now: Timestamp, lease: Lease) -> Result<bool, StoreError> {
+        self.0.complete(transaction, now, lease).await
+    }
+
+    async fn roll_back(&self, transaction: Self::Open) -> Result<(), StoreError> {
+        self.0.roll_back(transaction).await
+    }
+}

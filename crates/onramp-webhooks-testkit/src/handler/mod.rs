@@ -1,0 +1,9 @@
+//! Help for the tests of handlers: deliveries as a worker passes them on, and one attempt with or without a transaction.
+
+mod attempt;
+mod delivery;
+mod until;
+
+pub use self::attempt::{handled, handled_in};
+pub use self::delivery::{TestDelivery, delivery};
+pub use self::until::until;

@@ -1,0 +1,153 @@
+//! Queries: lists, single deliveries, counts and the health check.
+
+use bytes::Bytes;
+use onramp_webhooks::identity::DedupKey;
+use onramp_webhooks::inbox::{DeliveryId, Filter, NewDelivery, State};
+
+use super::tools::{at, complete, keyless, login, saying, started, told, unreadable};
+use super::{Fixture, Store};
+
+pub(super) async fn a_body_comes_back_to_the_byte(store: &Store) {
+    let inbox = store.open().await;
+    let every_byte: Vec<u8> = (0..=255).collect();
+    let bodies = [
+        Bytes::new(),
+        Bytes::from_static(b"\0"),
+        Bytes::from_static(b"\xef\xbb\xbf{\"type\": \"test\"}\r\n"),
+        every_byte.into(),
+        vec![b'x'; 1 << 20].into(),
+    ];
+    for body in bodies {
+        let id = inbox.new_id(saying(keyless(), body.clone())).await;
+        let shown = inbox.see(id).await;
+        assert_eq!(shown.fingerprint, saying(keyless(), body.clone()).fingerprint);
+        assert!(shown.body == Some(body.clone()), "shown: {} bytes", body.len());
+        assert!(inbox.one_due(0).await.body == body, "claimed: {} bytes", body.len());
+    }
+}
+
+pub(super) async fn what_is_not_there_is_none(store: &Store) {
+    let inbox = store.open().await;
+    for id in [0, 1, -1, i64::MAX, i64::MIN] {
+        assert!(inbox.show(DeliveryId::from_i64(id)).await.unwrap().is_none());
+    }
+    assert!(inbox.everything().await.is_empty());
+    assert!(inbox.counts().await.unwrap().iter().all(|(_, count)| count == 0));
+}
+
+pub(super) async fn lists_are_newest_first_and_without_bodies(store: &Store) {
+    let inbox = store.open().await;
+    let mut all = inbox.one_of_each().await;
+    all.sort_unstable();
+    all.reverse();
+    let list = inbox.everything().await;
+    assert_eq!(list.iter().map(|record| record.id).collect::<Vec<_>>(), all);
+    for listed in list {
+        let mut shown = inbox.see(listed.id).await;
+        assert!(listed.body.is_none() && shown.body.is_some());
+        shown.body = None;
+        assert_eq!(told(&listed), told(&shown), "otherwise a list tells the same");
+    }
+}
+
+pub(super) async fn lists_fit_their_filter(store: &Store) {
+    let inbox = store.open().await;
+    let [pending, leased, retrying, parked, handled, dead, quarantined, kept] = inbox.one_of_each().await;
+    let states = [pending, leased, retrying, parked, handled, dead, quarantined, kept].into_iter().zip(State::ALL);
+    for (id, state) in states {
+        assert_eq!(listed(&inbox, Filter::all().state(state)).await, [id], "{state}");
+    }
+    assert_eq!(listed(&inbox, Filter::all().state(State::Dead).state(State::Parked)).await, [parked, dead]);
+
+    let start = inbox.new_id(started("handled")).await;
+    let click = inbox.new_id(login("handled", 100)).await;
+    let postback = NewDelivery::new("kriptomat", "kriptomat", at(0), Bytes::from_static(b"{}"));
+    let postback = inbox.new_id(about(postback, "kriptomat/uuid/handled", "postback")).await;
+    assert_eq!(listed(&inbox, Filter::all().about("handled")).await, [postback, click, start, kept, handled]);
+    assert_eq!(listed(&inbox, Filter::all().about("handled").endpoint("wert")).await, [click, start, kept, handled]);
+    assert_eq!(listed(&inbox, Filter::all().endpoint("kriptomat")).await, [postback]);
+    assert_eq!(listed(&inbox, Filter::all().event_type("payment_started")).await, [start]);
+    let all_of_it = Filter::all().about("handled").endpoint("wert").event_type("order_complete").state(State::Conflict);
+    assert_eq!(listed(&inbox, all_of_it).await, [kept]);
+
+    for nothing in [
+        Filter::all().about("handle"),
+        Filter::all().about("andled"),
+        Filter::all().about("order/handled"),
+        Filter::all().about("%"),
+        Filter::all().event_type("payment"),
+        Filter::all().endpoint("WERT"),
+        Filter::all().about("handled").state(State::Leased),
+    ] {
+        assert_eq!(listed(&inbox, nothing.clone()).await, [], "{nothing:?}");
+    }
+    let slashes = inbox.new_id(complete("a/b/c")).await;
+    assert_eq!(listed(&inbox, Filter::all().about("a/b/c")).await, [slashes]);
+    assert_eq!(listed(&inbox, Filter::all().about("c")).await, []);
+    let letters = inbox.new_id(complete("größe-%_")).await;
+    assert_eq!(listed(&inbox, Filter::all().about("größe-%_")).await, [letters]);
+}
+
+pub(super) async fn lists_find_a_key(store: &Store) {
+    let inbox = store.open().await;
+    let (mut of_a, id) = (Vec::new(), inbox.new_id(complete("A")).await);
+    inbox.new_id(started("A")).await;
+    inbox.new_id(complete("B")).await;
+    inbox.new_id(keyless()).await;
+    let key = || complete("A").key.unwrap();
+    of_a.extend(inbox.list(Filter::all().key(key())).await.unwrap().iter().map(|record| record.id));
+    assert_eq!(of_a, [id]);
+    for other in [Filter::all().key(key()).endpoint("sandbox"), Filter::all().key(key()).before(id)] {
+        assert!(inbox.list(other).await.unwrap().is_empty());
+    }
+    assert!(inbox.list(Filter::all().key(complete("C").key.unwrap())).await.unwrap().is_empty());
+}
+
+pub(super) async fn pages_follow_each_other(store: &Store) {
+    let inbox = store.open().await;
+    let mut all = Vec::new();
+    for number in 0..130 {
+        all.push(inbox.new_id(if number % 2 == 0 { keyless() } else { unreadable(format!("{number}")) }).await);
+    }
+    all.reverse();
+    assert_eq!(listed(&inbox, Filter::all()).await, all[..100], "a page has 100 unless asked otherwise");
+    let mut pages: Vec<DeliveryId> = Vec::new();
+    let mut filter = Filter::all().limit(7).state(State::Pending);
+    loop {
+        let page = listed(&inbox, filter.clone()).await;
+        assert!(page.len() <= 7 && page.iter().all(|id| pages.last().is_none_or(|last| id < last)), "{page:?} after {pages:?}");
+        let Some(last) = page.last() else { break };
+        filter = filter.before(*last);
+        pages.extend(page);
+    }
+    assert_eq!(pages, all.iter().skip(1).step_by(2).copied().collect::<Vec<_>>());
+    assert_eq!(listed(&inbox, Filter::all().limit(0)).await, []);
+}
+
+pub(super) async fn counts_know_every_state(store: &Store) {
+    let inbox = store.open().await;
+    inbox.one_of_each().await;
+    inbox.new_id(keyless()).await;
+    let expected = State::ALL.map(|state| (state, if state == State::Pending { 2 } else { 1 }));
+    let counts = inbox.counts().await.unwrap();
+    assert_eq!(counts.iter().collect::<Vec<_>>(), expected);
+    assert_eq!(counts, expected.into_iter().collect());
+}
+
+pub(super) async fn a_healthy_inbox_says_so(store: &Store) {
+    let inbox = store.open().await;
+    inbox.check().await.unwrap();
+    inbox.one_of_each().await;
+    inbox.check().await.unwrap();
+    assert_eq!(inbox.everything().await.len(), 8, "a check leaves nothing behind");
+}
+
+fn about(mut new: NewDelivery, subject: &str, event_type: &str) -> NewDelivery {
+    new.event_type = Some(event_type.into());
+    new.key = Some(DedupKey::from_parts(subject.into(), event_type.into()));
+    new
+}
+
+async fn listed(inbox: &Fixture, filter: Filter) -> Vec<DeliveryId> {
+    inbox.list(filter).await.unwrap().iter().map(|record| record.id).collect()
+}

@@ -1,0 +1,36 @@
+//! The vocabulary of the cases. A call that must not fail panics when it does.
+
+use onramp_webhooks::event::OrderId;
+use onramp_webhooks::purchases::{Purchase, PurchaseStatus};
+
+use super::Fixture;
+pub(super) use crate::tools::{at, prune_all};
+
+/// A purchase with every field set, started at second `seconds`.
+pub(super) fn purchase(uuid: &str, seconds: i64) -> Purchase {
+    Purchase::new(uuid, at(seconds))
+        .asset_type("ETH")
+        .network("base")
+        .to_address("0x7873ce9E57c6aEEA16aD6AE759CE955736f14e96")
+        .fiat_amount("35.00".parse().unwrap())
+        .crypto_amount("1234567890.123456789012345678".parse().unwrap())
+}
+
+impl Fixture {
+    pub(super) async fn started(&self, purchase: &Purchase) {
+        self.start(purchase.clone()).await.unwrap();
+    }
+
+    pub(super) async fn known(&self, uuid: &str) -> PurchaseStatus {
+        self.find(&OrderId::from(uuid)).await.unwrap()
+    }
+
+    pub(super) async fn released(&self, uuid: &str, seconds: i64) {
+        self.release(&OrderId::from(uuid), at(seconds)).await.unwrap();
+    }
+
+    /// Prunes all purchases older than second `seconds`, and returns their number.
+    pub(super) async fn pruned(&self, seconds: i64) -> u64 {
+        prune_all(|| self.prune(at(seconds))).await
+    }
+}

@@ -1,0 +1,133 @@
+//! The middleware before a route that counts its runs.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use onramp_webhooks::clock::{ManualClock, Timestamp};
+use onramp_webhooks::idempotency::{Begun, Finished, Idempotency, IdempotencyBuilder, IdempotencyStore, MemoryIdempotencyStore};
+use onramp_webhooks::{Provider, Request};
+
+/// The headers of a request.
+pub(super) type Lines<'a> = [(&'a str, &'a str); 2];
+
+/// The outcome of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Outcome {
+    pub(super) status: u16,
+    pub(super) body: Bytes,
+    pub(super) replayed: bool,
+}
+
+impl Outcome {
+    /// Of a request that ran as the `run`th.
+    pub(super) fn first(run: u32) -> Self {
+        Self { status: 201, body: format!("run {run}").into(), replayed: false }
+    }
+
+    /// The same again.
+    pub(super) fn replay(run: u32) -> Self {
+        Self { replayed: true, ..Self::first(run) }
+    }
+}
+
+/// A middleware before a route that counts how often it runs.
+#[derive(Clone)]
+pub(super) struct Harness {
+    pub(super) idempotency: Idempotency,
+    pub(super) clock: ManualClock,
+    pub(super) runs: Arc<AtomicU32>,
+}
+
+impl Harness {
+    pub(super) fn new(builder: IdempotencyBuilder) -> Self {
+        let clock = ManualClock::at(Timestamp::from_millis(1_700_000_000_000));
+        let idempotency = builder.clock(Arc::new(clock.clone())).build().unwrap();
+        Self { idempotency, clock, runs: Arc::default() }
+    }
+
+    pub(super) fn by_header() -> Self {
+        Self::new(Idempotency::by_header(MemoryIdempotencyStore::new()))
+    }
+
+    pub(super) fn by_event(provider: Provider) -> Self {
+        Self::new(Idempotency::by_event(MemoryIdempotencyStore::new(), provider))
+    }
+
+    pub(super) fn on(store: impl IdempotencyStore) -> Self {
+        Self::new(Idempotency::by_header(store).wait(Duration::ZERO))
+    }
+
+    /// Posts with a key to a route that answers 201.
+    pub(super) async fn post(&self, key: &str, body: impl Into<Bytes>) -> Outcome {
+        self.send(&Request::new("POST", "/orders", None, &keyed(key)), body).await
+    }
+
+    /// Sends to a route that answers 201 and how often it ran.
+    pub(super) async fn send(&self, request: &Request<'_>, body: impl Into<Bytes>) -> Outcome {
+        self.send_to(request, body, async |run| (201, Bytes::from(format!("run {run}")))).await
+    }
+
+    /// Sends to a route that answers what `route` does.
+    pub(super) async fn send_to(
+        &self,
+        request: &Request<'_>,
+        body: impl Into<Bytes>,
+        route: impl AsyncFnOnce(u32) -> (u16, Bytes),
+    ) -> Outcome {
+        let body = body.into();
+        let Some(asked) = self.idempotency.ask(request) else {
+            let (status, body) = route(self.run()).await;
+            return Outcome { status, body, replayed: false };
+        };
+        match asked.begin_whole(body.clone()).await {
+            Begun::Answer(reply) => Outcome {
+                status: reply.status(),
+                body: reply.body().clone(),
+                replayed: reply.headers().any(|(name, value)| name == "idempotent-replayed" && value == b"true"),
+            },
+            Begun::Run(given, running) => {
+                assert_eq!(given, body, "the route gets the body");
+                let (status, body) = running.watch(route(self.run())).await;
+                let body = match running.finish_whole(status, &[("content-type", "text/plain")], body).await {
+                    Finished::Whole(body) => body,
+                    Finished::Untouched(body) => joined(body).await,
+                    Finished::Rejoined(body) => joined(body).await,
+                };
+                Outcome { status, body, replayed: false }
+            }
+        }
+    }
+
+    fn run(&self) -> u32 {
+        self.runs.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(super) fn runs(&self) -> u32 {
+        self.runs.load(Ordering::Relaxed)
+    }
+}
+
+pub(super) fn keyed(key: &str) -> Lines<'_> {
+    [("idempotency-key", key), ("authorization", "Bearer ada")]
+}
+
+async fn joined<S, E>(body: S) -> Bytes
+where
+    S: futures_core::Stream<Item = Result<Bytes, E>>,
+    E: std::fmt::Debug,
+{
+    let mut body = std::pin::pin!(body);
+    let mut all = Vec::new();
+    while let Some(chunk) = std::future::poll_fn(|cx| body.as_mut().poll_next(cx)).await {
+        all.extend_from_slice(&chunk.unwrap());
+    }
+    all.into()
+}
+
+/// Runs a future on a task of its own, which a panic or an abort ends.
+pub(super) fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> tokio::task::JoinHandle<T> {
+    tokio::spawn(future)
+}

@@ -1,0 +1,60 @@
+//! Run with `cargo run -p warp-quickstart`.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use onramp_webhooks_sqlite::{SqliteInbox, SqliteTransaction};
+use onramp_webhooks_warp::core::{Delivery, HandlerError, Kriptomat, Receiver, TransactionalHandler, Wert, async_trait};
+use onramp_webhooks_warp::{health, routes};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use warp::Filter;
+
+const TABLE: &str =
+    "CREATE TABLE IF NOT EXISTS purchases (key TEXT PRIMARY KEY, customer TEXT, amount TEXT, currency TEXT) STRICT";
+
+struct Shop;
+
+#[async_trait]
+impl TransactionalHandler<SqliteTransaction> for Shop {
+    /// Stores a completed purchase in the transaction that completes the delivery: both are committed, or neither is.
+    async fn handle(&self, delivery: &Delivery, transaction: &mut SqliteTransaction) -> Result<(), HandlerError> {
+        let Some(purchase) = delivery.completed_purchase()? else { return Ok(()) };
+        let (key, customer) = (delivery.key().map(ToString::to_string), purchase.customer_id()?.to_owned());
+        let row = (key, customer, purchase.fiat.amount.to_string(), purchase.fiat.currency.to_string());
+        transaction.call(|connection| connection.execute("INSERT INTO purchases VALUES (?, ?, ?, ?)", row)).await?;
+        println!("{} paid {} for {}", purchase.customer_id()?, purchase.fiat, purchase.crypto);
+        Ok(())
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let inbox = Arc::new(SqliteInbox::open("quickstart.db").await?);
+    inbox.call(|connection| connection.execute_batch(TABLE)).await?;
+    let receiver = Receiver::builder(Arc::clone(&inbox))
+        .endpoint(Wert::with_path_secret(std::env::var("WERT_SECRET").unwrap_or("dev-secret".to_owned())))
+        .endpoint(Kriptomat::production())
+        .build()?;
+    let worker = receiver.transactional_worker(inbox, Shop).spawn();
+
+    let webhooks = warp::path("webhooks").and(routes(receiver.clone()));
+    let app = webhooks.or(warp::path!("healthz").and(health(receiver)));
+    let listener = TcpListener::bind(std::env::var("LISTEN").unwrap_or("127.0.0.1:8080".to_owned())).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    warp::serve(app).incoming(listener).graceful(shutdown_signal()?).run().await;
+    worker.shutdown().await;
+    Ok(())
+}
+
+/// Returns a future that resolves at the first SIGINT or SIGTERM.
+fn shutdown_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,46 @@
+//! Handles only the purchases that Wert's Data API confirms, and finds the events that Wert did not deliver.
+//! Run with `WERT_API_KEY=.. cargo run -p wert-confirmation`.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use onramp_webhooks_axum::core::{Delivery, Handler, HandlerError, Receiver, Wert, async_trait};
+use onramp_webhooks_axum::{health, routes};
+use onramp_webhooks_client::wert::{Confirmation, Reconciler, WertDataApi};
+use onramp_webhooks_sqlite::SqliteInbox;
+use tokio::net::TcpListener;
+
+struct Shop;
+
+#[async_trait]
+impl Handler for Shop {
+    async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
+        let Some(purchase) = delivery.completed_purchase()? else { return Ok(()) };
+        println!("Wert confirms that {} paid {} for {}", purchase.customer_id()?, purchase.fiat, purchase.crypto);
+        Ok(())
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let wert = WertDataApi::production(std::env::var("WERT_API_KEY")?).build()?;
+    let inbox = Arc::new(SqliteInbox::open("confirmed.db").await?);
+    let receiver = Receiver::builder(Arc::clone(&inbox))
+        .endpoint(Wert::with_path_secret(std::env::var("WERT_SECRET").unwrap_or("dev-secret".to_owned())))
+        .build()?;
+    let worker = receiver
+        .worker(Shop)
+        .before(Confirmation::new(wert.clone()))
+        .periodic_task(Duration::from_secs(600), Reconciler::new(wert, inbox, "wert"))
+        .spawn();
+
+    let app = Router::new().nest("/webhooks", routes(receiver.clone())).route("/healthz", health(receiver));
+    let listener = TcpListener::bind(std::env::var("LISTEN").unwrap_or("127.0.0.1:8080".to_owned())).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    axum::serve(listener, app).with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) }).await?;
+    worker.shutdown().await;
+    Ok(())
+}

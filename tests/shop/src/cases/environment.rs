@@ -1,0 +1,36 @@
+//! Environments that the shop refuses.
+
+use crate::home::{Home, Subject};
+
+/// On standard error, with an exit code that is not zero, before anything else happens.
+pub async fn a_variable_that_cannot_be_used_is_named(subject: Subject) {
+    let home = Home::of(subject);
+    for (variable, value) in [
+        ("LISTEN", "8080"),
+        ("LISTEN", "shop.example:http"),
+        ("DATABASE_URL", "shop.db"),
+        ("DATABASE_URL", "sqlite::memory:"),
+        ("DATABASE_URL", "mysql://localhost/shop"),
+        ("WERT_SECRET", ""),
+        ("KRIPTOMAT_ALLOW", "kriptomat.io"),
+        ("TRUSTED_PROXIES", "10.0.0.0/33"),
+        ("CLIENT_IP_HEADER", "x forwarded for"),
+    ] {
+        let ended = home.launch().env(variable, value).refused().await;
+        assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+        assert!(ended.stderr.contains(variable), "{ended:?}");
+        assert!(ended.stdout.is_empty(), "{ended:?}");
+    }
+    assert!(!home.file().exists());
+}
+
+/// Its address may hold a password.
+pub async fn a_database_that_cannot_be_used_is_refused_without_telling_its_password(subject: Subject) {
+    let home = Home::of(subject);
+    for (url, code) in [("mysql://shop:hush-hush@localhost/shop", 2), ("postgres://shop:hush-hush@127.0.0.1:1/shop", 1)] {
+        let ended = home.launch().env("DATABASE_URL", url).refused().await;
+        assert_eq!(ended.status.code(), Some(code), "{ended:?}");
+        assert!(ended.stderr.contains("DATABASE_URL") && !ended.stderr.contains("hush"), "{ended:?}");
+        assert!(ended.stdout.is_empty(), "{ended:?}");
+    }
+}

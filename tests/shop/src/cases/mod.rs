@@ -1,0 +1,15 @@
+//! The cases by subject. Each takes a shop's binary and the kind of its database.
+
+pub mod crash;
+pub mod documented;
+pub mod door;
+pub mod environment;
+pub mod faults;
+pub mod fleet;
+pub mod outage;
+pub mod providers;
+pub mod read_only;
+pub mod same_event;
+pub mod stop;
+pub mod together;
+pub mod watch;

@@ -1,0 +1,147 @@
+//! The APIs of the providers, played by a fake provider: money moves only when they agree.
+
+use std::time::Duration;
+
+use onramp_webhooks_testkit::events::{Postback, WertOrder};
+use onramp_webhooks_testkit::provider::FakeProvider;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use crate::home::{Home, Subject};
+use crate::launch::Launch;
+use crate::shop::ShopProcess;
+use crate::wait::{until, within};
+
+/// More than the pause between two looks of the shop, and all that may be missing.
+const LONGEST_LOOK: Duration = Duration::from_secs(60);
+
+/// A shop that asks the provider, and looks for what is missing every second.
+fn asking(home: &Home, provider: &FakeProvider) -> Launch {
+    home.launch()
+        .env("WERT_API_KEY", FakeProvider::API_KEY)
+        .env("WERT_API_URL", &provider.url())
+        .env("RECONCILE_EVERY", "1")
+        .env("RECONCILE_GRACE", "0")
+        .env("KRIPTOMAT_TOKEN", FakeProvider::TOKEN)
+        .env("KRIPTOMAT_API_URL", &provider.url())
+        .env("PUBLIC_URL", "https://shop.example")
+}
+
+fn order(customer: &str, fiat: &str) -> WertOrder {
+    WertOrder::new().click_id(customer).fiat(fiat, "USD")
+}
+
+/// Those that Wert knows, with the amount that it knows.
+pub async fn only_confirmed_orders_are_credited(subject: Subject) {
+    let (home, provider) = (Home::of(subject), FakeProvider::start().await);
+    let shop = asking(&home, &provider).env("RECONCILE_EVERY", "3600").start().await;
+    let (paid, raised, failed) = (order("ada", "35.5"), order("bob", "20"), order("eve", "10"));
+    for (order, status) in [(&paid, "success"), (&raised, "success"), (&failed, "failed")] {
+        provider.add_order(order, status);
+    }
+    let lie = raised.clone().fiat("2000", "USD");
+    for event in [paid.complete(), lie.complete(), failed.complete(), order("mallory", "5000").complete()] {
+        shop.wert(event).await.assert_received();
+    }
+    shop.has_handled(1).await;
+    until("two are for a person, and one is asked about again", async || home.database().states() == [(3, 1), (4, 1), (5, 2)])
+        .await;
+    assert_eq!(home.database().points(), [("ada".to_owned(), "35.5".to_owned())].into());
+    assert_eq!(shop.stop().await.handled().len(), 1);
+}
+
+/// One in ten events never comes, some are forged, and those that were missing come in the end after all.
+pub async fn what_was_dropped_is_found_and_what_was_forged_is_not_credited(subject: Subject) {
+    let (home, provider) = (Home::of(subject), FakeProvider::start().await);
+    let orders: Vec<_> = (0..100).map(|number| order(&format!("customer-{}", number % 7), &format!("{number}.25"))).collect();
+    let now = now();
+    orders.iter().for_each(|order| provider.add_order_of(&now, order, "success"));
+    let shop = asking(&home, &provider).start().await;
+    for (number, order) in orders.iter().enumerate() {
+        if number % 10 != 3 {
+            shop.wert(order.complete()).await.assert_received();
+        }
+        if number % 9 == 5 {
+            shop.wert(self::order("mallory", "5000").complete()).await.assert_received();
+        }
+    }
+    let exact: Vec<_> = (0..7).map(|customer| (format!("customer-{customer}"), points_of(customer))).collect();
+    within(LONGEST_LOOK, "all that was paid is credited", async || {
+        (home.database().points() == exact.iter().cloned().collect()).then_some(())
+    })
+    .await;
+    for order in orders.iter().skip(3).step_by(10) {
+        shop.wert(order.complete()).await.assert_received();
+    }
+    assert_eq!(home.database().conflicts(), 0, "a late event is a duplicate of what was found");
+    assert_eq!(shop.stop().await.handled().len(), 100);
+    assert_eq!(home.database().points(), exact.into_iter().collect());
+}
+
+/// The time as Wert writes it.
+fn now() -> String {
+    let now = OffsetDateTime::now_utc();
+    let (hour, minute, second) = now.to_hms();
+    format!("{} {hour:02}:{minute:02}:{second:02}", now.date())
+}
+
+/// `customer`, `customer + 7`, .. up to 99, and a quarter for each.
+fn points_of(customer: usize) -> String {
+    let numbers: Vec<_> = (customer..100).step_by(7).collect();
+    let quarters = numbers.iter().sum::<usize>() * 4 + numbers.len();
+    let (whole, rest) = (quarters / 4, ["", ".25", ".5", ".75"][quarters % 4]);
+    format!("{whole}{rest}")
+}
+
+/// A shop that starts a widget knows whose postback may be credited.
+pub async fn only_the_postback_of_a_widget_that_was_started_is_credited(subject: Subject) {
+    let (home, provider) = (Home::of(subject), FakeProvider::start().await);
+    let shop = asking(&home, &provider).start().await;
+    let wish = json!({ "customer": "ada", "fiat_amount": "35", "asset": "eth", "address": ADDRESS, "network": "eth" });
+    let bought = shop.post("/buy", wish.to_string()).await;
+    assert_eq!(bought.status, 200, "{bought:?}");
+    let url = serde_json::from_slice::<Value>(&bought.body).unwrap()["url"].as_str().unwrap().to_owned();
+    let uuid = url.split("uuid=").nth(1).unwrap().split('&').next().unwrap().to_owned();
+    let asked = provider.requests().pop().unwrap();
+    assert_eq!(asked.json()["webhook_url"], "https://shop.example/webhooks/kriptomat");
+
+    let postback = |uuid: &str, address: &str| {
+        Postback::new()
+            .with("uuid", uuid)
+            .with("asset_type", "eth")
+            .with("to_address", address)
+            .with("fiat_amount", "35")
+            .additional_field("0", "ada")
+    };
+    shop.kriptomat(postback("00000000-never-started", ADDRESS).json()).await.assert_received();
+    shop.kriptomat(postback(&uuid, ADDRESS).json()).await.assert_received();
+    shop.has_handled(1).await;
+    until("the other waits for a person", async || home.database().states() == [(4, 1), (5, 1)]).await;
+    assert_eq!(shop.points("ada").await, "35");
+    the_rest_is_refused(&shop).await;
+}
+
+const ADDRESS: &str = "0xc9c87f267ae87702e80821c8cc5a559f6f33f2a0";
+
+async fn the_rest_is_refused(shop: &ShopProcess) {
+    for wish in ["null", "{}", r#"{"customer":"ada","fiat_amount":"a lot"}"#, r#"{"customer":"ada","size":"1"}"#] {
+        assert_eq!(shop.post("/buy", wish.to_owned()).await.status, 400, "{wish}");
+    }
+}
+
+/// The provider is away: nothing is credited, nothing is lost, and no attempt is used up.
+pub async fn a_provider_that_is_away_is_waited_for(subject: Subject) {
+    use onramp_webhooks_testkit::provider::Answer;
+    let (home, provider) = (Home::of(subject), FakeProvider::start().await);
+    let shop = asking(&home, &provider).start().await;
+    let paid = order("ada", "35.5");
+    provider.add_order(&paid, "success");
+    provider.answer_always(Answer::status(503));
+    shop.wert(paid.complete()).await.assert_received();
+    until("it is parked", async || home.database().states() == [(3, 1)]).await;
+    assert_eq!(shop.post("/buy", r#"{"customer":"ada","asset":"eth"}"#.to_owned()).await.status, 503);
+    assert_eq!(shop.points("ada").await, "0");
+    provider.answer_always(Answer::truth());
+    shop.has_handled(1).await;
+    assert_eq!(shop.points("ada").await, "35.5");
+}

@@ -1,0 +1,36 @@
+//! The same event, many times.
+
+use tokio::task::JoinSet;
+
+use crate::connection::Response;
+use crate::event::order_complete;
+use crate::home::{Home, Subject};
+
+/// All are acknowledged; one is handled.
+pub async fn two_hundred_copies_at_once_are_handled_once(subject: Subject) {
+    let home = Home::of(subject);
+    let shop = home.start().await;
+    let mut copies = JoinSet::new();
+    for _ in 0..200 {
+        let client = shop.client.clone();
+        copies.spawn(async move { client.wert(order_complete("1", "ada", "250.50")).await });
+    }
+    copies.join_all().await.iter().for_each(Response::assert_received);
+    home.database().settled().await;
+    assert_eq!(shop.points("ada").await, "250.5");
+    assert_eq!(home.database().deliveries(), 1);
+    assert_eq!(shop.stop().await.handled().len(), 1);
+}
+
+/// It is acknowledged and kept beside the first, which stands.
+pub async fn another_amount_under_the_same_key_changes_nothing(subject: Subject) {
+    let home = Home::of(subject);
+    let shop = home.start().await;
+    for amount in ["250.50", "9000.00", "250.50", "9000.00"] {
+        shop.wert(order_complete("1", "ada", amount)).await.assert_received();
+    }
+    home.database().settled().await;
+    assert_eq!(shop.points("ada").await, "250.5");
+    assert_eq!((home.database().deliveries(), home.database().conflicts()), (2, 1));
+    assert_eq!(shop.stop().await.handled().len(), 1);
+}

@@ -1,0 +1,115 @@
+//! Graceful shutdown.
+
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+
+use crate::connection::Connection;
+use crate::event::order_complete;
+use crate::home::{Home, Subject};
+use crate::wait::until;
+
+/// A head whose sender waits for a word before it sends `body`: then the server is surely reading it.
+fn head_that_waits(body: &str) -> String {
+    let length = body.len();
+    format!("POST /webhooks/wert/dev-secret HTTP/1.1\r\nhost: shop\r\nexpect: 100-continue\r\ncontent-length: {length}\r\n\r\n")
+}
+
+/// A request in flight gets its response while new connections are refused.
+pub async fn a_request_in_flight_is_finished(subject: Subject) {
+    let home = Home::of(subject);
+    let shop = home.start().await;
+    let address = shop.address;
+    let body = order_complete("1", "ada", "12.5");
+    let (begin, end) = body.split_at(20);
+    let mut connection = Connection::open(address).await;
+    connection.send(head_that_waits(&body)).await;
+    assert_eq!(connection.answer().await.status, 100, "the shop waits for the body");
+    connection.send(begin).await;
+    shop.terminate();
+    until("the shop lets nobody in", async || TcpStream::connect(address).await.is_err()).await;
+    connection.send(end).await;
+    connection.answer().await.assert_received();
+    shop.ends().await;
+    assert_eq!(home.database().deliveries(), 1);
+    let shop = home.start().await;
+    home.database().settled().await;
+    assert_eq!(shop.points("ada").await, "12.5");
+}
+
+/// A connection that is kept open for later requests.
+pub async fn an_idle_connection_holds_nothing_up(subject: Subject) {
+    let home = Home::of(subject);
+    let shop = home.start().await;
+    let mut connection = Connection::open(shop.address).await;
+    connection.send("GET /healthz HTTP/1.1\r\nhost: shop\r\n\r\n").await;
+    assert_eq!(connection.answer().await.status, 200);
+    let _silent = Connection::open(shop.address).await;
+    shop.terminate();
+    shop.ends().await;
+}
+
+/// As SIGTERM.
+pub async fn ctrl_c_is_a_good_end_too(subject: Subject) {
+    let home = Home::of(subject);
+    let shop = home.start().await;
+    shop.wert(order_complete("1", "ada", "1")).await.assert_received();
+    shop.has_handled(1).await;
+    shop.interrupt();
+    assert_eq!(shop.ends().await.handled().len(), 1);
+}
+
+/// Clients that stop in the middle of a head and of a body.
+pub async fn half_a_request_holds_nothing_up_for_long(subject: Subject) {
+    let home = Home::of(subject);
+    let shop = home.start().await;
+    let mut head = Connection::open(shop.address).await;
+    head.send("POST /webhooks/wert/dev-secret HTTP/1.1\r\nhost: sh").await;
+    let mut body = Connection::open(shop.address).await;
+    body.send(head_that_waits("123456789")).await;
+    assert_eq!(body.answer().await.status, 100);
+    let signalled = Instant::now();
+    shop.terminate();
+    shop.ends().await;
+    assert!(signalled.elapsed() < Duration::from_secs(10));
+}
+
+/// An event whose handler fails waits in the inbox over a restart.
+pub async fn what_was_not_handled_is_handled_at_the_next_start(subject: Subject) {
+    let home = Home::of(subject);
+    let shop = home.start().await;
+    assert_eq!(shop.points("ada").await, "0", "now the table is there");
+    home.database().break_points();
+    for order in ["1", "2", "3"] {
+        shop.wert(order_complete(order, "ada", "1.5")).await.assert_received();
+    }
+    until("the log says why", async || shop.log().contains("broken for a while")).await;
+    assert!(shop.stop().await.handled().is_empty());
+    assert_eq!(home.database().waiting(), 3);
+    home.database().mend_points();
+    let shop = home.start().await;
+    shop.has_handled(3).await;
+    assert_eq!(shop.points("ada").await, "4.5");
+}
+
+/// Another process holds the file, while events wait to be recorded and others to be handled.
+pub async fn a_locked_file_holds_nothing_up_for_long(subject: Subject) {
+    let home = Home::of(subject);
+    let shop = home.start().await;
+    home.database().break_points();
+    shop.wert(order_complete("1", "ada", "1.5")).await.assert_received();
+    let other = home.database();
+    other.execute("BEGIN EXCLUSIVE");
+    let mut waiting = Connection::open(shop.address).await;
+    let body = order_complete("2", "ada", "2.5");
+    waiting.send(head_that_waits(&body)).await;
+    assert_eq!(waiting.answer().await.status, 100);
+    waiting.send(body).await;
+    shop.terminate();
+    waiting.answer().await.assert_problem(503);
+    shop.ends().await;
+    other.execute("COMMIT; DROP TRIGGER broken");
+    let shop = home.start().await;
+    shop.has_handled(1).await;
+    assert_eq!(shop.points("ada").await, "1.5");
+}

@@ -1,0 +1,43 @@
+//! The endpoints in the health check.
+
+use serde_json::Value;
+
+use crate::event::{order_complete, postback};
+use crate::home::{Home, Subject};
+use crate::shop::ShopProcess;
+use crate::wait::until;
+
+/// A provider that is always denied is reported with an advice, and the shop stays healthy.
+pub async fn a_provider_that_is_refused_is_told_with_what_to_do(subject: Subject) {
+    let home = Home::of(subject);
+    let shop = home.launch().env("KRIPTOMAT_ALLOW", "174.138.2.203").start().await;
+    for _ in 0..3 {
+        shop.kriptomat(postback("1", "ada", "1")).await.assert_problem(403);
+    }
+    until("it is told", async || endpoint(&shop, "kriptomat").await["verdict"] == "refusing").await;
+    let kriptomat = endpoint(&shop, "kriptomat").await;
+    assert!(kriptomat["advice"].as_str().unwrap().contains("webhook_url"), "{kriptomat}");
+    assert_eq!(endpoint(&shop, "wert").await["verdict"], "learning");
+}
+
+/// A new process knows from the inbox when the last delivery came.
+pub async fn the_last_delivery_is_known_after_a_restart(subject: Subject) {
+    let home = Home::of(subject);
+    let shop = home.start().await;
+    shop.wert(order_complete("1", "ada", "1")).await.assert_received();
+    let wert = endpoint(&shop, "wert").await;
+    assert_eq!((&wert["answers"]["success"], &wert["refused_in_a_row"]), (&1.into(), &0.into()));
+    let _ = shop.kill();
+    let shop = home.start().await;
+    until("it is known", async || endpoint(&shop, "wert").await["last_received"] == wert["last_received"]).await;
+    assert_eq!(endpoint(&shop, "wert").await["answers"]["success"], 0);
+}
+
+async fn endpoint(shop: &ShopProcess, name: &str) -> Value {
+    let reply = shop.get("/healthz").await;
+    assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/json")));
+    let health = reply.json();
+    assert_eq!(health["healthy"], true);
+    let found = health["endpoints"].as_array().unwrap().iter().find(|endpoint| endpoint["name"] == name);
+    found.unwrap().clone()
+}

@@ -1,0 +1,143 @@
+//! The contents of a shop's database.
+
+mod postgres;
+mod sqlite;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use onramp_webhooks::event::BigDecimal;
+use rusqlite::Connection;
+
+pub(crate) use self::postgres::OwnDatabase;
+pub(crate) use self::postgres::server;
+use crate::wait::until;
+
+/// A look into a shop's database, beside the shop's own.
+#[derive(Debug)]
+pub struct Database(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Sqlite(Connection),
+    Postgres(OwnDatabase),
+}
+
+impl Database {
+    /// A file that is there.
+    #[must_use]
+    pub fn file(file: &Path) -> Self {
+        Self(Kind::Sqlite(sqlite::connect(file)))
+    }
+
+    pub(crate) fn postgres(database: &OwnDatabase) -> Self {
+        Self(Kind::Postgres(database.clone()))
+    }
+
+    /// The ids of the deliveries that are handled for good.
+    #[must_use]
+    pub fn completed(&self) -> BTreeSet<String> {
+        let rows = self.rows("SELECT CAST(id AS TEXT) FROM {deliveries} WHERE state = 4");
+        rows.into_iter().flatten().collect()
+    }
+
+    /// Counts all deliveries.
+    #[must_use]
+    pub fn deliveries(&self) -> usize {
+        self.count("true")
+    }
+
+    /// Counts the conflicts.
+    #[must_use]
+    pub fn conflicts(&self) -> usize {
+        self.count("state = 7")
+    }
+
+    /// Counts the quarantined deliveries.
+    #[must_use]
+    pub fn quarantined(&self) -> usize {
+        self.count("state = 6")
+    }
+
+    /// Counts the deliveries that still have to be handled.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.count("state IN (0, 1, 2, 3)")
+    }
+
+    /// Counts the deliveries by the stored number of their state.
+    #[must_use]
+    pub fn states(&self) -> Vec<(u8, usize)> {
+        let rows =
+            self.rows("SELECT CAST(state AS TEXT), CAST(count(*) AS TEXT) FROM {deliveries} GROUP BY state ORDER BY state");
+        rows.iter().map(|row| (row[0].parse().unwrap(), row[1].parse().unwrap())).collect()
+    }
+
+    /// Returns how often the last delivery was claimed.
+    #[must_use]
+    pub fn claims(&self) -> usize {
+        self.rows("SELECT CAST(fence AS TEXT) FROM {deliveries} ORDER BY id DESC LIMIT 1")[0][0].parse().unwrap()
+    }
+
+    /// Returns whether a connection waits for a lock of the server.
+    #[must_use]
+    pub fn is_anyone_waiting(&self) -> bool {
+        let waiting = "SELECT pid::text FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        !self.rows(waiting).is_empty()
+    }
+
+    /// Waits until nothing is left to be handled.
+    pub async fn settled(&self) {
+        until("every delivery is settled", async || self.waiting() == 0).await;
+    }
+
+    /// All customers' points.
+    #[must_use]
+    pub fn points(&self) -> BTreeMap<String, String> {
+        let rows = self.rows("SELECT customer, CAST(points AS TEXT) FROM points");
+        let plain = |points: &String| points.parse::<BigDecimal>().unwrap().normalized().to_plain_string();
+        rows.iter().map(|row| (row[0].clone(), plain(&row[1]))).collect()
+    }
+
+    /// Makes every crediting of points fail.
+    pub fn break_points(&self) {
+        match &self.0 {
+            Kind::Sqlite(_) => {
+                self.execute("CREATE TRIGGER broken BEFORE INSERT ON points BEGIN SELECT raise(ABORT, 'broken for a while'); END")
+            }
+            Kind::Postgres(_) => self.execute(
+                "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS
+                    'BEGIN RAISE EXCEPTION ''broken for a while''; END';
+                 CREATE TRIGGER broken BEFORE INSERT ON points FOR EACH ROW EXECUTE FUNCTION broken()",
+            ),
+        }
+    }
+
+    /// Ends what [`break_points`](Self::break_points) began.
+    pub fn mend_points(&self) {
+        match &self.0 {
+            Kind::Sqlite(_) => self.execute("DROP TRIGGER broken"),
+            Kind::Postgres(_) => self.execute("DROP FUNCTION broken CASCADE"),
+        }
+    }
+
+    /// Changes something.
+    pub fn execute(&self, statements: &str) {
+        match &self.0 {
+            Kind::Sqlite(connection) => connection.execute_batch(statements).unwrap(),
+            Kind::Postgres(database) => database.execute(statements),
+        }
+    }
+
+    fn count(&self, condition: &str) -> usize {
+        let rows = self.rows(&format!("SELECT CAST(count(*) AS TEXT) FROM {{deliveries}} WHERE {condition}"));
+        rows[0][0].parse().unwrap()
+    }
+
+    fn rows(&self, query: &str) -> Vec<Vec<String>> {
+        match &self.0 {
+            Kind::Sqlite(connection) => sqlite::rows(connection, &query.replace("{deliveries}", "onramp_deliveries")),
+            Kind::Postgres(database) => database.rows(&query.replace("{deliveries}", "onramp.deliveries")),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The documented events.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use onramp_webhooks::Event;
+use onramp_webhooks::event::{BigDecimal, Provider};
+use reqwest::header::CONTENT_TYPE;
+
+use crate::connection::{Response, answer_to};
+use crate::shop::ShopProcess;
+
+/// A documented event.
+#[derive(Clone, Debug)]
+pub struct Fixture {
+    /// Its file's name.
+    pub name: String,
+    /// The provider.
+    pub provider: Provider,
+    /// Its bytes.
+    pub body: Vec<u8>,
+}
+
+impl Fixture {
+    /// All of them, in a fixed order.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        let mut all: Vec<Self> = Provider::ALL.iter().flat_map(|provider| Self::of(*provider)).collect();
+        assert!(all.len() > 20, "the fixtures are missing");
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    fn of(provider: Provider) -> Vec<Self> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/onramp-webhooks/fixtures").join(provider.as_str());
+        let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+        let fixture = |file: std::path::PathBuf| Self {
+            name: file.file_name().unwrap().to_str().unwrap().to_owned(),
+            provider,
+            body: std::fs::read(file).unwrap(),
+        };
+        files.map(fixture).collect()
+    }
+
+    /// Returns whether it is the dashboard's test, which is handled every time.
+    #[must_use]
+    pub fn is_test(&self) -> bool {
+        self.name == "test.json"
+    }
+
+    /// Its type.
+    #[must_use]
+    pub fn type_name(&self) -> String {
+        self.event().type_name().to_owned()
+    }
+
+    /// Sends it the way its provider does.
+    pub async fn send(&self, shop: &ShopProcess) -> Response {
+        let path = match self.provider {
+            Provider::Kriptomat => "/webhooks/kriptomat",
+            _ => "/webhooks/wert/dev-secret",
+        };
+        let form = self.name.ends_with(".form.txt");
+        let content_type = if form { "application/x-www-form-urlencoded" } else { "application/json" };
+        let request = shop.request("POST", path).header(CONTENT_TYPE, content_type).body(self.body.clone());
+        answer_to(request).await.unwrap()
+    }
+
+    fn event(&self) -> Event {
+        Event::decode(self.provider, &self.body).unwrap()
+    }
+}
+
+/// Returns the points of all customers once every fixture was handled.
+#[must_use]
+pub fn points() -> BTreeMap<String, String> {
+    let mut points = BTreeMap::<String, BigDecimal>::new();
+    for purchase in Fixture::all().iter().filter_map(|fixture| fixture.event().completed_purchase().unwrap()) {
+        *points.entry(purchase.customer.primary().unwrap().to_owned()).or_default() += purchase.fiat.amount.to_decimal();
+    }
+    points.into_iter().map(|(customer, points)| (customer, points.normalized().to_plain_string())).collect()
+}

@@ -1,0 +1,130 @@
+//! The folder and the database of a shop.
+
+use std::path::{Path, PathBuf};
+
+use sqlx::{PgConnection, raw_sql};
+use tempfile::TempDir;
+
+use crate::database::{self, Database, OwnDatabase};
+use crate::launch::Launch;
+use crate::shop::ShopProcess;
+
+/// A shop's binary, and where it is to keep its data.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct Subject {
+    binary: &'static str,
+    store: Store,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Store {
+    Sqlite,
+    Postgres,
+}
+
+impl Subject {
+    /// The shop at `binary`, with a file of its own.
+    pub const fn on_sqlite(binary: &'static str) -> Self {
+        Self { binary, store: Store::Sqlite }
+    }
+
+    /// The shop at `binary`, with a database of its own on a server of PostgreSQL.
+    pub const fn on_postgres(binary: &'static str) -> Self {
+        Self { binary, store: Store::Postgres }
+    }
+
+    /// The path of its binary.
+    #[must_use]
+    pub fn binary(&self) -> &'static Path {
+        Path::new(self.binary)
+    }
+}
+
+/// A folder with a shop's files, the place of its database, and how shops are started there. All of it goes with this value.
+#[derive(Debug)]
+pub struct Home {
+    binary: &'static Path,
+    outer: TempDir,
+    postgres: Option<OwnDatabase>,
+}
+
+impl Home {
+    /// An empty home.
+    #[must_use]
+    pub fn of(subject: Subject) -> Self {
+        match subject.store {
+            Store::Sqlite => Self::new(subject, None),
+            Store::Postgres => Self::on_server(subject, database::server()),
+        }
+    }
+
+    /// An empty home with a database on the PostgreSQL server at `url`.
+    #[must_use]
+    pub fn on_server(subject: Subject, url: String) -> Self {
+        Self::new(subject, Some(OwnDatabase::on(url)))
+    }
+
+    fn new(subject: Subject, postgres: Option<OwnDatabase>) -> Self {
+        let home = Self { binary: subject.binary(), outer: tempfile::tempdir().unwrap(), postgres };
+        std::fs::create_dir(home.folder()).unwrap();
+        home
+    }
+
+    /// A folder around the shop's, for what the shop must not see.
+    #[must_use]
+    pub fn outer(&self) -> &Path {
+        self.outer.path()
+    }
+
+    /// The folder of the shop's files.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        self.outer.path().join("data")
+    }
+
+    /// The database file.
+    #[must_use]
+    pub fn file(&self) -> PathBuf {
+        self.folder().join("shop.db")
+    }
+
+    /// The shop's `DATABASE_URL`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.postgres.as_ref().map_or_else(|| format!("sqlite://{}", self.file().display()), OwnDatabase::url)
+    }
+
+    /// Opens the database.
+    #[must_use]
+    pub fn database(&self) -> Database {
+        self.postgres.as_ref().map_or_else(|| Database::file(&self.file()), Database::postgres)
+    }
+
+    /// Locks the points against writes until the returned connection is dropped.
+    ///
+    /// # Panics
+    /// When the database is a file.
+    pub async fn lock_points(&self) -> PgConnection {
+        let mut connection = self.postgres.as_ref().expect("a server").connect().await;
+        raw_sql("BEGIN; LOCK TABLE points IN SHARE ROW EXCLUSIVE MODE").execute(&mut connection).await.unwrap();
+        connection
+    }
+
+    /// A shop of this home: any free port, this home's database, and Kriptomat allowed from here.
+    #[must_use]
+    pub fn launch(&self) -> Launch {
+        self.launch_binary(self.binary)
+    }
+
+    /// The same, of another copy of the binary.
+    #[must_use]
+    pub fn launch_binary(&self, binary: &Path) -> Launch {
+        Launch::new(binary).env("LISTEN", "127.0.0.1:0").env("DATABASE_URL", &self.url()).env("KRIPTOMAT_ALLOW", "127.0.0.1")
+    }
+
+    /// Starts a shop, and waits until it listens.
+    pub async fn start(&self) -> ShopProcess {
+        self.launch().start().await
+    }
+}

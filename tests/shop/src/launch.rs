@@ -1,0 +1,170 @@
+//! Starting a shop.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use crate::client::Client;
+use crate::lines::{Lines, Reads};
+use crate::shop::{Ended, ShopProcess};
+use crate::wait::{SOON, within};
+
+/// The variables that a shop reads.
+const VARIABLES: [&str; 16] = [
+    "LISTEN",
+    "DATABASE_URL",
+    "SPILL",
+    "HANDLE",
+    "WERT_SECRET",
+    "KRIPTOMAT_ALLOW",
+    "TRUSTED_PROXIES",
+    "CLIENT_IP_HEADER",
+    "RUST_LOG",
+    "WERT_API_KEY",
+    "WERT_API_URL",
+    "RECONCILE_EVERY",
+    "RECONCILE_GRACE",
+    "KRIPTOMAT_TOKEN",
+    "KRIPTOMAT_API_URL",
+    "PUBLIC_URL",
+];
+
+/// The number of lines of standard error that a failed test shows.
+const LINES_SHOWN: usize = 40;
+
+/// The command that starts a shop.
+#[derive(Debug)]
+pub struct Launch {
+    command: Command,
+    binary: PathBuf,
+    reads: Reads,
+}
+
+impl Launch {
+    /// The shop at `binary`, with no variable of its own set.
+    #[must_use]
+    pub fn new(binary: &Path) -> Self {
+        Self { command: Self::command(binary), binary: binary.to_owned(), reads: Reads::All }
+    }
+
+    fn command(program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        VARIABLES.iter().for_each(|variable| {
+            command.env_remove(variable);
+        });
+        command
+    }
+
+    /// Sets a variable.
+    #[must_use]
+    pub fn env(mut self, variable: &str, value: &str) -> Self {
+        self.command.env(variable, value);
+        self
+    }
+
+    /// Sets the path secret of Wert's endpoint.
+    #[must_use]
+    pub fn wert_secret(self, secret: &str) -> Self {
+        self.env("WERT_SECRET", secret)
+    }
+
+    /// Stops reading standard output after its first line.
+    #[must_use]
+    pub fn with_closing_output(mut self) -> Self {
+        self.reads = Reads::FirstLine;
+        self
+    }
+
+    /// A write over the limit of the file size is an error, as on a full disk, instead of a signal.
+    #[must_use]
+    pub fn with_file_size_errors(mut self) -> Self {
+        let mut command = Self::command(Path::new("sh"));
+        command.args(["-c", "trap '' XFSZ; exec \"$0\""]).arg(&self.binary);
+        for (variable, value) in self.command.get_envs() {
+            if let Some(value) = value {
+                command.env(variable, value);
+            }
+        }
+        self.command = command;
+        self
+    }
+
+    /// Runs as user and group `id`.
+    #[must_use]
+    pub fn as_user(mut self, id: u32) -> Self {
+        use std::os::unix::process::CommandExt;
+        self.command.uid(id).gid(id);
+        self
+    }
+
+    /// Starts the shop without waiting for it.
+    #[must_use]
+    pub fn spawn(mut self) -> Starting {
+        let mut child = self.command.spawn().unwrap_or_else(|error| panic!("cannot start {:?}: {error}", self.binary));
+        let stdout = Lines::of(child.stdout.take().unwrap(), self.reads);
+        let stderr = Lines::of(child.stderr.take().unwrap(), Reads::All);
+        Starting { child, stdout, stderr }
+    }
+
+    /// Starts the shop, and waits until it listens.
+    pub async fn start(self) -> ShopProcess {
+        self.spawn().listening().await
+    }
+
+    /// Starts a shop that is not to run, and waits until it has given up.
+    pub async fn refused(self) -> Ended {
+        let mut starting = self.spawn();
+        let status = starting.exit(SOON).await;
+        starting.ended(status)
+    }
+}
+
+/// A shop that may not listen yet. It is killed with this value.
+#[derive(Debug)]
+pub struct Starting {
+    pub(crate) child: Child,
+    pub(crate) stdout: Lines,
+    pub(crate) stderr: Lines,
+}
+
+impl Starting {
+    /// Waits for the line that says where it listens.
+    pub async fn listening(mut self) -> ShopProcess {
+        let first = within(SOON, "the shop listens", async || {
+            assert!(self.child.try_wait().unwrap().is_none(), "the shop gave up:\n{}", self.stderr.text());
+            self.stdout.all().into_iter().next()
+        })
+        .await;
+        let address = first.strip_prefix("listening on http://").expect("the first line says where it listens").parse().unwrap();
+        ShopProcess { process: self, client: Client::of(address) }
+    }
+
+    /// Kills it, and returns its output.
+    #[must_use]
+    pub fn kill(mut self) -> Ended {
+        self.child.kill().unwrap();
+        let status = self.child.wait().unwrap();
+        self.ended(status)
+    }
+
+    pub(crate) async fn exit(&mut self, longest: Duration) -> ExitStatus {
+        within(longest, "the shop ends", async || self.child.try_wait().unwrap()).await
+    }
+
+    /// The process has ended, so its output has an end.
+    pub(crate) fn ended(&mut self, status: ExitStatus) -> Ended {
+        Ended { status, stdout: self.stdout.rest(), stderr: self.stderr.rest().join("\n") }
+    }
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- the last lines on the shop's standard error:\n{}\n---", self.stderr.last(LINES_SHOWN));
+        }
+    }
+}

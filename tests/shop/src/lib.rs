@@ -1,0 +1,193 @@
+//! The black-box suite of the shops, for every framework. A shop's integration tests are three lines:
+//!
+//! ```text
+//! //! The suite of all shops.
+//!
+//! onramp_webhooks_tests::shop_suite!(env!("CARGO_BIN_EXE_axum-shop"));
+//! ```
+//!
+//! Every case is a named test. It starts the shop as a process, in a folder of its own and on a free port, and uses it
+//! over HTTP, standard output, signals and its database. It needs a Unix; cases with `on_postgres` in their names need a server of
+//! PostgreSQL, and those with `dedicated_postgres` start one of their own.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::exhaustive_structs,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "a test fails by panicking"
+)]
+
+pub mod cases;
+pub mod client;
+pub mod connection;
+mod database;
+pub mod event;
+pub mod fixture;
+pub mod home;
+pub mod launch;
+pub mod ledger;
+mod lines;
+pub mod orders;
+pub mod shop;
+pub mod wait;
+
+/// Runs one case.
+pub fn run(case: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(case);
+}
+
+/// Makes every case a test for the shop at `$binary`.
+#[macro_export]
+macro_rules! shop_suite {
+    ($binary:expr) => {
+        $crate::shop_suite! { $crate::home::Subject::on_sqlite($binary);
+            documented {
+                every_fixture_is_acknowledged_and_handled_once
+                what_comes_again_is_acknowledged_and_only_a_test_is_handled_again
+                the_readme_is_right
+                a_purchase_of_nobody_waits_for_an_operator
+                points_are_exact_to_the_last_digit
+                strangers_have_no_points
+            }
+            door {
+                a_wrong_secret_finds_nothing
+                a_secret_may_hold_any_character
+                other_methods_are_told_to_post
+                an_address_off_the_list_is_denied_and_the_log_says_why
+                a_trusted_proxy_speaks_for_its_client
+                nobody_else_speaks_for_a_client
+                what_cannot_be_read_is_acknowledged_to_wert_and_refused_to_kriptomat
+                a_body_over_the_limit_is_acknowledged_to_wert_and_refused_to_kriptomat
+                chunked_bodies_are_read
+                a_connection_serves_many_requests
+                a_body_that_stops_is_answered_before_wert_gives_up
+            }
+            same_event {
+                two_hundred_copies_at_once_are_handled_once
+                another_amount_under_the_same_key_changes_nothing
+            }
+            crash {
+                kills_lose_nothing_and_repeat_nothing
+            }
+            faults {
+                a_locked_file_is_told_in_time_and_waited_for
+                #[cfg_attr(not(target_os = "linux"), ignore = "only Linux lets a test limit the files of another process")]
+                a_full_disk_is_told_and_recovered_from
+                a_folder_that_goes_away_is_told_and_found_again
+                a_deleted_file_is_made_anew
+                a_file_that_is_no_database_is_refused_at_the_start
+                a_closed_standard_output_stops_nothing
+            }
+            read_only {
+                a_shop_is_refused_at_the_start
+                a_shop_that_runs_tells_it_and_recovers
+            }
+            together {
+                two_shops_on_one_database_handle_every_event_once
+            }
+            providers {
+                only_confirmed_orders_are_credited
+                what_was_dropped_is_found_and_what_was_forged_is_not_credited
+                only_the_postback_of_a_widget_that_was_started_is_credited
+                a_provider_that_is_away_is_waited_for
+            }
+            stop {
+                a_request_in_flight_is_finished
+                an_idle_connection_holds_nothing_up
+                ctrl_c_is_a_good_end_too
+                half_a_request_holds_nothing_up_for_long
+                a_locked_file_holds_nothing_up_for_long
+                what_was_not_handled_is_handled_at_the_next_start
+            }
+            watch {
+                a_provider_that_is_refused_is_told_with_what_to_do
+                the_last_delivery_is_known_after_a_restart
+            }
+            environment {
+                a_variable_that_cannot_be_used_is_named
+                a_database_that_cannot_be_used_is_refused_without_telling_its_password
+            }
+        }
+
+        mod on_postgres {
+            $crate::shop_suite! { $crate::home::Subject::on_postgres($binary);
+                documented {
+                    every_fixture_is_acknowledged_and_handled_once
+                    what_comes_again_is_acknowledged_and_only_a_test_is_handled_again
+                    a_purchase_of_nobody_waits_for_an_operator
+                    points_are_exact_to_the_last_digit
+                    strangers_have_no_points
+                }
+                same_event {
+                    two_hundred_copies_at_once_are_handled_once
+                    another_amount_under_the_same_key_changes_nothing
+                }
+                crash {
+                    kills_lose_nothing_and_repeat_nothing
+                }
+                together {
+                    two_shops_on_one_database_handle_every_event_once
+                }
+                providers {
+                    what_was_dropped_is_found_and_what_was_forged_is_not_credited
+                    only_the_postback_of_a_widget_that_was_started_is_credited
+                }
+                fleet {
+                    kills_in_a_fleet_lose_nothing_and_repeat_nothing
+                    a_worker_that_was_frozen_past_its_lease_changes_nothing
+                }
+                watch {
+                    the_last_delivery_is_known_after_a_restart
+                }
+                stop {
+                    a_request_in_flight_is_finished
+                    what_was_not_handled_is_handled_at_the_next_start
+                }
+            }
+        }
+
+        mod dedicated_postgres {
+            $crate::shop_suite! { $crate::home::Subject::on_postgres($binary);
+                outage {
+                    with_a_spill_wert_sees_nothing_but_200
+                    with_a_spill_a_shop_starts_during_the_outage
+                    what_two_shops_spilled_is_handled_once
+                    without_a_spill_nothing_is_acknowledged_meanwhile
+                }
+            }
+        }
+    };
+    ($subject:expr; $($group:ident { $($(#[$attribute:meta])* $case:ident)+ })+) => {$(
+        mod $group {$(
+            #[test]
+            $(#[$attribute])*
+            fn $case() {
+                $crate::run($crate::cases::$group::$case($subject));
+            }
+        )+}
+    )+};
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_case_is_in_the_suite() {
+        let suite = include_str!("lib.rs");
+        let groups = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/cases")).unwrap();
+        for group in groups {
+            let source = std::fs::read_to_string(group.unwrap().path()).unwrap();
+            for case in source.lines().filter_map(|line| line.strip_prefix("pub async fn ")) {
+                let case = case.split('(').next().unwrap();
+                assert!(suite.lines().any(|line| line.trim() == case), "{case} is not in the suite");
+            }
+        }
+    }
+}
+
+/// The code in the README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+#[derive(Debug)]
+pub struct Readme;

@@ -1,0 +1,18 @@
+//! Test helpers of several packages that do not belong into the published testkit.
+//!
+//! Each feature is named after its module, or after the adapter whose site it has in [`serve`].
+
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
+
+pub mod deliveries;
+pub mod keys;
+#[cfg(feature = "mounting")]
+pub mod mounting;
+pub mod names;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(feature = "redis")]
+pub mod redis;
+#[cfg(feature = "same-as-memory")]
+pub mod same_as_memory;
+pub mod serve;

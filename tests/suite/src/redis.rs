@@ -1,0 +1,71 @@
+//! A key prefix of its own for each test.
+
+use onramp_webhooks_redis::{RedisIdempotencyStore, RedisOptions};
+
+use crate::names::unique_name;
+
+/// Returns the server's URL: `REDIS_URL`, or the usual address.
+#[must_use]
+pub fn url() -> String {
+    std::env::var("REDIS_URL").ok().filter(|url| !url.is_empty()).unwrap_or_else(|| "redis://127.0.0.1:6379/".into())
+}
+
+/// A key prefix of a test's own, whose keys are removed with this value.
+#[derive(Debug)]
+pub struct TestPrefix(String);
+
+impl Default for TestPrefix {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl TestPrefix {
+    /// Chooses a prefix that no other test has.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(unique_name())
+    }
+
+    /// The prefix.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// Opens a store with a connection of its own, as on another machine.
+    pub async fn open(&self) -> RedisIdempotencyStore {
+        RedisOptions::connect(&url()).await.unwrap().prefix(&self.0).open_idempotency_store().await.unwrap()
+    }
+}
+
+impl Drop for TestPrefix {
+    fn drop(&mut self) {
+        let pattern = format!("{}:*", self.0);
+        // The runtime of the test may be dropping this value and cannot wait.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(remove(&pattern)).unwrap();
+        });
+        if dropped.join().is_err() && !std::thread::panicking() {
+            panic!("the keys of {} were not removed", self.0);
+        }
+    }
+}
+
+async fn remove(pattern: &str) -> redis::RedisResult<()> {
+    let mut connection = redis::Client::open(url())?.get_multiplexed_async_connection().await?;
+    let mut cursor = 0_u64;
+    loop {
+        let mut scan = redis::cmd("SCAN");
+        scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(1_000);
+        let (next, keys): (u64, Vec<String>) = scan.query_async(&mut connection).await?;
+        if !keys.is_empty() {
+            redis::cmd("UNLINK").arg(keys).exec_async(&mut connection).await?;
+        }
+        if next == 0 {
+            return Ok(());
+        }
+        cursor = next;
+    }
+}

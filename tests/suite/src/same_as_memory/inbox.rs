@@ -1,0 +1,295 @@
+//! Sequences of calls of an inbox.
+
+use std::time::Duration;
+
+use onramp_webhooks::Provider;
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::fingerprint::Fingerprint;
+use onramp_webhooks::identity::{DedupKey, OrderStage};
+use onramp_webhooks::inbox::{
+    ClaimRequest, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery, Quarantine, QuarantineBound, Record, Retention,
+    Settled, Settlement, State,
+};
+use onramp_webhooks_testkit::inbox::Fixture;
+use proptest::prelude::*;
+
+use super::sequences;
+
+/// One call, with small numbers for everything, so that calls often meet.
+#[derive(Clone, Debug)]
+enum Step {
+    Record(Event),
+    Claim {
+        limit: usize,
+        lease: u64,
+    },
+    Settle(Vec<(usize, Outcome)>),
+    Renew(Vec<usize>, u64),
+    Requeue(u8, Option<Event>),
+    Prune(u64),
+    List(Query),
+    /// Moves the clock by so many seconds, sometimes back.
+    Pass(i16),
+}
+
+#[derive(Clone, Debug)]
+struct Event {
+    order: u8,
+    kind: u8,
+    body: u8,
+    keyed: bool,
+    stage: Option<u8>,
+    expires: Option<u8>,
+    quarantine: Option<bool>,
+}
+
+#[derive(Clone, Debug)]
+enum Outcome {
+    Handled,
+    Retry(u8),
+    Parked(u8),
+    Dead,
+    Released,
+}
+
+#[derive(Clone, Debug)]
+struct Query {
+    state: Option<u8>,
+    about: Option<u8>,
+    kind: Option<u8>,
+    before: Option<u8>,
+    limit: Option<u8>,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let stage = prop::option::weighted(0.7, 0..4_u8);
+    let expires = prop::option::weighted(0.3, 0..60_u8);
+    let quarantine = prop::option::weighted(0.2, any::<bool>());
+    (0..4_u8, 0..3_u8, 0..3_u8, prop::bool::weighted(0.9), stage, expires, quarantine).prop_map(
+        |(order, kind, body, keyed, stage, expires, quarantine)| Event { order, kind, body, keyed, stage, expires, quarantine },
+    )
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        3 => Just(Outcome::Handled),
+        2 => (0..40_u8).prop_map(Outcome::Retry),
+        1 => (0..40_u8).prop_map(Outcome::Parked),
+        1 => Just(Outcome::Dead),
+        1 => Just(Outcome::Released),
+    ]
+}
+
+fn query() -> impl Strategy<Value = Query> {
+    let option = |most| prop::option::of(0..most);
+    (option(8_u8), option(4), option(3), option(20), option(5)).prop_map(|(state, about, kind, before, limit)| Query {
+        state,
+        about,
+        kind,
+        before,
+        limit,
+    })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => event().prop_map(Step::Record),
+        4 => (0..6_usize, 1..30_u64).prop_map(|(limit, lease)| Step::Claim { limit, lease }),
+        4 => prop::collection::vec((0..12_usize, outcome()), 0..4).prop_map(Step::Settle),
+        1 => (prop::collection::vec(0..12_usize, 0..4), 0..60_u64).prop_map(|(leases, until)| Step::Renew(leases, until)),
+        1 => (0..25_u8, prop::option::of(event())).prop_map(|(id, reread)| Step::Requeue(id, reread)),
+        1 => (0..60_u64).prop_map(Step::Prune),
+        1 => query().prop_map(Step::List),
+        3 => prop_oneof![4 => 0..30_i16, 1 => -20..0_i16].prop_map(Step::Pass),
+    ]
+}
+
+impl Event {
+    fn delivery(&self, now: Timestamp) -> NewDelivery {
+        let kind = format!("kind-{}", self.kind);
+        let body = format!("{kind} of {} says {}", self.order, self.body);
+        let mut new = NewDelivery::new("wert", "wert", now, body.into());
+        new.key = self.keyed.then(|| DedupKey::from_parts(format!("wert/order/{}", self.order), kind.clone()));
+        new.event_type = Some(kind);
+        new.stage = self.stage.map(OrderStage::from_u8);
+        new.key_expires_at = self.expires.map(|seconds| now.after(Duration::from_secs(seconds.into())));
+        new.quarantine =
+            self.quarantine.map(|noise| if noise { Quarantine::noise("noise") } else { Quarantine::unreadable("unreadable") });
+        new.fingerprint = if self.body == 0 { Fingerprint::SYNTHETIC } else { Fingerprint::of(&[self.body]) };
+        new
+    }
+}
+
+/// What the calls of one inbox have shown so far.
+struct View {
+    now: Timestamp,
+    /// The latest moment so far: pruning is for clocks that go forward.
+    latest: Timestamp,
+    leases: Vec<Lease>,
+    /// The ids in the order in which they appeared; stores may leave numbers out.
+    ids: Vec<i64>,
+}
+
+impl View {
+    async fn step(&mut self, inbox: &dyn Inbox, step: &Step) -> String {
+        let shown = self.make(inbox, step).await;
+        self.meet(inbox).await;
+        self.by_rank(&shown)
+    }
+
+    async fn meet(&mut self, inbox: &dyn Inbox) {
+        let mut new: Vec<_> =
+            inbox.list(Filter::all().limit(1_000)).await.unwrap().iter().map(|record| record.id.as_i64()).collect();
+        new.retain(|id| !self.ids.contains(id));
+        new.sort_unstable();
+        self.ids.extend(new);
+    }
+
+    fn id(&self, rank: u8) -> DeliveryId {
+        DeliveryId::from_i64(self.ids.get(usize::from(rank)).copied().unwrap_or(i64::MAX - 1))
+    }
+
+    fn by_rank(&self, shown: &str) -> String {
+        let mut shown = shown.to_owned();
+        for (rank, id) in self.ids.iter().enumerate() {
+            shown = shown.replace(&format!("DeliveryId({id})"), &format!("Nth[{rank}]"));
+            shown = shown.replace(&format!("delivery {id},"), &format!("Nth[{rank}]"));
+        }
+        shown
+    }
+
+    /// Makes one call and describes all that can be seen of it.
+    async fn make(&mut self, inbox: &dyn Inbox, step: &Step) -> String {
+        match step {
+            Step::Record(event) => format!("{:?}", inbox.record(event.delivery(self.now)).await),
+            Step::Claim { limit, lease } => {
+                let claims = inbox.claim(self.now, ClaimRequest::new(*limit, Duration::from_secs(*lease))).await.unwrap();
+                self.leases.extend(claims.deliveries.iter().map(|claimed| claimed.lease));
+                let details = claims.deliveries.iter().map(|claimed| format!("{claimed:?} {:?} {:?}", claimed.key, claimed.body));
+                format!("{:?} {:?}", claims.next_due, details.collect::<Vec<_>>())
+            }
+            Step::Settle(settlements) => {
+                let settlement =
+                    |(lease, outcome): &(usize, Outcome)| Some(Settlement::new(self.lease(*lease)?, outcome.settled(self.now)));
+                format!("{:?}", inbox.settle(self.now, settlements.iter().filter_map(settlement).collect()).await)
+            }
+            Step::Renew(leases, seconds) => {
+                let leases = leases.iter().filter_map(|lease| self.lease(*lease)).collect();
+                format!("{:?}", inbox.renew(leases, self.now.after(Duration::from_secs(*seconds))).await)
+            }
+            Step::Requeue(id, reread) => {
+                let reread = reread.as_ref().map(|event| Event { quarantine: None, ..event.clone() }.delivery(self.now));
+                let id = self.id(*id);
+                let seen = inbox.show(id).await.unwrap().map_or(State::Dead, |record| record.state);
+                let requeued = inbox.requeue(id, seen, reread).await;
+                format!("{:?}", requeued.map_err(|error| error.to_string()))
+            }
+            Step::Prune(seconds) => {
+                format!("{:?}", inbox.prune(self.latest, Retention::new(Duration::from_secs(*seconds))).await)
+            }
+            Step::List(query) => {
+                let mut filter = query.filter();
+                filter.before = query.before.map(|rank| self.id(rank));
+                list(inbox, filter).await
+            }
+            Step::Pass(seconds) => {
+                self.now = Timestamp::from_millis(self.now.as_millis() + i64::from(*seconds) * 1_000);
+                self.latest = self.latest.max(self.now);
+                String::new()
+            }
+        }
+    }
+
+    /// One of the leases given out, counted from the last.
+    fn lease(&self, back: usize) -> Option<Lease> {
+        self.leases.iter().rev().nth(back).copied()
+    }
+}
+
+impl Outcome {
+    fn settled(&self, now: Timestamp) -> Settled {
+        let later = |seconds: &u8| now.after(Duration::from_secs((*seconds).into()));
+        match self {
+            Self::Handled => Settled::Handled,
+            Self::Retry(seconds) => Settled::Retry { at: later(seconds), error: format!("{seconds}") },
+            Self::Parked(seconds) => Settled::Parked { until: later(seconds), reason: format!("{seconds}") },
+            Self::Dead => Settled::Dead { error: "dead".into() },
+            Self::Released => Settled::Released,
+        }
+    }
+}
+
+impl Query {
+    fn filter(&self) -> Filter {
+        let mut filter = Filter::all();
+        filter.states.extend(self.state.and_then(onramp_webhooks::inbox::State::from_u8));
+        filter.about = self.about.map(|order| order.to_string());
+        filter.event_type = self.kind.map(|kind| format!("kind-{kind}"));
+        filter.limit = self.limit.map(usize::from);
+        filter
+    }
+}
+
+async fn list(inbox: &dyn Inbox, filter: Filter) -> String {
+    let shown = |record: &Record| {
+        let key = record.key.as_ref().map(ToString::to_string);
+        format!("{record:?} {key:?} {:?} {:?} {:?}", record.fingerprint, record.note, record.body)
+    };
+    inbox.list(filter).await.unwrap().iter().map(shown).collect::<Vec<_>>().join("\n")
+}
+
+async fn everything(inbox: &dyn Inbox) -> String {
+    let mut everything = format!("{:?}\n{}", inbox.counts().await.unwrap(), list(inbox, Filter::all().limit(1_000)).await);
+    for record in inbox.list(Filter::all().limit(1_000)).await.unwrap() {
+        let body = inbox.show(record.id).await.unwrap().unwrap().body;
+        everything.push_str(&format!("\n{:?} {body:?}", record.id));
+    }
+    everything
+}
+
+async fn compare(inbox: &dyn Inbox, bound: QuarantineBound, steps: &[Step]) -> Result<(), TestCaseError> {
+    let memory = MemoryInbox::with_quarantine(bound);
+    let inboxes: [&dyn Inbox; 2] = [&memory, inbox];
+    let start = Timestamp::from_millis(1_700_000_000_000);
+    let mut views = [0, 1].map(|_| View { now: start, latest: start, leases: Vec::new(), ids: Vec::new() });
+    for (number, step) in steps.iter().enumerate() {
+        let expected = views[0].step(inboxes[0], step).await;
+        let found = views[1].step(inboxes[1], step).await;
+        prop_assert_eq!(expected, found, "step {}: {:?}", number, step);
+    }
+    prop_assert_eq!(views[0].by_rank(&everything(inboxes[0]).await), views[1].by_rank(&everything(inboxes[1]).await));
+    Ok(())
+}
+
+/// A sequence that once had other results than in memory.
+fn regression() -> Vec<Step> {
+    let record =
+        |kind| Step::Record(Event { order: 0, kind, body: 0, keyed: false, stage: None, expires: None, quarantine: None });
+    let claim = |limit| Step::Claim { limit, lease: 1 };
+    let handled = |lease| (lease, Outcome::Handled);
+    vec![
+        record(2),
+        claim(1),
+        record(0),
+        record(2),
+        record(0),
+        record(0),
+        record(0),
+        claim(5),
+        Step::Settle(vec![handled(2), (0, Outcome::Released)]),
+        record(0),
+        claim(2),
+        Step::Settle(vec![handled(7), handled(7), handled(2)]),
+    ]
+}
+
+/// Compares so many random sequences of calls, each on an inbox that `open` makes, with the inbox in memory.
+///
+/// # Panics
+/// When a result differs.
+pub fn inbox(cases: u32, open: impl AsyncFn(QuarantineBound) -> Fixture) {
+    let bound = QuarantineBound::new(3, 100);
+    let check = async |steps: Vec<Step>| compare(&**open(bound).await.inbox(), bound, &steps).await;
+    sequences(1, Just(()), async |_| check(regression()).await);
+    sequences(cases, step(), check);
+}
