@@ -137,15 +137,15 @@ mod tests {
     }
 
     #[test]
-    fn every_doubt_is_a_denial() {
+    fn only_clients_known_to_be_listed_are_admitted() {
         let gate = AllowListGate::new("192.0.2.1".parse().unwrap(), ClientIp::peer_only());
         assert_eq!(gate.admit(&from(Some("::ffff:192.0.2.1"))).unwrap().address.to_string(), "192.0.2.1");
         for peer in [None, Some("192.0.2.2"), Some("::1")] {
             assert_eq!(gate.admit(&from(peer)).unwrap_err().status(), 403, "{peer:?}");
         }
         assert_eq!(gate.judge(&from(None)), Err(Denial::Undetermined(ClientIpError::NoPeer)));
-        let nobody = AllowListGate::new(AllowList::default(), ClientIp::peer_only());
-        assert!(nobody.judge(&from(Some("192.0.2.1"))).is_err());
+        let empty = AllowListGate::new(AllowList::default(), ClientIp::peer_only());
+        assert!(empty.judge(&from(Some("192.0.2.1"))).is_err());
     }
 
     #[test]

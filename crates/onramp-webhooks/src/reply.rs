@@ -1,4 +1,4 @@
-//! The table from outcomes to replies: the one place that knows status codes.
+//! Replies: the table from outcomes to status codes.
 //!
 //! | outcome | a provider that needs 200 always (Wert) | other providers (Kriptomat) |
 //! | --- | --- | --- |
@@ -18,7 +18,7 @@
 //! | idempotency: the key is missing or unreadable | | 400 |
 //! | a handler needs the client, and no allow-list is in front of its route | | 500 |
 //!
-//! The body of a success is `{"received":true}`. Everything else is a problem of RFC 9457.
+//! The body of a success is `{"received":true}`. The body of every other reply is a problem document (RFC 9457).
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -175,7 +175,7 @@ impl Outcome {
         }
     }
 
-    /// Returns whether the request was recorded, whatever the reply is.
+    /// Returns whether the request was recorded. Its reply may still be an error.
     pub(crate) const fn is_recorded(&self) -> bool {
         matches!(self, Self::New | Self::Duplicate | Self::Conflict | Self::Spilled | Self::Unreadable(_) | Self::TooLarge)
     }
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn success_and_problems_say_what_they_are() {
+    fn replies_have_their_headers_and_bodies() {
         let text = |(name, value): (&str, &[u8])| (name.to_owned(), String::from_utf8(value.to_vec()).unwrap());
         let headers = |reply: &Reply| reply.headers().map(text).collect::<Vec<_>>();
         let line = |name: &str, value: &str| (name.to_owned(), value.to_owned());
