@@ -6,7 +6,7 @@ use std::fmt;
 /// The result of the program, which determines its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExitStatus {
-    /// Nothing was found, or everything found is repaired.
+    /// No finding, or every finding is repaired.
     Resolved,
     /// An error occurred.
     Failed,

@@ -1,9 +1,9 @@
-//! What the shop answers on its own routes, for each framework to send.
+//! Responses of the shop's own routes.
 
 use onramp_webhooks::Reply;
 use serde::Serialize;
 
-/// A status and a body of JSON.
+/// A response for the framework to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Answer {
@@ -16,14 +16,14 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// What the core says in JSON.
+    /// Converts a JSON reply of the core.
     pub(crate) fn of_core(reply: &Reply) -> Self {
         let body = String::from_utf8_lossy(reply.body()).into_owned();
         Self { status: reply.status(), content_type: "application/json", body }
     }
 
     pub(crate) fn json(status: u16, body: &impl Serialize) -> Self {
-        // What the shop serialises is strings and truths, which never fails.
+        // Strings and booleans always serialize.
         let body = serde_json::to_string(body).unwrap_or_default();
         Self { status, content_type: "application/json", body }
     }

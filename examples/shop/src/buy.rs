@@ -1,4 +1,4 @@
-//! `POST /buy`: starts Kriptomat's widget for a customer, and answers where to send them.
+//! `POST /buy`: starts a widget of Kriptomat for a customer.
 
 use std::sync::Arc;
 
@@ -11,19 +11,19 @@ use serde_json::json;
 
 use crate::Answer;
 
-/// Starts widgets, and writes them down.
+/// Starts and stores widgets.
 #[derive(Clone, Debug)]
 pub(crate) struct Widgets {
     pub(crate) api: KriptomatApi,
     pub(crate) purchases: Arc<dyn PurchaseStore>,
-    /// Where Kriptomat sends the postback, when it does not know it already.
+    /// The address for postbacks; without it, Kriptomat uses the one of its dashboard.
     pub(crate) webhook_url: Option<String>,
 }
 
-/// What a customer wants. Amounts are texts, so that they stay exact.
+/// A purchase that a customer asks for. Amounts are strings, so that they stay exact.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wish {
+struct PurchaseRequest {
     customer: String,
     fiat_amount: Option<String>,
     crypto_amount: Option<String>,
@@ -34,31 +34,32 @@ struct Wish {
 
 impl Widgets {
     pub(crate) async fn buy(&self, body: &[u8]) -> Answer {
-        let request = match serde_json::from_slice(body).map_err(|error| error.to_string()).and_then(|wish| self.request(wish)) {
-            Ok(request) => request,
-            Err(reason) => return Answer::json(400, &json!({ "error": reason })),
-        };
+        let request =
+            match serde_json::from_slice(body).map_err(|error| error.to_string()).and_then(|wanted| self.request(wanted)) {
+                Ok(request) => request,
+                Err(reason) => return Answer::json(400, &json!({ "error": reason })),
+            };
         match self.api.start(&request, &*self.purchases).await {
             Ok(widget) => Answer::json(200, &json!({ "url": widget.url })),
             Err(error) => refused(&error),
         }
     }
 
-    fn request(&self, wish: Wish) -> Result<WidgetRequest, String> {
-        let mut request = WidgetRequest::new().additional_field(0, wish.customer);
-        if let Some(amount) = wish.fiat_amount {
+    fn request(&self, wanted: PurchaseRequest) -> Result<WidgetRequest, String> {
+        let mut request = WidgetRequest::new().additional_field(0, wanted.customer);
+        if let Some(amount) = wanted.fiat_amount {
             request = request.fiat_amount(read("fiat_amount", &amount)?);
         }
-        if let Some(amount) = wish.crypto_amount {
+        if let Some(amount) = wanted.crypto_amount {
             request = request.crypto_amount(read("crypto_amount", &amount)?);
         }
-        if let Some(asset) = wish.asset {
+        if let Some(asset) = wanted.asset {
             request = request.asset_type(asset);
         }
-        if let Some(network) = wish.network {
+        if let Some(network) = wanted.network {
             request = request.network(network);
         }
-        if let Some(address) = wish.address {
+        if let Some(address) = wanted.address {
             request = request.to_address(address);
         }
         Ok(match &self.webhook_url {
@@ -72,7 +73,7 @@ fn read(field: &str, amount: &str) -> Result<Amount, String> {
     amount.parse().map_err(|_| format!("{field}: not an amount"))
 }
 
-/// What the customer did wrong is said; the rest is for the log.
+/// Reports invalid values to the customer, and logs every other error.
 fn refused(error: &ClientError) -> Answer {
     if error.kind() == ClientErrorKind::Invalid {
         return Answer::json(400, &json!({ "error": error.to_string() }));

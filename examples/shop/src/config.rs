@@ -10,7 +10,7 @@ use onramp_webhooks::allow_list::AllowList;
 use onramp_webhooks::client_ip::{ClientIp, ForwardingHeader};
 use onramp_webhooks_client::{ClientError, KriptomatApi, WertDataApi};
 
-/// What the environment says.
+/// The configuration from the environment.
 #[derive(Clone)]
 pub struct Config {
     pub(crate) listen: SocketAddr,
@@ -26,25 +26,25 @@ pub struct Config {
     pub(crate) public_url: Option<String>,
 }
 
-/// When to look for what was never delivered.
+/// The schedule of the reconciliation.
 #[derive(Clone, Copy)]
 pub(crate) struct Reconcile {
     /// The pause between two runs.
     pub(crate) every: Duration,
-    /// How old an order has to be: the webhook of a younger one may still be on its way.
+    /// The minimum age of a missing order: the webhook of a younger one may still arrive.
     pub(crate) grace: Duration,
 }
 
-/// Where the inbox and the points are.
+/// The database of the inbox and the points.
 #[derive(Clone)]
 pub(crate) enum Database {
-    /// In this file.
+    /// An SQLite file.
     Sqlite(PathBuf),
-    /// On the server at this address, which may hold a password.
+    /// The URL of a PostgreSQL server, which may contain a password.
     Postgres(String),
 }
 
-/// A variable of the environment that cannot be used.
+/// Error of an invalid environment variable.
 #[derive(Debug, thiserror::Error)]
 #[error("{variable}: {reason}")]
 pub struct ConfigError {
@@ -53,10 +53,10 @@ pub struct ConfigError {
 }
 
 impl Config {
-    /// Reads the process's environment.
+    /// Reads the environment of the process.
     ///
     /// # Errors
-    /// Names the variable that cannot be used, and says why.
+    /// If a variable is invalid.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_variables(|variable| std::env::var(variable))
     }
@@ -110,7 +110,7 @@ impl Variable {
     }
 }
 
-/// A provider's API; none without a key. The address only matters where it is not the provider's own.
+/// Builds the client of a provider's API; `None` without a key. Without a URL it is the provider's own.
 fn api<A>(
     key: Variable,
     url: Variable,
@@ -153,7 +153,7 @@ fn database(url: &str) -> Result<Database, String> {
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         return Ok(Database::Postgres(url.to_owned()));
     }
-    // The rest of the address may hold a password.
+    // The rest of the URL may contain a password.
     let scheme = url.split_once(':').map_or("no", |(scheme, _)| scheme);
     let wanted = || format!("sqlite://shop.db or postgres://user@host/database is wanted; the address given has {scheme} scheme");
     sqlite_file(url).ok_or_else(wanted)?.map(Database::Sqlite)
@@ -166,8 +166,7 @@ fn spill(url: &str) -> Result<Option<PathBuf>, String> {
     sqlite_file(url).ok_or("a file on this machine is wanted, as in sqlite://spill.db")?.map(Some)
 }
 
-/// The file of `sqlite://FILE` or `sqlite:FILE`; what follows a `?` is for other programs that read the same variable. `None`: it is
-/// another kind of address.
+/// Returns the file of `sqlite://FILE` or `sqlite:FILE`, without the query; `None` for other URLs.
 fn sqlite_file(url: &str) -> Option<Result<PathBuf, String>> {
     let file = url.strip_prefix("sqlite:")?;
     let file = file.strip_prefix("//").unwrap_or(file);

@@ -1,4 +1,4 @@
-//! What a purchase brings.
+//! Points of a purchase.
 
 use onramp_webhooks::event::BigDecimal;
 use onramp_webhooks::{Delivery, HandlerError};
@@ -11,14 +11,14 @@ pub(crate) struct Credit {
 }
 
 impl Credit {
-    /// One point per unit of fiat of a completed purchase; `None` for any other event.
+    /// Returns one point per unit of fiat of a completed purchase; `None` for any other event.
     ///
     /// An unclear purchase, and one without a customer, become dead letters for an operator.
     pub(crate) fn of(delivery: &Delivery) -> Result<Option<Self>, HandlerError> {
         let Some(purchase) = delivery.completed_purchase()? else { return Ok(None) };
         let customer = purchase.customer_id()?;
         if customer.contains('\0') {
-            // No database keeps a zero byte in a text.
+            // PostgreSQL cannot store a zero byte in a string.
             return Err(HandlerError::permanent("a completed purchase names a customer with a zero byte"));
         }
         Ok(Some(Self { customer: customer.to_owned(), points: purchase.fiat.amount.to_decimal() }))

@@ -1,4 +1,4 @@
-//! What the shop does with an event: the same on every database, in the transaction that completes the delivery.
+//! The handler, which is the same on every database.
 
 use onramp_webhooks::{Delivery, HandlerError, TransactionalHandler, async_trait};
 use onramp_webhooks_postgres::PostgresTransaction;
@@ -9,7 +9,7 @@ use crate::output;
 use crate::points::postgres::PostgresPoints;
 use crate::points::sqlite::SqlitePoints;
 
-/// Credits points for completed purchases, and says on standard output what was handled.
+/// Credits points for completed purchases in the transaction that completes the delivery, and prints a line for each handled delivery.
 #[derive(Debug)]
 pub(crate) struct Loyalty<P>(pub(crate) P);
 

@@ -1,4 +1,4 @@
-//! Opening the inbox, and what hangs on it, where the configuration says.
+//! Opens the configured inbox, and builds the receiver and the worker.
 
 use std::error::Error;
 use std::path::Path;
@@ -21,10 +21,10 @@ use crate::points::Points;
 use crate::points::postgres::PostgresPoints;
 use crate::points::sqlite::SqlitePoints;
 
-/// How long a connection to the server is waited for: less than the receiver takes for an answer.
+/// Timeout of a connection to the server: below the receiver's deadline for a response.
 const CONNECT: Duration = Duration::from_millis(2_500);
 
-/// A receiver, its worker, and the points that this credits.
+/// A receiver, its worker and the points.
 pub(crate) struct Opened {
     pub(crate) receiver: Receiver,
     pub(crate) worker: WorkerBuilder,
@@ -50,7 +50,7 @@ async fn on_sqlite(config: &Config, file: &Path) -> Result<Opened, Box<dyn Error
     Ok(Opened { receiver, worker, points: Points::Sqlite(points), widgets })
 }
 
-/// With a spill, the shop also starts while the server is away.
+/// Opens the inbox on a server. With a spill, the shop starts even while the server is down.
 async fn on_postgres(config: &Config, url: &str) -> Result<Opened, Box<dyn Error>> {
     let pool = PgPoolOptions::new().acquire_timeout(CONNECT).connect_lazy(url).map_err(unusable)?;
     let points = PostgresPoints::new(pool.clone());
@@ -85,12 +85,12 @@ where
         .client_ip(config.client_ip.clone())
         .build()?;
     let worker = receiver.transactional_worker(Arc::clone(&inbox), handler);
-    let (worker, widgets) = distrusting(config, inbox, worker);
+    let (worker, widgets) = with_checks(config, inbox, worker);
     Ok((receiver, worker, widgets))
 }
 
-/// A webhook is a hint: with a provider's API at hand, money moves only when that agrees.
-fn distrusting<I: PurchaseInbox>(config: &Config, inbox: Arc<I>, mut worker: WorkerBuilder) -> (WorkerBuilder, Option<Widgets>) {
+/// Adds the checks of purchases against the providers' APIs.
+fn with_checks<I: PurchaseInbox>(config: &Config, inbox: Arc<I>, mut worker: WorkerBuilder) -> (WorkerBuilder, Option<Widgets>) {
     if let Some(api) = &config.wert {
         let reconciler = Reconciler::new(api.clone(), Arc::clone(&inbox) as Arc<dyn Inbox>, "wert");
         worker = worker

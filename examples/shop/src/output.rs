@@ -1,4 +1,4 @@
-//! Standard output, line by line.
+//! Lines on standard output.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -35,7 +35,7 @@ pub(crate) fn handled(delivery: &Delivery) {
     }
 }
 
-/// Whoever reads this may have gone; the shop goes on.
+/// Prints a line. The shop continues if standard output is closed.
 fn line(line: &str) {
     let mut stdout = std::io::stdout().lock();
     if let Err(error) = stdout.write_all(format!("{line}\n").as_bytes()).and_then(|()| stdout.flush()) {

@@ -1,4 +1,4 @@
-//! From the environment to the exit code.
+//! The life of the process.
 
 use std::error::Error;
 use std::io::Write;
@@ -17,23 +17,23 @@ use crate::open::{Opened, open};
 use crate::stop::Stop;
 use crate::{Config, Shop, output};
 
-/// A worker that was killed holds its deliveries this long; they are handled in far less.
+/// Lease of a delivery. After a crash its deliveries wait this long; a handler takes far less.
 const LEASE: Duration = Duration::from_secs(5);
 
-/// After the signal to stop, requests have this long: more than the receiver takes for one.
+/// Time for open requests after the signal to stop: above the time that the receiver takes for one.
 const REQUEST_GRACE: Duration = Duration::from_millis(4_500);
 
-/// Then handlers have this long.
+/// Time for running handlers after that.
 const HANDLER_GRACE: Duration = Duration::from_secs(2);
 
-/// And then, whatever is still open, the shop ends within ten seconds of the signal. What was not finished was recorded, and is
-/// handled at the next start.
+/// Limit for the whole shutdown of the worker, so that the shop ends within ten seconds of the signal. Unfinished deliveries are handled
+/// after the next start.
 const WORKER_GRACE: Duration = Duration::from_secs(4);
 
-/// Runs the shop until it is told to stop. `serve` is the framework's part: it serves on the shop's listener until the shop has
+/// Runs the shop until it gets a signal to stop. `serve` serves the routes on the shop's listener until the shop is
 /// [stopped](Shop::stopped).
 ///
-/// Exits with 2 when the environment is wrong, and with 1 when anything else fails.
+/// Returns the exit code 2 if the environment is invalid, and 1 after any other failure.
 pub fn run<E: Into<Box<dyn Error>>>(serve: impl AsyncFnOnce(Shop) -> Result<(), E>) -> ExitCode {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
@@ -46,7 +46,7 @@ pub fn run<E: Into<Box<dyn Error>>>(serve: impl AsyncFnOnce(Shop) -> Result<(), 
         Err(error) => return fail(&error, 1),
     };
     let ended = runtime.block_on(open_and_serve(config, serve));
-    // A thread that waits for the database holds nothing up.
+    // A thread that waits for the database does not delay the exit.
     runtime.shutdown_timeout(Duration::from_millis(500));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -54,7 +54,7 @@ pub fn run<E: Into<Box<dyn Error>>>(serve: impl AsyncFnOnce(Shop) -> Result<(), 
     }
 }
 
-/// Tells a person, who may not be reading any more.
+/// Prints an error with its sources. Standard error may be closed.
 fn fail(error: &dyn Error, code: u8) -> ExitCode {
     let mut message = format!("error: {error}");
     let mut source = error.source();
@@ -98,6 +98,6 @@ async fn bind(address: SocketAddr) -> Result<(std::net::TcpListener, SocketAddr)
 
 async fn finish(worker: Worker) {
     if timeout(WORKER_GRACE, worker.shutdown()).await.is_err() {
-        tracing::warn!("the inbox does not answer; what was not finished is handled at the next start");
+        tracing::warn!("the inbox does not respond; unfinished deliveries are handled after the next start");
     }
 }

@@ -1,4 +1,4 @@
-//! The shop, as its routes see it.
+//! The shop behind its routes.
 
 use std::error::Error;
 use std::net::TcpListener;
@@ -12,7 +12,7 @@ use crate::buy::Widgets;
 use crate::points::Points;
 use crate::stop::Stop;
 
-/// What a framework's routes need. Cheap to clone.
+/// The shop behind a framework's routes. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Shop {
     pub(crate) receiver: Receiver,
@@ -23,22 +23,22 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// Mount this at `/webhooks`.
+    /// Returns the receiver, to mount at `/webhooks`.
     #[must_use]
     pub fn receiver(&self) -> Receiver {
         self.receiver.clone()
     }
 
-    /// The bound listener, in non-blocking mode.
+    /// Returns the bound listener, in non-blocking mode.
     ///
     /// # Errors
-    /// When it was taken before.
+    /// If it was taken before.
     pub fn listener(&self) -> std::io::Result<TcpListener> {
         let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
         listener.ok_or_else(|| std::io::Error::other("the listener was taken before"))
     }
 
-    /// Returns when the server is to accept no more, and to finish what runs.
+    /// Returns a future that resolves when the server has to stop accepting connections.
     pub fn stopped(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
         self.stop.clone().stopped()
     }
@@ -51,8 +51,8 @@ impl Shop {
         }
     }
 
-    /// Answers `POST /buy`, whose body is JSON such as `{"customer":"ada","fiat_amount":"35","asset":"eth"}`: starts a widget, and answers
-    /// its address.
+    /// Answers `POST /buy`, whose body is JSON such as `{"customer":"ada","fiat_amount":"35","asset":"eth"}`: starts a widget and returns its
+    /// address.
     pub async fn buy(&self, body: &[u8]) -> Answer {
         match &self.widgets {
             Some(widgets) => widgets.buy(body).await,
@@ -60,7 +60,7 @@ impl Shop {
         }
     }
 
-    /// Answers `GET /healthz`: 200 when the inbox can write, and how every endpoint stands.
+    /// Answers `GET /healthz`: 200 if the inbox can be written, with the status of every endpoint.
     pub async fn health(&self) -> Answer {
         Answer::of_core(&self.receiver.health().await)
     }

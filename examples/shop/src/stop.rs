@@ -2,12 +2,12 @@
 
 use tokio::sync::watch;
 
-/// Comes true at the first SIGTERM or Ctrl-C.
+/// The first SIGTERM or SIGINT.
 #[derive(Clone, Debug)]
 pub(crate) struct Stop(watch::Receiver<bool>);
 
 impl Stop {
-    /// Listens for the signals from now on, instead of the system's own way to deal with them.
+    /// Starts to listen for the signals, which no longer end the process.
     pub(crate) fn on_signal() -> std::io::Result<Self> {
         let mut signals = Signals::listen()?;
         let (stop, stopped) = watch::channel(false);

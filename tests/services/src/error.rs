@@ -2,7 +2,7 @@
 
 use std::io;
 
-/// Why a server did not start, stop or answer.
+/// Error of starting, stopping or reaching a server.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServiceError {
@@ -30,7 +30,7 @@ pub enum ServiceError {
     Io {
         /// The attempted action.
         what: &'static str,
-        /// Why it failed.
+        /// The cause.
         source: io::Error,
     },
 }

@@ -28,7 +28,7 @@ pub struct RedisOptions {
 pub struct Redis(Server<RedisRecipe>);
 
 impl RedisOptions {
-    /// Nothing is kept on disk.
+    /// Selects a server that stores nothing on disk.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

@@ -25,7 +25,7 @@ impl Files {
 
     /// Rust sources.
     pub(super) fn sources(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.ending_in(".rs")
+        self.ending_in(".rs").filter(|(path, _)| !path.contains("/docs/"))
     }
 
     /// Markdown documents.

@@ -55,9 +55,6 @@ const RULES: &[Rule] = &[
     ("prose", |house| prose::violations(&house.files)),
 ];
 
-/// Rules that are checked only when they are named.
-const ON_REQUEST: &[&str] = &["floors", "providers", "stores", "prose"];
-
 impl Tidy {
     pub(crate) fn everything() -> Self {
         Self { rules: Vec::new(), figures: false }
@@ -83,14 +80,13 @@ impl House {
     }
 }
 
-/// Returns the rules of these names, or without names all but those on request.
+/// Returns the rules of these names; all without names.
 fn selected(names: &[String]) -> anyhow::Result<Vec<&'static Rule>> {
     if let Some(unknown) = names.iter().find(|name| RULES.iter().all(|(rule, _)| rule != name)) {
         let known: Vec<_> = RULES.iter().map(|(rule, _)| *rule).collect();
         bail!("there is no rule {unknown}; the rules are {}", known.join(", "));
     }
-    let is_selected =
-        |rule: &str| if names.is_empty() { !ON_REQUEST.contains(&rule) } else { names.iter().any(|name| name == rule) };
+    let is_selected = |rule: &str| names.is_empty() || names.iter().any(|name| name == rule);
     Ok(RULES.iter().filter(|(rule, _)| is_selected(rule)).collect())
 }
 
@@ -119,7 +115,7 @@ mod tests {
             selected(&names).unwrap().into_iter().map(|(rule, _)| *rule).collect()
         };
         assert_eq!(names(&["prose", "floors"]), ["floors", "prose"]);
-        assert_eq!(names(&[]).len(), RULES.len() - ON_REQUEST.len());
+        assert_eq!(names(&[]).len(), RULES.len());
         assert!(selected(&["unknown".to_owned()]).is_err());
     }
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use super::files::Files;
 
 /// Stores with an inbox, whose contracts have to agree with those of the first.
-const INBOXES: [&str; 2] = ["crates/onramp-webhooks-sqlite/src", "crates/onramp-webhooks-postgres/src"];
+const INBOXES: [&str; 2] = ["crates/onramp-webhooks-sqlite/src", POSTGRES];
+
+const POSTGRES: &str = "crates/onramp-webhooks-postgres/src";
 
 /// Stores of idempotency keys only.
 const OTHERS: [&str; 1] = ["crates/onramp-webhooks-redis/src"];
@@ -25,7 +27,14 @@ const INBOX: [&str; 7] = [
 ];
 
 /// Files that only one store has.
-const EXTRA: &[Extra] = &[];
+const EXTRA: &[Extra] = &[
+    Extra { store: POSTGRES, path: "inbox/wakeups.rs", reason: "workers on other machines are notified" },
+    Extra {
+        store: POSTGRES,
+        path: "inbox/writer.rs",
+        reason: "a task batches what arrives during a commit; SQLite batches all its calls in db/",
+    },
+];
 
 struct Extra {
     store: &'static str,

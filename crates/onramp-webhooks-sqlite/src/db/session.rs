@@ -51,7 +51,7 @@ pub(crate) trait Call: Send {
 pub(crate) enum Ended {
     Committed,
     NothingHappened,
-    /// Nothing happened, and the connection has to be replaced.
+    /// The call had no effect, and the connection has to be replaced.
     Failed,
 }
 

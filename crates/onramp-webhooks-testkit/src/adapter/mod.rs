@@ -117,7 +117,7 @@ suite! {
         a_reply_too_large_to_keep_is_not_replayed,
         a_store_that_is_away_lets_nothing_run,
         an_event_runs_once,
-        wert_is_told_200_where_others_are_refused,
+        wert_gets_200_for_another_amount_and_503_for_a_running_copy,
     }
     stopping {
         a_request_in_flight_is_finished,

@@ -43,7 +43,7 @@ pub async fn what_comes_again_is_acknowledged_and_only_a_test_is_handled_again(s
 
 /// The commands of the README, and their documented output.
 pub async fn the_readme_is_right(subject: Subject) {
-    let readme = include_str!("../../../../README.md");
+    let readme = include_str!("../../../../examples/shop/README.md");
     let between = |begin: &str, end: &str| readme.split_once(begin).unwrap().1.split_once(end).unwrap().0;
     let event = between("curl http://127.0.0.1:8080/webhooks/wert/dev-secret -d '", "'");
     let line: serde_json::Value = serde_json::from_str(between("```json", "```")).unwrap();

@@ -115,7 +115,7 @@ pub async fn what_two_shops_spilled_is_handled_once(subject: Subject) {
     assert_eq!(home.database().deliveries(), 30);
 }
 
-/// Nothing is acknowledged that is not kept, and all is well again by itself.
+/// The shop acknowledges only stored events, and recovers by itself.
 pub async fn without_a_spill_nothing_is_acknowledged_meanwhile(subject: Subject) {
     let mut server = Server::start();
     let home = server.home(subject);

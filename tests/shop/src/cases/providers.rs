@@ -44,8 +44,10 @@ pub async fn only_confirmed_orders_are_credited(subject: Subject) {
         shop.wert(event).await.assert_received();
     }
     shop.has_handled(1).await;
-    until("two are for a person, and one is asked about again", async || home.database().states() == [(3, 1), (4, 1), (5, 2)])
-        .await;
+    until("two are for the operator, and one is asked about again", async || {
+        home.database().states() == [(3, 1), (4, 1), (5, 2)]
+    })
+    .await;
     assert_eq!(home.database().points(), [("ada".to_owned(), "35.5".to_owned())].into());
     assert_eq!(shop.stop().await.handled().len(), 1);
 }
@@ -116,7 +118,7 @@ pub async fn only_the_postback_of_a_widget_that_was_started_is_credited(subject:
     shop.kriptomat(postback("00000000-never-started", ADDRESS).json()).await.assert_received();
     shop.kriptomat(postback(&uuid, ADDRESS).json()).await.assert_received();
     shop.has_handled(1).await;
-    until("the other waits for a person", async || home.database().states() == [(4, 1), (5, 1)]).await;
+    until("the other waits for the operator", async || home.database().states() == [(4, 1), (5, 1)]).await;
     assert_eq!(shop.points("ada").await, "35");
     the_rest_is_refused(&shop).await;
 }

@@ -119,7 +119,7 @@ impl Event {
     }
 }
 
-/// What the calls of one inbox have shown so far.
+/// The results of the calls of one inbox so far.
 struct View {
     now: Timestamp,
     /// The latest moment so far: pruning is for clocks that go forward.
