@@ -1,4 +1,5 @@
 //! The made-up provider behind a receiver, an inbox on disk and a worker.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
