@@ -1,7 +1,6 @@
 //! Events that differ only in the order id, and their deliveries.
 
 use bytes::Bytes;
-use onramp_webhooks::Provider;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::NewDelivery;

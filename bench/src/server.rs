@@ -7,13 +7,13 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::Bytes;
 use axum::routing::post;
-use onramp_webhooks::StoreError;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
     ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Record, Recorded, Replayed, Retention,
     Settlement, State,
 };
-use onramp_webhooks::{Event, Provider, Receiver, Wert};
+use onramp_webhooks::provider::ProviderEvent as _;
+use onramp_webhooks::{Receiver, StoreError, Wert, WertEvent};
 use onramp_webhooks_sqlite::SqliteInbox;
 use tokio::sync::Mutex;
 
@@ -57,7 +57,7 @@ pub(crate) fn serve(kind: Kind) -> anyhow::Result<()> {
 pub(crate) const RECEIVED: &str = r#"{"received":true}"#;
 
 async fn parse(body: Bytes) -> &'static str {
-    match Event::decode(Provider::Wert, &body) {
+    match WertEvent::read(&body) {
         Ok(_) => RECEIVED,
         Err(_) => "{}",
     }

@@ -8,22 +8,31 @@ mod report;
 use std::hint::black_box;
 use std::time::Instant;
 
+use onramp_webhooks::event::DecodeError;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::{Event, Provider};
+use onramp_webhooks::provider::ProviderEvent;
+use onramp_webhooks::{KriptomatPostback, WertEvent};
 
 use crate::report::{median, print, thousands};
 
-const EVENTS: [(&str, Provider, &[u8]); 4] = [
-    ("Wert login", Provider::Wert, include_bytes!("../../../crates/onramp-webhooks/fixtures/wert/login.json")),
-    ("Wert order_complete", Provider::Wert, include_bytes!("../../../crates/onramp-webhooks/fixtures/wert/order_complete.json")),
+/// Reads an event and drops it.
+type Read = fn(&[u8]) -> Result<(), DecodeError>;
+
+const EVENTS: [(&str, Read, &[u8]); 4] = [
+    ("Wert login", read::<WertEvent>, include_bytes!("../../../crates/onramp-webhooks/fixtures/wert/login.json")),
+    (
+        "Wert order_complete",
+        read::<WertEvent>,
+        include_bytes!("../../../crates/onramp-webhooks/fixtures/wert/order_complete.json"),
+    ),
     (
         "Wert tx_smart_contract_failed",
-        Provider::Wert,
+        read::<WertEvent>,
         include_bytes!("../../../crates/onramp-webhooks/fixtures/wert/tx_smart_contract_failed.json"),
     ),
     (
         "Kriptomat postback",
-        Provider::Kriptomat,
+        read::<KriptomatPostback>,
         include_bytes!("../../../crates/onramp-webhooks/fixtures/kriptomat/postback.plain-keys.json"),
     ),
 ];
@@ -32,9 +41,9 @@ fn main() -> anyhow::Result<()> {
     let quick = std::env::args().any(|argument| argument == "--quick");
     let (calls, rounds) = if quick { (1_000, 1) } else { (100_000, 5) };
     let mut rows = Vec::new();
-    for (name, provider, body) in EVENTS {
-        Event::decode(provider, body)?;
-        let decoding = || drop(black_box(Event::decode(provider, black_box(body))));
+    for (name, read, body) in EVENTS {
+        read(body)?;
+        let decoding = || drop(black_box(read(black_box(body))));
         let hashing = || {
             black_box(Fingerprint::of(black_box(body)));
         };
@@ -52,6 +61,10 @@ fn main() -> anyhow::Result<()> {
     }
     print("(d) Parsing one event", &["", "bytes", "decode ns", "allocations", "to serde_json::Value", "fingerprint ns"], rows);
     Ok(())
+}
+
+fn read<E: ProviderEvent>(body: &[u8]) -> Result<(), DecodeError> {
+    E::read(body).map(|event| drop(black_box(event)))
 }
 
 fn nanos(call: impl Fn(), calls: u32, rounds: usize) -> f64 {

@@ -4,9 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 
 use anyhow::Context;
+use onramp_webhooks::adapter::AllowListGate;
 use onramp_webhooks::allow_list::AllowList;
 use onramp_webhooks::client_ip::ClientIp;
-use onramp_webhooks::gate::AllowListGate;
 use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore};
 use onramp_webhooks::{Receiver, Wert};
 use onramp_webhooks_sqlite::SqliteInbox;
@@ -48,12 +48,12 @@ async fn axum(listener: TcpListener, component: Component, folder: &Path) -> any
     use axum::Router;
     use axum::body::Bytes;
     use axum::routing::post;
-    use onramp_webhooks_axum::{WertEvent, allow_list, idempotency as once, routes};
+    use onramp_webhooks_axum::{Webhook, allow_list, idempotency as once, routes};
 
     let bare = || post(async |_: Bytes| RECEIVED);
     let app = match component {
         Component::Bare => Router::new().route(PATH, bare()),
-        Component::Extractor => Router::new().route(PATH, post(async |_: WertEvent| RECEIVED)),
+        Component::Extractor => Router::new().route(PATH, post(async |_: Webhook<Wert>| RECEIVED)),
         Component::AllowList => Router::new().route(PATH, bare().layer(allow_list(&gate()))),
         Component::Idempotency => Router::new().route(PATH, bare().layer(once(&idempotency()?))),
         Component::Durable => routes(receiver(folder).await?),
@@ -65,7 +65,7 @@ async fn axum(listener: TcpListener, component: Component, folder: &Path) -> any
 async fn actix(listener: TcpListener, component: Component, folder: &Path) -> anyhow::Result<()> {
     use actix_web::web::{self, Bytes, ServiceConfig};
     use actix_web::{App, HttpServer};
-    use onramp_webhooks_actix::{WertEvent, allow_list, idempotency as once, routes};
+    use onramp_webhooks_actix::{Webhook, allow_list, idempotency as once, routes};
 
     let (gate, idempotency) = (gate(), idempotency()?);
     let receiver = match component {
@@ -76,7 +76,7 @@ async fn actix(listener: TcpListener, component: Component, folder: &Path) -> an
         let bare = || web::post().to(async |_: Bytes| RECEIVED);
         match component {
             Component::Bare => app.route(PATH, bare()),
-            Component::Extractor => app.route(PATH, web::post().to(async |_: WertEvent| RECEIVED)),
+            Component::Extractor => app.route(PATH, web::post().to(async |_: Webhook<Wert>| RECEIVED)),
             Component::AllowList => app.route(PATH, bare().wrap(allow_list(&gate))),
             Component::Idempotency => app.route(PATH, bare().wrap(once(&idempotency))),
             Component::Durable => receiver.iter().fold(app, |app, receiver| app.service(routes(receiver.clone()))),
@@ -87,19 +87,19 @@ async fn actix(listener: TcpListener, component: Component, folder: &Path) -> an
 
 async fn warp(listener: TcpListener, component: Component, folder: &Path) -> anyhow::Result<()> {
     use bytes::Bytes;
-    use onramp_webhooks_warp::{WertEvent, allow_list, idempotency as once, routes};
-    use warp::{Filter, Reply, wrap_fn};
+    use onramp_webhooks_warp::{Webhook, allow_list, idempotency as once, routes};
+    use warp::{Filter, Reply};
 
     let path = warp::path("wert").and(warp::path(SECRET));
     let bare = warp::path::end().and(warp::post()).and(warp::body::bytes()).map(|_: Bytes| RECEIVED);
     let app = match component {
         Component::Bare => path.and(bare).map(Reply::into_response).boxed(),
         Component::Extractor => {
-            let event = warp::path::end().and(warp::post()).and(WertEvent::filter());
+            let event = warp::path::end().and(warp::post()).and(Webhook::<Wert>::filter());
             path.and(event.map(|event: Result<_, _>| event.map(|_| RECEIVED))).map(Reply::into_response).boxed()
         }
-        Component::AllowList => path.and(bare.with(wrap_fn(allow_list(&gate())))).boxed(),
-        Component::Idempotency => path.and(bare.with(wrap_fn(once(&idempotency()?)))).boxed(),
+        Component::AllowList => allow_list(&gate(), path, bare),
+        Component::Idempotency => once(&idempotency()?, path, bare),
         Component::Durable => routes(receiver(folder).await?).map(Reply::into_response).boxed(),
     };
     ::warp::serve(app).incoming(tokio::net::TcpListener::from_std(listener)?).run().await;

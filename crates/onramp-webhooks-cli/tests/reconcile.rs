@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use onramp_webhooks::adapter::{Full, Request};
 use onramp_webhooks::inbox::{Filter, Inbox, Record};
-use onramp_webhooks::{Receiver, Request, Wert};
+use onramp_webhooks::{Receiver, Wert};
 use onramp_webhooks_sqlite::SqliteInbox;
 use onramp_webhooks_suite::postgres::{self, TestSchema};
 use onramp_webhooks_testkit::events::WertOrder;
@@ -42,9 +43,8 @@ impl Harness {
     async fn deliver(&self, inbox: impl Inbox, which: impl Fn(usize) -> bool) {
         let receiver = Receiver::builder(inbox).endpoint(Wert::with_path_secret("s3cret")).build().unwrap();
         for (_, order) in self.orders.iter().enumerate().filter(|(number, _)| which(*number)) {
-            let headers: [(&str, &str); 0] = [];
-            let request = Request::new("POST", "/wert/s3cret", None, &headers);
-            assert_eq!(receiver.receive_whole(&request, order.complete()).await.status(), 200);
+            let request = Request::new("POST", "/wert/s3cret", None, &[]);
+            assert_eq!(receiver.receive(&request, Full::new(order.complete())).await.status(), 200);
         }
     }
 

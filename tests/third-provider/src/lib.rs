@@ -85,20 +85,29 @@ impl Provider for Acme {
 }
 
 /// An event of Acme Ramp.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum AcmeEvent {
     /// A purchase is complete.
     Paid(Paid),
     /// A purchase was refunded.
-    Refunded {
-        /// The purchase.
-        purchase: String,
-    },
+    Refunded(Refunded),
     /// A type that this model does not have.
-    #[serde(other)]
     Unknown,
+}
+
+/// The member that every event has.
+#[derive(Deserialize)]
+struct Head {
+    event: String,
+}
+
+/// A refunded purchase.
+#[derive(Debug, Deserialize)]
+#[non_exhaustive]
+pub struct Refunded {
+    /// Acme's id of the purchase.
+    pub purchase: String,
 }
 
 /// A completed purchase.
@@ -128,7 +137,13 @@ impl fmt::Debug for Paid {
 
 impl ProviderEvent for AcmeEvent {
     fn read(body: &[u8]) -> Result<Self, DecodeError> {
-        Ok(serde_json::from_slice(body)?)
+        // In two steps, because serde buffers the content of a tagged enum, in which an exact `Amount` cannot be read.
+        let head: Head = serde_json::from_slice(body)?;
+        Ok(match head.event.as_str() {
+            "paid" => Self::Paid(serde_json::from_slice(body)?),
+            "refunded" => Self::Refunded(serde_json::from_slice(body)?),
+            _ => Self::Unknown,
+        })
     }
 
     fn type_name(&self) -> &str {
@@ -138,7 +153,7 @@ impl ProviderEvent for AcmeEvent {
     fn type_label(&self) -> &'static str {
         match self {
             Self::Paid(_) => "paid",
-            Self::Refunded { .. } => "refunded",
+            Self::Refunded(_) => "refunded",
             Self::Unknown => "unknown",
         }
     }
@@ -146,7 +161,7 @@ impl ProviderEvent for AcmeEvent {
     fn identity(&self) -> Identity {
         match self {
             Self::Paid(paid) => Identity::once("purchase", &paid.purchase).at(OrderStage::FINAL),
-            Self::Refunded { purchase } => Identity::once("purchase", purchase).at(OrderStage::FINAL),
+            Self::Refunded(refunded) => Identity::once("purchase", &refunded.purchase).at(OrderStage::FINAL),
             Self::Unknown => Identity::by_content("account", "").while_retried(),
         }
     }

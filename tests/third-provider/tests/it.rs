@@ -1,4 +1,5 @@
 //! The made-up provider behind a receiver, an inbox on disk and a worker.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -97,7 +98,7 @@ async fn other_requests_are_refused_and_leave_nothing() {
     assert_eq!(setup.send(&[], PAID).await, 401, "unsigned");
     assert_eq!(setup.send(&Acme::sign(b"another secret", "msg_1", now, PAID.as_bytes()), PAID).await, 401, "another secret");
     assert_eq!(setup.send(&signed(now, PAID), &PAID.replace("35.10", "99.10")).await, 401, "another body");
-    let minutes = |minutes| Duration::from_secs(minutes * 60);
+    let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
     assert_eq!(setup.send(&signed(now.before(minutes(6)), PAID), PAID).await, 401, "too old");
     assert_eq!(setup.send(&signed(now.after(minutes(6)), PAID), PAID).await, 401, "from the future");
     let twice = [signed(now, PAID), signed(now, PAID)].concat();

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use onramp_webhooks::adapter::{Full, Request};
 use onramp_webhooks::clock::ManualClock;
 use onramp_webhooks::inbox::{DeliveryId, Filter, Inbox, MemoryInbox, Record, State};
 use onramp_webhooks::worker::{Worker, WorkerBuilder};
-use onramp_webhooks::{Delivery, Endpoint, Handler, HandlerError, Kriptomat, Receiver, Request, Wert};
+use onramp_webhooks::{Delivery, Endpoint, Handler, HandlerError, Kriptomat, Receiver, Wert};
 use onramp_webhooks_client::wert::Confirmation;
 use onramp_webhooks_testkit::events::{Postback, WertOrder, wert_account, wert_test};
 use onramp_webhooks_testkit::provider::{Answer, FakeProvider, Lie};
@@ -64,7 +65,7 @@ impl Shop {
     }
 
     async fn post_to(&self, path: &str, body: Bytes) {
-        assert_eq!(self.receiver.receive_whole(&Request::new("POST", path, None, &[]), body).await.status(), 200);
+        assert_eq!(self.receiver.receive(&Request::new("POST", path, None, &[]), Full::new(body)).await.status(), 200);
     }
 
     async fn post(&self, order: &WertOrder) {

@@ -1,6 +1,7 @@
 //! Confirmation of single purchases.
 
-use onramp_webhooks::event::{CompletedPurchase, Event, Provider};
+use onramp_webhooks::provider::ProviderEvent;
+use onramp_webhooks::{CompletedPurchase, WertEvent};
 use onramp_webhooks_client::wert::{Difference, Verdict};
 use onramp_webhooks_client::{ClientErrorKind, WertDataApi};
 use onramp_webhooks_testkit::events::WertOrder;
@@ -9,7 +10,7 @@ use onramp_webhooks_testkit::provider::{Answer, FakeProvider, Lie};
 use super::tools::{nobody, once, wert};
 
 fn purchase(order: &WertOrder) -> CompletedPurchase {
-    Event::decode(Provider::Wert, &order.complete()).unwrap().completed_purchase().unwrap().unwrap()
+    WertEvent::read(&order.complete()).unwrap().completed_purchase().unwrap().unwrap()
 }
 
 #[tokio::test]

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use onramp_webhooks::adapter::{Full, Request};
 use onramp_webhooks::clock::{ManualClock, Timestamp};
 use onramp_webhooks::inbox::{Filter, Inbox, MemoryInbox, Record};
-use onramp_webhooks::{Endpoint, Receiver, Request, StoreError, StoreErrorKind, Wert};
+use onramp_webhooks::{Endpoint, Receiver, StoreError, StoreErrorKind, Wert};
 use onramp_webhooks_testkit::doubles::{Double, InboxDouble};
 
 /// A memory inbox of which only so many lists can be read. Clones are the same inbox.
@@ -38,8 +39,7 @@ impl Limited {
         let receiver = Receiver::builder(Double(self.clone())).endpoint(door).clock(clock).build().unwrap();
         for body in bodies {
             let path = format!("/{endpoint}/s3cret");
-            let headers: [(&str, &str); 0] = [];
-            let reply = receiver.receive_whole(&Request::new("POST", &path, None, &headers), body.clone()).await;
+            let reply = receiver.receive(&Request::new("POST", &path, None, &[]), Full::new(body.clone())).await;
             assert_eq!(reply.status(), 200);
         }
     }

@@ -49,8 +49,9 @@ const MAX_ID_LENGTH: usize = 512;
 ///
 /// ```
 /// # use onramp_webhooks::{async_trait, Delivery, Handler, HandlerError};
+/// use onramp_webhooks::adapter::{Full, Request};
 /// use onramp_webhooks::inbox::{MemoryInbox, State};
-/// use onramp_webhooks::{Receiver, Request, Wert};
+/// use onramp_webhooks::{Receiver, Wert};
 /// use onramp_webhooks_client::wert::{Confirmation, WertDataApi};
 /// use onramp_webhooks_testkit::events::WertOrder;
 /// use onramp_webhooks_testkit::provider::FakeProvider;
@@ -71,17 +72,13 @@ const MAX_ID_LENGTH: usize = 512;
 /// let order = WertOrder::new();
 /// provider.add_order(&order, "success");
 /// let request = Request::new("POST", "/wert/s3cret", None, &[]);
-/// receiver.receive_whole(&request, order.complete()).await;
-/// receiver.receive_whole(&request, WertOrder::new().complete()).await; // forged
-/// # loop {
-/// #     let counts = receiver.inbox().counts().await?;
-/// #     if counts.of(State::Handled) + counts.of(State::Parked) == 2 { break }
-/// #     tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-/// # }
-/// # worker.shutdown().await;
+/// receiver.receive(&request, Full::new(order.complete())).await;
+/// receiver.receive(&request, Full::new(WertOrder::new().complete())).await; // forged
+/// worker.idle().await;
 ///
 /// let counts = receiver.inbox().counts().await?;
 /// assert_eq!((counts.of(State::Handled), counts.of(State::Parked)), (1, 1));
+/// # worker.shutdown().await;
 /// # Ok(())
 /// # }
 /// ```
