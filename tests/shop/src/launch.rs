@@ -63,6 +63,13 @@ impl Launch {
         self
     }
 
+    /// Sets the working directory.
+    #[must_use]
+    pub fn folder(mut self, folder: &Path) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
     /// Sets the path secret of Wert's endpoint.
     #[must_use]
     pub fn wert_secret(self, secret: &str) -> Self {

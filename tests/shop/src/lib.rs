@@ -29,6 +29,7 @@ pub mod launch;
 pub mod ledger;
 mod lines;
 pub mod orders;
+pub mod quickstart;
 pub mod shop;
 pub mod wait;
 
@@ -76,13 +77,13 @@ macro_rules! shop_suite {
                 #[cfg_attr(not(target_os = "linux"), ignore = "only Linux lets a test limit the files of another process")]
                 a_full_disk_is_told_and_recovered_from
                 a_folder_that_goes_away_is_told_and_found_again
-                a_deleted_file_is_made_anew
+                a_deleted_file_is_refused_until_the_restart
+                a_replaced_file_is_refused_until_it_is_put_back
                 a_file_that_is_no_database_is_refused_at_the_start
                 a_closed_standard_output_stops_nothing
             }
             read_only {
                 a_shop_is_refused_at_the_start
-                a_shop_that_runs_tells_it_and_recovers
             }
             together {
                 two_shops_on_one_database_handle_every_event_once
@@ -102,7 +103,7 @@ macro_rules! shop_suite {
                 what_was_not_handled_is_handled_at_the_next_start
             }
             watch {
-                a_provider_that_is_refused_is_told_with_what_to_do
+                a_provider_that_is_refused_is_reported_with_advice
                 the_last_delivery_is_known_after_a_restart
             }
             environment {

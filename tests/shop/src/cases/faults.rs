@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 use crate::event::order_complete;
 use crate::home::{Home, Subject};
 use crate::orders::Orders;
+use crate::shop::ShopProcess;
 use crate::wait::{until, within};
 
 /// Another process holds the file.
@@ -81,8 +82,8 @@ pub async fn a_folder_that_goes_away_is_told_and_found_again(subject: Subject) {
     orders.assert_kept(&home).await;
 }
 
-/// Later acknowledgements are in the file that is there now.
-pub async fn a_deleted_file_is_made_anew(subject: Subject) {
+/// Events are refused while the file is gone: they would be lost with the deleted file.
+pub async fn a_deleted_file_is_refused_until_the_restart(subject: Subject) {
     for with_its_log in [false, true] {
         let home = Home::of(subject);
         let shop = home.start().await;
@@ -94,14 +95,38 @@ pub async fn a_deleted_file_is_made_anew(subject: Subject) {
                 std::fs::remove_file(home.folder().join(log)).unwrap();
             }
         }
+        is_refused(&shop).await;
+        let ended = shop.stop().await;
+        assert!(ended.stderr.contains("was moved or replaced"), "{}", ended.stderr);
+        let shop = home.start().await;
         shop.wert(order_complete("2", "bob", "2")).await.assert_received();
         home.database().settled().await;
-        assert_eq!(home.database().deliveries(), 1);
         assert_eq!((shop.points("ada").await, shop.points("bob").await), ("0".to_owned(), "2".to_owned()));
-        let handled = shop.stop().await.handled();
-        assert_eq!(handled.len(), 2);
-        assert_eq!(home.database().points().len(), 1);
     }
+}
+
+/// Events are refused while another file, even a copy, is in the place of the shop's.
+pub async fn a_replaced_file_is_refused_until_it_is_put_back(subject: Subject) {
+    let home = Home::of(subject);
+    let shop = home.start().await;
+    let mut orders = Orders::default();
+    assert_eq!(orders.send(&shop).await.status, 200);
+    home.database().settled().await;
+    home.database().execute("PRAGMA wal_checkpoint(TRUNCATE)");
+    let (original, copy) = (home.outer().join("original"), home.outer().join("copy"));
+    std::fs::rename(home.folder(), &original).unwrap();
+    std::fs::create_dir(home.folder()).unwrap();
+    std::fs::copy(original.join("shop.db"), home.file()).unwrap();
+    is_refused(&shop).await;
+    std::fs::rename(home.folder(), copy).unwrap();
+    std::fs::rename(original, home.folder()).unwrap();
+    orders.recover(&shop).await;
+    orders.assert_kept(&home).await;
+}
+
+async fn is_refused(shop: &ShopProcess) {
+    shop.wert(order_complete("2", "bob", "2")).await.assert_problem(503);
+    assert_eq!(shop.get("/healthz").await.status, 503);
 }
 
 /// No file of another application is overwritten.

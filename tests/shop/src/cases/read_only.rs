@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use crate::home::{Home, Subject};
 use crate::launch::Launch;
-use crate::orders::Orders;
 
 /// A user that owns nothing.
 const NOBODY: u32 = 65_534;
@@ -21,31 +20,6 @@ pub async fn a_shop_is_refused_at_the_start(subject: Subject) {
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     assert!(ended.stderr.contains("cannot be written") && ended.stderr.contains("shop.db"), "{ended:?}");
     assert!(ended.stdout.is_empty(), "{ended:?}");
-}
-
-/// A volume that is mounted anew, for reading only, with the same content.
-pub async fn a_shop_that_runs_tells_it_and_recovers(subject: Subject) {
-    let home = Home::of(subject);
-    home.start().await.stop().await;
-    let bound = Bound::by_permissions(&home, subject);
-    bound.allow_writing();
-    let shop = bound.launch().start().await;
-    let mut orders = Orders::default();
-    for _ in 0..3 {
-        assert_eq!(orders.send(&shop).await.status, 200);
-    }
-    home.database().settled().await;
-    home.database().execute("PRAGMA wal_checkpoint(TRUNCATE)");
-    let before = home.outer().join("before");
-    std::fs::rename(home.folder(), &before).unwrap();
-    std::fs::create_dir(home.folder()).unwrap();
-    std::fs::copy(before.join("shop.db"), home.file()).unwrap();
-    bound.forbid_writing();
-    assert_eq!(orders.send(&shop).await.status, 503);
-    assert_eq!(shop.get("/healthz").await.status, 503);
-    bound.allow_writing();
-    orders.recover(&shop).await;
-    orders.assert_kept(&home).await;
 }
 
 /// A shop to which permissions apply: as root, it runs as another user.

@@ -8,16 +8,16 @@ use crate::shop::ShopProcess;
 use crate::wait::until;
 
 /// A provider that is always denied is reported with an advice, and the shop stays healthy.
-pub async fn a_provider_that_is_refused_is_told_with_what_to_do(subject: Subject) {
+pub async fn a_provider_that_is_refused_is_reported_with_advice(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.launch().env("KRIPTOMAT_ALLOW", "174.138.2.203").start().await;
     for _ in 0..3 {
         shop.kriptomat(postback("1", "ada", "1")).await.assert_problem(403);
     }
-    until("it is told", async || endpoint(&shop, "kriptomat").await["verdict"] == "refusing").await;
+    until("it is reported", async || endpoint(&shop, "kriptomat").await["verdict"] == "refusing").await;
     let kriptomat = endpoint(&shop, "kriptomat").await;
     assert!(kriptomat["advice"].as_str().unwrap().contains("webhook_url"), "{kriptomat}");
-    assert_eq!(endpoint(&shop, "wert").await["verdict"], "learning");
+    assert_eq!(endpoint(&shop, "wert").await["verdict"], "fine");
 }
 
 /// A new process knows from the inbox when the last delivery came.

@@ -152,7 +152,7 @@ impl View {
         let mut shown = shown.to_owned();
         for (rank, id) in self.ids.iter().enumerate() {
             shown = shown.replace(&format!("DeliveryId({id})"), &format!("Nth[{rank}]"));
-            shown = shown.replace(&format!("delivery {id},"), &format!("Nth[{rank}]"));
+            shown = shown.replace(&format!("delivery {id}\""), &format!("Nth[{rank}]\""));
         }
         shown
     }
