@@ -60,7 +60,7 @@ fn orders(summary: &Summary) -> Vec<&str> {
     summary.findings.iter().map(|finding| finding.order().as_str()).collect()
 }
 
-/// How often the completion of each order was handled, and whether it was a synthetic one.
+/// Whether each handled completion of an order was synthetic.
 #[derive(Clone, Default)]
 struct Shop(Arc<Mutex<BTreeMap<String, Vec<bool>>>>);
 
