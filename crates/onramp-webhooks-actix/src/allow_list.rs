@@ -1,4 +1,4 @@
-//! The allow-list in front of any route.
+//! Allow-lists in front of any route.
 
 use std::future::{Ready, ready};
 
@@ -6,25 +6,25 @@ use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::{Error, HttpMessage};
 use futures_util::future::{Either, MapOk, TryFutureExt};
-use onramp_webhooks::gate::AllowListGate;
+use onramp_webhooks::adapter::AllowListGate;
 
 use crate::Reply;
 use crate::request::{Lines, whole_head};
 
-/// Middleware that lets in the clients that `gate` admits, and answers the others itself. A handler finds who was let in, and how
-/// that was found, in the extension [`Client`](onramp_webhooks::client_ip::Client). Keep a clone of the gate to replace its rules.
+/// Returns middleware that passes on the requests of clients that `gate` admits, and answers the others itself.
 ///
-/// It wraps an [`App`](actix_web::App), a scope, a resource and a route.
+/// Handlers get the client with the extractor [`Client`](crate::Client). Keep a clone of the gate to replace its rules.
+///
+/// The middleware wraps an [`App`](actix_web::App), a scope, a resource or a route.
 ///
 /// ```
-/// use actix_web::{App, web, web::ReqData};
+/// use actix_web::{App, web};
+/// use onramp_webhooks_actix::allow_list;
+/// use onramp_webhooks_actix::core::client_ip::ClientIp;
 /// use onramp_webhooks_actix::core::gate::AllowListGate;
-/// use onramp_webhooks_actix::core::client_ip::{Client, ClientIp};
 ///
 /// let gate = AllowListGate::new("192.0.2.0/24".parse()?, ClientIp::peer_only());
-/// let app = App::new()
-///     .route("/admin", web::get().to(async |client: ReqData<Client>| format!("hello, {}", *client)))
-///     .wrap(onramp_webhooks_actix::allow_list(&gate));
+/// let app = App::new().service(web::resource("/admin").wrap(allow_list(&gate)).to(async || "hello"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use]
@@ -32,7 +32,7 @@ pub fn allow_list(gate: &AllowListGate) -> AllowListTransform {
     AllowListTransform(gate.clone())
 }
 
-/// Made by [`allow_list`].
+/// Middleware of [`allow_list`].
 #[derive(Clone, Debug)]
 pub struct AllowListTransform(AllowListGate);
 
@@ -52,7 +52,7 @@ where
     }
 }
 
-/// Made by [`AllowListTransform`].
+/// Service of [`AllowListTransform`].
 #[derive(Clone, Debug)]
 pub struct AllowListService<S> {
     gate: AllowListGate,

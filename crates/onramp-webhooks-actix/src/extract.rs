@@ -1,53 +1,45 @@
-//! Extractors of typed events, for handlers without an inbox.
+//! The extractor of typed events.
 
 use std::future::Future;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
-use onramp_webhooks::extract::Unreadable;
+use onramp_webhooks::adapter::{Provider, Unreadable, extract};
 
 use crate::Reply;
 use crate::request::{Lines, whole_head};
 
-/// Extracts an event of Wert's. What cannot be read arrives as [`Unreadable`], with its bytes and the reason, because Wert needs an
-/// acknowledgement for that, too. Reads at most 1 MiB. [`Reply`] has an example.
-#[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "handlers take it apart")]
-pub struct WertEvent(pub Result<onramp_webhooks::WertEvent, Unreadable>);
-
-impl FromRequest for WertEvent {
-    type Error = Reply;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Reply>>>>;
-
-    fn from_request(request: &HttpRequest, body: &mut Payload) -> Self::Future {
-        let event = onramp_webhooks::WertEvent::extract(&whole_head(request, &Lines(request.headers())), body.take());
-        Box::pin(async { Ok(Self(event.await?)) })
-    }
-}
-
-/// Extracts Kriptomat's postback; what cannot be read is refused with a problem that says why. Reads at most 1 MiB.
+/// Extractor of an event of the provider `P`, for handlers without an inbox.
+///
+/// Reads a body of at most 1 MiB. A body that cannot be read as an event is an [`Unreadable`]; `?` turns it into the [`Reply`] that
+/// the provider needs. The extractor rejects a request only if its body does not arrive.
+///
+/// Nothing is recorded or deduplicated. An event is lost if its handler answers success and then fails.
 ///
 /// ```
-/// use onramp_webhooks_actix::{KriptomatPostback, Reply, core};
+/// use actix_web::{App, web};
+/// use onramp_webhooks_actix::core::{self, Wert};
+/// use onramp_webhooks_actix::{Reply, Webhook};
 ///
-/// async fn kriptomat(KriptomatPostback(postback): KriptomatPostback) -> Reply {
-///     println!("{} bought {}", postback.uuid.as_str(), postback.asset_type);
-///     core::Reply::received().into()
+/// async fn wert(Webhook(event): Webhook<Wert>) -> Result<Reply, Reply> {
+///     let event = event?;
+///     println!("{}", event.payload.type_name());
+///     Ok(core::Reply::received().into())
 /// }
-/// # let _ = actix_web::App::new().route("/", actix_web::web::post().to(kriptomat));
+///
+/// let app = App::new().route("/wert/s3cret", web::post().to(wert));
 /// ```
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "handlers take it apart")]
-pub struct KriptomatPostback(pub onramp_webhooks::KriptomatPostback);
+pub struct Webhook<P: Provider>(pub Result<P::Event, Unreadable>);
 
-impl FromRequest for KriptomatPostback {
+impl<P: Provider + Default> FromRequest for Webhook<P> {
     type Error = Reply;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Reply>>>>;
 
     fn from_request(request: &HttpRequest, body: &mut Payload) -> Self::Future {
-        let lines = Lines(request.headers());
-        let postback = onramp_webhooks::KriptomatPostback::extract(&whole_head(request, &lines), body.take());
-        Box::pin(async { Ok(Self(postback.await?)) })
+        let event = extract::<P, _, _>(&whole_head(request, &Lines(request.headers())), body.take());
+        Box::pin(async { Ok(Self(event.await?)) })
     }
 }

@@ -1,126 +1,90 @@
-//! Requests handled once, at any route.
+//! Idempotency at any route.
 
-use std::future::{Future, Ready, ready};
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use actix_web::body::{self, BodySize, BodyStream, BoxBody, MessageBody, SizedStream};
-use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::middleware::{Next, from_fn};
 use actix_web::{Error, HttpResponse, web};
 use bytes::Bytes;
 use futures_core::Stream;
-use onramp_webhooks::idempotency::{Asked, Begun, Finished, Idempotency, Running};
+use onramp_webhooks::adapter::{Claim, Idempotency, KeyGuard, Keyed, StoredBody};
 
 use crate::Reply;
 use crate::request::{Lines, whole_head};
 
-/// Middleware that has every request handled once; see [`core::idempotency`](onramp_webhooks::idempotency) for what that means.
+/// Returns middleware that runs every request once and answers its copies with the stored reply. See
+/// [`core::idempotency`](onramp_webhooks::idempotency) for the rules.
 ///
-/// It wraps an [`App`](actix_web::App), a scope, a resource and a route.
+/// The middleware wraps an [`App`](actix_web::App), a scope, a resource or a route.
 ///
 /// ```
 /// use actix_web::{App, web};
 /// use onramp_webhooks_actix::core::idempotency::{Idempotency, MemoryIdempotencyStore};
+/// use onramp_webhooks_actix::idempotency;
 ///
-/// let idempotency = Idempotency::by_header(MemoryIdempotencyStore::new()).build()?;
-/// let app = App::new()
-///     .route("/orders", web::post().to(async || "ordered"))
-///     .wrap(onramp_webhooks_actix::idempotency(&idempotency));
+/// let once = Idempotency::by_header(MemoryIdempotencyStore::new()).build()?;
+/// let app = App::new().service(web::resource("/orders").wrap(idempotency(&once)).to(async || "ordered"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use]
-pub fn idempotency(idempotency: &Idempotency) -> IdempotencyTransform {
-    IdempotencyTransform(idempotency.clone())
-}
-
-/// Made by [`idempotency`].
-#[derive(Clone, Debug)]
-pub struct IdempotencyTransform(Idempotency);
-
-impl<S, B> Transform<S, ServiceRequest> for IdempotencyTransform
+pub fn idempotency<S, B>(
+    idempotency: &Idempotency,
+) -> impl Transform<S, ServiceRequest, Response = ServiceResponse, Error = Error, InitError = ()> + use<S, B>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
 {
-    type Response = ServiceResponse;
-    type Error = Error;
-    type Transform = IdempotencyService<S>;
-    type InitError = ();
-    type Future = Ready<Result<IdempotencyService<S>, ()>>;
-
-    fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(IdempotencyService { idempotency: self.0.clone(), inner: Rc::new(inner) }))
-    }
-}
-
-/// Made by [`IdempotencyTransform`].
-#[derive(Clone, Debug)]
-pub struct IdempotencyService<S> {
-    idempotency: Idempotency,
-    inner: Rc<S>,
-}
-
-impl<S, B> Service<ServiceRequest> for IdempotencyService<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: MessageBody + 'static,
-{
-    type Response = ServiceResponse;
-    type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<ServiceResponse, Error>>>>;
-
-    forward_ready!(inner);
-
-    fn call(&self, request: ServiceRequest) -> Self::Future {
-        match self.idempotency.ask(&whole_head(request.request(), &Lines(request.headers()))) {
-            Some(asked) => Box::pin(once(asked, Rc::clone(&self.inner), request)),
-            None => {
-                let untouched = self.inner.call(request);
-                Box::pin(async { Ok(untouched.await?.map_into_boxed_body()) })
+    let idempotency = idempotency.clone();
+    from_fn(move |request: ServiceRequest, next: Next<B>| {
+        let keyed = idempotency.lookup(&whole_head(request.request(), &Lines(request.headers())));
+        async move {
+            match keyed {
+                Some(keyed) => once(keyed, next, request).await,
+                None => Ok(next.call(request).await?.map_into_boxed_body()),
             }
         }
-    }
+    })
 }
 
-async fn once<S, B>(asked: Asked, inner: Rc<S>, mut request: ServiceRequest) -> Result<ServiceResponse, Error>
+async fn once<B>(keyed: Keyed, next: Next<B>, mut request: ServiceRequest) -> Result<ServiceResponse, Error>
 where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
     B: MessageBody + 'static,
 {
     let body = request.extract::<web::Payload>().await?;
-    let (body, running) = match asked.begin(body).await {
-        Begun::Answer(reply) => return Ok(request.into_response(Reply(reply).response())),
-        Begun::Run(body, running) => (body, running),
+    let (body, guard) = match keyed.claim(body).await {
+        Claim::Answer(reply) => return Ok(request.into_response(Reply(reply).response())),
+        Claim::Run(body, guard) => (body, guard),
     };
     request.set_payload(Payload::from(body));
-    match running.watch(inner.call(request)).await {
+    match guard.run(next.call(request)).await {
         Ok(answered) => {
             let (request, response) = answered.into_parts();
-            Ok(ServiceResponse::new(request, finish(running, response.map_into_boxed_body()).await))
+            Ok(ServiceResponse::new(request, store(guard, response.map_into_boxed_body()).await))
         }
         Err(error) => {
-            // It counts as what it answers, and stays an error for the middleware around this one.
-            finish(running, error.error_response()).await;
+            // Stores the error's response, and passes the error on to outer middleware.
+            store(guard, error.error_response()).await;
             Err(error)
         }
     }
 }
 
-async fn finish(running: Running, response: HttpResponse) -> HttpResponse {
+async fn store(guard: KeyGuard, response: HttpResponse) -> HttpResponse {
     let (head, body) = response.into_parts();
     let size = body.size();
-    let body = match (running.finish(head.status().as_u16(), &Lines(head.headers()), Chunks(body)).await, size) {
-        (Finished::Untouched(Chunks(body)), _) => body,
-        (Finished::Whole(_), BodySize::None) => BoxBody::new(body::None::new()),
-        (Finished::Whole(body), _) => BoxBody::new(body),
-        (Finished::Rejoined(body), BodySize::Sized(bytes)) => BoxBody::new(SizedStream::new(bytes, body)),
-        (Finished::Rejoined(body), _) => BoxBody::new(BodyStream::new(body)),
+    let body = match (guard.store(head.status().as_u16(), &Lines(head.headers()), Chunks(body)).await, size) {
+        (StoredBody::Untouched(Chunks(body)), _) => body,
+        (StoredBody::Whole(_), BodySize::None) => BoxBody::new(body::None::new()),
+        (StoredBody::Whole(body), _) => BoxBody::new(body),
+        (StoredBody::Rejoined(body), BodySize::Sized(bytes)) => BoxBody::new(SizedStream::new(bytes, body)),
+        (StoredBody::Rejoined(body), _) => BoxBody::new(BodyStream::new(body)),
     };
     head.set_body(body)
 }
 
-/// The chunks of actix's body.
+/// A body as a stream of chunks.
 struct Chunks(BoxBody);
 
 impl Stream for Chunks {

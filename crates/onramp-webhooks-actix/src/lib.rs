@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 mod allow_list;
+mod client;
 mod extract;
+mod health;
 mod idempotency;
 mod reply;
 mod request;
@@ -10,7 +12,9 @@ mod routes;
 pub use onramp_webhooks as core;
 
 pub use self::allow_list::allow_list;
-pub use self::extract::{KriptomatPostback, WertEvent};
+pub use self::client::Client;
+pub use self::extract::Webhook;
+pub use self::health::health;
 pub use self::idempotency::idempotency;
 pub use self::reply::Reply;
 pub use self::routes::routes;

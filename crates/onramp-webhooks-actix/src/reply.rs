@@ -1,4 +1,4 @@
-//! The core's reply as actix's response.
+//! Replies of the core as responses of actix-web.
 
 use std::fmt;
 
@@ -6,27 +6,29 @@ use actix_web::body::BoxBody;
 use actix_web::error::HttpError;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError};
+use onramp_webhooks::adapter::Unreadable;
 
-/// An answer that the core decided: what extractors refuse with, and what a handler may return.
+/// A [reply](onramp_webhooks::Reply) of the core, as a response and as an error. Handlers may return it.
 ///
 /// ```
-/// use onramp_webhooks_actix::{Reply, WertEvent, core};
+/// use onramp_webhooks_actix::core::{self, Kriptomat};
+/// use onramp_webhooks_actix::{Reply, Webhook};
 ///
-/// async fn wert(WertEvent(event): WertEvent) -> Reply {
-///     match event {
-///         Ok(event) => println!("{}", event.payload.type_name()),
-///         Err(unreadable) => eprintln!("{}: {:?}", unreadable.reason(), unreadable.raw()),
+/// async fn kriptomat(Webhook(postback): Webhook<Kriptomat>) -> Reply {
+///     match postback {
+///         Ok(postback) => println!("{} was bought", postback.asset_type),
+///         Err(unreadable) => return unreadable.into(),
 ///     }
 ///     core::Reply::received().into()
 /// }
-/// # let _ = actix_web::App::new().route("/", actix_web::web::post().to(wert));
+/// # let _ = actix_web::App::new().route("/", actix_web::web::post().to(kriptomat));
 /// ```
 #[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "a wrapper around the core's reply is all it is")]
+#[expect(clippy::exhaustive_structs, reason = "it only wraps the reply of the core")]
 pub struct Reply(pub onramp_webhooks::Reply);
 
 impl Reply {
-    /// The reply as it is. One that HTTP could not carry would be an error of the server, and never an acknowledgement.
+    /// Returns the reply as it is. A reply that is not valid HTTP becomes a server error, never an acknowledgement.
     pub(crate) fn response(&self) -> HttpResponse {
         let status = match StatusCode::from_u16(self.0.status()) {
             Ok(status) => status,
@@ -36,7 +38,7 @@ impl Reply {
         for (name, value) in self.0.headers() {
             response.append_header((name, value));
         }
-        // Actix takes no word for it from a header.
+        // Actix ignores the header.
         if self.0.closes() {
             response.force_close();
         }
@@ -47,6 +49,13 @@ impl Reply {
 impl From<onramp_webhooks::Reply> for Reply {
     fn from(reply: onramp_webhooks::Reply) -> Self {
         Self(reply)
+    }
+}
+
+/// The reply that the provider needs: [`Unreadable::reply`].
+impl From<Unreadable> for Reply {
+    fn from(unreadable: Unreadable) -> Self {
+        Self(unreadable.reply())
     }
 }
 

@@ -1,12 +1,12 @@
-//! The head of actix's request as the core sees it.
+//! Heads of actix's requests in the form of the core.
 
 use std::net::SocketAddr;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderMap;
-use onramp_webhooks::{Headers, Request};
+use onramp_webhooks::adapter::{Headers, Request};
 
-/// Borrows actix's header lines.
+/// Borrowed header lines.
 pub(crate) struct Lines<'a>(pub(crate) &'a HeaderMap);
 
 impl Headers for Lines<'_> {
@@ -19,21 +19,21 @@ impl Headers for Lines<'_> {
     }
 }
 
-/// The head below the mount: its path begins at the endpoint's name, after which `request` has been routed.
+/// Returns the head below the mount. Its path begins with the endpoint's name, by which `request` was routed.
 pub(crate) fn head<'a>(request: &'a HttpRequest, lines: &'a Lines<'a>) -> Request<'a> {
     let whole = whole_head(request, lines);
     let path = from_endpoint(whole.path, request.match_info().unprocessed());
     Request::new(whole.method, path, whole.peer, whole.headers).with_query(whole.query)
 }
 
-/// The head with its whole path.
+/// Returns the head with its whole path.
 pub(crate) fn whole_head<'a>(request: &'a HttpRequest, lines: &'a Lines<'a>) -> Request<'a> {
     let (method, uri) = (request.method().as_str(), request.uri());
     Request::new(method, uri.path(), request.peer_addr().as_ref().map(SocketAddr::ip), lines).with_query(uri.query())
 }
 
-/// The part of `path`, which is as it was sent, from the endpoint's name on. `below` is what follows the name; actix has decoded it,
-/// but never a slash, so that both have as many.
+/// Returns the part of `path` that begins with the endpoint's name. `below` is the part behind the name. Actix has decoded it, but never
+/// its slashes, so the number of slashes gives the position in `path`.
 fn from_endpoint<'a>(path: &'a str, below: &str) -> &'a str {
     let slashes = below.matches('/').count();
     path.rmatch_indices('/').nth(slashes).and_then(|(name, _)| path.get(name..)).unwrap_or(path)

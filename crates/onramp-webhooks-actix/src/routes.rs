@@ -1,4 +1,4 @@
-//! The mount.
+//! The routes of a receiver.
 
 use std::future::Future;
 
@@ -10,10 +10,11 @@ use onramp_webhooks::Receiver;
 use crate::Reply;
 use crate::request::{Lines, head};
 
-/// Routes for every endpoint of `receiver`: `/NAME` and all below it, in every method, because the receiver has an answer to each.
+/// Returns routes for every endpoint of `receiver`: `/NAME` and all paths below it, in every method, because the receiver also answers
+/// what it refuses.
 ///
-/// Put them into the [`scope`](web::scope) where the providers are told to send their events, or into the [`App`](actix_web::App) to
-/// have them at the root. The [crate's documentation](crate) has an example.
+/// Add them to the [`scope`](web::scope) that the providers send to, or to the [`App`](actix_web::App) for routes at the root. The
+/// [crate's documentation](crate) has an example.
 #[must_use]
 pub fn routes(receiver: Receiver) -> impl HttpServiceFactory + 'static {
     let endpoint = |name| {
@@ -27,7 +28,7 @@ pub fn routes(receiver: Receiver) -> impl HttpServiceFactory + 'static {
 fn receive(receiver: &Receiver, request: &HttpRequest, body: web::Payload) -> impl Future<Output = Reply> + use<> {
     let received = receiver.receive(&head(request, &Lines(request.headers())), body);
     async {
-        // Actix looks at a body only after the first poll, and closes the connection when it has not seen the end by the answer.
+        // Actix starts to read the body after the first poll. It closes the connection if the answer comes before the body's end.
         yield_now().await;
         Reply(received.await)
     }

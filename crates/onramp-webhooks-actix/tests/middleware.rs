@@ -17,7 +17,8 @@ use futures_util::stream::{self, Stream};
 use onramp_webhooks::client_ip::{Client, ClientIp};
 use onramp_webhooks::gate::AllowListGate;
 use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore};
-use onramp_webhooks_actix::{KriptomatPostback, Reply, WertEvent, allow_list, core, idempotency};
+use onramp_webhooks_actix::core::{self, Kriptomat, Wert};
+use onramp_webhooks_actix::{Reply, Webhook, allow_list, idempotency};
 
 /// The largest reply that is kept, in bytes.
 const LIMIT: usize = 20;
@@ -141,8 +142,11 @@ async fn the_allow_list_tells_the_route_who_came() {
 async fn extractors_read_past_the_limits_of_actix_and_refuse_in_the_words_of_the_core() {
     let app = App::new()
         .app_data(web::PayloadConfig::new(8))
-        .route("/wert", web::post().to(async |WertEvent(event): WertEvent| event.map_or_else(|_| "unreadable", |_| "read")))
-        .route("/kriptomat", web::post().to(async |KriptomatPostback(_): KriptomatPostback| "read"));
+        .route("/wert", web::post().to(async |Webhook(event): Webhook<Wert>| event.map_or_else(|_| "unreadable", |_| "read")))
+        .route(
+            "/kriptomat",
+            web::post().to(async |Webhook(postback): Webhook<Kriptomat>| postback.map(|_| "read").map_err(Reply::from)),
+        );
     let app = init_service(app).await;
     let post = |path: &str, body: &'static str| TestRequest::post().uri(path).set_payload(body).send_request(&app);
     assert_eq!(read_body(post("/wert", r#"{"type":"login","click_id":"42"}"#).await).await, "read");

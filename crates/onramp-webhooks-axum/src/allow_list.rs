@@ -1,4 +1,4 @@
-//! The allow-list in front of any route.
+//! Allow-lists in front of any route.
 
 use std::future::{Ready, ready};
 use std::task::{Context, Poll};
@@ -7,27 +7,27 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::http::Request;
 use axum::response::{IntoResponse, Response};
 use futures_util::future::{Either, MapOk, TryFutureExt};
-use onramp_webhooks::gate::AllowListGate;
+use onramp_webhooks::adapter::AllowListGate;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::Reply;
 use crate::request::{Lines, whole_head};
 
-/// A layer that lets in the clients that `gate` admits, and answers the others itself. A handler finds who was let in, and how that
-/// was found, in the extension [`Client`](onramp_webhooks::client_ip::Client). Keep a clone of the gate to replace its rules.
+/// Returns a layer that passes on the requests of clients that `gate` admits, and answers the others itself.
 ///
-/// It fits a [`Router`](axum::Router), one of its routes, and every other tower stack whose responses have a body of bytes.
+/// Handlers get the client with the extractor [`Client`](crate::Client). Keep a clone of the gate to replace its rules.
+///
+/// The layer fits a [`Router`](axum::Router), one of its routes, and any tower service whose response body consists of bytes.
 ///
 /// ```
-/// use axum::{Extension, Router, routing::get};
+/// use axum::{Router, routing::get};
+/// use onramp_webhooks_axum::allow_list;
+/// use onramp_webhooks_axum::core::client_ip::ClientIp;
 /// use onramp_webhooks_axum::core::gate::AllowListGate;
-/// use onramp_webhooks_axum::core::client_ip::{Client, ClientIp};
 ///
 /// let gate = AllowListGate::new("192.0.2.0/24".parse()?, ClientIp::peer_only());
-/// let app: Router = Router::new()
-///     .route("/admin", get(async |Extension(client): Extension<Client>| format!("hello, {client}")))
-///     .layer(onramp_webhooks_axum::allow_list(&gate));
+/// let app: Router = Router::new().route("/admin", get(async || "hello")).layer(allow_list(&gate));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use]
@@ -35,7 +35,7 @@ pub fn allow_list(gate: &AllowListGate) -> AllowListLayer {
     AllowListLayer(gate.clone())
 }
 
-/// Made by [`allow_list`].
+/// Layer of [`allow_list`].
 #[derive(Clone, Debug)]
 pub struct AllowListLayer(AllowListGate);
 
@@ -47,7 +47,7 @@ impl<S> Layer<S> for AllowListLayer {
     }
 }
 
-/// Made by [`AllowListLayer`].
+/// Service of [`AllowListLayer`].
 #[derive(Clone, Debug)]
 pub struct AllowListService<S> {
     gate: AllowListGate,

@@ -1,49 +1,41 @@
-//! Extractors of typed events, for handlers without an inbox.
+//! The extractor of typed events.
 
 use axum::extract::{FromRequest, Request};
-use onramp_webhooks::extract::Unreadable;
+use onramp_webhooks::adapter::{Provider, Unreadable, extract};
 
 use crate::Reply;
 use crate::request::{Lines, whole_head};
 
-/// Extracts an event of Wert's. What cannot be read arrives as [`Unreadable`], with its bytes and the reason, because Wert needs an
-/// acknowledgement for that, too. Reads at most 1 MiB. [`Reply`] has an example.
-#[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "handlers take it apart")]
-pub struct WertEvent(pub Result<onramp_webhooks::WertEvent, Unreadable>);
-
-impl<S: Send + Sync> FromRequest<S> for WertEvent {
-    type Rejection = Reply;
-
-    async fn from_request(request: Request, _: &S) -> Result<Self, Reply> {
-        let (parts, body) = request.into_parts();
-        let event = onramp_webhooks::WertEvent::extract(&whole_head(&parts, &Lines(&parts.headers)), body.into_data_stream());
-        Ok(Self(event.await?))
-    }
-}
-
-/// Extracts Kriptomat's postback; what cannot be read is refused with a problem that says why. Reads at most 1 MiB.
+/// Extractor of an event of the provider `P`, for handlers without an inbox.
+///
+/// Reads a body of at most 1 MiB. A body that cannot be read as an event is an [`Unreadable`]; `?` turns it into the [`Reply`] that
+/// the provider needs. The extractor rejects a request only if its body does not arrive.
+///
+/// Nothing is recorded or deduplicated. An event is lost if its handler answers success and then fails.
 ///
 /// ```
-/// use onramp_webhooks_axum::{KriptomatPostback, Reply, core};
+/// use axum::{Router, routing::post};
+/// use onramp_webhooks_axum::core::{self, Wert};
+/// use onramp_webhooks_axum::{Reply, Webhook};
 ///
-/// async fn kriptomat(KriptomatPostback(postback): KriptomatPostback) -> Reply {
-///     println!("{} bought {}", postback.uuid.as_str(), postback.asset_type);
-///     core::Reply::received().into()
+/// async fn wert(Webhook(event): Webhook<Wert>) -> Result<Reply, Reply> {
+///     let event = event?;
+///     println!("{}", event.payload.type_name());
+///     Ok(core::Reply::received().into())
 /// }
-/// # let _: axum::Router = axum::Router::new().route("/", axum::routing::post(kriptomat));
+///
+/// let app: Router = Router::new().route("/wert/s3cret", post(wert));
 /// ```
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "handlers take it apart")]
-pub struct KriptomatPostback(pub onramp_webhooks::KriptomatPostback);
+pub struct Webhook<P: Provider>(pub Result<P::Event, Unreadable>);
 
-impl<S: Send + Sync> FromRequest<S> for KriptomatPostback {
+impl<P: Provider + Default, S: Send + Sync> FromRequest<S> for Webhook<P> {
     type Rejection = Reply;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Reply> {
         let (parts, body) = request.into_parts();
-        let lines = Lines(&parts.headers);
-        let postback = onramp_webhooks::KriptomatPostback::extract(&whole_head(&parts, &lines), body.into_data_stream());
-        Ok(Self(postback.await?))
+        let event = extract::<P, _, _>(&whole_head(&parts, &Lines(&parts.headers)), body.into_data_stream());
+        Ok(Self(event.await?))
     }
 }

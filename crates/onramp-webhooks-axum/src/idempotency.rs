@@ -1,4 +1,4 @@
-//! Requests handled once, at any route.
+//! Idempotency at any route.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,25 +6,25 @@ use std::task::{Context, Poll};
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::Request;
 use axum::response::{IntoResponse, Response};
-use onramp_webhooks::idempotency::{Begun, Finished, Idempotency};
+use onramp_webhooks::adapter::{Claim, Idempotency, StoredBody};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::Reply;
 use crate::request::{Lines, whole_head};
 
-/// A layer that has every request handled once; see [`core::idempotency`](onramp_webhooks::idempotency) for what that means.
+/// Returns a layer that runs every request once and answers its copies with the stored reply. See
+/// [`core::idempotency`](onramp_webhooks::idempotency) for the rules.
 ///
-/// It fits a [`Router`](axum::Router), one of its routes, and every other tower stack whose bodies are axum's.
+/// The layer fits a [`Router`](axum::Router), one of its routes, and any tower service whose request body is axum's.
 ///
 /// ```
 /// use axum::{Router, routing::post};
 /// use onramp_webhooks_axum::core::idempotency::{Idempotency, MemoryIdempotencyStore};
+/// use onramp_webhooks_axum::idempotency;
 ///
-/// let idempotency = Idempotency::by_header(MemoryIdempotencyStore::new()).build()?;
-/// let app: Router = Router::new()
-///     .route("/orders", post(async || "ordered"))
-///     .layer(onramp_webhooks_axum::idempotency(&idempotency));
+/// let once = Idempotency::by_header(MemoryIdempotencyStore::new()).build()?;
+/// let app: Router = Router::new().route("/orders", post(async || "ordered")).layer(idempotency(&once));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use]
@@ -32,7 +32,7 @@ pub fn idempotency(idempotency: &Idempotency) -> IdempotencyLayer {
     IdempotencyLayer(idempotency.clone())
 }
 
-/// Made by [`idempotency`].
+/// Layer of [`idempotency`].
 #[derive(Clone, Debug)]
 pub struct IdempotencyLayer(Idempotency);
 
@@ -44,7 +44,7 @@ impl<S> Layer<S> for IdempotencyLayer {
     }
 }
 
-/// Made by [`IdempotencyLayer`].
+/// Service of [`IdempotencyLayer`].
 #[derive(Clone, Debug)]
 pub struct IdempotencyService<S> {
     idempotency: Idempotency,
@@ -65,26 +65,26 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        // The one that was polled ready is called; the clone waits for the next poll.
+        // Calls the service that was polled ready. The clone is polled next.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let (parts, body) = request.into_parts();
-        let Some(asked) = self.idempotency.ask(&whole_head(&parts, &Lines(&parts.headers))) else {
+        let Some(keyed) = self.idempotency.lookup(&whole_head(&parts, &Lines(&parts.headers))) else {
             let untouched = inner.call(Request::from_parts(parts, body));
             return Box::pin(async { Ok(untouched.await?.map(Body::new)) });
         };
         Box::pin(async move {
-            let (body, running) = match asked.begin(body.into_data_stream()).await {
-                Begun::Answer(reply) => return Ok(Reply(reply).into_response()),
-                Begun::Run(body, running) => (body, running),
+            let (body, guard) = match keyed.claim(body.into_data_stream()).await {
+                Claim::Answer(reply) => return Ok(Reply(reply).into_response()),
+                Claim::Run(body, guard) => (body, guard),
             };
-            let answered = running.watch(inner.call(Request::from_parts(parts, Body::from(body)))).await?;
+            let answered = guard.run(inner.call(Request::from_parts(parts, Body::from(body)))).await?;
             let (parts, body) = answered.into_parts();
-            let finishing = running.finish(parts.status.as_u16(), &Lines(&parts.headers), Body::new(body).into_data_stream());
-            let body = match finishing.await {
-                Finished::Untouched(body) => Body::new(body),
-                Finished::Whole(body) => Body::from(body),
-                Finished::Rejoined(body) => Body::from_stream(body),
+            let storing = guard.store(parts.status.as_u16(), &Lines(&parts.headers), Body::new(body).into_data_stream());
+            let body = match storing.await {
+                StoredBody::Untouched(body) => Body::new(body),
+                StoredBody::Whole(body) => Body::from(body),
+                StoredBody::Rejoined(body) => Body::from_stream(body),
             };
             Ok(Response::from_parts(parts, body))
         })

@@ -1,25 +1,27 @@
-//! The core's reply as axum's response.
+//! Replies of the core as responses of axum.
 
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use onramp_webhooks::adapter::Unreadable;
 
-/// An answer that the core decided: what extractors refuse with, and what a handler may return.
+/// A [reply](onramp_webhooks::Reply) of the core, as a response and as a rejection. Handlers may return it.
 ///
 /// ```
-/// use onramp_webhooks_axum::{Reply, WertEvent, core};
+/// use onramp_webhooks_axum::core::{self, Kriptomat};
+/// use onramp_webhooks_axum::{Reply, Webhook};
 ///
-/// async fn wert(WertEvent(event): WertEvent) -> Reply {
-///     match event {
-///         Ok(event) => println!("{}", event.payload.type_name()),
-///         Err(unreadable) => eprintln!("{}: {:?}", unreadable.reason(), unreadable.raw()),
+/// async fn kriptomat(Webhook(postback): Webhook<Kriptomat>) -> Reply {
+///     match postback {
+///         Ok(postback) => println!("{} was bought", postback.asset_type),
+///         Err(unreadable) => return unreadable.into(),
 ///     }
 ///     core::Reply::received().into()
 /// }
-/// # let _: axum::Router = axum::Router::new().route("/", axum::routing::post(wert));
+/// # let _: axum::Router = axum::Router::new().route("/", axum::routing::post(kriptomat));
 /// ```
 #[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "a wrapper around the core's reply is all it is")]
+#[expect(clippy::exhaustive_structs, reason = "it only wraps the reply of the core")]
 pub struct Reply(pub onramp_webhooks::Reply);
 
 impl From<onramp_webhooks::Reply> for Reply {
@@ -28,8 +30,15 @@ impl From<onramp_webhooks::Reply> for Reply {
     }
 }
 
+/// The reply that the provider needs: [`Unreadable::reply`].
+impl From<Unreadable> for Reply {
+    fn from(unreadable: Unreadable) -> Self {
+        Self(unreadable.reply())
+    }
+}
+
 impl IntoResponse for Reply {
-    /// The reply as it is. One that HTTP could not carry would be an error of the server, and never an acknowledgement.
+    /// Returns the reply as it is. A reply that is not valid HTTP becomes a server error, never an acknowledgement.
     fn into_response(self) -> Response {
         let mut response = Response::builder().status(self.0.status());
         for (name, value) in self.0.headers() {

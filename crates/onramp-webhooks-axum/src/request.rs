@@ -1,4 +1,4 @@
-//! The head of axum's request as the core sees it.
+//! Heads of axum's requests in the form of the core.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,9 +6,9 @@ use axum::extract::connect_info::MockConnectInfo;
 use axum::extract::{ConnectInfo, OriginalUri};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use onramp_webhooks::{Headers, Request};
+use onramp_webhooks::adapter::{Headers, Request};
 
-/// Borrows axum's header lines.
+/// Borrowed header lines.
 pub(crate) struct Lines<'a>(pub(crate) &'a HeaderMap);
 
 impl Headers for Lines<'_> {
@@ -21,18 +21,18 @@ impl Headers for Lines<'_> {
     }
 }
 
-/// The head below the mount: its path begins at the endpoint's name, because axum takes the prefix of a nest away.
+/// Returns the head below the mount. Its path begins with the endpoint's name, because axum strips the prefix of a nest.
 pub(crate) fn head<'a>(parts: &'a Parts, lines: &'a Lines<'a>) -> Request<'a> {
     Request::new(parts.method.as_str(), parts.uri.path(), peer(parts), lines).with_query(parts.uri.query())
 }
 
-/// The head with its whole path.
+/// Returns the head with its whole path.
 pub(crate) fn whole_head<'a>(parts: &'a Parts, lines: &'a Lines<'a>) -> Request<'a> {
     let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |OriginalUri(uri)| uri);
     Request::new(parts.method.as_str(), uri.path(), peer(parts), lines).with_query(uri.query())
 }
 
-/// `None` when the application is not served with connect info.
+/// Returns the address of the peer; `None` if the application is served without connect info.
 fn peer(parts: &Parts) -> Option<IpAddr> {
     let served = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer);
     let mocked = || parts.extensions.get::<MockConnectInfo<SocketAddr>>().map(|MockConnectInfo(peer)| peer);

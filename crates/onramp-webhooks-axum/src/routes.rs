@@ -1,4 +1,4 @@
-//! The mount.
+//! The routes of a receiver.
 
 use std::future::Future;
 
@@ -11,10 +11,11 @@ use onramp_webhooks::Receiver;
 use crate::Reply;
 use crate::request::{Lines, head};
 
-/// Routes for every endpoint of `receiver`: `/NAME` and all below it, in every method, because the receiver has an answer to each.
+/// Returns routes for every endpoint of `receiver`: `/NAME` and all paths below it, in every method, because the receiver also answers
+/// what it refuses.
 ///
-/// [Nest](Router::nest) them where the providers are told to send their events, or [merge](Router::merge) them to have them at the
-/// root. The [crate's documentation](crate) has an example.
+/// [Nest](Router::nest) them at the path that the providers send to, or [merge](Router::merge) them into the root. The
+/// [crate's documentation](crate) has an example.
 pub fn routes<S>(receiver: Receiver) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,

@@ -1,8 +1,8 @@
-//! The allow-list in front of any route.
+//! Allow-lists in front of any route.
 
 use std::future::ready;
 
-use onramp_webhooks::gate::AllowListGate;
+use onramp_webhooks::adapter::AllowListGate;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply as _};
@@ -10,39 +10,40 @@ use warp::{Filter, Rejection, Reply as _};
 use crate::Reply;
 use crate::request::{Head, head};
 
-/// A wrapper that lets in the clients that `gate` admits, and answers the others itself. Keep a clone of the gate to replace its
-/// rules. Warp has no way to tell a handler who was let in.
+/// Returns a filter that passes the requests that match `path` on to `inner` if `gate` admits their clients, and answers the others
+/// itself. Keep a clone of the gate to replace its rules.
 ///
-/// It judges before the filters that it wraps look at anything, their paths included: put the path in front of what is wrapped. Who
-/// is denied gets an answer and no rejection, so that nothing that follows in an [`or`](Filter::or) has its turn; whoever is let in
-/// may still be rejected by the wrapped filters.
+/// Requests that do not match `path` are rejected and not judged, so the filters that follow in an [`or`](Filter::or) see them. All
+/// requests that match are guarded; `inner` may still reject those of admitted clients. `path` may also check the method:
+/// `warp::path!("admin").and(warp::get())`.
+///
+/// `path` extracts nothing, and `inner` sees the rest of the path. Handlers that need the client use
+/// [`Client::filter`](crate::Client::filter) instead.
 ///
 /// ```
-/// use onramp_webhooks_warp::core::gate::AllowListGate;
+/// use onramp_webhooks_warp::allow_list;
 /// use onramp_webhooks_warp::core::client_ip::ClientIp;
+/// use onramp_webhooks_warp::core::gate::AllowListGate;
 /// use warp::Filter;
 ///
 /// let gate = AllowListGate::new("192.0.2.0/24".parse()?, ClientIp::peer_only());
-/// let admin = warp::path::end().map(|| "hello").with(warp::wrap_fn(onramp_webhooks_warp::allow_list(&gate)));
-/// let app = warp::path("admin").and(admin).or(warp::path::end().map(|| "my shop"));
+/// let admin = allow_list(&gate, warp::path!("admin"), warp::get().map(|| "hello"));
+/// let app = admin.or(warp::path::end().map(|| "my shop"));
 /// # let _ = warp::service(app);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn allow_list<F, R>(gate: &AllowListGate) -> impl Fn(F) -> BoxedFilter<(Response,)> + Clone + Send + Sync + use<F, R>
+pub fn allow_list<P, F, R>(gate: &AllowListGate, path: P, inner: F) -> BoxedFilter<(Response,)>
 where
+    P: Filter<Extract = (), Error: Into<Rejection>> + Send + Sync + 'static,
     F: Filter<Extract = (R,), Error: Into<Rejection>> + Send + Sync + 'static,
     R: warp::Reply + 'static,
 {
     let gate = gate.clone();
-    move |inner: F| {
-        let admitted = inner.map(R::into_response).boxed();
-        let gate = gate.clone();
-        let denied = head().and_then(move |head: Head| ready(denied(&gate, &head)));
-        denied.or(admitted).unify().boxed()
-    }
+    let denied = head().and_then(move |head: Head| ready(denied(&gate, &head)));
+    path.boxed().and(denied.or(inner.map(R::into_response).boxed()).unify()).boxed()
 }
 
-/// Whoever is let in goes on to the next filter, which is what a rejection does.
+/// Returns the reply to a client that is denied. A rejection passes an admitted client on to the next filter.
 fn denied(gate: &AllowListGate, head: &Head) -> Result<Response, Rejection> {
     match gate.admit(&head.whole()) {
         Ok(_) => Err(warp::reject::not_found()),

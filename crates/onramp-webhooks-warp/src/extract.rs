@@ -1,58 +1,48 @@
-//! Extractors of typed events, for handlers without an inbox.
+//! The extractor of typed events.
 
 use std::convert::Infallible;
 
-use onramp_webhooks::extract::Unreadable;
+use onramp_webhooks::adapter::{Provider, Unreadable, extract};
 use warp::Filter;
 
 use crate::Reply;
 use crate::request::{Head, body, head};
 
-/// Extracts an event of Wert's. What cannot be read arrives as [`Unreadable`], with its bytes and the reason, because Wert needs an
-/// acknowledgement for that, too. Reads at most 1 MiB. [`Reply`] has an example.
-#[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "handlers take it apart")]
-pub struct WertEvent(pub Result<onramp_webhooks::WertEvent, Unreadable>);
-
-impl WertEvent {
-    /// The filter. What it refuses with is a value for the handler to return, and no rejection, because the filters that follow a
-    /// rejection would find the body taken.
-    #[must_use]
-    pub fn filter() -> impl Filter<Extract = (Result<Self, Reply>,), Error = Infallible> + Copy + Send + Sync + 'static {
-        head().and(body()).then(|head: Head, body| {
-            let event = onramp_webhooks::WertEvent::extract(&head.whole(), body);
-            async { Ok(Self(event.await?)) }
-        })
-    }
-}
-
-/// Extracts Kriptomat's postback; what cannot be read is refused with a problem that says why. Reads at most 1 MiB.
+/// An event of the provider `P`, for handlers without an inbox.
+///
+/// A body that cannot be read as an event is an [`Unreadable`]; `?` turns it into the [`Reply`] that the provider needs.
+///
+/// Nothing is recorded or deduplicated. An event is lost if its handler answers success and then fails.
 ///
 /// ```
-/// use onramp_webhooks_warp::{KriptomatPostback, Reply, core};
+/// use onramp_webhooks_warp::core::{self, Wert};
+/// use onramp_webhooks_warp::{Reply, Webhook};
 /// use warp::Filter;
 ///
-/// async fn kriptomat(postback: Result<KriptomatPostback, Reply>) -> Result<Reply, Reply> {
-///     let KriptomatPostback(postback) = postback?;
-///     println!("{} bought {}", postback.uuid.as_str(), postback.asset_type);
+/// async fn wert(webhook: Result<Webhook<Wert>, Reply>) -> Result<Reply, Reply> {
+///     let Webhook(event) = webhook?;
+///     let event = event?;
+///     println!("{}", event.payload.type_name());
 ///     Ok(core::Reply::received().into())
 /// }
 ///
-/// let app = warp::path!("kriptomat").and(warp::post()).and(KriptomatPostback::filter()).then(kriptomat);
+/// let app = warp::path!("wert" / "s3cret").and(warp::post()).and(Webhook::<Wert>::filter()).then(wert);
 /// # let _ = warp::service(app);
 /// ```
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "handlers take it apart")]
-pub struct KriptomatPostback(pub onramp_webhooks::KriptomatPostback);
+pub struct Webhook<P: Provider>(pub Result<P::Event, Unreadable>);
 
-impl KriptomatPostback {
-    /// The filter. What it refuses with is a value for the handler to return, and no rejection, because the filters that follow a
-    /// rejection would find the body taken.
+impl<P: Provider + Default> Webhook<P> {
+    /// Returns a filter that takes a body of at most 1 MiB and extracts its event. If the body does not arrive, it extracts the reply
+    /// that the handler has to return.
+    ///
+    /// The filter never rejects, because the filters that follow in an [`or`](Filter::or) would find the body taken.
     #[must_use]
     pub fn filter() -> impl Filter<Extract = (Result<Self, Reply>,), Error = Infallible> + Copy + Send + Sync + 'static {
         head().and(body()).then(|head: Head, body| {
-            let postback = onramp_webhooks::KriptomatPostback::extract(&head.whole(), body);
-            async { Ok(Self(postback.await?)) }
+            let event = extract::<P, _, _>(&head.whole(), body);
+            async { Ok(Self(event.await?)) }
         })
     }
 }

@@ -1,27 +1,30 @@
-//! The core's reply as warp's response.
+//! Replies of the core as responses of warp.
 
+use onramp_webhooks::adapter::Unreadable;
 use warp::http;
 use warp::reply::Response;
 
-/// An answer that the core decided: what extractors refuse with, and what a handler may return.
+/// A [reply](onramp_webhooks::Reply) of the core, as a response. Handlers may return it.
 ///
 /// ```
-/// use onramp_webhooks_warp::{Reply, WertEvent, core};
+/// use onramp_webhooks_warp::core::{self, Kriptomat};
+/// use onramp_webhooks_warp::{Reply, Webhook};
 /// use warp::Filter;
 ///
-/// async fn wert(event: Result<WertEvent, Reply>) -> Result<Reply, Reply> {
-///     match event?.0 {
-///         Ok(event) => println!("{}", event.payload.type_name()),
-///         Err(unreadable) => eprintln!("{}: {:?}", unreadable.reason(), unreadable.raw()),
+/// async fn kriptomat(webhook: Result<Webhook<Kriptomat>, Reply>) -> Reply {
+///     match webhook {
+///         Ok(Webhook(Ok(postback))) => println!("{} was bought", postback.asset_type),
+///         Ok(Webhook(Err(unreadable))) => return unreadable.into(),
+///         Err(reply) => return reply,
 ///     }
-///     Ok(core::Reply::received().into())
+///     core::Reply::received().into()
 /// }
 ///
-/// let app = warp::path!("wert").and(warp::post()).and(WertEvent::filter()).then(wert);
+/// let app = warp::path!("kriptomat").and(warp::post()).and(Webhook::<Kriptomat>::filter()).then(kriptomat);
 /// # let _ = warp::service(app);
 /// ```
 #[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "a wrapper around the core's reply is all it is")]
+#[expect(clippy::exhaustive_structs, reason = "it only wraps the reply of the core")]
 pub struct Reply(pub onramp_webhooks::Reply);
 
 impl From<onramp_webhooks::Reply> for Reply {
@@ -30,8 +33,15 @@ impl From<onramp_webhooks::Reply> for Reply {
     }
 }
 
+/// The reply that the provider needs: [`Unreadable::reply`].
+impl From<Unreadable> for Reply {
+    fn from(unreadable: Unreadable) -> Self {
+        Self(unreadable.reply())
+    }
+}
+
 impl warp::Reply for Reply {
-    /// The reply as it is. One that HTTP could not carry would be an error of the server, and never an acknowledgement.
+    /// Returns the reply as it is. A reply that is not valid HTTP becomes a server error, never an acknowledgement.
     fn into_response(self) -> Response {
         let mut response = http::Response::builder().status(self.0.status());
         for (name, value) in self.0.headers() {

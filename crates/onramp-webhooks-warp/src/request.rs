@@ -1,4 +1,4 @@
-//! Warp's request as the core sees it.
+//! Heads and bodies of warp's requests in the form of the core.
 
 use std::borrow::Borrow;
 use std::convert::Infallible;
@@ -9,12 +9,12 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::{Buf, Bytes};
 use futures_util::future::Either;
 use futures_util::stream::{self, Stream, TryStreamExt};
-use onramp_webhooks::{Headers, Request};
+use onramp_webhooks::adapter::{Headers, Request};
 use warp::Filter;
 use warp::http::{self, HeaderMap, Method};
 use warp::path::FullPath;
 
-/// Warp's header lines.
+/// Owned or borrowed header lines.
 pub(crate) struct Lines<H>(pub(crate) H);
 
 impl<H: Borrow<HeaderMap> + Sync> Headers for Lines<H> {
@@ -27,7 +27,7 @@ impl<H: Borrow<HeaderMap> + Sync> Headers for Lines<H> {
     }
 }
 
-/// The head of a request, which filters hand out piece by piece.
+/// The head of a request, collected from filters.
 pub(crate) struct Head {
     method: Method,
     path: FullPath,
@@ -37,18 +37,18 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// The head with its whole path.
+    /// Returns the head with its whole path.
     pub(crate) fn whole(&self) -> Request<'_> {
         self.at(self.path.as_str())
     }
 
-    /// The head with what is left of its path below the mount.
+    /// Returns the head below the mount, with the rest of its path.
     pub(crate) fn at<'a>(&'a self, path: &'a str) -> Request<'a> {
         let peer: Option<IpAddr> = self.peer.map(|peer| peer.ip());
         Request::new(self.method.as_str(), path, peer, &self.lines).with_query(self.query.as_deref())
     }
 
-    /// A request with this head, but for what filters do not hand out, and with what is left of its path.
+    /// Creates a request with this head and the rest of its path. Parts that filters do not extract are missing.
     pub(crate) fn into_request(self, path: String) -> http::Result<http::Request<()>> {
         let address = match self.query {
             Some(query) => format!("{path}?{query}"),
@@ -60,19 +60,19 @@ impl Head {
     }
 }
 
-/// Extracts the head.
+/// Returns a filter that extracts the head.
 pub(crate) fn head() -> impl Filter<Extract = (Head,), Error = Infallible> + Copy + Send + Sync + 'static {
     let query = warp::query::raw().map(Some).or_else(|_| ready(Ok::<_, Infallible>((None,))));
     let pieces = warp::method().and(warp::path::full()).and(query).and(warp::addr::remote()).and(warp::header::headers_cloned());
     pieces.map(|method, path, query, peer, headers| Head { method, path, query, peer, lines: Lines(headers) })
 }
 
-/// Extracts the path that is left, from its slash on, as it was sent.
+/// Returns a filter that extracts the rest of the path as it was sent, with its slash.
 pub(crate) fn rest_of_path() -> impl Filter<Extract = (String,), Error = Infallible> + Copy + Send + Sync + 'static {
     warp::path::tail().map(|rest: warp::path::Tail| format!("/{}", rest.as_str()))
 }
 
-/// Takes the body. One that another filter took before is one that breaks off, because an empty one would be a lie.
+/// Returns a filter that takes the body. A body that another filter has taken before breaks off, so that it does not pass for an empty one.
 pub(crate) fn body()
 -> impl Filter<Extract = (impl Stream<Item = Chunk> + Send + Sync,), Error = Infallible> + Copy + Send + Sync + 'static {
     let taken = warp::body::stream().map(Some).or_else(|_| ready(Ok::<_, Infallible>((None,))));

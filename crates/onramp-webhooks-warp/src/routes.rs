@@ -1,4 +1,4 @@
-//! The mount.
+//! The routes of a receiver.
 
 use std::future::ready;
 
@@ -9,11 +9,13 @@ use warp::{Filter, Rejection};
 use crate::Reply;
 use crate::request::{Head, body, head, rest_of_path};
 
-/// A filter for every endpoint of `receiver`: `/NAME` and all below it, in every method, because the receiver has an answer to each.
-/// Any other path it rejects as not found, before it takes the body, and whatever [`or`](Filter::or) holds next has its turn.
+/// Returns a filter for every endpoint of `receiver`: `/NAME` and all paths below it, in every method, because the receiver also answers
+/// what it refuses.
 ///
-/// Put it [behind](Filter::and) the path where the providers are told to send their events, or behind none to have it at the root.
-/// The [crate's documentation](crate) has an example.
+/// Other paths are rejected as not found before the body is taken, so the filters that follow in an [`or`](Filter::or) see them.
+///
+/// Put the filter [behind](Filter::and) the path that the providers send to, or use it alone for routes at the root. The
+/// [crate's documentation](crate) has an example.
 pub fn routes(receiver: Receiver) -> BoxedFilter<(Reply,)> {
     let mounted = receiver.clone();
     let path = rest_of_path().and_then(move |path: String| ready(served(&mounted, path)));

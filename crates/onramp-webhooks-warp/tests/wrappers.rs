@@ -11,8 +11,10 @@ use futures_util::stream;
 use onramp_webhooks::client_ip::ClientIp;
 use onramp_webhooks::gate::AllowListGate;
 use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore};
+use onramp_webhooks::inbox::MemoryInbox;
+use onramp_webhooks::{Kriptomat, Receiver, Wert};
 use onramp_webhooks_suite::mounting::begin;
-use onramp_webhooks_warp::{KriptomatPostback, Reply, WertEvent, allow_list, idempotency};
+use onramp_webhooks_warp::{Client, Reply, Webhook, allow_list, health, idempotency, routes};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -63,9 +65,8 @@ fn counting() -> impl Filter<Extract = (Response<String>,), Error = Rejection> +
 
 #[tokio::test]
 async fn a_request_runs_once_below_its_path_with_all_of_its_own() {
-    let orders = warp::path("shops").and(warp::path::param::<String>()).and(warp::path("orders"));
-    let app = orders.and(counting().with(warp::wrap_fn(idempotency(&once())))).map(|_shop, response| response);
-    let address = serve(app).await;
+    let orders = warp::path!("shops" / String / "orders" / ..).map(|_shop| ()).untuple_one();
+    let address = serve(idempotency(&once(), orders, counting())).await;
     let first = send(address, "POST /shops/a%20b/orders/J%C3%B6rg?x=%20", KEY, "hello").await;
     assert!(first.starts_with("HTTP/1.1 201"), "{first}");
     assert!(first.contains("set-cookie: a=1\r\nset-cookie: b=2\r\n") && first.contains("content-length:"), "{first}");
@@ -84,9 +85,9 @@ async fn a_request_runs_once_below_its_path_with_all_of_its_own() {
 #[tokio::test]
 async fn what_is_not_covered_passes_untouched_and_what_is_covered_is_answered() {
     let peer = warp::addr::remote().and(warp::get()).map(|peer: Option<SocketAddr>| peer.unwrap().ip().to_string());
-    let wrapped = counting().or(peer).with(warp::wrap_fn(idempotency(&once())));
+    let orders = idempotency(&once(), warp::path("orders"), counting().or(peer));
     let after = warp::any().and(warp::body::bytes()).map(|body: Bytes| format!("after {body:?}"));
-    let address = serve(warp::path("orders").and(wrapped).or(after)).await;
+    let address = serve(orders.or(after)).await;
     assert!(send(address, "GET /orders/1", KEY, "").await.ends_with("127.0.0.1"));
     assert!(send(address, "PUT /orders/1", KEY, "put").await.ends_with(r#"after b"put""#));
     assert!(send(address, "POST /orders/1/more", KEY, "post").await.starts_with("HTTP/1.1 405"));
@@ -96,11 +97,11 @@ async fn what_is_not_covered_passes_untouched_and_what_is_covered_is_answered() 
 #[tokio::test]
 async fn a_failure_is_passed_on_and_runs_again() {
     let runs = Arc::new(AtomicUsize::new(0));
-    let failing = warp::path!("orders").map(move || {
+    let failing = warp::path::end().map(move || {
         let run = runs.fetch_add(1, Ordering::SeqCst) + 1;
         Response::builder().status(500).header("x-run", run).body(format!("failure {run}")).unwrap()
     });
-    let address = serve(failing.with(warp::wrap_fn(idempotency(&once())))).await;
+    let address = serve(idempotency(&once(), warp::path!("orders"), failing)).await;
     for run in 1..=2 {
         let answer = send(address, "POST /orders", KEY, "").await;
         assert!(answer.starts_with("HTTP/1.1 500") && answer.contains("content-length: 9\r\n"), "{answer}");
@@ -113,7 +114,7 @@ async fn a_streamed_reply_is_kept_and_one_that_is_too_large_is_passed_on() {
     let streamed = |chunks: usize| warp::reply::stream(stream::iter(vec![Ok::<_, std::fmt::Error>("0123456789"); chunks]));
     let orders = warp::path!(usize).map(streamed);
     let limited = Idempotency::by_header(MemoryIdempotencyStore::new()).reply_limit(64).build().unwrap();
-    let address = serve(orders.with(warp::wrap_fn(idempotency(&limited)))).await;
+    let address = serve(idempotency(&limited, warp::any(), orders)).await;
     assert!(send(address, "POST /2", KEY, "").await.ends_with("01234567890123456789"));
     assert!(send(address, "POST /2", KEY, "").await.ends_with("01234567890123456789"));
     let large = send(address, "POST /10", KEY, "").await;
@@ -125,7 +126,7 @@ async fn a_streamed_reply_is_kept_and_one_that_is_too_large_is_passed_on() {
 async fn a_client_that_goes_away_and_a_panic_release_the_key() {
     let (runs, began) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
     let begun = Arc::clone(&began);
-    let order = warp::path!("orders").then(move || {
+    let order = warp::any().then(move || {
         let (run, began) = (runs.fetch_add(1, Ordering::SeqCst), Arc::clone(&began));
         async move {
             began.notify_one();
@@ -136,7 +137,7 @@ async fn a_client_that_goes_away_and_a_panic_release_the_key() {
             }
         }
     });
-    let address = serve(order.with(warp::wrap_fn(idempotency(&once())))).await;
+    let address = serve(idempotency(&once(), warp::path!("orders"), order)).await;
     let gone = begin(address, "POST /orders", KEY, "").await;
     timeout(PATIENCE, begun.notified()).await.unwrap();
     drop(gone);
@@ -151,8 +152,8 @@ async fn a_client_that_goes_away_and_a_panic_release_the_key() {
 async fn who_is_denied_is_answered_and_who_is_let_in_may_be_rejected() {
     let app = |allowed: &str| {
         let admin = warp::path::end().and(warp::body::bytes()).map(|body: Bytes| format!("hello {body:?}"));
-        let guarded = warp::path("admin").and(admin.with(warp::wrap_fn(allow_list(&gate(allowed)))));
-        guarded.or(warp::any().and(warp::body::bytes()).map(|body: Bytes| format!("after {body:?}")))
+        allow_list(&gate(allowed), warp::path("admin"), admin)
+            .or(warp::any().and(warp::body::bytes()).map(|body: Bytes| format!("after {body:?}")))
     };
     let (open, closed) = (serve(app("127.0.0.1")).await, serve(app("192.0.2.1")).await);
     assert!(send(open, "POST /admin", "", "me").await.ends_with(r#"hello b"me""#));
@@ -165,10 +166,38 @@ async fn who_is_denied_is_answered_and_who_is_let_in_may_be_rejected() {
 }
 
 #[tokio::test]
+async fn a_denied_client_is_denied_at_the_guarded_path_only() {
+    const LOGIN: &str = r#"{"type":"login","click_id":"42"}"#;
+    async fn show(client: Result<Client, Reply>) -> Result<String, Reply> {
+        Ok(client?.0.address.to_string())
+    }
+    let receiver = Receiver::builder(MemoryInbox::new()).endpoint(Wert::with_path_secret("s3cret")).build().unwrap();
+    let app = |allowed: &str| {
+        let gate = gate(allowed);
+        let admin = allow_list(&gate, warp::path!("admin"), warp::get().map(|| "hello"));
+        let orders = idempotency(&once(), warp::path!("orders"), warp::post().map(|| "ordered"));
+        let show = warp::path!("client").and(Client::filter(&gate)).then(show);
+        let healthz = warp::path!("healthz").and(health(receiver.clone()));
+        admin.or(orders).or(show).or(healthz).or(routes(receiver.clone()))
+    };
+    let (open, closed) = (serve(app("127.0.0.1")).await, serve(app("192.0.2.1")).await);
+    assert!(send(open, "GET /admin", "", "").await.ends_with("hello"));
+    assert!(send(open, "GET /client", "", "").await.ends_with("127.0.0.1"));
+    for path in ["/admin", "/client"] {
+        let denied = send(closed, &format!("GET {path}"), "", "").await;
+        assert!(denied.starts_with("HTTP/1.1 403") && denied.contains("application/problem+json"), "{denied}");
+    }
+    assert!(send(closed, "POST /wert/s3cret", "", LOGIN).await.starts_with("HTTP/1.1 200"));
+    assert!(send(closed, "GET /healthz", "", "").await.contains(r#""healthy":true"#));
+    let head = send(closed, "HEAD /healthz", "", "").await;
+    assert!(head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"), "{head}");
+}
+
+#[tokio::test]
 async fn one_wrapper_goes_around_another() {
-    let wrapped = counting().with(warp::wrap_fn(idempotency(&once()))).with(warp::wrap_fn(idempotency(&once())));
+    let twice = idempotency(&once(), warp::any(), idempotency(&once(), warp::any(), counting()));
     let gate = gate("127.0.0.1");
-    let address = serve(wrapped.with(warp::wrap_fn(allow_list(&gate)))).await;
+    let address = serve(allow_list(&gate, warp::any(), twice)).await;
     assert!(send(address, "POST /1", KEY, "").await.contains("run 1"));
     assert!(send(address, "POST /1", KEY, "").await.contains("run 1"));
     gate.replace("192.0.2.1".parse().unwrap(), ClientIp::peer_only());
@@ -177,14 +206,14 @@ async fn one_wrapper_goes_around_another() {
 
 #[tokio::test]
 async fn extractors_hand_out_events_or_the_answer() {
-    async fn wert(event: Result<WertEvent, Reply>) -> Result<String, Reply> {
-        Ok(event?.0.map_or_else(|unreadable| unreadable.reason().to_owned(), |event| event.payload.type_name().to_owned()))
+    async fn wert(webhook: Result<Webhook<Wert>, Reply>) -> Result<String, Reply> {
+        Ok(webhook?.0.map_or_else(|unreadable| unreadable.reason().to_owned(), |event| event.payload.type_name().to_owned()))
     }
-    async fn kriptomat(postback: Result<KriptomatPostback, Reply>) -> Result<String, Reply> {
-        Ok(postback?.0.uuid.as_str().to_owned())
+    async fn kriptomat(webhook: Result<Webhook<Kriptomat>, Reply>) -> Result<String, Reply> {
+        Ok(webhook?.0?.uuid.as_str().to_owned())
     }
-    let wert = warp::path!("wert").and(WertEvent::filter()).then(wert);
-    let kriptomat = warp::path!("kriptomat").and(KriptomatPostback::filter()).then(kriptomat);
+    let wert = warp::path!("wert").and(Webhook::<Wert>::filter()).then(wert);
+    let kriptomat = warp::path!("kriptomat").and(Webhook::<Kriptomat>::filter()).then(kriptomat);
     let address = serve(wert.or(kriptomat).or(warp::any().map(|| "after"))).await;
     let postback = r#"{"uuid":"1","amount":1,"asset_type":"eth","fiat_amount":"1","to_address":"0x0"}"#;
     assert!(send(address, "POST /wert", "", r#"{"type":"login","click_id":"42"}"#).await.ends_with("\r\n\r\nlogin"));

@@ -1,11 +1,11 @@
-//! Sets of addresses and networks: who may post, and which proxies are believed.
+//! Sets of addresses and networks, for clients that are allowed and proxies that are trusted.
 //!
 //! ```
 //! use onramp_webhooks::allow_list::AllowList;
 //!
 //! let allowed: AllowList = "174.138.2.203, 10.0.0.0/8".parse()?;
 //! assert!(allowed.contains("10.1.2.3".parse()?));
-//! assert!(allowed.contains("::ffff:174.138.2.203".parse()?), "an IPv4 address however the socket spells it");
+//! assert!(allowed.contains("::ffff:174.138.2.203".parse()?), "IPv4-mapped IPv6 counts as IPv4");
 //! assert!(!allowed.contains("174.138.2.204".parse()?));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -16,23 +16,23 @@ use std::str::FromStr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-/// Length in bits of `::ffff:0:0/96`, which holds the IPv4-mapped IPv6 addresses.
+/// Length of the prefix of `::ffff:0:0/96`, the network of IPv4-mapped IPv6 addresses, in bits.
 const MAPPED_PREFIX: u8 = 96;
 
-/// Longest piece of a bad entry that an error repeats, in characters.
+/// Longest part of an entry in an error, in characters.
 const LONGEST_SHOWN: usize = 64;
 
-/// A set of addresses and networks. The empty one, which is also the default, contains nobody.
+/// A set of addresses and networks. The default is empty and contains no address.
 ///
-/// IPv4-mapped IPv6 (`::ffff:192.0.2.1`) counts as IPv4 on both sides, so no IPv6 network contains an IPv4 address, not even
-/// `::/0`; "everybody" is `0.0.0.0/0, ::/0`. Bits right of a network's prefix are dropped: `10.1.2.3/8` is `10.0.0.0/8`.
+/// IPv4-mapped IPv6 (`::ffff:192.0.2.1`) counts as IPv4, in entries and in addresses. An IPv6 network never contains an IPv4 address:
+/// to allow all addresses, use `0.0.0.0/0, ::/0`. Bits after the prefix of a network are ignored: `10.1.2.3/8` is `10.0.0.0/8`.
 ///
-/// Two lists are equal when they were made of the same networks, in whatever order and spelling.
+/// Lists of the same networks are equal, in any order and spelling.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowList(Vec<IpNet>);
 
 impl AllowList {
-    /// The list of `networks`, which are [`IpAddr`]s or [`IpNet`]s of the crate `ipnet` 2.
+    /// Creates a list of `networks`: [`IpAddr`]s, or [`IpNet`]s of the crate `ipnet` 2.
     pub fn new<N: Into<IpNet>>(networks: impl IntoIterator<Item = N>) -> Self {
         let mut networks: Vec<IpNet> = networks.into_iter().map(|network| canonical(network.into())).collect();
         networks.sort_unstable();
@@ -40,14 +40,14 @@ impl AllowList {
         Self(networks)
     }
 
-    /// Whether `address` is one of the addresses or lies in one of the networks.
+    /// Returns whether `address` is one of the addresses or is in one of the networks.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// Whether nobody is on the list.
+    /// Returns whether the list is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -70,7 +70,7 @@ impl<N: Into<IpNet>> FromIterator<N> for AllowList {
     }
 }
 
-/// Reads a comma-separated list; white space and empty entries are skipped, and the empty string is the list of nobody.
+/// Parses a comma-separated list. White space and empty entries are ignored; an empty string is an empty list.
 impl FromStr for AllowList {
     type Err = AllowListError;
 
@@ -87,7 +87,7 @@ fn network(entry: &str) -> Result<IpNet, AllowListError> {
     parsed.ok_or_else(|| AllowListError { entry: entry.chars().take(LONGEST_SHOWN).collect() })
 }
 
-/// The networks, comma-separated and sorted; a network of one address as the address. [`FromStr`] reads it back.
+/// Formats the networks, sorted and separated by commas; a network of one address as the address. [`FromStr`] reads it back.
 impl fmt::Display for AllowList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (position, network) in self.0.iter().enumerate() {
@@ -104,7 +104,7 @@ impl fmt::Display for AllowList {
     }
 }
 
-/// An entry of a list is neither an address nor a network.
+/// Error of parsing an [`AllowList`]: an entry is neither an address nor a network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{entry:?} is neither an address, such as 174.138.2.203 or 2001:db8::1, nor a network, such as 10.0.0.0/8 or 2001:db8::/32"
@@ -114,7 +114,7 @@ pub struct AllowListError {
 }
 
 impl AllowListError {
-    /// The bad entry without the white space around it, at most its first 64 characters.
+    /// Returns the entry without white space around it, cut to 64 characters.
     #[must_use]
     pub fn entry(&self) -> &str {
         &self.entry
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_and_networks_contain_what_they_say() {
+    fn addresses_and_networks_contain_their_addresses() {
         for (entries, inside, outside) in [
             ("174.138.2.203", "174.138.2.203", "174.138.2.202"),
             ("10.0.0.0/8", "10.255.255.255", "11.0.0.0"),
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn mapped_ipv6_is_ipv4_on_both_sides() {
+    fn mapped_ipv6_counts_as_ipv4_in_entries_and_addresses() {
         for (entries, inside, outside) in [
             ("192.0.2.1", "::ffff:192.0.2.1", "::192.0.2.1"),
             ("::ffff:192.0.2.1", "192.0.2.1", "192.0.2.2"),
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_empty_list_contains_nobody() {
+    fn the_empty_list_contains_no_address() {
         for entries in ["", "  ", ",", " , ,"] {
             assert_eq!(list(entries), AllowList::default());
             assert!(list(entries).is_empty());
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_entry_is_named() {
+    fn the_error_contains_the_entry() {
         for bad in [
             "localhost",
             "1.2.3",

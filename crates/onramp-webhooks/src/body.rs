@@ -15,8 +15,7 @@ pub(crate) const DEFAULT_LIMIT: usize = 1 << 20;
 /// Default time for a body to arrive.
 pub(crate) const DEFAULT_TIME: Duration = Duration::from_secs(3);
 
-/// A sender that is still writing does not read the answer, so bytes over the limit are read and dropped, up to this many times
-/// the limit.
+/// Most bytes to read and drop, as a multiple of the limit. A sender that is still writing does not read the answer.
 const DRAINED: usize = 16;
 
 /// The result of reading a body.
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_over_the_limit_is_cut_however_it_ends() {
+    async fn a_body_over_the_limit_is_cut_even_if_it_breaks_off() {
         let mut broken = chunks(&[b"abc", b"def"]);
         broken.push_back(Err(()));
         assert!(matches!(taken(broken, true, 5).await, Taken::Cut(body) if body == "abcde"));

@@ -1,4 +1,4 @@
-//! Wall-clock time as an argument.
+//! Clocks and timestamps.
 //!
 //! Leases, retries and retention are computed from a [`Clock`], so that tests can set the time.
 
@@ -16,7 +16,7 @@ pub struct Timestamp(i64);
 impl Timestamp {
     /// Returns the current time of the machine's clock.
     ///
-    /// Code that takes a [`Clock`] should ask that instead.
+    /// Code that has a [`Clock`] should use that instead.
     #[must_use]
     pub fn now() -> Self {
         SystemTime::now().into()

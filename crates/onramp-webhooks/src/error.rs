@@ -75,7 +75,7 @@ impl fmt::Display for StoreError {
 }
 
 impl Error for StoreError {
-    /// Returns the cause of the cause: the first one is part of the message.
+    /// Returns the source of the cause. The cause itself is part of the message.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_ref()?.source()
     }

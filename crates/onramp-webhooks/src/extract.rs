@@ -1,25 +1,4 @@
-//! Typed events from requests, for handlers without an inbox. The adapters' extractors use it.
-//!
-//! Nothing is recorded, deduplicated or kept out here. A handler that answers success and then loses the event has lost it for good; one
-//! that fails has to answer an error, and Wert stops sending after too many. The [`Receiver`](crate::Receiver) prevents both.
-//!
-//! Only for providers that verify nothing: the provider needs a [`Default`], and one that signs has a key instead.
-//!
-//! ```
-//! use onramp_webhooks::adapter::{Full, Request, extract};
-//! use onramp_webhooks::Wert;
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() {
-//! let request = Request::new("POST", "/wert", None, &[]);
-//! let event = extract::<Wert, _, _>(&request, Full::new(r#"{"type":"login","click_id":"42"}"#)).await.unwrap().unwrap();
-//! assert_eq!(event.payload.type_name(), "login");
-//!
-//! let unreadable = extract::<Wert, _, _>(&request, Full::new("{")).await.unwrap().unwrap_err();
-//! assert_eq!((unreadable.raw().as_ref(), unreadable.reason()), (b"{".as_slice(), "not JSON: line 1, column 1"));
-//! assert_eq!(unreadable.reply().status(), 200);
-//! # }
-//! ```
+//! Typed events from requests, for handlers without an inbox. The adapters' extractors use them.
 
 use std::fmt;
 use std::future::Future;
@@ -70,10 +49,34 @@ impl fmt::Debug for Unreadable {
     }
 }
 
-/// Reads the event of a request, from a body of at most 1 MiB that arrives within 3 s.
+/// Reads the event of a request, from a body of at most 1 MiB that arrives within 3 s. For handlers without an inbox; the extractors of the
+/// adapters use it.
+///
+/// The event is not recorded and not deduplicated, and no client is refused. If a handler answers success and then loses the event, the
+/// event is lost. If a handler fails, it has to answer an error, and Wert stops sending after too many of these. A
+/// [`Receiver`](crate::Receiver) prevents both.
+///
+/// Only for providers that sign nothing, because nothing is verified here. Therefore the provider has to implement [`Default`], which a
+/// provider with a signing key does not.
+///
+/// ```
+/// use onramp_webhooks::adapter::{Full, Request, extract};
+/// use onramp_webhooks::Wert;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let request = Request::new("POST", "/wert", None, &[]);
+/// let event = extract::<Wert, _, _>(&request, Full::new(r#"{"type":"login","click_id":"42"}"#)).await.unwrap().unwrap();
+/// assert_eq!(event.payload.type_name(), "login");
+///
+/// let unreadable = extract::<Wert, _, _>(&request, Full::new("{")).await.unwrap().unwrap_err();
+/// assert_eq!((unreadable.raw().as_ref(), unreadable.reason()), (b"{".as_slice(), "not JSON: line 1, column 1"));
+/// assert_eq!(unreadable.reply().status(), 200);
+/// # }
+/// ```
 ///
 /// # Errors
-/// The reply to send if the body did not arrive: 408. The inner error is a body that could not be read.
+/// The outer error is the reply to send if the body did not arrive: 408. The inner error is a body that could not be read.
 pub fn extract<P, S, E>(
     request: &Request<'_>,
     body: S,

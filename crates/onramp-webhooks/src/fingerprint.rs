@@ -7,7 +7,7 @@ use memchr::memchr2;
 use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
 
-/// Values nested deeper than this are hashed as raw bytes: it bounds the work that a body can ask for.
+/// Deepest nesting of canonical JSON. Deeper bodies are hashed as raw bytes, which bounds the work for a body.
 const DEEPEST: usize = 128;
 
 /// SHA-256 of a body in canonical form: bodies with the same content have the same fingerprint.
@@ -191,7 +191,7 @@ impl Canonical<'_> {
         }
     }
 
-    /// A surrogate without its other half, which no Rust string can hold, stays an escape.
+    /// Decodes a unicode escape. A surrogate without its other half stays an escape, because no Rust string can hold it.
     fn unicode_escape(&mut self) -> Option<()> {
         let (unit, rest) = code_unit(self.rest)?;
         self.rest = rest;
@@ -231,7 +231,7 @@ impl Canonical<'_> {
         self.out.extend_from_slice(&sorted);
     }
 
-    /// The first byte that is not white space.
+    /// Skips white space and returns the next byte.
     fn peek(&mut self) -> Option<u8> {
         self.rest = self.rest.trim_ascii_start();
         self.rest.as_bytes().first().copied()
@@ -288,7 +288,7 @@ mod tests {
 
     use super::*;
 
-    /// A JSON value as text, in as many spellings as wanted.
+    /// A JSON value that can be written in many ways.
     #[derive(Clone, Debug, PartialEq)]
     enum Json {
         Scalar(String),
@@ -311,7 +311,7 @@ mod tests {
             })
         }
 
-        /// The value as text; `dice` decides on order, space and escapes.
+        /// Writes the value with random order, space and escapes.
         fn spelled(&self, dice: &mut fastrand::Rng) -> String {
             let mut parts = match self {
                 Self::Scalar(text) => return text.clone(),
@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn deep_and_long_bodies_take_neither_the_stack_nor_the_day() {
+    fn deep_and_long_bodies_are_hashed() {
         let (deep, deeper) = ("[".repeat(128) + &"]".repeat(128), "[".repeat(129) + &"]".repeat(129));
         assert!(same(&deep, &format!(" {deep}")));
         assert!(!same(&deeper, &format!(" {deeper}")));
@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn shown_in_lower_hex() {
+    fn display_is_lower_case_hexadecimal() {
         let fingerprint = Fingerprint::from_bytes([0xab; 32]);
         assert_eq!(fingerprint.to_string(), "ab".repeat(32));
         assert_eq!(Fingerprint::from_bytes(*fingerprint.as_bytes()), fingerprint);

@@ -79,6 +79,18 @@ impl AllowListGate {
         })
     }
 
+    /// Returns the client that a gate admitted, for extractors. `client` is the one that the adapter's middleware stored with the
+    /// request.
+    ///
+    /// # Errors
+    /// The reply to send if there is none, because no gate is in front of the route: 500. The reason is logged.
+    pub fn admitted(client: Option<&Client>) -> Result<Client, Reply> {
+        client.copied().ok_or_else(|| {
+            tracing::error!("a handler extracts the client, but its route has no allow-list; add the allow_list middleware");
+            Outcome::NoAllowList.reply(Acknowledgement::Readable)
+        })
+    }
+
     fn rules(&self) -> Arc<Rules> {
         Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -125,15 +137,23 @@ mod tests {
     }
 
     #[test]
-    fn every_doubt_is_a_denial() {
+    fn only_clients_known_to_be_listed_are_admitted() {
         let gate = AllowListGate::new("192.0.2.1".parse().unwrap(), ClientIp::peer_only());
         assert_eq!(gate.admit(&from(Some("::ffff:192.0.2.1"))).unwrap().address.to_string(), "192.0.2.1");
         for peer in [None, Some("192.0.2.2"), Some("::1")] {
             assert_eq!(gate.admit(&from(peer)).unwrap_err().status(), 403, "{peer:?}");
         }
         assert_eq!(gate.judge(&from(None)), Err(Denial::Undetermined(ClientIpError::NoPeer)));
-        let nobody = AllowListGate::new(AllowList::default(), ClientIp::peer_only());
-        assert!(nobody.judge(&from(Some("192.0.2.1"))).is_err());
+        let empty = AllowListGate::new(AllowList::default(), ClientIp::peer_only());
+        assert!(empty.judge(&from(Some("192.0.2.1"))).is_err());
+    }
+
+    #[test]
+    fn an_admitted_client_is_returned_and_a_missing_one_is_an_error_of_the_server() {
+        let gate = AllowListGate::new("192.0.2.1".parse().unwrap(), ClientIp::peer_only());
+        let client = gate.admit(&from(Some("192.0.2.1"))).unwrap();
+        assert_eq!(AllowListGate::admitted(Some(&client)), Ok(client));
+        assert_eq!(AllowListGate::admitted(None).unwrap_err().status(), 500);
     }
 
     #[test]

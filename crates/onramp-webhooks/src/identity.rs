@@ -1,4 +1,4 @@
-//! Dedup keys: which deliveries are the same event, and which order an event belongs to.
+//! Identity of events: dedup keys, and places in an order.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -35,10 +35,9 @@ impl DedupKey {
         Self { subject, discriminator }
     }
 
-    /// Creates the key of the event `discriminator` about `id`, which is a `kind` of identifier (`order`), at `endpoint`.
+    /// Creates a key at `endpoint` for an event about `id`. `kind` is the kind of this identifier: `order`.
     ///
-    /// Long identifiers and identifiers with control characters enter the key as a hash, so that no sender decides the size of an
-    /// index.
+    /// Long identifiers and identifiers with control characters are replaced by their hash, which bounds the size of indexes.
     #[must_use]
     pub fn new(endpoint: &str, kind: &str, id: &str, discriminator: impl Into<String>) -> Self {
         let subject = format!("{endpoint}/{kind}/{}", plain_or_hash(id, LONGEST_ID));
@@ -57,7 +56,7 @@ impl DedupKey {
         &self.discriminator
     }
 
-    /// Returns whether the subject is the identifier `id`, of whatever kind.
+    /// Returns whether the subject is the identifier `id`, of any kind.
     #[must_use]
     pub fn is_about(&self, id: &str) -> bool {
         self.subject.splitn(3, '/').nth(2) == Some(id)
@@ -144,27 +143,29 @@ struct Subject {
 }
 
 impl Identity {
-    /// An event that is never the same as another.
+    /// Creates the identity of an event that is never a duplicate.
     #[must_use]
     pub const fn unique() -> Self {
         Self { subject: None, by_content: false, while_retried: false, stage: None }
     }
 
-    /// An event of which there is one per `id`: another one of its type is a duplicate, or a conflict if its content differs.
+    /// Creates the identity of an event that happens once for each `id`. Another event of its type is a duplicate, or a conflict if its
+    /// content differs.
     ///
-    /// `kind` says what `id` identifies (`order`) and keeps identifiers of different kinds apart. It must not contain a slash.
+    /// `kind` is the kind of the identifier (`order`). Identifiers of different kinds are different. It must not contain a slash.
     #[must_use]
     pub fn once(kind: &'static str, id: impl Into<String>) -> Self {
         Self { subject: Some(Subject { kind, id: id.into() }), by_content: false, while_retried: false, stage: None }
     }
 
-    /// An event of which there may be several per `id`: another one of its type is a duplicate only if its content is the same.
+    /// Creates the identity of an event that can happen several times for each `id`. Another event of its type is a duplicate only if
+    /// its content is the same.
     #[must_use]
     pub fn by_content(kind: &'static str, id: impl Into<String>) -> Self {
         Self { by_content: true, ..Self::once(kind, id) }
     }
 
-    /// Ends the identity after the time in which the provider retries, because the same event may legitimately happen again.
+    /// Limits the identity to the time for which the provider retries. Afterwards, the same content is a new event.
     #[must_use]
     pub fn while_retried(mut self) -> Self {
         self.while_retried = true;
@@ -200,7 +201,7 @@ impl Identity {
     }
 }
 
-/// Returns a received event type as it is stored: cut to a hash if it is long or not printable.
+/// Returns a received event type as it is stored: replaced by its hash if it is long or not printable.
 pub(crate) fn stored_type(type_name: &str) -> String {
     plain_or_hash(type_name, LONGEST_TYPE).into_owned()
 }

@@ -33,13 +33,20 @@ mod telemetry;
 pub use async_trait::async_trait;
 
 pub use self::error::{StoreError, StoreErrorKind};
+#[doc(inline)]
 pub use self::event::{CompletedPurchase, Money};
+#[doc(inline)]
 pub use self::inbox::Inbox;
+#[doc(inline)]
 pub use self::provider::kriptomat::{self, Kriptomat, KriptomatPostback};
+#[doc(inline)]
 pub use self::provider::wert::{self, Wert, WertEvent};
+#[doc(inline)]
 pub use self::provider::{Endpoint, Event};
 pub use self::receiver::{BuildError, Receiver, ReceiverBuilder};
+#[doc(inline)]
 pub use self::reply::Reply;
+#[doc(inline)]
 pub use self::worker::{
     Delivery, Handler, HandlerError, HandlerErrorKind, ResultExt, TransactionalHandler, Worker, WorkerBuilder,
 };

@@ -1,4 +1,4 @@
-//! The table from outcomes to replies: the one place that knows status codes.
+//! Replies: the table from outcomes to status codes.
 //!
 //! | outcome | a provider that needs 200 always (Wert) | other providers (Kriptomat) |
 //! | --- | --- | --- |
@@ -16,8 +16,9 @@
 //! | idempotency: the key was used for another body | 200 | 422 |
 //! | idempotency: done, and the reply was not kept because it was too large or its client went away | 200 | 409 |
 //! | idempotency: the key is missing or unreadable | | 400 |
+//! | a handler needs the client, and no allow-list is in front of its route | | 500 |
 //!
-//! The body of a success is `{"received":true}`. Everything else is a problem of RFC 9457.
+//! The body of a success is `{"received":true}`. The body of every other reply is a problem document (RFC 9457).
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -146,6 +147,7 @@ pub(crate) enum Outcome {
     EventStillRunning,
     OtherBody,
     ReplyNotKept,
+    NoAllowList,
 }
 
 impl Outcome {
@@ -169,10 +171,11 @@ impl Outcome {
             Self::StillRunning | Self::EventStillRunning => "still_running",
             Self::OtherBody => "other_body",
             Self::ReplyNotKept => "reply_not_kept",
+            Self::NoAllowList => "no_allow_list",
         }
     }
 
-    /// Returns whether the request was recorded, whatever the reply is.
+    /// Returns whether the request was recorded. Its reply may still be an error.
     pub(crate) const fn is_recorded(&self) -> bool {
         matches!(self, Self::New | Self::Duplicate | Self::Conflict | Self::Spilled | Self::Unreadable(_) | Self::TooLarge)
     }
@@ -205,6 +208,7 @@ impl Outcome {
                 Reply::problem(422, "Idempotency-Key is already used", "this key was used for a request with other content")
             }
             Self::ReplyNotKept => Reply::problem(409, "Already done", "this request was handled; its reply was not kept"),
+            Self::NoAllowList => Reply::problem(500, "Internal server error", "this route is not set up correctly"),
         }
     }
 }
@@ -238,6 +242,7 @@ mod tests {
             (Outcome::EventStillRunning, (503, 503)),
             (Outcome::OtherBody, (200, 422)),
             (Outcome::ReplyNotKept, (200, 409)),
+            (Outcome::NoAllowList, (500, 500)),
         ];
         for (outcome, statuses) in rows {
             assert_eq!(row(&outcome), statuses, "{outcome:?}");
@@ -245,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn success_and_problems_say_what_they_are() {
+    fn replies_have_their_headers_and_bodies() {
         let text = |(name, value): (&str, &[u8])| (name.to_owned(), String::from_utf8(value.to_vec()).unwrap());
         let headers = |reply: &Reply| reply.headers().map(text).collect::<Vec<_>>();
         let line = |name: &str, value: &str| (name.to_owned(), value.to_owned());

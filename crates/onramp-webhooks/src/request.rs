@@ -6,7 +6,7 @@ use std::net::IpAddr;
 /// Longest content encoding that an error repeats, in characters.
 const LONGEST_ENCODING: usize = 64;
 
-/// The header lines of a request or a response, in whatever type a framework keeps them.
+/// The header lines of a request or a response, in the type of a framework.
 ///
 /// Implemented for arrays and slices of pairs, for tests.
 pub trait Headers: Sync {

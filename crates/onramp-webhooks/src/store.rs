@@ -1,18 +1,34 @@
 //! Types for authors of stores.
 //!
-//! A store implements one or more of [`Inbox`], [`TransactionalInbox`], [`IdempotencyStore`], [`PurchaseStore`] and [`SpillStore`]. The
-//! docs of each trait contain a small working implementation. The conformance suites of `onramp-webhooks-testkit` have the contracts in
-//! cases.
+//! | trait | stores | purpose |
+//! | --- | --- | --- |
+//! | [`Inbox`] | deliveries | needed by every receiver and worker |
+//! | [`TransactionalInbox`] | deliveries | an inbox that shares its transactions with handlers |
+//! | [`IdempotencyStore`] | keys and replies | needed by the [idempotency](crate::idempotency) middleware |
+//! | [`PurchaseStore`] | started purchases | needed by the check [`KnownPurchases`](crate::purchases::KnownPurchases) |
+//! | [`PurchaseInbox`] | deliveries and started purchases | an inbox that has a [`PurchaseStore`] beside it |
+//! | [`SpillStore`] | deliveries on the local disk | needed by a [spill](crate::spill) |
+//!
+//! The docs of each trait contain a small working implementation to start from. The conformance suites of `onramp-webhooks-testkit` test
+//! an implementation.
 
+#[doc(inline)]
 pub use crate::clock::Timestamp;
 pub use crate::error::{StoreError, StoreErrorKind};
+#[doc(inline)]
 pub use crate::fingerprint::Fingerprint;
+#[doc(inline)]
 pub use crate::idempotency::{ABANDONED, IdempotencyKey, IdempotencyStore, KeyLease, KeyState};
+#[doc(inline)]
 pub use crate::identity::{DedupKey, OrderStage};
+#[doc(inline)]
 pub use crate::inbox::{
     ClaimRequest, ClaimedDelivery, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Quarantine, QuarantineBound,
     Record, Recorded, Replayed, Retention, Settled, Settlement, State, TransactionalInbox, conflict_note,
 };
+#[doc(inline)]
 pub use crate::provider::ProviderName;
+#[doc(inline)]
 pub use crate::purchases::{Purchase, PurchaseInbox, PurchaseStatus, PurchaseStore};
+#[doc(inline)]
 pub use crate::spill::{MovingLock, SpillCounts, SpillId, SpillStore};

@@ -1,33 +1,11 @@
-//! Metrics: the one place that knows their names.
-//!
-//! | metric | kind | labels | meaning |
-//! | --- | --- | --- | --- |
-//! | `onramp_webhooks_received_total` | counter | `endpoint`, `provider`, `type`, `outcome` | requests |
-//! | `onramp_webhooks_ack_seconds` | histogram | `endpoint` | seconds from the head of a request to its reply |
-//! | `onramp_webhooks_non_2xx_total` | counter | `endpoint`, `status` | replies that Wert counts as failures |
-//! | `onramp_webhooks_silence_seconds` | gauge | `endpoint` | seconds since the last delivery; absent until the first |
-//! | `onramp_webhooks_may_be_disabled` | gauge | `endpoint` | 1 while the [watchdog](crate::watchdog) suspects that the provider stopped or will stop sending, else 0 |
-//! | `onramp_webhooks_attempts_total` | counter | `provider`, `result` | attempts to handle a delivery |
-//! | `onramp_webhooks_checks_total` | counter | `provider`, `result`: `passed`, `not_yet`, `failed`, `refused` | events at the checks before a handler |
-//! | `onramp_webhooks_untrusted_purchases_total` | counter | `reason`: `unknown`, `different` | purchases that [`KnownPurchases`](crate::purchases::KnownPurchases) refused |
-//! | `onramp_webhooks_handler_seconds` | histogram | `provider` | seconds in the handler |
-//! | `onramp_webhooks_dead_letters_total` | counter | `provider` | new dead letters |
-//! | `onramp_webhooks_leases_lost_total` | counter | | attempts whose settlement was refused because another worker had taken over |
-//! | `onramp_webhooks_periodic_tasks_total` | counter | `task`, `result`: `done`, `failed`, `panicked`, `dropped` | runs of periodic tasks |
-//! | `onramp_webhooks_backlog_age_seconds` | gauge | | age of the oldest delivery that was due at the last claim |
-//! | `onramp_webhooks_allow_list_total` | counter | `outcome`: `allowed`, `denied` | requests at an allow-list in front of a route |
-//! | `onramp_webhooks_idempotency_total` | counter | `outcome`: `first`, `replayed`, or the reason why not | requests at the idempotency middleware |
-//! | `onramp_webhooks_spilled_total` | counter | | deliveries recorded in the spill |
-//! | `onramp_webhooks_spill_open` | gauge | | 1 while deliveries go to the spill, else 0 |
-//! | `onramp_webhooks_spill_waiting` | gauge | | deliveries in the spill that wait for the primary inbox |
-//! | `onramp_webhooks_spill_moved_total` | counter | `outcome` | deliveries moved from the spill to the primary inbox |
+//! Metrics: the one place that knows their names. The README of the crate has their table.
 //!
 //! Labels hold no text of a sender: undocumented event types count as `unknown`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Counts a request. `endpoint` and `provider` are empty if the request was meant for none.
+/// Counts a request. `endpoint` and `provider` are empty if the request was for no endpoint.
 pub(crate) fn received(endpoint: &Arc<str>, provider: &'static str, label: &'static str, outcome: &'static str, status: u16) {
     metrics::counter!(
         "onramp_webhooks_received_total",

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use onramp_webhooks::Event;
-use onramp_webhooks::event::{BigDecimal, Provider};
+use onramp_webhooks::event::BigDecimal;
+use onramp_webhooks::provider::{ProviderName, Providers};
 use reqwest::header::CONTENT_TYPE;
 
 use crate::connection::{Response, answer_to};
@@ -16,7 +17,7 @@ pub struct Fixture {
     /// Its file's name.
     pub name: String,
     /// The provider.
-    pub provider: Provider,
+    pub provider: ProviderName,
     /// Its bytes.
     pub body: Vec<u8>,
 }
@@ -25,18 +26,18 @@ impl Fixture {
     /// All of them, in a fixed order.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        let mut all: Vec<Self> = Provider::ALL.iter().flat_map(|provider| Self::of(*provider)).collect();
+        let mut all: Vec<Self> = Providers::default().names().flat_map(|provider| Self::of(&provider)).collect();
         assert!(all.len() > 20, "the fixtures are missing");
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }
 
-    fn of(provider: Provider) -> Vec<Self> {
+    fn of(provider: &ProviderName) -> Vec<Self> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/onramp-webhooks/fixtures").join(provider.as_str());
         let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
         let fixture = |file: std::path::PathBuf| Self {
             name: file.file_name().unwrap().to_str().unwrap().to_owned(),
-            provider,
+            provider: provider.clone(),
             body: std::fs::read(file).unwrap(),
         };
         files.map(fixture).collect()
@@ -56,8 +57,8 @@ impl Fixture {
 
     /// Sends it the way its provider does.
     pub async fn send(&self, shop: &ShopProcess) -> Response {
-        let path = match self.provider {
-            Provider::Kriptomat => "/webhooks/kriptomat",
+        let path = match self.provider.as_str() {
+            "kriptomat" => "/webhooks/kriptomat",
             _ => "/webhooks/wert/dev-secret",
         };
         let form = self.name.ends_with(".form.txt");
@@ -67,7 +68,7 @@ impl Fixture {
     }
 
     fn event(&self) -> Event {
-        Event::decode(self.provider, &self.body).unwrap()
+        Providers::default().read(&self.provider, &self.body).unwrap()
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use onramp_webhooks::Provider;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{ClaimRequest, ClaimedDelivery, Inbox, NewDelivery, Recorded, Settled, Settlement};

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use onramp_webhooks_services::probe::{self, Answer};
+use onramp_webhooks_services::probe::{self, Access};
 use onramp_webhooks_services::{PostgresOptions, Redis, ServiceError};
 
 use super::Temporary;
@@ -85,7 +85,7 @@ impl Kind {
         }
     }
 
-    pub(crate) fn probe(self, url: &str) -> io::Result<Answer> {
+    pub(crate) fn probe(self, url: &str) -> io::Result<Access> {
         match self {
             Self::Postgres => probe::postgres(url),
             Self::Redis => probe::redis(url),

@@ -6,7 +6,7 @@
 mod kind;
 
 use anyhow::Context;
-use onramp_webhooks_services::probe::Answer;
+use onramp_webhooks_services::probe::Access;
 use onramp_webhooks_services::{Postgres, Redis, ServiceError};
 use xshell::{PushEnv, Shell};
 
@@ -92,7 +92,7 @@ impl Service {
             let no_answer = || format!("the server that {} names does not answer", kind.variable());
             return kind.probe(&url).map(|_| Source::Named).with_context(no_answer);
         }
-        if matches!(kind.probe(kind.usual()), Ok(Answer::Open)) {
+        if matches!(kind.probe(kind.usual()), Ok(Access::Open)) {
             return Ok(Source::Local);
         }
         match kind.start() {
@@ -139,7 +139,7 @@ mod tests {
         let services = Services(Kind::ALL.map(temporary).into());
         let entered = services.enter(&sh);
         for kind in Kind::ALL {
-            assert_eq!(kind.probe(&sh.var(kind.variable()).unwrap()).unwrap(), Answer::Open);
+            assert_eq!(kind.probe(&sh.var(kind.variable()).unwrap()).unwrap(), Access::Open);
         }
         assert_eq!((entered.len(), services.missing().count(), services.not_installed().count()), (2, 0, 0));
     }

@@ -1,27 +1,30 @@
-//! Only a provider's folder and the list of providers know its name.
+//! Only a provider's folder, its declaration and the list of providers have its name.
 
 use std::collections::BTreeSet;
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, TokenTree};
 
 use super::adapters::ADAPTERS;
 use super::files::{Files, is_test};
-use super::tokens::{idents, product};
+use super::tokens::{idents, is_ident, is_punct, product};
 
 const CORE: &str = "crates/onramp-webhooks/src";
 
-/// Files of the core that may name every provider: the list of them, and the re-exports.
-const LISTS: [&str; 2] = ["provider/list.rs", "lib.rs"];
+/// The file of the core that re-exports the providers.
+const REEXPORTS: &str = "lib.rs";
 
-/// The file that declares the providers' modules, and names them nowhere else.
+/// The file that declares the providers' modules and lists them, and names them nowhere else.
 const DECLARATIONS: &str = "provider/mod.rs";
+
+/// The constant with the list of providers.
+const LIST: &str = "LIST";
 
 pub(super) fn violations(files: &Files) -> Vec<String> {
     let names = names(files);
     if names.is_empty() {
         return vec![format!("{CORE}/provider: has no folder of a provider")];
     }
-    let core = files.below(CORE).filter(|(path, _)| !LISTS.contains(path)).map(|(path, text)| (CORE, path, text));
+    let core = files.below(CORE).filter(|(path, _)| *path != REEXPORTS).map(|(path, text)| (CORE, path, text));
     let adapters = ADAPTERS.iter().flat_map(|adapter| files.below(adapter).map(|(path, text)| (*adapter, path, text)));
     let sources = core.chain(adapters).filter(|(_, path, _)| !is_test(path));
     sources.flat_map(|(folder, path, text)| in_source(folder, path, text, &names)).collect()
@@ -37,23 +40,30 @@ fn in_source(folder: &str, path: &str, text: &str, names: &BTreeSet<&str>) -> Ve
     let own = path.strip_prefix("provider/").and_then(|path| path.split_once('/')).map(|(own, _)| own);
     let foreign: Vec<_> = names.iter().filter(|name| Some(**name) != own).collect();
     let tokens = match product(path, text) {
+        Ok(tokens) if path == DECLARATIONS => without_declarations(&tokens),
         Ok(tokens) => tokens,
         Err(unreadable) => return vec![format!("{folder}/{unreadable}")],
     };
-    let mut idents = idents(&tokens);
-    if path == DECLARATIONS {
-        idents = without_modules(idents);
-    }
-    let named = idents.into_iter().filter(|ident| foreign.iter().any(|name| has_name(ident, name)));
+    let named = idents(&tokens).into_iter().filter(|ident| foreign.iter().any(|name| has_name(ident, name)));
     let explain = |ident: Ident| format!("{folder}/{path}:{}: {ident} names a provider", ident.span().start().line);
     named.map(explain).collect()
 }
 
-/// Leaves out the names of declared modules.
-fn without_modules(idents: Vec<Ident>) -> Vec<Ident> {
-    let mut is_declared = false;
-    let keep = |ident: &Ident| !std::mem::replace(&mut is_declared, ident == "mod");
-    idents.into_iter().filter(keep).collect()
+/// Leaves out the names of declared modules, and the list of providers.
+fn without_declarations(tokens: &[TokenTree]) -> Vec<TokenTree> {
+    let mut kept = Vec::new();
+    let mut rest = tokens.iter();
+    while let Some(token) = rest.next() {
+        let next = rest.as_slice().first();
+        if is_ident(Some(token), "mod") {
+            rest.next();
+        } else if is_ident(Some(token), "const") && is_ident(next, LIST) {
+            rest.by_ref().find(|token| is_punct(Some(token), ';'));
+        } else {
+            kept.push(token.clone());
+        }
+    }
+    kept
 }
 
 /// Returns whether a name is part of an identifier, as whole words.
@@ -94,6 +104,8 @@ mod tests {
         assert_eq!(with("onramp-webhooks-axum/src/extract.rs", "struct Wert;").len(), 1);
         assert_eq!(with("onramp-webhooks/src/provider/ramp/event.rs", "struct Wert;").len(), 1);
         assert_eq!(with("onramp-webhooks/src/provider/mod.rs", "pub mod wert; pub use self::wert::Event;").len(), 1);
+        assert_eq!(with("onramp-webhooks/src/provider/mod.rs", "const LIST: &[u8] = &[1]; const BEST: Wert = Wert;").len(), 2);
+        assert_eq!(with("onramp-webhooks/src/provider/list.rs", "const LIST: &[Wert] = &[];").len(), 1);
     }
 
     #[test]
@@ -104,8 +116,10 @@ mod tests {
             ("onramp-webhooks/src/a.rs", "use onramp_webhooks::converted;"),
             ("onramp-webhooks/src/a/tests.rs", "use a::WertEvent;"),
             ("onramp-webhooks/src/lib.rs", "pub use a::WertEvent;"),
-            ("onramp-webhooks/src/provider/list.rs", "pub use a::WertEvent;"),
-            ("onramp-webhooks/src/provider/mod.rs", "pub mod wert;\nmod ramp;"),
+            (
+                "onramp-webhooks/src/provider/mod.rs",
+                "pub mod wert;\nmod ramp;\nconst LIST: &[A] = &[A::of::<wert::Wert>(), ramp::RAMP];",
+            ),
             ("onramp-webhooks/src/provider/wert/event.rs", "struct WertEvent;"),
             ("onramp-webhooks-axum/src/lib.rs", "//! Wert."),
             ("onramp-webhooks-client/src/lib.rs", "struct Wert;"),

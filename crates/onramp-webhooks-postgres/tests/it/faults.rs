@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use onramp_webhooks::StoreError;
 use onramp_webhooks::StoreErrorKind;
 use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{ClaimRequest, Inbox, NewDelivery, QuarantineBound, Recorded, State};
-use onramp_webhooks::{Provider, StoreError};
 use onramp_webhooks_postgres::{PostgresInbox, PostgresOptions};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgPool, raw_sql};

@@ -48,7 +48,7 @@ mod purchase_store {
 
     async fn open() -> purchases::Fixture {
         let schema = TestSchema::new();
-        let store = schema.options().await.open_started_purchases().await.unwrap();
+        let store = schema.options().await.open_purchases().await.unwrap();
         purchases::Fixture::new(store).keeping(schema)
     }
 

@@ -24,7 +24,7 @@ async fn of_many_connections_at_once_one_claims() {
             for round in 0..40 {
                 barrier.wait().await;
                 let claim = claim(&round.to_string(), i64::try_from(machine).unwrap());
-                if ask(&store, claim).await.unwrap() == Found::Claimed {
+                if ask(&store, claim).await.unwrap() == KeyState::Claimed {
                     claimed.push(round);
                 }
             }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use onramp_webhooks::inbox::{ClaimRequest, Inbox, Lease, State, TransactionalInbox};
-use onramp_webhooks::{Delivery, HandlerError, Provider, StoreErrorKind, TransactionalHandler, async_trait};
+use onramp_webhooks::{Delivery, HandlerError, StoreErrorKind, TransactionalHandler, Wert, async_trait};
 use onramp_webhooks_sqlite::{CallError, SqliteInbox, SqliteOptions, SqliteTransaction};
 use onramp_webhooks_testkit::events::WertOrder;
 use onramp_webhooks_testkit::transactional::{Fixture, Ledger};
@@ -80,7 +80,7 @@ async fn a_handler_under_test_commits_once_and_not_after_an_error() {
     let order = WertOrder::new();
     handled_in(&*inbox, &Second, order.complete()).await.unwrap_err();
     until(&*inbox, State::Pending, 2).await;
-    let again = TestDelivery::new(Provider::Wert, order.complete()).attempt(2);
+    let again = TestDelivery::new::<Wert>(order.complete()).attempt(2);
     handled_in(&*inbox, &Second, again).await.unwrap();
     let counts = inbox.counts().await.unwrap();
     assert_eq!((counts.of(State::Handled), counts.of(State::Pending)), (1, 1), "delivery {other} is left to the workers");

@@ -115,7 +115,7 @@ pub(super) async fn a_reread_duplicate_goes_and_is_counted(store: &Store) {
     assert_eq!(inbox.requeue_any(id, Some(received(complete("A"), 2))).await.unwrap(), Replayed::Duplicate { first });
     assert!(inbox.is_gone(id).await);
     let record = inbox.see(first).await;
-    assert_eq!((record.state, record.duplicates, record.is_synthetic()), (State::Handled, 1, true));
+    assert_eq!((record.state, record.duplicates, record.is_synthetic()), (State::Handled, 1, false));
     assert!(inbox.due(3).await.is_empty());
     inbox.new_id(unreadable(complete("A").body)).await;
 }

@@ -1,4 +1,4 @@
-//! What a resolution finds.
+//! Clients, and where their addresses were found.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,33 +7,33 @@ use std::net::IpAddr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Client {
-    /// Its address, never that of a trusted proxy and never IPv4-mapped IPv6.
+    /// The address of the client. Never the address of a trusted proxy, and never IPv4-mapped IPv6.
     pub address: IpAddr,
-    /// Where the address was found.
+    /// The hop at which the address was found.
     pub hop: Hop,
 }
 
-/// The address and where it was found: `203.0.113.7 (entry 2 from the right of the forwarding header)`.
+/// Formats the address and where it was found: `203.0.113.7 (entry 2 from the right of the forwarding header)`.
 impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.address, self.hop)
     }
 }
 
-/// Where a client's address was found.
+/// The hop at which the address of a client was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Hop {
-    /// It is the peer of the connection.
+    /// The client is the peer of the connection.
     Peer,
-    /// It was named by a trusted proxy.
+    /// A trusted proxy reported the client.
     Listed {
-        /// The entry in the header, counted from the right over all its lines; the rightmost is 1.
+        /// The entry of the header, counted from the right over all lines of the header; the last one is 1.
         from_right: usize,
     },
 }
 
-/// Shown as the end of a sentence about the address: `the connection's peer`, `entry 2 from the right of the forwarding header`.
+/// Formats the hop: `the connection's peer`, `entry 2 from the right of the forwarding header`.
 impl fmt::Display for Hop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,20 +1,20 @@
-//! One address as a header spells it, with or without a port.
+//! Addresses in headers, with or without a port.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::ClientIpError;
 use super::error::shown;
 
-/// Whether IPv6 needs brackets.
+/// The rule about brackets around IPv6 addresses.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Brackets {
-    /// IPv6 without a port may go without, and ports are numbers.
+    /// IPv6 needs brackets only before a port. Ports are numbers.
     Optional,
-    /// The node of RFC 7239, section 6: IPv6 always has them, and a port may be an obfuscated identifier.
+    /// IPv6 always needs brackets, and a port may be an obfuscated identifier: a node of RFC 7239, section 6.
     Required,
 }
 
-/// Reads an address with or without a port.
+/// Reads the address of an entry.
 pub(super) fn address(hop: usize, entry: &[u8], brackets: Brackets) -> Result<IpAddr, ClientIpError> {
     let garbage = || ClientIpError::Garbage { hop, found: shown(entry) };
     let text = str::from_utf8(entry).map_err(|_| garbage())?;
@@ -42,7 +42,7 @@ pub(super) fn address(hop: usize, entry: &[u8], brackets: Brackets) -> Result<Ip
     }
 }
 
-/// Whether `suffix` is nothing, or a colon and a port.
+/// Returns whether `suffix` is empty, or a colon and a port.
 fn is_port_suffix(suffix: &str, brackets: Brackets) -> bool {
     match suffix.strip_prefix(':') {
         None => suffix.is_empty(),
@@ -51,7 +51,7 @@ fn is_port_suffix(suffix: &str, brackets: Brackets) -> bool {
     }
 }
 
-/// Whether `name` is an underscore and at least one more byte, as in RFC 7239, section 6.3.
+/// Returns whether `name` is an obfuscated identifier: an underscore and at least one more byte (RFC 7239, section 6.3).
 fn is_obfuscated(name: &str) -> bool {
     name.strip_prefix('_').is_some_and(|rest| {
         !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))

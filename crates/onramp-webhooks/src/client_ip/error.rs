@@ -1,93 +1,97 @@
-//! Why a resolution finds nobody.
+//! Errors of determining a client's address.
 
 use std::net::IpAddr;
 
-/// Longest piece of an unreadable entry that an error repeats, in bytes.
+/// Longest part of an entry in an error, in bytes.
 const LONGEST_SHOWN: usize = 64;
 
-/// Why a client's address cannot be told. `hop` counts the entries of the forwarding header from the right; the rightmost is 1.
+/// Error of determining the address of a client.
+///
+/// `hop` is the number of an entry of the forwarding header, counted from the right; the last entry is 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientIpError {
-    /// The server did not say who its peer is.
+    /// The framework does not know the peer of the connection.
     #[error(
-        "the connection's peer is not known: run the server so that handlers learn the peer's address (a Unix socket has none)"
+        "the connection's peer is not known: configure the server to pass the peer's address to handlers (a Unix socket has none)"
     )]
     NoPeer,
     /// A trusted proxy did not send the configured header.
-    #[error("the trusted proxy {proxy} sent no `{header}` header: make it send one, or configure the header that it does send")]
+    #[error("the trusted proxy {proxy} sent no `{header}` header: make it send one, or configure the header that it sends")]
     NoHeader {
         /// The connection's peer.
         proxy: IpAddr,
         /// The configured header, in lower case.
         header: String,
     },
-    /// Every hop is a trusted proxy, so none is the client.
-    #[error("every hop up to the left end of the forwarding header is a trusted proxy: trust only the proxies' own addresses")]
+    /// Every hop is a trusted proxy, so none of them is the client.
+    #[error("every entry of the forwarding header is a trusted proxy: trust only the addresses of your proxies")]
     EveryHopTrusted,
-    /// The header for one address has several lines or values.
-    #[error("`{header}` must have one line with one address: make the outermost proxy replace what clients send")]
+    /// A header that holds one address has several lines or values.
+    #[error("`{header}` must have one line with one address: make the outermost proxy replace the header of the client")]
     NotSingle {
         /// The configured header, in lower case.
         header: String,
     },
     /// An entry is empty.
     #[error(
-        "entry {hop} from the right of the forwarding header is empty: make the proxy that wrote it append its client's address"
+        "entry {hop} from the right of the forwarding header is empty: make the proxy that wrote it append the address of its client"
     )]
     Empty {
-        /// The entry.
+        /// The number of the entry.
         hop: usize,
     },
     /// An entry is the word `unknown`.
     #[error(
-        "entry {hop} from the right of the forwarding header is `unknown`: make the proxy that wrote it tell its client's address"
+        "entry {hop} from the right of the forwarding header is `unknown`: make the proxy that wrote it append the address of its client"
     )]
     Unknown {
-        /// The entry.
+        /// The number of the entry.
         hop: usize,
     },
     /// An entry is an obfuscated identifier, such as `_hidden`.
     #[error(
-        "entry {hop} from the right of the forwarding header is obfuscated: make the proxy that wrote it tell its client's address"
+        "entry {hop} from the right of the forwarding header is obfuscated: make the proxy that wrote it append the address of its client"
     )]
     Obfuscated {
-        /// The entry.
+        /// The number of the entry.
         hop: usize,
     },
-    /// An entry is an IPv6 address with a zone, which means something only on the machine that wrote it.
+    /// An entry is an IPv6 address with a zone, which has a meaning only on the machine that wrote it.
     #[error(
-        "entry {hop} from the right of the forwarding header has an IPv6 zone: let the proxies use global or unique local addresses"
+        "entry {hop} from the right of the forwarding header has an IPv6 zone: use global or unique local addresses between the proxies"
     )]
     Zone {
-        /// The entry.
+        /// The number of the entry.
         hop: usize,
     },
     /// An element of `Forwarded` has no `for` parameter.
-    #[error("entry {hop} from the right of `forwarded` has no `for`: make the proxy that wrote it tell its client's address")]
+    #[error(
+        "entry {hop} from the right of `forwarded` has no `for`: make the proxy that wrote it append the address of its client"
+    )]
     NoFor {
-        /// The entry.
+        /// The number of the entry.
         hop: usize,
     },
     /// An element of `Forwarded` has more than one `for` parameter.
     #[error("entry {hop} from the right of `forwarded` has more than one `for`: correct the proxy that wrote it")]
     RepeatedFor {
-        /// The entry.
+        /// The number of the entry.
         hop: usize,
     },
-    /// An entry is none of what may stand in the header.
+    /// An entry is not an address in any form that the header allows.
     #[error(
         "entry {hop} from the right of the forwarding header, \"{found}\", is not an address: correct the proxy that wrote it"
     )]
     Garbage {
-        /// The entry.
+        /// The number of the entry.
         hop: usize,
-        /// The entry's first 64 bytes, escaped.
+        /// The first 64 bytes of the entry, escaped.
         found: String,
     },
 }
 
-/// A piece of an entry, fit for a log line.
+/// Cuts and escapes an entry for a log line.
 pub(super) fn shown(text: &[u8]) -> String {
     text.get(..LONGEST_SHOWN).unwrap_or(text).escape_ascii().to_string()
 }

@@ -6,15 +6,16 @@ use super::ClientIpError;
 use super::entry::{Brackets, address};
 use super::error::shown;
 
-/// Tells the commas that separate elements from those in quoted values, for bytes that come from right to left.
+/// Returns a predicate for bytes that are visited from right to left: whether a byte is a comma between elements, and not one in a
+/// quoted value.
 ///
-/// Reading from the left would let a client's unclosed quote reach over the elements that proxies appended after it.
+/// From left to right, an unclosed quote of a client would hide the elements that proxies appended after it.
 pub(super) fn separator_from_right() -> impl FnMut(&u8) -> bool {
     #[derive(Clone, Copy)]
     enum State {
         Outside,
         Inside,
-        /// Just left of a quote, which opens the value unless an odd number of backslashes stands before it.
+        /// Left of a quote, which opens the value unless an odd number of backslashes precedes it.
         AtQuote {
             escaped: bool,
         },
@@ -38,7 +39,7 @@ pub(super) fn separator_from_right() -> impl FnMut(&u8) -> bool {
     }
 }
 
-/// Reads the address in the one `for` parameter of a `Forwarded` element.
+/// Reads the address of the only `for` parameter of an element.
 pub(super) fn forwarded_for(hop: usize, element: &[u8]) -> Result<IpAddr, ClientIpError> {
     if element.is_empty() {
         return Err(ClientIpError::Empty { hop });
@@ -61,7 +62,7 @@ pub(super) fn forwarded_for(hop: usize, element: &[u8]) -> Result<IpAddr, Client
 
 type Parameter<'a> = (&'a [u8], Vec<u8>);
 
-/// Splits `name=value` off the front, with the `;` and white space that end it; the parameter is `None` between two `;`.
+/// Splits off the first parameter, `name=value`, with the `;` after it. The parameter is `None` if there is only a `;`.
 fn parameter(text: &[u8]) -> Option<(Option<Parameter<'_>>, &[u8])> {
     let text = text.trim_ascii_start();
     if let Some(after) = end_of_parameter(text) {
@@ -79,13 +80,13 @@ fn parameter(text: &[u8]) -> Option<(Option<Parameter<'_>>, &[u8])> {
     Some((Some((name, value)), end_of_parameter(after)?))
 }
 
-/// What follows the `;` that comes next, or nothing at the end of the text; `None` when something else comes next.
+/// Returns the text after a `;`, or an empty text at its end; `None` if there is anything else first.
 fn end_of_parameter(text: &[u8]) -> Option<&[u8]> {
     let text = text.trim_ascii_start();
     if text.is_empty() { Some(text) } else { text.strip_prefix(b";") }
 }
 
-/// The value up to the closing quote, without its escapes, and what follows the quote.
+/// Returns a value up to the closing quote, unescaped, and the text after the quote.
 fn unquoted(quoted: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let mut value = Vec::new();
     let mut bytes = quoted.iter();
@@ -98,14 +99,15 @@ fn unquoted(quoted: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     }
 }
 
-/// A value without quotes. Colons and brackets ought to be quoted and often are not, without doubt about what they mean.
+/// Returns a value without quotes, and the text after it. Colons and brackets are accepted: proxies often leave out the quotes that
+/// RFC 7239 requires around them, and the meaning is clear.
 fn bare_value(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let end = text.iter().position(|byte| !is_token_byte(*byte) && !matches!(byte, b':' | b'[' | b']')).unwrap_or(text.len());
     let (value, after) = text.split_at_checked(end)?;
     (!value.is_empty()).then(|| (value.to_vec(), after))
 }
 
-/// Whether `byte` may stand in a token (RFC 9110, section 5.6.2).
+/// Returns whether `byte` is allowed in a token (RFC 9110, section 5.6.2).
 pub(super) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

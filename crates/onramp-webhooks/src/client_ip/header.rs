@@ -1,4 +1,4 @@
-//! The header in which proxies tell whom they speak for.
+//! Headers in which proxies report the address of a client.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,29 +6,29 @@ use std::str::FromStr;
 use super::error::shown;
 use super::forwarded::is_token_byte;
 
-/// Which header the trusted proxies tell the client's address in, and in what form.
+/// The header in which trusted proxies report the address of a client.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ForwardingHeader {
-    /// `X-Forwarded-For: client, proxy, proxy`, appended to by every proxy.
+    /// `X-Forwarded-For: client, proxy, proxy`. Every proxy appends to it.
     XForwardedFor,
-    /// `Forwarded: for=client, for=proxy;by=…` (RFC 7239), appended to by every proxy.
+    /// `Forwarded: for=client, for=proxy;by=…` (RFC 7239). Every proxy appends to it.
     Forwarded,
-    /// A header with one address, replaced by the outermost proxy: `CF-Connecting-IP`, `X-Real-IP`. More than one line or value
-    /// denies, because then somebody else wrote one too. Made by [`single`](Self::single).
+    /// A header with one address: `CF-Connecting-IP`, `X-Real-IP`. The outermost proxy replaces it. A request with several lines or
+    /// values is denied, because not all of them are from the proxy. Created by [`single`](Self::single).
     Single(HeaderName),
 }
 
 impl ForwardingHeader {
-    /// The header `name`, whose value is one address.
+    /// Creates a [single-value](Self::Single) header called `name`.
     ///
     /// # Errors
-    /// `name` is not a header's name.
+    /// If `name` is not the name of a header.
     pub fn single(name: &str) -> Result<Self, HeaderNameError> {
         Ok(Self::Single(name.parse()?))
     }
 
-    /// The header's name in lower case.
+    /// Returns the name of the header, in lower case.
     #[must_use]
     pub fn header_name(&self) -> &str {
         match self {
@@ -39,7 +39,7 @@ impl ForwardingHeader {
     }
 }
 
-/// Reads a header's name: `x-forwarded-for`, `forwarded`, and every other one as a [single-value](Self::Single) header.
+/// Parses the name of a header. Every name other than `x-forwarded-for` and `forwarded` is a [single-value](Self::Single) header.
 impl FromStr for ForwardingHeader {
     type Err = HeaderNameError;
 
@@ -64,7 +64,7 @@ impl fmt::Display for ForwardingHeader {
 pub struct HeaderName(String);
 
 impl HeaderName {
-    /// The name, in lower case.
+    /// Returns the name, in lower case.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -89,7 +89,7 @@ impl fmt::Display for HeaderName {
     }
 }
 
-/// A string is not the name of a header.
+/// Error of parsing the name of a header.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("\"{name}\" is not the name of a header, such as x-forwarded-for, forwarded or cf-connecting-ip")]
 pub struct HeaderNameError {

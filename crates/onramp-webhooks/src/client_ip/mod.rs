@@ -1,11 +1,11 @@
-//! Who sent a request: the socket's peer, or the client that declared proxies speak for.
+//! Addresses of clients: the peer of the socket, or a client that trusted proxies report.
 //!
-//! Each proxy appends the address that it saw to the *right* of a forwarding header. What stands on the left was in the request
-//! already and may have been written by anybody: a client that sends `x-forwarded-for: 174.138.2.203` through an honest proxy
-//! arrives as `x-forwarded-for: 174.138.2.203, 203.0.113.7`. To take the leftmost address is therefore to let every client choose
-//! its address, and an allow-list checked against it is no list. So the walk begins at the one address that cannot be forged over
-//! TCP, the socket's peer, and steps left through the header only while the hop it stands on is a declared proxy. The first one
-//! that is not is the client, and nothing left of it is even looked at:
+//! Each proxy appends the address of its peer to the *right* of a forwarding header. Entries to the left were in the request before and
+//! may be forged: a client that sends `x-forwarded-for: 174.138.2.203` through an honest proxy arrives with
+//! `x-forwarded-for: 174.138.2.203, 203.0.113.7`. An allow-list that is checked against the leftmost entry is therefore without effect.
+//!
+//! [`ClientIp`] starts at the peer of the socket, which cannot be forged over TCP. As long as the current address is a trusted proxy, it
+//! goes one entry to the left. The first address that is not a trusted proxy is the client. Entries to the left of it are not read.
 //!
 //! ```
 //! use onramp_webhooks::client_ip::{Client, ClientIp, ForwardingHeader, Hop};
@@ -18,25 +18,29 @@
 //! assert_eq!(client.hop, Hop::Listed { from_right: 2 });
 //!
 //! let direct = behind.resolve(Some("203.0.113.9".parse()?), lines)?;
-//! assert_eq!(direct.hop, Hop::Peer, "who is no proxy writes headers in vain");
+//! assert_eq!(direct.hop, Hop::Peer, "the header of a peer that is no trusted proxy is ignored");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What is read, and how
-//! - All lines of the header count as one list, in their order.
-//! - An entry is an IPv4 address or IPv6 address, with or without a port (`192.0.2.1:80`, `[2001:db8::1]:80`). IPv6 may go
-//!   without brackets when it has no port, but not in `Forwarded`, which demands them. IPv4-mapped IPv6 becomes IPv4.
-//! - `Forwarded` (RFC 7239): parameters in any order and case, quoted values with escapes, white space around `;`. The list is
-//!   taken apart from the right, quotes included, so that an opening quote sent by a client cannot swallow what a proxy appended.
-//! - An entry that has to be read and tells no address denies: `unknown`, `_hidden`, an IPv6 zone, garbage, none or several `for`.
-//! - So does an empty entry, though lists may hold them (RFC 9110, section 5.6.1). No proxy that knows its client appends one, and
-//!   to skip it would be to believe whoever wrote the entry left of it.
-//! - When every hop is a declared proxy there is no client, and nobody is let in.
+//! # Format
+//! - All lines of the header are one list, in their order.
+//! - An entry is an IPv4 or IPv6 address, with or without a port (`192.0.2.1:80`, `[2001:db8::1]:80`). IPv6 without a port needs no
+//!   brackets, except in `Forwarded`. IPv4-mapped IPv6 becomes IPv4.
+//! - `Forwarded` (RFC 7239) may have parameters in any order and case, quoted values with escapes, and white space around `;`. The list
+//!   is split from the right, with its quotes, so that an unclosed quote of a client cannot hide what a proxy appended.
 //!
-//! # Before declaring a proxy
-//! Every declared proxy must append to the configured header, or replace it, on every request. One that passes a client's header
-//! on untouched lets clients write their address, and this holds all the more for a [single-value](ForwardingHeader::Single)
-//! header.
+//! # Denied requests
+//! The address of a client cannot be determined, and the request counts as not allowed, if
+//! - an entry that has to be read is no address: `unknown`, `_hidden`, an IPv6 zone, garbage, no `for` or several;
+//! - an entry that has to be read is empty. RFC 9110 (section 5.6.1) allows empty entries, but no proxy that knows its client appends one,
+//!   and the entry to the left of it may be forged;
+//! - a trusted proxy did not send the header, or a [single-value](ForwardingHeader::Single) header has several lines or values;
+//! - all hops are trusted proxies;
+//! - the framework does not know the peer.
+//!
+//! # Requirements of a trusted proxy
+//! On every request, a trusted proxy must append to the configured header or replace it. If a proxy passes the header of a client on
+//! unchanged, clients can choose their address. A proxy must always replace a [single-value](ForwardingHeader::Single) header.
 
 mod client;
 mod entry;
@@ -56,7 +60,7 @@ pub use self::header::{ForwardingHeader, HeaderName, HeaderNameError};
 use crate::allow_list::AllowList;
 use crate::request::Request;
 
-/// How the client's address is found. The [module's documentation](self) has the rules.
+/// The method of determining the address of a client. See the [module docs](self) for the rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientIp(Option<Forwarding>);
 
@@ -67,26 +71,26 @@ struct Forwarding {
 }
 
 impl ClientIp {
-    /// The socket's peer is the client, and no header is read. This is the default.
+    /// Uses the peer of the socket and reads no header. This is the default.
     #[must_use]
     pub const fn peer_only() -> Self {
         Self(None)
     }
 
-    /// `header` is believed from the proxies in `trusted`, and from nobody else. The same as
-    /// [`peer_only`](Self::peer_only) when `trusted` is empty.
+    /// Uses `header` of requests that come from the proxies in `trusted`, and the peer of the socket otherwise. The same as
+    /// [`peer_only`](Self::peer_only) if `trusted` is empty.
     #[must_use]
     pub const fn behind(trusted: AllowList, header: ForwardingHeader) -> Self {
         Self(Some(Forwarding { trusted, header }))
     }
 
-    /// The one header whose lines [`resolve`](Self::resolve) wants, in lower case. `None`: it wants none.
+    /// Returns the name of the header that [`resolve`](Self::resolve) reads, in lower case; `None` if it reads none.
     #[must_use]
     pub fn header_name(&self) -> Option<&str> {
         self.0.as_ref().map(|forwarding| forwarding.header.header_name())
     }
 
-    /// Finds the client of `request`.
+    /// Determines the client of `request`.
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve).
@@ -95,11 +99,11 @@ impl ClientIp {
         self.resolve(request.peer, lines)
     }
 
-    /// Finds the client of a request that came over a connection from `peer`; `lines` are the values of all lines of the header
-    /// [`header_name`](Self::header_name), in the order received. They are not looked at unless `peer` is a trusted proxy.
+    /// Determines the client of a request from `peer`. `lines` are the values of all lines of the header
+    /// [`header_name`](Self::header_name), in the order of arrival. They are read only if `peer` is a trusted proxy.
     ///
     /// # Errors
-    /// The client's address cannot be told; the request must then be treated as one from an address that is not allowed.
+    /// If the address of the client cannot be determined. Treat the request as one from an address that is not allowed.
     pub fn resolve<'a>(&self, peer: Option<IpAddr>, lines: impl IntoIterator<Item = &'a [u8]>) -> Result<Client, ClientIpError> {
         let peer = peer.ok_or(ClientIpError::NoPeer)?.to_canonical();
         match &self.0 {

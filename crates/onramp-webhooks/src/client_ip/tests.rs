@@ -1,4 +1,4 @@
-//! Headers as proxies and attackers write them.
+//! Headers of proxies and attackers.
 
 use std::net::Ipv4Addr;
 
@@ -23,7 +23,7 @@ fn resolve<L: AsRef<[u8]>>(header: &str, peer: &str, lines: &[L]) -> Result<Clie
     behind(header).resolve(Some(ip(peer)), lines.iter().map(AsRef::as_ref))
 }
 
-/// The client as `address#entry`, or the error's variant.
+/// Returns the client as `address#entry`, or the variant of the error.
 fn outcome<L: AsRef<[u8]>>(header: &str, lines: &[L]) -> String {
     match resolve(header, PROXY, lines) {
         Ok(Client { address, hop: Hop::Listed { from_right } }) => format!("{address}#{from_right}"),
@@ -88,7 +88,7 @@ fn x_forwarded_for() {
 }
 
 #[test]
-fn garbage_that_has_to_be_read_denies() {
+fn garbage_is_denied() {
     for garbage in [
         "-",
         "localhost",
@@ -182,7 +182,7 @@ fn forwarded() {
 }
 
 #[test]
-fn malformed_elements_of_forwarded_deny() {
+fn malformed_elements_of_forwarded_are_denied() {
     for garbage in [
         "203.0.113.7",
         "for",
@@ -247,10 +247,10 @@ fn the_peer_decides_whether_headers_are_read() {
     assert_eq!(resolve("x-forwarded-for", "::ffff:10.0.0.1", &["1.1.1.1"]).unwrap().address, ip("1.1.1.1"));
     assert_eq!(ClientIp::peer_only().resolve(Some(ip(PROXY)), [&b"1.1.1.1"[..]]), peer(PROXY));
     assert_eq!(ClientIp::default().resolve(None, []), Err(ClientIpError::NoPeer));
-    let nobody = ClientIp::behind(AllowList::default(), ForwardingHeader::XForwardedFor);
-    assert_eq!(nobody.resolve(Some(ip(PROXY)), [&b"1.1.1.1"[..]]), peer(PROXY));
-    let everybody = ClientIp::behind("0.0.0.0/0, ::/0".parse().unwrap(), ForwardingHeader::XForwardedFor);
-    assert_eq!(everybody.resolve(Some(ip("1.1.1.1")), [&b"2.2.2.2"[..]]), Err(ClientIpError::EveryHopTrusted));
+    let no_proxy = ClientIp::behind(AllowList::default(), ForwardingHeader::XForwardedFor);
+    assert_eq!(no_proxy.resolve(Some(ip(PROXY)), [&b"1.1.1.1"[..]]), peer(PROXY));
+    let all_proxies = ClientIp::behind("0.0.0.0/0, ::/0".parse().unwrap(), ForwardingHeader::XForwardedFor);
+    assert_eq!(all_proxies.resolve(Some(ip("1.1.1.1")), [&b"2.2.2.2"[..]]), Err(ClientIpError::EveryHopTrusted));
 }
 
 #[test]
@@ -266,7 +266,7 @@ fn header_names() {
 }
 
 #[test]
-fn a_client_says_where_its_address_was_found() {
+fn the_display_of_a_client_contains_its_hop() {
     let client = resolve("x-forwarded-for", PROXY, &["203.0.113.7, 10.0.0.2"]).unwrap();
     assert_eq!(client.to_string(), "203.0.113.7 (entry 2 from the right of the forwarding header)");
     let client = resolve("x-forwarded-for", "::1", &["1.1.1.1"]).unwrap();
@@ -280,7 +280,7 @@ fn errors_are_one_bounded_line() {
     assert!(error.to_string().starts_with("entry 1 from the right"), "{error}");
 }
 
-/// Bytes of which many mean something to one of the readers.
+/// Lines of bytes that have a meaning in one of the headers.
 fn hostile_line() -> impl Strategy<Value = Vec<u8>> {
     let piece = select(vec![
         "for=",
@@ -332,7 +332,7 @@ fn any_address() -> impl Strategy<Value = IpAddr> {
     ]
 }
 
-/// What honest proxies append, as entries: an untrusted client, then any number of proxies.
+/// Entries that honest proxies append: a client that is no proxy, and any number of proxies.
 fn appended(header: &'static str) -> impl Strategy<Value = (IpAddr, Vec<String>)> {
     let entry = move |address: IpAddr, port: Option<u16>, host: &str| {
         let bracketed = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };
@@ -357,14 +357,14 @@ fn list_header() -> impl Strategy<Value = (&'static str, IpAddr, Vec<String>)> {
 
 proptest! {
     #[test]
-    fn an_untrusted_peer_writes_headers_in_vain(header in any_header(), peer in any_address(), lines in hostile_lines()) {
+    fn headers_of_an_untrusted_peer_are_ignored(header in any_header(), peer in any_address(), lines in hostile_lines()) {
         prop_assume!(!PROXIES.parse::<AllowList>().unwrap().contains(peer));
         let client = behind(header).resolve(Some(peer), lines.iter().map(Vec::as_slice));
         prop_assert_eq!(client, Ok(Client { address: peer.to_canonical(), hop: Hop::Peer }));
     }
 
     #[test]
-    fn what_stands_left_of_the_client_changes_nothing(
+    fn entries_left_of_the_client_are_ignored(
         (header, client, appended) in list_header(),
         mut lines in hostile_lines(),
         new_line in any::<bool>(),
@@ -387,7 +387,7 @@ proptest! {
     }
 
     #[test]
-    fn the_client_is_never_a_proxy(peer in any_address(), entries in vec(any_address(), 0..6), junk in hostile_lines()) {
+    fn the_client_is_never_a_proxy(peer in any_address(), entries in vec(any_address(), 0..6), noise in hostile_lines()) {
         let texts = entries.iter().map(IpAddr::to_string).collect::<Vec<_>>();
         let elements = entries.iter().map(|entry| if entry.is_ipv6() { format!("for=\"[{entry}]\"") } else { format!("for={entry}") });
         let single = texts.last().cloned().unwrap_or_default();
@@ -396,7 +396,7 @@ proptest! {
             ("forwarded", elements.collect::<Vec<_>>().join(",")),
             ("cf-connecting-ip", single),
         ] {
-            for lines in [&vec![line.into_bytes()], &junk] {
+            for lines in [&vec![line.into_bytes()], &noise] {
                 if let Ok(client) = behind(header).resolve(Some(peer), lines.iter().map(Vec::as_slice)) {
                     prop_assert!(!PROXIES.parse::<AllowList>().unwrap().contains(client.address));
                     prop_assert_eq!(client.address, client.address.to_canonical());

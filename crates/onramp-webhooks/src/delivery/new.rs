@@ -120,7 +120,7 @@ impl fmt::Debug for NewDelivery {
 pub struct Quarantine {
     /// The reason, without values of the body.
     pub reason: String,
-    /// Whether no version could read the body (not JSON, cut off). The oldest of these are removed at the inbox's bound.
+    /// `true` if no version could read the body (not JSON, cut off). The oldest of these are removed at the inbox's bound.
     pub noise: bool,
 }
 

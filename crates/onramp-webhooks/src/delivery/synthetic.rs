@@ -26,7 +26,7 @@ impl NewDelivery {
     /// Creates a delivery that no provider sent, of an event that is known to have happened.
     ///
     /// It is read as if it came in at `endpoint` and has the key of the real event, which is a duplicate if it comes later.
-    /// [`Delivery::is_synthetic`](crate::Delivery::is_synthetic) tells them apart.
+    /// [`Delivery::is_synthetic`](crate::Delivery::is_synthetic) distinguishes the two.
     ///
     /// # Errors
     /// If `body` is not an event of `P`, or if its identity is its content or nothing.

@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_amount_is_refused() {
+    fn other_texts_are_refused() {
         let long = "1".repeat(257);
         let tiny = format!("0.{}", "0".repeat(1 << 20));
         for text in [

@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_path_grows_outwards_and_makes_it_unreadable() {
+    fn outer_fields_are_added_to_the_path() {
         let error = DecodeError::not_an_object().under("order").under("data");
         assert_eq!(error.to_string(), "data.order: not an object");
         assert_eq!(error.path(), "data.order");

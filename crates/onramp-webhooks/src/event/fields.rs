@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_tell_the_kind_and_nothing_of_the_content() {
+    fn errors_contain_the_kind_and_no_content() {
         for (json, kind, text) in [
             ("", DecodeErrorKind::NotJson, "not JSON: line 1, column 0"),
             (r#"{"secret":"#, DecodeErrorKind::NotJson, "not JSON: line 1, column 10"),

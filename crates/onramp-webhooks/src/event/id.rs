@@ -56,7 +56,7 @@ macro_rules! ids {
     )+};
 }
 
-/// Implements `Debug` without the value, for identifiers that lead to a customer.
+/// Implements `Debug` without the value, for identifiers of customers.
 macro_rules! hidden_ids {
     ($($id:ident)+) => {$(
         impl std::fmt::Debug for $id {
@@ -67,7 +67,7 @@ macro_rules! hidden_ids {
     )+};
 }
 
-/// Implements `Debug` with the value, for identifiers that support asks for.
+/// Implements `Debug` with the value, for identifiers that a provider's support needs.
 macro_rules! shown_ids {
     ($($id:ident)+) => {$(
         impl std::fmt::Debug for $id {

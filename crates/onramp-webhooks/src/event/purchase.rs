@@ -22,7 +22,7 @@ use super::{Currency, Money, OrderId, TransactionId, WalletAddress};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CompletedPurchase {
-    /// The customer, in the shop's own words.
+    /// The reference to the customer that the shop gave the widget.
     pub customer: CustomerReference,
     /// The crypto that was bought.
     pub crypto: Money,
@@ -93,13 +93,13 @@ impl fmt::Debug for CustomerReference {
     }
 }
 
-/// Error of a completed purchase whose paid and bought sides cannot be told apart.
+/// Error of a completed purchase whose paid and bought sides cannot be distinguished.
 ///
 /// Wert's documentation shows the fiat currency both as `quote` and as `base`, so the codes decide. If both sides are national
 /// currencies (Mantle's `MNT` is also the Mongolian tögrög), or neither is, a guess could credit the wrong amount. In a handler, `?`
 /// turns this error into a permanent one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("cannot tell the paid from the bought side: base is {base:?}, quote is {quote:?}")]
+#[error("cannot distinguish the paid side from the bought side: base is {base:?}, quote is {quote:?}")]
 #[non_exhaustive]
 pub struct UnclearPurchase {
     /// The code in the order's `base`.

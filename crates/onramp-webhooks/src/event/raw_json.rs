@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pointer_into_doubt_finds_nothing() {
+    fn an_ambiguous_pointer_finds_nothing() {
         for json in ["", "{", "\u{0}", r#"{"a":1,"a":1}"#, r#"{"b":0,"a":1,"b":1}"#] {
             assert_eq!(pointer(json.as_bytes(), "/a"), None, "{json}");
         }

@@ -52,7 +52,7 @@ impl IdempotencyBuilder {
         })
     }
 
-    /// Lets requests without an `Idempotency-Key` pass. They get 400 by default. No effect by event.
+    /// Lets requests without an `Idempotency-Key` pass. By default they get 400. Has no effect by event.
     #[must_use]
     pub fn optional(mut self) -> Self {
         if let By::Header { required } = &mut self.0.by {
@@ -70,7 +70,7 @@ impl IdempotencyBuilder {
     }
 
     /// Identifies users by the result of `user` instead of the `authorization` header. With a name that outlives a token, a retry with a
-    /// new token finds its key. No effect by event, where the provider is the only user.
+    /// new token finds its key. Has no effect by event, where the provider is the only user.
     #[must_use]
     pub fn user(mut self, user: impl Fn(&Request<'_>) -> Option<String> + Send + Sync + 'static) -> Self {
         self.0.user = Some(Box::new(user));

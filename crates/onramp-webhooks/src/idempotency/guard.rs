@@ -41,7 +41,7 @@ impl KeyGuard {
         Self { shared: Arc::clone(shared), lease: Some(lease), keep, succeeded: None }
     }
 
-    /// Creates the guard of a request that is never the same as another.
+    /// Creates the guard of a request without a key.
     pub(super) fn without_key(shared: &Arc<Shared>) -> Self {
         Self { shared: Arc::clone(shared), lease: None, keep: shared.keep, succeeded: None }
     }

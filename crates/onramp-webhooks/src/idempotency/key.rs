@@ -12,7 +12,7 @@ const LONGEST: usize = 255;
 
 /// The key that makes two requests the same: a hash of the route, the user and the sent key.
 ///
-/// A store holds nothing that identifies a customer, and no sender decides the size of an index.
+/// Hashing keeps data of customers out of stores, and bounds the size of their indexes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdempotencyKey([u8; 32]);
 

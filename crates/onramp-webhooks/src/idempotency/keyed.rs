@@ -1,4 +1,4 @@
-//! From the head of a request to the decision whether it runs.
+//! Claims of keys: the decision whether a request runs.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -22,8 +22,8 @@ use crate::reply::{Outcome, Reply};
 use crate::request::Request;
 use crate::telemetry;
 
-/// Pause between two looks at a key that another process may hold. Within this process, a notification comes sooner.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// Pause between two tries to claim a key that another process holds. Within this process, a notification ends the pause.
+const TRY_AGAIN: Duration = Duration::from_millis(100);
 
 /// Time limit from the head of a request to the claim of its key, within the five seconds that Wert waits.
 const LONGEST_CLAIM: Duration = Duration::from_millis(4_900);
@@ -116,7 +116,7 @@ impl Keyed {
         }
     }
 
-    /// Returns the key of a whole request; `None` if it is never the same as another.
+    /// Returns the key of a whole request; `None` if it has none.
     fn key_of(&self, key: &Key, body: &Bytes) -> Option<KeyedBody> {
         let keep = self.shared.keep;
         match key {
@@ -144,7 +144,7 @@ impl Keyed {
     /// Takes the key, or returns the reply. Waits for a request that runs.
     async fn take_or_wait(&self, lease: KeyLease, fingerprint: Fingerprint, begun: Instant) -> Result<Taking, Outcome> {
         let deadline = begun + self.shared.wait;
-        let mut state = self.look(lease, fingerprint, begun).await?;
+        let mut state = self.try_claim(lease, fingerprint, begun).await?;
         loop {
             let same = match &state {
                 KeyState::Claimed => return Ok(Taking::Run),
@@ -161,37 +161,37 @@ impl Keyed {
                 tracing::warn!(key = %lease.key, "a request whose first copy still runs was not handled");
                 return Err(self.shared.by.still_running());
             }
-            state = self.look_after_a_change(lease, fingerprint, begun, deadline).await?;
+            state = self.claim_after_change(lease, fingerprint, begun, deadline).await?;
         }
     }
 
-    /// Looks at the key again after it may have changed.
-    async fn look_after_a_change(
+    /// Tries to claim the key again after it may have changed.
+    async fn claim_after_change(
         &self,
         lease: KeyLease,
         fingerprint: Fingerprint,
         begun: Instant,
         deadline: Instant,
     ) -> Result<KeyState, Outcome> {
-        // Listens before it looks, so that no change is missed in between.
+        // Listens before the claim, so that no change is missed in between.
         let mut changed = pin!(self.shared.store.changed());
         let has_changed = poll_fn(|cx| Poll::Ready(changed.as_mut().poll(cx).is_ready())).await;
-        let state = self.look(lease, fingerprint, begun).await?;
+        let state = self.try_claim(lease, fingerprint, begun).await?;
         if has_changed || !matches!(state, KeyState::Running { .. }) {
             return Ok(state);
         }
         tokio::select! {
             () = changed => {}
-            () = sleep_until(deadline.min(Instant::now() + LOOK_AGAIN)) => {}
+            () = sleep_until(deadline.min(Instant::now() + TRY_AGAIN)) => {}
         }
-        self.look(lease, fingerprint, begun).await
+        self.try_claim(lease, fingerprint, begun).await
     }
 
-    async fn look(&self, lease: KeyLease, fingerprint: Fingerprint, begun: Instant) -> Result<KeyState, Outcome> {
+    async fn try_claim(&self, lease: KeyLease, fingerprint: Fingerprint, begun: Instant) -> Result<KeyState, Outcome> {
         let now = self.shared.clock.now();
         self.shared.prune(now);
         let claiming = self.shared.store.claim(now, lease, fingerprint, now.after(self.shared.lease));
-        // A look that is dropped may have claimed the key. The guard releases it then.
+        // A dropped call may have claimed the key. The guard releases it then.
         let guard = KeyGuard::of(&self.shared, lease, self.shared.keep);
         let left = (begun + LONGEST_CLAIM).saturating_duration_since(Instant::now());
         match within(left, "claim an idempotency key", claiming).await {
@@ -232,7 +232,7 @@ fn replayed(key: IdempotencyKey, reply: Bytes) -> Result<Reply, Outcome> {
 }
 
 /// Returns the route and the user of a request: method and path, unless the route has a name, and the `authorization` header, unless
-/// users are told apart in another way.
+/// users are identified in another way.
 ///
 /// Each part follows its name, so that no two scopes with their keys have the same parts.
 fn scope(shared: &Shared, request: &Request<'_>) -> Parts {

@@ -1,4 +1,4 @@
-//! Idempotency: handling a request once, at any route. The adapters' `idempotency` middleware uses it.
+//! Idempotency: runs a request once, at any route. The adapters' `idempotency` middleware uses it.
 //!
 //! The first request with a key runs, and the reply of a success (2xx) is stored. A later request with the same key gets the stored
 //! reply, marked `idempotent-replayed: true`, and nothing runs. The key is the `Idempotency-Key` header
@@ -85,7 +85,7 @@ use crate::request::Request;
 /// Pause between two rounds of pruning.
 const PRUNING: Duration = Duration::from_secs(60);
 
-/// How long an answer waits for the store before its client gets it anyway.
+/// Longest time that an answer waits for the store.
 const STORE_TIME: Duration = Duration::from_secs(1);
 
 /// The idempotency middleware, for an adapter to mount. The [module docs](self) have the rules. Cheap to clone; clones share their
@@ -159,12 +159,14 @@ impl Idempotency {
     /// Returns a builder of a middleware with keys from events of the provider `P`, by the rules of an
     /// [inbox](crate#duplicates). Covers `POST`. A `test` event always runs; unreadable bodies are the same if their bytes are.
     ///
-    /// Only for providers that verify nothing: the provider needs a [`Default`], and one that signs has a key instead.
+    /// Only for providers that sign nothing, because nothing is verified here. Therefore the provider has to implement [`Default`], which
+    /// a provider with a signing key does not.
     pub fn by_event<P: Provider + Default>(store: impl IdempotencyStore) -> IdempotencyBuilder {
         IdempotencyBuilder::new(Arc::new(store), By::Event(Decoder::of::<P>()))
     }
 
-    /// Looks at the head of a request, whose `path` is the whole path. Returns `None` if the request is not covered and passes.
+    /// Reads the key from the head of a request, whose `path` has to be the whole path. Returns `None` if the middleware does not cover
+    /// the request, which then passes.
     #[must_use]
     pub fn lookup(&self, request: &Request<'_>) -> Option<Keyed> {
         Keyed::of(&self.shared, request)

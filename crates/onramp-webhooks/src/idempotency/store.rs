@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::fingerprint::Fingerprint;
 
-/// Time after the end of its lease when a claimed key is abandoned. A request that stalls this long has lost its key.
+/// Time from the end of the lease of a claimed key to its removal. A request that stalls for so long has lost its key.
 pub const ABANDONED: Duration = Duration::from_secs(24 * 3_600);
 
 /// A store of idempotency keys and replies.
@@ -21,10 +21,33 @@ pub const ABANDONED: Duration = Duration::from_secs(24 * 3_600);
 ///
 /// Every method is one atomic step: it has happened when it returns `Ok`, and has not happened when it returns an error. A dropped call
 /// may or may not have happened. The caller passes the time, so a store needs no clock.
+///
+/// # Example
+/// A complete store, to start one of your own from:
+///
+#[doc = concat!("```\n", include_str!("../../docs/map_idempotency_store.rs"))]
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), StoreError> {
+/// let store = MapIdempotencyStore::default();
+/// let key = IdempotencyKey::of(&[b"POST /orders", b"8e03978e-40d5"]);
+/// let [first, second] = [1, 2].map(|token| KeyLease { key, token });
+/// let (now, lease_until, fingerprint) = (Timestamp::from_millis(0), Timestamp::from_millis(30_000), Fingerprint::of(b"{}"));
+///
+/// assert_eq!(store.claim(now, first, fingerprint, lease_until).await?, KeyState::Claimed);
+/// assert_eq!(store.claim(now, second, fingerprint, lease_until).await?, KeyState::Running { fingerprint });
+/// assert!(store.complete(first, "reply".into(), Timestamp::from_millis(86_400_000)).await?);
+/// let done = KeyState::Done { fingerprint, reply: "reply".into() };
+/// assert_eq!(store.claim(now, second, fingerprint, lease_until).await?, done);
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait IdempotencyStore: fmt::Debug + Send + Sync + 'static {
-    /// Claims a key until `lease_until` for a request whose body has `fingerprint`, unless a request holds it that runs and whose lease
-    /// has not ended, or that is done and has not expired. One of many concurrent calls claims the key.
+    /// Claims a key until `lease_until` for a request whose body has `fingerprint`.
+    ///
+    /// A key can be claimed if it is unknown, if the lease of the request that runs has ended, or if the stored reply has expired. Of
+    /// many concurrent calls, exactly one claims the key.
     ///
     /// # Errors
     /// If the store cannot be written.
@@ -83,18 +106,18 @@ impl KeyLease {
     }
 }
 
-/// The state of a key that was to be claimed.
+/// The result of claiming a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "stores create it, and the middleware has to know all variants")]
 pub enum KeyState {
     /// The key was free and is claimed now.
     Claimed,
-    /// A request runs.
+    /// A request with the key is running.
     Running {
         /// The fingerprint of its body.
         fingerprint: Fingerprint,
     },
-    /// A request is done.
+    /// A request with the key is done.
     Done {
         /// The fingerprint of its body.
         fingerprint: Fingerprint,

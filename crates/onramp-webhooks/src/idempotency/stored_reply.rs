@@ -56,7 +56,7 @@ fn take(bytes: &mut Bytes) -> Option<Bytes> {
     (length <= bytes.len()).then(|| bytes.split_to(length))
 }
 
-/// Lengths fit: servers do not send heads of four gigabytes.
+/// Converts a length. No server sends heads of four gigabytes.
 fn length(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
@@ -71,14 +71,14 @@ mod tests {
     }
 
     #[test]
-    fn comes_back_as_it_was() {
+    fn replies_are_decoded_as_they_were_encoded() {
         for body in [None, Some(b"".as_slice()), Some(b"\0\xff body")] {
             assert_eq!(StoredReply::decode(reply(body).encode()), Some(reply(body)));
         }
     }
 
     #[test]
-    fn damaged_bytes_are_none_and_no_panic() {
+    fn damaged_bytes_are_not_decoded() {
         let whole = reply(None).encode();
         for length in 0..whole.len() {
             assert_eq!(StoredReply::decode(whole.slice(..length)), None, "{length}");

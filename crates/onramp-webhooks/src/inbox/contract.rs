@@ -14,12 +14,37 @@ use crate::error::StoreError;
 ///
 /// Every method is one atomic step: it has happened, durably, when it returns `Ok`, and has not happened when it returns an error. A
 /// dropped call may or may not have happened. The caller passes the time, so a store needs no clock.
+///
+/// # Example
+/// A complete inbox, to start a store of your own from. A store on disk makes each method one transaction, and replaces the searches by
+/// indexes on the key, its subject, and the time at which a delivery falls due.
+///
+#[doc = concat!("```\n", include_str!("../../docs/vec_inbox.rs"))]
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), StoreError> {
+/// let inbox = VecInbox::default();
+/// let (now, lease_time) = (Timestamp::from_millis(0), std::time::Duration::from_secs(30));
+/// let mut delivery = NewDelivery::new("acme", "acme", now, "{}".into());
+/// delivery.key = Some(DedupKey::new("acme", "order", "7", "complete"));
+///
+/// let Recorded::New(first) = inbox.record(delivery.clone()).await? else { panic!("the key is new") };
+/// assert_eq!(inbox.record(delivery.clone()).await?, Recorded::Duplicate { first, requeued: false });
+///
+/// let claims = inbox.claim(now, ClaimRequest::new(10, lease_time)).await?;
+/// assert_eq!((claims.deliveries.len(), claims.next_due), (1, Some(now.after(lease_time))));
+/// let settlement = Settlement::new(claims.deliveries[0].lease, Settled::Handled);
+/// assert_eq!(inbox.settle(now, vec![settlement]).await?, []);
+/// assert_eq!(inbox.counts().await?.of(State::Handled), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// Records a delivery.
     ///
-    /// - A delivery without a key, with a new key, or with a key whose time ([`NewDelivery::key_expires_at`]) is over, is new. It
-    ///   becomes pending, or quarantined if it says so.
+    /// - A delivery without a key, with a new key, or with a key that has [expired](NewDelivery::key_expires_at), is new. It becomes
+    ///   pending, or quarantined if [`NewDelivery::quarantine`] is set.
     /// - A delivery that repeats the first one with its key
     ///   ([`Fingerprint::is_repeated_by`](crate::fingerprint::Fingerprint::is_repeated_by)) is a duplicate. It is counted on the first,
     ///   which is requeued if it is retrying or dead.
@@ -52,8 +77,8 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// If the store cannot be written. No lease ended then.
     async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError>;
 
-    /// Waits until something may have fallen due through this object, also before the call. May wake spuriously. Not woken by other
-    /// processes. Cancel-safe.
+    /// Waits until a call of this object may have made a delivery due. Returns at once if that happened before. May wake spuriously. Not
+    /// woken by other processes. Cancel-safe.
     async fn wait_for_work(&self);
 
     /// Checks that a delivery could be recorded now.
@@ -109,7 +134,7 @@ pub enum Recorded {
     Duplicate {
         /// The first delivery with the key.
         first: DeliveryId,
-        /// Whether the first had failed or was dead, and is due again because of this.
+        /// `true` if the first was waiting for a retry or dead, and is due again because of the duplicate.
         requeued: bool,
     },
     /// A known key with another fingerprint, kept beside the first and not handled.

@@ -76,7 +76,7 @@ pub struct ClaimedDelivery {
     pub lease: Lease,
     /// The number of the attempt: one more than the attempts that ended since the delivery was recorded or requeued.
     pub attempt: u32,
-    /// Whether a later stage of its order has been handled already.
+    /// `true` if a later stage of its order has been handled already.
     pub stale: bool,
     /// The number of duplicates received after it.
     pub duplicates: u64,

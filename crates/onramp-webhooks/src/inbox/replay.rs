@@ -1,4 +1,4 @@
-//! Replays: giving deliveries to the handler again, on the order of an operator.
+//! Replays: operators give deliveries to the handler again.
 
 use super::{Filter, Inbox, Record, State};
 use crate::clock::Timestamp;
@@ -35,8 +35,8 @@ pub enum Replayed {
 pub enum ReplayScope {
     /// Dead letters, quarantined and waiting deliveries.
     Unhandled,
-    /// Also conflicts. The handler runs for an event whose first version may have been handled, **under another key**: compare the two
-    /// first.
+    /// Also conflicts. The handler runs for an event whose first version may have been handled, **under another key**: compare the
+    /// two deliveries first.
     EvenConflicts,
     /// Also conflicts and handled deliveries. The handler runs a second time.
     EvenHandled,

@@ -12,6 +12,38 @@ use crate::error::StoreError;
 /// of its delivery are committed together, or neither is.
 ///
 /// Dropping an open transaction rolls it back.
+///
+/// # Example
+/// An inbox in memory with a ledger that handlers write to. A database does the same with one of its transactions.
+///
+#[doc = concat!("```\n", include_str!("../../docs/ledger_inbox.rs"))]
+///
+/// # use std::sync::Arc;
+/// # use onramp_webhooks::adapter::{Full, Request};
+/// # use onramp_webhooks::{Delivery, HandlerError, Receiver, TransactionalHandler, Wert};
+/// struct Shop;
+///
+/// #[async_trait]
+/// impl TransactionalHandler<LedgerTransaction> for Shop {
+///     async fn handle(&self, delivery: &Delivery, transaction: &mut LedgerTransaction) -> Result<(), HandlerError> {
+///         transaction.write(delivery.event().type_name());
+///         Ok(())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let inbox = Arc::new(LedgerInbox::default());
+/// let receiver = Receiver::builder(Arc::clone(&inbox)).endpoint(Wert::with_path_secret("s3cret")).build()?;
+/// let worker = receiver.transactional_worker(Arc::clone(&inbox), Shop).spawn();
+/// # let login = Full::new(r#"{"type":"login","click_id":"42"}"#);
+/// # receiver.receive(&Request::new("POST", "/wert/s3cret", None, &[]), login).await;
+/// # worker.idle().await;
+/// assert_eq!(inbox.lines().await, ["login"]);
+/// # worker.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait TransactionalInbox: Inbox {
     /// The transaction as a handler sees it.
@@ -33,9 +65,9 @@ pub trait TransactionalInbox: Inbox {
     /// lost; nothing is committed then.
     ///
     /// # Errors
-    /// Nothing was committed, unless the connection was lost during the commit or the call was dropped. The state of the delivery
-    /// shows the result in that case. [`Refused`](crate::StoreErrorKind::Refused) means that the handler ended the transaction itself:
-    /// its earlier writes may be committed, and the delivery is not completed.
+    /// If the transaction was not committed. If the connection was lost during the commit or the call was dropped, it may have been
+    /// committed, and the state of the delivery shows the result. [`Refused`](crate::StoreErrorKind::Refused) means that the handler ended
+    /// the transaction itself: its earlier writes may be committed, and the delivery is not completed.
     async fn complete(&self, transaction: Self::Open, now: Timestamp, lease: Lease) -> Result<bool, StoreError>;
 
     /// Rolls the transaction back after the handler failed.

@@ -1,4 +1,4 @@
-//! Endpoints: named ways in, each with a provider, path secrets and an allow-list.
+//! Endpoints, each with a provider, path secrets and an allow-list.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq;
 use super::{Decoder, Facts, Provider, SignedRequest, VerifyError};
 use crate::allow_list::AllowList;
 
-/// A way in for one provider.
+/// A named entry point for the events of one provider.
 ///
 /// The name of an endpoint is the first segment of its path, is recorded with every delivery, and scopes its dedup keys. Sandbox and
 /// production, or two partner accounts, are two endpoints of one receiver.

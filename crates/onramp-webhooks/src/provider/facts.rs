@@ -29,8 +29,8 @@ pub struct Facts {
     /// Headers that [`Provider::verify`](super::Provider::verify) reads, in lower case. If there are any, bodies over the limit are
     /// refused, because a part of a body cannot be verified. Default: none.
     pub signed_headers: &'static [&'static str],
-    /// Whether the shop learns the id of a purchase before its customer pays, so that the purchase can be
-    /// [recorded](crate::purchases) and compared. Default: no.
+    /// `true` if the shop learns the id of a purchase before its customer pays, so that the purchase can be
+    /// [recorded](crate::purchases) and compared. Default: `false`.
     pub starts_purchases: bool,
     /// Consequences of answers that are not an acknowledgement.
     pub refusals: Refusals,
@@ -52,9 +52,9 @@ pub enum Acknowledgement {
 pub struct Refusals {
     /// Refusals in a row that raise an alarm. Few enough to leave time to act. Default 3.
     pub alarm_after: u32,
-    /// What the provider does with events that were refused.
+    /// The consequence for events that were refused, as a sentence.
     pub consequence: &'static str,
-    /// Where sending is switched on again, and where to look.
+    /// The remedy for an operator, as a sentence: the page where sending is switched on again.
     pub remedy: &'static str,
 }
 
@@ -112,8 +112,7 @@ impl Facts {
         self
     }
 
-    /// Sets the consequences of refusals: the number in a row that raises an alarm, what the provider does, and what an operator can
-    /// do.
+    /// Sets the consequences of refusals: the number in a row that raises an alarm, the consequence, and the remedy.
     #[must_use]
     pub const fn refusals(mut self, alarm_after: u32, consequence: &'static str, remedy: &'static str) -> Self {
         self.refusals = Refusals { alarm_after, consequence, remedy };

@@ -1,7 +1,7 @@
 //! Providers of purchase events: [`Wert`](wert::Wert), [`Kriptomat`](kriptomat::Kriptomat), and your own.
 //!
 //! A provider is a type that implements [`Provider`]: facts about how it delivers, a way to verify its requests if it signs them, and
-//! an event type that implements [`ProviderEvent`]. Everything else (recording, deduplication, acknowledgement, retries) follows.
+//! an event type that implements [`ProviderEvent`]. Recording, deduplication, acknowledgement and retries are derived from these.
 //!
 //! ```
 //! use onramp_webhooks::event::{CompletedPurchase, CustomerReference, DecodeError, Money};
@@ -75,12 +75,6 @@ mod providers;
 mod tests;
 mod verify;
 
-pub mod kriptomat;
-pub mod wert;
-
-/// The list of providers: a folder above, and a line here.
-const LIST: &[Decoder] = &[Decoder::of::<wert::Wert>(), Decoder::of::<kriptomat::Kriptomat>()];
-
 use std::fmt;
 
 pub use self::endpoint::Endpoint;
@@ -94,7 +88,12 @@ pub use self::verify::{SignedRequest, VerifyError};
 use crate::event::{CompletedPurchase, DecodeError, UnclearPurchase};
 use crate::identity::Identity;
 
-/// A provider of purchase events. The [module's documentation](self) has an example.
+pub mod kriptomat;
+pub mod wert;
+/// The providers of this crate, each with its folder.
+const LIST: &[Decoder] = &[Decoder::of::<wert::Wert>(), Decoder::of::<kriptomat::Kriptomat>()];
+
+/// A provider of purchase events. See the [module docs](self) for an example.
 pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// The events that the provider sends.
     type Event: ProviderEvent;
@@ -135,14 +134,14 @@ pub trait ProviderEvent: fmt::Debug + Send + Sync + 'static {
     /// Returns the type of the event, or `unknown`: one of a few words, for labels of metrics.
     fn type_label(&self) -> &'static str;
 
-    /// Returns what makes the event the same as another.
+    /// Returns the identity of the event, by which duplicates are found.
     fn identity(&self) -> Identity;
 
     /// Returns the purchase if the event reports a completed one: never for a test or a transfer that has only started. `None` by
     /// default.
     ///
     /// # Errors
-    /// If a purchase is complete and its paid and bought sides cannot be told apart.
+    /// If a purchase is complete and its paid and bought sides cannot be distinguished.
     fn completed_purchase(&self) -> Result<Option<CompletedPurchase>, UnclearPurchase> {
         Ok(None)
     }

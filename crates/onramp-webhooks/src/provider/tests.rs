@@ -1,4 +1,4 @@
-//! Every fixture, and every way of spoiling one.
+//! Fixtures of all providers, whole and damaged.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -80,7 +80,7 @@ fn check(provider: Decoder, body: &str) -> Result<Event, DecodeError> {
     decoded
 }
 
-/// A JSON pointer to every value in `value`.
+/// Collects a JSON pointer to every value in `value`.
 fn pointers(value: &Value, at: &str, all: &mut Vec<String>) {
     all.push(at.to_owned());
     match value {
@@ -92,7 +92,7 @@ fn pointers(value: &Value, at: &str, all: &mut Vec<String>) {
     }
 }
 
-/// Every value of every fixture, with the fixture it is in.
+/// Returns a JSON pointer to every value of every fixture, with the fixture.
 fn every_value() -> Vec<(Decoder, Value, String)> {
     let mut all = Vec::new();
     for (provider, _, body) in fixtures() {
@@ -110,7 +110,7 @@ fn replaced(body: &Value, pointer: &str, with: Value) -> Value {
     body
 }
 
-/// `body` with the text of one value exchanged, which need not be JSON that `Value` can hold.
+/// Replaces the text of one value by `text`, which may be anything that `Value` cannot hold.
 fn spliced(body: &Value, pointer: &str, text: &str) -> String {
     replaced(body, pointer, json!("@HERE@")).to_string().replace("\"@HERE@\"", text)
 }
@@ -134,7 +134,7 @@ fn every_fixture_is_read_and_written_back() {
 }
 
 #[test]
-fn every_known_field_has_its_place() {
+fn models_have_every_known_field() {
     for (provider, file, body) in fixtures().filter(|(_, file, _)| !file.contains("unknown") && !file.contains("test")) {
         let named = |event: &Event| match event.get::<WertEvent>() {
             Some(event) => event.extra.len() + event.payload.order().map_or(0, |order| order.extra.len()),
@@ -221,7 +221,7 @@ fn a_cut_body_is_not_json() {
 }
 
 #[test]
-fn noise_is_told_from_unreadable_objects() {
+fn noise_and_unreadable_objects_are_different_kinds() {
     let deep = "[".repeat(100_000);
     let closed = format!("{deep}{}", "]".repeat(100_000));
     for provider in LIST {
@@ -249,7 +249,7 @@ fn a_byte_order_mark_is_skipped() {
 }
 
 #[test]
-fn size_and_depth_do_no_harm() {
+fn large_and_deep_bodies_are_read() {
     let nested = |open: &str, close: &str, times: usize| format!("{}1{}", open.repeat(times), close.repeat(times));
     for (provider, _, body) in fixtures().filter(|(_, file, _)| file.contains("order_complete.json") || file.contains("array")) {
         let members = body.trim_ascii_start().trim_start_matches('{');
@@ -276,38 +276,38 @@ fn errors_never_quote_values() {
 }
 
 #[test]
-fn only_a_completed_purchase_is_one() {
+fn only_completed_events_are_purchases() {
     let purchase = |provider, body: &str| decode(provider, body).unwrap().completed_purchase().unwrap();
     for (provider, file, body) in fixtures() {
         assert_eq!(purchase(provider, body).is_some(), file.contains("order_complete") || file.contains("postback"), "{file}");
     }
-    let told = |file: &str| {
+    let summary = |file: &str| {
         let (provider, _, body) = fixtures().find(|(_, name, _)| *name == file).unwrap();
         let purchase = purchase(provider, body).unwrap();
         format!("{} paid {} for {}", purchase.customer_id().unwrap(), purchase.fiat, purchase.crypto)
     };
-    assert_eq!(told("wert/order_complete.json"), "shop-20418 paid 250.00 USD for 0.00391274 BTC");
-    assert_eq!(told("wert/order_complete.no-id.json"), "shop-20418 paid 74.99 EUR for 331.408816725443210987 POL");
-    assert_eq!(told("wert/order_complete.smart-contract.json"), "shop-20418 paid 213.77 usd for 0.085 ETHSC");
+    assert_eq!(summary("wert/order_complete.json"), "shop-20418 paid 250.00 USD for 0.00391274 BTC");
+    assert_eq!(summary("wert/order_complete.no-id.json"), "shop-20418 paid 74.99 EUR for 331.408816725443210987 POL");
+    assert_eq!(summary("wert/order_complete.smart-contract.json"), "shop-20418 paid 213.77 usd for 0.085 ETHSC");
     for spelling in ["array", "bracket-keys", "object", "plain-keys"] {
-        assert_eq!(told(&format!("kriptomat/postback.{spelling}.json")), "shop-20418 paid 180.40 EUR for 0.0625 eth");
+        assert_eq!(summary(&format!("kriptomat/postback.{spelling}.json")), "shop-20418 paid 180.40 EUR for 0.0625 eth");
     }
 }
 
 #[test]
 fn the_paid_side_is_never_guessed() {
-    let told = |base: &str, quote: &str| {
+    let summary = |base: &str, quote: &str| {
         let order = json!({"base": base, "base_amount": "1", "quote": quote, "quote_amount": "2"});
         let event = json!({"type": "order_complete", "order": order}).to_string();
         let purchase = decode(WERT_DECODER, &event).unwrap().completed_purchase();
         purchase.map(|purchase| purchase.unwrap()).map(|purchase| format!("{} {}", purchase.fiat, purchase.crypto))
     };
-    assert_eq!(told("BTC", "USD").unwrap(), "2 USD 1 BTC");
-    assert_eq!(told("usd", "btc").unwrap(), "1 usd 2 btc");
-    assert_eq!(told("matic.sc.polygon", "eur").unwrap(), "2 eur 1 matic.sc.polygon");
-    assert_eq!(told("XAU", "eur").unwrap(), "2 eur 1 XAU");
+    assert_eq!(summary("BTC", "USD").unwrap(), "2 USD 1 BTC");
+    assert_eq!(summary("usd", "btc").unwrap(), "1 usd 2 btc");
+    assert_eq!(summary("matic.sc.polygon", "eur").unwrap(), "2 eur 1 matic.sc.polygon");
+    assert_eq!(summary("XAU", "eur").unwrap(), "2 eur 1 XAU");
     for (base, quote) in [("MNT", "usd"), ("EUR", "USD"), ("BTC", "ETH"), ("XXX", "XTS"), ("BTC", "matic.sc.polygon")] {
-        let error = told(base, quote).unwrap_err();
+        let error = summary(base, quote).unwrap_err();
         assert_eq!((error.base.as_str(), error.quote.as_str()), (base, quote));
         assert!(error.to_string().contains(base) && error.to_string().contains(quote));
     }
@@ -357,7 +357,7 @@ proptest! {
 }
 
 #[test]
-fn debug_names_no_customer() {
+fn debug_leaves_out_personal_data() {
     for (provider, file, body) in fixtures() {
         let shown = format!("{:?}", decode(provider, body).unwrap());
         let body: Value = serde_json::from_str(body).unwrap();

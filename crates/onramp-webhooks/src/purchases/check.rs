@@ -10,11 +10,11 @@ use crate::event::CompletedPurchase;
 use crate::telemetry;
 use crate::worker::{Delivery, Handler, HandlerError};
 
-/// Pause before the next look after the store could not be read.
+/// Pause of a purchase that could not be looked up.
 const UNTIL_THE_STORE_IS_BACK: Duration = Duration::from_secs(5);
 
 /// A check for [`WorkerBuilder::before`](crate::worker::WorkerBuilder::before): a completed purchase passes only if the shop started
-/// it and it is what was asked for.
+/// it, with the same asset and address.
 ///
 /// Applies to providers whose purchases the shop [starts](crate::provider::Facts::starts_purchases): Kriptomat. Events of other
 /// providers pass. Other purchases become dead letters at once: kept, logged as an error, counted in
@@ -28,13 +28,13 @@ pub struct KnownPurchases<S> {
 }
 
 impl<S: PurchaseStore> KnownPurchases<S> {
-    /// Creates a check against `store`. It compares the asset and the address, where they were asked for.
+    /// Creates a check against `store`. It compares the asset and the address, if they were set.
     #[must_use]
     pub const fn new(store: S) -> Self {
         Self { store, amounts: false }
     }
 
-    /// Also compares the amounts, where they were asked for. They are not compared by default, because Kriptomat does not promise that
+    /// Also compares the amounts, if they were set. They are not compared by default, because Kriptomat does not promise that
     /// the customer cannot change them in the widget.
     #[must_use]
     pub const fn with_amounts(mut self) -> Self {
@@ -53,7 +53,7 @@ impl<S: PurchaseStore> KnownPurchases<S> {
         let mut differences = started.differences(completed);
         differences.retain(|difference| self.amounts || !difference.is_of_amount());
         let differences: Vec<_> = differences.iter().map(ToString::to_string).collect();
-        let text = || format!("not what was asked for when the purchase was started: {}", differences.join(", "));
+        let text = || format!("differs from the purchase that was started: {}", differences.join(", "));
         (!differences.is_empty()).then(|| Objection { reason: "different", text: text() })
     }
 }

@@ -1,8 +1,8 @@
-//! Purchases that the shop started itself, and the check that a completed purchase is one of them.
+//! Purchases that the shop started, and the check that a completed purchase is one of them.
 //!
-//! Kriptomat signs nothing. But the shop that starts its widget learns the `uuid` that the postback will carry, and can record it
-//! together with what was asked for. [`KnownPurchases`] is a check for a worker: a postback with an unknown `uuid`, or with another asset
-//! or address than was asked for, becomes a dead letter until an operator [releases](release) it.
+//! Kriptomat signs nothing. But a shop that starts its widget gets the `uuid` of the later postback, and can record it together with the
+//! asset, the address and the amount. [`KnownPurchases`] is a check for a worker: a postback with an unknown `uuid`, or with another asset
+//! or address, becomes a dead letter until an operator [releases](release) it.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -37,7 +37,7 @@
 //! receiver.receive(&Request::new("POST", "/kriptomat/s3cret", None, &[]), Full::new(&forged[..])).await;
 //! worker.idle().await;
 //! let held = receiver.inbox().list(Filter::all().state(State::Dead)).await?.remove(0);
-//! assert_eq!(held.note.as_deref(), Some("not what was asked for when the purchase was started: another address"));
+//! assert_eq!(held.note.as_deref(), Some("differs from the purchase that was started: another address"));
 //!
 //! // An operator has found out that it is genuine:
 //! purchases::release(&**receiver.inbox(), &Providers::default(), &*store, held.id, Timestamp::now()).await?;

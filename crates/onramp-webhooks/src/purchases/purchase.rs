@@ -1,4 +1,4 @@
-//! Started purchases, and how a completed one differs.
+//! Started purchases, and the differences of completed ones.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ pub struct Purchase {
     pub id: OrderId,
     /// The crypto to buy.
     pub asset_type: Option<Currency>,
-    /// The network. Kept for operators and not compared, because Kriptomat does not promise to report it.
+    /// The network. For operators; not compared, because Kriptomat does not promise to report it.
     pub network: Option<String>,
     /// The wallet that receives the crypto.
     pub to_address: Option<WalletAddress>,
@@ -25,7 +25,7 @@ pub struct Purchase {
     pub started_at: Timestamp,
 }
 
-/// A difference between a completed purchase and what was asked for.
+/// A difference between a completed purchase and the started one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PurchaseDifference {
@@ -89,13 +89,13 @@ impl Purchase {
         self
     }
 
-    /// Returns whether `other` asks for the same, at whatever time.
+    /// Returns whether `other` has the same values, except for the time.
     #[must_use]
     pub fn asks_for_the_same(&self, other: &Self) -> bool {
         *self == Self { started_at: self.started_at, ..other.clone() }
     }
 
-    /// Returns the differences between `completed` and what was asked for. Fields that were left to the customer are not compared.
+    /// Returns the differences between `completed` and this purchase. Fields that were left to the customer are not compared.
     ///
     /// Assets compare without case. So do addresses that begin with `0x`: the case of hexadecimal digits is only a checksum. In other
     /// addresses case has a meaning (base58) or is lower by convention (bech32), so the text has to be the same. Amounts compare by
@@ -103,20 +103,20 @@ impl Purchase {
     #[must_use]
     pub fn differences(&self, completed: &CompletedPurchase) -> Vec<PurchaseDifference> {
         let (crypto, fiat, address) = (&completed.crypto, &completed.fiat, completed.address.as_ref());
-        let same_asset = |asked: &Currency| asked.same_as(crypto.currency.as_str());
-        let same_wallet = |asked: &WalletAddress| address.is_some_and(|told| same_address(asked.as_str(), told.as_str()));
+        let same_asset = |started: &Currency| started.same_as(crypto.currency.as_str());
+        let same_wallet = |started: &WalletAddress| address.is_some_and(|paid| same_address(started.as_str(), paid.as_str()));
         let differs = [
-            (PurchaseDifference::Asset, self.asset_type.as_ref().is_some_and(|asked| !same_asset(asked))),
-            (PurchaseDifference::Address, self.to_address.as_ref().is_some_and(|asked| !same_wallet(asked))),
-            (PurchaseDifference::FiatAmount, self.fiat_amount.as_ref().is_some_and(|asked| *asked != fiat.amount)),
-            (PurchaseDifference::CryptoAmount, self.crypto_amount.as_ref().is_some_and(|asked| *asked != crypto.amount)),
+            (PurchaseDifference::Asset, self.asset_type.as_ref().is_some_and(|started| !same_asset(started))),
+            (PurchaseDifference::Address, self.to_address.as_ref().is_some_and(|started| !same_wallet(started))),
+            (PurchaseDifference::FiatAmount, self.fiat_amount.as_ref().is_some_and(|started| *started != fiat.amount)),
+            (PurchaseDifference::CryptoAmount, self.crypto_amount.as_ref().is_some_and(|started| *started != crypto.amount)),
         ];
         differs.into_iter().filter_map(|(difference, differs)| differs.then_some(difference)).collect()
     }
 }
 
-fn same_address(asked: &str, told: &str) -> bool {
-    asked == told || (asked.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("0x")) && asked.eq_ignore_ascii_case(told))
+fn same_address(a: &str, b: &str) -> bool {
+    a == b || (a.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("0x")) && a.eq_ignore_ascii_case(b))
 }
 
 impl PurchaseDifference {
@@ -158,9 +158,9 @@ mod tests {
     }
 
     #[test]
-    fn case_counts_where_it_means_something() {
+    fn case_is_ignored_in_assets_and_hexadecimal_addresses_only() {
         use PurchaseDifference::{Address, Asset};
-        for (asked, told, differences) in [
+        for (started, paid, differences) in [
             (("ETH", "0xaB"), ("eth", "0xAb"), vec![]),
             (("eth", "0XAB"), ("eth", "0xab"), vec![]),
             (("eth", "0xab"), ("eth", "0xac"), vec![Address]),
@@ -170,8 +170,8 @@ mod tests {
             (("btc", "x"), ("btcx", "x"), vec![Asset]),
             (("btc", "x"), ("", ""), vec![Asset, Address]),
         ] {
-            let started = started().asset_type(asked.0).to_address(asked.1);
-            assert_eq!(started.differences(&completed(told.0, told.1)), differences, "{asked:?} {told:?}");
+            let purchase = self::started().asset_type(started.0).to_address(started.1);
+            assert_eq!(purchase.differences(&completed(paid.0, paid.1)), differences, "{started:?} {paid:?}");
         }
     }
 
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_the_same_in_any_case() {
+    fn ids_compare_without_case() {
         assert!(started().asks_for_the_same(&Purchase::new("u", Timestamp::from_millis(7))));
         assert!(!started().asks_for_the_same(&started().network("base")));
     }

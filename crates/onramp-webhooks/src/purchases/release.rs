@@ -1,4 +1,4 @@
-//! Releasing a purchase that was held, on the order of an operator.
+//! Release of purchases that the check has refused.
 
 use super::PurchaseStore;
 use crate::clock::Timestamp;

@@ -21,6 +21,22 @@ pub const RETENTION: Duration = Duration::from_secs(90 * 24 * 3_600);
 ///
 /// Every method is one atomic step: it has happened, durably if the store is, when it returns `Ok`, and has not happened when it returns
 /// an error. A dropped call may or may not have happened.
+///
+/// # Example
+/// A complete store, to start one of your own from:
+///
+#[doc = concat!("```\n", include_str!("../../docs/map_purchase_store.rs"))]
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), StoreError> {
+/// let store = MapPurchaseStore::default();
+/// let purchase = Purchase::new("C472856C", Timestamp::from_millis(0)).asset_type("eth");
+/// store.start(purchase.clone()).await?;
+/// assert_eq!(store.find(&"c472856c".into()).await?.started, Some(purchase.clone()));
+/// assert_eq!(store.start(purchase.asset_type("btc")).await.unwrap_err().kind(), StoreErrorKind::Refused);
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait PurchaseStore: fmt::Debug + Send + Sync + 'static {
     /// Records a purchase that was started. Recording the same again changes nothing; the first time stays.
@@ -45,7 +61,7 @@ pub trait PurchaseStore: fmt::Debug + Send + Sync + 'static {
     /// Removes purchases that were started, and releases that were made, before `before`; a bounded number a call. Returns how many were
     /// removed; zero if nothing is left to prune.
     ///
-    /// Nothing calls this by itself. Run it once a day with `now.before(RETENTION)` until it returns zero. A removed purchase counts as
+    /// Not called by this crate. Run it once a day with `now.before(RETENTION)` until it returns zero. A removed purchase counts as
     /// never started.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Admission: which endpoint a request is for, and whether its client may use it. The first step of receiving.
+//! Admission, the first step of receiving: finds the endpoint of a request and checks its client.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ impl Refusal {
     }
 }
 
-/// Decides by path, then by address, then by method: a client without the path learns nothing about what lies behind it.
+/// Checks the path, then the address, then the method, so that a client without the path learns nothing about the endpoint.
 pub(super) fn admit(endpoints: &[Watched], client_ip: &ClientIp, request: &Request<'_>) -> Result<Admission, Refusal> {
     let posts = request.method == "POST";
     let (watched, has_secret) = find(endpoints, request.path)?;

@@ -30,7 +30,7 @@ use crate::provider::{Providers, SignedRequest};
 use crate::reply::{Outcome, Reply};
 use crate::request::Request;
 use crate::telemetry;
-use crate::watchdog::{LOOK_EVERY, Monitor, Sender, Unclaimed, Watched};
+use crate::watchdog::{CHECK_EVERY, Monitor, Sender, Unclaimed, Watched};
 use crate::worker::{Handler, TransactionalHandler, WorkerBuilder};
 
 /// The share of the ack deadline that a body may take. The rest is for recording it.
@@ -233,9 +233,9 @@ fn unverified(endpoint: &str, why: &dyn fmt::Display) -> Outcome {
 async fn watch(shared: Weak<Shared>, clock: Arc<dyn Clock>) {
     let mut monitor = Monitor::default();
     while let Some(receiver) = shared.upgrade() {
-        monitor.look(&*receiver.inbox, &receiver.endpoints, &receiver.unclaimed, clock.now()).await;
+        monitor.check(&*receiver.inbox, &receiver.endpoints, &receiver.unclaimed, clock.now()).await;
         drop(receiver);
-        clock.sleep_until(clock.now().after(LOOK_EVERY)).await;
+        clock.sleep_until(clock.now().after(CHECK_EVERY)).await;
     }
 }
 

@@ -24,7 +24,7 @@ const PAUSES: RetryPolicy = RetryPolicy::new(u32::MAX, Duration::from_millis(250
 /// An outage this soon after another one counts as the same, and the pauses go on growing.
 const CALM: Duration = Duration::from_secs(60);
 
-/// Pause between two looks for deliveries that other processes left in the spill.
+/// Pause between two checks for deliveries that other processes left in the spill.
 const LOOK: Duration = Duration::from_secs(15);
 
 /// Most deliveries to read at once.
@@ -58,7 +58,7 @@ pub(super) struct Mover<I> {
     /// Recorded in the primary inbox and not yet removed from the spill.
     moved: Vec<SpillId>,
     lock: Option<MovingLock>,
-    /// Whether the primary inbox was too slow for requests that wait.
+    /// Set if the primary inbox was too slow for requests that wait.
     slow: bool,
     /// Rounds that failed in a row.
     failures: u32,

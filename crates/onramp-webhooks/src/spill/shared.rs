@@ -23,8 +23,8 @@ pub(super) struct Shared<I> {
     pub(super) patience: Duration,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) breaker: Breaker,
-    /// Held for reading while a request appends to the spill, and for writing while the mover closes the breaker, so that nothing is
-    /// appended behind its back.
+    /// Held for reading while a request appends to the spill, and for writing while the mover closes the breaker, so that no
+    /// delivery is appended unnoticed.
     pub(super) door: RwLock<()>,
     /// The newest id that was appended here or waited at the start.
     pub(super) newest: AtomicI64,

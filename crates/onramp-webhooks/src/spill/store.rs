@@ -38,6 +38,27 @@ impl fmt::Display for SpillId {
 ///
 /// Every method is one atomic step: it has happened, durably, when it returns `Ok`, and has not happened when it returns an error. A
 /// dropped call may or may not have happened.
+///
+/// # Example
+/// A complete spill, to start a store of your own from:
+///
+#[doc = concat!("```\n", include_str!("../../docs/vec_spill.rs"))]
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), StoreError> {
+/// let spill = VecSpill::default();
+/// let delivery = NewDelivery::new("acme", "acme", Timestamp::from_millis(0), "{}".into());
+/// let id = spill.append(delivery).await?;
+/// assert_eq!(spill.counts().await?, SpillCounts { waiting: 1, newest: Some(id) });
+///
+/// let lock = spill.lock().await?;
+/// assert!(lock.is_some() && spill.lock().await?.is_none());
+/// let waiting = spill.oldest(100, 1 << 20).await?;
+/// spill.remove(waiting.into_iter().map(|(id, _)| id).collect()).await?;
+/// assert_eq!(spill.counts().await?.waiting, 0);
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait SpillStore: fmt::Debug + Send + Sync + 'static {
     /// Appends a delivery with every field and the body to the byte.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{EndpointStatus, Verdict};
 use crate::provider::Refusals;
 
-/// Returns what to do about a verdict; `None` if there is nothing to do.
+/// Returns the advice about a verdict; `None` if there is nothing to do.
 pub(super) fn advice(status: &EndpointStatus, refusals: &Refusals) -> Option<String> {
     let strangers = strangers(status);
     match status.verdict {

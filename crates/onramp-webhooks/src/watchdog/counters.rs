@@ -12,7 +12,7 @@ const A_DAY: Duration = Duration::from_secs(24 * 3_600);
 /// The value of [`Counters::last_received`] before the first delivery.
 const NEVER: i64 = i64::MIN;
 
-/// The sender of a request, as far as the admission can tell.
+/// The sender of a request, as far as the admission knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sender {
     /// Knew the secret, or came from an address on the list.
@@ -36,13 +36,13 @@ pub(crate) struct Counters {
     unlisted: AtomicU32,
     guesses: AtomicU32,
     last_received: AtomicI64,
-    /// Whether the last delivery was looked up in the inbox.
+    /// Set once the last delivery was read from the inbox.
     pub(super) is_known: AtomicBool,
-    /// Whether the inbox confirmed the silence.
+    /// Set while the inbox confirms the silence.
     pub(super) silent: AtomicBool,
 }
 
-/// The number of an hour in the upper half, and the number of refusals in it.
+/// The number of an hour in the upper half, and the refusals of that hour in the lower half.
 #[derive(Debug, Default)]
 struct RefusedInHour(AtomicU64);
 
@@ -152,7 +152,7 @@ impl Counters {
         self.last_received().map(|last| now.since(last))
     }
 
-    /// Returns whether this receiver has heard nothing for too long. The inbox may know better.
+    /// Returns whether this receiver has received nothing for too long. Another receiver may have recorded a delivery.
     pub(super) fn is_overdue(&self, now: Timestamp, silent_after: Option<Duration>) -> bool {
         self.silent_for(now).zip(silent_after).is_some_and(|(silent, limit)| silent > limit)
     }
@@ -175,12 +175,12 @@ impl Counters {
     }
 }
 
-/// Returns the number of an hour since 1970; never 0, which is an empty place.
+/// Returns the number of an hour since 1970; never 0, which marks an unused counter.
 fn hour(moment: Timestamp) -> u32 {
     u32::try_from(moment.as_millis() / 3_600_000).unwrap_or(0).max(1)
 }
 
-/// Writes only if the value changes, because requests on all cores come here.
+/// Writes only if the value changes, because all requests share it.
 fn reset(count: &AtomicU32) {
     if count.load(Ordering::Relaxed) != 0 {
         count.store(0, Ordering::Relaxed);

@@ -1,19 +1,19 @@
-//! Watchdog: notices that a provider may have stopped sending, because its events were refused too often or because nothing arrives.
+//! Watchdog: reports that a provider may have stopped sending, because its events were refused or because none arrives.
 //!
 //! [`Receiver::watch`](crate::Receiver::watch) returns the status of every endpoint, [`Receiver::health`](crate::Receiver::health)
-//! reports it in a health check, and a change is logged once: `WARN` when an alarm begins, `INFO` when it ends. A receiver looks every
-//! minute, from its `build` (or from its first request, if there was no tokio runtime yet) until its last clone is dropped.
+//! reports it in a health check, and a change is logged once: `WARN` when an alarm begins, `INFO` when it ends. A receiver checks
+//! every minute, from its `build` (or from its first request, if there was no tokio runtime yet) until its last clone is dropped.
 //!
 //! # Refusing
 //! An endpoint is [`Refusing`](Verdict::Refusing) after several refusals in a row
 //! ([`Refusals::alarm_after`](crate::provider::Refusals::alarm_after)), few enough to leave time to act: Wert sends an event six times
-//! and then no more. A recorded delivery ends the alarm. Only answers to the provider count, which are answers to a `POST`
-//! - that knew the way in, whatever happened to it then, or
+//! and then no more. A recorded delivery ends the alarm. Only answers to the provider count. These are answers to a `POST`
+//! - that was admitted, or
 //! - with the right secret from an address that is not on the list, or with a wrong secret from one that is.
 //!
 //! Other requests with a wrong secret, and other methods, count as strangers and raise no alarm. At an endpoint without a secret, a
-//! request from an unlisted address may be a stranger or the provider's new address; several of them raise the alarm after nothing was
-//! received for a day (or for [`silent_after`](crate::Endpoint::silent_after), if it is set), or ever.
+//! request from an unlisted address may come from a stranger or from a new address of the provider. Several of them raise the alarm if
+//! nothing was ever received, or nothing for a day (for [`silent_after`](crate::Endpoint::silent_after) if it is set).
 //!
 //! # Silent
 //! An endpoint is [`Silent`](Verdict::Silent) when nothing was received for longer than its
@@ -33,5 +33,5 @@ mod monitor;
 mod status;
 
 pub(crate) use self::counters::{Counters, Sender};
-pub(crate) use self::monitor::{LOOK_EVERY, Monitor, Unclaimed, Watched};
+pub(crate) use self::monitor::{CHECK_EVERY, Monitor, Unclaimed, Watched};
 pub use self::status::{Answers, EndpointStatus, Verdict};

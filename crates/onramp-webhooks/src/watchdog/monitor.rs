@@ -1,4 +1,4 @@
-//! The monitor: looks every minute, because silence makes no noise.
+//! The monitor, which checks all endpoints every minute.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -13,13 +13,13 @@ use crate::inbox::{Filter, Inbox, State};
 use crate::provider::Endpoint;
 use crate::telemetry;
 
-/// Pause between two looks.
-pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// Pause between two checks.
+pub(crate) const CHECK_EVERY: Duration = Duration::from_secs(60);
 
-/// Pause between two questions to the inbox about a silent endpoint.
-const ASK_EVERY: Duration = Duration::from_secs(600);
+/// Pause between two reads of the inbox while an endpoint is silent.
+const READ_EVERY: Duration = Duration::from_secs(600);
 
-/// Time limit of a question to the inbox.
+/// Time limit of reading the inbox.
 const LONGEST_READ: Duration = Duration::from_secs(20);
 
 /// Time after which a delivery that no worker has claimed is reported.
@@ -75,37 +75,37 @@ impl Watched {
     }
 }
 
-/// The memory of the monitor from look to look.
+/// The state of the monitor between two checks.
 #[derive(Debug, Default)]
 pub(crate) struct Monitor {
-    asked_at: Option<Timestamp>,
+    read_at: Option<Timestamp>,
     reported: Vec<Verdict>,
     reported_unclaimed: bool,
 }
 
 impl Monitor {
-    /// Looks at all endpoints once, publishes their status and logs changes.
-    pub(crate) async fn look(&mut self, inbox: &dyn Inbox, endpoints: &[Watched], unclaimed: &Unclaimed, now: Timestamp) {
+    /// Checks all endpoints once, publishes their status and logs changes.
+    pub(crate) async fn check(&mut self, inbox: &dyn Inbox, endpoints: &[Watched], unclaimed: &Unclaimed, now: Timestamp) {
         for watched in endpoints.iter().filter(|watched| !watched.counters.is_known.load(Ordering::Relaxed)) {
             recall(inbox, watched, now).await;
         }
-        self.judge_silence(inbox, endpoints, now).await;
+        self.confirm_silence(inbox, endpoints, now).await;
         let statuses = endpoints.iter().map(|watched| watched.status(now)).collect::<Vec<_>>();
         for (at, status) in statuses.iter().enumerate() {
             telemetry::watched(&status.name, status.verdict.is_alarm(), status.silent_for);
             report(self.reported.get(at).copied(), status);
         }
         self.reported = statuses.into_iter().map(|status| status.verdict).collect();
-        self.look_for_a_worker(inbox, unclaimed, now).await;
+        self.check_for_worker(inbox, unclaimed, now).await;
     }
 
-    /// Asks the inbox before an endpoint counts as silent, because another receiver may have recorded a delivery.
-    async fn judge_silence(&mut self, inbox: &dyn Inbox, endpoints: &[Watched], now: Timestamp) {
+    /// Reads the inbox before an endpoint counts as silent, because another receiver may have recorded a delivery.
+    async fn confirm_silence(&mut self, inbox: &dyn Inbox, endpoints: &[Watched], now: Timestamp) {
         let overdue: Vec<_> = endpoints.iter().filter(|watched| watched.is_overdue(now)).collect();
         let is_new = overdue.iter().any(|watched| !watched.counters.silent.load(Ordering::Relaxed));
-        let asked_long_ago = self.asked_at.is_none_or(|at| now < at || now.since(at) >= ASK_EVERY);
-        if !overdue.is_empty() && (is_new || asked_long_ago) {
-            self.asked_at = Some(now);
+        let read_long_ago = self.read_at.is_none_or(|at| now < at || now.since(at) >= READ_EVERY);
+        if !overdue.is_empty() && (is_new || read_long_ago) {
+            self.read_at = Some(now);
             for watched in overdue {
                 let is_silent = recall(inbox, watched, now).await && watched.is_overdue(now);
                 watched.counters.silent.store(is_silent, Ordering::Relaxed);
@@ -117,9 +117,9 @@ impl Monitor {
     }
 
     /// Reports a delivery that has waited for a minute without being claimed.
-    async fn look_for_a_worker(&mut self, inbox: &dyn Inbox, unclaimed: &Unclaimed, now: Timestamp) {
+    async fn check_for_worker(&mut self, inbox: &dyn Inbox, unclaimed: &Unclaimed, now: Timestamp) {
         let Some(id) = unclaimed.overdue(now) else { return };
-        let Some(record) = ask(inbox.show(id)).await else { return };
+        let Some(record) = read(inbox.show(id)).await else { return };
         if record.is_none_or(|record| record.state != State::Pending) {
             unclaimed.clear();
             self.reported_unclaimed = false;
@@ -133,7 +133,7 @@ impl Monitor {
 /// Reads the time of an endpoint's newest delivery from the inbox. Returns whether the inbox answered.
 async fn recall(inbox: &dyn Inbox, watched: &Watched, now: Timestamp) -> bool {
     let newest = inbox.list(Filter::all().endpoint(watched.endpoint.name()).limit(1));
-    let Some(newest) = ask(newest).await else { return false };
+    let Some(newest) = read(newest).await else { return false };
     if let Some(at) = newest.first().map(|record| record.received_at).filter(|at| *at <= now) {
         watched.counters.recalled(at);
     }
@@ -141,9 +141,9 @@ async fn recall(inbox: &dyn Inbox, watched: &Watched, now: Timestamp) -> bool {
     true
 }
 
-async fn ask<T>(question: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
-    let answer = within(LONGEST_READ, "look at recent deliveries", question).await;
-    answer.inspect_err(|error| tracing::debug!(%error, "the inbox cannot be read")).ok()
+async fn read<T>(reading: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
+    let read = within(LONGEST_READ, "read recent deliveries", reading).await;
+    read.inspect_err(|error| tracing::debug!(%error, "the inbox cannot be read")).ok()
 }
 
 /// Logs a change of a verdict.

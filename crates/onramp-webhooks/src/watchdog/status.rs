@@ -20,7 +20,7 @@ pub enum Verdict {
     Fine,
     /// The provider is being refused and may stop sending.
     Refusing,
-    /// Nothing arrives: the provider may have stopped sending.
+    /// No delivery arrives: the provider may have stopped sending.
     Silent,
 }
 
@@ -88,7 +88,7 @@ pub struct EndpointStatus {
     pub unlisted: u32,
     /// Requests with a wrong secret since the last delivery.
     pub wrong_secrets: u32,
-    /// What to do, with the page where sending is switched on again; `None` if there is nothing to do.
+    /// Advice for the operator, with the page where sending is switched on again; `None` if there is nothing to do.
     pub advice: Option<String>,
 }
 

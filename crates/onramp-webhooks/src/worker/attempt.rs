@@ -19,7 +19,7 @@ const LONGEST_NOTE: usize = 2_000;
 /// Pause before a delivery whose transaction could not be opened is tried again.
 const UNTIL_A_TRANSACTION_OPENS: Duration = Duration::from_secs(1);
 
-/// Pause before a delivery of a provider that this worker does not know is looked at again.
+/// Pause of a delivery whose provider this worker does not know.
 const UNTIL_THE_PROVIDER_IS_KNOWN: Duration = Duration::from_secs(600);
 
 /// The end of an attempt.
@@ -49,7 +49,7 @@ impl AttemptContext<'_> {
         self.worker.attempt_timeout
     }
 
-    /// Decides what becomes of a delivery after its handler returned.
+    /// Returns the end of the attempt for the result of the handler.
     pub(super) fn settle(&self, result: Result<(), HandlerError>) -> AttemptEnd {
         AttemptEnd::Settle(result.map_or_else(|error| self.failed(&error), |()| Settled::Handled))
     }

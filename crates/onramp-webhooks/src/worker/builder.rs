@@ -183,7 +183,8 @@ impl WorkerBuilder {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
     /// let inbox: Arc<dyn Inbox> = Arc::new(MemoryInbox::new());
-    /// let worker = WorkerBuilder::new(Arc::clone(&inbox), Arc::new(Shop)).periodic_task(Duration::from_secs(60), DeadLetters(inbox)).spawn();
+    /// let builder = WorkerBuilder::new(Arc::clone(&inbox), Arc::new(Shop));
+    /// let worker = builder.periodic_task(Duration::from_secs(60), DeadLetters(inbox)).spawn();
     /// worker.shutdown().await;
     /// # }
     /// ```

@@ -1,4 +1,4 @@
-//! Deliveries as a handler gets them.
+//! Deliveries for handlers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::identity::DedupKey;
 use crate::inbox::ClaimedDelivery;
 use crate::provider::{Event, ProviderEvent, ProviderName, Providers, ReadError};
 
-/// An accepted `POST` on its way through a [`Handler`](crate::Handler): the typed event, the raw bytes and the history.
+/// A delivery for a [`Handler`](crate::Handler): the typed event, the raw bytes and the history.
 #[derive(Clone)]
 pub struct Delivery {
     event: Event,
@@ -63,7 +63,7 @@ impl Delivery {
     /// never a transfer that has only started.
     ///
     /// # Errors
-    /// A permanent error if a purchase is complete and its paid and bought sides cannot be told apart.
+    /// A permanent error if a purchase is complete and its paid and bought sides cannot be distinguished.
     pub fn completed_purchase(&self) -> Result<Option<CompletedPurchase>, HandlerError> {
         Ok(self.event.completed_purchase()?)
     }

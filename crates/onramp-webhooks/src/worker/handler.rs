@@ -94,10 +94,10 @@ impl<Tx: Send, H: TransactionalHandler<Tx> + ?Sized> TransactionalHandler<Tx> fo
     }
 }
 
-/// Error of a handler, with what becomes of the event.
+/// Error of a handler, with its effect on the event.
 ///
 /// `?` turns every error into a transient one, also `anyhow::Error`, boxed errors and strings. Errors of this crate that a retry
-/// cannot mend ([`UnclearPurchase`], [`MissingCustomer`], [`UnitsError`]) become permanent. [`ResultExt`] chooses explicitly.
+/// cannot fix ([`UnclearPurchase`], [`MissingCustomer`], [`UnitsError`]) become permanent. [`ResultExt`] chooses explicitly.
 ///
 /// Does not implement [`Error`], which makes this conversion possible.
 #[derive(Debug)]
@@ -106,7 +106,7 @@ pub struct HandlerError {
     cause: Box<dyn Error + Send + Sync>,
 }
 
-/// What becomes of an event after a [`HandlerError`].
+/// The effect of a [`HandlerError`] on its event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HandlerErrorKind {
@@ -135,7 +135,7 @@ impl HandlerError {
         Self { kind: HandlerErrorKind::NotYet(pause), cause: cause.into() }
     }
 
-    /// Returns what becomes of the event.
+    /// Returns the effect on the event.
     #[must_use]
     pub const fn kind(&self) -> HandlerErrorKind {
         self.kind
@@ -155,7 +155,7 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for HandlerError {
     }
 }
 
-/// Returns whether a retry cannot mend an error.
+/// Returns whether a retry cannot fix an error.
 fn is_final(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     error.is::<UnclearPurchase>() || error.is::<MissingCustomer>() || error.is::<UnitsError>()
 }
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn boxed_errors_are_transient_and_errors_that_no_retry_mends_are_permanent() {
+    fn boxed_errors_are_transient_and_errors_that_no_retry_fixes_are_permanent() {
         let boxed: Box<dyn Error + Send + Sync> = "boxed".into();
         assert_eq!(HandlerError::from(boxed).kind(), HandlerErrorKind::Transient);
         assert_eq!(HandlerError::from("a text").kind(), HandlerErrorKind::Transient);

@@ -1,4 +1,4 @@
-//! Requests to be told when a worker is idle.
+//! Notifications about idle workers.
 
 use tokio::sync::watch;
 

@@ -1,4 +1,4 @@
-//! Workers: take due deliveries from an inbox to a handler and settle them.
+//! Workers: call the handler for due deliveries and settle them.
 
 mod attempt;
 mod builder;

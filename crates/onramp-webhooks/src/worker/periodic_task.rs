@@ -15,7 +15,7 @@ use crate::panics::{caught, message};
 use crate::telemetry;
 
 /// Longest delay of the first run. It is shorter for tasks that run more often. Delays are random, so that workers which start
-/// together do not ask a provider together.
+/// together do not call a provider at the same time.
 const LATEST_START: Duration = Duration::from_secs(60);
 
 /// A task that a [worker](super::Worker) runs periodically; see [`WorkerBuilder::periodic_task`].

@@ -66,7 +66,7 @@ pub(super) struct Run {
     pruning: InFlight<()>,
     grace: InFlight<()>,
     grace_over: bool,
-    /// Whether something may be due.
+    /// Set if something may be due.
     may_be_due: bool,
     /// The time of the next claim without any notification.
     look_at: Timestamp,
@@ -110,7 +110,7 @@ impl Run {
             self.begin();
             match self.next().await {
                 Happened::Ended(ended) => self.ended(ended),
-                Happened::Claimed(asked_at, claims) => self.claimed(asked_at, claims),
+                Happened::Claimed(claimed_at, claims) => self.claimed(claimed_at, claims),
                 Happened::Settled(settlements, lost) => self.settled(settlements, lost),
                 Happened::Renewed(leases, until, lost) => self.renewed(&leases, until, lost),
                 Happened::MayBeDue => self.may_be_due = true,
@@ -130,7 +130,7 @@ impl Run {
         let renewing_later = !self.held.is_empty() && self.renewing.is_none();
         tokio::select! {
             Some(ended) = self.running.join_next_with_id() => Happened::Ended(ended),
-            (asked_at, claims) = in_flight(&mut self.claiming) => Happened::Claimed(asked_at, claims),
+            (claimed_at, claims) = in_flight(&mut self.claiming) => Happened::Claimed(claimed_at, claims),
             (settlements, lost) = in_flight(&mut self.settling) => Happened::Settled(settlements, lost),
             (leases, until, lost) = in_flight(&mut self.renewing) => Happened::Renewed(leases, until, lost),
             () = in_flight(&mut self.pruning) => Happened::Time,
@@ -237,24 +237,24 @@ impl Run {
         self.finished.extend(held.map(|lease| Settlement::new(lease, outcome)));
     }
 
-    fn claimed(&mut self, asked_at: Timestamp, claims: Result<Claims, StoreError>) {
-        let poll = asked_at.after(self.worker.poll);
+    fn claimed(&mut self, claimed_at: Timestamp, claims: Result<Claims, StoreError>) {
+        let poll = claimed_at.after(self.worker.poll);
         let claims = match claims {
             Ok(claims) => claims,
             Err(error) => {
                 tracing::error!(%error, "could not claim deliveries");
-                self.look_at = asked_at.after(AFTER_FAILURE);
+                self.look_at = claimed_at.after(AFTER_FAILURE);
                 return;
             }
         };
-        self.worker.last_claim.store(asked_at.as_millis(), Ordering::Relaxed);
-        let oldest = claims.deliveries.first().map_or(asked_at, |delivery| delivery.received_at);
-        telemetry::backlog_age(asked_at.since(oldest));
+        self.worker.last_claim.store(claimed_at.as_millis(), Ordering::Relaxed);
+        let oldest = claims.deliveries.first().map_or(claimed_at, |delivery| delivery.received_at);
+        telemetry::backlog_age(claimed_at.since(oldest));
         self.look_at = claims.next_due.map_or(poll, |due| due.min(poll));
         self.may_be_due |= claims.deliveries.len() == self.worker.batch;
-        let until = asked_at.after(self.worker.lease);
+        let until = claimed_at.after(self.worker.lease);
         if self.held.is_empty() {
-            self.renew_at = asked_at.after(self.worker.lease / 3);
+            self.renew_at = claimed_at.after(self.worker.lease / 3);
         }
         for claimed in claims.deliveries {
             if self.held.claimed(claimed.lease, until) {

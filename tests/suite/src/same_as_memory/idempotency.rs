@@ -14,7 +14,7 @@ use crate::deliveries::now;
 /// One call, with small numbers for everything, so that calls often meet.
 #[derive(Clone, Debug)]
 enum Step {
-    KeyLease {
+    Claim {
         who: Who,
         body: u8,
         lease: u8,

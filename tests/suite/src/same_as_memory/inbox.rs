@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use onramp_webhooks::Provider;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::{DedupKey, OrderStage};

@@ -3,7 +3,8 @@
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{App, HttpResponse, HttpServer};
-use onramp_webhooks_actix::{KriptomatPostback, Reply, WertEvent, allow_list, idempotency, routes};
+use onramp_webhooks::{Kriptomat, Wert};
+use onramp_webhooks_actix::{Reply, Webhook, allow_list, idempotency, routes};
 use onramp_webhooks_testkit::adapter::{Listener, Site};
 
 /// Serves the site until it is stopped.
@@ -15,11 +16,15 @@ pub async fn serve(site: Site) {
         App::new()
             .app_data(Data::new(site.clone()))
             .service(web::scope("/webhooks").service(routes(site.receiver())))
-            .route("/inline/wert", web::post().to(async |site: Data<Site>, WertEvent(event): WertEvent| Reply(site.wert(event))))
+            .route(
+                "/inline/wert",
+                web::post().to(async |site: Data<Site>, Webhook(event): Webhook<Wert>| Reply(site.wert(event))),
+            )
             .route(
                 "/inline/kriptomat",
-                web::post()
-                    .to(async |site: Data<Site>, KriptomatPostback(postback): KriptomatPostback| Reply(site.kriptomat(postback))),
+                web::post().to(async |site: Data<Site>, Webhook(postback): Webhook<Kriptomat>| {
+                    Ok::<_, Reply>(Reply(site.kriptomat(postback?)))
+                }),
             )
             .service(web::resource("/guarded").wrap(allow_list(site.gate())).to(async |site: Data<Site>| site.guarded()))
             .service(web::scope("/once").wrap(idempotency(site.by_header())).route("/{route}", web::route().to(work)))

@@ -7,7 +7,8 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{any, get, post};
-use onramp_webhooks_axum::{KriptomatPostback, Reply, WertEvent, allow_list, idempotency, routes};
+use onramp_webhooks::{Kriptomat, Wert};
+use onramp_webhooks_axum::{Reply, Webhook, allow_list, idempotency, routes};
 use onramp_webhooks_testkit::adapter::{Listener, Site};
 
 /// Serves the site until it is stopped.
@@ -33,11 +34,11 @@ pub fn app(site: &Site) -> Router {
     let event = Router::new().route("/{route}", any(work)).layer(idempotency(site.by_event()));
     Router::new()
         .nest("/webhooks", routes(site.receiver()))
-        .route("/inline/wert", post(async |State(site): State<Site>, WertEvent(event): WertEvent| Reply(site.wert(event))))
+        .route("/inline/wert", post(async |State(site): State<Site>, Webhook(event): Webhook<Wert>| Reply(site.wert(event))))
         .route(
             "/inline/kriptomat",
-            post(async |State(site): State<Site>, KriptomatPostback(postback): KriptomatPostback| {
-                Reply(site.kriptomat(postback))
+            post(async |State(site): State<Site>, Webhook(postback): Webhook<Kriptomat>| {
+                Ok::<_, Reply>(Reply(site.kriptomat(postback?)))
             }),
         )
         .route("/guarded", any(async |State(site): State<Site>| site.guarded()).layer(allow_list(site.gate())))

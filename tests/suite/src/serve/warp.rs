@@ -1,10 +1,11 @@
 //! The site of the adapter suite, on warp.
 
 use bytes::Bytes;
+use onramp_webhooks::{Kriptomat, Wert};
 use onramp_webhooks_testkit::adapter::{Listener, Site};
-use onramp_webhooks_warp::{KriptomatPostback, Reply, WertEvent, allow_list, idempotency, routes};
+use onramp_webhooks_warp::{Reply, Webhook, allow_list, idempotency, routes};
+use warp::Filter;
 use warp::http::Response;
-use warp::{Filter, wrap_fn};
 
 /// Serves the site until it is stopped.
 #[tokio::main]
@@ -14,20 +15,20 @@ pub async fn serve(site: Site) {
         warp::any().map(move || site.clone())
     };
     let wert = with()
-        .and(WertEvent::filter())
-        .map(|site: Site, event: Result<WertEvent, Reply>| event.map(|event| Reply(site.wert(event.0))));
+        .and(Webhook::<Wert>::filter())
+        .map(|site: Site, webhook: Result<Webhook<Wert>, Reply>| webhook.map(|webhook| Reply(site.wert(webhook.0))));
     let kriptomat = with()
-        .and(KriptomatPostback::filter())
-        .map(|site: Site, postback: Result<KriptomatPostback, Reply>| postback.map(|postback| Reply(site.kriptomat(postback.0))));
+        .and(Webhook::<Kriptomat>::filter())
+        .map(|site: Site, webhook: Result<Webhook<Kriptomat>, Reply>| Ok::<_, Reply>(Reply(site.kriptomat(webhook?.0?))));
     let work = warp::path::param().and(warp::path::end()).and(with()).and(warp::body::bytes()).then(work);
     let app = warp::path("webhooks")
         .and(routes(site.receiver()))
         .or(warp::path!("inline" / "wert").and(warp::post()).and(wert))
         .or(warp::path!("inline" / "kriptomat").and(warp::post()).and(kriptomat))
-        .or(warp::path!("guarded").and(with().map(|site: Site| site.guarded()).with(wrap_fn(allow_list(site.gate())))))
-        .or(warp::path("once").and(work.clone().with(wrap_fn(idempotency(site.by_header())))))
-        .or(warp::path("again").and(work.clone().with(wrap_fn(idempotency(site.by_header())))))
-        .or(warp::path("event").and(work.with(wrap_fn(idempotency(site.by_event())))))
+        .or(allow_list(site.gate(), warp::path!("guarded"), with().map(|site: Site| site.guarded())))
+        .or(idempotency(site.by_header(), warp::path("once"), work.clone()))
+        .or(idempotency(site.by_header(), warp::path("again"), work.clone()))
+        .or(idempotency(site.by_event(), warp::path("event"), work))
         .or(warp::path!("elsewhere").and(warp::get()).and(with()).map(|site: Site| site.elsewhere()));
     match site.listener() {
         Listener::Tcp(listener) => {

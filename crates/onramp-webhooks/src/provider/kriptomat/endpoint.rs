@@ -12,8 +12,8 @@ const DOCUMENTED_SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(174, 138, 2, 203));
 
 /// Kriptomat's widget postbacks.
 ///
-/// The only check that Kriptomat documents is the source address. The address of the postback is part of the request that starts a
-/// widget, so a secret in its path costs nothing and helps: add [`path_secret`](Endpoint::path_secret).
+/// The only check that Kriptomat documents is the source address. Add a secret to the path with [`path_secret`](Endpoint::path_secret): the
+/// shop sends the address for postbacks in the request that starts a widget.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Kriptomat;
@@ -46,6 +46,6 @@ impl Provider for Kriptomat {
         3,
         "Kriptomat documents no retries: a postback that was refused may never be sent again.",
         "Check the webhook_url that widget/init is given, and whether postbacks still come from an address on the allow-list \
-         (174.138.2.203 is documented); then ask Kriptomat, which documents no page for switching postbacks on again.",
+         (174.138.2.203 is documented); then contact Kriptomat, which documents no page for switching postbacks on again.",
     );
 }

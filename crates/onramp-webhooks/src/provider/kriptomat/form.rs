@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_form_with_a_uuid_is_one() {
+    fn only_forms_with_a_uuid_are_converted() {
         assert_eq!(to_json("uuid=a%20b&x=1+2&x=&\n").as_deref(), Some(r#"{"uuid":"a b","x":"1 2","x":""}"#));
         for other in ["", "uuid", "uuid=", "x=1", "{&uuid=1", "[&uuid=1", "\"&uuid=1\""] {
             assert_eq!(to_json(other), None, "{other}");

@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_says_two_things_is_refused() {
+    fn contradicting_additional_fields_are_refused() {
         for more in [
             r#","additional_fields[0]":"A","0":"B""#,
             r#","additional_fields":["A"],"0":"B""#,
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_purchase_tells_everything() {
+    fn a_purchase_has_every_value_of_its_postback() {
         let purchase = decode(r#","0":"A","network":"base""#).unwrap().completed_purchase().unwrap().unwrap();
         assert_eq!(purchase.fiat.to_string(), "9.10 EUR");
         assert_eq!(purchase.crypto.to_string(), "0.50 eth");

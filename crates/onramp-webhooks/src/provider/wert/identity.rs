@@ -77,7 +77,7 @@ mod tests {
     use crate::fingerprint::Fingerprint;
     use crate::provider::ProviderEvent;
 
-    /// Key, whether for ever, and stage, with the fingerprint abbreviated to `#`.
+    /// Returns the key, whether it counts for ever, and the stage, with the fingerprint abbreviated to `#`.
     fn identity(body: &str) -> Option<(String, bool, Option<OrderStage>)> {
         let (fingerprint, event) = (Fingerprint::of(body.as_bytes()), WertEvent::read(body.as_bytes()).unwrap());
         let identity = event.identity();
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn completions_are_found_by_what_they_are_known_by() {
+    fn completion_keys_lead_to_the_order() {
         let keys = |transaction: Option<&str>| {
             let keys = completion_keys("wert", &"O".into(), transaction.map(TransactionId::from).as_ref());
             keys.iter().map(ToString::to_string).collect::<Vec<_>>()
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_order_is_remembered_for_a_while() {
+    fn keys_without_an_order_expire() {
         for kind in [
             "registration",
             "login",
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strange_type_makes_no_strange_key() {
+    fn long_and_unprintable_types_are_hashed() {
         let key = |kind: &str| identity(&json!({"type": kind, "click_id": "C"}).to_string()).unwrap().0;
         let (long, null) = (key(&"x".repeat(1 << 20)), key("a\u{0}"));
         assert!(long.len() < 100 && long.starts_with("wert/click/C/#sha256:"), "{long}");

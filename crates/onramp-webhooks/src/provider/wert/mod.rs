@@ -1,7 +1,7 @@
 //! Wert's widget events.
 //!
 //! Facts come from Wert's documentation of widget events and from payloads seen in public receivers, which disagree in places: an
-//! order may lack its id, base and quote change places, and an absent value may be missing, null or empty. In events of a known type,
+//! order may lack its id, base and quote may be swapped, and an absent value may be missing, null or empty. In events of a known type,
 //! fields that were ever seen missing are optional, and present fields must fit. New types, fields and states are kept.
 
 mod account;

@@ -12,7 +12,7 @@ use crate::event::{Amount, Currency, DecodeError, Extra, OrderId, TransactionId,
 /// An order: crypto for fiat money.
 ///
 /// Wert's documentation shows the crypto both as `base` and as `quote`.
-/// [`Delivery::completed_purchase`](crate::Delivery::completed_purchase) tells them apart.
+/// [`Delivery::completed_purchase`](crate::Delivery::completed_purchase) distinguishes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Order {

@@ -112,7 +112,7 @@ async fn an_application_that_starts_in_the_outage() {
         // Each time a new life of the application.
         let host = Host::start(address, &spill).await;
         assert_eq!(host.post(order.event("payment_started")).await, 200);
-        assert!(host.inbox.first().is_none() && host.inbox.counts().await.is_err());
+        assert!(host.inbox.primary().is_none() && host.inbox.counts().await.is_err());
         host.inbox.check().await.unwrap();
     }
     let host = Host::start(address, &spill).await;

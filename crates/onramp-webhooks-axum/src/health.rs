@@ -1,0 +1,24 @@
+//! The route of health checks.
+
+use axum::routing::{MethodRouter, get};
+use onramp_webhooks::Receiver;
+
+use crate::Reply;
+
+/// Returns a route that answers `GET` and `HEAD` with [`Receiver::health`].
+///
+/// ```
+/// use axum::Router;
+/// use onramp_webhooks_axum::core::{Receiver, Wert, inbox::MemoryInbox};
+/// use onramp_webhooks_axum::health;
+///
+/// let receiver = Receiver::builder(MemoryInbox::new()).endpoint(Wert::with_path_secret("s3cret")).build()?;
+/// let app: Router = Router::new().route("/healthz", health(receiver));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn health<S>(receiver: Receiver) -> MethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    get(async move || Reply(receiver.health().await))
+}

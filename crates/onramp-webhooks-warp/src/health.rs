@@ -1,0 +1,27 @@
+//! The route of health checks.
+
+use onramp_webhooks::Receiver;
+use warp::Filter;
+use warp::filters::BoxedFilter;
+
+use crate::Reply;
+
+/// Returns a filter that answers `GET` and `HEAD` with [`Receiver::health`]. Put it [behind](Filter::and) its path.
+///
+/// ```
+/// use onramp_webhooks_warp::core::{Receiver, Wert, inbox::MemoryInbox};
+/// use onramp_webhooks_warp::health;
+/// use warp::Filter;
+///
+/// let receiver = Receiver::builder(MemoryInbox::new()).endpoint(Wert::with_path_secret("s3cret")).build()?;
+/// let app = warp::path!("healthz").and(health(receiver));
+/// # let _ = warp::service(app);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn health(receiver: Receiver) -> BoxedFilter<(Reply,)> {
+    let checked = move || {
+        let receiver = receiver.clone();
+        async move { Reply(receiver.health().await) }
+    };
+    warp::get().or(warp::head()).unify().then(checked).boxed()
+}

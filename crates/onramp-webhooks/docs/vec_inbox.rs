@@ -1,0 +1,322 @@
+use std::sync::Mutex;
+
+use onramp_webhooks::async_trait;
+use onramp_webhooks::store::*;
+use tokio::sync::Notify;
+
+/// An inbox in a vector, in the order of arrival.
+#[derive(Debug, Default)]
+pub struct VecInbox {
+    rows: Mutex<Rows>,
+    work: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Rows {
+    last_id: i64,
+    all: Vec<Row>,
+    bound: QuarantineBound,
+}
+
+#[derive(Debug)]
+struct Row {
+    record: Record,
+    key_expires_at: Option<Timestamp>,
+    noise: bool,
+    fence: i64,
+}
+
+impl VecInbox {
+    pub fn new(bound: QuarantineBound) -> Self {
+        Self { rows: Mutex::new(Rows { bound, ..Rows::default() }), work: Notify::new() }
+    }
+}
+
+impl Row {
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.record.state == State::Pending || self.record.due_at.is_some_and(|due_at| due_at <= now)
+    }
+
+    fn is_leased(&self, now: Timestamp) -> bool {
+        self.record.state == State::Leased && !self.is_due(now)
+    }
+
+    /// The order that the event belongs to: events with a stage and the same subject.
+    fn order(&self) -> Option<&str> {
+        self.record.stage.and(self.record.key.as_ref()).map(DedupKey::subject)
+    }
+
+    fn set(&mut self, state: State, due_at: Option<Timestamp>) {
+        (self.record.state, self.record.due_at) = (state, due_at);
+    }
+
+    fn requeue(&mut self) {
+        self.set(State::Pending, None);
+        (self.record.attempts, self.record.settled_at) = (0, None);
+    }
+
+    /// Counts a duplicate. Returns whether the delivery is due again because of it.
+    fn repeated(&mut self) -> bool {
+        self.record.duplicates += 1;
+        let requeued = matches!(self.record.state, State::Retrying | State::Dead);
+        if requeued {
+            self.requeue();
+        }
+        requeued
+    }
+
+    fn claimed(&mut self, until: Timestamp, stale: bool) -> ClaimedDelivery {
+        self.set(State::Leased, Some(until));
+        self.fence += 1;
+        let record = self.record.clone();
+        ClaimedDelivery {
+            lease: Lease::new(record.id, self.fence),
+            attempt: record.attempts + 1,
+            stale,
+            duplicates: record.duplicates,
+            endpoint: record.endpoint,
+            provider: record.provider,
+            key: record.key,
+            fingerprint: record.fingerprint,
+            received_at: record.received_at,
+            body: record.body.unwrap_or_default(),
+        }
+    }
+}
+
+impl Rows {
+    fn find(&mut self, id: DeliveryId) -> Option<&mut Row> {
+        self.all.iter_mut().find(|row| row.record.id == id)
+    }
+
+    /// The lease of a delivery ends when it is settled, or when another worker claims it.
+    fn leased(&mut self, lease: Lease) -> Option<&mut Row> {
+        self.find(lease.id).filter(|row| row.fence == lease.fence && row.record.state == State::Leased)
+    }
+
+    /// The delivery that holds a key. A delivery whose key has expired gives it up.
+    fn holder(&mut self, key: Option<&DedupKey>, now: Timestamp) -> Option<&mut Row> {
+        let row = self.all.iter_mut().find(|row| key.is_some() && row.record.key.as_ref() == key)?;
+        if row.key_expires_at.is_some_and(|expires_at| expires_at <= now) {
+            row.record.key = None;
+            return None;
+        }
+        Some(row)
+    }
+
+    fn insert(&mut self, new: NewDelivery, state: State, note: Option<String>) -> DeliveryId {
+        self.last_id += 1;
+        let id = DeliveryId::from_i64(self.last_id);
+        let record = Record {
+            id,
+            endpoint: new.endpoint,
+            provider: new.provider,
+            event_type: new.event_type,
+            key: new.key,
+            stage: new.stage,
+            fingerprint: new.fingerprint,
+            state,
+            received_at: new.received_at,
+            due_at: None,
+            settled_at: None,
+            attempts: 0,
+            duplicates: 0,
+            note,
+            body: Some(new.body),
+        };
+        let noise = new.quarantine.is_some_and(|quarantine| quarantine.noise);
+        self.all.push(Row { record, key_expires_at: new.key_expires_at, noise, fence: 0 });
+        id
+    }
+
+    /// Keeps a conflict under a key of its own, so that its copies are counted.
+    fn keep_conflict(&mut self, first: DeliveryId, mut new: NewDelivery) -> DeliveryId {
+        new.key = new.key.map(|key| key.conflicting(&new.fingerprint));
+        if let Some(kept) = self.all.iter_mut().find(|row| row.record.key == new.key) {
+            kept.repeated();
+            return kept.record.id;
+        }
+        self.insert(new, State::Conflict, Some(conflict_note(first)))
+    }
+
+    fn record(&mut self, new: NewDelivery) -> Recorded {
+        if let Some(holder) = self.holder(new.key.as_ref(), new.received_at) {
+            let first = holder.record.id;
+            if holder.record.fingerprint.is_repeated_by(&new.fingerprint) {
+                return Recorded::Duplicate { first, requeued: holder.repeated() };
+            }
+            return Recorded::Conflict { first, kept: self.keep_conflict(first, new) };
+        }
+        let (state, note) = match &new.quarantine {
+            Some(quarantine) => (State::Quarantined, Some(quarantine.reason.clone())),
+            None => (State::Pending, None),
+        };
+        let id = self.insert(new, state, note);
+        self.evict_noise();
+        Recorded::New(id)
+    }
+
+    fn evict_noise(&mut self) {
+        let (mut deliveries, mut bytes) = (0, 0);
+        self.all.reverse();
+        self.all.retain(|row| {
+            if !row.noise || row.record.state != State::Quarantined {
+                return true;
+            }
+            deliveries += 1;
+            bytes += row.record.body.as_ref().map_or(0, |body| body.len() as u64);
+            deliveries <= self.bound.deliveries && bytes <= self.bound.bytes
+        });
+        self.all.reverse();
+    }
+
+    fn claim(&mut self, now: Timestamp, request: ClaimRequest) -> Vec<ClaimedDelivery> {
+        let mut claimed = Vec::new();
+        for at in 0..self.all.len() {
+            let row = &self.all[at];
+            let order: Vec<&Row> =
+                self.all.iter().filter(|other| other.order().is_some() && other.order() == row.order()).collect();
+            if claimed.len() == request.limit || !row.is_due(now) || order.iter().any(|other| other.is_leased(now)) {
+                continue;
+            }
+            let is_later =
+                |other: &&Row| row.record.stage.zip(other.record.stage).is_some_and(|(this, other)| this.is_before(other));
+            let stale = order.into_iter().filter(is_later).any(|other| other.record.state == State::Handled);
+            claimed.push(self.all[at].claimed(now.after(request.lease), stale));
+        }
+        claimed
+    }
+
+    /// Gives a quarantined delivery the key that this version reads from it.
+    fn reread(&mut self, id: DeliveryId, new: NewDelivery) -> Replayed {
+        let holder = self.holder(new.key.as_ref(), new.received_at).filter(|holder| holder.record.id != id);
+        if let Some(holder) = holder {
+            let first = holder.record.id;
+            let is_duplicate = holder.record.fingerprint.is_repeated_by(&new.fingerprint);
+            if is_duplicate {
+                holder.repeated();
+            }
+            self.all.retain(|row| row.record.id != id);
+            if is_duplicate {
+                return Replayed::Duplicate { first };
+            }
+            self.keep_conflict(first, new);
+            return Replayed::Conflict { first };
+        }
+        if let Some(row) = self.find(id) {
+            (row.record.event_type, row.record.stage) = (new.event_type, new.stage);
+            (row.record.key, row.key_expires_at) = (new.key, new.key_expires_at);
+        }
+        Replayed::Due
+    }
+}
+
+#[async_trait]
+impl Inbox for VecInbox {
+    async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError> {
+        let recorded = self.rows.lock().unwrap().record(delivery);
+        self.work.notify_one();
+        Ok(recorded)
+    }
+
+    async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError> {
+        let mut rows = self.rows.lock().unwrap();
+        let claimed = rows.claim(now, request);
+        let next_due = rows.all.iter().filter_map(|row| row.record.due_at).filter(|due_at| *due_at > now).min();
+        Ok(Claims::new(claimed, next_due))
+    }
+
+    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        let mut rows = self.rows.lock().unwrap();
+        let mut renew = |lease: &Lease| rows.leased(*lease).map(|row| row.set(State::Leased, Some(until)));
+        Ok(leases.into_iter().filter(|lease| renew(lease).is_none()).collect())
+    }
+
+    async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError> {
+        let mut rows = self.rows.lock().unwrap();
+        let mut lost = Vec::new();
+        for Settlement { lease, outcome, .. } in settlements {
+            let Some(row) = rows.leased(lease) else {
+                lost.push(lease);
+                continue;
+            };
+            let (state, due_at, note, counts) = match outcome {
+                Settled::Handled => (State::Handled, None, None, true),
+                Settled::Retry { at, error } => (State::Retrying, Some(at), Some(error), true),
+                Settled::Parked { until, reason } => (State::Parked, Some(until), Some(reason), false),
+                Settled::Dead { error } => (State::Dead, None, Some(error), true),
+                // Released. An outcome that this version does not know is tried again, too.
+                _ => (State::Pending, None, row.record.note.take(), false),
+            };
+            row.set(state, due_at);
+            row.record.note = note;
+            row.record.attempts += u32::from(counts);
+            row.record.settled_at = matches!(state, State::Handled | State::Dead).then_some(now);
+        }
+        self.work.notify_one();
+        Ok(lost)
+    }
+
+    async fn wait_for_work(&self) {
+        self.work.notified().await;
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
+        let rows = self.rows.lock().unwrap();
+        let fits = |record: &&Record| {
+            (filter.states.is_empty() || filter.states.contains(&record.state))
+                && filter.endpoint.as_deref().is_none_or(|endpoint| *endpoint == *record.endpoint)
+                && (filter.event_type.is_none() || filter.event_type == record.event_type)
+                && filter.about.as_deref().is_none_or(|id| record.key.as_ref().is_some_and(|key| key.is_about(id)))
+                && (filter.key.is_none() || filter.key == record.key)
+                && filter.before.is_none_or(|before| record.id < before)
+        };
+        let newest_first = rows.all.iter().rev().map(|row| &row.record).filter(fits);
+        Ok(newest_first.take(filter.page_size()).map(|record| Record { body: None, ..record.clone() }).collect())
+    }
+
+    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError> {
+        Ok(self.rows.lock().unwrap().find(id).map(|row| row.record.clone()))
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        let rows = self.rows.lock().unwrap();
+        let count = |state| rows.all.iter().filter(|row| row.record.state == state).count() as u64;
+        Ok(State::ALL.into_iter().map(|state| (state, count(state))).collect())
+    }
+
+    async fn requeue(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
+        let mut rows = self.rows.lock().unwrap();
+        let refused = |why| Err(StoreError::new(StoreErrorKind::Refused, "replay").because(why));
+        match rows.find(id) {
+            None => return Err(StoreError::new(StoreErrorKind::NotFound, "replay")),
+            Some(row) if row.record.state == State::Leased => return refused("a worker holds it"),
+            Some(row) if row.record.body.is_none() => return refused("its body was pruned"),
+            Some(row) if row.record.state != seen => return refused("its state has changed meanwhile"),
+            Some(_) => {}
+        }
+        let replayed = reread.map_or(Replayed::Due, |new| rows.reread(id, new));
+        if replayed == Replayed::Due {
+            rows.find(id).into_iter().for_each(Row::requeue);
+        }
+        self.work.notify_one();
+        Ok(replayed)
+    }
+
+    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
+        let (mut rows, cutoff, mut pruned) = (self.rows.lock().unwrap(), now.before(retention.handled), 0);
+        rows.all.retain_mut(|row| {
+            let is_old = row.record.settled_at.is_some_and(|settled_at| settled_at < cutoff);
+            if row.record.state == State::Handled && is_old && row.record.body.take().is_some() {
+                pruned += 1;
+                return row.record.key.is_some() && row.key_expires_at.is_none_or(|expires_at| expires_at > now);
+            }
+            true
+        });
+        Ok(pruned)
+    }
+}
