@@ -135,8 +135,8 @@ async fn an_unknown_uuid_is_held_also_when_it_comes_again() {
 #[tokio::test(start_paused = true)]
 async fn another_asset_or_address_is_held_and_told_without_the_address() {
     for (field, value, note) in [
-        ("asset_type", "btc", "not what was asked for when the purchase was started: another asset"),
-        ("to_address", "0xbad", "not what was asked for when the purchase was started: another address"),
+        ("asset_type", "btc", "differs from the purchase that was started: another asset"),
+        ("to_address", "0xbad", "differs from the purchase that was started: another address"),
     ] {
         let shop = Shop::open(|check| check);
         let postback = Postback::new();
@@ -156,7 +156,7 @@ async fn amounts_are_compared_where_that_is_wanted() {
     let strict = Shop::open(KnownPurchases::with_amounts);
     strict.start(&postback).await;
     strict.postback(&postback).await;
-    strict.held("not what was asked for when the purchase was started: another amount paid").await;
+    strict.held("differs from the purchase that was started: another amount paid").await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -286,6 +286,20 @@ async fn what_others_record_is_found_by_polling() {
     working.call().await.answer(Do::Handle);
 }
 
+/// An inbox on another machine takes its time to answer.
+#[tokio::test(start_paused = true)]
+async fn every_look_is_one_claim() {
+    let harness = Harness::new();
+    harness.inbox.is_late(InboxCall::Claim, Duration::from_millis(5));
+    let mut working = harness.worker(|worker| worker.poll(Duration::from_secs(10)));
+    for looks in 1..10 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        working.rests().await;
+        assert_eq!(harness.inbox.calls(InboxCall::Claim), looks);
+        harness.pass(10);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn quarantine_and_conflicts_are_not_handled() {
     let harness = Harness::new();
