@@ -75,7 +75,8 @@ async fn unreadable_bodies_and_duplicates_wait_for_no_worker() {
     let harness = Harness::new().await;
     let purchase = harness.wert.purchase();
     harness.wert.post(purchase.clone()).await;
-    harness.wert.receiver.worker(Remembering::default()).spawn().idle().await;
+    let worker = harness.wert.receiver.worker(Remembering::default()).spawn();
+    worker.idle().await;
     harness.advance(MINUTE).await;
     harness.wert.post(purchase).await;
     harness.wert.post("{").await;

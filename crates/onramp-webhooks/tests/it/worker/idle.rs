@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use onramp_webhooks::inbox::State;
-use onramp_webhooks::worker::RetryPolicy;
+use onramp_webhooks::worker::{RetryPolicy, Worker};
 use onramp_webhooks_testkit::events::WertOrder;
 
 use super::harness::{Do, Harness, Remembering, end, rest};
@@ -25,12 +25,16 @@ async fn poll_once(idle: &mut Pin<Box<impl Future<Output = ()>>>) -> bool {
     poll_fn(|cx| Poll::Ready(idle.as_mut().poll(cx).is_ready())).await
 }
 
+async fn becomes_idle(worker: &Worker) {
+    tokio::time::timeout(Duration::from_secs(60), worker.idle()).await.expect("the worker is not idle");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_worker_without_deliveries_is_idle() {
     let harness = Harness::new();
     let working = harness.worker(|worker| worker);
     for _ in 0..3 {
-        working.worker.idle().await;
+        becomes_idle(&working.worker).await;
     }
 }
 
@@ -39,13 +43,13 @@ async fn idle_waits_for_all_that_is_due_also_beyond_one_batch() {
     let (harness, handler) = (Harness::new(), Remembering::default());
     harness.post_logins(100).await;
     let worker = harness.receiver.worker(handler.clone()).batch(8).concurrency(2).spawn();
-    worker.idle().await;
+    becomes_idle(&worker).await;
     assert_eq!(harness.states().await, [(State::Handled, 100)].into());
     harness.post_logins(100).await;
-    worker.idle().await;
+    becomes_idle(&worker).await;
     assert_eq!(harness.states().await, [(State::Handled, 100)].into(), "they were duplicates");
     harness.post(WertOrder::new().complete()).await;
-    worker.idle().await;
+    becomes_idle(&worker).await;
     assert_eq!(harness.states().await, [(State::Handled, 101)].into());
     assert!(handler.seen().values().all(|times| *times == 1));
 }
@@ -70,7 +74,7 @@ async fn idle_waits_for_deliveries_that_fall_due_meanwhile() {
         drop(idle);
         call.answer(what);
     }
-    working.worker.idle().await;
+    becomes_idle(&working.worker).await;
     assert_eq!(harness.states().await, [(State::Handled, 3)].into());
 }
 
@@ -83,14 +87,15 @@ async fn deliveries_that_wait_for_a_later_time_do_not_count() {
     let mut working = harness.worker(|worker| worker);
     working.call().await.answer(Do::NotYet(Duration::from_secs(60)));
     working.call().await.answer(Do::Refuse);
-    working.worker.idle().await;
+    becomes_idle(&working.worker).await;
     assert_eq!(harness.states().await, [(State::Parked, 1), (State::Dead, 1)].into());
     harness.pass(60);
     let call = working.call().await;
     let mut idle = Box::pin(working.worker.idle());
     assert!(!has_returned(&mut idle).await, "now it is due");
     call.answer(Do::Handle);
-    idle.await;
+    rest().await;
+    assert!(has_returned(&mut idle).await);
     assert_eq!(harness.states().await, [(State::Handled, 1), (State::Dead, 1)].into());
 }
 
@@ -112,6 +117,29 @@ async fn idle_waits_while_the_inbox_is_away() {
         tokio::time::timeout(Duration::from_secs(1), idle).await.expect("it is idle");
         assert_eq!(harness.only().await.state, State::Handled);
     }
+}
+
+/// The call itself makes the worker look.
+#[tokio::test(start_paused = true)]
+async fn idle_needs_neither_a_notification_nor_a_poll() {
+    let harness = Harness::new();
+    harness.inbox.hangs(InboxCall::Wait);
+    let mut working = harness.worker(|worker| worker.poll(Duration::from_secs(1 << 30)));
+    working.rests().await;
+    let order = WertOrder::new();
+    for body in [order.payment_started(), order.complete()] {
+        harness.post(body).await;
+    }
+    working.rests().await;
+    let worker = &working.worker;
+    let mut waiting = Box::pin(worker.idle());
+    assert!(!poll_once(&mut waiting).await);
+    drop(waiting);
+    for _ in 0..2 {
+        working.call().await.answer(Do::Handle);
+    }
+    becomes_idle(&working.worker).await;
+    assert_eq!(harness.states().await, [(State::Handled, 2)].into());
 }
 
 #[tokio::test(start_paused = true)]
