@@ -210,6 +210,8 @@ impl Run {
             return;
         }
         self.may_be_due = false;
+        // A time that has passed would cause another claim after this one.
+        self.look_at = now.after(self.worker.poll);
         self.claimed_for = self.idle.latest();
         let (inbox, request) = (Arc::clone(&self.worker.inbox), ClaimRequest::new(self.worker.batch, self.worker.lease));
         self.claiming = Some(Box::pin(async move { (now, within(ANSWER, "claim deliveries", inbox.claim(now, request)).await) }));

@@ -1,5 +1,7 @@
 //! The conformance suites on the stores in the documentation of the store traits.
 
+#![expect(unreachable_pub, reason = "the stores are written for a crate of their own")]
+
 #[path = "../../docs/ledger_inbox.rs"]
 mod ledger_inbox;
 #[path = "../../docs/map_idempotency_store.rs"]

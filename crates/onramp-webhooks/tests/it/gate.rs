@@ -2,7 +2,7 @@
 
 use onramp_webhooks::client_ip::{ClientIp, ForwardingHeader};
 use onramp_webhooks::inbox::MemoryInbox;
-use onramp_webhooks::{Kriptomat, Provider, Wert};
+use onramp_webhooks::{Kriptomat, Wert};
 
 use crate::tools::{Door, is_received, says};
 
@@ -10,7 +10,7 @@ const SECRET: &str = "s3cr3t/with slash+ü";
 
 #[tokio::test]
 async fn a_path_is_the_name_and_the_secret() {
-    let door = Door::with(Wert::with_path_secret("s3cret"), Provider::Wert, MemoryInbox::new(), |builder| builder);
+    let door = Door::with(Wert::with_path_secret("s3cret"), "wert", MemoryInbox::new(), |builder| builder);
     for path in ["/wert/s3cret", "/wert/s3cret/", "wert/s3cret", "/wert/%73%33cret", "/wert/s3cre%74"] {
         is_received(&door.send("POST", path, None, &[], door.purchase()).await);
     }
@@ -47,7 +47,7 @@ async fn a_path_is_the_name_and_the_secret() {
 
 #[tokio::test]
 async fn a_secret_may_have_any_characters() {
-    let door = Door::with(Wert::with_path_secret(SECRET), Provider::Wert, MemoryInbox::new(), |builder| builder);
+    let door = Door::with(Wert::with_path_secret(SECRET), "wert", MemoryInbox::new(), |builder| builder);
     for path in ["/wert/s3cr3t%2Fwith%20slash+%C3%BC", "/wert/s3cr3t/with%20slash+%c3%bc/"] {
         is_received(&door.send("POST", path, None, &[], door.purchase()).await);
     }
@@ -58,7 +58,7 @@ async fn a_secret_may_have_any_characters() {
 
 #[tokio::test]
 async fn an_endpoint_without_a_secret_ends_with_its_name() {
-    let door = Door::with(Wert::without_path_secret(), Provider::Wert, MemoryInbox::new(), |builder| builder);
+    let door = Door::with(Wert::without_path_secret(), "wert", MemoryInbox::new(), |builder| builder);
     for path in ["/wert", "/wert/", "wert"] {
         is_received(&door.send("POST", path, None, &[], door.purchase()).await);
     }
@@ -70,7 +70,7 @@ async fn an_endpoint_without_a_secret_ends_with_its_name() {
 #[tokio::test]
 async fn an_old_secret_counts_until_it_is_dropped() {
     let endpoint = Wert::with_path_secret("old").path_secret("new");
-    let door = Door::with(endpoint, Provider::Wert, MemoryInbox::new(), |builder| builder);
+    let door = Door::with(endpoint, "wert", MemoryInbox::new(), |builder| builder);
     for path in ["/wert/old", "/wert/new"] {
         is_received(&door.send("POST", path, None, &[], door.purchase()).await);
     }
@@ -79,7 +79,7 @@ async fn an_old_secret_counts_until_it_is_dropped() {
 
 #[tokio::test]
 async fn kriptomat_sends_from_its_documented_address() {
-    let door = Door::with(Kriptomat::production(), Provider::Kriptomat, MemoryInbox::new(), |builder| builder);
+    let door = Door::with(Kriptomat::production(), "kriptomat", MemoryInbox::new(), |builder| builder);
     for peer in ["174.138.2.203", "::ffff:174.138.2.203"] {
         is_received(&door.send("POST", "/kriptomat", Some(peer), &[], door.purchase()).await);
     }
@@ -94,8 +94,7 @@ async fn kriptomat_sends_from_its_documented_address() {
 #[tokio::test]
 async fn only_declared_proxies_are_believed() {
     let client_ip = ClientIp::behind("10.0.0.0/8".parse().unwrap(), ForwardingHeader::XForwardedFor);
-    let door =
-        Door::with(Kriptomat::production(), Provider::Kriptomat, MemoryInbox::new(), |builder| builder.client_ip(client_ip));
+    let door = Door::with(Kriptomat::production(), "kriptomat", MemoryInbox::new(), |builder| builder.client_ip(client_ip));
     let status =
         async |peer, lines: &[(&str, &str)]| door.send("POST", "/kriptomat", peer, lines, door.purchase()).await.status();
     let proxy = Some("10.0.0.1");

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use metrics::{Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use onramp_webhooks::Wert;
 use onramp_webhooks::clock::{ManualClock, Timestamp};
 use onramp_webhooks::inbox::{ClaimRequest, Inbox, MemoryInbox};
 use onramp_webhooks::purchases::{KnownPurchases, MemoryPurchaseStore, Purchase, PurchaseStore};
-use onramp_webhooks::{Provider, Wert};
 use onramp_webhooks_testkit::events::{Postback, WertOrder, wert_account, wert_test};
 
 use crate::faulty::{Faulty, InboxCall};
@@ -113,7 +113,7 @@ fn the_door_counts_what_arrives() {
     let seen = Seen::default();
     seen.during(async {
         let inbox = Faulty::default();
-        let door = Door::new(Provider::Wert, inbox.clone(), |builder| builder.body_limit(10_000));
+        let door = Door::new("wert", inbox.clone(), |builder| builder.body_limit(10_000));
         let order = WertOrder::new();
         let secret_type = order.event("a type that a stranger chose");
         for body in [order.complete(), order.complete(), order.fiat("1", "USD").complete(), secret_type, wert_test()] {
@@ -170,10 +170,9 @@ fn the_spill_counts_what_waits_and_what_moves() {
         rest().await;
         assert_eq!(counted.values("onramp_webhooks_spill_open{}"), [0.0, 1.0, 0.0]);
         assert_eq!(counted.values("onramp_webhooks_spill_waiting{}").last(), Some(&0.0));
-        assert_eq!(counted.values("onramp_webhooks_spill_set_aside{}").last(), Some(&0.0));
     });
     let mut counts = seen.counts();
-    counts.retain(|name, _| !name.contains("spill_waiting") && !name.contains("set_aside") && !name.contains("ack_"));
+    counts.retain(|name, _| !name.contains("spill_waiting") && !name.contains("ack_"));
     assert_eq!(
         counts,
         expected(&[
@@ -191,13 +190,13 @@ fn the_spill_counts_what_waits_and_what_moves() {
 fn the_door_counts_whom_it_denies_and_how_long_an_answer_takes() {
     let seen = Seen::default();
     seen.during(async {
-        let kriptomat = endpoint(Provider::Kriptomat).allow("192.0.2.1".parse().unwrap());
-        let door = Door::with(kriptomat, Provider::Kriptomat, MemoryInbox::new(), |builder| builder);
+        let kriptomat = endpoint("kriptomat").allow("192.0.2.1".parse().unwrap());
+        let door = Door::with(kriptomat, "kriptomat", MemoryInbox::new(), |builder| builder);
         door.post(door.purchase()).await;
 
         let inbox = Faulty::default();
         inbox.hangs(InboxCall::Record);
-        let slow = Door::with(Wert::with_path_secret("s3cret").named("slow"), Provider::Wert, inbox, |builder| builder);
+        let slow = Door::with(Wert::with_path_secret("s3cret").named("slow"), "wert", inbox, |builder| builder);
         slow.send("POST", "/slow/s3cret", None, &[], wert_test()).await;
     });
     assert_eq!(
@@ -222,7 +221,7 @@ fn the_watchdog_says_every_minute_how_an_endpoint_stands() {
     seen.during(async {
         let inbox = Faulty::default();
         let clock = ManualClock::at(Timestamp::from_millis(1_704_067_200_000));
-        let door = Door::new(Provider::Wert, inbox.clone(), |builder| builder.clock(Arc::new(clock.clone())));
+        let door = Door::new("wert", inbox.clone(), |builder| builder.clock(Arc::new(clock.clone())));
         rest().await;
         assert_eq!((last("silence_seconds"), last("may_be_disabled")), (None, Some(0.0)));
         door.post(door.purchase()).await;
@@ -291,7 +290,7 @@ fn checks_count_what_they_say_and_the_handlers_time_begins_after_them() {
     let seen = Seen::default();
     seen.during(async {
         let purchases = Arc::new(MemoryPurchaseStore::new());
-        let door = Door::new(Provider::Kriptomat, MemoryInbox::new(), |builder| builder);
+        let door = Door::new("kriptomat", MemoryInbox::new(), |builder| builder);
         let worker = door.receiver.worker(Remembering::default()).before(KnownPurchases::new(Arc::clone(&purchases))).spawn();
         let (mine, other) = (Postback::new(), Postback::new());
         for postback in [&mine, &other] {
@@ -311,8 +310,8 @@ fn checks_count_what_they_say_and_the_handlers_time_begins_after_them() {
         expected(&[
             ("checks_total{provider=kriptomat,result=passed}", 1),
             ("checks_total{provider=kriptomat,result=refused}", 2),
-            ("untrusted_postbacks_total{reason=unknown}", 1),
-            ("untrusted_postbacks_total{reason=different}", 1),
+            ("untrusted_purchases_total{reason=unknown}", 1),
+            ("untrusted_purchases_total{reason=different}", 1),
             ("attempts_total{provider=kriptomat,result=handled}", 1),
             ("attempts_total{provider=kriptomat,result=dead}", 2),
             ("handler_seconds{provider=kriptomat}", 1),

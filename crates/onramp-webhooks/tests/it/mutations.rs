@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use onramp_webhooks::Delivery;
 use onramp_webhooks::inbox::{MemoryInbox, QuarantineBound, Settled, State};
-use onramp_webhooks::{Delivery, Provider};
+use onramp_webhooks::provider::Providers;
 use serde_json::{Map, Value, json};
 
 use crate::tools::{Door, says};
@@ -30,8 +31,8 @@ impl Mutation {
     }
 }
 
-fn fixtures(provider: Provider) -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(provider.as_str());
+fn fixtures(provider: &'static str) -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(provider);
     let mut fixtures: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -200,7 +201,7 @@ fn spell(body: &Value, place: &[String], instead: Option<&Text>) -> String {
 }
 
 /// Sends every mutation of every body to a door of its own, and to one that they share.
-async fn try_all(provider: Provider) {
+async fn try_all(provider: &'static str) {
     let (mut sent, mut read) = (0, 0);
     for (file, body) in fixtures(provider) {
         let mut mutations = of_bytes(&body);
@@ -226,7 +227,7 @@ async fn try_all(provider: Provider) {
     assert!(sent > 1_000 && read > sent / 10 && read < sent * 9 / 10, "{read} of {sent} bodies could be read");
 }
 
-fn door(provider: Provider) -> Door {
+fn door(provider: &'static str) -> Door {
     Door::new(provider, MemoryInbox::with_quarantine(QuarantineBound::new(u32::MAX, u64::MAX)), |builder| builder)
 }
 
@@ -251,7 +252,7 @@ async fn alone(door: &Door, mutation: &Mutation, name: &str) -> bool {
 
 async fn answered(door: &Door, mutation: &Mutation, name: &str) -> u16 {
     let reply = door.send("POST", &door.path, None, mutation.headers, mutation.body.clone()).await;
-    assert!(door.provider != Provider::Wert || reply.status() == 200, "{name}: {}", reply.status());
+    assert!(door.provider != "wert" || reply.status() == 200, "{name}: {}", reply.status());
     says(&reply, reply.status());
     reply.status()
 }
@@ -264,7 +265,7 @@ async fn total(door: &Door) -> u64 {
 /// Handles what is due; then everything is handled, or waits for people.
 async fn handle_all(door: &Door, name: &str) {
     for claimed in door.claim().await {
-        let delivery = Delivery::read(claimed.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let delivery = Delivery::read(claimed.clone(), &Providers::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(delivery.raw(), &claimed.body);
         assert!(delivery.event().type_label() != "test" || delivery.event().completed_purchase() == Ok(None), "{name}");
         door.settle(&claimed, Settled::Handled).await;
@@ -274,10 +275,10 @@ async fn handle_all(door: &Door, name: &str) {
 
 #[tokio::test]
 async fn wert_answers_200_to_everything_and_nothing_vanishes() {
-    try_all(Provider::Wert).await;
+    try_all("wert").await;
 }
 
 #[tokio::test]
 async fn kriptomat_tells_what_it_could_not_read_and_nothing_vanishes() {
-    try_all(Provider::Kriptomat).await;
+    try_all("kriptomat").await;
 }

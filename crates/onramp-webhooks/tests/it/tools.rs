@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
+use onramp_webhooks::adapter::{Full, Request};
 use onramp_webhooks::inbox::{ClaimRequest, ClaimedDelivery, Filter, Inbox, MemoryInbox, Record, Settled, Settlement, State};
-use onramp_webhooks::{Endpoint, Headers, Kriptomat, Provider, Receiver, ReceiverBuilder, Reply, Request, Wert};
+use onramp_webhooks::{Endpoint, Kriptomat, Receiver, ReceiverBuilder, Reply, Wert};
 use onramp_webhooks_testkit::events::{Postback, WertOrder};
 
 /// The lease of claims.
@@ -12,31 +13,35 @@ pub(crate) const LEASE: std::time::Duration = std::time::Duration::from_secs(30)
 
 /// A receiver with one endpoint.
 pub(crate) struct Door {
-    pub(crate) provider: Provider,
+    pub(crate) provider: &'static str,
     pub(crate) receiver: Receiver,
     pub(crate) path: String,
 }
 
 /// One door for each provider.
 pub(crate) fn doors() -> impl Iterator<Item = Door> {
-    [Provider::Wert, Provider::Kriptomat].into_iter().map(|provider| Door::new(provider, MemoryInbox::new(), |builder| builder))
+    ["wert", "kriptomat"].into_iter().map(|provider| Door::new(provider, MemoryInbox::new(), |builder| builder))
 }
 
-pub(crate) fn endpoint(provider: Provider) -> Endpoint {
+pub(crate) fn endpoint(provider: &str) -> Endpoint {
     match provider {
-        Provider::Wert => Wert::with_path_secret("s3cret"),
+        "wert" => Wert::with_path_secret("s3cret"),
         _ => Kriptomat::with_path_secret("s3cret"),
     }
 }
 
 impl Door {
-    pub(crate) fn new(provider: Provider, inbox: impl Inbox, change: impl FnOnce(ReceiverBuilder) -> ReceiverBuilder) -> Self {
+    pub(crate) fn new(
+        provider: &'static str,
+        inbox: impl Inbox,
+        change: impl FnOnce(ReceiverBuilder) -> ReceiverBuilder,
+    ) -> Self {
         Self::with(endpoint(provider), provider, inbox, change)
     }
 
     pub(crate) fn with(
         endpoint: Endpoint,
-        provider: Provider,
+        provider: &'static str,
         inbox: impl Inbox,
         change: impl FnOnce(ReceiverBuilder) -> ReceiverBuilder,
     ) -> Self {
@@ -46,7 +51,7 @@ impl Door {
 
     /// A status that differs between providers.
     pub(crate) fn expected(&self, wert: u16, kriptomat: u16) -> u16 {
-        if self.provider == Provider::Wert { wert } else { kriptomat }
+        if self.provider == "wert" { wert } else { kriptomat }
     }
 
     /// A purchase that was never seen before.
@@ -60,7 +65,7 @@ impl Door {
     }
 
     fn purchase_of(&self, amount: &str) -> (Bytes, Bytes) {
-        if self.provider == Provider::Wert {
+        if self.provider == "wert" {
             let order = WertOrder::new().fiat(amount, "USD");
             (order.complete(), order.fiat("9999.00", "USD").complete())
         } else {
@@ -71,7 +76,7 @@ impl Door {
 
     /// A body of a known kind that does not fit it.
     pub(crate) fn unreadable(&self) -> Bytes {
-        if self.provider == Provider::Wert {
+        if self.provider == "wert" {
             WertOrder::new().with("quote_amount", "much").complete()
         } else {
             Postback::new().with("amount", "much").json()
@@ -91,7 +96,7 @@ impl Door {
         body: impl Into<Bytes>,
     ) -> Reply {
         let peer = peer.map(|peer| peer.parse::<IpAddr>().unwrap());
-        self.receiver.receive_whole(&Request::new(method, path, peer, &Lines(headers)), body.into()).await
+        self.receiver.receive(&Request::new(method, path, peer, &headers), Full::new(body)).await
     }
 
     pub(crate) fn inbox(&self) -> &dyn Inbox {
@@ -122,19 +127,6 @@ impl Door {
 
     pub(crate) async fn states(&self) -> Vec<State> {
         self.kept().await.iter().map(|record| record.state).collect()
-    }
-}
-
-/// Header lines.
-pub(crate) struct Lines<'a>(pub(crate) &'a [(&'a str, &'a str)]);
-
-impl Headers for Lines<'_> {
-    fn lines<'a>(&'a self, name: &'a str) -> Box<dyn Iterator<Item = &'a [u8]> + 'a> {
-        Box::new(self.0.iter().filter(move |(line, _)| line.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_bytes()))
-    }
-
-    fn each(&self, see: &mut dyn FnMut(&str, &[u8])) {
-        self.0.iter().for_each(|(name, value)| see(&name.to_ascii_lowercase(), value.as_bytes()));
     }
 }
 

@@ -193,7 +193,7 @@ async fn a_client_does_not_wait_for_a_store_that_stays_away() {
 async fn a_client_does_not_wait_for_a_release_that_hangs() {
     let harness = Harness::on(Double(Faulty { releases_that_hang: 1.into(), ..faulty() }));
     let headers = super::harness::keyed("a");
-    let request = onramp_webhooks::Request::new("POST", "/orders", None, &headers);
+    let request = onramp_webhooks::adapter::Request::new("POST", "/orders", None, &headers);
     let begun = tokio::time::Instant::now();
     let answer = harness.send_to(&request, "{}", async |_| (422, Bytes::from_static(b"no such coin")));
     assert_eq!(tokio::time::timeout(Duration::from_secs(60), answer).await.unwrap().status, 422);
@@ -205,7 +205,7 @@ async fn a_client_does_not_wait_for_a_release_that_hangs() {
 async fn a_renewal_that_hangs_does_not_lose_the_lease() {
     let harness = Harness::on(Double(Faulty { renewals_that_hang: 1.into(), ..faulty() }));
     let headers = super::harness::keyed("a");
-    let request = onramp_webhooks::Request::new("POST", "/orders", None, &headers);
+    let request = onramp_webhooks::adapter::Request::new("POST", "/orders", None, &headers);
     let answer = harness.send_to(&request, "{}", async |run| {
         for _ in 0..60 {
             harness.clock.advance(Duration::from_secs(1));
@@ -229,7 +229,7 @@ async fn a_reply_is_kept_although_a_call_hangs() {
 async fn a_release_that_fails_leaves_the_key_to_its_lease() {
     let harness = Harness::on(Double(Faulty { releases_that_fail: 1.into(), ..faulty() }));
     let headers = super::harness::keyed("a");
-    let request = onramp_webhooks::Request::new("POST", "/orders", None, &headers);
+    let request = onramp_webhooks::adapter::Request::new("POST", "/orders", None, &headers);
     assert_eq!(harness.send_to(&request, "{}", async |_| (500, Bytes::new())).await.status, 500);
     assert_eq!(harness.post("a", "{}").await.status, 409);
     harness.clock.advance(Duration::from_secs(30));

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use onramp_webhooks::Wert;
+use onramp_webhooks::adapter::{Claim, Full, Reply, Request, StoredBody};
 use onramp_webhooks::clock::{ManualClock, Timestamp};
-use onramp_webhooks::idempotency::{Begun, Finished, Idempotency, IdempotencyBuilder, IdempotencyStore, MemoryIdempotencyStore};
-use onramp_webhooks::{Provider, Request};
+use onramp_webhooks::idempotency::{Idempotency, IdempotencyBuilder, IdempotencyStore, MemoryIdempotencyStore};
 
 /// The headers of a request.
 pub(super) type Lines<'a> = [(&'a str, &'a str); 2];
@@ -52,8 +53,9 @@ impl Harness {
         Self::new(Idempotency::by_header(MemoryIdempotencyStore::new()))
     }
 
-    pub(super) fn by_event(provider: Provider) -> Self {
-        Self::new(Idempotency::by_event(MemoryIdempotencyStore::new(), provider))
+    /// Keys from Wert's events.
+    pub(super) fn by_event() -> Self {
+        Self::new(Idempotency::by_event::<Wert>(MemoryIdempotencyStore::new()))
     }
 
     pub(super) fn on(store: impl IdempotencyStore) -> Self {
@@ -78,26 +80,34 @@ impl Harness {
         route: impl AsyncFnOnce(u32) -> (u16, Bytes),
     ) -> Outcome {
         let body = body.into();
-        let Some(asked) = self.idempotency.ask(request) else {
+        let Some(keyed) = self.idempotency.lookup(request) else {
             let (status, body) = route(self.run()).await;
             return Outcome { status, body, replayed: false };
         };
-        match asked.begin_whole(body.clone()).await {
-            Begun::Answer(reply) => Outcome {
+        match keyed.claim(Full::new(body.clone())).await {
+            Claim::Answer(reply) => Outcome {
                 status: reply.status(),
                 body: reply.body().clone(),
                 replayed: reply.headers().any(|(name, value)| name == "idempotent-replayed" && value == b"true"),
             },
-            Begun::Run(given, running) => {
+            Claim::Run(given, guard) => {
                 assert_eq!(given, body, "the route gets the body");
-                let (status, body) = running.watch(route(self.run())).await;
-                let body = match running.finish_whole(status, &[("content-type", "text/plain")], body).await {
-                    Finished::Whole(body) => body,
-                    Finished::Untouched(body) => joined(body).await,
-                    Finished::Rejoined(body) => joined(body).await,
+                let (status, body) = guard.run(route(self.run())).await;
+                let body = match guard.store(status, &[("content-type", "text/plain")], Full::new(body)).await {
+                    StoredBody::Whole(body) => body,
+                    StoredBody::Untouched(body) => joined(body).await,
+                    StoredBody::Rejoined(body) => joined(body).await,
                 };
                 Outcome { status, body, replayed: false }
             }
+        }
+    }
+
+    /// Sends a request that must be answered without running, and returns the reply.
+    pub(super) async fn claim(&self, request: &Request<'_>, body: &'static str) -> Reply {
+        match self.idempotency.lookup(request).unwrap().claim(Full::new(body)).await {
+            Claim::Answer(reply) => reply,
+            Claim::Run(..) => panic!("it runs"),
         }
     }
 

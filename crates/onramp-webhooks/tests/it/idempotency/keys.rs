@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use onramp_webhooks::adapter::Request;
 use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore};
-use onramp_webhooks::{Provider, Request};
+use onramp_webhooks::{Kriptomat, Wert};
 use onramp_webhooks_testkit::doubles::Double;
 use onramp_webhooks_testkit::events::{self, WertOrder};
 
@@ -30,7 +31,7 @@ async fn methods_that_change_nothing_pass_untouched() {
         assert_eq!(runs(&harness, [Request::new(method, "/", None, &lines), Request::new(method, "/", None, &NONE)]).await, 2);
     }
     assert_eq!(runs(&harness, [Request::new("PATCH", "/", None, &lines), Request::new("PATCH", "/", None, &lines)]).await, 1);
-    let events = Harness::by_event(Provider::Wert);
+    let events = Harness::by_event();
     assert_eq!(runs(&events, [Request::new("PATCH", "/", None, &lines), Request::new("PATCH", "/", None, &lines)]).await, 2);
 }
 
@@ -69,7 +70,7 @@ async fn two_routes_never_share_a_key() {
     assert_eq!(runs(&harness, requests).await, 4);
     assert_eq!(runs(&harness, requests).await, 0);
     let event = r#"{"type":"login","click_id":"1"}"#;
-    let events = Harness::by_event(Provider::Wert);
+    let events = Harness::by_event();
     for path in ["/one", "/two"] {
         events.send(&Request::new("POST", path, None, &NONE), event).await;
     }
@@ -99,17 +100,18 @@ async fn an_empty_query_is_none() {
 #[tokio::test]
 async fn two_providers_never_share_a_key() {
     let store = Arc::new(MemoryIdempotencyStore::new());
-    let of = |provider| Harness::new(Idempotency::by_event(Double(Faulty::over(Arc::clone(&store))), provider).route("events"));
+    let shared = || Double(Faulty::over(Arc::clone(&store)));
+    let builders = [Idempotency::by_event::<Wert>(shared()), Idempotency::by_event::<Kriptomat>(shared())];
     let request = Request::new("POST", "/", None, &NONE);
-    for provider in Provider::ALL {
-        assert_eq!(of(*provider).send(&request, "unreadable").await, Outcome::first(1), "{provider:?}");
+    for builder in builders {
+        assert_eq!(Harness::new(builder.route("events")).send(&request, "unreadable").await, Outcome::first(1));
     }
 }
 
 #[tokio::test]
 async fn a_route_with_a_name_keeps_its_keys_when_its_path_changes() {
     let event = r#"{"type":"login","click_id":"1"}"#;
-    let named = |name: &str| Idempotency::by_event(MemoryIdempotencyStore::new(), Provider::Wert).route(name);
+    let named = |name: &str| Idempotency::by_event::<Wert>(MemoryIdempotencyStore::new()).route(name);
     let harness = Harness::new(named("wert"));
     assert_eq!(harness.send(&Request::new("POST", "/wert/old", None, &NONE), event).await, Outcome::first(1));
     assert_eq!(harness.send(&Request::new("POST", "/wert/new", None, &NONE), event).await, Outcome::replay(1));
@@ -153,7 +155,7 @@ async fn events_are_the_same_by_their_own_keys() {
     let (complete, started) = (order.complete(), order.payment_started());
     let (other, anew) = (WertOrder::new().complete(), order.crypto("0.5", "ETH").payment_started());
     let (test, open, bracket) = (events::wert_test(), Bytes::from_static(b"{"), Bytes::from_static(b"["));
-    let harness = Harness::by_event(Provider::Wert);
+    let harness = Harness::by_event();
     let request = Request::new("POST", "/wert", None, &NONE);
     for (body, ran) in [
         (&complete, true),
@@ -179,7 +181,7 @@ async fn events_are_the_same_by_their_own_keys() {
 #[tokio::test]
 async fn events_without_an_id_are_the_same_for_as_long_as_wert_retries() {
     use std::time::Duration;
-    let harness = Harness::by_event(Provider::Wert);
+    let harness = Harness::by_event();
     let request = Request::new("POST", "/wert", None, &NONE);
     let (login, complete) = (r#"{"type":"login","click_id":"1"}"#, WertOrder::new().complete());
     assert_eq!(

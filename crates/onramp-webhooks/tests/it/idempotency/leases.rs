@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
-use onramp_webhooks::Request;
-use onramp_webhooks::idempotency::{Begun, Finished, Idempotency, IdempotencyStore, MemoryIdempotencyStore};
+use onramp_webhooks::adapter::{Claim, Full, Request, StoredBody};
+use onramp_webhooks::idempotency::{Idempotency, IdempotencyStore, MemoryIdempotencyStore};
 use onramp_webhooks_testkit::doubles::Double;
 use tokio::sync::mpsc;
 
@@ -20,10 +20,11 @@ use super::harness::{Harness, Outcome, keyed};
 async fn dead(harness: &Harness, key: &str) {
     let headers = keyed(key);
     let request = Request::new("POST", "/orders", None, &headers);
-    let Begun::Run(_, running) = harness.idempotency.ask(&request).unwrap().begin_whole(Bytes::from_static(b"{}")).await else {
+    let Claim::Run(_, guard) = harness.idempotency.lookup(&request).unwrap().claim(Full::new(Bytes::from_static(b"{}"))).await
+    else {
         panic!("it is new")
     };
-    std::mem::forget(running);
+    std::mem::forget(guard);
 }
 
 #[tokio::test]
@@ -71,7 +72,8 @@ async fn a_lease_lasts_as_long_as_its_reply_is_read() {
     let harness = Harness::new(Idempotency::by_header(MemoryIdempotencyStore::new()).wait(Duration::ZERO));
     let headers = keyed("a");
     let request = Request::new("POST", "/orders", None, &headers);
-    let Begun::Run(_, running) = harness.idempotency.ask(&request).unwrap().begin_whole(Bytes::from_static(b"{}")).await else {
+    let Claim::Run(_, guard) = harness.idempotency.lookup(&request).unwrap().claim(Full::new(Bytes::from_static(b"{}"))).await
+    else {
         panic!("it is new")
     };
     let (chunks, body) = mpsc::unbounded_channel();
@@ -86,8 +88,8 @@ async fn a_lease_lasts_as_long_as_its_reply_is_read() {
         drop(chunks);
     };
     let none: [(&str, &str); 0] = [];
-    let (finished, ()) = tokio::join!(running.finish(201, &none, Slow(body)), streams);
-    assert!(matches!(finished, Finished::Whole(body) if body == "streamed"));
+    let (finished, ()) = tokio::join!(guard.store(201, &none, Slow(body)), streams);
+    assert!(matches!(finished, StoredBody::Whole(body) if body == "streamed"));
     assert_eq!(harness.post("a", "{}").await.body, "streamed");
 }
 
@@ -98,14 +100,15 @@ async fn a_client_that_goes_away_while_it_reads_a_success_does_not_let_it_run_ag
         let harness = Harness::new(Idempotency::by_header(MemoryIdempotencyStore::new()).wait(Duration::ZERO));
         let headers = keyed("a");
         let request = Request::new("POST", "/orders", None, &headers);
-        let Begun::Run(_, running) = harness.idempotency.ask(&request).unwrap().begin_whole(Bytes::from_static(b"{}")).await
+        let Claim::Run(_, guard) =
+            harness.idempotency.lookup(&request).unwrap().claim(Full::new(Bytes::from_static(b"{}"))).await
         else {
             panic!("it is new")
         };
         let (chunks, body) = mpsc::unbounded_channel();
         chunks.send(Bytes::from_static(b"half of it")).unwrap();
         let none: [(&str, &str); 0] = [];
-        let mut finishing = Box::pin(running.finish(status, &none, Slow(body)));
+        let mut finishing = Box::pin(guard.store(status, &none, Slow(body)));
         for _ in 0..polls {
             let is_ready = std::future::poll_fn(|cx| std::task::Poll::Ready(finishing.as_mut().poll(cx).is_ready())).await;
             assert!(!is_ready, "it waits for the rest");

@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use onramp_webhooks::idempotency::{Begun, Finished, Idempotency, MemoryIdempotencyStore};
-use onramp_webhooks::{Provider, Request};
+use onramp_webhooks::adapter::{Claim, Full, Request, StoredBody};
+use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore};
 use onramp_webhooks_testkit::events::WertOrder;
 
 use super::harness::{Harness, Outcome, keyed};
@@ -47,10 +47,14 @@ async fn whatever_is_no_success_runs_again() {
 async fn replayed_headers<const N: usize>(idempotency: Idempotency, headers: [(&str, &str); N]) -> Vec<(String, String)> {
     let lines = keyed("a");
     let request = Request::new("POST", "/", None, &lines);
-    let Begun::Run(_, running) = idempotency.ask(&request).unwrap().begin_whole(Bytes::new()).await else { panic!("it is new") };
-    let finished: Finished<_, Infallible> = running.finish_whole(200, &headers, Bytes::new()).await;
-    assert!(matches!(finished, Finished::Whole(_)));
-    let Begun::Answer(reply) = idempotency.ask(&request).unwrap().begin_whole(Bytes::new()).await else { panic!("it is done") };
+    let Claim::Run(_, guard) = idempotency.lookup(&request).unwrap().claim(Full::new(Bytes::new())).await else {
+        panic!("it is new")
+    };
+    let finished: StoredBody<_, Infallible> = guard.store(200, &headers, Full::new("")).await;
+    assert!(matches!(finished, StoredBody::Whole(_)));
+    let Claim::Answer(reply) = idempotency.lookup(&request).unwrap().claim(Full::new(Bytes::new())).await else {
+        panic!("it is done")
+    };
     let text = |value: &[u8]| String::from_utf8(value.to_vec()).unwrap();
     reply.headers().map(|(name, value)| (name.to_owned(), text(value))).collect()
 }
@@ -121,11 +125,12 @@ async fn a_reply_that_breaks_off_is_passed_on_and_not_kept() {
     let harness = Harness::by_header();
     let headers = keyed("a");
     let request = Request::new("POST", "/orders", None, &headers);
-    let Begun::Run(_, running) = harness.idempotency.ask(&request).unwrap().begin_whole(Bytes::from_static(b"{}")).await else {
+    let Claim::Run(_, guard) = harness.idempotency.lookup(&request).unwrap().claim(Full::new(Bytes::from_static(b"{}"))).await
+    else {
         panic!("it is new")
     };
     let breaks = Breaks([Err("gone"), Ok(Bytes::from_static(b"half"))].into());
-    let Finished::Rejoined(body) = running.finish(200, &headers, breaks).await else { panic!("it broke off") };
+    let StoredBody::Rejoined(body) = guard.store(200, &headers, breaks).await else { panic!("it broke off") };
     let mut body = pin!(body);
     let mut next = async || poll_fn(|cx| body.as_mut().poll_next(cx)).await;
     assert_eq!((next().await, next().await), (Some(Ok(Bytes::from_static(b"half"))), Some(Err("gone"))));
@@ -147,7 +152,7 @@ impl Stream for Breaks {
 async fn wert_is_told_200_where_others_are_told_what_is_wrong() {
     let order = WertOrder::new();
     let (first, other) = (order.complete(), order.fiat("9999.00", "USD").complete());
-    let harness = Harness::by_event(Provider::Wert);
+    let harness = Harness::by_event();
     let none: [(&str, &str); 0] = [];
     let request = Request::new("POST", "/wert", None, &none);
     assert_eq!(harness.send(&request, first.clone()).await, Outcome::first(1));

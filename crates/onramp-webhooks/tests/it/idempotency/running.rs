@@ -2,18 +2,20 @@
 
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use onramp_webhooks::adapter::Request;
 use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore};
-use onramp_webhooks::{Headers, Provider, Request};
 use onramp_webhooks_testkit::doubles::Double;
 use tokio::sync::{Barrier, Notify};
+use tracing::Level;
 
 use super::faulty::Faulty;
 use super::harness::{Harness, Outcome, keyed, spawn};
+use crate::logs::Log;
+use crate::tools::header;
 
 /// Starts a request whose route has begun and ends with `status` when it is told to.
 async fn held(harness: &Harness, key: &'static str, status: u16) -> (tokio::task::JoinHandle<Outcome>, Arc<Notify>) {
@@ -142,67 +144,42 @@ async fn a_client_may_go_away_at_any_moment() {
     }
 }
 
+/// A copy that was acknowledged would not be sent again, and its event would be gone if the first one failed.
 #[tokio::test(start_paused = true)]
-async fn wert_is_told_200_after_the_wait() {
-    let harness = Harness::by_event(Provider::Wert);
+async fn a_copy_of_a_running_event_is_not_acknowledged() {
+    for (status, copy) in [(201, Outcome::replay(1)), (500, Outcome::first(2))] {
+        let (log, _listening) = Log::listen("idempotency", Level::WARN);
+        let harness = Harness::by_event();
+        let none: [(&str, &str); 0] = [];
+        let request = Request::new("POST", "/orders", None, &none);
+        let event = r#"{"type":"login","click_id":"1"}"#;
+        let first = harness.send_to(&request, event, async |run| {
+            let begun = tokio::time::Instant::now();
+            let reply = harness.claim(&request, event).await;
+            assert_eq!((reply.status(), begun.elapsed()), (503, Duration::from_secs(2)));
+            assert_eq!(header(&reply, "retry-after"), Some("5"), "the provider sends it again");
+            (status, Bytes::from(format!("run {run}")))
+        });
+        assert_eq!(first.await.status, status);
+        assert_eq!(harness.runs(), 1);
+        let entries = log.take();
+        assert!(entries.iter().all(|entry| entry.level > Level::ERROR), "nothing is lost: {entries:?}");
+        assert_eq!(harness.send(&request, event).await, copy, "the copy that is sent again, after {status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_of_a_running_event_that_ends_in_time_gets_the_reply() {
+    let harness = Harness::by_event();
     let none: [(&str, &str); 0] = [];
     let request = Request::new("POST", "/orders", None, &none);
     let event = r#"{"type":"login","click_id":"1"}"#;
-    let first = harness.send_to(&request, event, async |_| {
-        let begun = tokio::time::Instant::now();
-        let copy = harness.send(&request, event).await;
-        assert_eq!((copy.status, copy.replayed, begun.elapsed()), (200, false, Duration::from_secs(2)));
-        (201, Bytes::new())
+    let first = harness.send_to(&request, event, async |run| {
+        tokio::time::sleep(Duration::from_millis(1_900)).await;
+        (201, Bytes::from(format!("run {run}")))
     });
-    assert_eq!(first.await.status, 201);
-    assert_eq!(harness.runs(), 1);
-}
-
-/// Wert does not send again what was answered with 200: when the first fails now, its event is gone.
-#[tokio::test(start_paused = true)]
-async fn a_copy_that_is_given_up_with_200_is_an_error_in_the_log() {
-    let none: [(&str, &str); 0] = [];
-    let event = r#"{"type":"login","click_id":"1"}"#;
-    for (harness, headers, status, errors) in
-        [(Harness::by_event(Provider::Wert), &none as &dyn Headers, 200, 1), (Harness::by_header(), &keyed("a"), 409, 0)]
-    {
-        let request = Request::new("POST", "/orders", None, headers);
-        let first = harness.send_to(&request, event, async |_| {
-            let log = Errors::default();
-            let listening = tracing::subscriber::set_default(log.clone());
-            assert_eq!(harness.send(&request, event).await.status, status);
-            drop(listening);
-            assert_eq!(log.0.load(Ordering::Relaxed), errors);
-            (500, Bytes::new())
-        });
-        assert_eq!(first.await.status, 500);
-    }
-}
-
-/// Counts the errors in the log.
-#[derive(Clone, Default)]
-struct Errors(Arc<AtomicU32>);
-
-impl tracing::Subscriber for Errors {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        *metadata.level() == tracing::Level::ERROR
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, _: &tracing::Event<'_>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
+    let (first, copy) = tokio::join!(first, harness.send(&request, event));
+    assert_eq!((first, copy), (Outcome::first(1), Outcome::replay(1)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

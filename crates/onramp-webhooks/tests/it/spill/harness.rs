@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use onramp_webhooks::adapter::{Full, Request};
 use onramp_webhooks::clock::{Clock, Timestamp};
 use onramp_webhooks::inbox::{Filter, Inbox, Record};
 use onramp_webhooks::spill::{SpillInbox, SpillOptions, SpillStatus, SpillStore};
-use onramp_webhooks::{Receiver, Request, Wert, async_trait};
+use onramp_webhooks::{Receiver, Wert, async_trait};
 use onramp_webhooks_testkit::events::WertOrder;
 use tokio::time::Instant;
 
@@ -69,7 +70,7 @@ impl Harness {
 
     /// Posts one of Wert's events, and returns the status.
     pub(crate) async fn post(&self, body: Bytes) -> u16 {
-        self.receiver.receive_whole(&Request::new("POST", "/wert", None, &[]), body).await.status()
+        self.receiver.receive(&Request::new("POST", "/wert", None, &[]), Full::new(body)).await.status()
     }
 
     /// [`post`](Self::post), and how long it took.

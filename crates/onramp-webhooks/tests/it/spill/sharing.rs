@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use onramp_webhooks::adapter::{Full, Request};
 use onramp_webhooks_testkit::events::{WertOrder, wert_test};
 
 use super::faulty_spill::FaultySpill;
@@ -41,8 +42,8 @@ async fn traffic_at_one_process_does_not_keep_the_other_open() {
         let receiver = host.receiver.clone();
         tokio::spawn(async move {
             loop {
-                let request = onramp_webhooks::Request::new("POST", "/wert", None, &[]);
-                let status = receiver.receive_whole(&request, WertOrder::new().complete()).await.status();
+                let request = Request::new("POST", "/wert", None, &[]);
+                let status = receiver.receive(&request, Full::new(WertOrder::new().complete())).await.status();
                 assert_eq!(status, 200, "{harness}");
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }

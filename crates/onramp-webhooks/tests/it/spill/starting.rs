@@ -80,7 +80,7 @@ async fn a_primary_that_is_there_is_asked_from_the_first_second() {
     let (primary, spill) = (Faulty::default(), FaultySpill::default());
     let inbox: SpillInbox<Faulty> = options(&spill).opening(opens_at(0, &primary).0).await.unwrap();
     let harness = Harness::of(primary, spill, inbox);
-    assert!(!harness.is_open().await && harness.inbox.first().is_some());
+    assert!(!harness.is_open().await && harness.inbox.primary().is_some());
     assert_eq!(harness.timed(WertOrder::new().complete()).await, (200, Duration::ZERO));
     assert_eq!((harness.kept().await.len(), harness.waiting().await), (1, 0));
 }
@@ -95,7 +95,7 @@ async fn a_primary_that_is_away_at_the_start_is_opened_when_it_is_back() {
     let harness = Harness::of(primary, spill, inbox);
     let order = WertOrder::new();
     assert_eq!(harness.timed(order.payment_started()).await, (200, Duration::ZERO));
-    assert!(harness.inbox.first().is_none());
+    assert!(harness.inbox.primary().is_none());
     let error = harness.inbox.counts().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     harness.inbox.check().await.unwrap();

@@ -5,19 +5,23 @@ use std::time::Duration;
 
 use onramp_webhooks::clock::{Clock, ManualClock, Timestamp};
 use onramp_webhooks::inbox::{Inbox, NewDelivery};
-use onramp_webhooks::watchdog::{EndpointWatch, Verdict};
-use onramp_webhooks::{Kriptomat, Provider, Receiver, Wert};
+use onramp_webhooks::watchdog::{EndpointStatus, Verdict};
+use onramp_webhooks::{Endpoint, Kriptomat, Receiver, Wert};
 
 use crate::faulty::Faulty;
 use crate::tools::Door;
 use crate::worker::harness::rest;
 
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
+
+/// The silence of Wert that raises an alarm.
+pub(crate) const SILENT_AFTER: Duration = Duration::from_secs(2 * 3_600);
 
 /// A Monday, at midnight.
 const MONDAY: Timestamp = Timestamp::from_millis(1_704_067_200_000);
 
-/// Wert with a secret, and Kriptomat from the documented address.
+/// Wert with a secret, and Kriptomat from its documented address, without and with a secret.
 pub(crate) struct Harness {
     pub(crate) inbox: Faulty,
     pub(crate) clock: ManualClock,
@@ -26,51 +30,45 @@ pub(crate) struct Harness {
 
 impl Harness {
     pub(crate) async fn new() -> Self {
-        let harness = Self::on(Faulty::default(), ManualClock::at(MONDAY));
+        Self::with(Kriptomat::production()).await
+    }
+
+    /// With another endpoint of Kriptomat without a secret.
+    pub(crate) async fn with(kriptomat: Endpoint) -> Self {
+        let harness = Self::on(Faulty::default(), ManualClock::at(MONDAY), kriptomat);
         rest().await;
         harness
     }
 
-    fn on(inbox: Faulty, clock: ManualClock) -> Self {
-        let receiver = receiver(inbox.clone(), &clock);
-        Self { inbox, clock, wert: Door { provider: Provider::Wert, receiver, path: "/wert/s3cret".into() } }
+    fn on(inbox: Faulty, clock: ManualClock, kriptomat: Endpoint) -> Self {
+        let receiver = receiver(inbox.clone(), &clock, kriptomat);
+        Self { inbox, clock, wert: Door { provider: "wert", receiver, path: "/wert/s3cret".into() } }
     }
 
-    /// The same inbox at the same time, and a receiver that has seen nothing.
+    /// Another receiver on the same inbox and clock, which has received nothing itself.
     pub(crate) async fn beside(&self) -> Self {
-        let harness = Self::on(self.inbox.clone(), self.clock.clone());
+        let harness = Self::on(self.inbox.clone(), self.clock.clone(), Kriptomat::production());
         rest().await;
         harness
     }
 
-    /// Days as `deliveries` has them: how many in which hour, counted from Monday midnight. Answers in which hours there was an alarm.
-    pub(crate) async fn passes(&self, hours: u64, deliveries: impl Fn(u64) -> u32) -> Vec<u64> {
-        let mut alarms = Vec::new();
+    /// Posts so many purchases at the beginning of each hour. Returns the number of hours with an alarm at their end.
+    pub(crate) async fn passes(&self, hours: u64, purchases: usize) -> usize {
+        let mut alarms = 0;
         for _ in 0..hours {
-            let hour = self.hour();
-            for _ in 0..deliveries(hour) {
-                self.wert.post(self.wert.purchase()).await;
-            }
-            self.clock.advance(HOUR);
-            rest().await;
-            if self.verdict().is_alarm() {
-                alarms.push(hour + 1);
-            }
+            self.posts(purchases).await;
+            self.advance(HOUR).await;
+            alarms += usize::from(self.verdict().is_alarm());
         }
         alarms
     }
 
     /// Records deliveries as another process.
-    pub(crate) async fn records(&self, provider: Provider, deliveries: u32) {
+    pub(crate) async fn records(&self, provider: &str, deliveries: u32) {
         for _ in 0..deliveries {
-            let new = NewDelivery::new(provider.as_str(), provider, self.clock.now(), "{}".into());
+            let new = NewDelivery::new(provider, provider, self.clock.now(), "{}".into());
             self.inbox.record(new).await.unwrap();
         }
-    }
-
-    /// Hours since Monday midnight.
-    pub(crate) fn hour(&self) -> u64 {
-        self.clock.now().since(MONDAY).as_secs() / 3_600
     }
 
     pub(crate) async fn advance(&self, time: Duration) {
@@ -78,7 +76,7 @@ impl Harness {
         rest().await;
     }
 
-    /// Sends purchases, and answers their statuses.
+    /// Posts purchases. Returns the statuses of the replies.
     pub(crate) async fn posts(&self, times: usize) -> Vec<u16> {
         let mut statuses = Vec::new();
         for _ in 0..times {
@@ -92,20 +90,20 @@ impl Harness {
         self.wert.send(method, path, Some(peer), &[("content-type", "application/json")], body).await.status()
     }
 
-    pub(crate) fn watch(&self, name: &str) -> EndpointWatch {
+    pub(crate) fn watch(&self, name: &str) -> EndpointStatus {
         self.wert.receiver.watch().into_iter().find(|watch| &*watch.name == name).unwrap()
     }
 
-    /// Wert's.
+    /// Returns the verdict on Wert.
     pub(crate) fn verdict(&self) -> Verdict {
         self.watch("wert").verdict
     }
 }
 
-fn receiver(inbox: impl Inbox, clock: &ManualClock) -> Receiver {
+fn receiver(inbox: impl Inbox, clock: &ManualClock, kriptomat: Endpoint) -> Receiver {
     Receiver::builder(inbox)
-        .endpoint(Wert::with_path_secret("s3cret"))
-        .endpoint(Kriptomat::production())
+        .endpoint(Wert::with_path_secret("s3cret").silent_after(SILENT_AFTER))
+        .endpoint(kriptomat)
         .endpoint(Kriptomat::production().path_secret("s3cret").named("both"))
         .clock(Arc::new(clock.clone()))
         .build()

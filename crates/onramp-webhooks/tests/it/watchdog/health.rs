@@ -1,36 +1,100 @@
 //! The health check.
 
+use onramp_webhooks::Reply;
 use serde_json::{Value, json};
 
-use super::harness::Harness;
+use super::harness::{Harness, SILENT_AFTER};
 use crate::faulty::InboxCall;
 use crate::tools::header;
+use crate::worker::harness::{Remembering, end};
+
+fn json(reply: &Reply) -> Value {
+    serde_json::from_slice(reply.body()).unwrap()
+}
+
+impl Harness {
+    async fn health(&self) -> Value {
+        json(&self.wert.receiver.health().await)
+    }
+}
 
 #[tokio::test(start_paused = true)]
-async fn the_endpoints_are_told_and_do_not_make_it_unhealthy() {
+async fn the_endpoints_are_reported_and_do_not_make_it_unhealthy() {
     let harness = Harness::new().await;
     harness.inbox.errors(InboxCall::Record, 3);
     harness.posts(3).await;
     let reply = harness.wert.receiver.health().await;
-    let body: Value = serde_json::from_slice(reply.body()).unwrap();
+    let body = json(&reply);
     assert_eq!((reply.status(), header(&reply, "content-type")), (200, Some("application/json")));
     assert_eq!(body["healthy"], true);
     let wert = &body["endpoints"][0];
     assert!(wert["advice"].as_str().unwrap().contains("https://partner.wert.io"), "{wert}");
     let expected = json!({
-        "name": "wert", "provider": "wert", "verdict": "refusing", "last_received": null, "silent_for": null, "silent_after": null,
+        "name": "wert", "provider": "wert", "verdict": "refusing",
+        "last_received": null, "silent_for": null, "silent_after": SILENT_AFTER.as_secs(),
         "answers": { "success": 0, "client_error": 0, "server_error": 3 },
         "refused_in_a_row": 3, "refused_last_day": 3, "unlisted": 0, "wrong_secrets": 0, "advice": wert["advice"],
     });
     assert_eq!(*wert, expected);
     assert_eq!(body["endpoints"].as_array().unwrap().len(), 3);
-    assert!(harness.watch("wert").to_string().starts_with("wert: refusing: the last 3 requests"));
+    assert_eq!(body["endpoints"][1]["silent_after"], Value::Null, "not configured");
+    assert!(harness.watch("wert").to_string().starts_with("wert: refusing: The last 3 requests"));
 
     harness.posts(1).await;
-    let body: Value = serde_json::from_slice(harness.wert.receiver.health().await.body()).unwrap();
+    let body = harness.health().await;
     assert_eq!(body["endpoints"][0]["last_received"], 1_704_067_200);
     assert_eq!(body["endpoints"][0]["silent_for"], 0);
     assert!(!body.to_string().contains("s3cret"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn deliveries_are_counted_by_state() {
+    let harness = Harness::new().await;
+    let none = json!({
+        "pending": 0, "leased": 0, "retrying": 0, "parked": 0, "handled": 0, "dead": 0, "quarantined": 0, "conflict": 0,
+    });
+    assert_eq!(harness.health().await["counts"], none);
+    harness.posts(2).await;
+    harness.wert.post("{").await;
+    let counts = &harness.health().await["counts"];
+    assert_eq!((&counts["pending"], &counts["quarantined"], &counts["handled"]), (&json!(2), &json!(1), &json!(0)));
+    let worker = harness.wert.receiver.worker(Remembering::default()).spawn();
+    worker.idle().await;
+    end(worker).await;
+    let counts = &harness.health().await["counts"];
+    assert_eq!((&counts["pending"], &counts["quarantined"], &counts["handled"]), (&json!(0), &json!(1), &json!(2)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inbox_that_does_not_count_is_healthy_without_counts() {
+    let harness = Harness::new().await;
+    harness.posts(1).await;
+    harness.inbox.errors(InboxCall::Counts, 1);
+    for _ in 0..2 {
+        let reply = harness.wert.receiver.health().await;
+        assert_eq!((reply.status(), &json(&reply)["counts"]), (200, &Value::Null));
+        harness.inbox.hangs(InboxCall::Counts);
+    }
+    harness.inbox.recovers();
+    assert_eq!(harness.health().await["counts"]["pending"], 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_claim_of_a_worker_of_this_receiver_is_reported() {
+    let harness = Harness::new().await;
+    assert_eq!(harness.health().await["worker"], json!({ "last_claim": null }));
+    harness.inbox.errors(InboxCall::Claim, 1);
+    let worker = harness.wert.receiver.worker(Remembering::default()).spawn();
+    harness.advance(std::time::Duration::ZERO).await;
+    assert_eq!(harness.health().await["worker"]["last_claim"], Value::Null, "a claim that failed is none");
+    harness.advance(std::time::Duration::from_secs(5)).await;
+    assert_eq!(harness.health().await["worker"]["last_claim"], 1_704_067_205);
+    harness.advance(std::time::Duration::from_secs(5)).await;
+    assert_eq!(harness.health().await["worker"]["last_claim"], 1_704_067_210, "the worker looks every second");
+    end(worker).await;
+    harness.advance(std::time::Duration::from_secs(60)).await;
+    assert_eq!(harness.health().await["worker"]["last_claim"], 1_704_067_210);
+    assert_eq!(harness.beside().await.health().await["worker"]["last_claim"], Value::Null, "another receiver has no worker");
 }
 
 #[tokio::test(start_paused = true)]
@@ -39,9 +103,10 @@ async fn an_inbox_that_cannot_write_is_unhealthy_and_the_reason_stays_here() {
     harness.inbox.errors(InboxCall::Check, 1);
     for _ in 0..2 {
         let reply = harness.wert.receiver.health().await;
-        let body: Value = serde_json::from_slice(reply.body()).unwrap();
-        assert_eq!((reply.status(), &body["healthy"]), (503, &json!(false)));
-        assert_eq!(body.as_object().unwrap().len(), 2);
+        let body = json(&reply);
+        assert_eq!((reply.status(), &body["healthy"], &body["counts"]), (503, &json!(false), &Value::Null));
+        let names: Vec<_> = body.as_object().unwrap().keys().collect();
+        assert_eq!(names, ["counts", "endpoints", "healthy", "worker"]);
         harness.inbox.hangs(InboxCall::Check);
     }
 }

@@ -5,4 +5,5 @@ mod health;
 mod logs;
 mod refusing;
 mod restarts;
-mod rhythms;
+mod silence;
+mod unclaimed;

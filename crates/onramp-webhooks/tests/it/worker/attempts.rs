@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use onramp_webhooks::Provider;
+use onramp_webhooks::event::DecodeError;
+use onramp_webhooks::identity::Identity;
 use onramp_webhooks::inbox::{Inbox, NewDelivery, State};
+use onramp_webhooks::provider::{Facts, Provider, ProviderEvent};
 use onramp_webhooks::worker::RetryPolicy;
 use onramp_webhooks_testkit::events::WertOrder;
 
@@ -218,6 +220,60 @@ async fn an_event_that_this_version_cannot_read_is_a_dead_letter() {
     assert!(record.note.unwrap().contains("cannot read"));
 }
 
+/// The handler is not called, and a worker that knows the provider handles the delivery later.
+#[tokio::test(start_paused = true)]
+async fn an_event_of_an_unknown_provider_is_parked_and_costs_no_attempt() {
+    let harness = Harness::new();
+    harness.inbox.record(NewDelivery::new("acme", "acme", harness.now(), Bytes::from_static(b"{}"))).await.unwrap();
+    let mut working = harness.worker(|worker| worker.retry(RetryPolicy::new(1, Duration::ZERO, Duration::ZERO)));
+    for _ in 0..5 {
+        working.rests().await;
+        let record = harness.only().await;
+        assert_eq!((record.state, record.attempts), (State::Parked, 0));
+        assert_eq!(record.note.as_deref(), Some("the provider acme is not known here"));
+        assert_eq!(record.due_at, Some(harness.now().after(Duration::from_secs(600))));
+        harness.pass(600);
+    }
+    working.rests().await;
+    end(working.worker).await;
+    let mut knowing = harness.worker(|worker| worker.provider::<Acme>());
+    harness.pass(600);
+    let call = knowing.call().await;
+    assert_eq!((call.event_type.as_str(), call.attempt), ("purchase", 1));
+    call.answer(Do::Handle);
+    rest().await;
+    assert_eq!(harness.only().await.state, State::Handled);
+}
+
+#[derive(Debug)]
+struct Acme;
+
+#[derive(Debug)]
+struct AcmePurchase;
+
+impl Provider for Acme {
+    type Event = AcmePurchase;
+    const FACTS: Facts = Facts::new("acme");
+}
+
+impl ProviderEvent for AcmePurchase {
+    fn read(_: &[u8]) -> Result<Self, DecodeError> {
+        Ok(Self)
+    }
+
+    fn type_name(&self) -> &str {
+        "purchase"
+    }
+
+    fn type_label(&self) -> &'static str {
+        "purchase"
+    }
+
+    fn identity(&self) -> Identity {
+        Identity::unique()
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_others_record_is_found_by_polling() {
     let harness = Harness::new();
@@ -228,6 +284,20 @@ async fn what_others_record_is_found_by_polling() {
     working.rests().await;
     harness.pass(10);
     working.call().await.answer(Do::Handle);
+}
+
+/// An inbox on another machine takes its time to answer.
+#[tokio::test(start_paused = true)]
+async fn every_look_is_one_claim() {
+    let harness = Harness::new();
+    harness.inbox.is_late(InboxCall::Claim, Duration::from_millis(5));
+    let mut working = harness.worker(|worker| worker.poll(Duration::from_secs(10)));
+    for looks in 1..10 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        working.rests().await;
+        assert_eq!(harness.inbox.calls(InboxCall::Claim), looks);
+        harness.pass(10);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use onramp_webhooks::adapter::{Full, Request};
 use onramp_webhooks::clock::{Clock, ManualClock, Timestamp};
 use onramp_webhooks::inbox::{DeliveryId, Filter, Inbox, Record, State};
 use onramp_webhooks::worker::{Worker, WorkerBuilder};
-use onramp_webhooks::{Delivery, Handler, HandlerError, Receiver, ReceiverBuilder, Request, Wert, async_trait};
+use onramp_webhooks::{Delivery, Handler, HandlerError, Receiver, ReceiverBuilder, Wert, async_trait};
 use onramp_webhooks_testkit::events::wert_account;
 use tokio::sync::{mpsc, oneshot};
 
@@ -120,7 +121,7 @@ impl Harness {
     }
 
     pub(crate) async fn post(&self, body: Bytes) {
-        let reply = self.receiver.receive_whole(&Request::new("POST", "/wert", None, &[]), body).await;
+        let reply = self.receiver.receive(&Request::new("POST", "/wert", None, &[]), Full::new(body)).await;
         assert_eq!(reply.status(), 200);
     }
 

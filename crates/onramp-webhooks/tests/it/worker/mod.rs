@@ -9,6 +9,7 @@ mod clocks;
 mod ending;
 mod failures;
 pub(crate) mod harness;
+mod idle;
 mod leases;
 mod orders;
 mod periodic_tasks;

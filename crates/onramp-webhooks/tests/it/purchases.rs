@@ -1,16 +1,17 @@
-//! Postbacks of known and unknown purchases.
+//! Postbacks of purchases that were started here, and of others.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use onramp_webhooks::adapter::{Full, Request};
 use onramp_webhooks::clock::{Clock, ManualClock, Timestamp};
-use onramp_webhooks::event::PostbackId;
+use onramp_webhooks::event::OrderId;
 use onramp_webhooks::inbox::{Filter, Inbox, MemoryInbox, Record, ReplayScope, Replayed, State, replay};
 use onramp_webhooks::purchases::{KnownPurchases, MemoryPurchaseStore, Purchase, PurchaseStatus, PurchaseStore, release};
 use onramp_webhooks::worker::Worker;
-use onramp_webhooks::{Kriptomat, Receiver, Request, StoreError, StoreErrorKind, Wert, async_trait};
+use onramp_webhooks::{Kriptomat, Receiver, StoreError, StoreErrorKind, Wert, async_trait};
 use onramp_webhooks_testkit::events::{Postback, WertOrder};
 
 use crate::worker::harness::{Remembering, rest};
@@ -28,15 +29,15 @@ impl PurchaseStore for Purchases {
         self.inner.start(purchase).await
     }
 
-    async fn find(&self, uuid: &PostbackId) -> Result<PurchaseStatus, StoreError> {
+    async fn find(&self, id: &OrderId) -> Result<PurchaseStatus, StoreError> {
         if self.away.load(Ordering::SeqCst) {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "test"));
         }
-        self.inner.find(uuid).await
+        self.inner.find(id).await
     }
 
-    async fn release(&self, uuid: &PostbackId, now: Timestamp) -> Result<(), StoreError> {
-        self.inner.release(uuid, now).await
+    async fn release(&self, id: &OrderId, now: Timestamp) -> Result<(), StoreError> {
+        self.inner.release(id, now).await
     }
 
     async fn prune(&self, before: Timestamp) -> Result<u64, StoreError> {
@@ -68,7 +69,7 @@ impl Shop {
     }
 
     async fn post(&self, path: &str, body: bytes::Bytes) {
-        assert_eq!(self.receiver.receive_whole(&Request::new("POST", path, None, &[]), body).await.status(), 200);
+        assert_eq!(self.receiver.receive(&Request::new("POST", path, None, &[]), Full::new(body)).await.status(), 200);
         rest().await;
     }
 
@@ -102,7 +103,7 @@ impl Shop {
     }
 }
 
-const UNKNOWN: &str = "no widget was started with this uuid";
+const UNKNOWN: &str = "no purchase with this id was started";
 
 #[tokio::test(start_paused = true)]
 async fn what_was_started_here_is_handled_and_so_is_what_others_send() {
@@ -134,8 +135,8 @@ async fn an_unknown_uuid_is_held_also_when_it_comes_again() {
 #[tokio::test(start_paused = true)]
 async fn another_asset_or_address_is_held_and_told_without_the_address() {
     for (field, value, note) in [
-        ("asset_type", "btc", "not what was asked for when the widget was started: another asset"),
-        ("to_address", "0xbad", "not what was asked for when the widget was started: another address"),
+        ("asset_type", "btc", "differs from the purchase that was started: another asset"),
+        ("to_address", "0xbad", "differs from the purchase that was started: another address"),
     ] {
         let shop = Shop::open(|check| check);
         let postback = Postback::new();
@@ -155,7 +156,7 @@ async fn amounts_are_compared_where_that_is_wanted() {
     let strict = Shop::open(KnownPurchases::with_amounts);
     strict.start(&postback).await;
     strict.postback(&postback).await;
-    strict.held("not what was asked for when the widget was started: another amount paid").await;
+    strict.held("differs from the purchase that was started: another amount paid").await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -165,14 +166,20 @@ async fn what_is_released_is_handled_once() {
     shop.postback(&postback).await;
     let held = shop.held(UNKNOWN).await;
     // A replay alone is not a release.
-    assert_eq!(replay(shop.inbox(), held.id, ReplayScope::Unhandled, shop.clock.now()).await.unwrap(), Replayed::Due);
+    assert_eq!(
+        replay(shop.inbox(), shop.receiver.providers(), held.id, ReplayScope::Unhandled, shop.clock.now()).await.unwrap(),
+        Replayed::Due
+    );
     rest().await;
     shop.held(UNKNOWN).await;
-    assert_eq!(release(shop.inbox(), &shop.purchases, held.id, shop.clock.now()).await.unwrap(), Replayed::Due);
+    assert_eq!(
+        release(shop.inbox(), shop.receiver.providers(), &shop.purchases, held.id, shop.clock.now()).await.unwrap(),
+        Replayed::Due
+    );
     rest().await;
     shop.postback(&postback).await;
     assert_eq!(shop.handled.seen(), [(held.id, 1)].into());
-    let again = release(shop.inbox(), &shop.purchases, held.id, shop.clock.now()).await.unwrap_err();
+    let again = release(shop.inbox(), shop.receiver.providers(), &shop.purchases, held.id, shop.clock.now()).await.unwrap_err();
     assert_eq!(again.kind(), StoreErrorKind::Refused, "{again}");
 }
 
@@ -186,11 +193,12 @@ async fn the_true_postback_after_a_forged_one_is_a_conflict_and_passes_when_it_i
     shop.postback(&postback).await;
     let kept = shop.kept().await;
     assert_eq!((kept[0].state, kept[1].state), (State::Conflict, State::Dead));
-    let refused = release(shop.inbox(), &shop.purchases, kept[0].id, shop.clock.now()).await.unwrap_err();
+    let refused =
+        release(shop.inbox(), shop.receiver.providers(), &shop.purchases, kept[0].id, shop.clock.now()).await.unwrap_err();
     assert_eq!(refused.kind(), StoreErrorKind::Refused, "{refused}");
     shop.postback(&forged).await;
     assert_eq!(shop.handled.seen(), BTreeMap::new(), "nothing was released");
-    replay(shop.inbox(), kept[0].id, ReplayScope::EvenConflicts, shop.clock.now()).await.unwrap();
+    replay(shop.inbox(), shop.receiver.providers(), kept[0].id, ReplayScope::EvenConflicts, shop.clock.now()).await.unwrap();
     rest().await;
     assert_eq!(shop.handled.seen(), [(kept[0].id, 1)].into());
 }
@@ -219,9 +227,9 @@ async fn only_a_postback_can_be_released() {
     let shop = Shop::open(|check| check);
     shop.post("/wert/s3cret", WertOrder::new().complete()).await;
     let wert = shop.kept().await.remove(0);
-    let refused = release(shop.inbox(), &shop.purchases, wert.id, shop.clock.now()).await.unwrap_err();
+    let refused = release(shop.inbox(), shop.receiver.providers(), &shop.purchases, wert.id, shop.clock.now()).await.unwrap_err();
     assert_eq!(refused.kind(), StoreErrorKind::Refused, "{refused}");
     let missing = onramp_webhooks::inbox::DeliveryId::from_i64(77);
-    let error = release(shop.inbox(), &shop.purchases, missing, shop.clock.now()).await.unwrap_err();
+    let error = release(shop.inbox(), shop.receiver.providers(), &shop.purchases, missing, shop.clock.now()).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::NotFound);
 }

@@ -1,0 +1,112 @@
+//! Log entries: a subscriber that keeps them, and the entries about the way of an event.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+
+use onramp_webhooks_testkit::events::WertOrder;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::DefaultGuard;
+use tracing::{Event, Level, Metadata, Subscriber};
+
+use crate::worker::harness::{Do, Harness, rest};
+
+/// Keeps the entries of some modules up to some level. Clones share them.
+#[derive(Clone)]
+pub(crate) struct Log {
+    target: &'static str,
+    level: Level,
+    entries: Arc<Mutex<Vec<Entry>>>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) level: Level,
+    pub(crate) message: String,
+    fields: BTreeMap<&'static str, String>,
+}
+
+impl Entry {
+    /// Returns the value of a field; empty if there is none.
+    pub(crate) fn field(&self, name: &str) -> &str {
+        self.fields.get(name).map_or("", String::as_str)
+    }
+}
+
+impl Log {
+    /// Listens on this thread to the modules whose path contains `target`, up to `level`, until the guard is dropped.
+    pub(crate) fn listen(target: &'static str, level: Level) -> (Self, DefaultGuard) {
+        let log = Self { target, level, entries: Arc::default() };
+        (log.clone(), tracing::subscriber::set_default(log))
+    }
+
+    /// Returns the entries since the last call.
+    pub(crate) fn take(&self) -> Vec<Entry> {
+        std::mem::take(&mut self.entries.lock().unwrap())
+    }
+
+    /// Returns the messages since the last call.
+    pub(crate) fn messages(&self) -> Vec<String> {
+        self.take().into_iter().map(|entry| entry.message).collect()
+    }
+}
+
+impl Visit for Entry {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        let value = format!("{value:?}");
+        match field.name() {
+            "message" => self.message = value,
+            name => drop(self.fields.insert(name, value.trim_matches('"').to_owned())),
+        }
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event() && metadata.target().contains(self.target) && *metadata.level() <= self.level
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut entry = Entry { level: *event.metadata().level(), message: String::new(), fields: BTreeMap::new() };
+        event.record(&mut entry);
+        self.entries.lock().unwrap().push(entry);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_is_logged_when_it_is_recorded_and_when_it_is_handled() {
+    let (log, _listening) = Log::listen("onramp_webhooks", Level::DEBUG);
+    let harness = Harness::new();
+    let order = WertOrder::new();
+    harness.post(order.complete()).await;
+    let id = harness.only().await.id.to_string();
+    let recorded = log.take();
+    assert_eq!(recorded.len(), 1, "{recorded:?}");
+    assert_eq!((recorded[0].level, &*recorded[0].message), (Level::DEBUG, "recorded"));
+    assert_eq!((recorded[0].field("id"), recorded[0].field("type")), (&*id, "order_complete"));
+
+    let mut working = harness.worker(|worker| worker);
+    working.call().await.answer(Do::Handle);
+    rest().await;
+    let handled = log.take();
+    assert_eq!(handled.len(), 1, "{handled:?}");
+    assert_eq!((handled[0].level, &*handled[0].message), (Level::DEBUG, "handled"));
+    assert_eq!((handled[0].field("id"), handled[0].field("attempt"), handled[0].field("provider")), (&*id, "1", "wert"));
+
+    harness.post(order.complete()).await;
+    let duplicate = log.take();
+    assert_eq!((&*duplicate[0].message, duplicate[0].field("first")), ("duplicate", &*id));
+}
