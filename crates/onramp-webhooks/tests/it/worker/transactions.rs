@@ -78,7 +78,7 @@ impl Shop {
         self.harness.only().await.note.unwrap()
     }
 
-    /// Nothing was written, and nothing is open.
+    /// Asserts that no transaction is open and that none was committed.
     fn has_nothing(&self) {
         assert_eq!((self.harness.inbox.ledger.committed(), self.harness.inbox.ledger.open()), (vec![], 0));
         assert_eq!(*self.told.lock().unwrap(), []);
