@@ -60,7 +60,7 @@ fn orders(summary: &Summary) -> Vec<&str> {
     summary.findings.iter().map(|finding| finding.order().as_str()).collect()
 }
 
-/// Whether each handled completion of an order was synthetic.
+/// Handled completions of each order; `true` stands for a synthetic one.
 #[derive(Clone, Default)]
 struct Shop(Arc<Mutex<BTreeMap<String, Vec<bool>>>>);
 

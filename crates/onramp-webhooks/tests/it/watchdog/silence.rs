@@ -35,7 +35,7 @@ async fn without_silent_after_silence_is_no_alarm() {
     assert_eq!(watch.silent_for, Some(HOUR * 24 * 365));
 }
 
-/// Nothing is silent that has never been heard: an endpoint may be mounted long before the provider knows its address.
+/// An endpoint may be mounted long before the provider knows its address.
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_that_has_received_nothing_is_not_silent() {
     let harness = Harness::new().await;
