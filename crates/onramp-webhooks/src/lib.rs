@@ -20,7 +20,6 @@ pub mod watchdog;
 pub mod worker;
 
 mod body;
-mod deadline;
 mod delivery;
 mod error;
 mod extract;
@@ -29,6 +28,7 @@ mod receiver;
 mod request;
 mod retry;
 mod telemetry;
+mod timeout;
 
 pub use async_trait::async_trait;
 

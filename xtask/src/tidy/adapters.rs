@@ -28,6 +28,9 @@ pub(super) fn violations(files: &Files) -> Vec<String> {
     }
     violations.extend(alike("files", |adapter| files.below(adapter).map(|(path, _)| path.to_owned()).collect()));
     violations.extend(alike("public names", |adapter| names(files, adapter)));
+    violations.extend(files.packages_with("routes.rs").filter(|package| !ADAPTERS.contains(package)).map(|package| {
+        format!("{package}: has routes.rs like an adapter, and is not on the list in xtask/src/tidy/adapters.rs")
+    }));
     violations
 }
 
@@ -124,12 +127,19 @@ mod tests {
     }
 
     #[test]
+    fn an_adapter_that_is_not_listed_is_seen() {
+        let violations = violations(&Files::made_of(&[("crates/onramp-webhooks-rocket/src/routes.rs", "")]));
+        assert_eq!(violations.len(), 1, "{violations:?}");
+        assert!(violations[0].starts_with("crates/onramp-webhooks-rocket/src: "), "{violations:?}");
+    }
+
+    #[test]
     fn a_large_adapter_is_seen() {
         let large = "let a = b;\n".repeat(MOST_LINES + 1);
         let small = "/// Documentation.\n".repeat(MOST_LINES + 1);
-        let path = |adapter: &str| format!("{adapter}/lib.rs");
-        let paths = ADAPTERS.map(path);
-        let files = Files::made_of(&[(&paths[0], &large), (&paths[1], &small), (&paths[2], &small)]);
-        assert_eq!(violations(&files).len(), 1);
+        let paths = ADAPTERS.map(|adapter| format!("{adapter}/lib.rs"));
+        let mut files: Vec<_> = paths.iter().map(|path| (path.as_str(), small.as_str())).collect();
+        files[0].1 = &large;
+        assert_eq!(violations(&Files::made_of(&files)).len(), 1);
     }
 }

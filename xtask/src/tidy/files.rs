@@ -38,6 +38,13 @@ impl Files {
         self.sources().filter_map(move |(path, text)| Some((path.strip_prefix(folder)?.strip_prefix('/')?, text)))
     }
 
+    /// Folders of sources in `crates` that have the source `path`.
+    pub(super) fn packages_with<'a>(&'a self, path: &str) -> impl Iterator<Item = &'a str> {
+        let inner = format!("/src/{path}");
+        let folder = move |source: &'a str| source.get(..source.strip_suffix(&inner)?.len() + "/src".len());
+        self.sources().filter_map(move |(source, _)| folder(source)).filter(|folder| folder.starts_with("crates/"))
+    }
+
     fn ending_in(&self, ending: &'static str) -> impl Iterator<Item = (&str, &str)> {
         let files = self.0.iter().map(|(path, text)| (path.as_str(), text.as_str()));
         files.filter(move |(path, _)| path.ends_with(ending))

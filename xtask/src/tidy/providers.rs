@@ -27,7 +27,18 @@ pub(super) fn violations(files: &Files) -> Vec<String> {
     let core = files.below(CORE).filter(|(path, _)| *path != REEXPORTS).map(|(path, text)| (CORE, path, text));
     let adapters = ADAPTERS.iter().flat_map(|adapter| files.below(adapter).map(|(path, text)| (*adapter, path, text)));
     let sources = core.chain(adapters).filter(|(_, path, _)| !is_test(path));
-    sources.flat_map(|(folder, path, text)| in_source(folder, path, text, &names)).collect()
+    let named = sources.flat_map(|(folder, path, text)| in_source(folder, path, text, &names));
+    named.chain(unlisted(files, &names)).collect()
+}
+
+/// Folders of providers that the list does not have.
+fn unlisted(files: &Files, names: &BTreeSet<&str>) -> Vec<String> {
+    let Some((_, text)) = files.below(CORE).find(|(path, _)| *path == DECLARATIONS) else { return Vec::new() };
+    let list =
+        text.split_once(&format!("const {LIST}:")).and_then(|(_, after)| after.split_once(';')).map_or("", |(list, _)| list);
+    let is_listed = |name: &&&str| list.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == **name);
+    let missing = names.iter().filter(|name| !is_listed(name));
+    missing.map(|name| format!("{CORE}/{DECLARATIONS}: {LIST} does not have the provider {name}")).collect()
 }
 
 /// Names of the folders in `provider`.
@@ -91,7 +102,8 @@ mod tests {
     fn with(path: &str, text: &str) -> Vec<String> {
         let path = format!("crates/{path}");
         let [wert, ramp] = ["wert", "ramp"].map(|name| format!("{CORE}/provider/{name}/mod.rs"));
-        violations(&Files::made_of(&[(&wert, "struct WertEvent;"), (&ramp, "struct Ramp;"), (&path, text)]))
+        let files = Files::made_of(&[(&wert, "struct WertEvent;"), (&ramp, "struct Ramp;"), (&path, text)]);
+        violations(&files).into_iter().filter(|violation| violation.contains("names a provider")).collect()
     }
 
     #[test]
@@ -126,6 +138,17 @@ mod tests {
         ] {
             assert_eq!(with(path, text), Vec::<String>::new(), "{path}: {text}");
         }
+    }
+
+    #[test]
+    fn a_provider_that_is_not_listed_is_seen() {
+        let [wert, ramp] = ["wert", "ramp"].map(|name| format!("{CORE}/provider/{name}/mod.rs"));
+        let list = |list: &str| {
+            let text = format!("pub mod wert;\npub mod ramp;\nconst LIST: &[A] = &[{list}];");
+            violations(&Files::made_of(&[(&wert, ""), (&ramp, ""), (&format!("{CORE}/{DECLARATIONS}"), &text)]))
+        };
+        assert_eq!(list("wert::A, ramp::B"), Vec::<String>::new());
+        assert_eq!(list("wert::A"), ["crates/onramp-webhooks/src/provider/mod.rs: LIST does not have the provider ramp"]);
     }
 
     #[test]

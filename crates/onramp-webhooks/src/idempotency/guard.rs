@@ -14,9 +14,9 @@ use super::stored_body::{Read, StoredBody, read};
 use super::stored_reply::StoredReply;
 use super::{KeyLease, STORE_TIME, Shared};
 use crate::clock::Timestamp;
-use crate::deadline::within;
 use crate::error::StoreError;
 use crate::request::Headers;
+use crate::timeout::within;
 
 /// Pause between two tries to store a reply.
 const TRY_AGAIN: Duration = Duration::from_millis(200);

@@ -15,12 +15,12 @@ use super::key::{self, Parts};
 use super::stored_reply::StoredReply;
 use super::{By, IdempotencyKey, KeyGuard, KeyLease, KeyState, Shared};
 use crate::body::{self, Taken};
-use crate::deadline::within;
 use crate::fingerprint::Fingerprint;
 use crate::provider::Decoder;
 use crate::reply::{Outcome, Reply};
 use crate::request::Request;
 use crate::telemetry;
+use crate::timeout::within;
 
 /// Pause between two tries to claim a key that another process holds. Within this process, a notification ends the pause.
 const TRY_AGAIN: Duration = Duration::from_millis(100);

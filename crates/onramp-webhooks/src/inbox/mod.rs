@@ -3,20 +3,22 @@
 //! [`Inbox`] is the contract of every store. [`MemoryInbox`] implements it for tests; `onramp-webhooks-sqlite` and
 //! `onramp-webhooks-postgres` implement it on disk. Operators use [`Inbox::list`], [`Inbox::show`], [`Inbox::counts`] and [`replay`].
 
-mod contract;
 mod lease;
 mod memory;
 mod query;
+mod record;
 mod replay;
 mod shared;
 mod state;
+mod store;
 mod transactional;
 
-pub use self::contract::{Inbox, QuarantineBound, Recorded, Retention, conflict_note};
 pub use self::lease::{ClaimRequest, ClaimedDelivery, Claims, Lease, Settled, Settlement};
 pub use self::memory::MemoryInbox;
 pub use self::query::{Counts, Filter, Record};
+pub use self::record::{Recorded, conflict_note};
 pub use self::replay::{ReplayScope, Replayed, replay, replay_all};
 pub use self::state::{State, UnknownState};
+pub use self::store::{Inbox, QuarantineBound, Retention};
 pub use self::transactional::TransactionalInbox;
 pub use crate::delivery::{DeliveryId, NewDelivery, Quarantine, SyntheticError};

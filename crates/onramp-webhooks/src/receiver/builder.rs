@@ -3,16 +3,13 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::{Receiver, Shared};
+use super::{Receiver, Shared, ack_deadline};
 use crate::body;
 use crate::client_ip::ClientIp;
 use crate::clock::{Clock, SystemClock};
 use crate::inbox::{Inbox, Retention};
 use crate::provider::{Endpoint, Providers};
 use crate::watchdog::{Unclaimed, Watched};
-
-/// Time for an acknowledgement to reach its provider.
-const ON_THE_WAY: Duration = Duration::from_millis(100);
 
 /// Builder of a [`Receiver`].
 #[derive(Debug)]
@@ -33,7 +30,7 @@ impl ReceiverBuilder {
             endpoints: Vec::new(),
             client_ip: ClientIp::peer_only(),
             body_limit: body::DEFAULT_LIMIT,
-            ack_deadline: Duration::from_secs(4),
+            ack_deadline: ack_deadline::DEFAULT,
             retention: Some(Retention::new(Duration::from_secs(30 * 24 * 3_600))),
             clock: Arc::new(SystemClock),
         }
@@ -100,11 +97,7 @@ impl ReceiverBuilder {
         if self.body_limit == 0 {
             return Err(BuildError::BodyLimit);
         }
-        let waits = self.endpoints.iter().map(|endpoint| endpoint.facts().answer_within).min().unwrap_or_default();
-        let longest = waits.saturating_sub(ON_THE_WAY);
-        if self.ack_deadline.is_zero() || self.ack_deadline > longest {
-            return Err(BuildError::AckDeadline { deadline: self.ack_deadline, longest });
-        }
+        ack_deadline::check(self.ack_deadline, &self.endpoints)?;
         let horizon = self.endpoints.iter().map(|endpoint| endpoint.facts().retry_horizon).max().unwrap_or_default();
         if let Some(retention) = self.retention.filter(|retention| retention.handled < horizon) {
             return Err(BuildError::Retention { retention: retention.handled, horizon });

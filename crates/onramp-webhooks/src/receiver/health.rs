@@ -8,9 +8,9 @@ use serde::ser::{SerializeMap, Serializer};
 
 use super::{Receiver, time};
 use crate::clock::Timestamp;
-use crate::deadline::within;
 use crate::inbox::Counts;
 use crate::reply::Reply;
+use crate::timeout::within;
 use crate::watchdog::EndpointStatus;
 
 /// Time limit of the inbox's own check.

@@ -2,6 +2,7 @@
 //!
 //! The steps are admission, body, reading and recording.
 
+mod ack_deadline;
 mod admission;
 mod builder;
 mod health;
@@ -32,9 +33,6 @@ use crate::request::Request;
 use crate::telemetry;
 use crate::watchdog::{CHECK_EVERY, Monitor, Sender, Unclaimed, Watched};
 use crate::worker::{Handler, TransactionalHandler, WorkerBuilder};
-
-/// The share of the ack deadline that a body may take. The rest is for recording it.
-const BODY_SHARE: f64 = 0.75;
 
 /// Records the events of providers and answers the way each provider needs. Cheap to clone; clones are the same receiver.
 ///
@@ -188,7 +186,7 @@ impl Shared {
     where
         S: Stream<Item = Result<Bytes, E>>,
     {
-        let body = body::take(body, self.body_limit, begun + self.ack_deadline.mul_f64(BODY_SHARE)).await;
+        let body = body::take(body, self.body_limit, begun + ack_deadline::for_body(self.ack_deadline)).await;
         match self.read(admission, body) {
             Ok(read) => {
                 let (label, now) = (read.label, read.delivery.received_at);

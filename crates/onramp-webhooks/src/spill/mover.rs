@@ -11,12 +11,12 @@ use super::moving;
 use super::shared::Shared;
 use super::{MovingLock, SpillId};
 use crate::clock::Timestamp;
-use crate::deadline::within;
 use crate::delivery::NewDelivery;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::inbox::Inbox;
 use crate::panics::{caught, message};
 use crate::retry::RetryPolicy;
+use crate::timeout::within;
 
 /// Pauses between two checks of the primary inbox.
 const PAUSES: RetryPolicy = RetryPolicy::new(u32::MAX, Duration::from_millis(250), Duration::from_secs(5));

@@ -7,10 +7,10 @@ use tokio::time::Instant;
 
 use super::SpillId;
 use super::failing::Chain;
-use crate::deadline::within;
 use crate::error::StoreError;
 use crate::inbox::{Inbox, Recorded};
 use crate::telemetry;
+use crate::timeout::within;
 
 /// Time limit for a delivery that no request waits for.
 const UNHURRIED: Duration = Duration::from_secs(10);

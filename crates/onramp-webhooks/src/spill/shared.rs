@@ -9,11 +9,11 @@ use tokio::sync::{Notify, RwLock, SetOnce};
 use super::breaker::Breaker;
 use super::{SpillId, SpillStore};
 use crate::clock::{Clock, Timestamp};
-use crate::deadline::within;
 use crate::delivery::NewDelivery;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::inbox::{Inbox, Recorded};
 use crate::telemetry;
+use crate::timeout::within;
 
 #[derive(Debug)]
 pub(super) struct Shared<I> {

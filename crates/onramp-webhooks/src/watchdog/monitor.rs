@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use super::{Counters, EndpointStatus, Verdict};
 use crate::clock::Timestamp;
-use crate::deadline::within;
 use crate::delivery::DeliveryId;
 use crate::error::StoreError;
 use crate::inbox::{Filter, Inbox, State};
 use crate::provider::Endpoint;
 use crate::telemetry;
+use crate::timeout::within;
 
 /// Pause between two checks.
 pub(crate) const CHECK_EVERY: Duration = Duration::from_secs(60);

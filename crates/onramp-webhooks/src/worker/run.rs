@@ -15,10 +15,10 @@ use super::attempt::{AttemptEnd, attempt};
 use super::held::Held;
 use super::idle::IdleReports;
 use crate::clock::Timestamp;
-use crate::deadline::within;
 use crate::error::StoreError;
 use crate::inbox::{ClaimRequest, ClaimedDelivery, Claims, Lease, Settled, Settlement};
 use crate::telemetry;
+use crate::timeout::within;
 
 /// Pause after a failure of the inbox.
 const AFTER_FAILURE: Duration = Duration::from_millis(500);

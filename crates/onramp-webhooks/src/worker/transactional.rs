@@ -9,10 +9,10 @@ use tokio::time::{Instant, timeout};
 use super::attempt::{AttemptContext, AttemptEnd};
 use super::handling::{HANDLER, Handling, limited};
 use super::{Delivery, HandlerError, TransactionalHandler};
-use crate::deadline::within;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::inbox::{Lease, TransactionalInbox};
 use crate::panics::caught;
+use crate::timeout::within;
 
 pub(super) struct Transactional<I, H> {
     pub(super) inbox: Arc<I>,

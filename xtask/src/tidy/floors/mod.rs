@@ -11,7 +11,7 @@ const CORE: &str = "crates/onramp-webhooks/src";
 
 /// Modules at the top level of the core, from the ground up. Neighbours on a floor may import each other, except in a loop.
 const FLOORS: [&[&str]; 10] = [
-    &["clock", "error", "retry", "deadline", "panics", "request", "body", "allow_list"],
+    &["clock", "error", "retry", "timeout", "panics", "request", "body", "allow_list"],
     &["client_ip", "event", "identity", "fingerprint"],
     &["provider"],
     &["delivery", "reply"],

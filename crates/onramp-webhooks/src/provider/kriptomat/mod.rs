@@ -4,10 +4,10 @@
 //! spellings are read, see [`AdditionalFields`].
 
 mod additional_fields;
-mod endpoint;
 mod form;
 mod postback;
+mod provider;
 
 pub use self::additional_fields::AdditionalFields;
-pub use self::endpoint::Kriptomat;
 pub use self::postback::{KriptomatPostback, PostbackId};
+pub use self::provider::Kriptomat;

@@ -5,19 +5,19 @@
 //! fields that were ever seen missing are optional, and present fields must fit. New types, fields and states are kept.
 
 mod account;
-mod endpoint;
 mod event;
 mod id;
 mod identity;
 mod order;
 mod payload;
+mod provider;
 mod verification;
 
 pub use self::account::{Account, User, VerificationLevel, VerificationState, VerificationStatus};
-pub use self::endpoint::Wert;
 pub use self::event::WertEvent;
 pub use self::id::{ClickId, SessionId, UserId};
 pub use self::identity::{completed_order, completion_keys};
 pub use self::order::{Order, PartnerData};
 pub use self::payload::WertPayload;
+pub use self::provider::Wert;
 pub use self::verification::Verification;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{ClaimRequest, Claims, Counts, Filter, Lease, Record, Replayed, Settlement, State};
+use super::{ClaimRequest, Claims, Counts, Filter, Lease, Record, Recorded, Replayed, Settlement, State};
 use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery};
 use crate::error::StoreError;
@@ -124,30 +124,6 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError>;
 }
 
-/// The result of recording a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Recorded {
-    /// The first delivery with its key.
-    New(DeliveryId),
-    /// A duplicate, counted on the first delivery with its key.
-    Duplicate {
-        /// The first delivery with the key.
-        first: DeliveryId,
-        /// `true` if the first was waiting for a retry or dead, and is due again because of the duplicate.
-        requeued: bool,
-    },
-    /// A known key with another fingerprint, kept beside the first and not handled.
-    Conflict {
-        /// The first delivery with the key.
-        first: DeliveryId,
-        /// The delivery that holds this body.
-        kept: DeliveryId,
-    },
-    /// Kept in a [spill](crate::spill) until the primary inbox is back and decides.
-    Spilled,
-}
-
 /// The bound of noise in an inbox. The oldest is removed at whichever limit is reached first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -186,10 +162,4 @@ impl Retention {
     pub const fn new(handled: Duration) -> Self {
         Self { handled }
     }
-}
-
-/// Returns the note that every store writes on a conflict.
-#[must_use]
-pub fn conflict_note(first: DeliveryId) -> String {
-    format!("contradicts the earlier delivery {first}")
 }
