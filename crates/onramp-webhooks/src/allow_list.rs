@@ -104,7 +104,7 @@ impl fmt::Display for AllowList {
     }
 }
 
-/// Error of parsing an [`AllowList`]: an entry is neither an address nor a network.
+/// Error returned when parsing an [`AllowList`]: an entry is neither an address nor a network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{entry:?} is neither an address, such as 174.138.2.203 or 2001:db8::1, nor a network, such as 10.0.0.0/8 or 2001:db8::/32"

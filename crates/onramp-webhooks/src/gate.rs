@@ -60,7 +60,7 @@ impl AllowListGate {
     /// Returns the client of `request` if it is on the list.
     ///
     /// # Errors
-    /// If the client is not on the list, or if its address cannot be determined.
+    /// Returns an error if the client is not on the list, or if its address cannot be determined.
     pub fn judge(&self, request: &Request<'_>) -> Result<Client, Denial> {
         let rules = self.rules();
         judge(&rules.allowed, &rules.client_ip, request)

@@ -93,7 +93,7 @@ impl ClientIp {
     /// Determines the client of `request`.
     ///
     /// # Errors
-    /// As [`resolve`](Self::resolve).
+    /// Fails as [`resolve`](Self::resolve) does.
     pub fn client_of(&self, request: &Request<'_>) -> Result<Client, ClientIpError> {
         let lines = self.header_name().map(|name| request.headers.lines(name)).into_iter().flatten();
         self.resolve(request.peer, lines)
@@ -103,7 +103,7 @@ impl ClientIp {
     /// [`header_name`](Self::header_name), in the order of arrival. They are read only if `peer` is a trusted proxy.
     ///
     /// # Errors
-    /// If the address of the client cannot be determined. Treat the request as one from an address that is not allowed.
+    /// Returns an error if the address of the client cannot be determined. Treat the request as one from an address that is not allowed.
     pub fn resolve<'a>(&self, peer: Option<IpAddr>, lines: impl IntoIterator<Item = &'a [u8]>) -> Result<Client, ClientIpError> {
         let peer = peer.ok_or(ClientIpError::NoPeer)?.to_canonical();
         match &self.0 {

@@ -64,7 +64,7 @@ pub struct NewDelivery {
     pub fingerprint: Fingerprint,
     /// The time of arrival.
     pub received_at: Timestamp,
-    /// The request body, to the byte.
+    /// The exact bytes of the request body.
     pub body: Bytes,
     /// The reason for quarantine; `None` if the delivery is due at once.
     pub quarantine: Option<Quarantine>,

@@ -10,7 +10,7 @@ use crate::event::DecodeError;
 use crate::fingerprint::Fingerprint;
 use crate::provider::{Decoder, Provider, ProviderEvent};
 
-/// Error of creating a synthetic delivery.
+/// Error returned when creating a synthetic delivery.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SyntheticError {
@@ -29,7 +29,7 @@ impl NewDelivery {
     /// [`Delivery::is_synthetic`](crate::Delivery::is_synthetic) distinguishes the two.
     ///
     /// # Errors
-    /// If `body` is not an event of `P`, or if its identity is its content or nothing.
+    /// Returns an error if `body` is not an event of `P`, or if its identity is its content or nothing.
     pub fn synthetic<P: Provider>(endpoint: impl Into<Arc<str>>, now: Timestamp, body: Bytes) -> Result<Self, SyntheticError> {
         let endpoint = endpoint.into();
         let event = P::Event::read(&body)?;

@@ -61,7 +61,7 @@ struct Value {
     scale: i32,
 }
 
-/// Error of parsing an [`Amount`].
+/// Error returned when parsing an [`Amount`].
 ///
 /// An amount is written like a JSON number (`0`, `12.111`, `1e-8`) without a sign. It has at most 256 digits and an exponent between
 /// -256 and 256.
@@ -70,7 +70,7 @@ struct Value {
 #[non_exhaustive]
 pub struct ParseAmountError;
 
-/// Error of converting an amount to whole units.
+/// Error returned when converting an amount to whole units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnitsError {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// Error of reading a body as an event. The message names the field and the reason, and quotes no value of the body.
+/// Error returned when reading a body as an event. The message names the field and the reason, and quotes no value of the body.
 ///
 /// ```
 /// use onramp_webhooks::WertEvent;

@@ -136,7 +136,7 @@ impl IdempotencyBuilder {
     /// Builds the middleware, for an adapter to mount.
     ///
     /// # Errors
-    /// If a setting cannot keep the guarantees: see [`BuildError`].
+    /// Returns an error if a setting cannot keep the guarantees: see [`BuildError`].
     pub fn build(mut self) -> Result<Idempotency, BuildError> {
         if self.0.lease < Duration::from_secs(1) {
             return Err(BuildError::Lease(self.0.lease));
@@ -175,7 +175,7 @@ fn is_for_one_client(name: &str) -> bool {
     )
 }
 
-/// Error of building the middleware.
+/// Error returned when building the middleware.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {

@@ -50,7 +50,7 @@ pub trait IdempotencyStore: fmt::Debug + Send + Sync + 'static {
     /// many concurrent calls, exactly one claims the key.
     ///
     /// # Errors
-    /// If the store cannot be written.
+    /// Returns an error if the store cannot be written.
     async fn claim(
         &self,
         now: Timestamp,
@@ -62,20 +62,20 @@ pub trait IdempotencyStore: fmt::Debug + Send + Sync + 'static {
     /// Extends a lease to `lease_until`. Returns `false` if it was lost; nothing changed then.
     ///
     /// # Errors
-    /// If the store cannot be written.
+    /// Returns an error if the store cannot be written.
     async fn renew(&self, lease: KeyLease, lease_until: Timestamp) -> Result<bool, StoreError>;
 
     /// Ends a lease and stores the reply, durably if the store is, until `expires_at`. Returns `false` if the lease was lost; nothing
     /// changed then. An expired lease is not lost until another request takes the key.
     ///
     /// # Errors
-    /// If the store cannot be written.
+    /// Returns an error if the store cannot be written.
     async fn complete(&self, lease: KeyLease, reply: Bytes, expires_at: Timestamp) -> Result<bool, StoreError>;
 
     /// Releases a claimed key, as if it had never been claimed. Returns `false` if the lease was lost; nothing changed then.
     ///
     /// # Errors
-    /// If the store cannot be written.
+    /// Returns an error if the store cannot be written.
     async fn release(&self, lease: KeyLease) -> Result<bool, StoreError>;
 
     /// Waits until a lease is completed or released through this object after the first poll. May wake spuriously. Not woken by other
@@ -86,7 +86,7 @@ pub trait IdempotencyStore: fmt::Debug + Send + Sync + 'static {
     /// removed; zero if nothing is left to prune, or if the store removes them by itself.
     ///
     /// # Errors
-    /// If the store cannot be written.
+    /// Returns an error if the store cannot be written.
     async fn prune(&self, now: Timestamp) -> Result<u64, StoreError>;
 }
 

@@ -54,27 +54,27 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// Afterwards, the oldest noise beyond the bound of the quarantine is removed.
     ///
     /// # Errors
-    /// If the delivery could not be made durable.
+    /// Returns an error if the delivery could not be made durable.
     async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError>;
 
     /// Leases due deliveries: pending ones, and retrying, parked or leased ones whose time has come, in the order of arrival. Never
     /// leases two deliveries of one order at the same time.
     ///
     /// # Errors
-    /// If the store cannot be written.
+    /// Returns an error if the store cannot be written.
     async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError>;
 
     /// Extends leases to `until`. Returns the leases that were lost.
     ///
     /// # Errors
-    /// If the store cannot be written.
+    /// Returns an error if the store cannot be written.
     async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, StoreError>;
 
     /// Ends leases. Returns the leases that were lost because another worker holds or has settled the delivery; nothing changed for
     /// these.
     ///
     /// # Errors
-    /// If the store cannot be written. No lease ended then.
+    /// Returns an error if the store cannot be written. No lease ended then.
     async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError>;
 
     /// Waits until a call of this object may have made a delivery due. Returns at once if that happened before. May wake spuriously. Not
@@ -84,25 +84,25 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// Checks that a delivery could be recorded now.
     ///
     /// # Errors
-    /// If it could not.
+    /// Returns an error if it could not.
     async fn check(&self) -> Result<(), StoreError>;
 
     /// Returns the deliveries that match `filter`, newest first, without their bodies.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// Returns an error if the store cannot be read.
     async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError>;
 
     /// Returns a delivery with its body, or `None` if there is none with this id.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// Returns an error if the store cannot be read.
     async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError>;
 
     /// Counts the deliveries in each state.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// Returns an error if the store cannot be read.
     async fn counts(&self) -> Result<Counts, StoreError>;
 
     /// Makes a delivery pending with a fresh count of attempts, if it is still in the state `seen`. Operators call
@@ -120,7 +120,7 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// bounded number a call. Returns how many were removed; zero if nothing is left to prune.
     ///
     /// # Errors
-    /// If the store cannot be written.
+    /// Returns an error if the store cannot be written.
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError>;
 }
 

@@ -90,7 +90,7 @@ pub struct ClaimedDelivery {
     pub fingerprint: Fingerprint,
     /// The time of arrival.
     pub received_at: Timestamp,
-    /// The request body, to the byte.
+    /// The exact bytes of the request body.
     pub body: Bytes,
 }
 

@@ -45,7 +45,7 @@ pub struct Record {
     pub duplicates: u64,
     /// The last error, or the reason why it is parked, quarantined or in conflict.
     pub note: Option<String>,
-    /// The request body, to the byte; `None` in a list, and after it was pruned.
+    /// The exact bytes of the request body; `None` in a list, and after it was pruned.
     pub body: Option<Bytes>,
 }
 

@@ -79,7 +79,7 @@ pub async fn replay(
 /// Replays every delivery that matches `filter`, newest first. The filter's limit is the size of a page. Returns the result of each.
 ///
 /// # Errors
-/// If the inbox cannot be read. Deliveries replayed before stay replayed.
+/// Returns an error if the inbox cannot be read. Deliveries replayed before stay replayed.
 pub async fn replay_all(
     inbox: &dyn Inbox,
     providers: &Providers,

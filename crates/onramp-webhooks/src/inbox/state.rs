@@ -72,7 +72,7 @@ impl FromStr for State {
     }
 }
 
-/// Error of parsing a [`State`].
+/// Error returned when parsing a [`State`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a state; the states are pending, leased, retrying, parked, handled, dead, quarantined, conflict")]
 pub struct UnknownState(String);

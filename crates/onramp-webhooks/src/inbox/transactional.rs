@@ -58,14 +58,14 @@ pub trait TransactionalInbox: Inbox {
     /// A dropped call leaves no transaction open.
     ///
     /// # Errors
-    /// If none can be opened now. The delivery is tried again later, and the attempt does not count.
+    /// Returns an error if none can be opened now. The delivery is tried again later, and the attempt does not count.
     async fn begin(&self, limit: Duration) -> Result<Self::Open, StoreError>;
 
     /// Settles `lease` as [`Handled`](super::Settled::Handled) in the transaction and commits durably. Returns `false` if the lease was
     /// lost; nothing is committed then.
     ///
     /// # Errors
-    /// If the transaction was not committed. If the connection was lost during the commit or the call was dropped, it may have been
+    /// Returns an error if the transaction was not committed. If the connection was lost during the commit or the call was dropped, it may have been
     /// committed, and the state of the delivery shows the result. [`Refused`](crate::StoreErrorKind::Refused) means that the handler ended
     /// the transaction itself: its earlier writes may be committed, and the delivery is not completed.
     async fn complete(&self, transaction: Self::Open, now: Timestamp, lease: Lease) -> Result<bool, StoreError>;

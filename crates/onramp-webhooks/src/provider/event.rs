@@ -68,7 +68,7 @@ impl Event {
     /// Returns the purchase if the event reports a completed one; see [`ProviderEvent::completed_purchase`].
     ///
     /// # Errors
-    /// If a purchase is complete and its paid and bought sides cannot be distinguished.
+    /// Returns an error if a purchase is complete and its paid and bought sides cannot be distinguished.
     pub fn completed_purchase(&self) -> Result<Option<CompletedPurchase>, UnclearPurchase> {
         self.content.completed_purchase()
     }

@@ -107,7 +107,7 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// Implementations should compare in constant time and refuse old timestamps.
     ///
     /// # Errors
-    /// If the request was not signed, or not by the provider. The sender gets 401, and nothing is recorded.
+    /// Returns an error if the request was not signed, or not by the provider. The sender gets 401, and nothing is recorded.
     fn verify(&self, request: &SignedRequest<'_>) -> Result<(), VerifyError> {
         let _ = request;
         Ok(())
@@ -123,7 +123,7 @@ pub trait ProviderEvent: fmt::Debug + Send + Sync + 'static {
     /// New fields, types and states should be values rather than errors, so that no event is lost.
     ///
     /// # Errors
-    /// If the body is not in the provider's format, or lacks what an event of its type must have.
+    /// Returns an error if the body is not in the provider's format, or lacks what an event of its type must have.
     fn read(body: &[u8]) -> Result<Self, DecodeError>
     where
         Self: Sized;
@@ -141,7 +141,7 @@ pub trait ProviderEvent: fmt::Debug + Send + Sync + 'static {
     /// default.
     ///
     /// # Errors
-    /// If a purchase is complete and its paid and bought sides cannot be distinguished.
+    /// Returns an error if a purchase is complete and its paid and bought sides cannot be distinguished.
     fn completed_purchase(&self) -> Result<Option<CompletedPurchase>, UnclearPurchase> {
         Ok(None)
     }

@@ -46,7 +46,7 @@ impl Providers {
     /// Reads a body that `provider` sent.
     ///
     /// # Errors
-    /// If no provider of this name is known, or if it cannot read the body.
+    /// Returns an error if no provider of this name is known, or if it cannot read the body.
     pub fn read(&self, provider: &ProviderName, body: &[u8]) -> Result<Event, ReadError> {
         let decoder = self.find(provider).ok_or_else(|| ReadError::UnknownProvider(provider.clone()))?;
         Ok((decoder.read)(body)?)
@@ -69,7 +69,7 @@ impl fmt::Debug for Decoder {
     }
 }
 
-/// Error of reading a recorded body.
+/// Error returned when reading a recorded body.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {

@@ -49,13 +49,13 @@ pub trait PurchaseStore: fmt::Debug + Send + Sync + 'static {
     /// Returns the status of a purchase; the default if it was neither started nor released.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// Returns an error if the store cannot be read.
     async fn find(&self, id: &OrderId) -> Result<PurchaseStatus, StoreError>;
 
     /// Releases a purchase, whether it was started or not. The time of the first release stays.
     ///
     /// # Errors
-    /// If the store cannot be written.
+    /// Returns an error if the store cannot be written.
     async fn release(&self, id: &OrderId, now: Timestamp) -> Result<(), StoreError>;
 
     /// Removes purchases that were started, and releases that were made, before `before`; a bounded number a call. Returns how many were
@@ -65,7 +65,7 @@ pub trait PurchaseStore: fmt::Debug + Send + Sync + 'static {
     /// never started.
     ///
     /// # Errors
-    /// If the store cannot be written.
+    /// Returns an error if the store cannot be written.
     async fn prune(&self, before: Timestamp) -> Result<u64, StoreError>;
 }
 

@@ -86,7 +86,7 @@ impl ReceiverBuilder {
     /// Builds the receiver.
     ///
     /// # Errors
-    /// If a setting cannot keep the guarantees: see [`BuildError`].
+    /// Returns an error if a setting cannot keep the guarantees: see [`BuildError`].
     pub fn build(self) -> Result<Receiver, BuildError> {
         if self.endpoints.is_empty() {
             return Err(BuildError::NoEndpoint);
@@ -140,7 +140,7 @@ fn check(endpoint: &Endpoint) -> Result<(), BuildError> {
     Ok(())
 }
 
-/// Error of building a receiver.
+/// Error returned when building a receiver.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {

@@ -40,7 +40,7 @@ impl<I: Inbox> SpillInbox<I> {
     /// [`opening`](Self::opening).
     ///
     /// # Errors
-    /// As [`SpillOptions::over`].
+    /// Fails as [`SpillOptions::over`] does.
     pub async fn new(primary: I, spill: impl SpillStore) -> Result<Self, StoreError> {
         SpillOptions::new(spill).over(primary).await
     }
@@ -48,7 +48,7 @@ impl<I: Inbox> SpillInbox<I> {
     /// Puts a spill in front of a primary inbox that `open` opens, now or when it is back.
     ///
     /// # Errors
-    /// As [`SpillOptions::opening`].
+    /// Fails as [`SpillOptions::opening`] does.
     pub async fn opening<O, F>(open: O, spill: impl SpillStore) -> Result<Self, StoreError>
     where
         O: FnMut() -> F + Send + 'static,
@@ -79,7 +79,7 @@ impl<I: Inbox> SpillInbox<I> {
     /// Returns the status of the spill, for operators.
     ///
     /// # Errors
-    /// If the spill cannot be read.
+    /// Returns an error if the spill cannot be read.
     pub async fn status(&self) -> Result<SpillStatus, StoreError> {
         let counts = self.shared().spill.counts().await?;
         let (open_since, error) = self.shared().breaker.state().map(|Open { since, error }| (since, error)).unzip();

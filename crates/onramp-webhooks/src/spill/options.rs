@@ -63,7 +63,7 @@ impl SpillOptions {
     /// first. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// If the spill cannot be read.
+    /// Returns an error if the spill cannot be read.
     pub async fn over<I: Inbox>(self, primary: I) -> Result<SpillInbox<I>, StoreError> {
         self.start(SetOnce::new_with(Some(Arc::new(primary))), None).await
     }
@@ -75,7 +75,7 @@ impl SpillOptions {
     /// Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// If the spill cannot be read; never because of the primary inbox.
+    /// Returns an error if the spill cannot be read; never because of the primary inbox.
     pub async fn opening<I, O, F>(self, mut open: O) -> Result<SpillInbox<I>, StoreError>
     where
         I: Inbox,

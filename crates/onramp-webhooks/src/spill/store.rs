@@ -64,39 +64,39 @@ pub trait SpillStore: fmt::Debug + Send + Sync + 'static {
     /// Appends a delivery with every field and the body to the byte.
     ///
     /// # Errors
-    /// If it could not be made durable.
+    /// Returns an error if it could not be made durable.
     async fn append(&self, delivery: NewDelivery) -> Result<SpillId, StoreError>;
 
     /// Returns at most `limit` deliveries, oldest first; fewer if their bodies would exceed `bytes` bytes together, but at least one if
     /// there is one and `limit` is not zero.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// Returns an error if the store cannot be read.
     async fn oldest(&self, limit: usize, bytes: usize) -> Result<Vec<(SpillId, NewDelivery)>, StoreError>;
 
     /// Removes deliveries. Unknown ids are ignored.
     ///
     /// # Errors
-    /// If the store cannot be written. None of them is removed then.
+    /// Returns an error if the store cannot be written. None of them is removed then.
     async fn remove(&self, ids: Vec<SpillId>) -> Result<(), StoreError>;
 
     /// Counts the deliveries.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// Returns an error if the store cannot be read.
     async fn counts(&self) -> Result<SpillCounts, StoreError>;
 
     /// Checks that a delivery could be appended now.
     ///
     /// # Errors
-    /// If it could not.
+    /// Returns an error if it could not.
     async fn check(&self) -> Result<(), StoreError>;
 
     /// Acquires the exclusive right to move deliveries, among all processes that share the store; `None` while another holder has it.
     /// The right ends when it is dropped, and with its process.
     ///
     /// # Errors
-    /// If the lock cannot be tried.
+    /// Returns an error if the lock cannot be tried.
     async fn lock(&self) -> Result<Option<MovingLock>, StoreError>;
 }
 

@@ -24,7 +24,7 @@ impl Delivery {
     /// Reads the event of a claimed delivery.
     ///
     /// # Errors
-    /// If `providers` do not include its provider, or if this version cannot read its body.
+    /// Returns an error if `providers` do not include its provider, or if this version cannot read its body.
     pub fn read(claimed: ClaimedDelivery, providers: &Providers) -> Result<Self, ReadError> {
         Ok(Self { event: providers.read(&claimed.provider, &claimed.body)?, claimed })
     }

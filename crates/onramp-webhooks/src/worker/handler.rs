@@ -194,19 +194,19 @@ pub trait ResultExt<T> {
     /// Makes the error [transient](HandlerError::transient).
     ///
     /// # Errors
-    /// If `self` is an error.
+    /// Returns an error if `self` is an error.
     fn transient(self) -> Result<T, HandlerError>;
 
     /// Makes the error [permanent](HandlerError::permanent).
     ///
     /// # Errors
-    /// If `self` is an error.
+    /// Returns an error if `self` is an error.
     fn permanent(self) -> Result<T, HandlerError>;
 
     /// Makes the error a ["not yet"](HandlerError::not_yet) with this pause.
     ///
     /// # Errors
-    /// If `self` is an error.
+    /// Returns an error if `self` is an error.
     fn not_yet(self, pause: Duration) -> Result<T, HandlerError>;
 }
 
