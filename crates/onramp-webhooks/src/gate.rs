@@ -10,10 +10,10 @@ use crate::reply::{Outcome, Reply};
 use crate::request::Request;
 use crate::telemetry;
 
-/// Admits the clients on a list, at any route.
+/// A gate that admits only the clients on an allow-list, in front of any route.
 ///
-/// Cheap to clone. Clones share their rules, so an application that keeps one can [replace](Self::replace) the rules while it serves
-/// requests.
+/// Cheap to clone. Clones share their rules, so an application that keeps a clone can [replace](Self::replace) the rules while it
+/// serves requests.
 ///
 /// ```
 /// use onramp_webhooks::adapter::Request;
@@ -66,10 +66,10 @@ impl AllowListGate {
         judge(&rules.allowed, &rules.client_ip, request)
     }
 
-    /// Returns the client of `request` if it is on the list, and counts and logs a denial.
+    /// Returns the client of `request` if it is on the list. Counts the result, and logs a denial.
     ///
     /// # Errors
-    /// The reply to send instead of the route's: 403, without the reason.
+    /// Returns the reply to send if the client is denied: 403, without the reason.
     pub fn admit(&self, request: &Request<'_>) -> Result<Client, Reply> {
         let judged = self.judge(request);
         telemetry::judged(judged.is_ok());
@@ -79,11 +79,11 @@ impl AllowListGate {
         })
     }
 
-    /// Returns the client that a gate admitted, for extractors. `client` is the one that the adapter's middleware stored with the
-    /// request.
+    /// Returns the client that a gate admitted, for extractors. `client` is the client that the adapter's middleware stored with
+    /// the request.
     ///
     /// # Errors
-    /// The reply to send if there is none, because no gate is in front of the route: 500. The reason is logged.
+    /// Returns the reply to send, 500, if there is no client because no gate is in front of the route. The reason is logged.
     pub fn admitted(client: Option<&Client>) -> Result<Client, Reply> {
         client.copied().ok_or_else(|| {
             tracing::error!("a handler extracts the client, but its route has no allow-list; add the allow_list middleware");
@@ -116,7 +116,7 @@ pub enum Denial {
     /// The client is not on the list.
     #[error("{client} is not on the allow-list {allowed}")]
     NotListed {
-        /// The client, and where its address was found.
+        /// The client, and the hop at which its address was found.
         client: Client,
         /// The list.
         allowed: AllowList,

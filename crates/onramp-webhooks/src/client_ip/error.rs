@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-/// Longest part of an entry in an error, in bytes.
+/// Maximum length of an entry in an error message, in bytes.
 const LONGEST_SHOWN: usize = 64;
 
 /// Error returned when determining the address of a client.

@@ -15,10 +15,10 @@ use super::DecodeError;
 use super::fields::Decode;
 use super::model::deserialize_by_decoding;
 
-/// Most digits of an amount: more than any real amount has, few enough to convert quickly.
+/// Maximum number of digits in an amount: more than any real amount has, and few enough to convert quickly.
 const MOST_DIGITS: usize = 256;
 const GREATEST_EXPONENT: i32 = 256;
-/// Longest text of an amount: the digits, the point and the exponent.
+/// Maximum length of an amount's text: the digits, the point and the exponent.
 const LONGEST: usize = 512;
 
 /// A non-negative amount, exact to the last digit, in the unit of its currency: dollars or ether, not cents or wei.

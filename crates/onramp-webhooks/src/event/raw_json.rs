@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::DecodeError;
 use super::fields::Fields;
 
-/// A JSON value as it was written, with every digit, the order of members and white space.
+/// A JSON value exactly as received, including digits, the order of members and white space.
 ///
 /// Equality compares the text. Serialises to itself with serde_json only.
 ///
@@ -56,18 +56,19 @@ impl RawJson {
         }
     }
 
-    /// Returns the value at a JSON pointer (RFC 6901), as it is written. `""` is this value.
+    /// Returns the value at a JSON pointer (RFC 6901), exactly as received. `""` refers to this value.
     ///
-    /// `None` if there is no such value, or if a name on the way is given twice, which makes it ambiguous.
+    /// `None` if there is no such value, or if a name on the path occurs twice in its object, which makes the path ambiguous.
     #[must_use]
     pub fn pointer(&self, pointer: &str) -> Option<Self> {
         find(&self.0, pointer)
     }
 }
 
-/// Returns the value at a JSON pointer (RFC 6901) in `json`, as it is written.
+/// Returns the value at a JSON pointer (RFC 6901) in `json`, exactly as received.
 ///
-/// `None` if `json` is not JSON, if there is no such value, or if a name on the way is given twice, which makes it ambiguous.
+/// `None` if `json` is not JSON, if there is no such value, or if a name on the path occurs twice in its object, which makes the
+/// path ambiguous.
 ///
 /// ```
 /// use onramp_webhooks::event::pointer;
