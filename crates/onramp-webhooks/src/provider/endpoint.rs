@@ -41,7 +41,7 @@ impl Endpoint {
         }
     }
 
-    /// Sets the name: letters, digits, `-` and `_`. Default: the provider's name.
+    /// Sets the name, which may contain letters, digits, `-` and `_`. Default: the provider's name.
     #[must_use]
     pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = name.into();
@@ -63,8 +63,8 @@ impl Endpoint {
         self
     }
 
-    /// Reports the endpoint as silent when nothing was received for `pause`. Choose a pause that is unusual at the shop's quietest
-    /// hours. Default: silence is never reported.
+    /// Reports the endpoint as silent when nothing was received for `pause`. Choose a pause that is unusual even in the shop's
+    /// quietest hours. By default, silence is never reported.
     #[must_use]
     pub fn silent_after(mut self, pause: Duration) -> Self {
         self.silent_after = Some(pause);
@@ -87,7 +87,8 @@ impl Endpoint {
         self.verifier.verify(request)
     }
 
-    /// Compares with every secret, in a time that does not depend on how much of one is right.
+    /// Returns whether `given` is one of the secrets, or is missing at an endpoint without secrets. Compares with every secret in
+    /// constant time.
     pub(crate) fn opens(&self, given: Option<&[u8]>) -> bool {
         let Some(given) = given else { return self.secrets.is_empty() };
         self.secrets.iter().fold(subtle::Choice::from(0), |found, secret| found | secret.as_bytes().ct_eq(given)).into()
@@ -105,7 +106,7 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// [`Provider::verify`] without the provider's type.
+/// [`Provider::verify`] as an object-safe trait.
 trait Verifier: Send + Sync {
     fn verify(&self, request: &SignedRequest<'_>) -> Result<(), VerifyError>;
 }

@@ -1,4 +1,4 @@
-//! Typed events of any provider behind one type.
+//! One type for the events of all providers.
 
 use std::any::Any;
 use std::fmt;
@@ -86,7 +86,7 @@ impl fmt::Debug for Event {
     }
 }
 
-/// [`ProviderEvent`] without its type.
+/// [`ProviderEvent`] as an object-safe trait.
 trait Content: fmt::Debug + Send + Sync {
     fn as_any(&self) -> &dyn Any;
     fn type_name(&self) -> &str;

@@ -11,7 +11,7 @@ use crate::inbox::{Inbox, Retention};
 use crate::provider::{Endpoint, Providers};
 use crate::watchdog::{Unclaimed, Watched};
 
-/// Time for an acknowledgement to reach its provider.
+/// Time reserved for an acknowledgement to reach its provider.
 const ON_THE_WAY: Duration = Duration::from_millis(100);
 
 /// Builder of a [`Receiver`].
@@ -46,7 +46,8 @@ impl ReceiverBuilder {
         self
     }
 
-    /// Sets how the address of a client is determined, for endpoints with an allow-list. Default: the peer of the socket, no header.
+    /// Sets how the address of a client is determined, for endpoints with an allow-list. By default, it is the peer of the socket
+    /// and no header is read.
     #[must_use]
     pub fn client_ip(mut self, client_ip: ClientIp) -> Self {
         self.client_ip = client_ip;
@@ -60,16 +61,16 @@ impl ReceiverBuilder {
         self
     }
 
-    /// Sets the time limit from the head of a request to its reply. Default 4 s, at most 100 ms less than every provider waits
-    /// ([`Facts::answer_within`](crate::provider::Facts::answer_within)); Wert waits 5 s.
+    /// Sets the time limit from the head of a request to its reply. Default 4 s. It must be at least 100 ms shorter than the time
+    /// that any provider waits for a reply ([`Facts::answer_within`](crate::provider::Facts::answer_within)); Wert waits 5 s.
     #[must_use]
     pub fn ack_deadline(mut self, deadline: Duration) -> Self {
         self.ack_deadline = deadline;
         self
     }
 
-    /// Sets how long the bodies of handled deliveries stay; `None` for ever. Keys stay as long as they count. Default 30 days, at least
-    /// the retry horizon of every provider.
+    /// Sets how long the bodies of handled deliveries are kept; `None` keeps them for ever. Keys are kept until they expire.
+    /// Default 30 days, at least the longest retry horizon of the providers.
     #[must_use]
     pub fn retention(mut self, retention: Option<Retention>) -> Self {
         self.retention = retention;
