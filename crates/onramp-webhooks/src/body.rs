@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_breaks_off_or_never_ends_has_stopped() {
+    async fn an_interrupted_or_endless_body_is_reported_as_stopped() {
         let mut broken = chunks(&[b"abc"]);
         broken.push_back(Err(()));
         assert!(matches!(taken(broken, true, 5).await, Taken::Stopped));
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_endless_body_is_read_no_further_than_the_drain() {
+    async fn an_endless_body_is_read_up_to_a_limit() {
         struct Endless(usize);
         impl Stream for Endless {
             type Item = Result<Bytes, ()>;

@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn only_spelling_is_ignored() {
+    fn only_formatting_is_ignored() {
         for (a, b) in [
             (r#" {"b":[1 , 2],"a":"\u00e9\/"} "#, r#"{"a":"é/","b":[1,2]}"#),
             (r#""\ud83d\ude00""#, r#""😀""#),

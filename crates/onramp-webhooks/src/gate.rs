@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn only_clients_known_to_be_listed_are_admitted() {
+    fn only_listed_clients_are_admitted() {
         let gate = AllowListGate::new("192.0.2.1".parse().unwrap(), ClientIp::peer_only());
         assert_eq!(gate.admit(&from(Some("::ffff:192.0.2.1"))).unwrap().address.to_string(), "192.0.2.1");
         for peer in [None, Some("192.0.2.2"), Some("::1")] {
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn clones_share_what_is_replaced() {
+    fn replaced_rules_apply_to_all_clones() {
         let gate = AllowListGate::new(AllowList::default(), ClientIp::peer_only());
         let mounted = gate.clone();
         assert!(mounted.judge(&from(Some("192.0.2.1"))).is_err());

@@ -238,14 +238,14 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_stay_out_of_keys() {
+    fn keys_contain_no_control_characters() {
         let (nul, newline) = (subject("a\0b"), subject("a\nb"));
         assert!(!nul.contains('\0') && !newline.contains('\n'));
         assert_ne!(nul, newline);
     }
 
     #[test]
-    fn an_identity_makes_its_key_and_its_horizon() {
+    fn an_identity_determines_the_key_and_its_lifetime() {
         let fingerprint = Fingerprint::of(b"{}");
         let key = |identity: &Identity| identity.key("wert", "login", &fingerprint).map(|key| key.to_string());
         let (once, content) =

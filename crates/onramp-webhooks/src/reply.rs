@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_the_documented_one() {
+    fn replies_match_the_documented_table() {
         let rows = [
             (Outcome::New, (200, 200)),
             (Outcome::Duplicate, (200, 200)),

@@ -1,8 +1,8 @@
 //! Addresses of clients: the peer of the socket, or a client that trusted proxies report.
 //!
 //! Each proxy appends the address of its peer to the *right* of a forwarding header. Entries to the left were in the request before
-//! and may be forged: a client that sends `x-forwarded-for: 174.138.2.203` through an honest proxy arrives with `x-forwarded-for:
-//! 174.138.2.203, 203.0.113.7`. Checking an allow-list against the leftmost entry therefore has no effect.
+//! and may be forged: a client that sends `x-forwarded-for: 174.138.2.203` through an honest proxy arrives with
+//! `x-forwarded-for: 174.138.2.203, 203.0.113.7`. Checking an allow-list against the leftmost entry therefore has no effect.
 //!
 //! [`ClientIp`] starts at the peer of the socket, which cannot be forged over TCP. While the current address is a trusted proxy, it
 //! moves one entry to the left. The first address that is not a trusted proxy is the client. Entries to the left of it are not
@@ -32,7 +32,7 @@
 //!   appended.
 //!
 //! # Denied requests
-//! The address of a client cannot be determined, and the request counts as not allowed, if
+//! The address of a client cannot be determined, and the request is denied, if
 //! - an entry that has to be read is not an address: `unknown`, `_hidden`, an IPv6 zone, garbage, no `for` or several;
 //! - an entry that has to be read is empty. RFC 9110 (section 5.6.1) allows empty entries, but no proxy that knows its client appends one,
 //!   and the entry to the left of it may be forged;

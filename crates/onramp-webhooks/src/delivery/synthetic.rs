@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn it_has_the_key_and_the_stage_of_a_real_one() {
+    fn a_synthetic_delivery_has_the_key_and_the_stage_of_a_real_one() {
         let body = include_str!("../../fixtures/wert/order_complete.json");
         let real =
             read::delivery(&"wert".into(), Decoder::of::<Wert>(), Timestamp::from_millis(7), Bytes::from_static(body.as_bytes()));
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_a_real_one_would_not_repeat_is_refused() {
+    fn an_event_without_an_id_is_refused() {
         let order = r#""order":{"id":"O","base":"BTC","base_amount":"1","quote":"USD","quote_amount":"1"}"#;
         for body in [
             r#"{"type":"test","click_id":"C"}"#.to_owned(),

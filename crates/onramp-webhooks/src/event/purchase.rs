@@ -46,8 +46,8 @@ impl CompletedPurchase {
     /// Returns the id of the customer: [`CustomerReference::primary`].
     ///
     /// # Errors
-    /// Returns an error if the event names no customer. In a handler, `?` turns this error into a permanent one: the purchase becomes a dead letter
-    /// for an operator, because a retry would not find the customer either.
+    /// Returns an error if the event names no customer. In a handler, `?` turns this error into a permanent one: the purchase
+    /// becomes a dead letter for an operator, because a retry would not find the customer either.
     pub fn customer_id(&self) -> Result<&str, MissingCustomer> {
         self.customer.primary().filter(|id| !id.trim().is_empty()).ok_or(MissingCustomer)
     }

@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pointer_finds_what_it_names() {
+    fn a_pointer_returns_the_value_at_its_path() {
         let json = r#" {"a/b": {"m~n": [10, {"x": 1.2300}], "~1": true}, "": {"": 0}} "#;
         for (path, found) in [
             ("", json.trim()),
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ambiguous_pointer_finds_nothing() {
+    fn an_ambiguous_pointer_returns_none() {
         for json in ["", "{", "\u{0}", r#"{"a":1,"a":1}"#, r#"{"b":0,"a":1,"b":1}"#] {
             assert_eq!(pointer(json.as_bytes(), "/a"), None, "{json}");
         }

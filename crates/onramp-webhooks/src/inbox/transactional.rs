@@ -54,7 +54,7 @@ pub trait TransactionalInbox: Inbox {
 
     /// Opens a transaction that should last no longer than `limit`. The store may end it after that time, so that a frozen worker
     /// does not hold locks for ever. The transaction must not lock the delivery before its completion, because its lease is renewed
-    /// meanwhile.
+    /// while the transaction is open.
     ///
     /// A dropped call leaves no transaction open.
     ///

@@ -122,7 +122,7 @@ mod tests {
     use crate::Wert;
 
     #[test]
-    fn every_secret_opens_and_nothing_else_does() {
+    fn only_the_secrets_open_an_endpoint() {
         let endpoint = Wert::with_path_secret("old").path_secret("new");
         for (given, opens) in [("old", true), ("new", true), ("ne", false), ("newer", false), ("", false), ("NEW", false)] {
             assert_eq!(endpoint.opens(Some(given.as_bytes())), opens, "{given}");
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_endpoint_has_nothing_after_its_name() {
+    fn an_open_endpoint_accepts_no_secret() {
         let endpoint = Wert::without_path_secret();
         assert!(endpoint.opens(None));
         assert!(!endpoint.opens(Some(b"anything")));

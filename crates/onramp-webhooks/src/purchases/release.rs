@@ -32,7 +32,8 @@ pub async fn release(
         State::Conflict => return Err(refused("it contradicts an earlier delivery")),
         _ => {}
     }
-    let purchase = purchase(&record, providers).ok_or_else(|| refused("it is not a readable purchase of a kind that the shop starts"))?;
+    let purchase =
+        purchase(&record, providers).ok_or_else(|| refused("it is not a readable purchase of a kind that the shop starts"))?;
     store.release(&purchase, now).await?;
     replay(inbox, providers, id, ReplayScope::Unhandled, now).await
 }

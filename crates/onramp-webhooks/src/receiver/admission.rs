@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_follows_the_name_of_an_open_endpoint() {
+    fn an_open_endpoint_has_no_path_after_its_name() {
         let endpoints = [Watched::new(Kriptomat::production())];
         for (path, found) in [("/kriptomat", true), ("/kriptomat/", true), ("/kriptomat//", false), ("/kriptomat/x", false)] {
             assert_eq!(matches!(find(&endpoints, path), Ok((_, true))), found, "{path}");

@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn sandbox_and_production_live_side_by_side() {
+    fn sandbox_and_production_can_be_two_endpoints() {
         let receiver = build(|b| {
             b.endpoint(Wert::with_path_secret("live"))
                 .endpoint(Wert::with_path_secret("sandbox").named("wert-sandbox"))

@@ -105,7 +105,11 @@ impl Schedule {
                 "failed"
             }
             Some(Err(panic)) => {
-                tracing::error!(task = name, panic = message(&**panic), "a periodic task panicked; it runs again at the next time");
+                tracing::error!(
+                    task = name,
+                    panic = message(&**panic),
+                    "a periodic task panicked; it runs again at the next time"
+                );
                 "panicked"
             }
             None => {

@@ -121,7 +121,7 @@ impl Run {
         }
     }
 
-    /// Waits for the next event. Cancel-safe: calls in flight stay in flight.
+    /// Waits for the next event. Cancel-safe: calls in flight are not dropped.
     async fn next(&mut self) -> Happened {
         let (clock, inbox) = (&self.worker.clock, &self.worker.inbox);
         // A worker that is stopping leaves notifications to other workers.

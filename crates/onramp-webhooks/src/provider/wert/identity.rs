@@ -27,7 +27,7 @@ pub(super) fn of(event: &WertEvent) -> Identity {
     }
 }
 
-/// Returns the keys that the `order_complete` of an order can have at `endpoint`: by its id, and by its transaction if it came
+/// Returns the keys that the `order_complete` of an order can have at `endpoint`: by its id, and by its transaction for events
 /// without an id. An event that has neither has no such key.
 #[must_use]
 pub fn completion_keys(endpoint: &str, order: &OrderId, transaction: Option<&TransactionId>) -> Vec<DedupKey> {
@@ -36,8 +36,8 @@ pub fn completion_keys(endpoint: &str, order: &OrderId, transaction: Option<&Tra
     names.map(|(kind, id)| DedupKey::new(endpoint, kind, id, COMPLETE)).collect()
 }
 
-/// Returns the order of an `order_complete`, or of a conflict with one, by its key at `endpoint`. `None` if the event came without
-/// the order's id.
+/// Returns the order of an `order_complete`, or of a conflict with one, by its key at `endpoint`. `None` if the event did not
+/// contain the order's id.
 #[must_use]
 pub fn completed_order(endpoint: &str, key: &DedupKey) -> Option<OrderId> {
     let id = key.subject().strip_prefix(endpoint)?.strip_prefix("/order/")?;
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn completion_keys_lead_to_the_order() {
+    fn the_order_is_found_by_its_completion_key() {
         let keys = |transaction: Option<&str>| {
             let keys = completion_keys("wert", &"O".into(), transaction.map(TransactionId::from).as_ref());
             keys.iter().map(ToString::to_string).collect::<Vec<_>>()
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn other_order_events_are_the_same_when_their_content_is() {
+    fn other_order_events_are_duplicates_if_their_content_is_equal() {
         for (kind, stage) in [
             ("payment_started", OrderStage::STARTED),
             ("transfer_started", OrderStage::TRANSFERRING),
