@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-/// Error of a store call that recorded and changed nothing.
+/// Error of a store call. The call recorded and changed nothing.
 ///
 /// It implements `Clone` because a failed commit is reported to every caller whose delivery was part of it.
 #[derive(Clone, Debug)]

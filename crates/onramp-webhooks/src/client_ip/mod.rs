@@ -1,8 +1,8 @@
 //! Addresses of clients: the peer of the socket, or a client that trusted proxies report.
 //!
 //! Each proxy appends the address of its peer to the *right* of a forwarding header. Entries to the left were in the request before
-//! and may be forged: a client that sends `x-forwarded-for: 174.138.2.203` through an honest proxy arrives with
-//! `x-forwarded-for: 174.138.2.203, 203.0.113.7`. Checking an allow-list against the leftmost entry therefore has no effect.
+//! and may be forged: a client that sends `x-forwarded-for: 174.138.2.203` through an honest proxy arrives with `x-forwarded-for:
+//! 174.138.2.203, 203.0.113.7`. An allow-list that is checked against the leftmost entry therefore gives no protection.
 //!
 //! [`ClientIp`] starts at the peer of the socket, which cannot be forged over TCP. While the current address is a trusted proxy, it
 //! moves one entry to the left. The first address that is not a trusted proxy is the client. Entries to the left of it are not

@@ -52,8 +52,8 @@ impl IdempotencyBuilder {
         })
     }
 
-    /// Lets requests without an `Idempotency-Key` pass. By default they get 400. Has no effect on a middleware [by
-    /// event](Idempotency::by_event).
+    /// Lets requests without an `Idempotency-Key` pass. By default they get 400. Has no effect with keys
+    /// [`by_event`](Idempotency::by_event).
     #[must_use]
     pub fn optional(mut self) -> Self {
         if let By::Header { required } = &mut self.0.by {
@@ -71,8 +71,8 @@ impl IdempotencyBuilder {
     }
 
     /// Identifies users by the result of `user` instead of the `authorization` header. Use an identifier that stays the same when a
-    /// token is renewed, so that a retry with a new token finds its key. Has no effect on a middleware [by
-    /// event](Idempotency::by_event), where the provider is the only user.
+    /// token is renewed, so that a retry with a new token finds its key. Has no effect with keys
+    /// [`by_event`](Idempotency::by_event), where the provider is the only user.
     #[must_use]
     pub fn user(mut self, user: impl Fn(&Request<'_>) -> Option<String> + Send + Sync + 'static) -> Self {
         self.0.user = Some(Box::new(user));

@@ -68,7 +68,7 @@ impl KeyGuard {
             match within(self.shared.lease / 6, "renew an idempotency key", renewing).await {
                 Ok(true) => {}
                 Ok(false) => {
-                    tracing::error!(key = %lease.key, "a request lost its idempotency key while it ran; another request with the key may run too");
+                    tracing::error!(key = %lease.key, "a request lost its idempotency key while it ran; another request may be running too");
                     return;
                 }
                 Err(error) => tracing::warn!(%error, key = %lease.key, "an idempotency key could not be renewed"),

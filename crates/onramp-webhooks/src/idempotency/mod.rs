@@ -1,10 +1,10 @@
 //! Idempotency: running a request only once, on any route. The adapters' `idempotency` middleware uses this module.
 //!
 //! The first request with a key runs, and the reply of a success (2xx) is stored. A later request with the same key gets the stored
-//! reply, marked `idempotent-replayed: true`, and does not run. The key is the `Idempotency-Key` header ([by
-//! header](Idempotency::by_header), with the semantics of the IETF draft
+//! reply, marked `idempotent-replayed: true`, and does not run. The key is the `Idempotency-Key` header
+//! ([`by_header`](Idempotency::by_header), with the semantics of the IETF draft
 //! [draft-ietf-httpapi-idempotency-key-header](https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/)), or
-//! the identity of a provider's event ([by event](Idempotency::by_event)).
+//! the identity of a provider's event ([`by_event`](Idempotency::by_event)).
 //!
 //! | state of the key | by header | by event |
 //! | --- | --- | --- |

@@ -91,7 +91,7 @@ pub struct Filter {
     pub about: Option<String>,
     /// The exact key. Uses an index.
     pub key: Option<DedupKey>,
-    /// The delivery that accepted deliveries are older than, for the next page.
+    /// Accepts only deliveries older than this one, for the next page.
     pub before: Option<DeliveryId>,
     /// Page size; `None` means 100.
     pub limit: Option<usize>,

@@ -70,7 +70,7 @@ impl ReceiverBuilder {
     }
 
     /// Sets how long the bodies of handled deliveries are kept; `None` keeps them for ever. Keys are kept until they expire.
-    /// Default 30 days, at least the longest retry horizon of the providers.
+    /// Default 30 days. It must be at least the longest retry horizon of the providers.
     #[must_use]
     pub fn retention(mut self, retention: Option<Retention>) -> Self {
         self.retention = retention;

@@ -51,7 +51,7 @@ impl Breaker {
         }
     }
 
-    /// Updates the error that keeps the breaker open.
+    /// Stores the latest error of the primary inbox while the breaker is open.
     pub(super) fn still(&self, error: &StoreError) {
         self.0.send_if_modified(|state| {
             if let Some(open) = state {

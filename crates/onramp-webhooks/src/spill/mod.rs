@@ -31,7 +31,7 @@
 //! - **Observable.** The log has an `ERROR` when the breaker opens and an `INFO` when it closes; [`status`](SpillInbox::status) and
 //!   the metrics count the deliveries that wait. `check` succeeds during an outage, because deliveries can be recorded.
 //!
-//! All calls other than `record` go to the primary inbox, so workers do not handle deliveries that wait in the spill.
+//! Claiming, settling and reading use the primary inbox only, so workers do not handle deliveries that wait in the spill.
 
 mod breaker;
 mod failing;

@@ -111,12 +111,13 @@ impl<I: Inbox> Shared<I> {
         }
     }
 
-    /// Returns whether the oldest waiting delivery was there before the next delivery that this process appends.
+    /// Returns whether `oldest`, the oldest waiting delivery, was appended no later than the newest delivery of this process.
     pub(super) fn is_ours(&self, oldest: Option<&(SpillId, NewDelivery)>) -> bool {
         oldest.is_some_and(|(id, _)| id.as_i64() <= self.newest.load(Ordering::SeqCst))
     }
 
-    /// Returns whether at most about `few` such deliveries wait, judged by their ids.
+    /// Returns whether fewer than about `few` deliveries were appended from `oldest` to the newest delivery of this process, judged
+    /// by their ids.
     pub(super) fn is_near(&self, oldest: Option<&(SpillId, NewDelivery)>, few: usize) -> bool {
         let few = i64::try_from(few).unwrap_or(i64::MAX);
         oldest.is_none_or(|(id, _)| self.newest.load(Ordering::SeqCst).saturating_sub(id.as_i64()) < few)

@@ -13,7 +13,7 @@ const FLOAT_PRECISION: u64 = 1_000_000_000_000_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Difference {
-    /// The status of the provider's order is not a success.
+    /// The provider's order has this status, which is not a success.
     Status(Option<OrderStatus>),
     /// The fiat amount or currency differs, or the provider's order has none.
     Fiat {
