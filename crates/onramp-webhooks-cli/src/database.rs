@@ -14,7 +14,7 @@ use crate::exit::CliError;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_CONNECTIONS: u32 = 3;
 
-/// Opens the inbox at `url`. A missing SQLite file is an error, because every order would be missing in a new inbox.
+/// Opens the inbox at `url`. A missing SQLite file is an error, because a new, empty inbox would report every order as missing.
 pub(crate) async fn open(url: &str, schema: &str) -> Result<Arc<dyn Inbox>, CliError> {
     let failed = |error: &dyn std::error::Error| CliError::with_source("opening the database", error);
     if let Some(path) = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")) {

@@ -12,7 +12,7 @@ pub(crate) enum ExitStatus {
     Failed,
     /// The command line is not valid.
     Usage,
-    /// Findings are left for an operator.
+    /// Some findings require an operator.
     Open,
     /// The program was interrupted by a signal.
     Interrupted,
@@ -35,7 +35,7 @@ impl ExitStatus {
 pub(crate) enum CliError {
     /// The command line is not valid.
     Usage(String),
-    /// Anything else failed.
+    /// Any other failure.
     Failed(String),
 }
 

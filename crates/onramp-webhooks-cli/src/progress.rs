@@ -18,7 +18,7 @@ impl Progress {
         progress
     }
 
-    /// Shows the progress after a step.
+    /// Updates the bar after a step.
     pub(crate) fn update(&self, checkpoint: &Checkpoint, step: &Step) {
         let (window, summary) = (checkpoint.window, &checkpoint.summary);
         let found = summary.missing + summary.status_differs + summary.unclear + summary.unknown_to_provider;

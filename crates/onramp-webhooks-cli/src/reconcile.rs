@@ -18,8 +18,8 @@ use crate::{database, output};
 
 /// Compare Wert's orders with the deliveries in an inbox, and repair missing ones.
 ///
-/// Exit code: 0 if nothing was found or everything found is repaired, 1 after an error, 2 if the command line is not valid, 3 if findings
-/// are left for an operator, 130 if interrupted.
+/// Exit code: 0 if there are no findings or all of them are repaired, 1 after an error, 2 if the command line is not valid, 3 if
+/// findings require an operator, 130 if interrupted.
 #[derive(Args)]
 pub(crate) struct Reconcile {
     /// The URL of the inbox: sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE
@@ -28,10 +28,10 @@ pub(crate) struct Reconcile {
     /// The PostgreSQL schema of the inbox
     #[arg(long, default_value = "onramp")]
     schema: String,
-    /// The name of the receiver's endpoint
+    /// The name of the receiver's endpoint whose deliveries are compared
     #[arg(long, default_value = "wert")]
     endpoint: String,
-    /// The key of Wert's Data API. Prefer the environment variable, because other users can see command lines
+    /// The key of Wert's Data API. Prefer the environment variable, because other users of the machine can see command lines
     #[arg(long, env = "WERT_API_KEY", hide_env_values = true)]
     api_key: String,
     /// The base URL of Wert's Data API. Default: production
@@ -138,7 +138,7 @@ fn saved_in(file: Option<&ResumeFile>) -> String {
     file.map(|file| format!(" (progress saved in {:?})", file.path())).unwrap_or_default()
 }
 
-/// Warns about an empty inbox, which is probably the wrong one.
+/// Warns if the inbox is empty, because it is probably the wrong one.
 async fn warn_if_empty(inbox: &dyn Inbox) {
     if let Ok(counts) = inbox.counts().await
         && State::ALL.into_iter().all(|state| counts.of(state) == 0)

@@ -41,7 +41,7 @@ impl ResumeFile {
         serde_json::from_slice(&json).map(Some).map_err(invalid)
     }
 
-    /// Replaces the file atomically, so that readers and a crash see either the old or the new content.
+    /// Replaces the file atomically: readers see either the old or the new content, also after a crash.
     pub(crate) fn write(&self, state: &ResumeState) -> Result<(), CliError> {
         let folder = self.0.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let write = || {

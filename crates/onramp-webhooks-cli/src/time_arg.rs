@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_and_durations_are_parsed_and_nothing_else() {
+    fn only_dates_and_durations_are_parsed() {
         let noon = Timestamp::from_millis(1_767_312_000_000);
         assert_eq!(parse_time("2026-01-02T00:00:00Z"), Ok(TimeArg::At(noon)));
         assert_eq!(parse_time("2026-01-02T02:00:00+02:00"), Ok(TimeArg::At(noon)));

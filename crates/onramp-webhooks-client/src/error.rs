@@ -53,7 +53,7 @@ pub enum ClientErrorKind {
     Unreadable,
     /// The response contradicts the request or itself: it has an order that was not requested, or the same order twice.
     Contradiction,
-    /// The pages do not end: a cursor came twice, a page had nothing new, or there are more than
+    /// The pages do not end: a cursor occurred twice, a page had no new orders, or there are more than
     /// [`max_pages`](crate::wert::OrdersQuery::max_pages).
     EndlessPages,
     /// The widget was started, but its purchase could not be [stored](crate::KriptomatApi::start). Its URL is discarded, so it is safe
@@ -102,7 +102,7 @@ impl ClientError {
         self.retry_after
     }
 
-    /// Returns `true` if the provider certainly did not receive the request, so that repeating it is safe even when it is not idempotent.
+    /// Returns `true` if the provider cannot have received the request, so that repeating it is safe even if it is not idempotent.
     #[must_use]
     pub const fn is_unsent(&self) -> bool {
         matches!(self.kind, ClientErrorKind::Invalid | ClientErrorKind::Unreachable)

@@ -1,7 +1,7 @@
 //! Lenient parsing of JSON responses.
 //!
-//! An object is parsed once into raw members, from which a model takes the fields it knows. As in the core's models, a missing, null or
-//! empty field is `None`, an invalid one stays among the extra fields, and no number is converted to a float.
+//! An object is parsed once into raw members, from which a model takes the fields it knows. As in the core's models, a missing,
+//! null or empty field is `None`, an invalid one is kept among the extra fields, and no number is converted to a float.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::error::{ClientError, ClientErrorKind};
 
-/// The members of an object that are not taken yet.
+/// The members of an object that have not been taken yet.
 pub(crate) struct Object(BTreeMap<String, RawJson>);
 
 impl Object {
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_kept() {
+    fn invalid_fields_are_kept() {
         let mut object = object(r#"{"a":"1.50","b":1.50,"c":null,"d":"","e":-1,"f":{"x":1.0},"g":7}"#);
         assert_eq!(object.take_valid::<Amount>("a"), object.take_valid::<Amount>("b"));
         assert_eq!(object.take_valid::<Amount>("c"), None);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_tell_nothing_of_the_content() {
+    fn errors_do_not_contain_the_content() {
         for (body, kind) in [
             (&b""[..], ClientErrorKind::NotJson),
             (b"<html>secret", ClientErrorKind::NotJson),

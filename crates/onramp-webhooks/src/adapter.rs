@@ -1,8 +1,9 @@
-//! Types for authors of adapters: a request in, a reply out, and the pieces that an adapter mounts.
+//! Types for authors of adapters: requests, replies, and the middlewares that an adapter mounts.
 //!
-//! An adapter converts. It turns the head of its framework's request into a [`Request`] and the body into a stream of chunks, hands them
-//! to [`Receiver::receive`](crate::Receiver::receive), [`extract`], [`AllowListGate`] or [`Idempotency`], and sends the [`Reply`] as it
-//! is. Status codes, header names and JSON are decided in this crate. The conformance suite of `onramp-webhooks-testkit` tests an adapter.
+//! An adapter only converts types. It turns the head of its framework's request into a [`Request`] and the body into a stream of
+//! chunks, passes them to [`Receiver::receive`](crate::Receiver::receive), [`extract`], [`AllowListGate`] or [`Idempotency`], and
+//! sends the [`Reply`] unchanged. This crate decides about status codes, header names and JSON. The conformance suite of
+//! `onramp-webhooks-testkit` tests adapters.
 
 pub use crate::body::Full;
 #[doc(inline)]

@@ -19,7 +19,7 @@ use ipnet::{IpNet, Ipv4Net};
 /// Length of the prefix of `::ffff:0:0/96`, the network of IPv4-mapped IPv6 addresses, in bits.
 const MAPPED_PREFIX: u8 = 96;
 
-/// Longest part of an entry in an error, in characters.
+/// Maximum length of an entry in an error message, in characters.
 const LONGEST_SHOWN: usize = 64;
 
 /// A set of addresses and networks. The default is empty and contains no address.
@@ -27,7 +27,7 @@ const LONGEST_SHOWN: usize = 64;
 /// IPv4-mapped IPv6 (`::ffff:192.0.2.1`) counts as IPv4, in entries and in addresses. An IPv6 network never contains an IPv4 address:
 /// to allow all addresses, use `0.0.0.0/0, ::/0`. Bits after the prefix of a network are ignored: `10.1.2.3/8` is `10.0.0.0/8`.
 ///
-/// Lists of the same networks are equal, in any order and spelling.
+/// Two lists are equal if they contain the same networks, regardless of order and notation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowList(Vec<IpNet>);
 
@@ -104,7 +104,7 @@ impl fmt::Display for AllowList {
     }
 }
 
-/// Error of parsing an [`AllowList`]: an entry is neither an address nor a network.
+/// Error returned when parsing an [`AllowList`], if an entry is neither an address nor a network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{entry:?} is neither an address, such as 174.138.2.203 or 2001:db8::1, nor a network, such as 10.0.0.0/8 or 2001:db8::/32"

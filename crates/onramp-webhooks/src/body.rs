@@ -12,10 +12,11 @@ use tokio::time::Instant;
 /// Default limit of a body, in bytes.
 pub(crate) const DEFAULT_LIMIT: usize = 1 << 20;
 
-/// Default time for a body to arrive.
+/// Default time limit for receiving a body.
 pub(crate) const DEFAULT_TIME: Duration = Duration::from_secs(3);
 
-/// Most bytes to read and drop, as a multiple of the limit. A sender that is still writing does not read the answer.
+/// Maximum number of bytes to read from a body that is too large, as a multiple of the limit. Bytes over the limit are read and
+/// dropped, because a sender that is still writing does not read the reply.
 const DRAINED: usize = 16;
 
 /// The result of reading a body.
@@ -37,7 +38,7 @@ where
     let mut kept = Kept::default();
     let ended = tokio::time::timeout_at(deadline, collect(body, limit, &mut kept)).await;
     match ended {
-        // The rest of the body would not be kept anyway.
+        // The kept part is complete, so it does not matter how the rest ended.
         _ if kept.total > limit => Taken::Cut(kept.freeze()),
         Ok(Ok(())) => Taken::Whole(kept.freeze()),
         Ok(Err(_)) | Err(_) => Taken::Stopped,
@@ -63,7 +64,7 @@ where
     Ok(())
 }
 
-/// Joined chunks. A body that came in one chunk is not copied.
+/// The chunks received so far, joined. A single chunk is not copied.
 #[derive(Default)]
 struct Kept {
     /// Bytes received, kept or not.
@@ -115,7 +116,7 @@ mod tests {
 
     use super::*;
 
-    /// Chunks, and then an end, an error or silence.
+    /// A stream of chunks that ends if the flag is set, and never ends otherwise.
     struct Chunks(VecDeque<Result<Bytes, ()>>, bool);
 
     impl Stream for Chunks {
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_breaks_off_or_never_ends_has_stopped() {
+    async fn an_interrupted_or_endless_body_is_reported_as_stopped() {
         let mut broken = chunks(&[b"abc"]);
         broken.push_back(Err(()));
         assert!(matches!(taken(broken, true, 5).await, Taken::Stopped));
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_endless_body_is_read_no_further_than_the_drain() {
+    async fn an_endless_body_is_read_up_to_a_limit() {
         struct Endless(usize);
         impl Stream for Endless {
             type Item = Result<Bytes, ()>;

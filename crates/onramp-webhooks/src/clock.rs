@@ -98,7 +98,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock for tests that stands still until it is set. Clones share the time.
+/// A clock for tests that changes only when it is set. Clones share the time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -112,18 +112,18 @@ impl Clock for SystemClock {
 pub struct ManualClock(Arc<watch::Sender<Timestamp>>);
 
 impl ManualClock {
-    /// Creates a clock that shows `moment`.
+    /// Creates a clock whose current time is `moment`.
     #[must_use]
     pub fn at(moment: Timestamp) -> Self {
         Self(Arc::new(watch::Sender::new(moment)))
     }
 
-    /// Sets the clock to `moment`, which may lie in its past.
+    /// Sets the clock to `moment`, which may be earlier than its current time.
     pub fn set(&self, moment: Timestamp) {
         self.0.send_replace(moment);
     }
 
-    /// Moves the clock forward and wakes the calls that wait for the new time.
+    /// Moves the clock forward and wakes the tasks that wait for the new time.
     pub fn advance(&self, by: Duration) {
         self.0.send_modify(|now| *now = now.after(by));
     }
@@ -136,7 +136,7 @@ impl Clock for ManualClock {
     }
 
     async fn sleep_until(&self, moment: Timestamp) {
-        // The sender lives in `self`, so waiting cannot fail.
+        // `self` keeps the sender alive, so waiting cannot fail.
         let _ = self.0.subscribe().wait_for(|now| *now >= moment).await;
     }
 }

@@ -4,9 +4,9 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-/// A failed store call. Nothing was recorded or changed by it.
+/// Error of a store call. The call recorded and changed nothing.
 ///
-/// It is `Clone` because one failed commit fails every caller whose delivery was in it.
+/// It implements `Clone` because a failed commit is reported to every caller whose delivery was part of it.
 #[derive(Clone, Debug)]
 pub struct StoreError {
     kind: StoreErrorKind,
@@ -35,7 +35,7 @@ pub enum StoreErrorKind {
 }
 
 impl StoreError {
-    /// Creates an error without a cause. `context` names the operation, as in `claim deliveries`.
+    /// Creates an error without a cause. `context` names the operation, such as `claim deliveries`.
     #[must_use]
     pub const fn new(kind: StoreErrorKind, context: &'static str) -> Self {
         Self { kind, context, source: None }
@@ -75,7 +75,7 @@ impl fmt::Display for StoreError {
 }
 
 impl Error for StoreError {
-    /// Returns the source of the cause. The cause itself is part of the message.
+    /// Returns the source of the cause, because the message already contains the cause itself.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_ref()?.source()
     }

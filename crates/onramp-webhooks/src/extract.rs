@@ -13,7 +13,7 @@ use crate::provider::{Acknowledgement, Provider, ProviderEvent};
 use crate::reply::{Outcome, Reply};
 use crate::request::Request;
 
-/// A body that could not be read as an event. [`reply`](Self::reply) is the answer that its provider needs.
+/// A body that could not be read as an event. [`reply`](Self::reply) returns the reply that its provider needs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Unreadable {
     reason: String,
@@ -29,13 +29,14 @@ impl Unreadable {
         &self.reason
     }
 
-    /// Returns the body, to the byte; the beginning of a body over 1 MiB.
+    /// Returns the exact bytes of the body; of a body over 1 MiB, only the beginning.
     #[must_use]
     pub const fn raw(&self) -> &Bytes {
         &self.raw
     }
 
-    /// Returns the reply that the provider needs: Wert wants every body acknowledged, Kriptomat gets 400 or 413.
+    /// Returns the reply that the provider needs: 200 for Wert, which expects every body to be acknowledged; 400 or 413 for
+    /// Kriptomat.
     #[must_use]
     pub fn reply(&self) -> Reply {
         self.outcome.reply(self.acknowledgement)
@@ -52,12 +53,12 @@ impl fmt::Debug for Unreadable {
 /// Reads the event of a request, from a body of at most 1 MiB that arrives within 3 s. For handlers without an inbox; the extractors of the
 /// adapters use it.
 ///
-/// The event is not recorded and not deduplicated, and no client is refused. If a handler answers success and then loses the event, the
-/// event is lost. If a handler fails, it has to answer an error, and Wert stops sending after too many of these. A
-/// [`Receiver`](crate::Receiver) prevents both.
+/// The event is not recorded and not deduplicated, and no client is refused. If a handler reports success before it has processed
+/// the event, a crash can lose the event. If a handler fails, it has to return an error, and Wert stops sending after too many
+/// errors. A [`Receiver`](crate::Receiver) prevents both.
 ///
-/// Only for providers that sign nothing, because nothing is verified here. Therefore the provider has to implement [`Default`], which a
-/// provider with a signing key does not.
+/// No signature is verified, so this function is only for providers that do not sign their requests. The bound `Default` excludes
+/// providers with a signing key, which do not implement it.
 ///
 /// ```
 /// use onramp_webhooks::adapter::{Full, Request, extract};
@@ -76,7 +77,8 @@ impl fmt::Debug for Unreadable {
 /// ```
 ///
 /// # Errors
-/// The outer error is the reply to send if the body did not arrive: 408. The inner error is a body that could not be read.
+/// Returns the reply to send, 408, as the outer error if the body did not arrive. Returns the body as the inner error if it could
+/// not be read.
 pub fn extract<P, S, E>(
     request: &Request<'_>,
     body: S,

@@ -7,14 +7,14 @@ use memchr::memchr2;
 use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
 
-/// Deepest nesting of canonical JSON. Deeper bodies are hashed as raw bytes, which bounds the work for a body.
+/// Maximum nesting depth of canonical JSON. Deeper bodies are hashed as raw bytes, which bounds the work for a body.
 const DEEPEST: usize = 128;
 
 /// SHA-256 of a body in canonical form: bodies with the same content have the same fingerprint.
 ///
-/// White space between tokens, the order of members and the escaping of strings do not matter. Everything else does: numbers count
-/// as they are written (`1.0` is not `1`), and both values of a member that is given twice count, in their order. Bytes that are not
-/// JSON, and JSON nested deeper than 128 levels, count byte for byte.
+/// White space between tokens, the order of members and the escaping of strings are ignored. Everything else is significant:
+/// numbers are hashed as they are written (`1.0` is not `1`), and so are both values of a repeated member, in their order. Bodies
+/// that are not JSON, and JSON nested deeper than 128 levels, are hashed byte for byte.
 ///
 /// ```
 /// use onramp_webhooks::fingerprint::Fingerprint;
@@ -27,7 +27,8 @@ const DEEPEST: usize = 128;
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// The fingerprint of synthetic deliveries: those that a reconciliation makes from a provider's API. No body has it.
+    /// The fingerprint of synthetic deliveries: those that a reconciliation creates from a provider's API. No body has this
+    /// fingerprint.
     pub const SYNTHETIC: Self = Self([0; 32]);
 
     /// Returns whether the delivery is synthetic.
@@ -36,9 +37,11 @@ impl Fingerprint {
         *self == Self::SYNTHETIC
     }
 
-    /// Returns whether a delivery with the fingerprint `next` is a duplicate of the first one with its key, which has this
-    /// fingerprint; otherwise it is a conflict. The body of a synthetic delivery is bound to differ from the real one, so these two
-    /// are duplicates.
+    /// Returns whether a later delivery with the same key, whose fingerprint is `next`, is a duplicate of the delivery with this
+    /// fingerprint. If not, the two are in conflict.
+    ///
+    /// Fingerprints of duplicates are equal, except that a synthetic delivery and a real one are always duplicates, because their
+    /// bodies always differ.
     ///
     /// ```
     /// use onramp_webhooks::fingerprint::Fingerprint;
@@ -59,7 +62,7 @@ impl Fingerprint {
         if is_json { Self::of_json(body) } else { Self::of_bytes(without_bom(body)) }
     }
 
-    /// Computes the fingerprint of a body that an event was read from, which is JSON if it begins with a brace.
+    /// Computes the fingerprint of a body from which an event was read. Such a body is JSON if it begins with a brace.
     pub(crate) fn of_decoded(body: &[u8]) -> Self {
         if without_bom(body).trim_ascii_start().starts_with(b"{") { Self::of_json(body) } else { Self::of(body) }
     }
@@ -73,7 +76,7 @@ impl Fingerprint {
     }
 
     fn of_bytes(body: &[u8]) -> Self {
-        // No canonical JSON begins with this byte, so no raw body can have the fingerprint of one.
+        // Canonical JSON never begins with this byte, so a raw body cannot have the fingerprint of a JSON body.
         Self(Sha256::new().chain_update(b"\0").chain_update(body).finalize().into())
     }
 
@@ -110,14 +113,14 @@ fn without_bom(body: &[u8]) -> &[u8] {
 
 /// Rewrites JSON without white space, with sorted members and uniform escaping; `None` if it is too deep.
 ///
-/// Stores keep fingerprints for ever, so this form cannot change.
+/// This form must never change, because stores keep fingerprints permanently.
 fn canonical(text: &str) -> Option<Vec<u8>> {
     let mut writer = Canonical { rest: text, out: Vec::with_capacity(text.len() + text.len() / 16) };
     writer.value(DEEPEST)?;
     Some(writer.out)
 }
 
-/// Rewrites text that is known to be JSON. `None` means too deep.
+/// Rewrites text that is known to be valid JSON. Methods return `None` if it is nested too deep.
 struct Canonical<'a> {
     rest: &'a str,
     out: Vec<u8>,
@@ -191,7 +194,7 @@ impl Canonical<'_> {
         }
     }
 
-    /// Decodes a unicode escape. A surrogate without its other half stays an escape, because no Rust string can hold it.
+    /// Decodes a unicode escape. An unpaired surrogate stays escaped, because a Rust string cannot hold it.
     fn unicode_escape(&mut self) -> Option<()> {
         let (unit, rest) = code_unit(self.rest)?;
         self.rest = rest;
@@ -368,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn only_spelling_is_ignored() {
+    fn only_formatting_is_ignored() {
         for (a, b) in [
             (r#" {"b":[1 , 2],"a":"\u00e9\/"} "#, r#"{"a":"é/","b":[1,2]}"#),
             (r#""\ud83d\ude00""#, r#""😀""#),

@@ -10,10 +10,10 @@ use crate::reply::{Outcome, Reply};
 use crate::request::Request;
 use crate::telemetry;
 
-/// Admits the clients on a list, at any route.
+/// A gate that admits only the clients on an allow-list, in front of any route.
 ///
-/// Cheap to clone. Clones share their rules, so an application that keeps one can [replace](Self::replace) the rules while it serves
-/// requests.
+/// Cheap to clone. Clones share their rules, so an application that keeps a clone can [replace](Self::replace) the rules while it
+/// serves requests.
 ///
 /// ```
 /// use onramp_webhooks::adapter::Request;
@@ -60,16 +60,16 @@ impl AllowListGate {
     /// Returns the client of `request` if it is on the list.
     ///
     /// # Errors
-    /// If the client is not on the list, or if its address cannot be determined.
+    /// Returns an error if the client is not on the list, or if its address cannot be determined.
     pub fn judge(&self, request: &Request<'_>) -> Result<Client, Denial> {
         let rules = self.rules();
         judge(&rules.allowed, &rules.client_ip, request)
     }
 
-    /// Returns the client of `request` if it is on the list, and counts and logs a denial.
+    /// Returns the client of `request` if it is on the list. Counts the result, and logs a denial.
     ///
     /// # Errors
-    /// The reply to send instead of the route's: 403, without the reason.
+    /// Returns the reply to send if the client is denied: 403, without the reason.
     pub fn admit(&self, request: &Request<'_>) -> Result<Client, Reply> {
         let judged = self.judge(request);
         telemetry::judged(judged.is_ok());
@@ -79,11 +79,11 @@ impl AllowListGate {
         })
     }
 
-    /// Returns the client that a gate admitted, for extractors. `client` is the one that the adapter's middleware stored with the
-    /// request.
+    /// Returns the client that a gate admitted, for extractors. `client` is the client that the adapter's middleware stored with
+    /// the request.
     ///
     /// # Errors
-    /// The reply to send if there is none, because no gate is in front of the route: 500. The reason is logged.
+    /// Returns the reply to send, 500, if there is no client because no gate is in front of the route. The reason is logged.
     pub fn admitted(client: Option<&Client>) -> Result<Client, Reply> {
         client.copied().ok_or_else(|| {
             tracing::error!("a handler extracts the client, but its route has no allow-list; add the allow_list middleware");
@@ -116,7 +116,7 @@ pub enum Denial {
     /// The client is not on the list.
     #[error("{client} is not on the allow-list {allowed}")]
     NotListed {
-        /// The client, and where its address was found.
+        /// The client, and the hop at which its address was found.
         client: Client,
         /// The list.
         allowed: AllowList,
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn only_clients_known_to_be_listed_are_admitted() {
+    fn only_listed_clients_are_admitted() {
         let gate = AllowListGate::new("192.0.2.1".parse().unwrap(), ClientIp::peer_only());
         assert_eq!(gate.admit(&from(Some("::ffff:192.0.2.1"))).unwrap().address.to_string(), "192.0.2.1");
         for peer in [None, Some("192.0.2.2"), Some("::1")] {
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn clones_share_what_is_replaced() {
+    fn replaced_rules_apply_to_all_clones() {
         let gate = AllowListGate::new(AllowList::default(), ClientIp::peer_only());
         let mounted = gate.clone();
         assert!(mounted.judge(&from(Some("192.0.2.1"))).is_err());

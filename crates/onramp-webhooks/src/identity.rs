@@ -1,4 +1,4 @@
-//! Identity of events: dedup keys, and places in an order.
+//! Identity of events: dedup keys, and stages of an order.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,20 +8,20 @@ use sha2::{Digest, Sha256};
 
 use crate::fingerprint::Fingerprint;
 
-/// Longest identifier in a key, in bytes. Longer ones are replaced by their hash.
+/// Maximum length of an identifier in a key, in bytes. Longer ones are replaced by their hash.
 const LONGEST_ID: usize = 128;
 
-/// Longest type in a key, in bytes. Longer ones are replaced by their hash.
+/// Maximum length of a type in a key, in bytes. Longer ones are replaced by their hash.
 const LONGEST_TYPE: usize = 64;
 
-/// Prefix of a hash in a key. A word that begins with it is hashed too, so that no word can look like a hash.
+/// Prefix of a hash in a key. A word that begins with this prefix is hashed as well, so that it cannot be mistaken for a hash.
 const HASHED: &str = "#sha256:";
 
-/// The key that makes two deliveries the same event.
+/// The key that is equal for all deliveries of the same event.
 ///
 /// A key has two halves: the *subject* (the order, transaction or click that the event is about) and the *discriminator* (which of
-/// the subject's events it is). Stores index the pair, subject first. Identifiers that grow with time (Wert's order ids are ULIDs)
-/// then keep the hot end of the index small, and all events of one order lie side by side.
+/// the subject's events it is). Stores index the pair, subject first, so all events of one order are adjacent in the index. With
+/// identifiers that grow with time, such as Wert's order ids, which are ULIDs, new entries are added at the end of the index.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DedupKey {
     subject: String,
@@ -35,7 +35,7 @@ impl DedupKey {
         Self { subject, discriminator }
     }
 
-    /// Creates a key at `endpoint` for an event about `id`. `kind` is the kind of this identifier: `order`.
+    /// Creates a key at `endpoint` for an event about `id`. `kind` is the kind of this identifier, such as `order`.
     ///
     /// Long identifiers and identifiers with control characters are replaced by their hash, which bounds the size of indexes.
     #[must_use]
@@ -82,14 +82,14 @@ impl fmt::Display for DedupKey {
     }
 }
 
-/// The place of an event in the life of its order. Later stages are greater.
+/// The stage of an order that an event reports. Later stages are greater.
 ///
 /// An event is *stale* if an event of the same order with a greater stage was handled before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderStage(u8);
 
 impl OrderStage {
-    /// An unknown place: never stale, and makes nothing stale.
+    /// An unknown stage. The event is never stale, and does not make other events stale.
     pub const UNPLACED: Self = Self(0);
     /// The payment has begun.
     pub const STARTED: Self = Self(1);
@@ -117,7 +117,7 @@ impl OrderStage {
     }
 }
 
-/// The identity of an event: what makes it the same as another, for how long, and its place in an order.
+/// The identity of an event: its dedup key, the lifetime of the key, and the stage of its order.
 ///
 /// ```
 /// use onramp_webhooks::identity::{Identity, OrderStage};
@@ -149,17 +149,18 @@ impl Identity {
         Self { subject: None, by_content: false, while_retried: false, stage: None }
     }
 
-    /// Creates the identity of an event that happens once for each `id`. Another event of its type is a duplicate, or a conflict if its
-    /// content differs.
+    /// Creates the identity of an event that happens once for each `id`. Another event of its type with the same `id` is a
+    /// duplicate, or a conflict if its content differs.
     ///
-    /// `kind` is the kind of the identifier (`order`). Identifiers of different kinds are different. It must not contain a slash.
+    /// `kind` is the kind of the identifier, such as `order`, and must not contain a slash. Identifiers of different kinds are
+    /// never equal.
     #[must_use]
     pub fn once(kind: &'static str, id: impl Into<String>) -> Self {
         Self { subject: Some(Subject { kind, id: id.into() }), by_content: false, while_retried: false, stage: None }
     }
 
-    /// Creates the identity of an event that can happen several times for each `id`. Another event of its type is a duplicate only if
-    /// its content is the same.
+    /// Creates the identity of an event that can happen several times for each `id`. Another event of its type with the same `id`
+    /// is a duplicate only if its content is the same.
     #[must_use]
     pub fn by_content(kind: &'static str, id: impl Into<String>) -> Self {
         Self { by_content: true, ..Self::once(kind, id) }
@@ -172,14 +173,14 @@ impl Identity {
         self
     }
 
-    /// Makes the event one of an order: events of one subject with a stage are never handled at the same time.
+    /// Makes the event part of an order, at `stage`. Such events of one subject are never handled at the same time.
     #[must_use]
     pub const fn at(mut self, stage: OrderStage) -> Self {
         self.stage = Some(stage);
         self
     }
 
-    /// Returns the place in an order, if the event belongs to one.
+    /// Returns the stage of the order; `None` if the event does not belong to one.
     #[must_use]
     pub const fn stage(&self) -> Option<OrderStage> {
         self.stage
@@ -194,14 +195,14 @@ impl Identity {
         Some(DedupKey::new(endpoint, kind, id, discriminator))
     }
 
-    /// Returns how long the key counts, if the provider retries for `retry_horizon`; `None` for ever.
+    /// Returns the lifetime of the key for a provider that retries for `retry_horizon`; `None` if the key never expires.
     #[must_use]
     pub fn horizon(&self, retry_horizon: Duration) -> Option<Duration> {
         self.while_retried.then_some(retry_horizon)
     }
 }
 
-/// Returns a received event type as it is stored: replaced by its hash if it is long or not printable.
+/// Returns the stored form of a received event type: its hash if it is long or not printable, and the type itself otherwise.
 pub(crate) fn stored_type(type_name: &str) -> String {
     plain_or_hash(type_name, LONGEST_TYPE).into_owned()
 }
@@ -231,20 +232,20 @@ mod tests {
     }
 
     #[test]
-    fn a_short_id_cannot_spell_the_hash_of_a_long_one() {
+    fn a_short_id_cannot_imitate_the_hash_of_a_long_one() {
         let long = subject(&"a".repeat(500));
         assert_ne!(subject(long.trim_start_matches("wert/click/")), long);
     }
 
     #[test]
-    fn control_characters_stay_out_of_keys() {
+    fn keys_contain_no_control_characters() {
         let (nul, newline) = (subject("a\0b"), subject("a\nb"));
         assert!(!nul.contains('\0') && !newline.contains('\n'));
         assert_ne!(nul, newline);
     }
 
     #[test]
-    fn an_identity_makes_its_key_and_its_horizon() {
+    fn an_identity_determines_the_key_and_its_lifetime() {
         let fingerprint = Fingerprint::of(b"{}");
         let key = |identity: &Identity| identity.key("wert", "login", &fingerprint).map(|key| key.to_string());
         let (once, content) =

@@ -14,7 +14,7 @@
 //! | idempotency by event: the first copy is still running | 503 | 503 |
 //! | idempotency by header: the first request is still running | | 409 |
 //! | idempotency: the key was used for another body | 200 | 422 |
-//! | idempotency: done, and the reply was not kept because it was too large or its client went away | 200 | 409 |
+//! | idempotency: done, and the reply was not kept because it was too large or its client disconnected | 200 | 409 |
 //! | idempotency: the key is missing or unreadable | | 400 |
 //! | a handler needs the client, and no allow-list is in front of its route | | 500 |
 //!
@@ -25,16 +25,16 @@ use serde::Serialize;
 
 use crate::provider::Acknowledgement;
 
-/// Seconds after which a sender may retry while the store is away.
+/// Seconds after which a sender may retry while the store is unavailable.
 const RETRY_AFTER: &str = "5";
 
 /// Seconds after which a running request may have ended.
 const RETRY_RUNNING_AFTER: &str = "1";
 
-/// Sent after a body that broke off: the start of the next request on the connection is unknown.
+/// Header sent after a body that broke off, because the start of the next request on the connection is unknown.
 const CLOSE: (&str, &str) = ("connection", "close");
 
-/// A reply, for an adapter to send as it is.
+/// A reply, which an adapter sends unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     status: u16,
@@ -78,7 +78,8 @@ impl Reply {
         own.chain(self.kept.iter().map(|(name, value)| (name.as_str(), value.as_slice())))
     }
 
-    /// Returns whether the connection has to be closed afterwards. The headers contain it too, but some frameworks ignore it there.
+    /// Returns whether the connection has to be closed afterwards. The headers also contain `connection: close`, but some
+    /// frameworks ignore it.
     #[must_use]
     pub fn closes(&self) -> bool {
         self.header == Some(CLOSE)
@@ -96,7 +97,7 @@ impl Reply {
         self.body
     }
 
-    /// Creates the replay of an earlier reply, with a header that marks it.
+    /// Creates a copy of an earlier reply, with a header that marks it as a replay.
     pub(crate) fn replayed(status: u16, headers: Vec<(String, Vec<u8>)>, body: Bytes) -> Self {
         Self { kept: headers, ..Self::new(status, None, body) }.with("idempotent-replayed", "true")
     }
@@ -180,7 +181,7 @@ impl Outcome {
         matches!(self, Self::New | Self::Duplicate | Self::Conflict | Self::Spilled | Self::Unreadable(_) | Self::TooLarge)
     }
 
-    /// Returns the reply: the table.
+    /// Returns the reply to the outcome, by the table in the module docs.
     pub(crate) fn reply(&self, acknowledgement: Acknowledgement) -> Reply {
         let always = matches!(acknowledgement, Acknowledgement::Always);
         match self {
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_the_documented_one() {
+    fn replies_match_the_documented_table() {
         let rows = [
             (Outcome::New, (200, 200)),
             (Outcome::Duplicate, (200, 200)),
@@ -265,8 +266,8 @@ mod tests {
         assert!(stopped.closes() && !received.closes() && !method.closes());
         assert!(headers(&stopped).contains(&line("connection", "close")));
 
-        let away = Outcome::NotRecorded.reply(Acknowledgement::Always);
-        assert_eq!(headers(&away), [line("content-type", "application/problem+json"), line("retry-after", "5")]);
+        let unavailable = Outcome::NotRecorded.reply(Acknowledgement::Always);
+        assert_eq!(headers(&unavailable), [line("content-type", "application/problem+json"), line("retry-after", "5")]);
 
         let replayed = Reply::replayed(201, vec![("location".into(), b"/a".to_vec())], Bytes::from_static(b"a"));
         assert_eq!(headers(&replayed), [line("idempotent-replayed", "true"), line("location", "/a")]);

@@ -1,9 +1,9 @@
-//! The head of a request as the core sees it: strings, bytes and addresses only.
+//! The head of a request, made of strings, bytes and addresses only.
 
 use std::fmt;
 use std::net::IpAddr;
 
-/// Longest content encoding that an error repeats, in characters.
+/// Maximum length of a content encoding in an error message, in characters.
 const LONGEST_ENCODING: usize = 64;
 
 /// The header lines of a request or a response, in the type of a framework.

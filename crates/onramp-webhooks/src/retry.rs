@@ -4,16 +4,16 @@ use std::time::Duration;
 
 /// The number of attempts for a failing event, and the pauses between them.
 ///
-/// Pauses follow exponential backoff with full jitter: each is drawn from zero up to a bound that doubles with every attempt. Full
-/// jitter spreads the retries of events that failed together.
+/// Pauses follow exponential backoff with full jitter: each pause is random, between zero and an upper bound that doubles with
+/// every attempt. Full jitter spreads the retries of events that failed together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
     /// Attempts before a delivery becomes a dead letter. Default 20, which with the other defaults takes about four hours.
     pub attempts: u32,
-    /// The bound of the pause after the first attempt. Default 1 s.
+    /// The upper bound of the pause after the first attempt. Default 1 s.
     pub first: Duration,
-    /// The largest bound of a pause. Default 1 h.
+    /// The maximum of the upper bounds. Default 1 h.
     pub longest: Duration,
 }
 
@@ -30,8 +30,8 @@ impl RetryPolicy {
         Self { attempts, first, longest }
     }
 
-    /// Returns the pause after attempt number `attempt` (1 for the first), or `None` after the last attempt. `random` is drawn from
-    /// 0 up to, not including, 1.
+    /// Returns the pause after attempt number `attempt` (1 for the first), or `None` after the last attempt. `random` is a random
+    /// number from 0 up to, but not including, 1.
     #[must_use]
     pub fn pause(&self, attempt: u32, random: f64) -> Option<Duration> {
         if attempt >= self.attempts {

@@ -6,7 +6,7 @@
 //! | [`TransactionalInbox`] | deliveries | an inbox that shares its transactions with handlers |
 //! | [`IdempotencyStore`] | keys and replies | needed by the [idempotency](crate::idempotency) middleware |
 //! | [`PurchaseStore`] | started purchases | needed by the check [`KnownPurchases`](crate::purchases::KnownPurchases) |
-//! | [`PurchaseInbox`] | deliveries and started purchases | an inbox that has a [`PurchaseStore`] beside it |
+//! | [`PurchaseInbox`] | deliveries and started purchases | an inbox that includes a [`PurchaseStore`] |
 //! | [`SpillStore`] | deliveries on the local disk | needed by a [spill](crate::spill) |
 //!
 //! The docs of each trait contain a small working implementation to start from. The conformance suites of `onramp-webhooks-testkit` test

@@ -1,11 +1,11 @@
-//! Metrics: the one place that knows their names. The README of the crate has their table.
+//! Metrics. All names are defined here; the README of the crate lists them.
 //!
-//! Labels hold no text of a sender: undocumented event types count as `unknown`.
+//! Labels never contain text from a request: undocumented event types count as `unknown`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Counts a request. `endpoint` and `provider` are empty if the request was for no endpoint.
+/// Counts a request. `endpoint` and `provider` are empty if the request matched no endpoint.
 pub(crate) fn received(endpoint: &Arc<str>, provider: &'static str, label: &'static str, outcome: &'static str, status: u16) {
     metrics::counter!(
         "onramp_webhooks_received_total",
@@ -44,7 +44,7 @@ pub(crate) fn watched(endpoint: &Arc<str>, is_alarm: bool, silent_for: Option<Du
     }
 }
 
-/// Counts the end of an attempt, and the time in the handler if it was called.
+/// Counts the end of an attempt, and records the duration of the handler if it was called.
 pub(crate) fn attempted(provider: &str, result: &'static str, took: Option<Duration>) {
     metrics::counter!("onramp_webhooks_attempts_total", "provider" => provider.to_owned(), "result" => result).increment(1);
     if let Some(took) = took {

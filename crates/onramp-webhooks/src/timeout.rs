@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::error::{StoreError, StoreErrorKind};
 
-/// Awaits `work` for at most `limit`. A call that takes longer fails as [`Unavailable`](StoreErrorKind::Unavailable); it may still
-/// have happened.
+/// Awaits `work` for at most `limit`. Returns [`Unavailable`](StoreErrorKind::Unavailable) if it takes longer; the operation may
+/// have taken effect anyway.
 pub(crate) async fn within<T>(
     limit: Duration,
     context: &'static str,

@@ -7,10 +7,10 @@ use reqwest::{Response, StatusCode};
 use super::{Call, Connection, retry_after};
 use crate::error::{ClientError, ClientErrorKind};
 
-/// Characters of an error response that are kept.
+/// Number of characters of an error response that are kept.
 const EXCERPT: usize = 1_024;
 
-/// Time limit for reading them.
+/// Time limit for reading an error response.
 const EXCERPT_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Connection {
@@ -57,7 +57,7 @@ impl Connection {
     }
 }
 
-/// Reads at least the first `length` bytes of a body, or less if the body ends or breaks before.
+/// Reads at least the first `length` bytes of a body, or fewer if the body ends or breaks off earlier.
 async fn read_prefix(mut response: Response, length: usize) -> Vec<u8> {
     let mut body = Vec::new();
     while body.len() < length {

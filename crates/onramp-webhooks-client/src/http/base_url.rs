@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_added() {
+    fn paths_are_appended() {
         for (base, joined) in [
             ("https://partner.wert.io", "https://partner.wert.io/api/external/orders"),
             ("https://partner.wert.io/", "https://partner.wert.io/api/external/orders"),
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_would_give_the_key_away_is_refused() {
+    fn a_url_that_would_expose_the_key_is_rejected() {
         for base in [
             "",
             "partner.wert.io",

@@ -68,8 +68,8 @@ impl<A: FromConnection> ApiBuilder<A> {
         self
     }
 
-    /// Sets the total time limit of a request, with all its attempts and the pauses between them. A pause that would exceed it is not
-    /// begun. Default: 30 s.
+    /// Sets the total time limit of a request, with all its attempts and the pauses between them. A pause that would exceed it is
+    /// not started. Default: 30 s.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.limits.deadline = deadline;

@@ -6,7 +6,7 @@ use reqwest::{Method, Request};
 
 use super::base_url::BaseUrl;
 
-/// A request without a base URL, which can be sent any number of times.
+/// An API call without a base URL, which can be sent any number of times.
 pub(crate) struct Call {
     pub(super) operation: &'static str,
     path: &'static str,

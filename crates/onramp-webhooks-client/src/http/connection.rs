@@ -61,8 +61,8 @@ impl Connection {
         &*self.limits.clock
     }
 
-    /// Sends a call, with retries, and returns the successful response as parsed by `parse`. When it is cancelled, the provider may have
-    /// received the call.
+    /// Sends a call, with retries, and returns the successful response as parsed by `parse`. If it is cancelled, the provider may
+    /// have received the call.
     pub(crate) async fn send<T>(&self, call: &Call, parse: impl Fn(&[u8]) -> Result<T, ClientError>) -> Result<T, ClientError> {
         let end = Instant::now() + self.limits.deadline.min(FAR);
         let mut attempt = 1;
@@ -93,7 +93,7 @@ impl Connection {
 /// The longest deadline, which keeps `Instant` from overflowing.
 const FAR: Duration = Duration::from_secs(365 * 24 * 3_600);
 
-/// Disables proxies, which could read plain HTTP, and certificates, which a minimal container may lack.
+/// Disables proxies, because they could read plain HTTP, and does not load certificates, because a minimal container may have none.
 fn loopback_only(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
     let builder = builder.no_proxy();
     #[cfg(any(feature = "rustls", feature = "rustls-no-provider"))]
@@ -101,8 +101,8 @@ fn loopback_only(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
     builder
 }
 
-/// Returns the pause before the next attempt, or `None` if there is none: the provider's `retry-after` plus a random part, so that
-/// clients do not return all at once. `random` is between 0 and 1.
+/// Returns the pause before the next attempt, or `None` if there is no next attempt. The pause is the provider's `retry-after` plus
+/// a random part, so that clients do not retry all at the same time. `random` is between 0 and 1.
 fn pause(policy: &RetryPolicy, is_idempotent: bool, error: &ClientError, attempt: u32, random: f64) -> Option<Duration> {
     let can_retry = if is_idempotent { error.is_transient() } else { error.kind() == ClientErrorKind::Unreachable };
     let pause = policy.pause(attempt, random).filter(|_| can_retry)?;

@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime};
 use onramp_webhooks::clock::Timestamp;
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 
-/// The cap for a `retry-after`. A longer one comes from a broken server or a wrong clock.
+/// The cap for a `retry-after`. A longer one indicates a broken server or a wrong clock.
 const MAX: Duration = Duration::from_secs(24 * 3_600);
 
-/// Parses `retry-after`, in seconds or as a date. A date is relative to the response's own `date` header, so that neither clock has to
-/// be right, or to `now` if there is none.
+/// Parses `retry-after`, in seconds or as a date. A date is relative to the response's own `date` header, so that neither clock has
+/// to be right. Without that header, it is relative to `now`.
 pub(super) fn parse(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let pause = text.parse().map(Duration::from_secs).ok().or_else(|| {
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_hours_off_does_not_matter() {
+    fn a_wrong_clock_does_not_change_the_result() {
         for now in [784_111_777 - 9 * HOUR, 784_111_777 + 9 * HOUR] {
             let after = after("Sun, 06 Nov 1994 08:50:07 GMT", Some("Sun, 06 Nov 1994 08:49:37 GMT"), now);
             assert_eq!(after, Some(30));

@@ -107,7 +107,7 @@ impl WidgetRequest {
         self
     }
 
-    /// Returns the purchase to store for this request, whose widget has this `uuid`.
+    /// Returns the purchase to store for this request, given the `uuid` of its widget.
     pub(super) fn purchase(&self, uuid: &PostbackId, now: Timestamp) -> Purchase {
         let mut purchase = Purchase::new(uuid, now);
         purchase.asset_type.clone_from(&self.asset_type);
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_spelled_as_documented() {
+    fn a_request_is_serialized_as_documented() {
         let request = WidgetRequest::new()
             .asset_type("ETH")
             .to_address("0x1")
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_do_not_show() {
+    fn debug_output_contains_no_secrets() {
         let request = WidgetRequest::new().webhook_url("https://hidden").to_address("hidden").additional_field(0, "hidden");
         assert!(!format!("{request:?}").contains("hidden"), "{request:?}");
     }

@@ -16,7 +16,7 @@ pub struct Widget {
     /// The `https` URL to send the customer to.
     pub url: String,
     /// The `uuid` in [`url`](Self::url), if there is exactly one. The postback is expected to carry it, although Kriptomat does not
-    /// document that. Store it before the customer can pay, so that postbacks with an unknown one can be recognized.
+    /// document that. Store it before the customer can pay, so that postbacks with an unknown `uuid` can be recognized.
     pub uuid: Option<PostbackId>,
 }
 
@@ -37,13 +37,13 @@ impl Widget {
         let parsed = parsed.ok_or_else(|| unreadable(OPERATION, "data.url: not an https URL"))?;
         let mut uuids = parsed.query_pairs().filter(|(name, value)| name == "uuid" && !value.is_empty());
         let uuid = uuids.next().map(|(_, uuid)| PostbackId::from(&*uuid));
-        // With two of them, it is unknown which one the postback will carry.
+        // If there are two, it is unknown which of them the postback will carry.
         let uuid = uuid.filter(|_| uuids.next().is_none());
         Ok(Self { url, uuid })
     }
 }
 
-/// Leaves out the URL, which lets its holder pay and contains the customer's wallet.
+/// Leaves out the URL, which gives access to the payment and contains the customer's wallet.
 impl fmt::Debug for Widget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Widget").field("uuid", &self.uuid).finish_non_exhaustive()
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn the_url_does_not_show() {
+    fn debug_output_does_not_contain_the_url() {
         let widget = with_url("https://w.example/?to_address=hidden&uuid=u").unwrap();
         assert!(!format!("{widget:?}").contains("hidden"));
     }

@@ -59,8 +59,8 @@ impl WertDataApi {
         self.page(query, &Position::Start).await
     }
 
-    /// Returns the page at `position` of the orders that match `query`. After the last page, returns an empty one without a request.
-    /// Cancel-safe.
+    /// Returns the page at `position` of the orders that match `query`. After the last page, returns an empty page without a
+    /// request. Cancel-safe.
     ///
     /// # Errors
     /// Fails as [`orders`](Self::orders) does.
@@ -85,7 +85,8 @@ impl WertDataApi {
         OrdersPager::new(self.clone(), query)
     }
 
-    /// Returns a stream of the orders that match `query`. It ends after the first error; a [pager](Self::pager) can continue.
+    /// Returns a stream of the orders that match `query`. It ends after the first error. A [pager](Self::pager) can continue after
+    /// an error.
     pub fn stream(&self, query: OrdersQuery) -> impl Stream<Item = Result<OrderRow, ClientError>> + Send + use<> {
         let start = (self.pager(query), Vec::new().into_iter());
         stream::try_unfold(start, |(mut pager, mut rows)| async move {

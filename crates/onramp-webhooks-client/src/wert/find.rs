@@ -15,8 +15,8 @@ const MAX_PAGES: u32 = 50;
 impl WertDataApi {
     /// Returns the orders with these ids, with one request for every 20.
     ///
-    /// Ids that Wert does not know are left out. So are orders that only have one of the ids as their click id, which visitors of your
-    /// page can choose.
+    /// Ids that Wert does not know are left out. Orders that match only by their click id are left out as well, because visitors of
+    /// your page can choose it.
     ///
     /// # Errors
     /// Fails as [`OrdersPager::next_page`](super::OrdersPager::next_page) does, with the first request that fails.

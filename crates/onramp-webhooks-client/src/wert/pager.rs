@@ -1,4 +1,4 @@
-//! Pagination that always ends.
+//! Pagination with a guaranteed end.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -12,9 +12,10 @@ use crate::error::{ClientError, ClientErrorKind};
 
 /// A pager over the orders that match a query.
 ///
-/// Follows the cursors that the API returns. If the first page has no cursor although there are more orders, it continues by offset, as
-/// older versions of the API require. It ends after the last page, or with [`EndlessPages`](ClientErrorKind::EndlessPages) if a cursor
-/// comes twice, if a page has a successor but nothing new, or if there are more than [`max_pages`](OrdersQuery::max_pages).
+/// Follows the cursors that the API returns. If the first page has no cursor although there are more orders, it continues by
+/// offset, as older versions of the API require. It ends after the last page, or with
+/// [`EndlessPages`](ClientErrorKind::EndlessPages) if a cursor occurs twice, if a page has a successor but no new orders, or if
+/// there are more than [`max_pages`](OrdersQuery::max_pages).
 ///
 /// Orders that appear again on a later page, because new ones have shifted them, are left out.
 #[derive(Debug)]
@@ -73,8 +74,8 @@ impl OrdersPager {
     /// Cancel-safe: after an error or a dropped call, the position is unchanged, and the next call requests the same page.
     ///
     /// # Errors
-    /// Returns every kind except [`NotStored`](ClientErrorKind::NotStored). After [`EndlessPages`](ClientErrorKind::EndlessPages), every
-    /// further call fails with it again.
+    /// Returns every kind except [`NotStored`](ClientErrorKind::NotStored). After [`EndlessPages`](ClientErrorKind::EndlessPages),
+    /// every further call returns it again.
     pub async fn next_page(&mut self) -> Result<Option<Vec<OrderRow>>, ClientError> {
         if self.position == Position::End {
             return Ok(None);
@@ -97,7 +98,7 @@ impl OrdersPager {
     /// Returns the position after a page with `new` orders.
     fn position_after(&self, page: &Page, new: usize) -> Result<Position, ClientError> {
         let next = match (&page.next_cursor, &self.position) {
-            (Some(cursor), _) if self.is_known(cursor) => return Err(endless("a cursor came twice".to_owned())),
+            (Some(cursor), _) if self.is_known(cursor) => return Err(endless("a cursor occurred twice".to_owned())),
             (Some(cursor), _) => Position::Cursor(cursor.clone()),
             (None, Position::Cursor(_) | Position::End) => Position::End,
             (None, Position::Start) => self.offset_after(page, 0, new),
@@ -106,7 +107,7 @@ impl OrdersPager {
         match next {
             Position::End => Ok(next),
             _ if new > 0 => Ok(next),
-            _ => Err(endless("a page has a successor, but nothing new".to_owned())),
+            _ => Err(endless("a page has a successor, but no new orders".to_owned())),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::error::{ClientError, ClientErrorKind};
 /// The largest number of orders on a page and of ids in a search.
 pub(super) const MAX_PAGE_SIZE: usize = 20;
 
-/// The default limit of pages. More are assumed to be a fault of the provider.
+/// The default limit of pages. A larger number is assumed to be a fault of the provider.
 const MAX_PAGES: u32 = 10_000;
 
 /// A query for the orders that match all of its criteria. The default query returns all orders, the newest first.
@@ -118,7 +118,7 @@ impl OrdersQuery {
     }
 }
 
-/// Returns `true` if an id can be searched for. A comma would separate it into several.
+/// Returns `true` if an id can be searched for. A comma would split it into several ids.
 pub(super) fn is_search_term(id: &str) -> bool {
     !id.trim().is_empty() && !id.contains(',')
 }

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn personal_data_does_not_show() {
+    fn debug_output_contains_no_personal_data() {
         let row = row(r#"{"order_id":"O","click_id":"hidden-c","user_id":"hidden-u","card_id":"hidden-k","address":"hidden-a"}"#)
             .unwrap();
         assert!(!format!("{row:?}").contains("hidden-"), "{row:?}");

@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_written_as_documented() {
+    fn times_are_formatted_as_documented() {
         assert_eq!(format(at(1_671_101_462)).unwrap(), "2022-12-15T10:51:02Z");
         assert_eq!(format(Timestamp::from_millis(1_671_101_462_999)).unwrap(), "2022-12-15T10:51:02Z");
         assert_eq!(format(Timestamp::from_millis(-1)).unwrap(), "1969-12-31T23:59:59Z");
@@ -59,7 +59,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(seconds in -62_135_596_800_i64..253_402_300_800) {
+        fn formatted_times_are_parsed_back(seconds in -62_135_596_800_i64..253_402_300_800) {
             let written = format(at(seconds)).unwrap();
             prop_assert_eq!(parse(&written), Some(at(seconds)));
             prop_assert_eq!(parse(&written.replace('T', " ").replace('Z', "")), Some(at(seconds)));

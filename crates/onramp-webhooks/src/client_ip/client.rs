@@ -1,4 +1,4 @@
-//! Clients, and where their addresses were found.
+//! Clients, and the hops at which their addresses were found.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ pub struct Client {
     pub hop: Hop,
 }
 
-/// Formats the address and where it was found: `203.0.113.7 (entry 2 from the right of the forwarding header)`.
+/// Formats the address and the hop: `203.0.113.7 (entry 2 from the right of the forwarding header)`.
 impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.address, self.hop)

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-/// Longest part of an entry in an error, in bytes.
+/// Maximum length of an entry in an error message, in bytes.
 const LONGEST_SHOWN: usize = 64;
 
-/// Error of determining the address of a client.
+/// Error returned when determining the address of a client.
 ///
 /// `hop` is the number of an entry of the forwarding header, counted from the right; the last entry is 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

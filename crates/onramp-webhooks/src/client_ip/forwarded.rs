@@ -6,10 +6,10 @@ use super::ClientIpError;
 use super::entry::{Brackets, address};
 use super::error::shown;
 
-/// Returns a predicate for bytes that are visited from right to left: whether a byte is a comma between elements, and not one in a
-/// quoted value.
+/// Returns a predicate that is true for commas between elements, and false for commas in quoted values. It must be called for every
+/// byte, from right to left.
 ///
-/// From left to right, an unclosed quote of a client would hide the elements that proxies appended after it.
+/// In a scan from left to right, a client could hide the elements that proxies appended by sending an unclosed quote.
 pub(super) fn separator_from_right() -> impl FnMut(&u8) -> bool {
     #[derive(Clone, Copy)]
     enum State {

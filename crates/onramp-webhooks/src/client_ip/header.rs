@@ -23,7 +23,7 @@ impl ForwardingHeader {
     /// Creates a [single-value](Self::Single) header called `name`.
     ///
     /// # Errors
-    /// If `name` is not the name of a header.
+    /// Returns an error if `name` is not the name of a header.
     pub fn single(name: &str) -> Result<Self, HeaderNameError> {
         Ok(Self::Single(name.parse()?))
     }
@@ -89,7 +89,7 @@ impl fmt::Display for HeaderName {
     }
 }
 
-/// Error of parsing the name of a header.
+/// Error returned when parsing the name of a header.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("\"{name}\" is not the name of a header, such as x-forwarded-for, forwarded or cf-connecting-ip")]
 pub struct HeaderNameError {

@@ -1,11 +1,12 @@
 //! Addresses of clients: the peer of the socket, or a client that trusted proxies report.
 //!
-//! Each proxy appends the address of its peer to the *right* of a forwarding header. Entries to the left were in the request before and
-//! may be forged: a client that sends `x-forwarded-for: 174.138.2.203` through an honest proxy arrives with
-//! `x-forwarded-for: 174.138.2.203, 203.0.113.7`. An allow-list that is checked against the leftmost entry is therefore without effect.
+//! Each proxy appends the address of its peer to the *right* of a forwarding header. Entries to the left were in the request before
+//! and may be forged: a client that sends `x-forwarded-for: 174.138.2.203` through an honest proxy arrives with `x-forwarded-for:
+//! 174.138.2.203, 203.0.113.7`. An allow-list that is checked against the leftmost entry therefore gives no protection.
 //!
-//! [`ClientIp`] starts at the peer of the socket, which cannot be forged over TCP. As long as the current address is a trusted proxy, it
-//! goes one entry to the left. The first address that is not a trusted proxy is the client. Entries to the left of it are not read.
+//! [`ClientIp`] starts at the peer of the socket, which cannot be forged over TCP. While the current address is a trusted proxy, it
+//! moves one entry to the left. The first address that is not a trusted proxy is the client. Entries to the left of it are not
+//! read.
 //!
 //! ```
 //! use onramp_webhooks::client_ip::{Client, ClientIp, ForwardingHeader, Hop};
@@ -26,12 +27,13 @@
 //! - All lines of the header are one list, in their order.
 //! - An entry is an IPv4 or IPv6 address, with or without a port (`192.0.2.1:80`, `[2001:db8::1]:80`). IPv6 without a port needs no
 //!   brackets, except in `Forwarded`. IPv4-mapped IPv6 becomes IPv4.
-//! - `Forwarded` (RFC 7239) may have parameters in any order and case, quoted values with escapes, and white space around `;`. The list
-//!   is split from the right, with its quotes, so that an unclosed quote of a client cannot hide what a proxy appended.
+//! - `Forwarded` (RFC 7239) may have parameters in any order and case, quoted values with escapes, and white space around `;`. The
+//!   list is split from the right, with its quotes, so that an unclosed quote of a client cannot hide the elements that proxies
+//!   appended.
 //!
 //! # Denied requests
-//! The address of a client cannot be determined, and the request counts as not allowed, if
-//! - an entry that has to be read is no address: `unknown`, `_hidden`, an IPv6 zone, garbage, no `for` or several;
+//! The address of a client cannot be determined, and the request is denied, if
+//! - an entry that has to be read is not an address: `unknown`, `_hidden`, an IPv6 zone, garbage, no `for` or several;
 //! - an entry that has to be read is empty. RFC 9110 (section 5.6.1) allows empty entries, but no proxy that knows its client appends one,
 //!   and the entry to the left of it may be forged;
 //! - a trusted proxy did not send the header, or a [single-value](ForwardingHeader::Single) header has several lines or values;
@@ -77,7 +79,7 @@ impl ClientIp {
         Self(None)
     }
 
-    /// Uses `header` of requests that come from the proxies in `trusted`, and the peer of the socket otherwise. The same as
+    /// Uses `header` for requests from the proxies in `trusted`, and the peer of the socket for all others. Equivalent to
     /// [`peer_only`](Self::peer_only) if `trusted` is empty.
     #[must_use]
     pub const fn behind(trusted: AllowList, header: ForwardingHeader) -> Self {
@@ -93,7 +95,7 @@ impl ClientIp {
     /// Determines the client of `request`.
     ///
     /// # Errors
-    /// As [`resolve`](Self::resolve).
+    /// Fails as [`resolve`](Self::resolve) does.
     pub fn client_of(&self, request: &Request<'_>) -> Result<Client, ClientIpError> {
         let lines = self.header_name().map(|name| request.headers.lines(name)).into_iter().flatten();
         self.resolve(request.peer, lines)
@@ -103,7 +105,7 @@ impl ClientIp {
     /// [`header_name`](Self::header_name), in the order of arrival. They are read only if `peer` is a trusted proxy.
     ///
     /// # Errors
-    /// If the address of the client cannot be determined. Treat the request as one from an address that is not allowed.
+    /// Returns an error if the address of the client cannot be determined. Treat the request as one from an address that is not allowed.
     pub fn resolve<'a>(&self, peer: Option<IpAddr>, lines: impl IntoIterator<Item = &'a [u8]>) -> Result<Client, ClientIpError> {
         let peer = peer.ok_or(ClientIpError::NoPeer)?.to_canonical();
         match &self.0 {

@@ -1,4 +1,4 @@
-//! Headers of proxies and attackers.
+//! Tests with the headers of proxies and of attackers.
 
 use std::net::Ipv4Addr;
 
@@ -280,7 +280,7 @@ fn errors_are_one_bounded_line() {
     assert!(error.to_string().starts_with("entry 1 from the right"), "{error}");
 }
 
-/// Lines of bytes that have a meaning in one of the headers.
+/// Generates lines of bytes that are significant in one of the headers.
 fn hostile_line() -> impl Strategy<Value = Vec<u8>> {
     let piece = select(vec![
         "for=",
@@ -332,7 +332,7 @@ fn any_address() -> impl Strategy<Value = IpAddr> {
     ]
 }
 
-/// Entries that honest proxies append: a client that is no proxy, and any number of proxies.
+/// Generates the entries that honest proxies append: a client that is not a proxy, and any number of proxies.
 fn appended(header: &'static str) -> impl Strategy<Value = (IpAddr, Vec<String>)> {
     let entry = move |address: IpAddr, port: Option<u16>, host: &str| {
         let bracketed = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };

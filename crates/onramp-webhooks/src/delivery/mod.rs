@@ -1,4 +1,4 @@
-//! Deliveries on their way into an inbox: accepted bodies and what was read from them.
+//! Deliveries before they are recorded: accepted bodies and the data read from them.
 
 mod new;
 pub(crate) mod read;

@@ -1,4 +1,4 @@
-//! New deliveries, as a receiver hands them to an inbox.
+//! New deliveries, as a receiver passes them to an inbox.
 
 use std::fmt;
 use std::num::ParseIntError;
@@ -44,7 +44,7 @@ impl FromStr for DeliveryId {
     }
 }
 
-/// An accepted request body and what was read from it.
+/// An accepted request body and the data read from it.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct NewDelivery {
@@ -56,22 +56,22 @@ pub struct NewDelivery {
     pub event_type: Option<String>,
     /// The dedup key; `None` if the delivery is never a duplicate.
     pub key: Option<DedupKey>,
-    /// The time at which `key` stops counting; `None` if it never does.
+    /// The time at which `key` expires; `None` if it never does.
     pub key_expires_at: Option<Timestamp>,
-    /// The place in its order; `None` if it belongs to no order.
+    /// The stage of its order; `None` if it belongs to no order.
     pub stage: Option<OrderStage>,
     /// The hash of the body.
     pub fingerprint: Fingerprint,
     /// The time of arrival.
     pub received_at: Timestamp,
-    /// The request body, to the byte.
+    /// The exact bytes of the request body.
     pub body: Bytes,
     /// The reason for quarantine; `None` if the delivery is due at once.
     pub quarantine: Option<Quarantine>,
 }
 
 impl NewDelivery {
-    /// Creates a readable delivery that is due at once, without a key and an order.
+    /// Creates a readable delivery that is due at once, without a key or an order.
     #[must_use]
     pub fn new(endpoint: impl Into<Arc<str>>, provider: impl Into<ProviderName>, received_at: Timestamp, body: Bytes) -> Self {
         Self::with_fingerprint(Fingerprint::of(&body), endpoint.into(), provider.into(), received_at, body)
@@ -120,18 +120,19 @@ impl fmt::Debug for NewDelivery {
 pub struct Quarantine {
     /// The reason, without values of the body.
     pub reason: String,
-    /// `true` if no version could read the body (not JSON, cut off). The oldest of these are removed at the inbox's bound.
+    /// `true` if no version can read the body (not JSON, or cut off). An inbox keeps a limited amount of noise and removes the
+    /// oldest.
     pub noise: bool,
 }
 
 impl Quarantine {
-    /// Quarantines a body that this version cannot read. It stays until it is replayed.
+    /// Quarantines a body that this version cannot read. It is kept until it is replayed.
     #[must_use]
     pub fn unreadable(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), noise: false }
     }
 
-    /// Quarantines a body that no version could read. It stays within the inbox's bound.
+    /// Quarantines a body that no version can read. It is removed when the inbox's limit of noise is exceeded.
     #[must_use]
     pub fn noise(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), noise: true }

@@ -10,10 +10,10 @@ use crate::fingerprint::Fingerprint;
 use crate::identity::{self, DedupKey};
 use crate::provider::{Decoder, Event};
 
-/// Prefix of the discriminator of cut bodies.
+/// Prefix of the discriminator in the keys of cut bodies.
 const CUT: &str = "cut:";
 
-/// A delivery as read, with the label of its type for metrics.
+/// The result of reading a body: the delivery, and the label of its type for metrics.
 #[derive(Debug)]
 pub(crate) struct Read {
     pub(crate) delivery: NewDelivery,
@@ -49,7 +49,7 @@ pub(crate) fn unsupported(encoding: &str) -> String {
     format!("content-encoding {encoding:?} is not supported")
 }
 
-/// Replaces the reason of an unreadable body by its content encoding, which a later version may support.
+/// Replaces the reason why a body is unreadable by its content encoding, which a later version may support.
 pub(crate) fn blame_encoding(read: Read, encoding: &str) -> Read {
     if read.delivery.quarantine.is_none() {
         return read;
@@ -63,8 +63,8 @@ pub(crate) fn too_large(limit: usize) -> String {
     format!("cut: the body is larger than the limit of {limit} bytes")
 }
 
-/// Quarantines the beginning of a body over the limit. The key marks it as cut, because the beginning may look like a whole body in
-/// a replay.
+/// Quarantines the beginning of a body over the limit. The key marks it as cut, because a replay could mistake the beginning for a
+/// whole body.
 pub(crate) fn cut(endpoint: &Arc<str>, decoder: Decoder, now: Timestamp, body: Bytes, limit: usize) -> Read {
     let new = NewDelivery::new(Arc::clone(endpoint), decoder.facts.name(), now, body);
     let mut read = quarantined(new, Quarantine::noise(too_large(limit)));
@@ -78,7 +78,7 @@ pub(crate) fn is_cut(key: Option<&DedupKey>) -> bool {
     key.is_some_and(|key| key.discriminator().starts_with(CUT))
 }
 
-/// Gives an unreadable body a key of its content, so that one copy is kept however often it is sent.
+/// Quarantines an unreadable body. Its key is derived from its content, so that only one copy is kept if it is sent again.
 fn quarantined(mut new: NewDelivery, quarantine: Quarantine) -> Read {
     new.key = Some(DedupKey::new(&new.endpoint, "quarantine", "", new.fingerprint.to_string()));
     new.quarantine = Some(quarantine);

@@ -10,26 +10,26 @@ use crate::event::DecodeError;
 use crate::fingerprint::Fingerprint;
 use crate::provider::{Decoder, Provider, ProviderEvent};
 
-/// Error of creating a synthetic delivery.
+/// Error returned when creating a synthetic delivery.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SyntheticError {
     /// The body is not an event.
     #[error("not an event: {0}")]
     Unreadable(#[from] DecodeError),
-    /// The identity of the event is its content or nothing, so the real event would be handled too if it came later.
-    #[error("an event without an id of its own would be handled again when the real one comes")]
+    /// The event has no id of its own, so the real event would be handled as well if it arrived later.
+    #[error("the event has no id of its own, so the real event would be handled as well")]
     Unrepeatable,
 }
 
 impl NewDelivery {
-    /// Creates a delivery that no provider sent, of an event that is known to have happened.
+    /// Creates a delivery for an event that is known to have happened and that the provider did not send.
     ///
-    /// It is read as if it came in at `endpoint` and has the key of the real event, which is a duplicate if it comes later.
-    /// [`Delivery::is_synthetic`](crate::Delivery::is_synthetic) distinguishes the two.
+    /// The body is read as if it had arrived at `endpoint`. The delivery has the key of the real event, so the real event is a
+    /// duplicate if it arrives later. [`Delivery::is_synthetic`](crate::Delivery::is_synthetic) distinguishes the two.
     ///
     /// # Errors
-    /// If `body` is not an event of `P`, or if its identity is its content or nothing.
+    /// Returns an error if `body` is not an event of `P`, or if the event has no id of its own.
     pub fn synthetic<P: Provider>(endpoint: impl Into<Arc<str>>, now: Timestamp, body: Bytes) -> Result<Self, SyntheticError> {
         let endpoint = endpoint.into();
         let event = P::Event::read(&body)?;
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn it_has_the_key_and_the_stage_of_a_real_one() {
+    fn a_synthetic_delivery_has_the_key_and_the_stage_of_a_real_one() {
         let body = include_str!("../../fixtures/wert/order_complete.json");
         let real =
             read::delivery(&"wert".into(), Decoder::of::<Wert>(), Timestamp::from_millis(7), Bytes::from_static(body.as_bytes()));
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_a_real_one_would_not_repeat_is_refused() {
+    fn an_event_without_an_id_is_refused() {
         let order = r#""order":{"id":"O","base":"BTC","base_amount":"1","quote":"USD","quote_amount":"1"}"#;
         for body in [
             r#"{"type":"test","click_id":"C"}"#.to_owned(),

@@ -15,10 +15,10 @@ use super::DecodeError;
 use super::fields::Decode;
 use super::model::deserialize_by_decoding;
 
-/// Most digits of an amount: more than any real amount has, few enough to convert quickly.
+/// Maximum number of digits in an amount: more than any real amount has, and few enough to convert quickly.
 const MOST_DIGITS: usize = 256;
 const GREATEST_EXPONENT: i32 = 256;
-/// Longest text of an amount: the digits, the point and the exponent.
+/// Maximum length of an amount's text: the digits, the point and the exponent.
 const LONGEST: usize = 512;
 
 /// A non-negative amount, exact to the last digit, in the unit of its currency: dollars or ether, not cents or wei.
@@ -61,7 +61,7 @@ struct Value {
     scale: i32,
 }
 
-/// Error of parsing an [`Amount`].
+/// Error returned when parsing an [`Amount`].
 ///
 /// An amount is written like a JSON number (`0`, `12.111`, `1e-8`) without a sign. It has at most 256 digits and an exponent between
 /// -256 and 256.
@@ -70,7 +70,7 @@ struct Value {
 #[non_exhaustive]
 pub struct ParseAmountError;
 
-/// Error of converting an amount to whole units.
+/// Error returned when converting an amount to whole units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnitsError {

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn national_money_is_fiat_and_nothing_else() {
+    fn only_national_currencies_are_fiat() {
         for code in ["USD", "usd", "Eur", "JPY", "XAF", "XOF", "mnt"] {
             assert!(Currency::from(code).is_fiat(), "{code}");
         }

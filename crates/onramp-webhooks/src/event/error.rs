@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// Error of reading a body as an event. The message names the field and the reason, and quotes no value of the body.
+/// Error returned when reading a body as an event. The message names the field and the reason, and quotes no value of the body.
 ///
 /// ```
 /// use onramp_webhooks::WertEvent;
@@ -29,7 +29,7 @@ pub enum DecodeErrorKind {
     NotJson,
     /// The body is JSON, but not an object.
     NotAnObject,
-    /// The object does not fit its type: a field is missing, is given twice, or has a value of the wrong kind.
+    /// The object does not match the event type: a field is missing, occurs twice, or has a value of the wrong type.
     Unreadable,
 }
 
@@ -40,7 +40,7 @@ impl DecodeError {
         Self { kind: DecodeErrorKind::NotJson, path: String::new(), reason: reason.into() }
     }
 
-    /// Leaves out the message of serde_json, which could quote the body.
+    /// Creates an error for invalid JSON, without the message of serde_json, which could quote the body.
     pub(crate) fn syntax(error: &serde_json::Error) -> Self {
         Self::not_json(format!("not JSON: line {}, column {}", error.line(), error.column()))
     }
@@ -49,13 +49,13 @@ impl DecodeError {
         Self { kind: DecodeErrorKind::NotAnObject, path: String::new(), reason: "not an object".into() }
     }
 
-    /// Creates an error for a body that does not fit its type. `reason` must not quote values of the body.
+    /// Creates an error for a body that does not match its event type. `reason` must not quote values of the body.
     #[must_use]
     pub fn unreadable(reason: impl Into<Cow<'static, str>>) -> Self {
         Self { kind: DecodeErrorKind::Unreadable, path: String::new(), reason: reason.into() }
     }
 
-    /// Moves the error into the object that holds it as `field`.
+    /// Prepends `field` to the path of the error.
     pub(crate) fn under(self, field: &str) -> Self {
         let path = if self.path.is_empty() { field.to_owned() } else { format!("{field}.{}", self.path) };
         Self { kind: DecodeErrorKind::Unreadable, path, ..self }
@@ -67,13 +67,13 @@ impl DecodeError {
         self.kind
     }
 
-    /// Returns whether the body is not a JSON object at all, which no later version of this crate can read.
+    /// Returns whether the body is not a JSON object, so that no later version of this crate can read it either.
     #[must_use]
     pub const fn is_noise(&self) -> bool {
         matches!(self.kind, DecodeErrorKind::NotJson | DecodeErrorKind::NotAnObject)
     }
 
-    /// Returns the field that did not fit, as names joined by dots (`order.base_amount`), or an empty string for the whole body.
+    /// Returns the path of the invalid field, as names joined by dots (`order.base_amount`), or an empty string for the whole body.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path

@@ -5,7 +5,7 @@ use std::collections::btree_map;
 
 use super::RawJson;
 
-/// Fields of an object that its model does not have, as they were written: new fields, and known fields that were null or empty.
+/// Fields of an object that its model does not have, exactly as received: unknown fields, and known fields that were null or empty.
 ///
 /// They are serialised with the model, unless the model has a value of the same name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

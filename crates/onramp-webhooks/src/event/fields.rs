@@ -27,12 +27,12 @@ impl Decode for String {
     }
 }
 
-/// The members of an object that are not taken yet.
+/// The members of an object that have not been taken yet.
 ///
-/// A field that is null or an empty string counts as missing. It ends up in [`Extra`], so that an event can be written back as it
-/// was received.
+/// A field that is null or an empty string counts as missing. It is kept in [`Extra`], so that an event can be serialised as it was
+/// received.
 pub(crate) struct Fields<'a> {
-    /// Ordered by name, so that a search stays cheap however many members are sent.
+    /// Sorted by name, so that a search is cheap for any number of members.
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
 
@@ -72,19 +72,19 @@ impl<'a> Fields<'a> {
         taken
     }
 
-    /// Takes a field that must be present and fit.
+    /// Takes a field that must be present and valid.
     pub(crate) fn required<T: Decode>(&mut self, name: &str) -> Result<T, DecodeError> {
         self.optional(name)?.ok_or_else(|| DecodeError::unreadable("missing").under(name))
     }
 
-    /// Takes a field that may be missing and must fit if it is present.
+    /// Takes a field that may be missing, and must be valid if it is present.
     pub(crate) fn optional<T: Decode>(&mut self, name: &str) -> Result<Option<T>, DecodeError> {
         let Some((at, value)) = self.present(name) else { return Ok(None) };
         self.members.remove(at);
         T::decode(value.get()).map(Some).map_err(|error| error.under(name))
     }
 
-    /// Takes a field of free form if it fits, and leaves it to [`Extra`] otherwise.
+    /// Takes a free-form field if it is valid; an invalid one stays among the members and is kept in [`Extra`].
     pub(crate) fn if_fits<T: Decode>(&mut self, name: &str) -> Result<Option<T>, DecodeError> {
         let fitting = self.present(name).and_then(|(at, value)| Some((at, T::decode(value.get()).ok()?)));
         Ok(fitting.map(|(at, value)| {
@@ -115,7 +115,7 @@ fn diagnose(json: &str) -> DecodeError {
     }
 }
 
-/// Escapes and cuts a received name for a log line.
+/// Escapes and shortens a received name for a log line.
 fn shown(name: &str) -> String {
     name.chars().take(64).flat_map(char::escape_debug).collect()
 }

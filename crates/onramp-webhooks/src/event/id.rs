@@ -5,7 +5,7 @@ macro_rules! ids {
     ($($(#[$doc:meta])* $id:ident)+) => {$(
         $(#[$doc])*
         ///
-        /// Kept as it was received: case and white space count.
+        /// Kept as it was received; case and white space are significant.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(transparent)]
         pub struct $id(Box<str>);

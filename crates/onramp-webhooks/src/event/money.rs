@@ -7,9 +7,10 @@ use super::{Amount, Currency, UnclearPurchase, UnitsError};
 /// An amount and its currency.
 ///
 /// # Storing amounts
-/// Store the currency beside the amount: sums over several currencies mean nothing. Store the amount as text or as a decimal type
-/// of the database, never as a float; or as a whole number of its smallest unit, with [`to_minor_units`](Self::to_minor_units) for
-/// fiat and [`Amount::to_units`] for crypto. Both refuse amounts that the unit cannot hold exactly.
+/// Store the currency together with the amount: a sum over several currencies has no meaning. Store the amount as text or as a
+/// decimal type of the database, never as a float; or as a whole number of its smallest unit, with
+/// [`to_minor_units`](Self::to_minor_units) for fiat and [`Amount::to_units`] for crypto. Both refuse amounts that the unit cannot
+/// hold exactly.
 ///
 /// ```
 /// use onramp_webhooks::event::{Money, UnitsError};
@@ -30,7 +31,7 @@ pub struct Money {
 }
 
 impl Money {
-    /// Creates `amount` of `currency`.
+    /// Creates an amount of money in `currency`.
     #[must_use]
     pub const fn new(amount: Amount, currency: Currency) -> Self {
         Self { amount, currency }

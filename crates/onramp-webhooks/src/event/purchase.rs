@@ -22,7 +22,7 @@ use super::{Currency, Money, OrderId, TransactionId, WalletAddress};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CompletedPurchase {
-    /// The reference to the customer that the shop gave the widget.
+    /// The customer reference that the shop passed to the widget.
     pub customer: CustomerReference,
     /// The crypto that was bought.
     pub crypto: Money,
@@ -46,20 +46,20 @@ impl CompletedPurchase {
     /// Returns the id of the customer: [`CustomerReference::primary`].
     ///
     /// # Errors
-    /// If the event names no customer. In a handler, `?` turns this error into a permanent one: the purchase becomes a dead letter
-    /// for an operator, because a retry would not find the customer either.
+    /// Returns an error if the event names no customer. In a handler, `?` turns this error into a permanent one: the purchase
+    /// becomes a dead letter for an operator, because a retry would not find the customer either.
     pub fn customer_id(&self) -> Result<&str, MissingCustomer> {
         self.customer.primary().filter(|id| !id.trim().is_empty()).ok_or(MissingCustomer)
     }
 }
 
-/// Error of a completed purchase that names no customer.
+/// Error returned for a completed purchase without a customer reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a completed purchase names no customer")]
 #[non_exhaustive]
 pub struct MissingCustomer;
 
-/// The reference that the shop gave the widget to recognise the customer: Wert's `click_id` or Kriptomat's additional fields.
+/// The reference that the shop passed to the widget to recognise its customer: Wert's `click_id` or Kriptomat's additional fields.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct CustomerReference {
     primary: Option<String>,
@@ -93,7 +93,7 @@ impl fmt::Debug for CustomerReference {
     }
 }
 
-/// Error of a completed purchase whose paid and bought sides cannot be distinguished.
+/// Error returned for a completed purchase whose paid and bought sides cannot be distinguished.
 ///
 /// Wert's documentation shows the fiat currency both as `quote` and as `base`, so the codes decide. If both sides are national
 /// currencies (Mantle's `MNT` is also the Mongolian tögrög), or neither is, a guess could credit the wrong amount. In a handler, `?`

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::DecodeError;
 use super::fields::Fields;
 
-/// A JSON value as it was written, with every digit, the order of members and white space.
+/// A JSON value exactly as received, including digits, the order of members and white space.
 ///
 /// Equality compares the text. Serialises to itself with serde_json only.
 ///
@@ -56,18 +56,19 @@ impl RawJson {
         }
     }
 
-    /// Returns the value at a JSON pointer (RFC 6901), as it is written. `""` is this value.
+    /// Returns the value at a JSON pointer (RFC 6901), exactly as received. `""` refers to this value.
     ///
-    /// `None` if there is no such value, or if a name on the way is given twice, which makes it ambiguous.
+    /// `None` if there is no such value, or if a name on the path occurs twice in its object, which makes the path ambiguous.
     #[must_use]
     pub fn pointer(&self, pointer: &str) -> Option<Self> {
         find(&self.0, pointer)
     }
 }
 
-/// Returns the value at a JSON pointer (RFC 6901) in `json`, as it is written.
+/// Returns the value at a JSON pointer (RFC 6901) in `json`, exactly as received.
 ///
-/// `None` if `json` is not JSON, if there is no such value, or if a name on the way is given twice, which makes it ambiguous.
+/// `None` if `json` is not JSON, if there is no such value, or if a name on the path occurs twice in its object, which makes the
+/// path ambiguous.
 ///
 /// ```
 /// use onramp_webhooks::event::pointer;
@@ -143,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pointer_finds_what_it_names() {
+    fn a_pointer_returns_the_value_at_its_path() {
         let json = r#" {"a/b": {"m~n": [10, {"x": 1.2300}], "~1": true}, "": {"": 0}} "#;
         for (path, found) in [
             ("", json.trim()),
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ambiguous_pointer_finds_nothing() {
+    fn an_ambiguous_pointer_returns_none() {
         for json in ["", "{", "\u{0}", r#"{"a":1,"a":1}"#, r#"{"b":0,"a":1,"b":1}"#] {
             assert_eq!(pointer(json.as_bytes(), "/a"), None, "{json}");
         }

@@ -9,7 +9,7 @@ use crate::body;
 use crate::clock::{Clock, SystemClock};
 use crate::request::Request;
 
-/// Longest wait for a running request. Leaves time to answer within the five seconds that Wert waits.
+/// Maximum wait for a running request. It leaves time to reply within Wert's timeout of five seconds.
 const LONGEST_WAIT: Duration = Duration::from_secs(4);
 
 /// Headers that are stored with a reply by default.
@@ -52,7 +52,8 @@ impl IdempotencyBuilder {
         })
     }
 
-    /// Lets requests without an `Idempotency-Key` pass. By default they get 400. Has no effect by event.
+    /// Lets requests without an `Idempotency-Key` pass. By default they get 400. Has no effect with keys
+    /// [`by_event`](Idempotency::by_event).
     #[must_use]
     pub fn optional(mut self) -> Self {
         if let By::Header { required } = &mut self.0.by {
@@ -61,39 +62,41 @@ impl IdempotencyBuilder {
         self
     }
 
-    /// Identifies the route by `name` instead of its method and path. Keys then survive a change of the path, such as a new secret in
-    /// it, and routes of one name share keys.
+    /// Identifies the route by `name` instead of its method and path. Keys then stay valid when the path changes, for example
+    /// because of a new secret, and routes with the same name share keys.
     #[must_use]
     pub fn route(mut self, name: impl Into<String>) -> Self {
         self.0.route = Some(name.into());
         self
     }
 
-    /// Identifies users by the result of `user` instead of the `authorization` header. With a name that outlives a token, a retry with a
-    /// new token finds its key. Has no effect by event, where the provider is the only user.
+    /// Identifies users by the result of `user` instead of the `authorization` header. Use an identifier that stays the same when a
+    /// token is renewed, so that a retry with a new token finds its key. Has no effect with keys
+    /// [`by_event`](Idempotency::by_event), where the provider is the only user.
     #[must_use]
     pub fn user(mut self, user: impl Fn(&Request<'_>) -> Option<String> + Send + Sync + 'static) -> Self {
         self.0.user = Some(Box::new(user));
         self
     }
 
-    /// Sets how long a key stays held by a request whose process was killed. A running request renews its lease. Default 30 s, at least
-    /// 1 s.
+    /// Sets the duration of the lease on a key. A running request renews its lease; if its process is killed, the key is free when
+    /// the lease ends. Default 30 s, at least 1 s.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.0.lease = lease;
         self
     }
 
-    /// Sets how long a request waits for a running one with the same key. Default 2 s, at most 4 s: Wert waits 5 s for an answer.
+    /// Sets how long a request waits for a running one with the same key. Default 2 s, at most 4 s, because Wert waits 5 s for a
+    /// reply.
     #[must_use]
     pub fn wait(mut self, wait: Duration) -> Self {
         self.0.wait = wait;
         self
     }
 
-    /// Sets how long a key counts after its request was done. Default: a day by header, 30 days by event. By event it must be at least
-    /// the provider's retry horizon, which applies to events without an id of their own.
+    /// Sets how long a key is kept after its request has completed. Default: a day by header, 30 days by event. By event it must be
+    /// at least the provider's retry horizon. Keys of events without an id of their own are kept for the retry horizon only.
     #[must_use]
     pub fn keep(mut self, keep: Duration) -> Self {
         self.0.keep = keep;
@@ -107,15 +110,15 @@ impl IdempotencyBuilder {
         self
     }
 
-    /// Sets the limit of a stored reply body, in bytes. Default 1 MiB. A larger one reaches its client and is not stored.
+    /// Sets the limit of a stored reply body, in bytes. Default 1 MiB. A larger reply is sent to its client and not stored.
     #[must_use]
     pub fn reply_limit(mut self, bytes: usize) -> Self {
         self.0.reply_limit = bytes;
         self
     }
 
-    /// Adds a header to those that are stored with a reply: `cache-control`, `content-disposition`, `content-encoding`,
-    /// `content-language`, `content-type`, `etag`, `last-modified`, `link`, `location` and `vary`.
+    /// Stores the header `name` with replies, in addition to the default headers: `cache-control`, `content-disposition`,
+    /// `content-encoding`, `content-language`, `content-type`, `etag`, `last-modified`, `link`, `location` and `vary`.
     #[must_use]
     pub fn keep_header(mut self, name: impl Into<String>) -> Self {
         let name = name.into().to_ascii_lowercase();
@@ -136,7 +139,7 @@ impl IdempotencyBuilder {
     /// Builds the middleware, for an adapter to mount.
     ///
     /// # Errors
-    /// If a setting cannot keep the guarantees: see [`BuildError`].
+    /// Returns an error if a setting cannot keep the guarantees: see [`BuildError`].
     pub fn build(mut self) -> Result<Idempotency, BuildError> {
         if self.0.lease < Duration::from_secs(1) {
             return Err(BuildError::Lease(self.0.lease));
@@ -175,18 +178,18 @@ fn is_for_one_client(name: &str) -> bool {
     )
 }
 
-/// Error of building the middleware.
+/// Error returned when building the middleware.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// The lease would end before it can be renewed.
     #[error("the lease is {0:?}; it must be at least 1 s")]
     Lease(Duration),
-    /// The wait is longer than a provider waits.
+    /// The wait is longer than the maximum.
     #[error("the wait is {0:?}; it must be at most {LONGEST_WAIT:?}")]
     Wait(Duration),
-    /// Keys would end before a retry.
-    #[error("keys would count for {keep:?}; it must be more than zero and at least {shortest:?}")]
+    /// Keys would expire before a retry.
+    #[error("keys would be kept for {keep:?}; it must be more than zero and at least {shortest:?}")]
     Keep {
         /// The time that was set.
         keep: Duration,
@@ -196,7 +199,7 @@ pub enum BuildError {
     /// The body limit is zero.
     #[error("the body limit is zero bytes")]
     BodyLimit,
-    /// The header must not be sent to another client or on another connection.
+    /// The header must not be stored, because it belongs to one client or one connection.
     #[error("the header {0} cannot be stored: it belongs to one client or one connection")]
     Header(String),
 }

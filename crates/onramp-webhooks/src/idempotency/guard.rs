@@ -1,4 +1,4 @@
-//! The guard of a key: a request that runs and holds it.
+//! The guard of a key, which holds the key while its request runs.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -18,21 +18,21 @@ use crate::error::StoreError;
 use crate::request::Headers;
 use crate::timeout::within;
 
-/// Pause between two tries to store a reply.
+/// Pause between two attempts to store a reply.
 const TRY_AGAIN: Duration = Duration::from_millis(200);
 
-/// A running request that holds its key.
+/// The guard of an idempotency key, which belongs to one running request.
 ///
-/// Dropped before [`store`](Self::store), because the route panicked or the client went away, it releases the key. Dropped while the
-/// body of a success is read, it keeps the key without a reply, because the route has done its work.
+/// Dropping it before [`store`](Self::store), because the route panicked or the client disconnected, releases the key. Dropping it
+/// while the body of a successful response is being read keeps the key without a reply, because the route has done its work.
 #[must_use = "dropping it releases the key"]
 #[derive(Debug)]
 pub struct KeyGuard {
     shared: Arc<Shared>,
-    /// `None` if it holds nothing, or has given it up.
+    /// `None` if the request has no key, or holds it no longer.
     lease: Option<KeyLease>,
     keep: Duration,
-    /// The reply to store if the client goes away, once the route has succeeded.
+    /// The reply to store if the client disconnects. Set once the route has succeeded.
     succeeded: Option<StoredReply>,
 }
 
@@ -46,29 +46,29 @@ impl KeyGuard {
         Self { shared: Arc::clone(shared), lease: None, keep: shared.keep, succeeded: None }
     }
 
-    /// Awaits the route and renews the lease meanwhile.
+    /// Awaits the route, and renews the lease until the route completes.
     pub async fn run<F: Future>(&self, route: F) -> F::Output {
         let mut route = pin!(route);
         tokio::select! {
             biased;
             answer = &mut route => answer,
-            // Without a lease to renew, the route goes on alone.
+            // There is no lease to renew any more. The route continues without one.
             () = self.renew() => route.await,
         }
     }
 
-    /// Renews the lease until there is nothing to renew any more.
+    /// Renews the lease periodically. Returns if the lease is lost, or if there is none.
     async fn renew(&self) {
         let Some(lease) = self.lease else { return };
         loop {
             let clock = &self.shared.clock;
             clock.sleep_until(clock.now().after(self.shared.lease / 3)).await;
             let renewing = self.shared.store.renew(lease, clock.now().after(self.shared.lease));
-            // A call that hangs leaves time for another before the lease ends.
+            // The time limit leaves time for a second call before the lease ends.
             match within(self.shared.lease / 6, "renew an idempotency key", renewing).await {
                 Ok(true) => {}
                 Ok(false) => {
-                    tracing::error!(key = %lease.key, "a request lost its idempotency key while it ran; another may run too");
+                    tracing::error!(key = %lease.key, "a request lost its idempotency key while it ran; another request may be running too");
                     return;
                 }
                 Err(error) => tracing::warn!(%error, key = %lease.key, "an idempotency key could not be renewed"),
@@ -76,12 +76,13 @@ impl KeyGuard {
         }
     }
 
-    /// Ends the request with the answer of the route. Stores the reply of a success; releases the key if the answer is no success or
-    /// its body breaks off. The head of the answer stays with the caller.
+    /// Ends the request with the route's response. Stores a successful response. Releases the key if the response is not successful
+    /// or its body breaks off. The caller keeps the head of the response.
     ///
-    /// A reply that cannot be stored because the store is away still reaches its client, because its work has happened.
+    /// If the store is unavailable, the reply still reaches its client, because the route has done its work.
     ///
-    /// Dropping the future before the body of a success was read keeps the key without a reply, because the route must not run again.
+    /// Dropping the future before the body of a successful response was read keeps the key without a reply, because the route must
+    /// not run again.
     pub fn store<S, E>(
         mut self,
         status: u16,
@@ -137,32 +138,32 @@ impl KeyGuard {
         let Some(lease) = self.lease.take() else { return };
         let (shared, expires_at) = (Arc::clone(&self.shared), self.shared.clock.now().after(self.keep));
         let mut completing = Box::pin(async move { complete(&shared, lease, reply.encode(), expires_at).await });
-        // A store in memory is done at once, and a task for it would cost more than the rest of the middleware.
+        // A store in memory completes at the first poll. Spawning a task for it would cost more than the rest of the middleware.
         if poll_fn(|cx| Poll::Ready(completing.as_mut().poll(cx).is_ready())).await {
             return;
         }
-        // The work has happened: neither a client that goes away nor a short outage of the store may undo it. The client does not wait
-        // for a store that is away.
+        // The route has done its work, so the reply must be stored even if the client disconnects or the store is unavailable for a
+        // moment. The client does not wait for an unavailable store.
         let _ = timeout(STORE_TIME, tokio::spawn(completing)).await;
     }
 
     /// Releases the key. Continues in the background if the store is slow.
     async fn release(mut self) {
         let Some(lease) = self.lease else { return };
-        // The drop releases the key too, unless this has done it.
+        // If the store does not answer in time, dropping the guard releases the key in the background.
         if let Ok(released) = timeout(STORE_TIME, self.shared.store.release(lease)).await {
             log_release(lease, released);
             self.lease = None;
         }
     }
 
-    /// Notes that the key is not held.
+    /// Drops the guard without releasing the key, because the request does not hold it.
     pub(super) fn forget(mut self) {
         self.lease = None;
     }
 }
 
-/// Stores a reply. Tries until the lease would end.
+/// Stores a reply. Retries until the lease would have ended.
 async fn complete(shared: &Shared, lease: KeyLease, reply: Bytes, expires_at: Timestamp) {
     let begun = Instant::now();
     loop {
@@ -187,7 +188,7 @@ async fn complete(shared: &Shared, lease: KeyLease, reply: Bytes, expires_at: Ti
 
 fn log_release(lease: KeyLease, released: Result<bool, StoreError>) {
     if let Err(error) = released {
-        tracing::warn!(%error, key = %lease.key, "an idempotency key could not be released; it is free when its lease ends");
+        tracing::warn!(%error, key = %lease.key, "an idempotency key could not be released; it becomes free when its lease ends");
     }
 }
 
@@ -196,7 +197,7 @@ impl Drop for KeyGuard {
         let Some(lease) = self.lease.take() else { return };
         let (shared, expires_at) = (Arc::clone(&self.shared), self.shared.clock.now().after(self.keep));
         let succeeded = self.succeeded.take().filter(|_| !std::thread::panicking());
-        // Outside of a runtime the lease ends by itself.
+        // Outside of a runtime, the key becomes free when its lease ends.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
                 match succeeded {

@@ -7,17 +7,17 @@ use sha2::{Digest, Sha256};
 
 use crate::fingerprint::Fingerprint;
 
-/// Longest `Idempotency-Key`, in bytes.
+/// Maximum length of an `Idempotency-Key`, in bytes.
 const LONGEST: usize = 255;
 
-/// The key that makes two requests the same: a hash of the route, the user and the sent key.
+/// The key that identifies repeated requests: a hash of the route, the user and the received key.
 ///
-/// Hashing keeps data of customers out of stores, and bounds the size of their indexes.
+/// Hashing keeps personal data out of stores, and bounds the size of their indexes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdempotencyKey([u8; 32]);
 
 impl IdempotencyKey {
-    /// Creates a key of `parts`, in their order.
+    /// Creates a key from `parts`, in their order.
     #[must_use]
     pub fn of(parts: &[&[u8]]) -> Self {
         parts.iter().fold(Parts::default(), |all, part| all.and(part)).key()
@@ -36,13 +36,13 @@ impl IdempotencyKey {
     }
 }
 
-/// The first parts of a key.
+/// The hash of the first parts of a key.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Parts(Sha256);
 
 impl Parts {
     pub(super) fn and(self, part: &[u8]) -> Self {
-        // The length keeps ("ab", "c") and ("a", "bc") apart.
+        // The length distinguishes ("ab", "c") from ("a", "bc").
         Self(self.0.chain_update((part.len() as u64).to_le_bytes()).chain_update(part))
     }
 
@@ -64,23 +64,23 @@ impl fmt::Debug for IdempotencyKey {
     }
 }
 
-/// Reads the `Idempotency-Key` header: a string of RFC 8941, as the draft specifies, or the same without quotes, as most clients send
-/// it. `None` if there is none.
+/// Reads the `Idempotency-Key` header: a string of RFC 8941, as the draft specifies, or the same without quotes, as most clients
+/// send it. Returns `None` if the header is missing.
 pub(super) fn from_header<'a>(mut lines: impl Iterator<Item = &'a [u8]>) -> Result<Option<Cow<'a, str>>, &'static str> {
     let Some(line) = lines.next() else { return Ok(None) };
     if lines.next().is_some() {
-        return Err("there is more than one line of it");
+        return Err("the header occurs more than once");
     }
     let line = str::from_utf8(line).unwrap_or("\u{fffd}").trim_matches([' ', '\t']);
     let key: Cow<'_, str> = match line.strip_prefix('"') {
         Some(quoted) => unquoted(quoted)?,
         None if line.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';')) => line.into(),
-        None => return Err("without quotes it may only hold visible ASCII characters other than \" , ;"),
+        None => return Err("an unquoted key may contain only visible ASCII characters other than \" , ;"),
     };
     match key.len() {
-        0 => Err("it is empty"),
+        0 => Err("the key is empty"),
         1..=LONGEST => Ok(Some(key)),
-        _ => Err("it is longer than 255 bytes"),
+        _ => Err("the key is longer than 255 bytes"),
     }
 }
 
@@ -95,13 +95,13 @@ fn unquoted(quoted: &str) -> Result<Cow<'_, str>, &'static str> {
     loop {
         match characters.next() {
             Some('"') if characters.as_str().is_empty() => return Ok(key.into()),
-            Some('"') => return Err("something follows the closing quote"),
+            Some('"') => return Err("there is text after the closing quote"),
             Some('\\') => match characters.next() {
                 Some(escaped @ ('"' | '\\')) => key.push(escaped),
-                _ => return Err("a backslash may only stand before a quote or a backslash"),
+                _ => return Err("a backslash may only precede a quote or a backslash"),
             },
             Some(plain @ ' '..='~') => key.push(plain),
-            Some(_) => return Err("in quotes it may only hold visible ASCII characters and spaces"),
+            Some(_) => return Err("a quoted key may contain only visible ASCII characters and spaces"),
             None => return Err("the closing quote is missing"),
         }
     }
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_do_not_run_into_each_other() {
+    fn parts_are_distinguished_by_their_lengths() {
         assert_ne!(IdempotencyKey::of(&[b"ab", b"c"]), IdempotencyKey::of(&[b"a", b"bc"]));
         assert_ne!(IdempotencyKey::of(&[b"a", b""]), IdempotencyKey::of(&[b"a"]));
     }

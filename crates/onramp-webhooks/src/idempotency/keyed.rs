@@ -1,4 +1,4 @@
-//! Claims of keys: the decision whether a request runs.
+//! Claiming keys: the decision to run a request or to answer it.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -22,10 +22,10 @@ use crate::request::Request;
 use crate::telemetry;
 use crate::timeout::within;
 
-/// Pause between two tries to claim a key that another process holds. Within this process, a notification ends the pause.
+/// Pause between two attempts to claim a key that is held. A notification from this process ends the pause early.
 const TRY_AGAIN: Duration = Duration::from_millis(100);
 
-/// Time limit from the head of a request to the claim of its key, within the five seconds that Wert waits.
+/// Time limit from the head of a request to the claim of its key, within Wert's timeout of five seconds.
 const LONGEST_CLAIM: Duration = Duration::from_millis(4_900);
 
 /// The head of a request that the middleware covers.
@@ -40,7 +40,7 @@ pub struct Keyed {
 #[derive(Debug)]
 enum Key {
     InHead(IdempotencyKey),
-    /// In the event of this provider, after these parts.
+    /// The key is in the event of this provider. These parts precede it.
     InBody(Decoder, Parts),
 }
 
@@ -72,7 +72,7 @@ impl Keyed {
         Some(Self { shared: Arc::clone(shared), query: request.query.filter(|query| !query.is_empty()).map(str::to_owned), key })
     }
 
-    /// Reads the body, a stream of chunks, and claims the key. Waits while another request with the key runs.
+    /// Reads the body, a stream of chunks, and claims the key. Waits while another request with the same key runs.
     ///
     /// Dropping the future abandons the request and releases the key.
     pub async fn claim<S, E>(self, body: S) -> Claim
@@ -141,7 +141,7 @@ impl Keyed {
         }
     }
 
-    /// Takes the key, or returns the reply. Waits for a request that runs.
+    /// Claims the key, or returns the stored reply. Waits while another request with the key runs.
     async fn take_or_wait(&self, lease: KeyLease, fingerprint: Fingerprint, begun: Instant) -> Result<Taking, Outcome> {
         let deadline = begun + self.shared.wait;
         let mut state = self.try_claim(lease, fingerprint, begun).await?;
@@ -151,21 +151,21 @@ impl Keyed {
                 KeyState::Running { fingerprint } | KeyState::Done { fingerprint, .. } => fingerprint,
             };
             if *same != fingerprint {
-                tracing::error!(key = %lease.key, "a request with other content under a used key was not handled");
+                tracing::error!(key = %lease.key, "a request was not handled: its key was used before for a request with other content");
                 return Err(Outcome::OtherBody);
             }
             if let KeyState::Done { reply, .. } = state {
                 return replayed(lease.key, reply).map(Taking::Answer);
             }
             if Instant::now() >= deadline {
-                tracing::warn!(key = %lease.key, "a request whose first copy still runs was not handled");
+                tracing::warn!(key = %lease.key, "a request was not handled: an earlier request with its key is still running");
                 return Err(self.shared.by.still_running());
             }
             state = self.claim_after_change(lease, fingerprint, begun, deadline).await?;
         }
     }
 
-    /// Tries to claim the key again after it may have changed.
+    /// Tries to claim the key again, once its state may have changed.
     async fn claim_after_change(
         &self,
         lease: KeyLease,
@@ -173,7 +173,7 @@ impl Keyed {
         begun: Instant,
         deadline: Instant,
     ) -> Result<KeyState, Outcome> {
-        // Listens before the claim, so that no change is missed in between.
+        // Subscribes before the claim, so that no change in between is missed.
         let mut changed = pin!(self.shared.store.changed());
         let has_changed = poll_fn(|cx| Poll::Ready(changed.as_mut().poll(cx).is_ready())).await;
         let state = self.try_claim(lease, fingerprint, begun).await?;
@@ -191,7 +191,7 @@ impl Keyed {
         let now = self.shared.clock.now();
         self.shared.prune(now);
         let claiming = self.shared.store.claim(now, lease, fingerprint, now.after(self.shared.lease));
-        // A dropped call may have claimed the key. The guard releases it then.
+        // A dropped call may have claimed the key. In that case the guard releases it.
         let guard = KeyGuard::of(&self.shared, lease, self.shared.keep);
         let left = (begun + LONGEST_CLAIM).saturating_duration_since(Instant::now());
         match within(left, "claim an idempotency key", claiming).await {
@@ -200,7 +200,7 @@ impl Keyed {
                 Ok(state)
             }
             Err(error) => {
-                tracing::error!(%error, "the idempotency store is away; the request was not handled");
+                tracing::error!(%error, "the idempotency store is unavailable; the request was not handled");
                 Err(Outcome::NotRecorded)
             }
         }
@@ -219,7 +219,8 @@ enum Taking {
     Answer(Reply),
 }
 
-/// Returns the stored reply. A reply that was too large, or that another version wrote, is not replayed, but its request is done.
+/// Returns the stored reply. If the reply was too large, or was written by another version, returns an outcome for a request that
+/// has completed.
 fn replayed(key: IdempotencyKey, reply: Bytes) -> Result<Reply, Outcome> {
     match StoredReply::decode(reply) {
         Some(StoredReply { status, headers, body: Some(body) }) => {
@@ -231,10 +232,10 @@ fn replayed(key: IdempotencyKey, reply: Bytes) -> Result<Reply, Outcome> {
     }
 }
 
-/// Returns the route and the user of a request: method and path, unless the route has a name, and the `authorization` header, unless
-/// users are identified in another way.
+/// Returns the parts of a key that identify the route and the user: the name of the route, or method and path; and the configured
+/// user, or the `authorization` header.
 ///
-/// Each part follows its name, so that no two scopes with their keys have the same parts.
+/// Each part is preceded by a label, so that different scopes never result in the same parts.
 fn scope(shared: &Shared, request: &Request<'_>) -> Parts {
     let route = match &shared.route {
         Some(name) => Parts::default().and(b"route").and(name.as_bytes()),
@@ -250,7 +251,7 @@ fn scope(shared: &Shared, request: &Request<'_>) -> Parts {
     }
 }
 
-/// Adds the query to the content of a request.
+/// Combines the fingerprint of a body with the query.
 fn with_query(body: Fingerprint, query: Option<&str>) -> Fingerprint {
     let Some(query) = query else { return body };
     Fingerprint::from_bytes(Sha256::new().chain_update(body.as_bytes()).chain_update(query).finalize().into())

@@ -24,9 +24,9 @@ pub struct MemoryIdempotencyStore {
 struct Held {
     token: i64,
     fingerprint: Fingerprint,
-    /// `None` while it runs.
+    /// `None` while the request runs.
     reply: Option<Bytes>,
-    /// The end of the lease, or of the time for which the reply is stored.
+    /// The end of the lease, or the expiry of the stored reply.
     until: Timestamp,
 }
 
@@ -41,7 +41,7 @@ impl MemoryIdempotencyStore {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Applies `change` to a key that runs under `lease`. Returns `false` if the lease was lost.
+    /// Applies `change` to a key that is claimed under `lease`. Returns `false` if the lease was lost.
     fn of_lease(&self, lease: KeyLease, change: impl FnOnce(&mut Held)) -> bool {
         let mut held = self.held();
         let found = held.get_mut(&lease.key).filter(|held| held.token == lease.token && held.reply.is_none());

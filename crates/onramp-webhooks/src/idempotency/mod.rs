@@ -1,36 +1,38 @@
-//! Idempotency: runs a request once, at any route. The adapters' `idempotency` middleware uses it.
+//! Idempotency: running a request only once, on any route. The adapters' `idempotency` middleware uses this module.
 //!
 //! The first request with a key runs, and the reply of a success (2xx) is stored. A later request with the same key gets the stored
-//! reply, marked `idempotent-replayed: true`, and nothing runs. The key is the `Idempotency-Key` header
-//! ([by header](Idempotency::by_header), with the semantics of the IETF draft
-//! [draft-ietf-httpapi-idempotency-key-header](https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/)), or the
-//! identity of a provider's event ([by event](Idempotency::by_event)).
+//! reply, marked `idempotent-replayed: true`, and does not run. The key is the `Idempotency-Key` header
+//! ([`by_header`](Idempotency::by_header), with the semantics of the IETF draft
+//! [draft-ietf-httpapi-idempotency-key-header](https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/)), or
+//! the identity of a provider's event ([`by_event`](Idempotency::by_event)).
 //!
 //! | state of the key | by header | by event |
 //! | --- | --- | --- |
 //! | new, or released | the route's own reply | the same |
 //! | done | the stored reply with `idempotent-replayed: true` | the same |
-//! | done, reply not stored because it was too large or its client went away | 409 | 200 (Wert) or 409 |
+//! | done, reply not stored because it was too large or its client disconnected | 409 | 200 (Wert) or 409 |
 //! | still running | waits; then the reply, or 409 with `retry-after` | waits; then the reply, or 503 with `retry-after` |
 //! | used for another body | 422 | 200 and an error in the log (Wert), or 422 |
 //! | missing or unreadable | 400 | |
 //! | in a body over the limit | 413 | 200 and an error in the log (Wert), or 413 |
-//! | unknown, because the store is away | 503 with `retry-after` | the same |
+//! | unknown, because the store is unavailable | 503 with `retry-after` | the same |
 //!
-//! A key is released if the route answers anything but success, panics, or is dropped because the client went away; the next request
-//! with the key runs. If the client goes away while the reply of a success is read, the key is kept, because the work is done; only the
-//! reply is not stored. After its process was killed, a key is free when its lease ends. Leases are renewed while the route runs and its
-//! reply is read, and a request that lost its lease cannot store its reply over that of the request that took over.
+//! A key is released if the route returns anything but success, panics, or is dropped because the client disconnected; the next
+//! request with the key runs. If the client disconnects while the body of a successful response is being read, the key is kept
+//! without a reply, because the route has done its work. If the process is killed, a key becomes free when its lease ends. Leases
+//! are renewed while the route runs and its reply is read, and a request that lost its lease cannot store its reply over that of
+//! the request that took over.
 //!
-//! Routes never share a key, because method and path are part of it ([`route`](IdempotencyBuilder::route) names a route instead). By
-//! header, the `authorization` header is part of it too ([`user`](IdempotencyBuilder::user) identifies users in another way). Users who
-//! are identified by a cookie count as one user until that is set: a user who guesses the key and body of another gets the other's
-//! reply.
+//! Routes never share a key, because method and path are part of it ([`route`](IdempotencyBuilder::route) names a route instead).
+//! By header, the `authorization` header is part of it too ([`user`](IdempotencyBuilder::user) identifies users in another way).
+//! Without that setting, all users who are identified by a cookie count as one user: a user who guesses the key and body of another
+//! user gets that user's reply.
 //!
 //! # Limits
-//! A route that dies between its own writes and the end of its reply runs again. So does one that a framework drops because its client
-//! went away: work that must not be cut short, such as a payment, belongs in a task of its own. For provider events, the
-//! [`Receiver`](crate::Receiver) records before it acknowledges and retries by itself; this middleware remembers nothing of failures.
+//! If the process crashes between the writes of a route and the end of its reply, the route runs again. The same happens if a
+//! framework drops the route because its client disconnected: run work that must not be interrupted, such as a payment, in a
+//! separate task. For provider events, the [`Receiver`](crate::Receiver) records before it acknowledges and retries by itself; this
+//! middleware does not store failures.
 //!
 //! ```
 //! use onramp_webhooks::adapter::{Full, Request};
@@ -85,7 +87,7 @@ use crate::request::Request;
 /// Pause between two rounds of pruning.
 const PRUNING: Duration = Duration::from_secs(60);
 
-/// Longest time that an answer waits for the store.
+/// Maximum time that a reply waits for the store.
 const STORE_TIME: Duration = Duration::from_secs(1);
 
 /// The idempotency middleware, for an adapter to mount. The [module docs](self) have the rules. Cheap to clone; clones share their
@@ -113,7 +115,7 @@ struct Shared {
     pruned_at: AtomicI64,
 }
 
-/// The source of keys.
+/// The source of the keys.
 #[derive(Clone, Copy, Debug)]
 enum By {
     Header { required: bool },
@@ -156,17 +158,17 @@ impl Idempotency {
         IdempotencyBuilder::new(Arc::new(store), By::Header { required: true })
     }
 
-    /// Returns a builder of a middleware with keys from events of the provider `P`, by the rules of an
-    /// [inbox](crate#duplicates). Covers `POST`. A `test` event always runs; unreadable bodies are the same if their bytes are.
+    /// Returns a builder of a middleware with keys from events of the provider `P`, by the rules of an [inbox](crate#duplicates).
+    /// Covers `POST`. A `test` event always runs. Unreadable bodies have the same key if their bytes are equal.
     ///
-    /// Only for providers that sign nothing, because nothing is verified here. Therefore the provider has to implement [`Default`], which
-    /// a provider with a signing key does not.
+    /// No signature is verified, so this middleware is only for providers that do not sign their requests. The bound `Default`
+    /// excludes providers with a signing key, which do not implement it.
     pub fn by_event<P: Provider + Default>(store: impl IdempotencyStore) -> IdempotencyBuilder {
         IdempotencyBuilder::new(Arc::new(store), By::Event(Decoder::of::<P>()))
     }
 
-    /// Reads the key from the head of a request, whose `path` has to be the whole path. Returns `None` if the middleware does not cover
-    /// the request, which then passes.
+    /// Reads the key from the head of a request, whose `path` has to be the whole path. Returns `None` if the middleware does not
+    /// cover the request, which then runs without it.
     #[must_use]
     pub fn lookup(&self, request: &Request<'_>) -> Option<Keyed> {
         Keyed::of(&self.shared, request)

@@ -11,7 +11,8 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::fingerprint::Fingerprint;
 
-/// Time from the end of the lease of a claimed key to its removal. A request that stalls for so long has lost its key.
+/// Time after which a claimed key is removed, measured from the end of its lease. A request that stalls for longer has lost its
+/// key.
 pub const ABANDONED: Duration = Duration::from_secs(24 * 3_600);
 
 /// A store of idempotency keys and replies.
@@ -19,11 +20,11 @@ pub const ABANDONED: Duration = Duration::from_secs(24 * 3_600);
 /// [`MemoryIdempotencyStore`](super::MemoryIdempotencyStore) serves one process; `onramp-webhooks-sqlite` stores on disk,
 /// `onramp-webhooks-postgres` and `onramp-webhooks-redis` serve many machines.
 ///
-/// Every method is one atomic step: it has happened when it returns `Ok`, and has not happened when it returns an error. A dropped call
-/// may or may not have happened. The caller passes the time, so a store needs no clock.
+/// Every method is atomic: it has taken full effect when it returns `Ok`, and has had no effect when it returns an error. A dropped
+/// call may or may not have taken effect. The caller passes the time, so a store needs no clock.
 ///
 /// # Example
-/// A complete store, to start one of your own from:
+/// A complete store, as a starting point for your own:
 ///
 #[doc = concat!("```\n", include_str!("../../docs/map_idempotency_store.rs"))]
 ///
@@ -46,11 +47,11 @@ pub const ABANDONED: Duration = Duration::from_secs(24 * 3_600);
 pub trait IdempotencyStore: fmt::Debug + Send + Sync + 'static {
     /// Claims a key until `lease_until` for a request whose body has `fingerprint`.
     ///
-    /// A key can be claimed if it is unknown, if the lease of the request that runs has ended, or if the stored reply has expired. Of
+    /// A key can be claimed if it is unknown, if the lease of a running request has ended, or if the stored reply has expired. Of
     /// many concurrent calls, exactly one claims the key.
     ///
     /// # Errors
-    /// If the store cannot be written.
+    /// Returns an error if the store cannot be written.
     async fn claim(
         &self,
         now: Timestamp,
@@ -59,34 +60,34 @@ pub trait IdempotencyStore: fmt::Debug + Send + Sync + 'static {
         lease_until: Timestamp,
     ) -> Result<KeyState, StoreError>;
 
-    /// Extends a lease to `lease_until`. Returns `false` if it was lost; nothing changed then.
+    /// Extends a lease to `lease_until`. Returns `false`, without any change, if it was lost.
     ///
     /// # Errors
-    /// If the store cannot be written.
+    /// Returns an error if the store cannot be written.
     async fn renew(&self, lease: KeyLease, lease_until: Timestamp) -> Result<bool, StoreError>;
 
-    /// Ends a lease and stores the reply, durably if the store is, until `expires_at`. Returns `false` if the lease was lost; nothing
-    /// changed then. An expired lease is not lost until another request takes the key.
+    /// Ends a lease and stores the reply until `expires_at`, durably if the store is durable. Returns `false`, without any change,
+    /// if the lease was lost. An expired lease is not lost until another request claims the key.
     ///
     /// # Errors
-    /// If the store cannot be written.
+    /// Returns an error if the store cannot be written.
     async fn complete(&self, lease: KeyLease, reply: Bytes, expires_at: Timestamp) -> Result<bool, StoreError>;
 
-    /// Releases a claimed key, as if it had never been claimed. Returns `false` if the lease was lost; nothing changed then.
+    /// Releases a claimed key, as if it had never been claimed. Returns `false`, without any change, if the lease was lost.
     ///
     /// # Errors
-    /// If the store cannot be written.
+    /// Returns an error if the store cannot be written.
     async fn release(&self, lease: KeyLease) -> Result<bool, StoreError>;
 
     /// Waits until a lease is completed or released through this object after the first poll. May wake spuriously. Not woken by other
     /// processes. Cancel-safe.
     async fn changed(&self);
 
-    /// Removes expired replies, and claimed keys whose lease ended [`ABANDONED`] ago; a bounded number a call. Returns how many were
-    /// removed; zero if nothing is left to prune, or if the store removes them by itself.
+    /// Removes expired replies, and claimed keys whose lease ended [`ABANDONED`] ago. Removes a bounded number in one call. Returns
+    /// the number of removed keys, which is zero if none is left or if the store removes them by itself.
     ///
     /// # Errors
-    /// If the store cannot be written.
+    /// Returns an error if the store cannot be written.
     async fn prune(&self, now: Timestamp) -> Result<u64, StoreError>;
 }
 
@@ -96,7 +97,7 @@ pub trait IdempotencyStore: fmt::Debug + Send + Sync + 'static {
 pub struct KeyLease {
     /// The key.
     pub key: IdempotencyKey,
-    /// The fencing token: a random number that differs for a request that takes the key over.
+    /// The fencing token: a random number, different for every request.
     pub token: i64,
 }
 

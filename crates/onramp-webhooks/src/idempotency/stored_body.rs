@@ -1,4 +1,4 @@
-//! The body of a route's answer, read to be stored.
+//! The body of a route's response, read in order to store it.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -8,16 +8,16 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 
-/// The body of a route's answer, after it was read to be stored.
+/// The body of a route's response, after an attempt to store it.
 #[must_use = "the client waits for it"]
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "an adapter has to know all variants")]
 pub enum StoredBody<S, E> {
-    /// The body as it was. Nothing of it was read.
+    /// The original body, of which nothing was read.
     Untouched(S),
     /// The whole body. It was stored.
     Whole(Bytes),
-    /// The part of the body that was read, and the rest: it is too large to store, or broke off.
+    /// The part of the body that was read, followed by the rest. The body is too large to store, or broke off.
     Rejoined(Rejoined<S, E>),
 }
 

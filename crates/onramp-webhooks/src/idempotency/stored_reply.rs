@@ -10,7 +10,7 @@ const VERSION: u8 = 1;
 pub(super) struct StoredReply {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, Vec<u8>)>,
-    /// `None` if it was too large.
+    /// `None` if the body was too large.
     pub(super) body: Option<Bytes>,
 }
 
@@ -30,7 +30,7 @@ impl StoredReply {
         out.freeze()
     }
 
-    /// Returns `None` if another version wrote the bytes, or if they are damaged.
+    /// Decodes a stored reply. Returns `None` if another version wrote the bytes, or if they are damaged.
     pub(super) fn decode(mut bytes: Bytes) -> Option<Self> {
         if bytes.try_get_u8().ok()? != VERSION {
             return None;
@@ -56,7 +56,7 @@ fn take(bytes: &mut Bytes) -> Option<Bytes> {
     (length <= bytes.len()).then(|| bytes.split_to(length))
 }
 
-/// Converts a length. No server sends heads of four gigabytes.
+/// Converts a length to its stored form. A head is never larger than four gigabytes.
 fn length(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }

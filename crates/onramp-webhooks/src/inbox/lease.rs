@@ -14,7 +14,8 @@ use crate::provider::ProviderName;
 
 /// A worker's time-limited claim on one delivery.
 ///
-/// The fencing token grows with every claim, so that a worker which lost its lease cannot settle a delivery that another one holds.
+/// The fencing token grows with every claim, so that a worker that has lost its lease cannot settle a delivery that another worker
+/// holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Lease {
@@ -36,7 +37,7 @@ impl Lease {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ClaimRequest {
-    /// Most deliveries to claim.
+    /// Maximum number of deliveries to claim.
     pub limit: usize,
     /// Duration of the leases unless they are renewed.
     pub lease: Duration,
@@ -56,7 +57,7 @@ impl ClaimRequest {
 pub struct Claims {
     /// The deliveries in order of arrival, never two of one order.
     pub deliveries: Vec<ClaimedDelivery>,
-    /// The time at which the next retrying, parked or leased delivery falls due; `None` if there is none.
+    /// The time at which the next retrying, parked or leased delivery is due; `None` if there is none.
     pub next_due: Option<Timestamp>,
 }
 
@@ -68,7 +69,7 @@ impl Claims {
     }
 }
 
-/// A leased delivery, on its way to the handler.
+/// A leased delivery, as a store passes it to a worker.
 #[derive(Clone)]
 #[expect(clippy::exhaustive_structs, reason = "every store builds it, and a field it forgets should not compile")]
 pub struct ClaimedDelivery {
@@ -78,7 +79,7 @@ pub struct ClaimedDelivery {
     pub attempt: u32,
     /// `true` if a later stage of its order has been handled already.
     pub stale: bool,
-    /// The number of duplicates received after it.
+    /// The number of its duplicates received so far.
     pub duplicates: u64,
     /// The name of the endpoint that received it.
     pub endpoint: Arc<str>,
@@ -90,7 +91,7 @@ pub struct ClaimedDelivery {
     pub fingerprint: Fingerprint,
     /// The time of arrival.
     pub received_at: Timestamp,
-    /// The request body, to the byte.
+    /// The exact bytes of the request body.
     pub body: Bytes,
 }
 
@@ -125,19 +126,19 @@ pub enum Settled {
         /// The reason.
         error: String,
     },
-    /// "Not yet": due again at `until`, and the attempt does not count.
+    /// Not ready yet: due again at `until`, and the attempt does not count.
     Parked {
         /// The time of the next attempt.
         until: Timestamp,
         /// The reason.
         reason: String,
     },
-    /// A dead letter: attempts used up, or refused for good.
+    /// A dead letter: its attempts are used up, or it failed permanently.
     Dead {
         /// The reason.
         error: String,
     },
-    /// Given back before the handler ended: due at once, and the attempt does not count.
+    /// Released before the handler ended: due at once, and the attempt does not count.
     Released,
 }
 

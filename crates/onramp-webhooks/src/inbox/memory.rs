@@ -48,7 +48,7 @@ impl MemoryInbox {
         Self::default()
     }
 
-    /// Creates an empty inbox with a bound of noise.
+    /// Creates an empty inbox with the given limits of noise.
     #[must_use]
     pub fn with_quarantine(bound: QuarantineBound) -> Self {
         Self { rows: Mutex::new(Rows { bound, ..Rows::default() }), work: Notify::new() }
@@ -129,7 +129,7 @@ impl Rows {
         }
     }
 
-    /// Returns the delivery that holds `key`. A delivery whose key has expired gives it up.
+    /// Returns the delivery that holds `key`. Removes the key from the delivery if it has expired.
     fn take_holder(&mut self, key: &DedupKey, now: Timestamp) -> Option<DeliveryId> {
         let first = *self.by_key.get(key)?;
         let row = self.by_id.get_mut(&first)?;

@@ -13,7 +13,7 @@ use crate::fingerprint::Fingerprint;
 use crate::identity::{DedupKey, OrderStage};
 use crate::provider::ProviderName;
 
-/// A recorded delivery, as operators see it.
+/// A recorded delivery, for operators.
 #[derive(Clone)]
 #[expect(clippy::exhaustive_structs, reason = "every store builds it, and a field it forgets should not compile")]
 pub struct Record {
@@ -27,7 +27,7 @@ pub struct Record {
     pub event_type: Option<String>,
     /// The dedup key.
     pub key: Option<DedupKey>,
-    /// The place in its order.
+    /// The stage of its order.
     pub stage: Option<OrderStage>,
     /// The hash of the body.
     pub fingerprint: Fingerprint,
@@ -35,22 +35,22 @@ pub struct Record {
     pub state: State,
     /// The time of arrival.
     pub received_at: Timestamp,
-    /// The time at which it falls due or its lease ends; `None` in final states.
+    /// The time at which it is due or its lease ends; `None` in final states.
     pub due_at: Option<Timestamp>,
     /// The time at which it was handled or became a dead letter.
     pub settled_at: Option<Timestamp>,
     /// The number of attempts so far.
     pub attempts: u32,
-    /// The number of duplicates received after it.
+    /// The number of its duplicates received so far.
     pub duplicates: u64,
     /// The last error, or the reason why it is parked, quarantined or in conflict.
     pub note: Option<String>,
-    /// The request body, to the byte; `None` in a list, and after it was pruned.
+    /// The exact bytes of the request body; `None` in a list, and after it was pruned.
     pub body: Option<Bytes>,
 }
 
 impl Record {
-    /// Returns whether a reconciliation made it; see [`Delivery::is_synthetic`](crate::Delivery::is_synthetic).
+    /// Returns whether a reconciliation created it; see [`Delivery::is_synthetic`](crate::Delivery::is_synthetic).
     #[must_use]
     pub fn is_synthetic(&self) -> bool {
         self.fingerprint.is_synthetic()
@@ -77,28 +77,28 @@ impl fmt::Debug for Record {
     }
 }
 
-/// A filter of deliveries. All conditions that are set have to hold; the newest come first.
+/// A filter for deliveries. A delivery has to meet all conditions that are set.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Filter {
-    /// In one of these states. Empty: in any state.
+    /// The accepted states. Empty means all states.
     pub states: Vec<State>,
-    /// Received by this endpoint.
+    /// The endpoint that received the delivery.
     pub endpoint: Option<String>,
-    /// Of this event type.
+    /// The type of the event.
     pub event_type: Option<String>,
-    /// With a key about this identifier: an order id, a transaction, a click or a uuid.
+    /// The identifier that the key is about: an order id, a transaction, a click or a uuid.
     pub about: Option<String>,
-    /// With exactly this key. Uses an index.
+    /// The exact key. Uses an index.
     pub key: Option<DedupKey>,
-    /// Older than this delivery, for the next page.
+    /// Accepts only deliveries older than this one, for the next page.
     pub before: Option<DeliveryId>,
     /// Page size; `None` means 100.
     pub limit: Option<usize>,
 }
 
 impl Filter {
-    /// Creates a filter for all deliveries, 100 a page.
+    /// Creates a filter for all deliveries, with 100 on a page.
     #[must_use]
     pub fn all() -> Self {
         Self::default()

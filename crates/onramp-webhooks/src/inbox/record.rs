@@ -8,25 +8,25 @@ use super::DeliveryId;
 pub enum Recorded {
     /// The first delivery with its key.
     New(DeliveryId),
-    /// A duplicate, counted on the first delivery with its key.
+    /// A duplicate of the first delivery with its key.
     Duplicate {
         /// The first delivery with the key.
         first: DeliveryId,
-        /// `true` if the first was waiting for a retry or dead, and is due again because of the duplicate.
+        /// `true` if the first delivery was retrying or dead, and is due again because of the duplicate.
         requeued: bool,
     },
-    /// A known key with another fingerprint, kept beside the first and not handled.
+    /// A delivery with a known key and another fingerprint. It is kept in addition to the first, and is not handled.
     Conflict {
         /// The first delivery with the key.
         first: DeliveryId,
-        /// The delivery that holds this body.
+        /// The delivery that was kept with this body.
         kept: DeliveryId,
     },
-    /// Kept in a [spill](crate::spill) until the primary inbox is back and decides.
+    /// Recorded in a [spill](crate::spill). The primary inbox decides about it later.
     Spilled,
 }
 
-/// Returns the note that every store writes on a conflict.
+/// Returns the note that every store attaches to a conflict.
 #[must_use]
 pub fn conflict_note(first: DeliveryId) -> String {
     format!("contradicts the earlier delivery {first}")

@@ -1,4 +1,4 @@
-//! Replays: operators give deliveries to the handler again.
+//! Replays: operators have deliveries handled again.
 
 use super::{Filter, Inbox, Record, State};
 use crate::clock::Timestamp;
@@ -10,14 +10,14 @@ use crate::provider::{Providers, ReadError};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Replayed {
-    /// The delivery is due with a fresh count of attempts.
+    /// The delivery is due, and its count of attempts was reset.
     Due,
-    /// The quarantined delivery is readable now and its event is known already; the quarantined copy was removed.
+    /// The quarantined delivery is readable now, and its event was already known. The quarantined copy was removed.
     Duplicate {
         /// The first delivery with the key.
         first: DeliveryId,
     },
-    /// The quarantined delivery is readable now and contradicts an earlier one with its key; it is kept as a conflict.
+    /// The quarantined delivery is readable now, and contradicts an earlier delivery with its key. It is kept as a conflict.
     Conflict {
         /// The first delivery with the key.
         first: DeliveryId,
@@ -35,19 +35,20 @@ pub enum Replayed {
 pub enum ReplayScope {
     /// Dead letters, quarantined and waiting deliveries.
     Unhandled,
-    /// Also conflicts. The handler runs for an event whose first version may have been handled, **under another key**: compare the
-    /// two deliveries first.
+    /// Also conflicts. The first delivery of the event may have been handled already, and the handler gets the conflict **under
+    /// another key**: compare the two deliveries first.
     EvenConflicts,
     /// Also conflicts and handled deliveries. The handler runs a second time.
     EvenHandled,
 }
 
-/// Makes a delivery due at once with a fresh count of attempts. A quarantined delivery is read again first, by `providers` of this
-/// version.
+/// Makes a delivery due at once and resets its count of attempts. A quarantined delivery is first read again by the current version
+/// of `providers`.
 ///
 /// # Errors
-/// [`NotFound`](StoreErrorKind::NotFound); [`Refused`](StoreErrorKind::Refused) if a worker holds the delivery, if `scope` does not
-/// include its state, if its state changed meanwhile, or if its body was pruned; errors of the inbox.
+/// Returns [`NotFound`](StoreErrorKind::NotFound) if there is no such delivery, [`Refused`](StoreErrorKind::Refused) if a worker
+/// holds the delivery, if `scope` does not include its state, if its state changed meanwhile, or if its body was pruned, and the
+/// errors of the inbox.
 pub async fn replay(
     inbox: &dyn Inbox,
     providers: &Providers,
@@ -76,10 +77,11 @@ pub async fn replay(
     }
 }
 
-/// Replays every delivery that matches `filter`, newest first. The filter's limit is the size of a page. Returns the result of each.
+/// Replays every delivery that matches `filter`, newest first. The limit of the filter is used as the page size. Returns the result
+/// for each delivery.
 ///
 /// # Errors
-/// If the inbox cannot be read. Deliveries replayed before stay replayed.
+/// Returns an error if the inbox cannot be read. Deliveries that were replayed before the error stay replayed.
 pub async fn replay_all(
     inbox: &dyn Inbox,
     providers: &Providers,

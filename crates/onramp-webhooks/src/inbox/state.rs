@@ -13,15 +13,15 @@ pub enum State {
     Leased,
     /// Failed and waiting for the next attempt.
     Retrying,
-    /// Waiting because the handler or a check returned "not yet".
+    /// Waiting because the handler or a check returned `not_yet`.
     Parked,
     /// Handled.
     Handled,
-    /// A dead letter: its attempts are used up, or it was refused for good.
+    /// A dead letter: its attempts are used up, or it failed permanently.
     Dead,
-    /// Unreadable.
+    /// In quarantine: unreadable.
     Quarantined,
-    /// The same key as an earlier delivery and another body.
+    /// In conflict with an earlier delivery: the same key and another body.
     Conflict,
 }
 
@@ -72,7 +72,7 @@ impl FromStr for State {
     }
 }
 
-/// Error of parsing a [`State`].
+/// Error returned when parsing a [`State`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a state; the states are pending, leased, retrying, parked, handled, dead, quarantined, conflict")]
 pub struct UnknownState(String);

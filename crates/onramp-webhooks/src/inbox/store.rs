@@ -12,12 +12,12 @@ use crate::error::StoreError;
 
 /// A durable store of deliveries.
 ///
-/// Every method is one atomic step: it has happened, durably, when it returns `Ok`, and has not happened when it returns an error. A
-/// dropped call may or may not have happened. The caller passes the time, so a store needs no clock.
+/// Every method is atomic: it has taken full effect, durably, when it returns `Ok`, and has had no effect when it returns an error.
+/// A dropped call may or may not have taken effect. The caller passes the time, so a store needs no clock.
 ///
 /// # Example
-/// A complete inbox, to start a store of your own from. A store on disk makes each method one transaction, and replaces the searches by
-/// indexes on the key, its subject, and the time at which a delivery falls due.
+/// A complete inbox, as a starting point for your own. A store on disk runs each method as one transaction, and replaces the
+/// searches by indexes on the key, its subject, and the time at which a delivery is due.
 ///
 #[doc = concat!("```\n", include_str!("../../docs/vec_inbox.rs"))]
 ///
@@ -46,35 +46,35 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// - A delivery without a key, with a new key, or with a key that has [expired](NewDelivery::key_expires_at), is new. It becomes
     ///   pending, or quarantined if [`NewDelivery::quarantine`] is set.
     /// - A delivery that repeats the first one with its key
-    ///   ([`Fingerprint::is_repeated_by`](crate::fingerprint::Fingerprint::is_repeated_by)) is a duplicate. It is counted on the first,
-    ///   which is requeued if it is retrying or dead.
+    ///   ([`Fingerprint::is_repeated_by`](crate::fingerprint::Fingerprint::is_repeated_by)) is a duplicate. It increments the count
+    ///   of duplicates of the first delivery, which is requeued if it is retrying or dead.
     /// - Any other delivery with a known key is kept as a conflict, under
     ///   [`DedupKey::conflicting`](crate::identity::DedupKey::conflicting).
     ///
-    /// Afterwards, the oldest noise beyond the bound of the quarantine is removed.
+    /// Afterwards, the oldest noise over the limit of the quarantine is removed.
     ///
     /// # Errors
-    /// If the delivery could not be made durable.
+    /// Returns an error if the delivery could not be made durable.
     async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError>;
 
     /// Leases due deliveries: pending ones, and retrying, parked or leased ones whose time has come, in the order of arrival. Never
     /// leases two deliveries of one order at the same time.
     ///
     /// # Errors
-    /// If the store cannot be written.
+    /// Returns an error if the store cannot be written.
     async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError>;
 
     /// Extends leases to `until`. Returns the leases that were lost.
     ///
     /// # Errors
-    /// If the store cannot be written.
+    /// Returns an error if the store cannot be written.
     async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, StoreError>;
 
-    /// Ends leases. Returns the leases that were lost because another worker holds or has settled the delivery; nothing changed for
-    /// these.
+    /// Ends leases. Returns the leases that were lost because another worker holds or has settled the delivery. Their deliveries
+    /// are unchanged.
     ///
     /// # Errors
-    /// If the store cannot be written. No lease ended then.
+    /// Returns an error if the store cannot be written. In that case no lease has ended.
     async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError>;
 
     /// Waits until a call of this object may have made a delivery due. Returns at once if that happened before. May wake spuriously. Not
@@ -84,53 +84,54 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// Checks that a delivery could be recorded now.
     ///
     /// # Errors
-    /// If it could not.
+    /// Returns an error if a delivery could not be recorded.
     async fn check(&self) -> Result<(), StoreError>;
 
     /// Returns the deliveries that match `filter`, newest first, without their bodies.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// Returns an error if the store cannot be read.
     async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError>;
 
-    /// Returns a delivery with its body, or `None` if there is none with this id.
+    /// Returns a delivery with its body, or `None` if there is no delivery with this id.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// Returns an error if the store cannot be read.
     async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError>;
 
     /// Counts the deliveries in each state.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// Returns an error if the store cannot be read.
     async fn counts(&self) -> Result<Counts, StoreError>;
 
-    /// Makes a delivery pending with a fresh count of attempts, if it is still in the state `seen`. Operators call
+    /// Makes a delivery pending and resets its count of attempts, if it is still in the state `seen`. Operators call
     /// [`replay`](super::replay) instead.
     ///
-    /// With `reread`, the type, key and order of the delivery become those of `reread` first. If another delivery has that key, the
-    /// delivery is removed (a duplicate) or becomes a conflict.
+    /// If `reread` is set, its type, key and order first replace those of the delivery. If another delivery already has that key,
+    /// the delivery is removed as a duplicate or becomes a conflict.
     ///
     /// # Errors
-    /// [`NotFound`](crate::StoreErrorKind::NotFound); [`Refused`](crate::StoreErrorKind::Refused) if a worker holds the delivery, if its
-    /// body was pruned, or if its state has changed; if the store cannot be written.
+    /// Returns [`NotFound`](crate::StoreErrorKind::NotFound) if there is no such delivery,
+    /// [`Refused`](crate::StoreErrorKind::Refused) if a worker holds the delivery, if its body was pruned, or if its state has
+    /// changed, and another error if the store cannot be written.
     async fn requeue(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError>;
 
-    /// Removes the bodies of deliveries handled longer ago than `retention`, and whole deliveries whose key has stopped counting; a
-    /// bounded number a call. Returns how many were removed; zero if nothing is left to prune.
+    /// Removes the bodies of deliveries handled longer ago than `retention`, and whole deliveries whose key has expired. Removes a
+    /// bounded number in one call. Returns the number of removals, which is zero if nothing is left to prune.
     ///
     /// # Errors
-    /// If the store cannot be written.
+    /// Returns an error if the store cannot be written.
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError>;
 }
 
-/// The bound of noise in an inbox. The oldest is removed at whichever limit is reached first.
+/// The limits of noise in an inbox. If either is exceeded, the oldest noise is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QuarantineBound {
-    /// Number of deliveries. Default 1 000.
+    /// Maximum number of deliveries. Default 1 000.
     pub deliveries: u32,
-    /// Bytes of their bodies. Default 64 MiB.
+    /// Maximum total size of their bodies, in bytes. Default 64 MiB.
     pub bytes: u64,
 }
 
@@ -141,14 +142,14 @@ impl Default for QuarantineBound {
 }
 
 impl QuarantineBound {
-    /// Creates a bound of `deliveries` with `bytes` bytes of bodies.
+    /// Creates a limit of `deliveries` deliveries and `bytes` bytes of bodies.
     #[must_use]
     pub const fn new(deliveries: u32, bytes: u64) -> Self {
         Self { deliveries, bytes }
     }
 }
 
-/// The retention of bodies of handled deliveries. Keys stay as long as they count.
+/// The retention of bodies of handled deliveries. Keys are kept until they expire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Retention {

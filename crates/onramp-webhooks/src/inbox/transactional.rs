@@ -8,13 +8,13 @@ use super::{Inbox, Lease};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 
-/// An inbox with transactions for handlers: the writes of a [`TransactionalHandler`](crate::TransactionalHandler) and the completion
-/// of its delivery are committed together, or neither is.
+/// An inbox with transactions for handlers: the writes of a [`TransactionalHandler`](crate::TransactionalHandler) and the
+/// completion of its delivery are committed together or not at all.
 ///
 /// Dropping an open transaction rolls it back.
 ///
 /// # Example
-/// An inbox in memory with a ledger that handlers write to. A database does the same with one of its transactions.
+/// An inbox in memory with a ledger that handlers write to. A store on a database uses one of the database's transactions instead.
 ///
 #[doc = concat!("```\n", include_str!("../../docs/ledger_inbox.rs"))]
 ///
@@ -46,34 +46,36 @@ use crate::error::StoreError;
 /// ```
 #[async_trait]
 pub trait TransactionalInbox: Inbox {
-    /// The transaction as a handler sees it.
+    /// The transaction that is passed to the handler.
     type Transaction: Send + 'static;
 
-    /// An open transaction, with everything the inbox needs to end it. Often `Transaction` itself.
+    /// An open transaction, with everything that the inbox needs to end it. Often the same type as `Transaction`.
     type Open: AsMut<Self::Transaction> + Send + 'static;
 
-    /// Opens a transaction that should last no longer than `limit`. The store may end it after that, so that a frozen worker does not
-    /// hold locks for ever. The transaction must not lock the delivery before its completion, because its lease is renewed meanwhile.
+    /// Opens a transaction that should last no longer than `limit`. The store may end it after that time, so that a frozen worker
+    /// does not hold locks for ever. The transaction must not lock the delivery before its completion, because its lease is renewed
+    /// while the transaction is open.
     ///
     /// A dropped call leaves no transaction open.
     ///
     /// # Errors
-    /// If none can be opened now. The delivery is tried again later, and the attempt does not count.
+    /// Returns an error if no transaction can be opened now. The delivery is tried again later, and the attempt does not count.
     async fn begin(&self, limit: Duration) -> Result<Self::Open, StoreError>;
 
-    /// Settles `lease` as [`Handled`](super::Settled::Handled) in the transaction and commits durably. Returns `false` if the lease was
-    /// lost; nothing is committed then.
+    /// Settles `lease` as [`Handled`](super::Settled::Handled) in the transaction and commits durably. Returns `false`, and commits
+    /// nothing, if the lease was lost.
     ///
     /// # Errors
-    /// If the transaction was not committed. If the connection was lost during the commit or the call was dropped, it may have been
-    /// committed, and the state of the delivery shows the result. [`Refused`](crate::StoreErrorKind::Refused) means that the handler ended
-    /// the transaction itself: its earlier writes may be committed, and the delivery is not completed.
+    /// Returns an error if the transaction was not committed. If the connection was lost during the commit, or the call was
+    /// dropped, the transaction may have been committed; the state of the delivery shows the result.
+    /// [`Refused`](crate::StoreErrorKind::Refused) means that the handler ended the transaction itself: its earlier writes may be
+    /// committed, and the delivery is not completed.
     async fn complete(&self, transaction: Self::Open, now: Timestamp, lease: Lease) -> Result<bool, StoreError>;
 
-    /// Rolls the transaction back after the handler failed.
+    /// Rolls back the transaction after the handler has failed.
     ///
     /// # Errors
-    /// [`Refused`](crate::StoreErrorKind::Refused) means that the handler ended the transaction itself, and its earlier writes may be
+    /// Returns [`Refused`](crate::StoreErrorKind::Refused) if the handler ended the transaction itself; its earlier writes may be
     /// committed. Any other kind means that the transaction was never open, which is not the handler's fault: the attempt does not
     /// count.
     async fn roll_back(&self, transaction: Self::Open) -> Result<(), StoreError>;

@@ -41,7 +41,7 @@ impl Endpoint {
         }
     }
 
-    /// Sets the name: letters, digits, `-` and `_`. Default: the provider's name.
+    /// Sets the name, which may contain letters, digits, `-` and `_`. Default: the provider's name.
     #[must_use]
     pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = name.into();
@@ -63,8 +63,8 @@ impl Endpoint {
         self
     }
 
-    /// Reports the endpoint as silent when nothing was received for `pause`. Choose a pause that is unusual at the shop's quietest
-    /// hours. Default: silence is never reported.
+    /// Reports the endpoint as silent when nothing was received for `pause`. Choose a pause that is unusual even in the shop's
+    /// quietest hours. By default, silence is never reported.
     #[must_use]
     pub fn silent_after(mut self, pause: Duration) -> Self {
         self.silent_after = Some(pause);
@@ -87,7 +87,8 @@ impl Endpoint {
         self.verifier.verify(request)
     }
 
-    /// Compares with every secret, in a time that does not depend on how much of one is right.
+    /// Returns whether `given` is one of the secrets, or is missing at an endpoint without secrets. Compares with every secret in
+    /// constant time.
     pub(crate) fn opens(&self, given: Option<&[u8]>) -> bool {
         let Some(given) = given else { return self.secrets.is_empty() };
         self.secrets.iter().fold(subtle::Choice::from(0), |found, secret| found | secret.as_bytes().ct_eq(given)).into()
@@ -105,7 +106,7 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// [`Provider::verify`] without the provider's type.
+/// [`Provider::verify`] as an object-safe trait.
 trait Verifier: Send + Sync {
     fn verify(&self, request: &SignedRequest<'_>) -> Result<(), VerifyError>;
 }
@@ -121,7 +122,7 @@ mod tests {
     use crate::Wert;
 
     #[test]
-    fn every_secret_opens_and_nothing_else_does() {
+    fn only_the_secrets_open_an_endpoint() {
         let endpoint = Wert::with_path_secret("old").path_secret("new");
         for (given, opens) in [("old", true), ("new", true), ("ne", false), ("newer", false), ("", false), ("NEW", false)] {
             assert_eq!(endpoint.opens(Some(given.as_bytes())), opens, "{given}");
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_endpoint_has_nothing_after_its_name() {
+    fn an_open_endpoint_accepts_no_secret() {
         let endpoint = Wert::without_path_secret();
         assert!(endpoint.opens(None));
         assert!(!endpoint.opens(Some(b"anything")));

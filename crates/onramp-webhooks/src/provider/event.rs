@@ -1,4 +1,4 @@
-//! Typed events of any provider behind one type.
+//! One type for the events of all providers.
 
 use std::any::Any;
 use std::fmt;
@@ -68,7 +68,7 @@ impl Event {
     /// Returns the purchase if the event reports a completed one; see [`ProviderEvent::completed_purchase`].
     ///
     /// # Errors
-    /// If a purchase is complete and its paid and bought sides cannot be distinguished.
+    /// Returns an error if a purchase is complete and its paid and bought sides cannot be distinguished.
     pub fn completed_purchase(&self) -> Result<Option<CompletedPurchase>, UnclearPurchase> {
         self.content.completed_purchase()
     }
@@ -86,7 +86,7 @@ impl fmt::Debug for Event {
     }
 }
 
-/// [`ProviderEvent`] without its type.
+/// [`ProviderEvent`] as an object-safe trait.
 trait Content: fmt::Debug + Send + Sync {
     fn as_any(&self) -> &dyn Any;
     fn type_name(&self) -> &str;

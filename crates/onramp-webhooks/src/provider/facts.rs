@@ -1,4 +1,4 @@
-//! Facts about a provider: its name and how it delivers.
+//! Facts about a provider: its name and its rules of delivery.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub struct Facts {
     pub name: &'static str,
     /// The bodies that the provider wants acknowledged. Default: [`Acknowledgement::Readable`].
     pub acknowledgement: Acknowledgement,
-    /// The time within which the provider expects an answer. Default 5 s.
+    /// The time within which the provider expects a reply. Default 5 s.
     pub answer_within: Duration,
     /// The time over which the provider repeats an event that was not acknowledged. Default 16 h.
     pub retry_horizon: Duration,
@@ -32,7 +32,7 @@ pub struct Facts {
     /// `true` if the shop learns the id of a purchase before its customer pays, so that the purchase can be
     /// [recorded](crate::purchases) and compared. Default: `false`.
     pub starts_purchases: bool,
-    /// Consequences of answers that are not an acknowledgement.
+    /// The consequences of replies that are not an acknowledgement.
     pub refusals: Refusals,
 }
 
@@ -40,17 +40,17 @@ pub struct Facts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Acknowledgement {
-    /// Every body, even an unreadable one: the provider stops sending after any other answer.
+    /// Every body, even an unreadable one, because the provider stops sending after replies that are not an acknowledgement.
     Always,
     /// Every readable body. Others are refused.
     Readable,
 }
 
-/// Consequences of answers that are not an acknowledgement, for alarms and their texts.
+/// The consequences of replies that are not an acknowledgement, for alarms and their texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refusals {
-    /// Refusals in a row that raise an alarm. Few enough to leave time to act. Default 3.
+    /// Number of consecutive refusals that raise an alarm. It should leave time to act. Default 3.
     pub alarm_after: u32,
     /// The consequence for events that were refused, as a sentence.
     pub consequence: &'static str,
@@ -84,7 +84,7 @@ impl Facts {
         self
     }
 
-    /// Sets the time within which the provider expects an answer.
+    /// Sets the time within which the provider expects a reply.
     #[must_use]
     pub const fn answer_within(mut self, limit: Duration) -> Self {
         self.answer_within = limit;
@@ -98,7 +98,7 @@ impl Facts {
         self
     }
 
-    /// Sets the headers that are kept for the verification.
+    /// Sets the headers that [`Provider::verify`](super::Provider::verify) reads.
     #[must_use]
     pub const fn signed_headers(mut self, names: &'static [&'static str]) -> Self {
         self.signed_headers = names;
@@ -112,7 +112,7 @@ impl Facts {
         self
     }
 
-    /// Sets the consequences of refusals: the number in a row that raises an alarm, the consequence, and the remedy.
+    /// Sets the number of consecutive refusals that raise an alarm, the consequence, and the remedy.
     #[must_use]
     pub const fn refusals(mut self, alarm_after: u32, consequence: &'static str, remedy: &'static str) -> Self {
         self.refusals = Refusals { alarm_after, consequence, remedy };

@@ -90,7 +90,7 @@ use crate::identity::Identity;
 
 pub mod kriptomat;
 pub mod wert;
-/// The providers of this crate, each with its folder.
+/// The providers of this crate. Each has a folder of its own.
 const LIST: &[Decoder] = &[Decoder::of::<wert::Wert>(), Decoder::of::<kriptomat::Kriptomat>()];
 
 /// A provider of purchase events. See the [module docs](self) for an example.
@@ -101,13 +101,13 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// Facts about the provider.
     const FACTS: Facts;
 
-    /// Verifies that the provider sent the request, from the headers in [`Facts::signed_headers`] and the whole body. Called before
-    /// anything is read or recorded. Accepts every request by default, for providers that sign nothing.
+    /// Verifies that the provider sent the request, using the headers in [`Facts::signed_headers`] and the whole body. Called
+    /// before the body is read or recorded. The default accepts every request, for providers that do not sign their requests.
     ///
     /// Implementations should compare in constant time and refuse old timestamps.
     ///
     /// # Errors
-    /// If the request was not signed, or not by the provider. The sender gets 401, and nothing is recorded.
+    /// Returns an error if the request was not signed, or not by the provider. The sender gets 401, and nothing is recorded.
     fn verify(&self, request: &SignedRequest<'_>) -> Result<(), VerifyError> {
         let _ = request;
         Ok(())
@@ -116,14 +116,14 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
 
 /// The event type of a [`Provider`].
 ///
-/// `Debug` should leave out personal data: it ends up in logs.
+/// `Debug` should leave out personal data, because its output is logged.
 pub trait ProviderEvent: fmt::Debug + Send + Sync + 'static {
     /// Reads a body.
     ///
     /// New fields, types and states should be values rather than errors, so that no event is lost.
     ///
     /// # Errors
-    /// If the body is not in the provider's format, or lacks what an event of its type must have.
+    /// Returns an error if the body is not in the provider's format, or lacks a field that is required for its type.
     fn read(body: &[u8]) -> Result<Self, DecodeError>
     where
         Self: Sized;
@@ -131,17 +131,17 @@ pub trait ProviderEvent: fmt::Debug + Send + Sync + 'static {
     /// Returns the type of the event as it was received: `order_complete`.
     fn type_name(&self) -> &str;
 
-    /// Returns the type of the event, or `unknown`: one of a few words, for labels of metrics.
+    /// Returns the type of the event as a label for metrics: one of a fixed set of words, or `unknown`.
     fn type_label(&self) -> &'static str;
 
     /// Returns the identity of the event, by which duplicates are found.
     fn identity(&self) -> Identity;
 
-    /// Returns the purchase if the event reports a completed one: never for a test or a transfer that has only started. `None` by
-    /// default.
+    /// Returns the purchase if the event reports a completed one. A test or a transfer that has only started is not a completed
+    /// purchase. The default returns `None`.
     ///
     /// # Errors
-    /// If a purchase is complete and its paid and bought sides cannot be distinguished.
+    /// Returns an error if a purchase is complete and its paid and bought sides cannot be distinguished.
     fn completed_purchase(&self) -> Result<Option<CompletedPurchase>, UnclearPurchase> {
         Ok(None)
     }

@@ -37,14 +37,14 @@ impl PartialEq<str> for ProviderName {
     }
 }
 
-/// Takes any stored name.
+/// Accepts any stored name, known or unknown.
 impl From<String> for ProviderName {
     fn from(name: String) -> Self {
         Self(Cow::Owned(name))
     }
 }
 
-/// Takes any stored name.
+/// Accepts any stored name, known or unknown.
 impl From<&str> for ProviderName {
     fn from(name: &str) -> Self {
         Self(Cow::Owned(name.to_owned()))

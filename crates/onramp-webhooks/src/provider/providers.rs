@@ -1,11 +1,11 @@
-//! The providers that a process can read.
+//! The set of providers whose events a process can read.
 
 use std::fmt;
 
 use super::{Event, Facts, LIST, Provider, ProviderEvent, ProviderName};
 use crate::event::DecodeError;
 
-/// The providers whose events a process can read.
+/// The set of providers whose events a process can read.
 ///
 /// Contains those of this crate by default. A receiver adds the providers of its endpoints; a process that only handles adds its own
 /// with [`with`](Self::with).
@@ -26,7 +26,7 @@ impl Decoder {
 }
 
 impl Providers {
-    /// Adds the provider `P`. It replaces one of the same name.
+    /// Adds the provider `P`. Replaces a provider with the same name.
     #[must_use]
     pub fn with<P: Provider>(mut self) -> Self {
         self.add(Decoder::of::<P>());
@@ -46,7 +46,7 @@ impl Providers {
     /// Reads a body that `provider` sent.
     ///
     /// # Errors
-    /// If no provider of this name is known, or if it cannot read the body.
+    /// Returns an error if no provider of this name is known, or if it cannot read the body.
     pub fn read(&self, provider: &ProviderName, body: &[u8]) -> Result<Event, ReadError> {
         let decoder = self.find(provider).ok_or_else(|| ReadError::UnknownProvider(provider.clone()))?;
         Ok((decoder.read)(body)?)
@@ -69,14 +69,15 @@ impl fmt::Debug for Decoder {
     }
 }
 
-/// Error of reading a recorded body.
+/// Error returned when reading a recorded body.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// No provider of this name is known here. Another version, or a process with more providers, recorded the delivery.
+    /// No provider with this name is known to this process. The delivery was recorded by another version or by a process with more
+    /// providers.
     #[error("the provider {0} is not known here")]
     UnknownProvider(ProviderName),
-    /// The provider is known and cannot read the body.
+    /// The provider is known, but cannot read the body.
     #[error(transparent)]
     Unreadable(#[from] DecodeError),
 }

@@ -1,4 +1,4 @@
-//! Fixtures of all providers, whole and damaged.
+//! Tests with the fixtures of all providers, intact and damaged.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

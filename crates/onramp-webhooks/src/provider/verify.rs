@@ -10,7 +10,7 @@ use crate::request::Request;
 #[non_exhaustive]
 pub struct SignedRequest<'a> {
     headers: &'a SignedHeaders,
-    /// The whole body, to the byte.
+    /// The exact bytes of the whole body.
     pub body: &'a [u8],
     /// The time of arrival, to compare with a signed timestamp.
     pub received_at: Timestamp,
@@ -22,7 +22,8 @@ impl<'a> SignedRequest<'a> {
     }
 
     /// Returns the value of the header `name` (lower case), which has to be one of
-    /// [`Facts::signed_headers`](super::Facts::signed_headers). `None` if the header is missing, given twice or not UTF-8.
+    /// [`Facts::signed_headers`](super::Facts::signed_headers). `None` if the header is missing, occurs more than once, or is not
+    /// UTF-8.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a str> {
         let mut lines = self.headers.0.iter().filter(|(key, _)| *key == name);
@@ -40,7 +41,7 @@ impl fmt::Debug for SignedRequest<'_> {
     }
 }
 
-/// The headers of a request that its provider signs, kept until the body is there.
+/// The headers of a request that its provider signs, kept until the body has arrived.
 #[derive(Default)]
 pub(crate) struct SignedHeaders(Vec<(&'static str, Box<[u8]>)>);
 
@@ -54,7 +55,7 @@ impl SignedHeaders {
     }
 }
 
-/// Error of a request that its provider did not sign, or not correctly. The reason is logged and not part of the answer.
+/// Error returned for a request whose signature is missing or not valid. The reason is logged and is not part of the reply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct VerifyError {

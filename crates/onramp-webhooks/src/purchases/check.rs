@@ -10,16 +10,16 @@ use crate::event::CompletedPurchase;
 use crate::telemetry;
 use crate::worker::{Delivery, Handler, HandlerError};
 
-/// Pause of a purchase that could not be looked up.
+/// Pause before a purchase that could not be looked up is tried again.
 const UNTIL_THE_STORE_IS_BACK: Duration = Duration::from_secs(5);
 
 /// A check for [`WorkerBuilder::before`](crate::worker::WorkerBuilder::before): a completed purchase passes only if the shop started
 /// it, with the same asset and address.
 ///
 /// Applies to providers whose purchases the shop [starts](crate::provider::Facts::starts_purchases): Kriptomat. Events of other
-/// providers pass. Other purchases become dead letters at once: kept, logged as an error, counted in
+/// providers pass. Any other purchase becomes a dead letter at once: kept, logged as an error, counted in
 /// `onramp_webhooks_dead_letters_total` and `onramp_webhooks_untrusted_purchases_total`, and not handled until an operator
-/// [releases](super::release) them. The note names the difference without any address. While the store cannot be read, purchases are
+/// [releases](super::release) it. The note names the difference, without any address. While the store cannot be read, purchases are
 /// parked, which costs no attempt.
 #[derive(Debug)]
 pub struct KnownPurchases<S> {
@@ -28,14 +28,14 @@ pub struct KnownPurchases<S> {
 }
 
 impl<S: PurchaseStore> KnownPurchases<S> {
-    /// Creates a check against `store`. It compares the asset and the address, if they were set.
+    /// Creates a check against `store`. It compares the asset and the address if the started purchase has them.
     #[must_use]
     pub const fn new(store: S) -> Self {
         Self { store, amounts: false }
     }
 
-    /// Also compares the amounts, if they were set. They are not compared by default, because Kriptomat does not promise that
-    /// the customer cannot change them in the widget.
+    /// Also compares the amounts if the started purchase has them. They are not compared by default, because Kriptomat's
+    /// documentation does not exclude that the customer changes them in the widget.
     #[must_use]
     pub const fn with_amounts(mut self) -> Self {
         self.amounts = true;

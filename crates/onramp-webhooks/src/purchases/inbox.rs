@@ -1,4 +1,4 @@
-//! Inboxes that keep started purchases beside their deliveries.
+//! Inboxes that store started purchases together with their deliveries.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ pub trait PurchaseInbox: Inbox {
     fn purchases(&self) -> Self::Purchases;
 }
 
-/// The purchases are those of the primary inbox. Calls fail while that has not been opened since the start.
+/// Returns the purchases of the primary inbox. Their calls fail until the primary inbox has been opened for the first time.
 impl<I: PurchaseInbox> PurchaseInbox for SpillInbox<I> {
     type Purchases = SpillPurchases<I>;
 

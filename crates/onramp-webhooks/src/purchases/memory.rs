@@ -11,8 +11,7 @@ use crate::clock::Timestamp;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::event::OrderId;
 
-/// A [`PurchaseStore`] in memory, for tests. It loses everything when the process ends, so that earlier purchases are unknown
-/// afterwards.
+/// A [`PurchaseStore`] in memory, for tests. It loses everything when the process ends; earlier purchases are unknown afterwards.
 #[derive(Debug, Default)]
 pub struct MemoryPurchaseStore(Mutex<Kept>);
 

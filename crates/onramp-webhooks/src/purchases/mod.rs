@@ -1,8 +1,9 @@
 //! Purchases that the shop started, and the check that a completed purchase is one of them.
 //!
-//! Kriptomat signs nothing. But a shop that starts its widget gets the `uuid` of the later postback, and can record it together with the
-//! asset, the address and the amount. [`KnownPurchases`] is a check for a worker: a postback with an unknown `uuid`, or with another asset
-//! or address, becomes a dead letter until an operator [releases](release) it.
+//! Kriptomat does not sign its postbacks. However, a shop that starts the widget through the API learns the `uuid` of the later
+//! postback, and can record it together with the asset, the address and the amount. [`KnownPurchases`] is a check for a worker: a
+//! postback with an unknown `uuid`, or with another asset or address, becomes a dead letter until an operator [releases](release)
+//! it.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -39,7 +40,7 @@
 //! let held = receiver.inbox().list(Filter::all().state(State::Dead)).await?.remove(0);
 //! assert_eq!(held.note.as_deref(), Some("differs from the purchase that was started: another address"));
 //!
-//! // An operator has found out that it is genuine:
+//! // An operator has verified that it is genuine:
 //! purchases::release(&**receiver.inbox(), &Providers::default(), &*store, held.id, Timestamp::now()).await?;
 //! worker.idle().await;
 //! assert_eq!(receiver.inbox().counts().await?.of(State::Handled), 1);

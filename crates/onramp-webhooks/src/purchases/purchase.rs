@@ -1,15 +1,15 @@
-//! Started purchases, and the differences of completed ones.
+//! Started purchases, and their differences from completed ones.
 
 use std::fmt;
 
 use crate::clock::Timestamp;
 use crate::event::{Amount, CompletedPurchase, Currency, OrderId, WalletAddress};
 
-/// A purchase that the shop started. Fields that were left to the customer are `None`.
+/// A purchase that the shop started. Fields that the customer chooses are `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Purchase {
-    /// The id that the event of the completed purchase will carry, in lower case: ids compare without case.
+    /// The id that the event of the completed purchase will carry, in lower case, because ids are compared ignoring case.
     pub id: OrderId,
     /// The crypto to buy.
     pub asset_type: Option<Currency>,
@@ -29,18 +29,18 @@ pub struct Purchase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PurchaseDifference {
-    /// Another crypto.
+    /// The crypto differs.
     Asset,
-    /// Another wallet.
+    /// The wallet differs.
     Address,
-    /// Another amount was paid.
+    /// The paid amount differs.
     FiatAmount,
-    /// Another amount was bought.
+    /// The bought amount differs.
     CryptoAmount,
 }
 
 impl Purchase {
-    /// Creates a purchase that leaves everything to the customer.
+    /// Creates a purchase whose fields are all chosen by the customer.
     #[must_use]
     pub fn new(id: impl AsRef<str>, started_at: Timestamp) -> Self {
         Self {
@@ -95,11 +95,11 @@ impl Purchase {
         *self == Self { started_at: self.started_at, ..other.clone() }
     }
 
-    /// Returns the differences between `completed` and this purchase. Fields that were left to the customer are not compared.
+    /// Returns the differences between `completed` and this purchase. Fields that the customer chooses are not compared.
     ///
-    /// Assets compare without case. So do addresses that begin with `0x`: the case of hexadecimal digits is only a checksum. In other
-    /// addresses case has a meaning (base58) or is lower by convention (bech32), so the text has to be the same. Amounts compare by
-    /// value.
+    /// Assets are compared ignoring case, and so are addresses that begin with `0x`, where the case of the digits is only a
+    /// checksum. In other addresses, case is significant (base58) or lower by convention (bech32), so they have to be equal.
+    /// Amounts are compared by value.
     #[must_use]
     pub fn differences(&self, completed: &CompletedPurchase) -> Vec<PurchaseDifference> {
         let (crypto, fiat, address) = (&completed.crypto, &completed.fiat, completed.address.as_ref());
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_left_to_the_customer_are_not_compared() {
+    fn fields_chosen_by_the_customer_are_not_compared() {
         assert_eq!(started().network("base").differences(&completed("eth", "0xAb")), []);
     }
 
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_compare_without_case() {
+    fn ids_are_compared_ignoring_case() {
         assert!(started().asks_for_the_same(&Purchase::new("u", Timestamp::from_millis(7))));
         assert!(!started().asks_for_the_same(&started().network("base")));
     }

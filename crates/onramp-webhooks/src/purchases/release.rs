@@ -10,14 +10,15 @@ use crate::provider::Providers;
 
 const RELEASE: &str = "release a purchase";
 
-/// Lets the purchase of a delivery pass [`KnownPurchases`](super::KnownPurchases) from now on, and [replays](replay) the delivery. A
-/// repeated call completes an earlier one.
+/// Releases the purchase of a delivery, so that it passes [`KnownPurchases`](super::KnownPurchases), and [replays](replay) the
+/// delivery. If a call fails halfway, repeating it completes it.
 ///
-/// A conflict cannot be released, because the other delivery with its key would pass. Replay it instead.
+/// A conflict cannot be released, because the other delivery with its key would pass as well. Replay the conflict instead.
 ///
 /// # Errors
-/// [`NotFound`](StoreErrorKind::NotFound); [`Refused`](StoreErrorKind::Refused) if the delivery is no readable purchase that a shop
-/// starts, was handled, or is a conflict; errors of the stores. The purchase stays released if the replay fails.
+/// Returns [`NotFound`](StoreErrorKind::NotFound) if there is no such delivery, [`Refused`](StoreErrorKind::Refused) if the
+/// delivery is not a readable purchase of a kind that the shop starts, was handled, or is a conflict, and the errors of the stores.
+/// The purchase stays released if the replay fails.
 pub async fn release(
     inbox: &dyn Inbox,
     providers: &Providers,
@@ -31,7 +32,8 @@ pub async fn release(
         State::Conflict => return Err(refused("it contradicts an earlier delivery")),
         _ => {}
     }
-    let purchase = purchase(&record, providers).ok_or_else(|| refused("it is no readable purchase that the shop starts"))?;
+    let purchase =
+        purchase(&record, providers).ok_or_else(|| refused("it is not a readable purchase of a kind that the shop starts"))?;
     store.release(&purchase, now).await?;
     replay(inbox, providers, id, ReplayScope::Unhandled, now).await
 }

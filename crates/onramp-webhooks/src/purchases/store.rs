@@ -16,14 +16,14 @@ pub const RETENTION: Duration = Duration::from_secs(90 * 24 * 3_600);
 
 /// A store of purchases that the shop started, and of those that an operator released.
 ///
-/// [`MemoryPurchaseStore`](super::MemoryPurchaseStore) serves tests; `onramp-webhooks-sqlite` and `onramp-webhooks-postgres` keep
-/// purchases beside the inbox. Ids compare without case.
+/// [`MemoryPurchaseStore`](super::MemoryPurchaseStore) serves tests; `onramp-webhooks-sqlite` and `onramp-webhooks-postgres` store
+/// purchases together with the inbox. Ids are compared ignoring case.
 ///
-/// Every method is one atomic step: it has happened, durably if the store is, when it returns `Ok`, and has not happened when it returns
-/// an error. A dropped call may or may not have happened.
+/// Every method is atomic: it has taken full effect, durably if the store is durable, when it returns `Ok`, and has had no effect
+/// when it returns an error. A dropped call may or may not have taken effect.
 ///
 /// # Example
-/// A complete store, to start one of your own from:
+/// A complete store, as a starting point for your own:
 ///
 #[doc = concat!("```\n", include_str!("../../docs/map_purchase_store.rs"))]
 ///
@@ -39,33 +39,34 @@ pub const RETENTION: Duration = Duration::from_secs(90 * 24 * 3_600);
 /// ```
 #[async_trait]
 pub trait PurchaseStore: fmt::Debug + Send + Sync + 'static {
-    /// Records a purchase that was started. Recording the same again changes nothing; the first time stays.
+    /// Records a purchase that was started. Recording the same purchase again changes nothing, and the time of the first record is
+    /// kept.
     ///
     /// # Errors
-    /// [`Refused`](crate::StoreErrorKind::Refused) if a purchase with this id
-    /// [asks for something else](Purchase::asks_for_the_same); nothing changes then. If the store cannot be written.
+    /// Returns [`Refused`](crate::StoreErrorKind::Refused), without any change, if a different purchase with this id was
+    /// [started](Purchase::asks_for_the_same), and another error if the store cannot be written.
     async fn start(&self, purchase: Purchase) -> Result<(), StoreError>;
 
-    /// Returns the status of a purchase; the default if it was neither started nor released.
+    /// Returns the status of a purchase. The status is the default if the purchase was neither started nor released.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// Returns an error if the store cannot be read.
     async fn find(&self, id: &OrderId) -> Result<PurchaseStatus, StoreError>;
 
-    /// Releases a purchase, whether it was started or not. The time of the first release stays.
+    /// Releases a purchase, whether it was started or not. The time of the first release is kept.
     ///
     /// # Errors
-    /// If the store cannot be written.
+    /// Returns an error if the store cannot be written.
     async fn release(&self, id: &OrderId, now: Timestamp) -> Result<(), StoreError>;
 
-    /// Removes purchases that were started, and releases that were made, before `before`; a bounded number a call. Returns how many were
-    /// removed; zero if nothing is left to prune.
+    /// Removes purchases that were started, and releases that were made, before `before`. Removes a bounded number in one call.
+    /// Returns the number of removals, which is zero if nothing is left to prune.
     ///
     /// Not called by this crate. Run it once a day with `now.before(RETENTION)` until it returns zero. A removed purchase counts as
     /// never started.
     ///
     /// # Errors
-    /// If the store cannot be written.
+    /// Returns an error if the store cannot be written.
     async fn prune(&self, before: Timestamp) -> Result<u64, StoreError>;
 }
 

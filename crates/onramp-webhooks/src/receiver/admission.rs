@@ -17,7 +17,7 @@ use crate::watchdog::{Sender, Watched};
 /// An admitted request.
 pub(super) struct Admission {
     pub(super) watched: Watched,
-    /// A content encoding, which this crate does not decode.
+    /// The content encoding, if it is one that this crate does not decode.
     pub(super) encoding: Option<String>,
     pub(super) signed_headers: SignedHeaders,
 }
@@ -50,7 +50,8 @@ impl Refusal {
     }
 }
 
-/// Checks the path, then the address, then the method, so that a client without the path learns nothing about the endpoint.
+/// Checks the path, then the address, then the method, so that a client that does not know the path learns nothing about the
+/// endpoint.
 pub(super) fn admit(endpoints: &[Watched], client_ip: &ClientIp, request: &Request<'_>) -> Result<Admission, Refusal> {
     let posts = request.method == "POST";
     let (watched, has_secret) = find(endpoints, request.path)?;
@@ -97,7 +98,8 @@ fn find<'a>(endpoints: &'a [Watched], path: &str) -> Result<(&'a Watched, bool),
     }
 }
 
-/// Returns whether a segment of the path is a secret of the endpoint. A slash at its end is part of the secret or was added to it.
+/// Returns whether a segment of the path is a secret of the endpoint. A trailing slash may be part of the secret, or may have been
+/// added to it.
 fn opens(endpoint: &Endpoint, secret: Option<&str>) -> bool {
     let without_slash = secret.and_then(|secret| secret.strip_suffix('/')).filter(|secret| !secret.is_empty());
     [secret, without_slash.or(secret)].into_iter().any(|secret| {
@@ -131,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_follows_the_name_of_an_open_endpoint() {
+    fn an_open_endpoint_has_no_path_after_its_name() {
         let endpoints = [Watched::new(Kriptomat::production())];
         for (path, found) in [("/kriptomat", true), ("/kriptomat/", true), ("/kriptomat//", false), ("/kriptomat/x", false)] {
             assert_eq!(matches!(find(&endpoints, path), Ok((_, true))), found, "{path}");

@@ -43,7 +43,8 @@ impl ReceiverBuilder {
         self
     }
 
-    /// Sets how the address of a client is determined, for endpoints with an allow-list. Default: the peer of the socket, no header.
+    /// Sets how the address of a client is determined, for endpoints with an allow-list. By default, it is the peer of the socket
+    /// and no header is read.
     #[must_use]
     pub fn client_ip(mut self, client_ip: ClientIp) -> Self {
         self.client_ip = client_ip;
@@ -57,16 +58,16 @@ impl ReceiverBuilder {
         self
     }
 
-    /// Sets the time limit from the head of a request to its reply. Default 4 s, at most 100 ms less than every provider waits
-    /// ([`Facts::answer_within`](crate::provider::Facts::answer_within)); Wert waits 5 s.
+    /// Sets the time limit from the head of a request to its reply. Default 4 s. It must be at least 100 ms shorter than the time
+    /// that any provider waits for a reply ([`Facts::answer_within`](crate::provider::Facts::answer_within)); Wert waits 5 s.
     #[must_use]
     pub fn ack_deadline(mut self, deadline: Duration) -> Self {
         self.ack_deadline = deadline;
         self
     }
 
-    /// Sets how long the bodies of handled deliveries stay; `None` for ever. Keys stay as long as they count. Default 30 days, at least
-    /// the retry horizon of every provider.
+    /// Sets how long the bodies of handled deliveries are kept; `None` keeps them for ever. Keys are kept until they expire.
+    /// Default 30 days. It must be at least the longest retry horizon of the providers.
     #[must_use]
     pub fn retention(mut self, retention: Option<Retention>) -> Self {
         self.retention = retention;
@@ -83,7 +84,7 @@ impl ReceiverBuilder {
     /// Builds the receiver.
     ///
     /// # Errors
-    /// If a setting cannot keep the guarantees: see [`BuildError`].
+    /// Returns an error if a setting cannot keep the guarantees: see [`BuildError`].
     pub fn build(self) -> Result<Receiver, BuildError> {
         if self.endpoints.is_empty() {
             return Err(BuildError::NoEndpoint);
@@ -133,7 +134,7 @@ fn check(endpoint: &Endpoint) -> Result<(), BuildError> {
     Ok(())
 }
 
-/// Error of building a receiver.
+/// Error returned when building a receiver.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn sandbox_and_production_live_side_by_side() {
+    fn sandbox_and_production_can_be_two_endpoints() {
         let receiver = build(|b| {
             b.endpoint(Wert::with_path_secret("live"))
                 .endpoint(Wert::with_path_secret("sandbox").named("wert-sandbox"))

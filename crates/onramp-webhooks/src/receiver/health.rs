@@ -16,7 +16,7 @@ use crate::watchdog::EndpointStatus;
 /// Time limit of the inbox's own check.
 const LONGEST_CHECK: Duration = Duration::from_secs(2);
 
-/// Time limit of counting. Without counts, the report has `null`.
+/// Time limit for counting deliveries. If it is exceeded, the report has `null` instead of counts.
 const LONGEST_COUNT: Duration = Duration::from_secs(1);
 
 impl Receiver {
@@ -27,14 +27,14 @@ impl Receiver {
         self.shared.endpoints.iter().map(|watched| watched.status(now)).collect()
     }
 
-    /// Returns the reply to a health check, within three seconds: 200 while the inbox can record deliveries, else 503.
+    /// Returns the reply to a health check, within three seconds: 200 if the inbox can record deliveries, and 503 otherwise.
     ///
     /// The body is `{"healthy":..,"endpoints":[..],"counts":{..},"worker":{"last_claim":..}}`. Endpoints are those of
-    /// [`watch`](Self::watch); an alarm does not change the status, because a process that leaves the load balancer receives nothing
-    /// any more. Counts are the number of deliveries in each state, or `null` if the inbox did not count them in time. `last_claim` is
-    /// the time of the last claim of a worker of this receiver, in seconds since the Unix epoch, or `null`.
+    /// [`watch`](Self::watch); an alarm does not change the status, because a process that is removed from the load balancer
+    /// receives nothing at all. Counts are the number of deliveries in each state, or `null` if the inbox did not count them in
+    /// time. `last_claim` is the time of the last claim of a worker of this receiver, in seconds since the Unix epoch, or `null`.
     ///
-    /// The body contains neither secrets nor paths, but reveals how much is received. Show only the status to the public.
+    /// The body contains neither secrets nor paths, but reveals the number of deliveries. Expose only the status to the public.
     pub async fn health(&self) -> Reply {
         let inbox = &self.shared.inbox;
         let checked = within(LONGEST_CHECK, "check the inbox", inbox.check()).await;

@@ -34,7 +34,7 @@ use crate::telemetry;
 use crate::watchdog::{CHECK_EVERY, Monitor, Sender, Unclaimed, Watched};
 use crate::worker::{Handler, TransactionalHandler, WorkerBuilder};
 
-/// Records the events of providers and answers the way each provider needs. Cheap to clone; clones are the same receiver.
+/// A receiver, which records the events of providers and replies as each provider requires. Cheap to clone; clones share all state.
 ///
 /// ```
 /// use onramp_webhooks::adapter::{Full, Request};
@@ -78,13 +78,14 @@ impl Receiver {
         ReceiverBuilder::new(Arc::new(inbox))
     }
 
-    /// Receives one request whose body is a stream of chunks; [`Full`](crate::adapter::Full) is one of a whole body.
+    /// Receives one request, whose body is a stream of chunks. For a body that is already complete, use
+    /// [`Full`](crate::adapter::Full).
     ///
-    /// Everything about the head is decided at once. The future reads the body, records it and resolves to the reply within the ack
-    /// deadline. It never fails: every failure is a reply of the table in [`reply`](crate::reply).
+    /// The head is examined in the call itself. The returned future reads the body, records it, and resolves to the reply within
+    /// the ack deadline. It never fails: every failure is one of the replies in the table of [`reply`](crate::reply).
     ///
-    /// A dropped future abandons the request. The delivery may or may not be recorded then; the sender has no acknowledgement and sends
-    /// it again.
+    /// Dropping the future abandons the request. The delivery may or may not have been recorded; the sender gets no acknowledgement
+    /// and sends it again.
     pub fn receive<S, E>(&self, request: &Request<'_>, body: S) -> impl Future<Output = Reply> + use<S, E>
     where
         S: Stream<Item = Result<Bytes, E>>,
@@ -109,8 +110,8 @@ impl Receiver {
         self.shared.endpoints.iter().map(|watched| watched.endpoint.name())
     }
 
-    /// Returns whether `path`, below the mount of the receiver, begins with the name of an endpoint. Other routes may answer any other
-    /// path.
+    /// Returns whether `path`, relative to the receiver's mount point, begins with the name of an endpoint. Any other path is free
+    /// for other routes.
     #[must_use]
     pub fn serves(&self, path: &str) -> bool {
         let path = path.strip_prefix('/').unwrap_or(path);
@@ -130,13 +131,13 @@ impl Receiver {
         &self.shared.providers
     }
 
-    /// Returns a builder of a worker that takes the recorded deliveries to `handler`.
+    /// Returns a builder of a worker that calls `handler` for the recorded deliveries.
     pub fn worker(&self, handler: impl Handler) -> WorkerBuilder {
         self.configured(WorkerBuilder::new(Arc::clone(&self.shared.inbox), Arc::new(handler)))
     }
 
-    /// Returns a builder of a worker whose handler writes in the transaction that completes each delivery. `inbox` is the inbox of this
-    /// receiver, or another one over the same store.
+    /// Returns a builder of a worker whose handler writes in the transaction that completes each delivery. `inbox` is the inbox of
+    /// this receiver, or another inbox on the same store.
     pub fn transactional_worker<I, H>(&self, inbox: Arc<I>, handler: H) -> WorkerBuilder
     where
         I: TransactionalInbox,

@@ -6,10 +6,10 @@ use crate::delivery::read::Read;
 use crate::inbox::{Inbox, Recorded};
 use crate::reply::Outcome;
 
-/// Records what was read before the deadline. Returns the outcome for the sender, and the result of the inbox.
+/// Records a delivery within the deadline. Returns the outcome for the sender, and the result of the inbox.
 ///
-/// After a missed deadline the delivery may still be recorded. The sender has no acknowledgement and sends it again, as a duplicate
-/// then.
+/// If the deadline is missed, the delivery may still be recorded. The sender gets no acknowledgement and sends it again, which is
+/// then a duplicate.
 pub(super) async fn record(inbox: &dyn Inbox, read: Read, deadline: Instant) -> (Outcome, Option<Recorded>) {
     let unreadable = read.delivery.quarantine.as_ref().map(|quarantine| quarantine.reason.clone());
     let recorded = match tokio::time::timeout_at(deadline, inbox.record(read.delivery)).await {

@@ -39,19 +39,19 @@ impl Breaker {
             opens
         });
         if opened {
-            tracing::error!(%error, "the primary inbox is away; deliveries are recorded in the spill and acknowledged");
+            tracing::error!(%error, "the primary inbox is unavailable; deliveries are recorded in the spill and acknowledged");
             telemetry::spill_open(true);
         }
     }
 
     pub(super) fn close(&self) {
         if self.0.send_replace(None).is_some() {
-            tracing::info!("the primary inbox is back and records deliveries again");
+            tracing::info!("the primary inbox is available again and records deliveries");
             telemetry::spill_open(false);
         }
     }
 
-    /// Updates the reason why the breaker is still open.
+    /// Stores the latest error of the primary inbox while the breaker is open.
     pub(super) fn still(&self, error: &StoreError) {
         self.0.send_if_modified(|state| {
             if let Some(open) = state {
@@ -63,7 +63,7 @@ impl Breaker {
 
     /// Waits until the breaker is closed.
     pub(super) async fn closed(&self) {
-        // The sender lives in `self`, so waiting cannot fail.
+        // `self` keeps the sender alive, so waiting cannot fail.
         let _ = self.0.subscribe().wait_for(Option::is_none).await;
     }
 }

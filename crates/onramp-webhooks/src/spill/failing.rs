@@ -1,4 +1,4 @@
-//! Deliveries that the primary inbox has refused, and the time of the next try of each.
+//! Deliveries that the primary inbox has refused, with the time of the next attempt for each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::delivery::NewDelivery;
 use crate::retry::RetryPolicy;
 
-/// Pauses between two tries of one delivery.
+/// Pauses between two attempts for one delivery.
 const PAUSES: RetryPolicy = RetryPolicy::new(u32::MAX, Duration::from_millis(500), Duration::from_secs(10));
 
 /// Deliveries of one order, the oldest first.
@@ -25,8 +25,8 @@ struct Failure {
 }
 
 impl Failing {
-    /// Returns the deliveries of `waiting` that may move now, one chain for each order. Chains may move at the same time, the links
-    /// of a chain one after another. A failing delivery holds back later ones of its order, and nothing else.
+    /// Returns the deliveries of `waiting` that may move now, one chain for each order. Chains may move at the same time; the
+    /// deliveries of one chain move one after another. A refused delivery delays only later deliveries of its order.
     pub(super) fn chains(&mut self, waiting: Vec<(SpillId, NewDelivery)>, now: Timestamp) -> Vec<Chain> {
         let mut chains: Vec<Chain> = Vec::new();
         let mut chain_of = BTreeMap::new();
@@ -54,10 +54,10 @@ impl Failing {
         chains
     }
 
-    /// Returns whether a delivery has failed and is not to be tried yet.
+    /// Returns whether a delivery was refused and its next attempt is not due yet.
     fn waits(&mut self, id: SpillId, now: Timestamp) -> bool {
         let Some(failure) = self.0.get_mut(&id) else { return false };
-        // A clock that went back must not postpone the next try.
+        // A clock that was set back must not postpone the next attempt.
         failure.again_at = failure.again_at.min(now.after(PAUSES.longest));
         failure.again_at > now
     }
@@ -67,24 +67,24 @@ impl Failing {
         self.0.len()
     }
 
-    /// Returns the time of the next try.
+    /// Returns the time of the next attempt.
     pub(super) fn next(&self) -> Option<Timestamp> {
         self.0.values().map(|failure| failure.again_at).min()
     }
 
-    /// Notes that a delivery was recorded.
+    /// Removes a delivery that was recorded.
     pub(super) fn passed(&mut self, id: SpillId) {
         self.0.remove(&id);
     }
 
-    /// Notes that a delivery was refused. `random` is drawn from 0 up to, not including, 1.
+    /// Adds a delivery that was refused. `random` is a random number from 0 up to, but not including, 1.
     pub(super) fn failed(&mut self, id: SpillId, now: Timestamp, random: f64) {
         let failure = self.0.entry(id).or_insert(Failure { tries: 0, again_at: now });
         failure.tries = failure.tries.saturating_add(1);
         failure.again_at = now.after(PAUSES.pause(failure.tries, random).unwrap_or(PAUSES.longest));
     }
 
-    /// Forgets deliveries that are not in the spill any more because another process moved them.
+    /// Removes deliveries that are no longer in the spill, because another process moved them.
     pub(super) fn keep_only(&mut self, waiting: &[(SpillId, NewDelivery)]) {
         let Some((last, _)) = waiting.last() else { return self.0.clear() };
         self.0.retain(|id, _| id > last || waiting.binary_search_by_key(id, |(waits, _)| *waits).is_ok());
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failing_delivery_holds_back_its_order_and_nothing_else() {
+    fn a_refused_delivery_delays_only_its_order() {
         let mut failing = Failing::default();
         let orders = ["a", "b", "a", "c", "a", "c"];
         fails(&mut failing, 1, 0);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_removed_delivery_holds_nothing_back() {
+    fn a_removed_delivery_delays_nothing() {
         let mut failing = Failing::default();
         let orders = ["a", "a"];
         fails(&mut failing, 1, 0);

@@ -1,4 +1,4 @@
-//! The inbox in front of a primary inbox and a spill.
+//! The inbox that combines a primary inbox and a spill.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use crate::inbox::{
     TransactionalInbox,
 };
 
-/// An [`Inbox`] of two parts: a primary inbox, and a spill that records deliveries while the primary is away or slow. See the
-/// [module docs](super) for the guarantees.
+/// An [`Inbox`] of two parts: a primary inbox, and a spill that records deliveries while the primary inbox is unavailable or slow.
+/// See the [module docs](super) for the guarantees.
 ///
-/// Cheap to clone; clones share the inbox, and dropping the last one stops moving deliveries.
+/// Cheap to clone; clones share the inbox. Deliveries are moved until the last clone is dropped.
 pub struct SpillInbox<I>(Arc<Inner<I>>);
 
 struct Inner<I> {
@@ -36,19 +36,19 @@ impl<I> Drop for Inner<I> {
 }
 
 impl<I: Inbox> SpillInbox<I> {
-    /// Puts a spill in front of a primary inbox that is already open. To start in the middle of an outage, use
+    /// Combines a spill with a primary inbox that is already open. If the primary inbox may be unavailable at the start, use
     /// [`opening`](Self::opening).
     ///
     /// # Errors
-    /// As [`SpillOptions::over`].
+    /// Fails as [`SpillOptions::over`] does.
     pub async fn new(primary: I, spill: impl SpillStore) -> Result<Self, StoreError> {
         SpillOptions::new(spill).over(primary).await
     }
 
-    /// Puts a spill in front of a primary inbox that `open` opens, now or when it is back.
+    /// Combines a spill with a primary inbox that is opened by `open`, now or as soon as it is available.
     ///
     /// # Errors
-    /// As [`SpillOptions::opening`].
+    /// Fails as [`SpillOptions::opening`] does.
     pub async fn opening<O, F>(open: O, spill: impl SpillStore) -> Result<Self, StoreError>
     where
         O: FnMut() -> F + Send + 'static,
@@ -65,13 +65,13 @@ impl<I: Inbox> SpillInbox<I> {
         &self.0.shared
     }
 
-    /// Returns the primary inbox; `None` if it has not been opened since the start.
+    /// Returns the primary inbox; `None` if it has not been opened yet.
     #[must_use]
     pub fn primary(&self) -> Option<&Arc<I>> {
         self.shared().primary.get()
     }
 
-    /// Returns the primary inbox, or an error if it has not been opened since the start.
+    /// Returns the primary inbox, or an error if it has not been opened yet.
     pub(crate) fn opened(&self) -> Result<&Arc<I>, StoreError> {
         self.shared().primary()
     }
@@ -79,7 +79,7 @@ impl<I: Inbox> SpillInbox<I> {
     /// Returns the status of the spill, for operators.
     ///
     /// # Errors
-    /// If the spill cannot be read.
+    /// Returns an error if the spill cannot be read.
     pub async fn status(&self) -> Result<SpillStatus, StoreError> {
         let counts = self.shared().spill.counts().await?;
         let (open_since, error) = self.shared().breaker.state().map(|Open { since, error }| (since, error)).unzip();
@@ -91,7 +91,7 @@ impl<I: Inbox> SpillInbox<I> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SpillStatus {
-    /// The number of deliveries that wait in the spill, of all processes that share it.
+    /// The number of deliveries that wait in the spill, including those of other processes that share it.
     pub waiting: u64,
     /// The time since which deliveries go to the spill; `None` if they go to the primary inbox.
     pub open_since: Option<Timestamp>,
@@ -101,7 +101,7 @@ pub struct SpillStatus {
 
 #[async_trait]
 impl<I: Inbox> Inbox for SpillInbox<I> {
-    /// Records in the primary inbox if that answers within the patience, else in the spill.
+    /// Records the delivery in the primary inbox if that responds within the patience, and in the spill otherwise.
     async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError> {
         self.shared().record(delivery).await
     }
@@ -122,8 +122,8 @@ impl<I: Inbox> Inbox for SpillInbox<I> {
         self.shared().primary.wait().await.wait_for_work().await;
     }
 
-    /// Succeeds while either part can record deliveries, so that an application that can acknowledge stays in the load balancer.
-    /// [`status`](SpillInbox::status) shows which one does.
+    /// Succeeds if either part can record deliveries, so that an application that can acknowledge deliveries stays in the load
+    /// balancer. [`status`](SpillInbox::status) shows which part records them.
     async fn check(&self) -> Result<(), StoreError> {
         self.shared().check().await
     }
@@ -149,7 +149,7 @@ impl<I: Inbox> Inbox for SpillInbox<I> {
     }
 }
 
-/// Transactions are those of the primary inbox.
+/// Uses the transactions of the primary inbox.
 #[async_trait]
 impl<I: TransactionalInbox> TransactionalInbox for SpillInbox<I> {
     type Transaction = I::Transaction;

@@ -9,8 +9,8 @@ use super::{MovingLock, SpillCounts, SpillId, SpillStore};
 use crate::delivery::NewDelivery;
 use crate::error::StoreError;
 
-/// A [`SpillStore`] in memory, for tests. **It loses everything when the process ends**; shops that credit money need one on disk.
-/// Clones share the spill.
+/// A [`SpillStore`] in memory, for tests. **It loses everything when the process ends**; shops that credit money need a spill on
+/// disk. Clones share the spill.
 #[derive(Clone, Debug, Default)]
 pub struct MemorySpill {
     rows: Arc<Mutex<Rows>>,

@@ -1,4 +1,4 @@
-//! Spill: an inbox that records on the local disk while its primary inbox is away or slow.
+//! Spill: an inbox that records deliveries on the local disk while its primary inbox is unavailable or slow.
 //!
 //! ```
 //! use onramp_webhooks::inbox::MemoryInbox;
@@ -15,22 +15,23 @@
 //! # }
 //! ```
 //!
-//! - **Acknowledged at once.** A delivery waits for the primary inbox no longer than the [patience](SpillOptions::patience). After the
-//!   first delivery that had to wait longer, a breaker opens and deliveries go straight to the spill, until the primary inbox is back
-//!   and has everything that waited.
-//! - **Nothing is lost.** A delivery is removed from the spill after the primary inbox has recorded it durably. If the disk of a machine
-//!   is lost during an outage, the deliveries that waited there are lost with it.
-//! - **Nothing with a key is handled twice.** The primary inbox finds duplicates and conflicts when a delivery moves, also between
-//!   machines. A crash between recording there and removing here, or a late answer, moves a delivery again; it is its own duplicate
-//!   then. A delivery without a key, such as Wert's `test`, is recorded twice.
-//! - **In order.** The events of one order move in the order of arrival, and before a later one is recorded directly. The order is not
-//!   kept between machines, or when the spill itself cannot be written.
-//! - **Nothing blocks the rest.** A delivery that the primary inbox refuses is tried again with growing pauses and holds back only later
-//!   events of its order.
-//! - **Observable.** The log has an `ERROR` when the breaker opens and an `INFO` when it closes; [`status`](SpillInbox::status) and the
-//!   metrics count the deliveries that wait. `check` succeeds meanwhile, because deliveries can be recorded.
+//! - **Acknowledged at once.** A delivery waits for the primary inbox no longer than the [patience](SpillOptions::patience). When a
+//!   delivery would have to wait longer, a breaker opens, and deliveries go directly to the spill until the primary inbox is
+//!   available again and has all deliveries that waited.
+//! - **Nothing is lost.** A delivery is removed from the spill only after the primary inbox has recorded it durably. If the disk of
+//!   a machine is lost during an outage, the deliveries in its spill are lost.
+//! - **No delivery with a key is handled twice.** The primary inbox detects duplicates and conflicts when a delivery moves, also
+//!   between machines. If the process crashes after recording a delivery in the primary inbox and before removing it from the
+//!   spill, or if the primary inbox responds too late, the delivery moves again and is counted as a duplicate of itself. A delivery
+//!   without a key, such as Wert's `test`, is then recorded twice.
+//! - **In order.** The events of one order move in the order of arrival, and all of them before a later event is recorded directly.
+//!   The order is not kept between machines, or if the spill cannot be written.
+//! - **A refused delivery does not block others.** A delivery that the primary inbox refuses is tried again with growing pauses,
+//!   and delays only later events of its order.
+//! - **Observable.** The log has an `ERROR` when the breaker opens and an `INFO` when it closes; [`status`](SpillInbox::status) and
+//!   the metrics count the deliveries that wait. `check` succeeds during an outage, because deliveries can be recorded.
 //!
-//! Everything but recording goes to the primary inbox: workers do not handle deliveries that wait in the spill.
+//! Claiming, settling and reading use the primary inbox only, so workers do not handle deliveries that wait in the spill.
 
 mod breaker;
 mod failing;

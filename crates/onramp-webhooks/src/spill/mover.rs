@@ -1,4 +1,4 @@
-//! The mover: checks whether the primary inbox is back, moves waiting deliveries to it, and closes the breaker.
+//! The mover: checks whether the primary inbox is available, moves waiting deliveries to it, and closes the breaker.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,25 +21,25 @@ use crate::timeout::within;
 /// Pauses between two checks of the primary inbox.
 const PAUSES: RetryPolicy = RetryPolicy::new(u32::MAX, Duration::from_millis(250), Duration::from_secs(5));
 
-/// An outage this soon after another one counts as the same, and the pauses go on growing.
+/// An outage that begins within this time after another counts as the same outage, so the pauses continue to grow.
 const CALM: Duration = Duration::from_secs(60);
 
-/// Pause between two checks for deliveries that other processes left in the spill.
+/// Pause between two checks for deliveries that other processes have left in the spill.
 const LOOK: Duration = Duration::from_secs(15);
 
-/// Most deliveries to read at once.
+/// Maximum number of deliveries to read at once.
 const BATCH: usize = 512;
 
-/// Most bytes of bodies to read at once, beyond the first.
+/// Maximum total size of the bodies to read at once, in bytes. The first body may exceed it.
 const BYTES: usize = 16 << 20;
 
-/// Most deliveries that may wait when the mover tries to close the breaker.
+/// Maximum number of waiting deliveries with which the mover tries to close the breaker.
 const NEAR: usize = 256;
 
 /// Time limit for opening the primary inbox, which may include a migration.
 const OPENING: Duration = Duration::from_secs(120);
 
-/// Deliveries that fall due within this time are tried together.
+/// Deliveries that are due within this time are tried together.
 const TOGETHER: Duration = Duration::from_millis(500);
 
 /// Pause while another process moves deliveries.
@@ -55,12 +55,12 @@ pub(super) struct Mover<I> {
     /// Opens the primary inbox; `None` once it is open.
     opener: Option<Opener<I>>,
     failing: Failing,
-    /// Recorded in the primary inbox and not yet removed from the spill.
+    /// Deliveries that are recorded in the primary inbox and not yet removed from the spill.
     moved: Vec<SpillId>,
     lock: Option<MovingLock>,
-    /// Set if the primary inbox was too slow for requests that wait.
+    /// Set if the primary inbox was too slow while requests were waiting.
     slow: bool,
-    /// Rounds that failed in a row.
+    /// Number of consecutive rounds that failed.
     failures: u32,
     closed_at: Option<Timestamp>,
 }
@@ -83,7 +83,7 @@ impl<I: Inbox> Mover<I> {
             match result {
                 Ok(()) => self.rest().await,
                 Err(error) => {
-                    tracing::debug!(%error, "the primary inbox is not back yet");
+                    tracing::debug!(%error, "the primary inbox is not available yet");
                     self.shared.breaker.still(&error);
                     self.pause().await;
                 }
@@ -91,7 +91,7 @@ impl<I: Inbox> Mover<I> {
         }
     }
 
-    /// Waits until there may be something to do.
+    /// Waits until there may be deliveries to move or a breaker to close.
     async fn rest(&mut self) {
         self.shared.woken_or(self.shared.clock.now().after(LOOK)).await;
         if self.shared.breaker.is_open() {
@@ -142,7 +142,7 @@ impl<I: Inbox> Mover<I> {
         if let Some(open) = &mut self.opener {
             let primary = within(OPENING, "open the primary inbox", open()).await?;
             self.opener = None;
-            // Only the mover sets it.
+            // Only the mover sets `primary`, so this cannot fail.
             let _ = self.shared.primary.set(Arc::new(primary));
         }
         Ok(())
@@ -161,7 +161,7 @@ impl<I: Inbox> Mover<I> {
             self.shared.spill.remove(self.moved.clone()).await?;
             self.moved.clear();
         }
-        // Reads past the failing deliveries at the beginning.
+        // Reads past the refused deliveries at the beginning.
         let failing = self.failing.len();
         let limit = if self.lock.is_some() { BATCH + 2 * failing } else { 1 };
         let waiting = self.shared.spill.oldest(limit, BYTES + failing * (BYTES / 16)).await?;
@@ -169,7 +169,7 @@ impl<I: Inbox> Mover<I> {
         Ok(waiting)
     }
 
-    /// Moves some of the waiting deliveries while requests go on appending.
+    /// Moves some of the waiting deliveries while requests continue to append.
     async fn advance(&mut self, waiting: Waiting) -> Result<(), StoreError> {
         if self.lock.is_none() {
             tokio::time::sleep(OTHERS).await;
@@ -178,7 +178,7 @@ impl<I: Inbox> Mover<I> {
         let now = self.shared.clock.now();
         let chains = self.failing.chains(waiting, now);
         if chains.is_empty() {
-            // A new delivery may pass the failing ones.
+            // A new delivery of another order does not wait for the refused ones.
             let next = self.failing.next().unwrap_or(now).clamp(now.after(TOGETHER), now.after(LOOK));
             self.shared.woken_or(next).await;
             return Ok(());
@@ -211,8 +211,8 @@ impl<I: Inbox> Mover<I> {
         Ok(refused)
     }
 
-    /// Closes the breaker once no earlier delivery waits. Requests wait at the door meanwhile, for less than the patience, so that
-    /// nothing is appended behind the last delivery that moves.
+    /// Closes the breaker once no earlier delivery waits. Requests are blocked by `door` meanwhile, for less than the patience, so
+    /// that no delivery is appended after the last one that moves.
     async fn close(&mut self) -> Result<(), StoreError> {
         let shared = Arc::clone(&self.shared);
         let limit = shared.patience / 2;

@@ -22,7 +22,7 @@ pub(super) struct Moved {
     pub(super) took: Duration,
 }
 
-/// Records all chains at the same time, each up to its first delivery that fails. Does not wait beyond `deadline`.
+/// Records all chains concurrently, each up to the first delivery that fails. Does not wait beyond `deadline`.
 pub(super) async fn record(primary: &dyn Inbox, chains: Vec<Chain>, deadline: Option<Instant>) -> Vec<Moved> {
     let recording = chains.into_iter().map(async |chain| {
         let mut moved = Vec::new();
@@ -42,7 +42,7 @@ pub(super) async fn record(primary: &dyn Inbox, chains: Vec<Chain>, deadline: Op
     join_all(recording).await.into_iter().flatten().collect()
 }
 
-/// Logs and counts the result, as the receiver does.
+/// Logs and counts the result in the same way as the receiver.
 fn report(id: SpillId, recorded: Recorded) {
     let outcome = match recorded {
         Recorded::New(moved) => {

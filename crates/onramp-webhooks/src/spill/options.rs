@@ -14,7 +14,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::inbox::Inbox;
 
-/// Longest patience. The rest of the receiver's ack deadline is for the spill.
+/// Maximum patience. The rest of the receiver's ack deadline is reserved for the spill.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Options of a [`SpillInbox`].
@@ -38,14 +38,14 @@ pub struct SpillOptions {
 }
 
 impl SpillOptions {
-    /// Creates options for a spill in `spill`.
+    /// Creates options with the defaults for the store `spill`.
     #[must_use]
     pub fn new(spill: impl SpillStore) -> Self {
         Self { spill: Arc::new(spill), patience: Duration::from_secs(1), clock: Arc::new(SystemClock) }
     }
 
-    /// Sets how long a delivery waits for the primary inbox before that counts as away. Default 1 s, at most 2 s, which leaves time for
-    /// the spill before the receiver's ack deadline.
+    /// Sets how long a delivery waits for the primary inbox before the inbox counts as unavailable. Default 1 s, at most 2 s, which
+    /// leaves time for the spill before the receiver's ack deadline.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience.clamp(Duration::from_millis(1), LONGEST_PATIENCE);
@@ -59,23 +59,23 @@ impl SpillOptions {
         self
     }
 
-    /// Puts the spill in front of a primary inbox that is already open. Deliveries that wait from an earlier run of the application move
-    /// first. Must be called within a tokio runtime.
+    /// Combines the spill with a primary inbox that is already open. Deliveries that are still waiting from an earlier run of the
+    /// application move first. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// If the spill cannot be read.
+    /// Returns an error if the spill cannot be read.
     pub async fn over<I: Inbox>(self, primary: I) -> Result<SpillInbox<I>, StoreError> {
         self.start(SetOnce::new_with(Some(Arc::new(primary))), None).await
     }
 
-    /// Puts the spill in front of a primary inbox that `open` opens, now or when it is back.
+    /// Combines the spill with a primary inbox that is opened by `open`, now or as soon as it is available.
     ///
-    /// Returns once the primary inbox is open and has the deliveries that waited in the spill, at the latest after the patience. Until
-    /// then, deliveries go to the spill. `open` is called again with growing pauses until it succeeds; one call may take two minutes.
-    /// Must be called within a tokio runtime.
+    /// Returns once the primary inbox is open and has the deliveries that waited in the spill, but after the patience at the
+    /// latest. Until the primary inbox is ready, deliveries go to the spill. `open` is called again with growing pauses until it
+    /// succeeds; one call may take up to two minutes. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// If the spill cannot be read; never because of the primary inbox.
+    /// Returns an error if the spill cannot be read. Failures of the primary inbox are not returned.
     pub async fn opening<I, O, F>(self, mut open: O) -> Result<SpillInbox<I>, StoreError>
     where
         I: Inbox,
@@ -88,7 +88,7 @@ impl SpillOptions {
         if tokio::time::timeout(patience, breaker.closed()).await.is_err()
             && let Some(Open { error, .. }) = breaker.state()
         {
-            tracing::error!(%error, "the primary inbox is away at the start; deliveries are recorded in the spill and acknowledged");
+            tracing::error!(%error, "the primary inbox is unavailable at the start; deliveries are recorded in the spill and acknowledged");
         }
         Ok(inbox)
     }
@@ -98,7 +98,7 @@ impl SpillOptions {
         let why = match (counts.waiting, &opener) {
             (0, None) => None,
             (0, Some(_)) => Some("it is being opened".to_owned()),
-            (waiting, _) => Some(format!("{waiting} deliveries have waited for it since before the start")),
+            (waiting, _) => Some(format!("{waiting} deliveries from an earlier run have to move to it first")),
         };
         let since = self.clock.now();
         let error = |why: String| StoreError::new(StoreErrorKind::Unavailable, "open the primary inbox").because(why);

@@ -23,10 +23,10 @@ pub(super) struct Shared<I> {
     pub(super) patience: Duration,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) breaker: Breaker,
-    /// Held for reading while a request appends to the spill, and for writing while the mover closes the breaker, so that no
-    /// delivery is appended unnoticed.
+    /// Held for reading while a request appends to the spill, and for writing while the mover closes the breaker, so that the mover
+    /// sees every delivery that was appended.
     pub(super) door: RwLock<()>,
-    /// The newest id that was appended here or waited at the start.
+    /// The newest id that this process appended, or that was waiting at the start.
     pub(super) newest: AtomicI64,
     /// Wakes the mover.
     pub(super) wake: Notify,
@@ -34,11 +34,11 @@ pub(super) struct Shared<I> {
 
 impl<I: Inbox> Shared<I> {
     pub(super) fn primary(&self) -> Result<&Arc<I>, StoreError> {
-        let away = StoreError::new(StoreErrorKind::Unavailable, "open the primary inbox");
-        self.primary.get().ok_or_else(|| away.because("it could not be opened since the start"))
+        let unavailable = StoreError::new(StoreErrorKind::Unavailable, "open the primary inbox");
+        self.primary.get().ok_or_else(|| unavailable.because("it has not been opened yet"))
     }
 
-    /// Records in the primary inbox if it answers in time, else in the spill.
+    /// Records a delivery in the primary inbox if that responds in time, and in the spill otherwise.
     pub(super) async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError> {
         let mut failed = None;
         loop {
@@ -52,7 +52,8 @@ impl<I: Inbox> Shared<I> {
             if let Some(error) = &failed {
                 self.breaker.open(self.clock.now(), error);
             } else if !self.breaker.is_open() {
-                // Closed while this request waited for the door: everything before it has moved, and it must not stay behind.
+                // The breaker closed while this request waited for the door. All earlier deliveries have moved, so this one must go
+                // to the primary inbox, too.
                 continue;
             }
             match self.spill.append(delivery.clone()).await {
@@ -66,7 +67,7 @@ impl<I: Inbox> Shared<I> {
                     tracing::error!(%error, "a delivery could not be recorded in the spill");
                     self.wake.notify_one();
                     drop(door);
-                    // Losing the order of events is better than losing an event.
+                    // The order of events may be lost here, which is better than losing an event.
                     return if failed.is_some() { Err(error) } else { self.record_in_primary(delivery).await.map_err(|_| error) };
                 }
             }
@@ -102,7 +103,7 @@ impl<I: Inbox> Shared<I> {
         Ok(counts.waiting)
     }
 
-    /// Waits until something was appended, but no longer than until `moment`.
+    /// Waits until a delivery is appended or `moment` is reached.
     pub(super) async fn woken_or(&self, moment: Timestamp) {
         tokio::select! {
             () = self.wake.notified() => {}
@@ -110,12 +111,13 @@ impl<I: Inbox> Shared<I> {
         }
     }
 
-    /// Returns whether a delivery waits that arrived here before the next one.
+    /// Returns whether `oldest`, the oldest waiting delivery, was appended no later than the newest delivery of this process.
     pub(super) fn is_ours(&self, oldest: Option<&(SpillId, NewDelivery)>) -> bool {
         oldest.is_some_and(|(id, _)| id.as_i64() <= self.newest.load(Ordering::SeqCst))
     }
 
-    /// Returns whether only about `few` of such deliveries wait.
+    /// Returns whether fewer than about `few` deliveries were appended from `oldest` to the newest delivery of this process, judged
+    /// by their ids.
     pub(super) fn is_near(&self, oldest: Option<&(SpillId, NewDelivery)>, few: usize) -> bool {
         let few = i64::try_from(few).unwrap_or(i64::MAX);
         oldest.is_none_or(|(id, _)| self.newest.load(Ordering::SeqCst).saturating_sub(id.as_i64()) < few)

@@ -34,13 +34,13 @@ impl fmt::Display for SpillId {
 
 /// A small durable log of deliveries in the order of arrival.
 ///
-/// It decides nothing: the primary inbox finds duplicates and conflicts when a delivery moves there, as if it had just arrived.
+/// It does not detect duplicates or conflicts. The primary inbox does, when a delivery moves there.
 ///
-/// Every method is one atomic step: it has happened, durably, when it returns `Ok`, and has not happened when it returns an error. A
-/// dropped call may or may not have happened.
+/// Every method is atomic: it has taken full effect, durably, when it returns `Ok`, and has had no effect when it returns an error.
+/// A dropped call may or may not have taken effect.
 ///
 /// # Example
-/// A complete spill, to start a store of your own from:
+/// A complete spill, as a starting point for your own:
 ///
 #[doc = concat!("```\n", include_str!("../../docs/vec_spill.rs"))]
 ///
@@ -61,42 +61,42 @@ impl fmt::Display for SpillId {
 /// ```
 #[async_trait]
 pub trait SpillStore: fmt::Debug + Send + Sync + 'static {
-    /// Appends a delivery with every field and the body to the byte.
+    /// Appends a delivery with all fields and the exact bytes of its body.
     ///
     /// # Errors
-    /// If it could not be made durable.
+    /// Returns an error if the delivery could not be made durable.
     async fn append(&self, delivery: NewDelivery) -> Result<SpillId, StoreError>;
 
-    /// Returns at most `limit` deliveries, oldest first; fewer if their bodies would exceed `bytes` bytes together, but at least one if
-    /// there is one and `limit` is not zero.
+    /// Returns at most `limit` deliveries, oldest first. Returns fewer if their bodies would exceed `bytes` bytes in total, but at
+    /// least one unless the spill is empty or `limit` is zero.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// Returns an error if the store cannot be read.
     async fn oldest(&self, limit: usize, bytes: usize) -> Result<Vec<(SpillId, NewDelivery)>, StoreError>;
 
     /// Removes deliveries. Unknown ids are ignored.
     ///
     /// # Errors
-    /// If the store cannot be written. None of them is removed then.
+    /// Returns an error if the store cannot be written. In that case no delivery is removed.
     async fn remove(&self, ids: Vec<SpillId>) -> Result<(), StoreError>;
 
     /// Counts the deliveries.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// Returns an error if the store cannot be read.
     async fn counts(&self) -> Result<SpillCounts, StoreError>;
 
     /// Checks that a delivery could be appended now.
     ///
     /// # Errors
-    /// If it could not.
+    /// Returns an error if a delivery could not be appended.
     async fn check(&self) -> Result<(), StoreError>;
 
-    /// Acquires the exclusive right to move deliveries, among all processes that share the store; `None` while another holder has it.
-    /// The right ends when it is dropped, and with its process.
+    /// Acquires the exclusive lock for moving deliveries, among all processes that share the store. Returns `None` if it is held
+    /// elsewhere. The lock is released when it is dropped and when its process ends.
     ///
     /// # Errors
-    /// If the lock cannot be tried.
+    /// Returns an error if the attempt to acquire the lock fails.
     async fn lock(&self) -> Result<Option<MovingLock>, StoreError>;
 }
 
@@ -110,13 +110,13 @@ pub struct SpillCounts {
     pub newest: Option<SpillId>,
 }
 
-/// The right to move deliveries, until it is dropped.
+/// The lock for moving deliveries, released on drop.
 pub struct MovingLock {
     _guard: Box<dyn Any + Send + Sync>,
 }
 
 impl MovingLock {
-    /// Creates a right that ends when `guard` is dropped.
+    /// Creates a lock that drops `guard` when it is released.
     #[must_use]
     pub fn holding(guard: impl Any + Send + Sync) -> Self {
         Self { _guard: Box::new(guard) }

@@ -28,7 +28,7 @@ pub(super) fn advice(status: &EndpointStatus, refusals: &Refusals) -> Option<Str
     }
 }
 
-/// Describes refused requests that may have been the provider's.
+/// Describes refused requests that may have come from the provider.
 fn strangers(status: &EndpointStatus) -> String {
     let mut text = String::new();
     if status.unlisted > 0 {

@@ -1,4 +1,4 @@
-//! Counters of an endpoint: atomics, so that no request waits for another.
+//! Counters of an endpoint. They are atomics, so that requests do not wait for each other.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -6,22 +6,23 @@ use std::time::Duration;
 use super::{Answers, Verdict};
 use crate::clock::Timestamp;
 
-/// The pause after which requests from unlisted addresses are an alarm, unless the endpoint sets another.
+/// The time without a delivery after which requests from unlisted addresses raise an alarm, unless the endpoint sets another.
 const A_DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// The value of [`Counters::last_received`] before the first delivery.
 const NEVER: i64 = i64::MIN;
 
-/// The sender of a request, as far as the admission knows it.
+/// The sender of a request, as far as the admission can determine it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sender {
-    /// Knew the secret, or came from an address on the list.
+    /// The request had the right secret, or came from an address on the list.
     Provider,
-    /// Came from another address to an endpoint without a secret: a stranger, or the provider from a new address.
+    /// The request came from an unlisted address, at an endpoint without a secret: from a stranger, or from the provider at a new
+    /// address.
     Unlisted,
-    /// Had a wrong secret: a stranger, or the provider with an old one.
+    /// The request had a wrong secret: from a stranger, or from the provider with an old secret.
     Guessing,
-    /// Used another method: an operator or a monitor.
+    /// The request had another method: from an operator or a monitor.
     Other,
 }
 
@@ -64,7 +65,7 @@ impl Default for Counters {
 }
 
 impl Counters {
-    /// Counts an answer. `recorded` is whether the request is in the inbox now.
+    /// Counts a reply. `recorded` is `true` if the request is in the inbox now.
     pub(crate) fn answered(&self, now: Timestamp, sender: Sender, status: u16, recorded: bool) {
         let class = match status {
             200..300 => &self.success,
@@ -96,7 +97,7 @@ impl Counters {
         }
     }
 
-    /// Notes a delivery that the inbox has.
+    /// Updates the time of the last delivery with one that was found in the inbox.
     pub(super) fn recalled(&self, at: Timestamp) {
         self.last_received.fetch_max(at.as_millis(), Ordering::Relaxed);
     }
@@ -125,7 +126,7 @@ impl Counters {
         self.refused_in_a_row.load(Ordering::Relaxed)
     }
 
-    /// Returns the number of refusals in this hour and the 23 before it.
+    /// Returns the number of refusals in the current hour and the 23 hours before it.
     pub(super) fn refused_last_day(&self, now: Timestamp) -> u64 {
         let now = u64::from(hour(now));
         let hours = self.refused_by_hour.iter().map(|place| place.0.load(Ordering::Relaxed));
@@ -168,7 +169,7 @@ impl Counters {
         }
     }
 
-    /// Returns whether nothing was received for an unusual time, or ever.
+    /// Returns whether nothing was received for an unusually long time, or nothing was ever received.
     fn is_quiet(&self, now: Timestamp, silent_after: Option<Duration>) -> bool {
         let usual = silent_after.unwrap_or(A_DAY);
         self.is_known.load(Ordering::Relaxed) && self.silent_for(now).is_none_or(|silent| silent > usual)
@@ -180,7 +181,7 @@ fn hour(moment: Timestamp) -> u32 {
     u32::try_from(moment.as_millis() / 3_600_000).unwrap_or(0).max(1)
 }
 
-/// Writes only if the value changes, because all requests share it.
+/// Resets a counter. Writes only if the value changes, because all requests share it.
 fn reset(count: &AtomicU32) {
     if count.load(Ordering::Relaxed) != 0 {
         count.store(0, Ordering::Relaxed);

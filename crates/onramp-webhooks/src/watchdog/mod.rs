@@ -1,4 +1,4 @@
-//! Watchdog: reports that a provider may have stopped sending, because its events were refused or because none arrives.
+//! Watchdog: reports that a provider may have stopped sending, because its events are refused or no events arrive.
 //!
 //! [`Receiver::watch`](crate::Receiver::watch) returns the status of every endpoint, [`Receiver::health`](crate::Receiver::health)
 //! reports it in a health check, and a change is logged once: `WARN` when an alarm begins, `INFO` when it ends. A receiver checks
@@ -6,14 +6,15 @@
 //!
 //! # Refusing
 //! An endpoint is [`Refusing`](Verdict::Refusing) after several refusals in a row
-//! ([`Refusals::alarm_after`](crate::provider::Refusals::alarm_after)), few enough to leave time to act: Wert sends an event six times
-//! and then no more. A recorded delivery ends the alarm. Only answers to the provider count. These are answers to a `POST`
+//! ([`Refusals::alarm_after`](crate::provider::Refusals::alarm_after)), a number that leaves time to act: Wert sends an event six
+//! times at most. A recorded delivery ends the alarm. Only replies to the provider count. These are replies to a `POST`
 //! - that was admitted, or
 //! - with the right secret from an address that is not on the list, or with a wrong secret from one that is.
 //!
-//! Other requests with a wrong secret, and other methods, count as strangers and raise no alarm. At an endpoint without a secret, a
-//! request from an unlisted address may come from a stranger or from a new address of the provider. Several of them raise the alarm if
-//! nothing was ever received, or nothing for a day (for [`silent_after`](crate::Endpoint::silent_after) if it is set).
+//! Other requests with a wrong secret, and requests with other methods, are attributed to strangers and raise no alarm. At an
+//! endpoint without a secret, a request from an unlisted address may come from a stranger or from a new address of the provider.
+//! Several of them raise the alarm if nothing was ever received, or nothing for a day (for
+//! [`silent_after`](crate::Endpoint::silent_after) if it is set).
 //!
 //! # Silent
 //! An endpoint is [`Silent`](Verdict::Silent) when nothing was received for longer than its
@@ -21,8 +22,9 @@
 //! `onramp_webhooks_silence_seconds` instead.
 //!
 //! # Restarts and several receivers
-//! The time of the last delivery is read from the inbox at the start, and again before an endpoint counts as silent, because another
-//! receiver may have recorded one. If the inbox cannot be read, nothing counts as silent. Refusals are counted per process.
+//! The time of the last delivery is read from the inbox at the start, and again before an endpoint counts as silent, because
+//! another receiver may have recorded one. If the inbox cannot be read, no endpoint counts as silent. Refusals are counted per
+//! process.
 //!
 //! # Without a worker
 //! A `WARN` is logged when a delivery has waited for a minute and no worker has claimed it.

@@ -32,7 +32,7 @@ pub(crate) struct Watched {
     pub(crate) counters: Arc<Counters>,
 }
 
-/// The first delivery that was recorded here since a worker was last seen to claim one, and its time. Zero means none.
+/// The first delivery that was recorded by this receiver since the last known claim of a worker, and its time. Zero means none.
 #[derive(Debug, Default)]
 pub(crate) struct Unclaimed {
     id: AtomicI64,
@@ -40,7 +40,7 @@ pub(crate) struct Unclaimed {
 }
 
 impl Unclaimed {
-    /// Notes a new delivery unless one is noted already.
+    /// Stores a new delivery unless one is stored already.
     pub(crate) fn recorded(&self, id: DeliveryId, now: Timestamp) {
         if self.id.load(Ordering::Relaxed) == 0
             && self.id.compare_exchange(0, id.as_i64(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
@@ -49,7 +49,7 @@ impl Unclaimed {
         }
     }
 
-    /// Returns the noted delivery if it has waited for a minute.
+    /// Returns the stored delivery if it has waited for a minute.
     fn overdue(&self, now: Timestamp) -> Option<DeliveryId> {
         let (id, at) = (self.id.load(Ordering::Relaxed), self.recorded_at.load(Ordering::Relaxed));
         (id != 0 && at != 0 && now.since(Timestamp::from_millis(at)) >= UNCLAIMED_FOR).then(|| DeliveryId::from_i64(id))
@@ -130,7 +130,7 @@ impl Monitor {
     }
 }
 
-/// Reads the time of an endpoint's newest delivery from the inbox. Returns whether the inbox answered.
+/// Reads the time of an endpoint's newest delivery from the inbox. Returns whether the inbox could be read.
 async fn recall(inbox: &dyn Inbox, watched: &Watched, now: Timestamp) -> bool {
     let newest = inbox.list(Filter::all().endpoint(watched.endpoint.name()).limit(1));
     let Some(newest) = read(newest).await else { return false };

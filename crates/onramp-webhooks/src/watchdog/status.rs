@@ -18,7 +18,7 @@ use crate::provider::{Endpoint, ProviderName};
 pub enum Verdict {
     /// No alarm.
     Fine,
-    /// The provider is being refused and may stop sending.
+    /// The provider's requests are being refused, so it may stop sending.
     Refusing,
     /// No delivery arrives: the provider may have stopped sending.
     Silent,
@@ -35,7 +35,7 @@ impl Verdict {
         }
     }
 
-    /// Returns whether an operator has to act: refusing or silent.
+    /// Returns whether an operator has to act: `true` for `Refusing` and `Silent`.
     #[must_use]
     pub const fn is_alarm(self) -> bool {
         matches!(self, Self::Refusing | Self::Silent)
@@ -48,15 +48,15 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Answers of one endpoint since its receiver was built, including answers to strangers.
+/// The number of replies of one endpoint since its receiver was built, including replies to strangers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Answers {
-    /// Received: 2xx.
+    /// Replies with status 2xx: received.
     pub success: u64,
-    /// Errors of the sender: 4xx.
+    /// Replies with status 4xx: errors of the sender.
     pub client_error: u64,
-    /// Errors of the receiver: 5xx.
+    /// Replies with status 5xx: errors of the receiver.
     pub server_error: u64,
 }
 
@@ -74,19 +74,19 @@ pub struct EndpointStatus {
     pub verdict: Verdict,
     /// The time of the last recorded delivery; `None` if none is known.
     pub last_received: Option<Timestamp>,
-    /// The time since then.
+    /// The time since [`last_received`](Self::last_received).
     pub silent_for: Option<Duration>,
-    /// The silence that raises an alarm; `None` if none does.
+    /// The duration of silence that raises an alarm; `None` if silence raises no alarm.
     pub silent_after: Option<Duration>,
-    /// Answers since the receiver was built.
+    /// The number of replies since the receiver was built.
     pub answers: Answers,
-    /// Refusals that the provider has seen since its last success.
+    /// The number of refusals that the provider has received since its last success.
     pub refused_in_a_row: u32,
-    /// Refusals that the provider has seen in the last 24 hours of the clock.
+    /// The number of refusals that the provider has received in the current hour and the 23 hours before it.
     pub refused_last_day: u64,
-    /// Requests from unlisted addresses since the last delivery, at an endpoint without a secret.
+    /// The number of requests from unlisted addresses since the last delivery, at an endpoint without a secret.
     pub unlisted: u32,
-    /// Requests with a wrong secret since the last delivery.
+    /// The number of requests with a wrong secret since the last delivery.
     pub wrong_secrets: u32,
     /// Advice for the operator, with the page where sending is switched on again; `None` if there is nothing to do.
     pub advice: Option<String>,

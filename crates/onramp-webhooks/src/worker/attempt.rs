@@ -13,22 +13,22 @@ use crate::panics::caught;
 use crate::provider::ReadError;
 use crate::telemetry;
 
-/// Longest note of a delivery, in characters. Longer errors are cut.
+/// Maximum length of a delivery's note, in characters. Longer errors are cut.
 const LONGEST_NOTE: usize = 2_000;
 
 /// Pause before a delivery whose transaction could not be opened is tried again.
 const UNTIL_A_TRANSACTION_OPENS: Duration = Duration::from_secs(1);
 
-/// Pause of a delivery whose provider this worker does not know.
+/// Pause before a delivery whose provider this worker does not know is tried again.
 const UNTIL_THE_PROVIDER_IS_KNOWN: Duration = Duration::from_secs(600);
 
 /// The end of an attempt.
 pub(super) enum AttemptEnd {
-    /// The outcome has to be written.
+    /// The outcome has to be settled.
     Settle(Settled),
-    /// Handled, and written in the handler's transaction.
+    /// Handled, and settled in the handler's transaction.
     Committed,
-    /// Another worker has taken over.
+    /// The lease was lost: another worker has taken over.
     Lost,
 }
 
@@ -85,7 +85,8 @@ impl AttemptContext<'_> {
     }
 }
 
-/// Handles one delivery. Never panics: a panic of the handler, also in its error or in values it leaves behind, is a transient error.
+/// Handles one delivery. Never panics: a panic of the handler, also one while its error is formatted or its values are dropped,
+/// becomes a transient error.
 pub(super) async fn attempt(worker: &WorkerBuilder, claimed: ClaimedDelivery) -> AttemptEnd {
     let context = AttemptContext { worker, attempt: claimed.attempt };
     match caught(run(context, claimed)).await {
@@ -118,7 +119,7 @@ async fn check_and_handle(context: AttemptContext<'_>, delivery: &Delivery, leas
     Ended { end, by: "handler", took: Some(begun.elapsed()) }
 }
 
-/// The end of an attempt, with the part that decided it and the time in the handler.
+/// The end of an attempt, with the part of the worker that determined it and the duration of the handler.
 struct Ended {
     end: AttemptEnd,
     by: &'static str,

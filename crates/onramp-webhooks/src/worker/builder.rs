@@ -39,14 +39,14 @@ pub struct WorkerBuilder {
 }
 
 impl WorkerBuilder {
-    /// Creates a worker that takes deliveries from `inbox` to `handler`, for a process that handles without receiving.
+    /// Creates a builder of a worker that calls `handler` for the deliveries in `inbox`, for a process without a receiver.
     #[must_use]
     pub fn new(inbox: Arc<dyn Inbox>, handler: Arc<dyn Handler>) -> Self {
         Self::with(inbox, Arc::new(Plain(handler)))
     }
 
-    /// Creates a worker whose handler writes in the transaction that completes each delivery, for a process that handles without
-    /// receiving.
+    /// Creates a builder of a worker whose handler writes in the transaction that completes each delivery, for a process without a
+    /// receiver.
     #[must_use]
     pub fn transactional<I, H>(inbox: Arc<I>, handler: H) -> Self
     where
@@ -116,24 +116,24 @@ impl WorkerBuilder {
         self
     }
 
-    /// Sets the duration of leases, at least one second. They are renewed while the worker runs. The deliveries of a killed process are
-    /// taken over after this time. Default 30 s.
+    /// Sets the duration of leases, at least one second. They are renewed while the worker runs. After this time, other workers
+    /// take over the deliveries of a process that was killed. Default 30 s.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease.max(Duration::from_secs(1));
         self
     }
 
-    /// Sets the time limit of one call of the handler, including the commit of its transaction. The checks [before](Self::before) it
-    /// have the same time again, all together. Default 30 s.
+    /// Sets the time limit of one call of the handler, including the commit of its transaction. All checks [before](Self::before)
+    /// it together have a separate limit of the same length. Default 30 s.
     #[must_use]
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = timeout;
         self
     }
 
-    /// Sets the interval of looking for deliveries of other processes, at least a millisecond. Deliveries of this process are taken at
-    /// once. Default 1 s.
+    /// Sets the interval at which the worker polls for deliveries that other processes recorded, at least a millisecond. Deliveries
+    /// that this process recorded are claimed at once. Default 1 s.
     #[must_use]
     pub fn poll(mut self, every: Duration) -> Self {
         self.poll = every.max(Duration::from_millis(1));
@@ -147,8 +147,8 @@ impl WorkerBuilder {
         self
     }
 
-    /// Adds a task that runs periodically: soon after the start, and then with pauses of `every`, at least a second. It never runs twice
-    /// at the same time in this worker; workers of other processes run their own.
+    /// Adds a task that runs periodically: soon after the start, and then with pauses of `every`, at least a second. Runs of the
+    /// task never overlap in this worker; workers of other processes run it independently.
     ///
     /// ```
     /// use std::error::Error;
@@ -194,7 +194,8 @@ impl WorkerBuilder {
         self
     }
 
-    /// Adds a provider of your own, whose deliveries another process receives. Workers of a receiver know its providers already.
+    /// Adds a custom provider whose deliveries another process receives. The worker of a receiver already knows the receiver's
+    /// providers.
     #[must_use]
     pub fn provider<P: Provider>(mut self) -> Self {
         self.providers = self.providers.with::<P>();

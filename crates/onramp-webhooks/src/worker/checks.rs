@@ -17,8 +17,8 @@ impl Checks {
         self.0.push(Arc::new(check));
     }
 
-    /// Runs the checks up to the first that fails. Together they have the time limit of one attempt; the time of the handler begins
-    /// after them.
+    /// Runs the checks up to the first that fails. The checks together have the time limit of one attempt. The handler's own limit
+    /// begins after them.
     pub(super) async fn pass(&self, context: AttemptContext<'_>, delivery: &Delivery) -> Result<(), HandlerError> {
         if self.0.is_empty() {
             return Ok(());

@@ -24,7 +24,7 @@ impl Delivery {
     /// Reads the event of a claimed delivery.
     ///
     /// # Errors
-    /// If `providers` do not include its provider, or if this version cannot read its body.
+    /// Returns an error if `providers` do not include its provider, or if this version cannot read its body.
     pub fn read(claimed: ClaimedDelivery, providers: &Providers) -> Result<Self, ReadError> {
         Ok(Self { event: providers.read(&claimed.provider, &claimed.body)?, claimed })
     }
@@ -59,22 +59,23 @@ impl Delivery {
         self.event.get()
     }
 
-    /// Returns the purchase if the event reports a completed one: Wert's `order_complete` and Kriptomat's postback, never a test and
-    /// never a transfer that has only started.
+    /// Returns the purchase if the event reports a completed one: Wert's `order_complete` or Kriptomat's postback. A test or a
+    /// transfer that has only started is not a completed purchase.
     ///
     /// # Errors
-    /// A permanent error if a purchase is complete and its paid and bought sides cannot be distinguished.
+    /// Returns a permanent error if a purchase is complete and its paid and bought sides cannot be distinguished.
     pub fn completed_purchase(&self) -> Result<Option<CompletedPurchase>, HandlerError> {
         Ok(self.event.completed_purchase()?)
     }
 
-    /// Returns the request body, to the byte.
+    /// Returns the exact bytes of the request body.
     #[must_use]
     pub const fn raw(&self) -> &Bytes {
         &self.claimed.body
     }
 
-    /// Returns a value of the body by JSON pointer (RFC 6901), exactly as it was sent. For fields that the model does not have.
+    /// Returns the value at a JSON pointer (RFC 6901) in the body, exactly as it was sent. Use it for fields that the model does
+    /// not have.
     #[must_use]
     pub fn pointer(&self, pointer: &str) -> Option<RawJson> {
         event::pointer(&self.claimed.body, pointer)
@@ -98,10 +99,10 @@ impl Delivery {
         &self.claimed.provider
     }
 
-    /// Returns the dedup key, a good key for the writes of the handler because it is the same at every attempt.
+    /// Returns the dedup key. It is the same at every attempt, so the handler can use it to make its writes idempotent.
     ///
-    /// `None` for events that are never duplicates, like the dashboard's test, and for those whose key expired while they waited. A
-    /// replayed conflict has a key of its own.
+    /// Returns `None` for events that are never duplicates, such as the dashboard's test, and for events whose key expired while
+    /// they waited. A replayed conflict has a different key from the first delivery.
     #[must_use]
     pub const fn key(&self) -> Option<&DedupKey> {
         self.claimed.key.as_ref()
@@ -113,27 +114,28 @@ impl Delivery {
         self.claimed.received_at
     }
 
-    /// Returns the number of the attempt, from 1. An attempt that a crash cut short does not count.
+    /// Returns the number of the attempt, from 1. An attempt that was interrupted by a crash does not count.
     #[must_use]
     pub const fn attempt(&self) -> u32 {
         self.claimed.attempt
     }
 
-    /// Returns whether a later stage of its order was handled before: a `payment_started` after its `order_complete`. Do not overwrite
-    /// newer data with it.
+    /// Returns whether a later stage of its order has already been handled, for example `order_complete` before this
+    /// `payment_started`. Do not overwrite newer data with a stale event.
     #[must_use]
     pub const fn is_stale(&self) -> bool {
         self.claimed.stale
     }
 
-    /// Returns whether a reconciliation made the delivery from the provider's API, because the event of a completed order had not
-    /// arrived. It has fewer fields than a real event, and amounts as the API rounds them. No sender can create such a delivery.
+    /// Returns whether a reconciliation created the delivery from the provider's API, because the event of a completed order had
+    /// not arrived. A synthetic delivery has fewer fields than a real event, and its amounts are rounded by the API. No sender can
+    /// create one.
     #[must_use]
     pub fn is_synthetic(&self) -> bool {
         self.claimed.fingerprint.is_synthetic()
     }
 
-    /// Returns the number of duplicates received after it.
+    /// Returns the number of its duplicates received so far.
     #[must_use]
     pub const fn duplicates(&self) -> u64 {
         self.claimed.duplicates

@@ -1,4 +1,4 @@
-//! Handlers: the code of a shop that is called once for every event.
+//! Handlers: the code of a shop that is called for every event.
 
 use std::error::Error;
 use std::fmt;
@@ -12,9 +12,9 @@ use crate::event::{MissingCustomer, UnclearPurchase, UnitsError};
 
 /// Handles events.
 ///
-/// `Ok` completes the delivery for good. A crash between the writes of the handler and the completion runs the handler again. Write
-/// under [`Delivery::key`], which is the same at every attempt, or write into the database of the inbox with a
-/// [`TransactionalHandler`].
+/// `Ok` completes the delivery. If the process crashes between the writes of the handler and the completion, the handler runs
+/// again. Use [`Delivery::key`], which is the same at every attempt, as the key of the writes, or write into the database of the
+/// inbox with a [`TransactionalHandler`].
 ///
 /// ```
 /// use onramp_webhooks::{async_trait, Delivery, Handler, HandlerError};
@@ -33,7 +33,7 @@ use crate::event::{MissingCustomer, UnclearPurchase, UnitsError};
 /// ```
 #[async_trait]
 pub trait Handler: Send + Sync + 'static {
-    /// Handles one event. Events of one order never run at the same time; others do.
+    /// Handles one event. Events of one order are never handled at the same time; other events are.
     ///
     /// The call is dropped at its next await if it takes longer than the worker's attempt timeout or the grace of a shutdown.
     ///
@@ -51,7 +51,8 @@ impl<H: Handler + ?Sized> Handler for Arc<H> {
 
 /// Handles events in the transaction that completes the delivery.
 ///
-/// Both are committed, or neither is, so the writes of the handler happen exactly once across crashes.
+/// The writes and the completion are committed together or not at all, so the writes happen exactly once, even if the process
+/// crashes.
 ///
 /// `Tx` is the transaction of a [`TransactionalInbox`](crate::inbox::TransactionalInbox): `SqliteTransaction` of
 /// `onramp-webhooks-sqlite` or `PostgresTransaction` of `onramp-webhooks-postgres`, whose documentation has examples. Start the worker
@@ -59,27 +60,27 @@ impl<H: Handler + ?Sized> Handler for Arc<H> {
 /// [`WorkerBuilder::transactional`](crate::worker::WorkerBuilder::transactional) in a process that only handles.
 ///
 /// Effects outside the transaction (a mail, a call of another service, a write through another connection) happen at least once, as
-/// with a [`Handler`]. To have them once, let another job act on the committed row.
+/// with a [`Handler`]. To have such an effect only once, let a separate job perform it from the committed row.
 ///
-/// The transaction belongs to the worker. A handler must not end it, as with `COMMIT` in SQL: the worker notices, and the delivery
-/// becomes a dead letter because its result is unknown. Savepoints are allowed.
+/// The transaction belongs to the worker. A handler must not end it, for example with `COMMIT` in SQL. If it does, the worker
+/// detects it, and the delivery becomes a dead letter because its result is unknown. Savepoints are allowed.
 #[async_trait]
 pub trait TransactionalHandler<Tx>: Send + Sync + 'static
 where
     Tx: Send,
 {
-    /// Handles one event. Events of one order never run at the same time; others do. Writes are rolled back unless the result is
-    /// `Ok`.
+    /// Handles one event. Events of one order are never handled at the same time; other events are. Writes are rolled back unless
+    /// the result is `Ok`.
     ///
     /// The call is dropped at its next await if it and the commit take longer than the worker's attempt timeout or the grace of a
-    /// shutdown, and if another worker has taken the delivery over.
+    /// shutdown, or if another worker has taken over the delivery.
     ///
     /// # Errors
     /// As for a [`Handler`]. An error that leaves the transaction unable to commit fails the attempt even if the handler returns `Ok`.
     async fn handle(&self, delivery: &Delivery, transaction: &mut Tx) -> Result<(), HandlerError>;
 
-    /// Called after the writes of [`handle`](Self::handle) were committed, for notifications that may be lost: after a crash in
-    /// between, or if the answer to the commit was lost, it is not called. Must not block. A panic in it has no effect.
+    /// Called after the writes of [`handle`](Self::handle) were committed, for notifications that may be lost. It is not called if
+    /// the process crashes in between, or if the response to the commit is lost. Must not block. A panic in it has no effect.
     fn committed(&self, _delivery: &Delivery) {}
 }
 
@@ -94,12 +95,13 @@ impl<Tx: Send, H: TransactionalHandler<Tx> + ?Sized> TransactionalHandler<Tx> fo
     }
 }
 
-/// Error of a handler, with its effect on the event.
+/// Error returned by a handler, with its effect on the event.
 ///
-/// `?` turns every error into a transient one, also `anyhow::Error`, boxed errors and strings. Errors of this crate that a retry
-/// cannot fix ([`UnclearPurchase`], [`MissingCustomer`], [`UnitsError`]) become permanent. [`ResultExt`] chooses explicitly.
+/// `?` turns every error into a transient one, including `anyhow::Error`, boxed errors and strings. Errors of this crate that a
+/// retry cannot fix ([`UnclearPurchase`], [`MissingCustomer`], [`UnitsError`]) become permanent. Use [`ResultExt`] to choose the
+/// kind explicitly.
 ///
-/// Does not implement [`Error`], which makes this conversion possible.
+/// It does not implement [`Error`], because that would rule out this conversion.
 #[derive(Debug)]
 pub struct HandlerError {
     kind: HandlerErrorKind,
@@ -110,11 +112,11 @@ pub struct HandlerError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HandlerErrorKind {
-    /// Retried with growing pauses until the attempts are used up.
+    /// The event is retried with growing pauses until the attempts are used up.
     Transient,
-    /// A dead letter at once.
+    /// The event becomes a dead letter at once.
     Permanent,
-    /// Parked for this long; the attempt does not count.
+    /// The event is parked for this duration; the attempt does not count.
     NotYet(Duration),
 }
 
@@ -129,8 +131,8 @@ impl HandlerError {
         Self { kind: HandlerErrorKind::Permanent, cause: cause.into() }
     }
 
-    /// Creates an error that parks the delivery for `pause` without counting the attempt: the shop's own row is not there yet, or the
-    /// provider has not confirmed.
+    /// Creates an error that parks the delivery for `pause` without counting the attempt, for example because the shop's own row
+    /// does not exist yet or the provider has not confirmed the purchase.
     pub fn not_yet(pause: Duration, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind: HandlerErrorKind::NotYet(pause), cause: cause.into() }
     }
@@ -155,13 +157,13 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for HandlerError {
     }
 }
 
-/// Returns whether a retry cannot fix an error.
+/// Returns `true` if a retry cannot fix the error.
 fn is_final(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     error.is::<UnclearPurchase>() || error.is::<MissingCustomer>() || error.is::<UnitsError>()
 }
 
 impl fmt::Display for HandlerError {
-    /// Formats the cause and the causes behind it.
+    /// Formats the cause and its sources.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.cause)?;
         let mut cause = self.cause.source();
@@ -194,19 +196,19 @@ pub trait ResultExt<T> {
     /// Makes the error [transient](HandlerError::transient).
     ///
     /// # Errors
-    /// If `self` is an error.
+    /// Returns an error if `self` is an error.
     fn transient(self) -> Result<T, HandlerError>;
 
     /// Makes the error [permanent](HandlerError::permanent).
     ///
     /// # Errors
-    /// If `self` is an error.
+    /// Returns an error if `self` is an error.
     fn permanent(self) -> Result<T, HandlerError>;
 
-    /// Makes the error a ["not yet"](HandlerError::not_yet) with this pause.
+    /// Makes the error a [`not_yet`](HandlerError::not_yet) with this pause.
     ///
     /// # Errors
-    /// If `self` is an error.
+    /// Returns an error if `self` is an error.
     fn not_yet(self, pause: Duration) -> Result<T, HandlerError>;
 }
 

@@ -11,17 +11,17 @@ use super::{Delivery, Handler, HandlerError};
 use crate::inbox::Lease;
 use crate::panics::{caught, message};
 
-/// The handler's name in error texts.
+/// The name of the handler in error messages.
 pub(super) const HANDLER: &str = "the handler";
 
-/// A handler, as the worker's loop sees it.
+/// A handler, as the worker's loop calls it.
 #[async_trait]
 pub(super) trait Handling: Send + Sync {
-    /// Handles one delivery within the attempt timeout. May panic as the handler may.
+    /// Handles one delivery within the attempt timeout. Panics if the handler panics.
     async fn call(&self, context: AttemptContext<'_>, delivery: &Delivery, lease: Lease) -> AttemptEnd;
 }
 
-/// A handler whose deliveries the loop settles, many at once.
+/// A handler without a transaction. The loop settles its deliveries in batches.
 pub(super) struct Plain(pub(super) Arc<dyn Handler>);
 
 #[async_trait]

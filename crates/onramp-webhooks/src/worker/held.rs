@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::delivery::DeliveryId;
 use crate::inbox::Lease;
 
-/// All leases between claim and settlement.
+/// The leases that were claimed and are not settled yet.
 #[derive(Debug, Default)]
 pub(super) struct Held(HashMap<DeliveryId, Entry>);
 
@@ -20,8 +20,8 @@ struct Entry {
 }
 
 impl Held {
-    /// Adds a lease. Returns whether its handler has to be started: after a jump of the clock, a claim can bring a delivery that is
-    /// running here already, and that run takes the new lease.
+    /// Adds a lease. Returns whether its handler has to be started. After a jump of the clock, a claim can return a delivery that
+    /// is already running here; the running handler then continues under the new lease.
     pub(super) fn claimed(&mut self, lease: Lease, until: Timestamp) -> bool {
         let running = self.0.remove(&lease.id).and_then(|entry| entry.running);
         let to_run = running.is_none();
@@ -35,7 +35,8 @@ impl Held {
         }
     }
 
-    /// Returns whether `lease` is held and has not expired: a frozen process may wake up after another one has taken over.
+    /// Returns whether `lease` is held and has not expired. A process that was frozen may continue after another one has taken
+    /// over.
     pub(super) fn holds(&self, lease: Lease, now: Timestamp) -> bool {
         self.0.get(&lease.id).is_some_and(|entry| entry.lease == lease && now < entry.until)
     }
@@ -45,7 +46,7 @@ impl Held {
         self.0.values().any(|entry| entry.until <= now)
     }
 
-    /// Ends a run. Returns the lease to settle; `None` if that was lost.
+    /// Ends a run. Returns the lease to settle; `None` if it was lost.
     pub(super) fn ended(&mut self, id: DeliveryId, task: Id) -> Option<Lease> {
         let of_this_run = |entry: &&mut Entry| entry.running.as_ref().is_some_and(|running| running.id() == task);
         let entry = self.0.get_mut(&id).filter(of_this_run)?;
@@ -53,7 +54,7 @@ impl Held {
         Some(entry.lease)
     }
 
-    /// Ends a run that was dropped. Returns the lease to give back; `None` if that was lost.
+    /// Ends a run that was dropped. Returns the lease to release; `None` if it was lost.
     pub(super) fn dropped(&mut self, task: Id) -> Option<Lease> {
         let mut entries = self.0.values_mut();
         let entry = entries.find(|entry| entry.running.as_ref().is_some_and(|running| running.id() == task))?;

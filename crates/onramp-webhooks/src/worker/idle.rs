@@ -2,14 +2,14 @@
 
 use tokio::sync::watch;
 
-/// The side of the callers: numbers requests and waits for the number to be reached.
+/// The callers' side: numbers the requests, and waits until a number is reached.
 #[derive(Debug)]
 pub(super) struct IdleRequests {
     requested: watch::Sender<u64>,
     reached: watch::Receiver<u64>,
 }
 
-/// The side of the worker.
+/// The worker's side: reports the number that it has reached.
 #[derive(Debug)]
 pub(super) struct IdleReports {
     requested: watch::Receiver<u64>,
@@ -30,7 +30,7 @@ impl IdleRequests {
             *requested += 1;
             number = *requested;
         });
-        // An error: the worker has ended.
+        // An error means that the worker has ended.
         let _ = self.reached.clone().wait_for(|reached| *reached >= number).await;
     }
 }

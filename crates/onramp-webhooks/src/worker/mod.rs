@@ -32,20 +32,19 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Waits until nothing is due: every delivery that was due when this was called has been handled, failed or parked, and so has
-    /// everything that fell due meanwhile. Deliveries that wait for a later time do not count. Returns at once after a shutdown.
-    /// Cancel-safe.
+    /// Waits until no delivery is due: every delivery that was due at the call, or has become due since, has been handled, has
+    /// failed or was parked. Deliveries that wait for a later time do not count. Returns at once after a shutdown. Cancel-safe.
     ///
-    /// Made for tests and for draining an inbox before maintenance.
+    /// Intended for tests and for draining an inbox before maintenance.
     pub async fn idle(&self) {
         self.idle.wait().await;
     }
 
-    /// Shuts the worker down: stops claiming, gives back deliveries that have not begun, and waits for running handlers and periodic
-    /// tasks, at most for the [grace](WorkerBuilder::grace). Handlers that still run then are dropped at their next await, and their
-    /// deliveries are given back. An inbox that does not answer can prolong it by 45 seconds.
+    /// Shuts the worker down: stops claiming, releases deliveries that have not started, and waits for running handlers and
+    /// periodic tasks, at most for the [grace](WorkerBuilder::grace). Handlers that are still running after that are dropped at
+    /// their next await, and their deliveries are released. An inbox that does not respond can prolong the shutdown by 45 seconds.
     ///
-    /// Not cancel-safe: a dropped call has begun the shutdown and does not wait for it.
+    /// Not cancel-safe: if the call is dropped, the shutdown continues, but is not awaited.
     ///
     /// # Panics
     /// If the worker itself panicked, which is a bug in this crate.

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::panics::{caught, message};
 use crate::telemetry;
 
-/// Longest delay of the first run. It is shorter for tasks that run more often. Delays are random, so that workers which start
+/// Maximum delay of the first run. It is shorter for tasks that run more often. Delays are random, so that workers that start
 /// together do not call a provider at the same time.
 const LATEST_START: Duration = Duration::from_secs(60);
 
@@ -28,7 +28,7 @@ pub trait PeriodicTask: Send + Sync + 'static {
     /// [grace](WorkerBuilder::grace).
     ///
     /// # Errors
-    /// Errors and panics are logged. The task runs again at its next time.
+    /// Errors and panics are logged, and the task runs again at the next time.
     async fn run(&self) -> Result<(), Box<dyn Error + Send + Sync>>;
 }
 
@@ -101,11 +101,15 @@ impl Schedule {
         let result = match &outcome {
             Some(Ok(Ok(()))) => "done",
             Some(Ok(Err(error))) => {
-                tracing::error!(task = name, error = %Causes(&**error), "a periodic task failed; it runs again next time");
+                tracing::error!(task = name, error = %Causes(&**error), "a periodic task failed; it runs again at the next time");
                 "failed"
             }
             Some(Err(panic)) => {
-                tracing::error!(task = name, panic = message(&**panic), "a periodic task panicked; it runs again next time");
+                tracing::error!(
+                    task = name,
+                    panic = message(&**panic),
+                    "a periodic task panicked; it runs again at the next time"
+                );
                 "panicked"
             }
             None => {
@@ -118,14 +122,14 @@ impl Schedule {
     }
 }
 
-/// Waits for a shutdown. A worker that was dropped has none.
+/// Waits for a shutdown. A dropped worker is never shut down.
 async fn stop(stopped: &mut watch::Receiver<bool>) {
     if stopped.wait_for(|stopped| *stopped).await.is_err() {
         std::future::pending().await
     }
 }
 
-/// An error and the causes behind it.
+/// Formats an error and its sources.
 struct Causes<'a>(&'a (dyn Error + Send + Sync));
 
 impl fmt::Display for Causes<'_> {

@@ -23,8 +23,8 @@ use crate::timeout::within;
 /// Pause after a failure of the inbox.
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
 
-/// Time limit of one call of the inbox, longer than the limits of the stores themselves. A call that was not answered may have
-/// happened; a lost or expired lease shows it later.
+/// Time limit of one call of the inbox, longer than the limits of the stores themselves. A call that timed out may have taken
+/// effect; a lost or expired lease shows this later.
 const ANSWER: Duration = Duration::from_secs(45);
 
 /// Time limit of one round of pruning.
@@ -33,7 +33,7 @@ const PRUNING: Duration = Duration::from_secs(600);
 /// Pause after a round that left nothing to prune.
 const BETWEEN_PRUNES: Duration = Duration::from_secs(600);
 
-/// The leases that were lost, unless the inbox failed.
+/// The leases that were lost, or the error of the inbox.
 type Lost = Result<Vec<Lease>, StoreError>;
 
 type InFlight<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
@@ -55,10 +55,10 @@ pub(super) struct Run {
     stopped: watch::Receiver<bool>,
     stopping: bool,
     held: Held,
-    /// Claimed and not started.
+    /// Deliveries that are claimed and not started.
     queue: VecDeque<ClaimedDelivery>,
     running: JoinSet<(Lease, AttemptEnd)>,
-    /// Finished and not being settled yet.
+    /// Outcomes that are not being settled yet.
     finished: Vec<Settlement>,
     claiming: InFlight<(Timestamp, Result<Claims, StoreError>)>,
     settling: InFlight<(Vec<Settlement>, Lost)>,
@@ -68,13 +68,13 @@ pub(super) struct Run {
     grace_over: bool,
     /// Set if something may be due.
     may_be_due: bool,
-    /// The time of the next claim without any notification.
+    /// The time of the next claim if there is no notification.
     look_at: Timestamp,
-    /// The time before which not to settle, because the inbox failed.
+    /// The earliest time of the next settlement, after the inbox has failed.
     settle_at: Timestamp,
     renew_at: Timestamp,
     idle: IdleReports,
-    /// The latest idle request at the start of the last claim.
+    /// The number of the latest idle request at the start of the last claim.
     claimed_for: u64,
 }
 
@@ -121,10 +121,10 @@ impl Run {
         }
     }
 
-    /// Waits for the next event. Cancel-safe: calls in flight stay in flight.
+    /// Waits for the next event. Cancel-safe: calls in flight are not dropped.
     async fn next(&mut self) -> Happened {
         let (clock, inbox) = (&self.worker.clock, &self.worker.inbox);
-        // A worker that stops leaves notifications to others.
+        // A worker that is stopping leaves notifications to other workers.
         let looking = !self.may_be_due && !self.stopping;
         let settling_later = !self.finished.is_empty() && self.settling.is_none();
         let renewing_later = !self.held.is_empty() && self.renewing.is_none();
@@ -140,7 +140,7 @@ impl Run {
             () = clock.sleep_until(self.settle_at), if settling_later => Happened::Time,
             () = clock.sleep_until(self.renew_at), if renewing_later => Happened::Time,
             () = self.idle.requested(), if looking => Happened::MayBeDue,
-            // An error: the worker was dropped, and goes on.
+            // An error means that the `Worker` was dropped, which does not stop the loop.
             Ok(_) = self.stopped.wait_for(|stopped| *stopped), if !self.stopping => Happened::Stop,
         }
     }
@@ -152,7 +152,7 @@ impl Run {
     /// Starts everything that can start now.
     fn begin(&mut self) {
         let now = self.worker.clock.now();
-        // A clock that went back must not postpone anything.
+        // A clock that was set back must not postpone the next claim or settlement.
         self.look_at = self.look_at.min(now.after(self.worker.poll));
         self.settle_at = self.settle_at.min(now.after(AFTER_FAILURE));
         self.renew_at = self.renew_at.min(now.after(self.worker.lease / 3));
@@ -224,7 +224,7 @@ impl Run {
                 let held = self.held.ended(lease.id, task);
                 match end {
                     AttemptEnd::Settle(outcome) => (held, outcome),
-                    // Claimed again while it ran, so it was not committed under the old lease.
+                    // The delivery was claimed again while it ran, so it was not committed under the old lease.
                     AttemptEnd::Lost if held.is_some_and(|held| held != lease) => (held, Settled::Released),
                     AttemptEnd::Committed => return self.held.settled(lease),
                     AttemptEnd::Lost => {
@@ -233,7 +233,7 @@ impl Run {
                     }
                 }
             }
-            // An attempt catches its panics, so this one was dropped: its lease was lost, or the grace is over.
+            // An attempt catches its panics, so this task was aborted: its lease was lost, or the grace is over.
             Err(dropped) => (self.held.dropped(dropped.id()), Settled::Released),
         };
         self.finished.extend(held.map(|lease| Settlement::new(lease, outcome)));
@@ -282,7 +282,7 @@ impl Run {
                 self.may_be_due |= self.idle.is_pending();
             }
             Err(error) if self.grace_over => {
-                tracing::error!(%error, "could not settle deliveries; they are handled again after their leases end");
+                tracing::error!(%error, "could not settle deliveries; they will be handled again after their leases end");
                 settlements.iter().for_each(|settlement| self.held.settled(settlement.lease));
             }
             Err(error) => {
@@ -298,7 +298,7 @@ impl Run {
             Ok(lost) => {
                 self.held.renewed(leases, until);
                 for lease in lost {
-                    // A lease that was settled while it was renewed is returned as lost, too.
+                    // A lease that was settled while it was being renewed is also returned as lost.
                     if self.held.lost(lease) {
                         tracing::warn!(id = %lease.id, "lease lost: another worker has taken over");
                     }
@@ -311,7 +311,7 @@ impl Run {
         }
     }
 
-    /// Stops claiming and gives back deliveries that have not started.
+    /// Stops claiming and releases deliveries that have not started.
     fn stop(&mut self) {
         self.stopping = true;
         self.pruning = None;
@@ -321,20 +321,20 @@ impl Run {
         }
     }
 
-    /// Drops the handlers that still run. Their deliveries are given back.
+    /// Drops the handlers that are still running. Their deliveries are released.
     fn give_up(&mut self) {
         self.grace_over = true;
         if !self.running.is_empty() {
             tracing::warn!(
                 handlers = self.running.len(),
-                "handlers were still running at the end of the shutdown's grace; they run again later"
+                "handlers were still running at the end of the shutdown's grace; they will run again later"
             );
         }
         self.running.abort_all();
     }
 }
 
-/// Logs and counts refused settlements.
+/// Logs and counts leases that were lost before their settlement.
 fn lost(leases: &[Lease]) {
     if !leases.is_empty() {
         tracing::warn!(lost = ?leases, "leases were lost: another worker has taken over or completed the deliveries");

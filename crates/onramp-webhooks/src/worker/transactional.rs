@@ -19,7 +19,8 @@ pub(super) struct Transactional<I, H> {
     pub(super) handler: H,
 }
 
-/// Least time for a rollback, even if the time of the attempt is over: its answer shows whether the transaction was still open.
+/// Minimum time limit for a rollback, even if the attempt's own time is over. The result of the rollback shows whether the
+/// transaction was still open.
 const ROLLBACK: Duration = Duration::from_secs(1);
 
 #[async_trait]
@@ -28,8 +29,8 @@ where
     I: TransactionalInbox,
     H: TransactionalHandler<I::Transaction>,
 {
-    /// The timeout covers the handler and the commit. Opening the transaction has the same time again, so that the handler does not
-    /// pay for a busy store.
+    /// The timeout covers the handler and the commit. Opening the transaction has a separate limit of the same length, so that a
+    /// busy store does not reduce the handler's time.
     async fn call(&self, context: AttemptContext<'_>, delivery: &Delivery, lease: Lease) -> AttemptEnd {
         let limit = context.timeout();
         let mut open = match within(limit, "begin a transaction", self.inbox.begin(limit)).await {
@@ -82,7 +83,7 @@ where
                 context.settle(Err(HandlerError::permanent(format!("{ended}; the handler itself failed with: {error}"))))
             }
             Ok(Err(never_open)) => context.no_transaction(&never_open),
-            // A rollback that took too long was dropped, which rolls back too.
+            // A rollback that took too long was dropped, which rolls back the transaction as well.
             Ok(Ok(())) | Err(_) => context.settle(Err(error)),
         }
     }

@@ -13,7 +13,7 @@ const FLOAT_PRECISION: u64 = 1_000_000_000_000_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Difference {
-    /// The provider's order is not a success, but has this status.
+    /// The provider's order has this status, which is not a success.
     Status(Option<OrderStatus>),
     /// The fiat amount or currency differs, or the provider's order has none.
     Fiat {
@@ -43,8 +43,8 @@ pub enum Difference {
 /// - Fiat, crypto and customer must be present and equal.
 /// - Address and transaction, which the Data API does not document, are compared if both sides have them.
 /// - Amounts may differ by less than one part in 10^15, because the API returns floats.
-/// - Currencies are compared ignoring case. Of two crypto names, one may be a prefix of the other (`MATIC`, `matic.sc.polygon`), because
-///   Wert's internal names are longer.
+/// - Currencies are compared ignoring case. The name of one crypto may be a prefix of the other (`MATIC`, `matic.sc.polygon`),
+///   because Wert's internal names are longer.
 #[must_use]
 pub fn differences(purchase: &CompletedPurchase, row: &OrderRow) -> Vec<Difference> {
     let money = |amount: &Option<Amount>, currency: &Option<Currency>| Some(Money::new(amount.clone()?, currency.clone()?));
@@ -98,7 +98,7 @@ fn same_crypto(event: &str, provider: &str) -> bool {
     !short.is_empty() && long.starts_with(short.as_str())
 }
 
-/// Compares addresses or transactions. Hexadecimal ones ignore case, all others do not.
+/// Compares addresses or transactions. Case is ignored in hexadecimal ones and significant in all others.
 fn same_address(event: &str, provider: &str) -> bool {
     event == provider || (event.starts_with("0x") && event.eq_ignore_ascii_case(provider))
 }
@@ -201,13 +201,13 @@ mod tests {
             });
         });
         assert_eq!(verdict(&swapped, &row(r#"{"address":"0xAc","transaction_id":"0xCe"}"#)), "confirmed");
-        let nobody = purchase(|event| event["click_id"] = Value::Null);
-        assert_eq!(verdict(&nobody, &row("{}")), "contradicted: the customer differs");
-        assert_eq!(verdict(&nobody, &row(r#"{"click_id":""}"#)), "confirmed");
+        let without_customer = purchase(|event| event["click_id"] = Value::Null);
+        assert_eq!(verdict(&without_customer, &row("{}")), "contradicted: the customer differs");
+        assert_eq!(verdict(&without_customer, &row(r#"{"click_id":""}"#)), "confirmed");
     }
 
     #[test]
-    fn a_float_may_round_and_nothing_else_may() {
+    fn amounts_may_differ_only_by_float_rounding() {
         let amount = |text: &str| text.parse::<Amount>().unwrap();
         for (event, provider) in [
             ("1234567890.123456789012345678", "1234567890.1234567"),
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn one_crypto_name_is_a_prefix_of_the_other() {
+    fn a_crypto_name_may_be_a_prefix_of_the_other() {
         for (event, provider) in
             [("MATIC", "matic.sc.polygon"), ("ETHSC", "eth.sc.ethereum"), ("usdt", "USDT"), ("usdt.trc20", "USDT")]
         {
@@ -243,13 +243,13 @@ mod tests {
     }
 
     #[test]
-    fn case_matters_only_outside_hexadecimal() {
+    fn case_is_ignored_in_hexadecimal_values() {
         assert!(same_address("0xAB", "0xab"));
         assert!(!same_address("1DJ4N7", "1dj4n7"));
     }
 
     #[test]
-    fn only_a_status_that_is_not_final_may_change() {
+    fn a_verdict_may_change_while_the_status_is_not_final() {
         for (status, may_change) in [(r#""pending""#, true), (r#""new word""#, true), ("null", true), (r#""failed""#, false)] {
             let verdict = super::super::Verdict::of(&purchase(|_| {}), Some(&row(&format!(r#"{{"status":{status}}}"#))));
             assert_eq!(verdict.may_change(), may_change, "{status}");

@@ -19,12 +19,13 @@ impl WertDataApi {
     /// Compares purchases with Wert's orders, and returns one verdict for each purchase, in the same order. Makes one request for every
     /// 20 orders. Only purchases from Wert have a meaningful verdict.
     ///
-    /// A purchase without an order id, as in events of older versions, is searched by its click id, and confirmed only if exactly one
-    /// order with that click id agrees. That one order confirms every such event, so a single payment can confirm several of them.
-    /// [`Confirmation`](super::Confirmation) therefore refuses purchases without an order id.
+    /// A purchase without an order id, as in events of older versions, is searched by its click id, and is confirmed only if
+    /// exactly one order with that click id agrees. One order confirms every such event, so a single payment can confirm several
+    /// events. [`Confirmation`](super::Confirmation) therefore refuses purchases without an order id.
     ///
-    /// If Wert is unavailable, the remaining purchases all get that verdict. Takes at most one [deadline](crate::ApiBuilder::deadline) for
-    /// each successful request and one for a failing one. Cancel-safe.
+    /// If Wert becomes unavailable, all remaining purchases get the verdict [`ProviderUnavailable`](Verdict::ProviderUnavailable).
+    /// Takes at most one [deadline](crate::ApiBuilder::deadline) for each successful request and one for a failing one.
+    /// Cancel-safe.
     pub async fn confirm(&self, purchases: &[CompletedPurchase]) -> Vec<Verdict> {
         let ids: Vec<OrderId> = purchases.iter().filter_map(|purchase| purchase.order.clone()).collect();
         let mut lookups = Lookups::default();

@@ -16,7 +16,7 @@ pub enum Verdict {
     Confirmed,
     /// The provider's order differs. The list is never empty.
     Contradicted(Vec<Difference>),
-    /// The provider does not know the order (yet), or several orders could be it.
+    /// The provider does not know the order (yet), or several orders could be the right one.
     Unknown,
     /// The provider could not be queried, or its response was unusable.
     ProviderUnavailable(Arc<ClientError>),
@@ -31,7 +31,7 @@ impl Verdict {
         if differences.is_empty() { Self::Confirmed } else { Self::Contradicted(differences) }
     }
 
-    /// Returns the verdict on a purchase without an order id, given all orders that it could be.
+    /// Returns the verdict on a purchase without an order id, given all orders that could be the right one.
     pub(super) fn of_candidates(purchase: &CompletedPurchase, rows: &[OrderRow]) -> Self {
         let mut equal = rows.iter().filter(|row| differences(purchase, row).is_empty());
         match (rows, equal.next(), equal.next()) {
@@ -47,8 +47,8 @@ impl Verdict {
         matches!(self, Self::Confirmed)
     }
 
-    /// Returns `true` if a later check can have another verdict: the provider is temporarily unavailable, does not know the order yet, or
-    /// differs only in a status that is not final.
+    /// Returns `true` if a later check can result in another verdict: the provider is temporarily unavailable, does not know the
+    /// order yet, or differs only in a status that is not final.
     #[must_use]
     pub fn may_change(&self) -> bool {
         match self {

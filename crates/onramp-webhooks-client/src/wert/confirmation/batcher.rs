@@ -11,7 +11,7 @@ use crate::error::{ClientError, ClientErrorKind};
 use crate::wert::query::MAX_PAGE_SIZE;
 use crate::wert::{Verdict, WertDataApi};
 
-/// After this number of failures about single orders, the orders are assumed not to be the cause.
+/// After this number of failures in checks of single orders, the orders are assumed not to be the cause.
 const MAX_ORDER_FAILURES: usize = 2;
 
 /// A purchase to check, with the channel for its result.
@@ -27,15 +27,15 @@ pub(super) struct Checked {
     pub(super) backoff: Duration,
 }
 
-/// Runs checks until no more can come.
+/// Runs checks until the channel is closed.
 ///
-/// After a failure, no request is made for the provider's `retry-after`, and at least for `min_backoff`. Checks meanwhile fail with the same
-/// error. Then a single check probes the provider while the others still fail, so that a provider that hangs holds up one attempt instead
-/// of all attempts of a worker.
+/// After a failure, no request is made for the provider's `retry-after`, and at least for `min_backoff`. Checks during that time
+/// fail with the same error. Then a single check probes the provider while the others still fail, so that a provider that does not
+/// respond blocks one attempt instead of all attempts of a worker.
 pub(super) async fn run(api: WertDataApi, min_backoff: Duration, mut checks: mpsc::UnboundedReceiver<Check>) {
     let mut outage: Option<Outage> = None;
     while let Some(first) = checks.recv().await {
-        // Lets tasks that are ready to send add their checks to this batch.
+        // Yields, so that tasks that are ready can add their checks to this batch.
         tokio::task::yield_now().await;
         let mut batch = gather(first, &mut checks);
         if let Some(outage) = &outage {
@@ -67,7 +67,7 @@ fn gather(first: Check, checks: &mut mpsc::UnboundedReceiver<Check>) -> Vec<Chec
     std::iter::once(first).chain(waiting).filter(|check| !check.sender.is_closed()).take(MAX_PAGE_SIZE).collect()
 }
 
-/// Returns the verdicts on a batch. If one order may have spoiled the response, each purchase is checked alone.
+/// Returns the verdicts on a batch. If a single order may have caused the error, each purchase is checked separately.
 async fn verdicts(api: &WertDataApi, purchases: &[CompletedPurchase]) -> Vec<Verdict> {
     let mut verdicts = api.confirm(purchases).await;
     let mut failures = 0;
@@ -99,7 +99,7 @@ fn outage_error(verdict: &Verdict) -> Option<Arc<ClientError>> {
 }
 
 impl Check {
-    /// Sends the result. The delivery may have stopped waiting for it.
+    /// Sends the result. Cannot be delivered if the delivery no longer waits for it.
     pub(super) fn finish(self, verdict: Verdict, backoff: Duration) {
         let backoff = if matches!(verdict, Verdict::ProviderUnavailable(_)) { backoff } else { Duration::ZERO };
         let _ = self.sender.send(Checked { verdict, backoff });

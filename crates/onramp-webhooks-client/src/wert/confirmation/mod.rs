@@ -17,7 +17,7 @@ use self::schedule::Schedule;
 use super::query::is_search_term;
 use super::{Verdict, WertDataApi};
 
-/// The longest order id that is searched for, in bytes. A forged one could be as long as an event, and would not fit into a URL.
+/// The longest order id that is searched for, in bytes. A forged id could be as long as an event, and would not fit into a URL.
 const MAX_ID_LENGTH: usize = 512;
 
 /// A check that confirms completed purchases with Wert before they are handled.
@@ -32,17 +32,17 @@ const MAX_ID_LENGTH: usize = 512;
 /// | the order is unknown or not complete yet | is parked and checked again with growing pauses; becomes a dead letter after [`give_up_after`](Self::give_up_after) |
 /// | none, or an unusable one: unavailable, too busy, key not accepted (401, 403) | is parked without a time limit, and checked again after Wert's `retry-after` |
 ///
-/// An event without an order id, as older versions send it, becomes a dead letter as well, because one real order would confirm any number
-/// of them.
+/// An event without an order id, as in older versions, becomes a dead letter as well, because one real order would confirm any
+/// number of such events.
 ///
 /// Configure each Wert account to send to one endpoint only. The same order at two endpoints is two events, and both would be confirmed.
 ///
 /// Parking costs no attempt. A dead letter is kept, and is checked again after a replay or a duplicate.
 ///
-/// Checks are batched: those that gather during a request go into the next one, up to 20 orders in a request, with one request at a time.
-/// The worker's [concurrency](onramp_webhooks::worker::WorkerBuilder::concurrency) limits the number of simultaneous checks, so 20 or more
-/// fill a request. After a failure no request is made for a while; then a single check probes Wert. A provider that hangs therefore does
-/// not hold up the worker for other events.
+/// Checks are batched: those that arrive during a request are combined into the next request, of up to 20 orders. There is one
+/// request at a time. The worker's [concurrency](onramp_webhooks::worker::WorkerBuilder::concurrency) limits the number of
+/// simultaneous checks, so a concurrency of 20 or more is needed to fill a request. After a failure, no request is made for a
+/// while; then a single check probes Wert. Therefore the worker continues to handle other events while Wert does not respond.
 ///
 /// Counts in `onramp_webhooks_confirmations_total` with the label `result`: `confirmed`, `contradicted`, `not_yet`, `given_up`,
 /// `unavailable`.
@@ -114,7 +114,8 @@ impl Confirmation {
         self
     }
 
-    /// Sets the age at which an unconfirmed delivery becomes a dead letter. A forged order never becomes known. Default: 24 h.
+    /// Sets the age at which an unconfirmed delivery becomes a dead letter. A forged order is never confirmed, so a limit is
+    /// needed. Default: 24 h.
     #[must_use]
     pub const fn give_up_after(mut self, age: Duration) -> Self {
         self.schedule.give_up_after = age;

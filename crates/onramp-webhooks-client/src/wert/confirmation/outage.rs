@@ -38,7 +38,7 @@ impl Outage {
         check.finish(Verdict::ProviderUnavailable(Arc::clone(&self.error)), backoff);
     }
 
-    /// Waits for `probe`, and rejects the checks that come meanwhile.
+    /// Waits for `probe`, and rejects the checks that arrive meanwhile.
     pub(super) async fn reject_during<T>(
         &self,
         checks: &mut mpsc::UnboundedReceiver<Check>,

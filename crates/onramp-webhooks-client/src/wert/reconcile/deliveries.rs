@@ -7,7 +7,7 @@ use onramp_webhooks::{Inbox, StoreError};
 
 use super::Window;
 
-/// Deliveries on a page, which take five requests to Wert.
+/// Number of deliveries on a page. A page takes five requests to Wert.
 const PAGE_SIZE: usize = 100;
 
 /// A page of the completed orders that were delivered, the newest first.
@@ -31,7 +31,7 @@ impl DeliveredOrders {
         let page = inbox.list(filter).await?;
         let in_window = |record: &&Record| window.contains(record.received_at);
         let orders = page.iter().filter(in_window).filter_map(|record| order(endpoint, record)).collect();
-        // The clocks of several receivers differ, so a single delivery before the window is not the end.
+        // The clocks of several receivers differ, so a single delivery before the window does not mark the end.
         let is_past_window = page.iter().all(|record| record.received_at < window.since);
         let last = page.last().map(|record| record.id).filter(|last| before.is_none_or(|before| *last < before));
         Ok((Self { orders, next: last.filter(|_| !is_past_window) }, page))

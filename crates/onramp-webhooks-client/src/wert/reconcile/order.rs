@@ -13,7 +13,7 @@ pub(super) enum Reconciled {
     Differs(Finding),
 }
 
-/// Compares an order with the inbox, and repairs it if the run repairs.
+/// Compares an order with the inbox, and repairs it if repairs are enabled.
 pub(super) async fn reconcile(
     reconciler: &Reconciler,
     checkpoint: &Checkpoint,
@@ -53,7 +53,7 @@ pub(super) async fn was_received(reconciler: &Reconciler, row: &OrderRow) -> Res
     Ok(false)
 }
 
-/// Records a synthetic delivery. If the real one arrived meanwhile, the synthetic one is a duplicate, and the order agrees.
+/// Records a synthetic delivery. If the real one arrived meanwhile, the synthetic one is a duplicate, and there is no finding.
 async fn repair(
     reconciler: &Reconciler,
     checkpoint: &Checkpoint,

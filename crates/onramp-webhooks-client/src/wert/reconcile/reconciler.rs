@@ -24,9 +24,9 @@ use super::{Checkpoint, Phase, Position, ReconcileRun, Summary, WertDataApi, Win
 /// time. Its amounts are as exact as those of the API, which are floats, and fields that the API does not return are missing, such as the
 /// address and the transaction.
 ///
-/// No order is repaired while the endpoint receives `order_complete` events without order ids, as in older payloads, because they may
-/// belong to the missing orders. Nor is one repaired if missing orders were received at another endpoint, because then the endpoint's name
-/// or the API key is probably wrong.
+/// No order is repaired while the endpoint receives `order_complete` events without order ids, as in older payloads, because they
+/// may belong to the missing orders. No order is repaired either if missing orders were received at another endpoint, because then
+/// the endpoint's name or the API key is probably wrong.
 ///
 /// As a [`PeriodicTask`], it repairs (or [reports](Self::report_only)) the last 48 hours at every run, and logs its findings.
 ///
@@ -84,7 +84,7 @@ pub struct Reconciler {
 }
 
 impl Reconciler {
-    /// Creates a reconciler of the orders of `api` with the deliveries at `endpoint` in `inbox`.
+    /// Creates a reconciler that compares the orders of `api` with the deliveries at `endpoint` in `inbox`.
     #[must_use]
     pub fn new(api: WertDataApi, inbox: Arc<dyn Inbox>, endpoint: impl Into<Arc<str>>) -> Self {
         Self {
@@ -106,7 +106,8 @@ impl Reconciler {
         Self { grace, ..self }
     }
 
-    /// Sets the length of the window of each run as a [`PeriodicTask`]. An order that takes longer to complete is not seen. Default: 48 h.
+    /// Sets the length of the window of each run as a [`PeriodicTask`]. An order that takes longer to complete is not found.
+    /// Default: 48 h.
     #[must_use]
     pub fn look_back(self, look_back: Duration) -> Self {
         Self { look_back, ..self }

@@ -1,4 +1,4 @@
-//! The guard against repairs that could have a purchase handled twice.
+//! The guard against repairs that could cause a purchase to be handled twice.
 
 use std::time::Duration;
 
@@ -12,13 +12,14 @@ use super::{Checkpoint, OrderRow, Reconciler};
 /// The time before the window in which a completion without an order id counts, because clocks differ.
 const CLOCK_SKEW: Duration = Duration::from_secs(24 * 3_600);
 
-/// Missing orders that are searched at all endpoints, which reads the whole inbox. With a wrong endpoint, the first one is found elsewhere.
+/// Maximum number of missing orders that are searched at all endpoints, because a search reads the whole inbox. If the endpoint is
+/// wrong, the first search already finds an order elsewhere.
 const MAX_SEARCHES: u32 = 20;
 
-/// Deliveries on a page.
+/// Number of deliveries on a page.
 const PAGE_SIZE: usize = 500;
 
-/// A guard that objects to repairs when an order that seems to be missing may have been received.
+/// A guard that prevents repairs if an order that seems to be missing may have been received.
 #[derive(Debug, Default)]
 pub(super) struct RepairGuard {
     unidentified: UnidentifiedCompletions,
@@ -62,8 +63,8 @@ impl RepairGuard {
     }
 }
 
-/// Completion events without an order id. They cannot be matched with an order, and a later one could be handled beside a synthetic
-/// delivery.
+/// Completion events without an order id. They cannot be matched with an order, and a later one could be handled in addition to a
+/// synthetic delivery.
 #[derive(Debug, Default)]
 struct UnidentifiedCompletions {
     found: bool,
@@ -72,7 +73,7 @@ struct UnidentifiedCompletions {
 }
 
 impl UnidentifiedCompletions {
-    /// Returns `true` if `endpoint` received any after `since`. Examines each delivery only once.
+    /// Returns `true` if `endpoint` received such an event after `since`. Examines each delivery only once.
     async fn exist(&mut self, inbox: &dyn Inbox, endpoint: &str, since: Timestamp) -> Result<bool, StoreError> {
         let mut filter = Filter::all().endpoint(endpoint).event_type("order_complete").limit(PAGE_SIZE);
         let mut newest = self.newest;

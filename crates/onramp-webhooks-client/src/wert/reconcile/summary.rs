@@ -13,7 +13,7 @@ pub struct Summary {
     pub orders: u64,
     /// The number of delivered orders that were looked up at Wert.
     pub deliveries: u64,
-    /// The number of orders that changed too recently to be judged.
+    /// The number of orders that were skipped because they changed too recently.
     pub too_recent: u64,
     /// The number of complete orders whose event was not received, repaired or not.
     pub missing: u64,

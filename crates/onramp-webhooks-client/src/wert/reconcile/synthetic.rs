@@ -52,7 +52,8 @@ fn object<const N: usize>(fields: [(&str, Option<String>); N]) -> Map<String, Va
     fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))).collect()
 }
 
-/// Converts a currency code to the events' form: `USD` and `BTC`, where the API has `usd` and `btc`. Names with dots are the same in both.
+/// Converts a currency code to the events' form: `USD` and `BTC`, where the API has `usd` and `btc`. Names with dots are the same
+/// in events and in the API.
 fn code(code: &Currency) -> String {
     let code = code.as_str();
     if code.contains('.') { code.to_owned() } else { code.to_ascii_uppercase() }

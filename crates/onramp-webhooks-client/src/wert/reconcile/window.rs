@@ -5,7 +5,7 @@ use std::time::Duration;
 use onramp_webhooks::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// A time span, both ends included, in which orders were created or deliveries received.
+/// The time span in which orders were created or deliveries received. Includes both ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(i64, i64)", into = "(i64, i64)")]
 #[non_exhaustive]

@@ -9,15 +9,15 @@ use crate::event::fields::Fields;
 use crate::event::{DecodeError, RawJson};
 use crate::fingerprint::Fingerprint;
 
-/// Most additional fields. Each costs far more memory than its few bytes in the body.
+/// Maximum number of additional fields. A field needs much more memory than its few bytes in the body.
 const MOST_FIELDS: usize = 256;
 
 const NAME: &str = "additional_fields";
 
-/// The fields that the shop gave to the widget (`additional_fields[KEY]`), by key.
+/// The fields that the shop passed to the widget (`additional_fields[KEY]`), by key.
 ///
-/// Kriptomat's documentation spells them in two ways in the postback: `"additional_fields[0]"` and `"0"`. Both are read, also with a
-/// string or a quoted string as the key, as well as a nested object or array called `additional_fields`. They are serialised the way
+/// Kriptomat's documentation spells them in two ways in the postback: `"additional_fields[0]"` and `"0"`. Both are read, also with
+/// a string or a quoted string as the key, as well as a nested object or array called `additional_fields`. They are serialised as
 /// they were received.
 ///
 /// ```

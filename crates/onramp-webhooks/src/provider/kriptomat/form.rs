@@ -4,7 +4,7 @@ use serde::{Serializer as _, ser::SerializeMap as _};
 
 /// Converts a form with a `uuid` to a JSON object; `None` if `text` is not such a form.
 ///
-/// Names that are given twice stay twice, and the reader refuses them.
+/// Repeated names are kept, so that they are refused when the JSON is read.
 pub(super) fn to_json(text: &str) -> Option<String> {
     let text = text.trim_ascii();
     let is_form = !text.starts_with(['{', '[', '"']) && pairs(text).any(|(name, value)| name == "uuid" && !value.is_empty());

@@ -1,7 +1,7 @@
 //! Kriptomat's widget postback.
 //!
-//! Facts come from Kriptomat's documentation of the widget, which contradicts itself on the spelling of additional fields. All
-//! spellings are read, see [`AdditionalFields`].
+//! The facts are from Kriptomat's documentation of the widget, which contradicts itself on the spelling of additional fields. All
+//! spellings are read; see [`AdditionalFields`].
 
 mod additional_fields;
 mod form;

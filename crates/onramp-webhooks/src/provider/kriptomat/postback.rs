@@ -48,18 +48,18 @@ pub struct KriptomatPostback {
     pub to_address: WalletAddress,
     /// The network that carried the crypto.
     pub network: Option<String>,
-    /// The fields that the shop gave to the widget.
+    /// The fields that the shop passed to the widget.
     pub additional_fields: AdditionalFields,
     /// Fields that this model does not have.
     pub extra: Extra,
 }
 
 impl KriptomatPostback {
-    /// The currency of [`fiat_amount`](Self::fiat_amount). A postback does not name it; Kriptomat's documentation states that fiat
-    /// amounts are in euro.
+    /// The currency of [`fiat_amount`](Self::fiat_amount). A postback does not contain the currency. Kriptomat's documentation
+    /// states that fiat amounts are in euro.
     pub const FIAT_CURRENCY: &'static str = "EUR";
 
-    /// Creates a postback without a network and additional fields. `amount` is serialised as a JSON number, as Kriptomat does.
+    /// Creates a postback without a network or additional fields. `amount` is serialised as a JSON number, as Kriptomat does.
     #[must_use]
     pub fn new(uuid: PostbackId, amount: Amount, asset_type: Currency, fiat_amount: Amount, to_address: WalletAddress) -> Self {
         Self {
@@ -74,8 +74,8 @@ impl KriptomatPostback {
         }
     }
 
-    /// Returns the text of the additional field called `key`, if it is a string or a number. Finds it in `extra` too, if it came
-    /// without any mark that it is an additional field.
+    /// Returns the text of the additional field called `key`, if it is a string or a number. Also searches `extra`, which has the
+    /// fields that were sent without the prefix `additional_fields`.
     #[must_use]
     pub fn additional_field(&self, key: &str) -> Option<Cow<'_, str>> {
         self.additional_fields.text(key).or_else(|| self.extra.get(key)?.to_text())

@@ -6,8 +6,8 @@ use super::KriptomatPostback;
 use crate::allow_list::AllowList;
 use crate::provider::{Endpoint, Facts, Provider};
 
-/// The address that Kriptomat's widget documentation names as the source of postbacks. It is a cloud address, so another tenant may
-/// get it one day.
+/// The address that Kriptomat's widget documentation names as the source of postbacks. It belongs to a cloud provider, which may
+/// assign it to another tenant.
 const DOCUMENTED_SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(174, 138, 2, 203));
 
 /// Kriptomat's widget postbacks.

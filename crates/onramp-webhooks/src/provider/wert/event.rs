@@ -23,9 +23,9 @@ use crate::provider::ProviderEvent;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WertEvent {
-    /// The string that the shop gave to the widget. Documented as always present, and not relied upon.
+    /// The string that the shop passed to the widget. Documented as always present, but optional here.
     pub click_id: Option<ClickId>,
-    /// The visit to the payment page, in newer events. A value that is not a string is in `extra`.
+    /// The id of the visit to the payment page, in newer events. A value that is not a string is in `extra`.
     pub hpp_session_id: Option<SessionId>,
     /// The type of the event and its content.
     pub payload: WertPayload,
@@ -34,7 +34,7 @@ pub struct WertEvent {
 }
 
 impl WertEvent {
-    /// Creates an event of its payload alone.
+    /// Creates an event with this payload and no other fields.
     #[must_use]
     pub fn new(payload: WertPayload) -> Self {
         Self { click_id: None, hpp_session_id: None, payload, extra: Extra::default() }

@@ -3,7 +3,7 @@
 use crate::event::id::{hidden_ids, ids};
 
 ids! {
-    /// The string that the shop gave to Wert's widget as `click_id` to recognise its customer.
+    /// The `click_id` that the shop passed to Wert's widget to recognise its customer.
     ClickId
     /// Wert's id of a user, a ULID.
     UserId

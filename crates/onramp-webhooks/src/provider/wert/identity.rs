@@ -1,4 +1,4 @@
-//! Identity of Wert's events. Wert gives events no id, so it depends on the type.
+//! Identity of Wert's events. The events have no id, so their identity depends on their type.
 
 use super::{Order, WertEvent, WertPayload};
 use crate::event::fields::Fields;
@@ -14,7 +14,7 @@ pub(super) fn of(event: &WertEvent) -> Identity {
     }
     let by_click = || Identity::by_content("click", event.click_id.as_ref().map_or("", |id| id.as_str()));
     if let Some((stage, order)) = stage(&event.payload) {
-        // A click is not an order: one customer's click can lead to many.
+        // A click does not identify an order: one click of a customer can lead to several orders.
         let Some((kind, id)) = named(order) else { return by_click() };
         return match event.payload {
             WertPayload::OrderComplete(_) => Identity::once(kind, id).at(stage),
@@ -27,8 +27,8 @@ pub(super) fn of(event: &WertEvent) -> Identity {
     }
 }
 
-/// Returns the keys that the `order_complete` of an order can have at `endpoint`: by its id, and by its transaction if it came
-/// without an id. An event without both has no such key.
+/// Returns the keys that the `order_complete` of an order can have at `endpoint`: by its id, and by its transaction for events
+/// without an id. An event that has neither has no such key.
 #[must_use]
 pub fn completion_keys(endpoint: &str, order: &OrderId, transaction: Option<&TransactionId>) -> Vec<DedupKey> {
     let names = [("order", Some(order.as_str())), ("transaction", transaction.map(TransactionId::as_str))];
@@ -36,15 +36,15 @@ pub fn completion_keys(endpoint: &str, order: &OrderId, transaction: Option<&Tra
     names.map(|(kind, id)| DedupKey::new(endpoint, kind, id, COMPLETE)).collect()
 }
 
-/// Returns the order of an `order_complete`, or of a conflict with one, by its key at `endpoint`. `None` if the event came without
-/// the order's id.
+/// Returns the order of an `order_complete`, or of a conflict with one, by its key at `endpoint`. `None` if the event did not
+/// contain the order's id.
 #[must_use]
 pub fn completed_order(endpoint: &str, key: &DedupKey) -> Option<OrderId> {
     let id = key.subject().strip_prefix(endpoint)?.strip_prefix("/order/")?;
     Some(OrderId::from(id))
 }
 
-/// Returns the order of an event about money, and the stage of the order.
+/// Returns the order of an event about a payment, and the stage of the order.
 const fn stage(payload: &WertPayload) -> Option<(OrderStage, &Order)> {
     match payload {
         WertPayload::PaymentStarted(order) => Some((OrderStage::STARTED, order)),
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn completion_keys_lead_to_the_order() {
+    fn the_order_is_found_by_its_completion_key() {
         let keys = |transaction: Option<&str>| {
             let keys = completion_keys("wert", &"O".into(), transaction.map(TransactionId::from).as_ref());
             keys.iter().map(ToString::to_string).collect::<Vec<_>>()
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn other_order_events_are_the_same_when_their_content_is() {
+    fn other_order_events_are_duplicates_if_their_content_is_equal() {
         for (kind, stage) in [
             ("payment_started", OrderStage::STARTED),
             ("transfer_started", OrderStage::TRANSFERRING),

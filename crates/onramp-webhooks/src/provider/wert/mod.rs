@@ -1,8 +1,9 @@
 //! Wert's widget events.
 //!
-//! Facts come from Wert's documentation of widget events and from payloads seen in public receivers, which disagree in places: an
-//! order may lack its id, base and quote may be swapped, and an absent value may be missing, null or empty. In events of a known type,
-//! fields that were ever seen missing are optional, and present fields must fit. New types, fields and states are kept.
+//! The facts are from Wert's documentation of widget events and from payloads seen in public receivers. These disagree in places:
+//! an order may lack its id, base and quote may be swapped, and an absent value may be missing, null or empty. In events of a known
+//! type, fields that have been seen missing are optional, and fields that are present must be valid. New types, fields and states
+//! are kept.
 
 mod account;
 mod event;

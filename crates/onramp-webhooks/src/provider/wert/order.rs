@@ -16,7 +16,7 @@ use crate::event::{Amount, Currency, DecodeError, Extra, OrderId, TransactionId,
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Order {
-    /// Wert's id of the order. Some events lack it, even `order_complete`.
+    /// Wert's id of the order. Missing in some events, including `order_complete`.
     pub id: Option<OrderId>,
     /// The code of one side, most often the crypto.
     pub base: Currency,
@@ -32,7 +32,7 @@ pub struct Order {
     pub transaction_id: Option<TransactionId>,
     /// Wert's reason why the order failed. Not documented; seen on `order_failed`. A value that is not a string is in `extra`.
     pub error_code: Option<String>,
-    /// The data that the shop gave the widget for a smart contract. A value that does not fit [`PartnerData`] is in `extra`.
+    /// The data that the shop passed to the widget for a smart contract. A value that does not fit [`PartnerData`] is in `extra`.
     pub partner_data: Option<PartnerData>,
     /// The order that the user got instead when a smart contract call failed. Its own fallback order, if any, is in its `extra`.
     pub fallback_order: Option<Box<Order>>,
@@ -53,7 +53,7 @@ model!(Order {
     fallback_order: optional,
 });
 
-/// Reads a nested order. Orders nest once and no deeper, so that no body can make the reader recurse.
+/// Reads a nested order. Only one level of nesting is read, so that a body cannot cause deep recursion.
 impl Decode for Box<Order> {
     fn decode(json: &str) -> Result<Self, DecodeError> {
         let mut fields = Fields::read(json)?;
@@ -96,7 +96,7 @@ impl Payload for Order {
     }
 }
 
-/// The data that the shop gave the widget for a smart contract. Free-form: every field may be missing.
+/// The data that the shop passed to the widget for a smart contract. Free-form: every field may be missing.
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PartnerData {

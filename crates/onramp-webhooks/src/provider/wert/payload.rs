@@ -21,7 +21,7 @@ macro_rules! payloads {
         #[non_exhaustive]
         pub enum WertPayload {
             $(#[doc = concat!("`", $name, "`:")] $(#[$doc])* $variant($payload),)+
-            /// `test`: the button in Wert's dashboard was pressed. The order in it is made up, and stays unread in
+            /// `test`: the button in Wert's dashboard was pressed. Its order is not a real one and is kept, without being read, in
             /// [`WertEvent::extra`](super::WertEvent::extra).
             Test,
             /// A type that this crate does not know, as it was received. Its content is in
@@ -99,8 +99,8 @@ impl WertPayload {
         }
     }
 
-    /// Returns the order of the event. The order of a [`Test`](WertPayload::Test) is made up and not returned. To act on a purchase,
-    /// use [`Delivery::completed_purchase`](crate::Delivery::completed_purchase).
+    /// Returns the order of the event. The order of a [`Test`](WertPayload::Test) is not a real one and is not returned. To act on
+    /// a purchase, use [`Delivery::completed_purchase`](crate::Delivery::completed_purchase).
     #[must_use]
     pub fn order(&self) -> Option<&Order> {
         match self {

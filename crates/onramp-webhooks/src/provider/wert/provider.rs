@@ -20,8 +20,8 @@ impl Wert {
         Endpoint::open(Self).path_secret(secret)
     }
 
-    /// Creates an endpoint `wert` that is reached at `/wert`: **everyone who finds it can send events that look like purchases.** Only
-    /// for handlers that confirm every purchase elsewhere, or behind a gateway that keeps others out.
+    /// Creates an endpoint `wert` that is reached at `/wert`: **everyone who finds it can send events that look like purchases.**
+    /// Only for handlers that confirm every purchase elsewhere, or behind a gateway that rejects other senders.
     #[must_use]
     pub fn without_path_secret() -> Endpoint {
         Endpoint::open(Self)

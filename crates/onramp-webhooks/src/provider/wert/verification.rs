@@ -1,4 +1,4 @@
-//! Events of a user's identity check: started, to be repeated, failed, passed.
+//! Events of a user's identity check: started, to be repeated, failed or passed.
 
 use serde::Serializer;
 
