@@ -40,8 +40,8 @@ impl SqliteOptions {
         Self { file, quarantine: QuarantineBound::default(), longest_transaction: Duration::from_secs(1) }
     }
 
-    /// Sets the time that a call waits for another process that holds the file before it fails. The default is 2.5 s, which leaves the
-    /// receiver time to answer before its ack deadline.
+    /// Sets how long a call waits for another process that has locked the file. The default is 2.5 s, which leaves the receiver time to
+    /// respond before its ack deadline.
     #[must_use]
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.file.busy_timeout = timeout;
@@ -55,8 +55,8 @@ impl SqliteOptions {
         self
     }
 
-    /// Sets the maximum size of the file in bytes. When it is reached, nothing more is recorded or acknowledged. By default only the
-    /// disk limits the file.
+    /// Sets the maximum size of the file in bytes. A full file records and acknowledges no more deliveries. By default, only the disk
+    /// limits the size.
     #[must_use]
     pub fn largest_file(mut self, bytes: u64) -> Self {
         self.file.largest = Some(bytes);

@@ -17,8 +17,8 @@ use crate::db::{Batch, Effect, Purpose, Writer};
 
 /// A [`SpillStore`] in one SQLite file of its own.
 ///
-/// Any number of spills, in any number of processes on one machine, may share a file. One process at a time moves the deliveries: it locks
-/// the file `PATH-moving` beside the database, and the lock ends with the process.
+/// Any number of spills, in any number of processes on one machine, may share a file. One process at a time moves the deliveries: it
+/// locks the file `PATH-moving` next to the database, and the lock is released when the process ends.
 ///
 /// A call that writes returns after the commit that holds it has reached the disk. Cheap to clone; clones share their thread.
 #[derive(Clone)]
