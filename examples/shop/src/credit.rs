@@ -13,7 +13,7 @@ pub(crate) struct Credit {
 impl Credit {
     /// Returns one point per unit of fiat of a completed purchase, or `None` for any other event.
     ///
-    /// A purchase with contradictory or missing values, or without a customer, becomes a dead letter for an operator.
+    /// A purchase without a clear fiat amount or without a customer becomes a dead letter for an operator.
     pub(crate) fn of(delivery: &Delivery) -> Result<Option<Self>, HandlerError> {
         let Some(purchase) = delivery.completed_purchase()? else { return Ok(None) };
         let customer = purchase.customer_id()?;
