@@ -80,8 +80,8 @@ impl SqliteOptions {
         SqliteInbox::start(self).await
     }
 
-    /// Opens a store of idempotency keys by itself. If the process has an inbox in the same file, use
-    /// [`SqliteInbox::idempotency_store`] instead: two threads that write to one file wait for each other.
+    /// Opens a store of idempotency keys without an inbox. If the process has an inbox in the same file, use
+    /// [`SqliteInbox::idempotency_store`] instead, because two threads that write to one file wait for each other.
     ///
     /// # Errors
     /// Returns the errors of [`open`](Self::open).
@@ -89,7 +89,7 @@ impl SqliteOptions {
         SqliteIdempotencyStore::start(self).await
     }
 
-    /// Opens a store of purchases by itself. If the process has an inbox in the same file, use [`SqliteInbox::purchases`] instead.
+    /// Opens a store of purchases without an inbox. If the process has an inbox in the same file, use [`SqliteInbox::purchases`] instead.
     ///
     /// # Errors
     /// Returns the errors of [`open`](Self::open).
@@ -97,7 +97,7 @@ impl SqliteOptions {
         SqlitePurchaseStore::open_with(self).await
     }
 
-    /// Opens a spill, which needs a file of its own. The bound of the quarantine is that of the primary inbox.
+    /// Opens a spill, which needs a separate file. The bound on quarantined noise is that of the primary inbox.
     ///
     /// # Errors
     /// Returns the errors of [`open`](Self::open), and [`Unusable`](onramp_webhooks::StoreErrorKind::Unusable) if the file is an inbox or

@@ -113,7 +113,7 @@ impl Postgres {
         self.start_again()
     }
 
-    /// Freezes all processes of the server. Connections stay open, and nothing is answered until [`thaw`](Self::thaw).
+    /// Freezes all processes of the server. Connections stay open, but the server does not respond until [`thaw`](Self::thaw).
     ///
     /// # Errors
     /// Returns an error if the signal cannot be sent.

@@ -112,7 +112,7 @@ impl Redis {
         self.start_again()
     }
 
-    /// Freezes the server. Connections stay open, and nothing is answered until [`thaw`](Self::thaw).
+    /// Freezes the server. Connections stay open, but the server does not respond until [`thaw`](Self::thaw).
     ///
     /// # Errors
     /// Returns an error if the signal cannot be sent.

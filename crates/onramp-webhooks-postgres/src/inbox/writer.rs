@@ -16,7 +16,7 @@ use crate::db::{Database, Limit, failed, is_of_the_data};
 /// The maximum number of deliveries in one transaction.
 const BATCH: usize = 256;
 
-/// The maximum number of bytes of bodies in one transaction. A larger body has a transaction of its own.
+/// The maximum total size of bodies in one transaction. A larger body is recorded in a separate transaction.
 const BYTES: usize = 16 << 20;
 
 /// The maximum number of queued deliveries.

@@ -81,7 +81,7 @@ impl Writer {
         result.await.map_err(|_| closed())?
     }
 
-    /// Queues a session, which gets a transaction of its own.
+    /// Queues a session, which runs in a separate transaction.
     pub(crate) async fn serve(&self, session: Session) -> Result<(), StoreError> {
         self.queue.send(Job::Session(session)).await.map_err(|_| closed())
     }
