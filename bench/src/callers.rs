@@ -17,7 +17,8 @@ pub(crate) struct CallStats {
     pub(crate) micros: Histogram<u64>,
 }
 
-/// Runs this number of callers for `time`. Each records its next delivery when the last one is durable. `next` counts the orders.
+/// Runs this number of callers for `time`. Each records its next delivery when the previous one is durable. `next` is the number of the
+/// next order.
 pub(crate) async fn call<R, F>(
     callers: usize,
     ids: Ids,

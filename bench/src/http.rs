@@ -1,6 +1,6 @@
 //! (a) Requests per second over loopback.
 //!
-//! Server and load generator share the machine's cores, so only ratios are meaningful.
+//! The server and the load generator share the machine's cores, so only ratios are meaningful.
 
 use std::sync::atomic::AtomicU64;
 

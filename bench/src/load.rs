@@ -1,6 +1,6 @@
-//! A small load generator with keep-alive connections on two threads. Each connection sends its next request after the last response.
+//! A small load generator with keep-alive connections on two threads. Each connection sends its next request after the previous response.
 //!
-//! A request takes one write, one wait and one read, so that most of the machine is left to the server.
+//! A request takes one write, one wait and one read, which leaves most of the machine to the server.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -100,7 +100,7 @@ impl Plan<'_> {
         let mut counts = Counts::new()?;
         let mut connections = (0..connections).map(|at| self.connect(&poll, Token(at))).collect::<anyhow::Result<Vec<_>>>()?;
         let mut awaited = connections.len();
-        // Waits for every response, because an aborted request is different work for the server.
+        // Waits for every response, because an aborted request would cause different work for the server.
         while awaited > 0 {
             ensure!(Instant::now() < self.end + TIMEOUT, "{awaited} requests got no response");
             poll.poll(&mut events, Some(Duration::from_millis(100)))?;

@@ -17,7 +17,7 @@ use onramp_webhooks::{Receiver, StoreError, Wert, WertEvent};
 use onramp_webhooks_sqlite::SqliteInbox;
 use tokio::sync::Mutex;
 
-/// A server, by its handling of the body.
+/// A server, named after its handling of the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Kind {
     /// Reads the body.

@@ -6,7 +6,7 @@ use xshell::{Shell, cmd};
 /// Run the benchmarks in release mode, and print ratios from one run.
 #[derive(Args)]
 pub(crate) struct Bench {
-    /// Arguments of the benchmark; `--help` lists them.
+    /// Arguments of the benchmark. `--help` lists them.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<String>,
 }
@@ -17,7 +17,7 @@ impl Bench {
     }
 }
 
-/// Runs every benchmark once. The figures mean nothing.
+/// Runs every benchmark once, to check that they work. The figures are not meaningful.
 pub(crate) fn smoke(sh: &Shell) -> anyhow::Result<()> {
     run(sh, None, &["--quick".to_owned()])
 }

@@ -5,8 +5,8 @@ use xshell::{Shell, cmd};
 
 /// Build and run an application that uses both the SQLite inbox and sqlx's SQLite driver.
 ///
-/// Only one crate of a build may link the SQLite library, so both must accept the same version of `libsqlite3-sys`. The application
-/// is a workspace of its own, because the lock file of this one would choose the version.
+/// Only one crate of a build may link the SQLite library, so both must accept the same version of `libsqlite3-sys`. The application is a
+/// separate workspace, because the lock file of this one would determine the version.
 #[derive(Args)]
 pub(crate) struct Coexist {}
 

@@ -9,7 +9,7 @@ use xshell::{Shell, cmd};
 /// Runs cargo-deny. The database of advisories is on GitHub, so `--advisories` needs the network.
 #[derive(Args)]
 pub(crate) struct Deny {
-    /// Check also for security advisories.
+    /// Also check for security advisories.
     #[arg(long)]
     advisories: bool,
 }

@@ -9,7 +9,7 @@ use crate::services::{Kind, Services};
 /// Run every conformance case on every adapter and store, and compare the replies.
 #[derive(Args)]
 pub(crate) struct Matrix {
-    /// Arguments of the matrix, such as `--adapter`, `--store`, `--case` and `--without`; `--help` lists all.
+    /// Arguments of the matrix, such as `--adapter`, `--store`, `--case` and `--without`. `--help` lists all.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<String>,
 }
@@ -18,11 +18,11 @@ impl Matrix {
     /// Runs the whole matrix.
     ///
     /// # Errors
-    /// A case fails, or a server that it needs is missing.
+    /// Returns an error if a case fails or a required server is missing.
     pub(crate) fn complete(sh: &Shell) -> anyhow::Result<()> {
         let services = Services::find(sh)?;
         let missing: Vec<_> = services.missing().map(Kind::missing).collect();
-        ensure!(missing.is_empty(), "the matrix would not be complete: {}", missing.join("; "));
+        ensure!(missing.is_empty(), "the matrix would be incomplete: {}", missing.join("; "));
         Self { args: Vec::new() }.run_with(sh, &services)
     }
 

@@ -10,25 +10,25 @@ use crate::services::{Kind, Services};
 
 /// Run all tests, and report those that were skipped.
 ///
-/// PostgreSQL and Redis: the servers that `DATABASE_URL` and `REDIS_URL` name, which have to answer; otherwise those at 127.0.0.1:5432
-/// and 127.0.0.1:6379, if they need no password; otherwise temporary ones, if the programs are installed. Tests without their server
-/// are skipped.
+/// PostgreSQL and Redis are the servers in `DATABASE_URL` and `REDIS_URL`, which must respond; otherwise those at 127.0.0.1:5432 and
+/// 127.0.0.1:6379, if they require no password; otherwise temporary ones, if the programs are installed. Tests without their server are
+/// skipped.
 #[derive(Args)]
 pub(crate) struct Test {
-    /// Run only tests whose name contains one of these.
+    /// Run only tests whose name contains one of these texts.
     filters: Vec<String>,
     /// Fail if a test was skipped.
     #[arg(long)]
     require_all: bool,
 }
 
-/// A difference from a complete run, printed at the end.
+/// A remark about a test run that is not complete, printed at the end.
 struct Remark {
     about: &'static str,
     text: &'static str,
-    /// Parts of the names of tests that cannot run because of it.
+    /// Parts of the names of tests that cannot run for this reason.
     skipped: Vec<&'static str>,
-    /// Set if tests did not run because of it.
+    /// Set if tests did not run for this reason.
     is_failure: bool,
 }
 
@@ -71,7 +71,7 @@ impl Test {
         if failures == 0 && self.filters.is_empty() {
             println!("No test was skipped.");
         }
-        ensure!(failures == 0 || !self.require_all, "tests were skipped, and all are required");
+        ensure!(failures == 0 || !self.require_all, "tests were skipped, but --require-all is set");
         Ok(())
     }
 }
@@ -88,7 +88,7 @@ fn limits(services: &Services) -> Vec<Remark> {
         remarks.push(limit("mounted_disk", text, vec!["mounted_disk"]));
     }
     remarks.extend(services.missing().map(|kind| limit(kind.name(), kind.missing(), vec![kind.on(), kind.dedicated()])));
-    let text = "the server is not installed here, and tests with this in their name start one for themselves";
+    let text = "the server is not installed, and tests with this in their name start their own";
     remarks.extend(services.not_installed().map(|kind| limit(kind.dedicated(), text, vec![kind.dedicated()])));
     remarks
 }

@@ -58,8 +58,8 @@ pub(crate) fn all(peers: bool) -> Vec<Case> {
     cases
 }
 
-/// Returns `true` if a header distinguishes replays from new responses. `actix-idempotent` marks none, but the session layer above it sends
-/// a cookie when the session has changed.
+/// Returns whether this header distinguishes a replay from a new response. `actix-idempotent` sets no such header, but the session layer
+/// above it sends a cookie when the session has changed.
 pub(crate) fn marks(header: &str) -> bool {
     ["idempotent-replayed", "idempotency-replayed", "set-cookie"].iter().any(|name| header.eq_ignore_ascii_case(name))
 }

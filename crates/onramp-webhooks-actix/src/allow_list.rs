@@ -11,9 +11,9 @@ use onramp_webhooks::adapter::AllowListGate;
 use crate::Reply;
 use crate::request::{Lines, whole_head};
 
-/// Returns middleware that passes on the requests of clients that `gate` admits, and answers the others itself.
+/// Returns middleware that passes requests of clients that `gate` admits to the inner service, and denies all others.
 ///
-/// Handlers get the client with the extractor [`Client`](crate::Client). Keep a clone of the gate to replace its rules.
+/// The extractor [`Client`](crate::Client) gives handlers the admitted client. Keep a clone of the gate to replace its rules later.
 ///
 /// The middleware wraps an [`App`](actix_web::App), a scope, a resource or a route.
 ///

@@ -10,7 +10,7 @@ use crate::Reply;
 
 /// Extractor of the client that [`allow_list`](crate::allow_list()) admitted.
 ///
-/// A route without the `allow_list` middleware answers with a server error, and logs the reason.
+/// Without the `allow_list` middleware, the extractor fails with a server error and logs the reason.
 ///
 /// ```
 /// use actix_web::{App, web};

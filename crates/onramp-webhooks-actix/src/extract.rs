@@ -12,10 +12,10 @@ use crate::request::{Lines, whole_head};
 
 /// Extractor of an event of the provider `P`, for handlers without an inbox.
 ///
-/// Reads a body of at most 1 MiB. A body that cannot be read as an event is an [`Unreadable`]; `?` turns it into the [`Reply`] that
-/// the provider needs. The extractor rejects a request only if its body does not arrive.
+/// Reads a body of at most 1 MiB. A body that cannot be read as an event is extracted as an [`Unreadable`] error, which `?` converts to
+/// the [`Reply`] that the provider expects. The extractor rejects a request only if its body does not arrive completely.
 ///
-/// Nothing is recorded or deduplicated. An event is lost if its handler answers success and then fails.
+/// Nothing is recorded or deduplicated. An event is lost if its handler responds with success and then fails.
 ///
 /// ```
 /// use actix_web::{App, web};

@@ -1,4 +1,4 @@
-//! Replies of the core as responses of actix-web.
+//! Conversion of the core's replies to actix-web's responses.
 
 use std::fmt;
 
@@ -28,7 +28,7 @@ use onramp_webhooks::adapter::Unreadable;
 pub struct Reply(pub onramp_webhooks::Reply);
 
 impl Reply {
-    /// Returns the reply as it is. A reply that is not valid HTTP becomes a server error, never an acknowledgement.
+    /// Converts the reply without changing it. A reply that is not valid HTTP becomes a server error, never an acknowledgement.
     pub(crate) fn response(&self) -> HttpResponse {
         let status = match StatusCode::from_u16(self.0.status()) {
             Ok(status) => status,
@@ -52,7 +52,7 @@ impl From<onramp_webhooks::Reply> for Reply {
     }
 }
 
-/// The reply that the provider needs: [`Unreadable::reply`].
+/// Converts to [`Unreadable::reply`], the reply that the provider expects.
 impl From<Unreadable> for Reply {
     fn from(unreadable: Unreadable) -> Self {
         Self(unreadable.reply())
@@ -77,9 +77,9 @@ impl ResponseError for Reply {
     }
 }
 
-/// For logs: `answered with 400`.
+/// The text for logs, such as `replied with 400`.
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "answered with {}", self.0.status())
+        write!(f, "replied with {}", self.0.status())
     }
 }

@@ -1,4 +1,4 @@
-//! Heads of actix's requests in the form of the core.
+//! Conversion of actix's request heads to the core's.
 
 use std::net::SocketAddr;
 
@@ -19,21 +19,21 @@ impl Headers for Lines<'_> {
     }
 }
 
-/// Returns the head below the mount. Its path begins with the endpoint's name, by which `request` was routed.
+/// Returns the head with its path below the mount point. The path begins with the endpoint's name, by which `request` was routed.
 pub(crate) fn head<'a>(request: &'a HttpRequest, lines: &'a Lines<'a>) -> Request<'a> {
     let whole = whole_head(request, lines);
     let path = from_endpoint(whole.path, request.match_info().unprocessed());
     Request::new(whole.method, path, whole.peer, whole.headers).with_query(whole.query)
 }
 
-/// Returns the head with its whole path.
+/// Returns the head with its full path.
 pub(crate) fn whole_head<'a>(request: &'a HttpRequest, lines: &'a Lines<'a>) -> Request<'a> {
     let (method, uri) = (request.method().as_str(), request.uri());
     Request::new(method, uri.path(), request.peer_addr().as_ref().map(SocketAddr::ip), lines).with_query(uri.query())
 }
 
-/// Returns the part of `path` that begins with the endpoint's name. `below` is the part behind the name. Actix has decoded it, but never
-/// its slashes, so the number of slashes gives the position in `path`.
+/// Returns the part of `path` that begins with the endpoint's name. `below` is the part after the name. Actix has percent-decoded it
+/// except for encoded slashes, so its number of slashes determines the position in `path`.
 fn from_endpoint<'a>(path: &'a str, below: &str) -> &'a str {
     let slashes = below.matches('/').count();
     path.rmatch_indices('/').nth(slashes).and_then(|(name, _)| path.get(name..)).unwrap_or(path)

@@ -10,8 +10,8 @@ use onramp_webhooks::Receiver;
 use crate::Reply;
 use crate::request::{Lines, head};
 
-/// Returns routes for every endpoint of `receiver`: `/NAME` and all paths below it, in every method, because the receiver also answers
-/// what it refuses.
+/// Returns routes for every endpoint of `receiver`: `/NAME` and all paths below it, for every method, because the receiver also responds
+/// to requests that it refuses.
 ///
 /// Add them to the [`scope`](web::scope) that the providers send to, or to the [`App`](actix_web::App) for routes at the root. The
 /// [crate's documentation](crate) has an example.
@@ -28,7 +28,8 @@ pub fn routes(receiver: Receiver) -> impl HttpServiceFactory + 'static {
 fn receive(receiver: &Receiver, request: &HttpRequest, body: web::Payload) -> impl Future<Output = Reply> + use<> {
     let received = receiver.receive(&head(request, &Lines(request.headers())), body);
     async {
-        // Actix starts to read the body after the first poll. It closes the connection if the answer comes before the body's end.
+        // Actix starts to read the body after the first poll. It closes the connection if the response is sent before the end of the
+        // body.
         yield_now().await;
         Reply(received.await)
     }

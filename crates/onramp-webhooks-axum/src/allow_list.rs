@@ -14,11 +14,11 @@ use tower_service::Service;
 use crate::Reply;
 use crate::request::{Lines, whole_head};
 
-/// Returns a layer that passes on the requests of clients that `gate` admits, and answers the others itself.
+/// Returns a layer that passes requests of clients that `gate` admits to the inner service, and denies all others.
 ///
-/// Handlers get the client with the extractor [`Client`](crate::Client). Keep a clone of the gate to replace its rules.
+/// The extractor [`Client`](crate::Client) gives handlers the admitted client. Keep a clone of the gate to replace its rules later.
 ///
-/// The layer fits a [`Router`](axum::Router), one of its routes, and any tower service whose response body consists of bytes.
+/// Apply the layer to a [`Router`](axum::Router), to one of its routes, or to any tower service whose response body yields `Bytes`.
 ///
 /// ```
 /// use axum::{Router, routing::get};

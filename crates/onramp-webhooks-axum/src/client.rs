@@ -8,7 +8,7 @@ use crate::Reply;
 
 /// Extractor of the client that [`allow_list`](crate::allow_list()) admitted.
 ///
-/// A route without an `allow_list` layer answers with a server error, and logs the reason.
+/// Without the `allow_list` layer, the extractor rejects the request with a server error and logs the reason.
 ///
 /// ```
 /// use axum::{Router, routing::get};

@@ -5,7 +5,7 @@ use onramp_webhooks::Receiver;
 
 use crate::Reply;
 
-/// Returns a route that answers `GET` and `HEAD` with [`Receiver::health`].
+/// Returns a route that responds to `GET` and `HEAD` with [`Receiver::health`].
 ///
 /// ```
 /// use axum::Router;

@@ -13,10 +13,10 @@ use tower_service::Service;
 use crate::Reply;
 use crate::request::{Lines, whole_head};
 
-/// Returns a layer that runs every request once and answers its copies with the stored reply. See
+/// Returns a layer that handles every request once and responds to repetitions with the stored reply. See
 /// [`core::idempotency`](onramp_webhooks::idempotency) for the rules.
 ///
-/// The layer fits a [`Router`](axum::Router), one of its routes, and any tower service whose request body is axum's.
+/// Apply the layer to a [`Router`](axum::Router), to one of its routes, or to any tower service whose request body is axum's.
 ///
 /// ```
 /// use axum::{Router, routing::post};
@@ -65,7 +65,7 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        // Calls the service that was polled ready. The clone is polled next.
+        // Calls the service whose `poll_ready` succeeded, and keeps the clone for the next request.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let (parts, body) = request.into_parts();

@@ -1,4 +1,4 @@
-//! Replies of the core as responses of axum.
+//! Conversion of the core's replies to axum's responses.
 
 use axum::body::Body;
 use axum::http::StatusCode;
@@ -30,7 +30,7 @@ impl From<onramp_webhooks::Reply> for Reply {
     }
 }
 
-/// The reply that the provider needs: [`Unreadable::reply`].
+/// Converts to [`Unreadable::reply`], the reply that the provider expects.
 impl From<Unreadable> for Reply {
     fn from(unreadable: Unreadable) -> Self {
         Self(unreadable.reply())
@@ -38,7 +38,7 @@ impl From<Unreadable> for Reply {
 }
 
 impl IntoResponse for Reply {
-    /// Returns the reply as it is. A reply that is not valid HTTP becomes a server error, never an acknowledgement.
+    /// Converts the reply without changing it. A reply that is not valid HTTP becomes a server error, never an acknowledgement.
     fn into_response(self) -> Response {
         let mut response = Response::builder().status(self.0.status());
         for (name, value) in self.0.headers() {

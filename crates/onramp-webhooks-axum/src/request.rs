@@ -1,4 +1,4 @@
-//! Heads of axum's requests in the form of the core.
+//! Conversion of axum's request heads to the core's.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -21,18 +21,19 @@ impl Headers for Lines<'_> {
     }
 }
 
-/// Returns the head below the mount. Its path begins with the endpoint's name, because axum strips the prefix of a nest.
+/// Returns the head with its path below the mount point. The path begins with the endpoint's name, because axum strips the prefix of a
+/// nested router.
 pub(crate) fn head<'a>(parts: &'a Parts, lines: &'a Lines<'a>) -> Request<'a> {
     Request::new(parts.method.as_str(), parts.uri.path(), peer(parts), lines).with_query(parts.uri.query())
 }
 
-/// Returns the head with its whole path.
+/// Returns the head with its full path.
 pub(crate) fn whole_head<'a>(parts: &'a Parts, lines: &'a Lines<'a>) -> Request<'a> {
     let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |OriginalUri(uri)| uri);
     Request::new(parts.method.as_str(), uri.path(), peer(parts), lines).with_query(uri.query())
 }
 
-/// Returns the address of the peer; `None` if the application is served without connect info.
+/// Returns the address of the peer, or `None` if the application is served without connect info.
 fn peer(parts: &Parts) -> Option<IpAddr> {
     let served = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer);
     let mocked = || parts.extensions.get::<MockConnectInfo<SocketAddr>>().map(|MockConnectInfo(peer)| peer);

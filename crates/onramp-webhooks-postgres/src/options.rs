@@ -58,7 +58,7 @@ impl PostgresOptions {
         PostgresInbox::start(self.database().await?, bound).await
     }
 
-    /// Opens a store of idempotency keys by itself. Beside an inbox, use [`PostgresInbox::idempotency_store`].
+    /// Opens a store of idempotency keys without an inbox. If there is an inbox, use [`PostgresInbox::idempotency_store`] instead.
     ///
     /// # Errors
     /// Returns the errors of [`open`](Self::open).
@@ -66,7 +66,7 @@ impl PostgresOptions {
         Ok(PostgresIdempotencyStore::of(self.database().await?, Arc::default()))
     }
 
-    /// Opens a store of purchases by itself. Beside an inbox, use [`PostgresInbox::purchases`].
+    /// Opens a store of purchases without an inbox. If there is an inbox, use [`PostgresInbox::purchases`] instead.
     ///
     /// # Errors
     /// Returns the errors of [`open`](Self::open).

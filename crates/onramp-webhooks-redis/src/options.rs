@@ -10,7 +10,7 @@ use redis::aio::ConnectionLike;
 use crate::RedisIdempotencyStore;
 use crate::db::{Connection, Prefix, Reconnecting, Server, Shared, failed, warn_of_eviction};
 
-/// The default time limit of a call, which lets the middleware meet its own deadline.
+/// The default time limit of a call. It leaves the middleware time to meet its own deadline.
 const TIME_LIMIT: Duration = Duration::from_millis(2_500);
 
 /// Options for opening a [`RedisIdempotencyStore`].
@@ -40,8 +40,8 @@ impl RedisOptions {
         Self::over(Shared(connection))
     }
 
-    /// Connects to `redis://…` and returns the default options for that connection. It reconnects after a loss, when the other machine is
-    /// silent, and when the primary server has become a replica. Cancel-safe.
+    /// Connects to `redis://…` and returns the default options for that connection. The connection reconnects after a loss, when the
+    /// server stops responding, and when the primary server has become a replica. Cancel-safe.
     ///
     /// # Errors
     /// Returns an error if the URL is invalid or the server cannot be reached.

@@ -40,8 +40,8 @@ impl SqliteOptions {
         Self { file, quarantine: QuarantineBound::default(), longest_transaction: Duration::from_secs(1) }
     }
 
-    /// Sets the time that a call waits for another process that holds the file before it fails. The default is 2.5 s, which leaves the
-    /// receiver time to answer before its ack deadline.
+    /// Sets how long a call waits for another process that has locked the file. The default is 2.5 s, which leaves the receiver time to
+    /// respond before its ack deadline.
     #[must_use]
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.file.busy_timeout = timeout;
@@ -55,8 +55,8 @@ impl SqliteOptions {
         self
     }
 
-    /// Sets the maximum size of the file in bytes. When it is reached, nothing more is recorded or acknowledged. By default only the
-    /// disk limits the file.
+    /// Sets the maximum size of the file in bytes. A full file records and acknowledges no more deliveries. By default, only the disk
+    /// limits the size.
     #[must_use]
     pub fn largest_file(mut self, bytes: u64) -> Self {
         self.file.largest = Some(bytes);
@@ -80,8 +80,8 @@ impl SqliteOptions {
         SqliteInbox::start(self).await
     }
 
-    /// Opens a store of idempotency keys by itself. If the process has an inbox in the same file, use
-    /// [`SqliteInbox::idempotency_store`] instead: two threads that write to one file wait for each other.
+    /// Opens a store of idempotency keys without an inbox. If the process has an inbox in the same file, use
+    /// [`SqliteInbox::idempotency_store`] instead, because two threads that write to one file wait for each other.
     ///
     /// # Errors
     /// Returns the errors of [`open`](Self::open).
@@ -89,7 +89,7 @@ impl SqliteOptions {
         SqliteIdempotencyStore::start(self).await
     }
 
-    /// Opens a store of purchases by itself. If the process has an inbox in the same file, use [`SqliteInbox::purchases`] instead.
+    /// Opens a store of purchases without an inbox. If the process has an inbox in the same file, use [`SqliteInbox::purchases`] instead.
     ///
     /// # Errors
     /// Returns the errors of [`open`](Self::open).
@@ -97,7 +97,7 @@ impl SqliteOptions {
         SqlitePurchaseStore::open_with(self).await
     }
 
-    /// Opens a spill, which needs a file of its own. The bound of the quarantine is that of the primary inbox.
+    /// Opens a spill, which needs a separate file. The bound on quarantined noise is that of the primary inbox.
     ///
     /// # Errors
     /// Returns the errors of [`open`](Self::open), and [`Unusable`](onramp_webhooks::StoreErrorKind::Unusable) if the file is an inbox or

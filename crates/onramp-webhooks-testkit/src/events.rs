@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 /// Crockford's base-32 alphabet of ULIDs.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// Returns a new order id like Wert's, a ULID. Ids grow within this process.
+/// Returns a new order id in Wert's format, a ULID. Ids increase within this process.
 #[must_use]
 pub fn order_id() -> String {
     static FIRST: LazyLock<u128> = LazyLock::new(|| now_millis() << 80 | u128::from(std::process::id()) << 48);
@@ -19,7 +19,7 @@ pub fn order_id() -> String {
     (0..26).rev().map(|place| letter(number >> (5 * place))).collect()
 }
 
-/// Returns a new uuid like Kriptomat's, unique within this process.
+/// Returns a new uuid in Kriptomat's format, which is unique within this process.
 #[must_use]
 pub fn uuid() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -37,7 +37,7 @@ fn letter(number: u128) -> char {
     ALPHABET.get(index).copied().map_or('0', char::from)
 }
 
-/// An order in Wert's widget, which makes the bodies of its events.
+/// A builder for the event bodies of an order in Wert's widget.
 #[derive(Clone, Debug)]
 pub struct WertOrder {
     click_id: String,
@@ -51,7 +51,7 @@ impl Default for WertOrder {
 }
 
 impl WertOrder {
-    /// Makes an order with a new id: 250.00 USD for 0.00391274 BTC.
+    /// Creates an order with a new id, for 0.00391274 BTC at 250.00 USD.
     #[must_use]
     pub fn new() -> Self {
         let order = Map::new();
@@ -62,13 +62,13 @@ impl WertOrder {
             .with("address", "bc1q5d182a80d71bcbecd5e8fd869ff169e19a6c3a")
     }
 
-    /// Returns the id of the order, or `None` when the field was removed.
+    /// Returns the id of the order, or `None` if the field was removed.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.order.get("id")?.as_str()
     }
 
-    /// Sets the customer's string, which the shop gave to the widget.
+    /// Sets the click id, which identifies the customer to the shop.
     #[must_use]
     pub fn click_id(mut self, click_id: impl Into<String>) -> Self {
         self.click_id = click_id.into();
@@ -150,7 +150,7 @@ pub fn wert_test() -> Bytes {
     WertOrder::new().click_id("test_click_id").without("id").with("transaction_id", "any_transaction").event("test")
 }
 
-/// A postback of Kriptomat's.
+/// A builder for a postback of Kriptomat's.
 #[derive(Clone, Debug)]
 pub struct Postback {
     fields: Map<String, Value>,
@@ -163,7 +163,7 @@ impl Default for Postback {
 }
 
 impl Postback {
-    /// Makes a postback with a new uuid: 180.40 EUR for 0.0625 ETH.
+    /// Creates a postback with a new uuid, for 0.0625 ETH at 180.40 EUR.
     #[must_use]
     pub fn new() -> Self {
         Self { fields: Map::new() }
@@ -174,7 +174,7 @@ impl Postback {
             .with("to_address", "0xc9c87f267ae87702e80821c8cc5a559f6f33f2a0")
     }
 
-    /// Returns the uuid of the purchase, or `None` when the field was removed.
+    /// Returns the uuid of the purchase, or `None` if the field was removed.
     #[must_use]
     pub fn uuid(&self) -> Option<&str> {
         self.fields.get("uuid")?.as_str()
@@ -194,7 +194,7 @@ impl Postback {
         self
     }
 
-    /// Sets the additional field called `key`, spelled as in the documentation's JSON example.
+    /// Sets the additional field `key`, in the spelling of the JSON example in Kriptomat's documentation.
     #[must_use]
     pub fn additional_field(self, key: &str, value: impl Into<Value>) -> Self {
         self.with(&format!("additional_fields[{key}]"), value)

@@ -1,4 +1,4 @@
-//! Simulated traffic of the providers: every event, whole lives of orders, duplicates, disorder and bursts.
+//! Simulated traffic of the providers: every event, complete sequences of orders, duplicates, shuffled requests and bursts.
 //!
 //! ```
 //! use std::collections::BTreeMap;
@@ -85,14 +85,14 @@ impl Posted {
     }
 }
 
-/// A source of traffic. The same seed makes the same choices; ids are always new.
+/// A generator of traffic. The same seed makes the same choices, but ids are always new.
 #[derive(Debug)]
 pub struct Simulator {
     random: Rng,
 }
 
 impl Simulator {
-    /// Makes a simulator with a seed.
+    /// Creates a simulator with a seed.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
         Self { random: Rng::with_seed(seed) }
@@ -118,7 +118,7 @@ impl Simulator {
         self.traffic(posts)
     }
 
-    /// Returns all events of so many orders of Wert's that complete.
+    /// Returns all events of `number` orders of Wert's that complete.
     #[must_use]
     pub fn orders(&mut self, number: usize) -> Traffic {
         let posts = (0..number).flat_map(|_| {
@@ -129,7 +129,7 @@ impl Simulator {
         self.traffic(posts)
     }
 
-    /// Returns all events of so many orders of Wert's that fail.
+    /// Returns all events of `number` orders of Wert's that fail.
     #[must_use]
     pub fn failing_orders(&mut self, number: usize) -> Traffic {
         let posts = (0..number).flat_map(|_| {
@@ -140,7 +140,7 @@ impl Simulator {
         self.traffic(posts)
     }
 
-    /// Returns the postbacks of so many purchases.
+    /// Returns the postbacks of `number` purchases.
     #[must_use]
     pub fn purchases(&mut self, number: usize) -> Traffic {
         let posts = (0..number).map(|_| {
@@ -157,7 +157,7 @@ impl Simulator {
         WertOrder::new().click_id(self.customer()).fiat(&format!("{}.{:02}", cents / 100, cents % 100), "USD")
     }
 
-    /// A choice of one in a hundred.
+    /// Chooses one of a hundred customers.
     fn customer(&mut self) -> String {
         format!("customer-{}", self.random.u32(0..100))
     }
@@ -201,10 +201,10 @@ impl Traffic {
         &self.posts
     }
 
-    /// Returns the completed purchases, each once, which a shop must have credited.
+    /// Returns the distinct completed purchases that a shop must credit.
     ///
     /// # Panics
-    /// Never: the bodies of a simulator can be read.
+    /// Never, because the simulator's bodies can be read.
     #[must_use]
     pub fn completed(&self) -> Vec<CompletedPurchase> {
         let distinct: BTreeSet<(&ProviderName, &Bytes)> = self.posts.iter().map(|post| (&post.provider, &post.body)).collect();

@@ -1,4 +1,4 @@
-//! The vocabulary of all suites.
+//! Helpers for all suites.
 
 use std::future::Future;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use onramp_webhooks::StoreError;
 use onramp_webhooks::clock::Timestamp;
 
-/// The limit for anything that happens without waiting.
+/// The timeout for operations that complete without waiting.
 const SOON: Duration = Duration::from_secs(5);
 
 /// The moment at second `seconds` of a suite.
@@ -28,5 +28,5 @@ pub(crate) async fn prune_all<F: Future<Output = Result<u64, StoreError>>>(prune
             round => pruned += round,
         }
     }
-    panic!("there is always something left to prune");
+    panic!("pruning does not end");
 }

@@ -10,12 +10,12 @@ use warp::{Filter, Rejection, Reply as _};
 use crate::Reply;
 use crate::request::{Head, head};
 
-/// Returns a filter that passes the requests that match `path` on to `inner` if `gate` admits their clients, and answers the others
-/// itself. Keep a clone of the gate to replace its rules.
+/// Returns a filter that passes requests that match `path` to `inner` if `gate` admits their clients, and denies all others. Keep a clone
+/// of the gate to replace its rules later.
 ///
-/// Requests that do not match `path` are rejected and not judged, so the filters that follow in an [`or`](Filter::or) see them. All
-/// requests that match are guarded; `inner` may still reject those of admitted clients. `path` may also check the method:
-/// `warp::path!("admin").and(warp::get())`.
+/// Requests that do not match `path` are rejected before the gate checks them, so the next filters of an [`or`](Filter::or) can handle
+/// them. The gate checks every request that matches, and `inner` may still reject requests of admitted clients. `path` may also match the
+/// method: `warp::path!("admin").and(warp::get())`.
 ///
 /// `path` extracts nothing, and `inner` sees the rest of the path. Handlers that need the client use
 /// [`Client::filter`](crate::Client::filter) instead.
@@ -43,7 +43,7 @@ where
     path.boxed().and(denied.or(inner.map(R::into_response).boxed()).unify()).boxed()
 }
 
-/// Returns the reply to a client that is denied. A rejection passes an admitted client on to the next filter.
+/// Returns the reply to a denied client, or a rejection for an admitted client, so that warp runs the next filter.
 fn denied(gate: &AllowListGate, head: &Head) -> Result<Response, Rejection> {
     match gate.admit(&head.whole()) {
         Ok(_) => Err(warp::reject::not_found()),

@@ -10,9 +10,10 @@ use crate::request::{Head, body, head};
 
 /// An event of the provider `P`, for handlers without an inbox.
 ///
-/// A body that cannot be read as an event is an [`Unreadable`]; `?` turns it into the [`Reply`] that the provider needs.
+/// A body that cannot be read as an event is extracted as an [`Unreadable`] error, which `?` converts to the [`Reply`] that the provider
+/// expects.
 ///
-/// Nothing is recorded or deduplicated. An event is lost if its handler answers success and then fails.
+/// Nothing is recorded or deduplicated. An event is lost if its handler responds with success and then fails.
 ///
 /// ```
 /// use onramp_webhooks_warp::core::{self, Wert};
@@ -37,7 +38,7 @@ impl<P: Provider + Default> Webhook<P> {
     /// Returns a filter that takes a body of at most 1 MiB and extracts its event. If the body does not arrive, it extracts the reply
     /// that the handler has to return.
     ///
-    /// The filter never rejects, because the filters that follow in an [`or`](Filter::or) would find the body taken.
+    /// The filter never rejects, because the next filters of an [`or`](Filter::or) could not read the body again.
     #[must_use]
     pub fn filter() -> impl Filter<Extract = (Result<Self, Reply>,), Error = Infallible> + Copy + Send + Sync + 'static {
         head().and(body()).then(|head: Head, body| {

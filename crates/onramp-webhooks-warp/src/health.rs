@@ -6,7 +6,7 @@ use warp::filters::BoxedFilter;
 
 use crate::Reply;
 
-/// Returns a filter that answers `GET` and `HEAD` with [`Receiver::health`]. Put it [behind](Filter::and) its path.
+/// Returns a filter that responds to `GET` and `HEAD` with [`Receiver::health`]. Put it [behind](Filter::and) its path.
 ///
 /// ```
 /// use onramp_webhooks_warp::core::{Receiver, Wert, inbox::MemoryInbox};

@@ -19,16 +19,16 @@ use warp::{Filter, Rejection, Reply as _};
 use crate::Reply;
 use crate::request::{Chunk, Head, Lines, body, head, rest_of_path};
 
-/// Returns a filter that runs every request that matches `path` once, with `inner`, and answers its copies with the stored reply. See
-/// [`core::idempotency`](onramp_webhooks::idempotency) for the rules.
+/// Returns a filter that handles every request that matches `path` once, with `inner`, and responds to repetitions with the stored reply.
+/// See [`core::idempotency`](onramp_webhooks::idempotency) for the rules.
 ///
-/// Requests that do not match `path` are rejected, so the filters that follow in an [`or`](Filter::or) see them. `inner` sees the rest
-/// of the path. To combine it with [`allow_list`](crate::allow_list()), make this filter the inner one.
+/// Requests that do not match `path` are rejected, so the next filters of an [`or`](Filter::or) can handle them. `inner` sees the rest of
+/// the path. To combine the filter with [`allow_list`](crate::allow_list()), pass it to `allow_list` as `inner`.
 ///
-/// A request that is not covered, such as a `GET`, goes to `inner` as it is. A covered request runs in a task of its own and as a
-/// request of its own, with the method, the rest of the path, the query, the headers and the body. Therefore `inner` has no
-/// `warp::addr::remote`, no extensions, and only the host in the headers. A rejection by `inner` becomes warp's response to it, because
-/// the body is taken.
+/// A request that is not covered, such as a `GET`, is passed to `inner` unchanged. A covered request runs in a separate task, rebuilt
+/// from its method, the rest of its path, its query, its headers and its body. Therefore `warp::addr::remote` and extensions are not
+/// available in `inner`, and the host is only available from the headers. A rejection by `inner` becomes warp's response to that
+/// rejection, because no other filter could read the body again.
 ///
 /// ```
 /// use onramp_webhooks_warp::core::idempotency::{Idempotency, MemoryIdempotencyStore};
@@ -58,7 +58,7 @@ where
     path.boxed().and(once.or(untouched).unify()).boxed()
 }
 
-/// Looks at the head of a request. A rejection passes a request that is not covered on to the next filter.
+/// Checks the head of a request, and rejects a request that is not covered, so that warp runs the next filter.
 fn lookup(idempotency: &Idempotency, head: Head) -> Result<(Keyed, Head), Rejection> {
     match idempotency.lookup(&head.whole()) {
         Some(keyed) => Ok((keyed, head)),
@@ -90,8 +90,8 @@ async fn run(
     }
 }
 
-/// Runs a request in a task, because warp cannot run a filter inside of another. The task ends with this future, when the client goes
-/// away.
+/// Runs a request in a task, because warp cannot run a filter inside another one. Dropping this future, as when the client disconnects,
+/// aborts the task.
 async fn in_a_task(run: impl Future<Output = Response> + Send + 'static) -> Response {
     let mut task = AbortOnDrop(tokio::spawn(run.in_current_span()));
     match (&mut task.0).await {

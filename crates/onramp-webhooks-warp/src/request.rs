@@ -1,4 +1,4 @@
-//! Heads and bodies of warp's requests in the form of the core.
+//! Conversion of warp's request heads and bodies to the core's.
 
 use std::borrow::Borrow;
 use std::convert::Infallible;
@@ -37,18 +37,18 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// Returns the head with its whole path.
+    /// Returns the head with its full path.
     pub(crate) fn whole(&self) -> Request<'_> {
         self.at(self.path.as_str())
     }
 
-    /// Returns the head below the mount, with the rest of its path.
+    /// Returns the head with its path below the mount point.
     pub(crate) fn at<'a>(&'a self, path: &'a str) -> Request<'a> {
         let peer: Option<IpAddr> = self.peer.map(|peer| peer.ip());
         Request::new(self.method.as_str(), path, peer, &self.lines).with_query(self.query.as_deref())
     }
 
-    /// Creates a request with this head and the rest of its path. Parts that filters do not extract are missing.
+    /// Creates a request with this head and the rest of its path. Parts that filters cannot extract are missing.
     pub(crate) fn into_request(self, path: String) -> http::Result<http::Request<()>> {
         let address = match self.query {
             Some(query) => format!("{path}?{query}"),
@@ -72,7 +72,8 @@ pub(crate) fn rest_of_path() -> impl Filter<Extract = (String,), Error = Infalli
     warp::path::tail().map(|rest: warp::path::Tail| format!("/{}", rest.as_str()))
 }
 
-/// Returns a filter that takes the body. A body that another filter has taken before breaks off, so that it does not pass for an empty one.
+/// Returns a filter that takes the body. If another filter has already taken it, reading the body fails, so that it is not mistaken for
+/// an empty one.
 pub(crate) fn body()
 -> impl Filter<Extract = (impl Stream<Item = Chunk> + Send + Sync,), Error = Infallible> + Copy + Send + Sync + 'static {
     let taken = warp::body::stream().map(Some).or_else(|_| ready(Ok::<_, Infallible>((None,))));

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Data, Path};
 use actix_web::{App, HttpResponse, HttpServer, web};
-use shop::{Answer, Shop};
+use shop::Shop;
 
-/// More than the shop gives requests after it was told to stop, in seconds.
+/// The shutdown timeout in seconds. It exceeds the time that the shop allows open requests after the signal to stop.
 const SHUTDOWN: u64 = 5;
 
 fn main() -> ExitCode {
@@ -39,9 +39,9 @@ async fn health(shop: Data<Shop>) -> HttpResponse {
     respond(shop.health().await)
 }
 
-fn respond(answer: Answer) -> HttpResponse {
-    match StatusCode::from_u16(answer.status) {
-        Ok(status) => HttpResponse::build(status).content_type(answer.content_type).body(answer.body),
+fn respond(response: shop::Response) -> HttpResponse {
+    match StatusCode::from_u16(response.status) {
+        Ok(status) => HttpResponse::build(status).content_type(response.content_type).body(response.body),
         Err(_) => HttpResponse::InternalServerError().finish(),
     }
 }

@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use shop::{Answer, Shop};
+use shop::Shop;
 use tokio::net::TcpListener;
 
 fn main() -> ExitCode {
@@ -40,9 +40,9 @@ async fn health(State(shop): State<Shop>) -> Response {
     respond(shop.health().await)
 }
 
-fn respond(answer: Answer) -> Response {
-    match StatusCode::from_u16(answer.status) {
-        Ok(status) => (status, [(CONTENT_TYPE, answer.content_type)], answer.body).into_response(),
+fn respond(response: shop::Response) -> Response {
+    match StatusCode::from_u16(response.status) {
+        Ok(status) => (status, [(CONTENT_TYPE, response.content_type)], response.body).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

@@ -9,18 +9,18 @@ use onramp_webhooks_client::{ClientError, ClientErrorKind};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::Answer;
+use crate::Response;
 
 /// Starts and stores widgets.
 #[derive(Clone, Debug)]
 pub(crate) struct Widgets {
     pub(crate) api: KriptomatApi,
     pub(crate) purchases: Arc<dyn PurchaseStore>,
-    /// The address for postbacks; without it, Kriptomat uses the one of its dashboard.
+    /// The URL for postbacks. Without it, Kriptomat uses the URL that is set in its dashboard.
     pub(crate) webhook_url: Option<String>,
 }
 
-/// A purchase that a customer asks for. Amounts are strings, so that they stay exact.
+/// A customer's purchase request. Amounts are strings, which keeps them exact.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PurchaseRequest {
@@ -33,14 +33,14 @@ struct PurchaseRequest {
 }
 
 impl Widgets {
-    pub(crate) async fn buy(&self, body: &[u8]) -> Answer {
+    pub(crate) async fn buy(&self, body: &[u8]) -> Response {
         let request =
             match serde_json::from_slice(body).map_err(|error| error.to_string()).and_then(|wanted| self.request(wanted)) {
                 Ok(request) => request,
-                Err(reason) => return Answer::json(400, &json!({ "error": reason })),
+                Err(reason) => return Response::json(400, &json!({ "error": reason })),
             };
         match self.api.start(&request, &*self.purchases).await {
-            Ok(widget) => Answer::json(200, &json!({ "url": widget.url })),
+            Ok(widget) => Response::json(200, &json!({ "url": widget.url })),
             Err(error) => refused(&error),
         }
     }
@@ -74,10 +74,10 @@ fn read(field: &str, amount: &str) -> Result<Amount, String> {
 }
 
 /// Reports invalid values to the customer, and logs every other error.
-fn refused(error: &ClientError) -> Answer {
+fn refused(error: &ClientError) -> Response {
     if error.kind() == ClientErrorKind::Invalid {
-        return Answer::json(400, &json!({ "error": error.to_string() }));
+        return Response::json(400, &json!({ "error": error.to_string() }));
     }
-    tracing::error!(%error, "no widget was started");
-    Answer::json(503, &json!({ "error": "no widget could be started" }))
+    tracing::error!(%error, "could not start a widget");
+    Response::json(503, &json!({ "error": "no widget could be started" }))
 }

@@ -31,7 +31,7 @@ pub struct Config {
 pub(crate) struct Reconcile {
     /// The pause between two runs.
     pub(crate) every: Duration,
-    /// The minimum age of a missing order: the webhook of a younger one may still arrive.
+    /// The minimum age of an order without a webhook to count as missing. The webhook of a younger order may still arrive.
     pub(crate) grace: Duration,
 }
 
@@ -89,7 +89,7 @@ impl Config {
 }
 
 impl std::fmt::Debug for Config {
-    /// Leaves the secrets out.
+    /// Omits the secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Config").field("listen", &self.listen).field("spill", &self.spill).finish_non_exhaustive()
     }
@@ -110,7 +110,7 @@ impl Variable {
     }
 }
 
-/// Builds the client of a provider's API; `None` without a key. Without a URL it is the provider's own.
+/// Builds the client of a provider's API. Returns `None` without a key. The default URL is the provider's own.
 fn api<A>(
     key: Variable,
     url: Variable,
@@ -155,7 +155,7 @@ fn database(url: &str) -> Result<Database, String> {
     }
     // The rest of the URL may contain a password.
     let scheme = url.split_once(':').map_or("no", |(scheme, _)| scheme);
-    let wanted = || format!("sqlite://shop.db or postgres://user@host/database is wanted; the address given has {scheme} scheme");
+    let wanted = || format!("must be a URL such as sqlite://shop.db or postgres://user@host/database, but has {scheme} scheme");
     sqlite_file(url).ok_or_else(wanted)?.map(Database::Sqlite)
 }
 
@@ -163,16 +163,16 @@ fn spill(url: &str) -> Result<Option<PathBuf>, String> {
     if url.is_empty() {
         return Ok(None);
     }
-    sqlite_file(url).ok_or("a file on this machine is wanted, as in sqlite://spill.db")?.map(Some)
+    sqlite_file(url).ok_or("must be the URL of a local file, such as sqlite://spill.db")?.map(Some)
 }
 
-/// Returns the file of `sqlite://FILE` or `sqlite:FILE`, without the query; `None` for other URLs.
+/// Returns the file of `sqlite://FILE` or `sqlite:FILE`, without the query, or `None` for other URLs.
 fn sqlite_file(url: &str) -> Option<Result<PathBuf, String>> {
     let file = url.strip_prefix("sqlite:")?;
     let file = file.strip_prefix("//").unwrap_or(file);
     let file = file.split_once('?').map_or(file, |(file, _)| file);
     if file.is_empty() || file.starts_with(':') {
-        return Some(Err("names no file, as sqlite://shop.db does".into()));
+        return Some(Err("contains no file name, unlike sqlite://shop.db".into()));
     }
     Some(Ok(file.into()))
 }

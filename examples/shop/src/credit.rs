@@ -11,15 +11,15 @@ pub(crate) struct Credit {
 }
 
 impl Credit {
-    /// Returns one point per unit of fiat of a completed purchase; `None` for any other event.
+    /// Returns one point per unit of fiat of a completed purchase, or `None` for any other event.
     ///
-    /// An unclear purchase, and one without a customer, become dead letters for an operator.
+    /// A purchase without a clear fiat amount or without a customer becomes a dead letter for an operator.
     pub(crate) fn of(delivery: &Delivery) -> Result<Option<Self>, HandlerError> {
         let Some(purchase) = delivery.completed_purchase()? else { return Ok(None) };
         let customer = purchase.customer_id()?;
         if customer.contains('\0') {
             // PostgreSQL cannot store a zero byte in a string.
-            return Err(HandlerError::permanent("a completed purchase names a customer with a zero byte"));
+            return Err(HandlerError::permanent("the customer of a completed purchase contains a zero byte"));
         }
         Ok(Some(Self { customer: customer.to_owned(), points: purchase.fiat.amount.to_decimal() }))
     }

@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod answer;
 mod buy;
 mod config;
 mod credit;
@@ -8,11 +7,12 @@ mod handler;
 mod open;
 mod output;
 mod points;
+mod response;
 mod run;
 mod shop;
 mod stop;
 
-pub use self::answer::Answer;
 pub use self::config::{Config, ConfigError};
+pub use self::response::Response;
 pub use self::run::run;
 pub use self::shop::Shop;

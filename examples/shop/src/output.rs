@@ -31,7 +31,7 @@ pub(crate) fn handled(delivery: &Delivery) {
     };
     match serde_json::to_string(&handled) {
         Ok(json) => line(&json),
-        Err(error) => tracing::error!(%error, "no line for a delivery"),
+        Err(error) => tracing::error!(%error, "could not format the line of a delivery"),
     }
 }
 

@@ -17,13 +17,13 @@ use crate::open::{Opened, open};
 use crate::stop::Stop;
 use crate::{Config, Shop, output};
 
-/// Lease of a delivery. After a crash its deliveries wait this long; a handler takes far less.
+/// The lease of a delivery. Deliveries that were leased before a crash wait for the lease to expire. A handler takes much less time.
 const LEASE: Duration = Duration::from_secs(5);
 
-/// Time for open requests after the signal to stop: above the time that the receiver takes for one.
+/// The time for open requests after the signal to stop. It exceeds the receiver's deadline for a request.
 const REQUEST_GRACE: Duration = Duration::from_millis(4_500);
 
-/// Time for running handlers after that.
+/// The time for running handlers after that.
 const HANDLER_GRACE: Duration = Duration::from_secs(2);
 
 /// Limit for the whole shutdown of the worker, so that the shop ends within ten seconds of the signal. Unfinished deliveries are handled

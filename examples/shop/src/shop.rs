@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use onramp_webhooks::Receiver;
 use serde_json::json;
 
-use crate::Answer;
+use crate::Response;
 use crate::buy::Widgets;
 use crate::points::Points;
 use crate::stop::Stop;
@@ -32,10 +32,10 @@ impl Shop {
     /// Returns the bound listener, in non-blocking mode.
     ///
     /// # Errors
-    /// If it was taken before.
+    /// Returns an error if the listener was already taken.
     pub fn listener(&self) -> std::io::Result<TcpListener> {
         let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
-        listener.ok_or_else(|| std::io::Error::other("the listener was taken before"))
+        listener.ok_or_else(|| std::io::Error::other("the listener was already taken"))
     }
 
     /// Returns a future that resolves when the server has to stop accepting connections.
@@ -43,30 +43,30 @@ impl Shop {
         self.stop.clone().stopped()
     }
 
-    /// Answers `GET /points/{customer}`.
-    pub async fn points(&self, customer: String) -> Answer {
+    /// Handles `GET /points/{customer}`.
+    pub async fn points(&self, customer: String) -> Response {
         match self.points.of(&customer).await {
-            Ok(points) => Answer::json(200, &json!({ "customer": customer, "points": points })),
+            Ok(points) => Response::json(200, &json!({ "customer": customer, "points": points })),
             Err(error) => unavailable(&error),
         }
     }
 
-    /// Answers `POST /buy`, whose body is JSON such as `{"customer":"ada","fiat_amount":"35","asset":"eth"}`: starts a widget and returns its
-    /// address.
-    pub async fn buy(&self, body: &[u8]) -> Answer {
+    /// Handles `POST /buy`, whose body is JSON such as `{"customer":"ada","fiat_amount":"35","asset":"eth"}`: starts a widget and returns
+    /// its URL.
+    pub async fn buy(&self, body: &[u8]) -> Response {
         match &self.widgets {
             Some(widgets) => widgets.buy(body).await,
-            None => Answer::json(404, &json!({ "error": "this shop starts no widgets: KRIPTOMAT_TOKEN is not set" })),
+            None => Response::json(404, &json!({ "error": "this shop starts no widgets: KRIPTOMAT_TOKEN is not set" })),
         }
     }
 
-    /// Answers `GET /healthz`: 200 if the inbox can be written, with the status of every endpoint.
-    pub async fn health(&self) -> Answer {
-        Answer::of_core(&self.receiver.health().await)
+    /// Handles `GET /healthz`. The status is 200 if the inbox is writable, and the body contains the status of every endpoint.
+    pub async fn health(&self) -> Response {
+        Response::of_core(&self.receiver.health().await)
     }
 }
 
-fn unavailable(error: &(dyn Error + 'static)) -> Answer {
+fn unavailable(error: &(dyn Error + 'static)) -> Response {
     tracing::error!(error, "the points could not be read");
-    Answer::json(503, &json!({ "error": "the points could not be read" }))
+    Response::json(503, &json!({ "error": "the points could not be read" }))
 }

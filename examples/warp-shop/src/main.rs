@@ -4,14 +4,14 @@ use std::process::ExitCode;
 use std::str::{FromStr, Utf8Error};
 
 use percent_encoding::percent_decode_str;
-use shop::{Answer, Shop};
+use shop::Shop;
 use tokio::net::TcpListener;
 use warp::http::{self, Response};
 use warp::hyper::body::Bytes;
 use warp::{Filter, Reply};
 
-/// A customer's wish is a few lines, in bytes.
-const LARGEST_WISH: u64 = 16 * 1024;
+/// The maximum size of a purchase request in bytes.
+const LARGEST_REQUEST: u64 = 16 * 1024;
 
 fn main() -> ExitCode {
     shop::run(serve)
@@ -24,7 +24,7 @@ async fn serve(shop: Shop) -> std::io::Result<()> {
     let of_shop = shop.clone();
     let buy = warp::path!("buy")
         .and(warp::post())
-        .and(warp::body::content_length_limit(LARGEST_WISH))
+        .and(warp::body::content_length_limit(LARGEST_REQUEST))
         .and(warp::body::bytes())
         .map(move |body| (of_shop.clone(), body))
         .then(buy);
@@ -35,7 +35,7 @@ async fn serve(shop: Shop) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Warp hands out a segment of the path as it was sent.
+/// A customer in the path. Warp does not percent-decode path segments.
 struct Customer(String);
 
 impl FromStr for Customer {
@@ -58,6 +58,6 @@ async fn health(shop: Shop) -> impl Reply {
     respond(shop.health().await)
 }
 
-fn respond(answer: Answer) -> http::Result<Response<String>> {
-    Response::builder().status(answer.status).header("content-type", answer.content_type).body(answer.body)
+fn respond(response: shop::Response) -> http::Result<Response<String>> {
+    Response::builder().status(response.status).header("content-type", response.content_type).body(response.body)
 }

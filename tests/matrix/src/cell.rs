@@ -14,14 +14,14 @@ pub(crate) enum Cell {
     Differs(String),
     /// The expectation does not hold.
     Failed(String),
-    /// Left out by name.
-    LeftOut,
-    /// Not run, although it was not left out.
+    /// Skipped by an option.
+    Skipped,
+    /// Not run, although it was not skipped.
     DidNotRun,
 }
 
 impl Cell {
-    /// Runs the case, on a thread and a runtime of its own.
+    /// Runs the case on a new thread and a new runtime.
     pub(crate) fn run(case: Case, column: Column) -> Self {
         let name = format!("{} on {column}", case.name());
         let run = move || {
@@ -32,25 +32,25 @@ impl Cell {
         };
         let Ok(thread) = std::thread::Builder::new().name(name.clone()).spawn(run) else { return Self::DidNotRun };
         match thread.join() {
-            Ok(answers) => Self::Passed(answers),
+            Ok(responses) => Self::Passed(responses),
             Err(_) => Self::Failed(panics::of(&name)),
         }
     }
 
-    /// Compares with the answers of another adapter.
+    /// Compares the responses with those of another adapter.
     pub(crate) fn compared_with(self, first: &[String]) -> Self {
         match self {
-            Self::Passed(answers) if answers != first => Self::Differs(difference(first, &answers)),
+            Self::Passed(responses) if responses != first => Self::Differs(difference(first, &responses)),
             same => same,
         }
     }
 }
 
-/// The first line in which two transcripts differ.
-fn difference(first: &[String], answers: &[String]) -> String {
+/// Returns the first lines in which two transcripts differ.
+fn difference(first: &[String], responses: &[String]) -> String {
     let line = |lines: &[String], at: usize| lines.get(at).cloned().unwrap_or_else(|| "nothing".to_owned());
-    let at = first.iter().zip(answers).take_while(|(one, other)| one == other).count();
-    format!("answer {}:\n  {}\nand not:\n  {}", at + 1, line(answers, at), line(first, at))
+    let at = first.iter().zip(responses).take_while(|(one, other)| one == other).count();
+    format!("response {}:\n  {}\nexpected:\n  {}", at + 1, line(responses, at), line(first, at))
 }
 
 #[cfg(test)]
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn another_answer_and_one_more_or_less_differ() {
+    fn a_different_response_and_one_more_or_less_differ() {
         let first = lines(&["200", "404"]);
         assert_eq!(Cell::Passed(first.clone()).compared_with(&first), Cell::Passed(first.clone()));
         for other in [&["200", "405"][..], &["200"], &["200", "404", "200"], &[]] {

@@ -24,15 +24,15 @@ pub(crate) enum Store {
     Memory,
     Sqlite,
     Postgres,
-    /// Keeps idempotency keys only.
+    /// Stores idempotency keys only.
     Redis,
 }
 
-/// The cases about what a store of idempotency keys has to do.
+/// Beginnings of the names of the cases that need a store of idempotency keys.
 const ABOUT_IDEMPOTENCY: [&str; 2] = ["idempotency::", "stopping::a_run_in_flight_is_finished_and_kept"];
 
 impl Store {
-    /// Returns whether a case tests this store; other cases are left out of its columns.
+    /// Returns whether a case tests this store. Other cases are skipped in its columns.
     pub(crate) fn is_asked_by(self, case: &str) -> bool {
         self != Self::Redis || ABOUT_IDEMPOTENCY.iter().any(|about| case.starts_with(about))
     }
@@ -46,7 +46,7 @@ pub(crate) struct Column {
 }
 
 impl Column {
-    /// All of them, in the order of the table.
+    /// Returns all columns, in the order of the table.
     pub(crate) fn all() -> Vec<Self> {
         let with = |store| Adapter::value_variants().iter().map(move |adapter| Self { adapter: *adapter, store });
         Store::value_variants().iter().flat_map(|store| with(*store)).collect()
@@ -68,7 +68,7 @@ impl Column {
     }
 }
 
-/// The inbox and the idempotency store in one file.
+/// Opens the inbox and the idempotency store in one file.
 async fn sqlite() -> Stores {
     let folder = tempfile::tempdir().unwrap();
     let inbox = SqliteInbox::open(folder.path().join("matrix.db")).await.unwrap();
@@ -76,7 +76,7 @@ async fn sqlite() -> Stores {
     Stores::new(inbox, idempotency).keeping(folder)
 }
 
-/// The inbox and the idempotency store in one schema.
+/// Opens the inbox and the idempotency store in one schema.
 async fn postgres() -> Stores {
     let schema = TestSchema::new();
     let inbox = schema.options().await.open().await.unwrap();
@@ -84,7 +84,7 @@ async fn postgres() -> Stores {
     Stores::new(inbox, idempotency).keeping(schema)
 }
 
-/// The idempotency store under one prefix, beside an inbox in memory.
+/// Opens the idempotency store under one prefix, and an inbox in memory.
 async fn redis() -> Stores {
     let prefix = TestPrefix::new();
     let idempotency = prefix.open().await;

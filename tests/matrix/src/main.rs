@@ -1,7 +1,7 @@
 //! Every conformance case on every adapter and every store: `cargo xtask matrix`.
 //!
-//! All get the same bytes, and their responses are compared with the expectation and with each other. A cell that was not left
-//! out by name and did not pass is red.
+//! All adapters get the same bytes, and their responses are compared with the expectation and with each other. The run fails if a cell
+//! neither passed nor was skipped by an option.
 #![expect(clippy::unwrap_used, reason = "the sites of the adapters are tests")]
 
 mod cell;
@@ -16,26 +16,26 @@ use clap::Parser;
 
 use self::column::{Adapter, Column, Store};
 
-/// Run every case of the conformance suite on every adapter and store, and compare what they answer.
+/// Run every case of the conformance suite on every adapter and store, and compare the responses.
 #[derive(Parser)]
 #[command(name = "cargo xtask matrix")]
 struct Cli {
-    /// Only this adapter; may be given again.
+    /// Only this adapter. Can be repeated.
     #[arg(long)]
     adapter: Vec<Adapter>,
-    /// Only this store; may be given again.
+    /// Only this store. Can be repeated.
     #[arg(long)]
     store: Vec<Store>,
-    /// Leave out this store; may be given again.
+    /// Skip this store. Can be repeated.
     #[arg(long)]
     without_store: Vec<Store>,
-    /// Only cases whose name contains this; may be given again.
+    /// Only cases whose name contains this text. Can be repeated.
     #[arg(long)]
     case: Vec<String>,
-    /// Leave out cases whose name contains this; may be given again.
+    /// Skip cases whose name contains this text. Can be repeated.
     #[arg(long)]
     without: Vec<String>,
-    /// Cells that run at the same time.
+    /// Maximum number of cells that run at the same time.
     #[arg(long, default_value_t = 6)]
     jobs: usize,
 }

@@ -7,7 +7,7 @@ use std::thread;
 
 static PANICS: LazyLock<Mutex<HashMap<String, String>>> = LazyLock::new(Mutex::default);
 
-/// Keeps panics by the name of their thread, instead of printing them.
+/// Stores panics by the name of their thread, instead of printing them.
 pub(crate) fn collect() {
     panic::set_hook(Box::new(|panic| {
         let thread = thread::current().name().unwrap_or_default().to_owned();
@@ -15,7 +15,7 @@ pub(crate) fn collect() {
     }));
 }
 
-/// The last panic of the thread of that name.
+/// Returns the last panic of the thread with this name.
 pub(crate) fn of(thread: &str) -> String {
     let panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
     panics.get(thread).cloned().unwrap_or_else(|| "no message".to_owned())

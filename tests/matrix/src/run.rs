@@ -16,7 +16,7 @@ pub(crate) struct Row {
     pub(crate) cells: Vec<Cell>,
 }
 
-/// Runs every cell that is wanted, `jobs` at a time, and compares the answers of each row.
+/// Runs all selected cells, `jobs` at a time, and compares the responses of each row.
 pub(crate) fn all(jobs: usize, wants: impl Fn(Column, &str) -> bool) -> Vec<Row> {
     let columns = Column::all();
     let cases: Vec<Case> = cases().collect();
@@ -30,7 +30,7 @@ pub(crate) fn all(jobs: usize, wants: impl Fn(Column, &str) -> bool) -> Vec<Row>
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(((case, column), wanted)) = work.get(at).zip(wanted.get(at)) else { break };
-                    let cell = if *wanted { Cell::run(*case, *column) } else { Cell::LeftOut };
+                    let cell = if *wanted { Cell::run(*case, *column) } else { Cell::Skipped };
                     if let Some(slot) = cells.lock().unwrap_or_else(PoisonError::into_inner).get_mut(at) {
                         *slot = cell;
                     }
@@ -43,10 +43,10 @@ pub(crate) fn all(jobs: usize, wants: impl Fn(Column, &str) -> bool) -> Vec<Row>
     rows.map(|(case, cells)| Row { case: case.name(), cells: compared(cells) }).collect()
 }
 
-/// The cells of a row, each compared with the first that passed.
+/// Compares each cell of a row with the first one that passed.
 fn compared(cells: &[Cell]) -> Vec<Cell> {
     let first = cells.iter().find_map(|cell| match cell {
-        Cell::Passed(answers) => Some(answers.clone()),
+        Cell::Passed(responses) => Some(responses.clone()),
         _ => None,
     });
     cells.iter().cloned().map(|cell| cell.compared_with(&first.clone().unwrap_or_default())).collect()

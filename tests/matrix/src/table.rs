@@ -1,4 +1,4 @@
-//! The table, and the reasons of its red cells.
+//! The table, and the reasons for failed cells.
 
 use comfy_table::Table;
 
@@ -6,7 +6,7 @@ use crate::cell::Cell;
 use crate::column::Column;
 use crate::run::Row;
 
-/// Prints the table; answers whether it is green.
+/// Prints the table, and returns whether no cell failed.
 pub(crate) fn print(rows: &[Row]) -> bool {
     let columns = Column::all();
     let mut table = Table::new();
@@ -20,7 +20,7 @@ pub(crate) fn print(rows: &[Row]) -> bool {
         for (cell, column) in row.cells.iter().zip(&columns) {
             match cell {
                 Cell::Failed(why) => println!("\n{} on {column} FAILED:\n{why}", row.case),
-                Cell::Differs(how) => println!("\n{} on {column} answers otherwise. {how}", row.case),
+                Cell::Differs(how) => println!("\n{} on {column} DIFFERS in {how}", row.case),
                 _ => {}
             }
         }
@@ -33,7 +33,7 @@ fn word(cell: &Cell) -> &'static str {
         Cell::Passed(_) => "passed",
         Cell::Differs(_) => "DIFFERS",
         Cell::Failed(_) => "FAILED",
-        Cell::LeftOut => "left out",
+        Cell::Skipped => "skipped",
         Cell::DidNotRun => "DID NOT RUN",
     }
 }
@@ -41,8 +41,8 @@ fn word(cell: &Cell) -> &'static str {
 fn conclude(rows: &[Row]) -> bool {
     let count = |is: fn(&Cell) -> bool| rows.iter().flat_map(|row| &row.cells).filter(|cell| is(cell)).count();
     let passed = count(|cell| matches!(cell, Cell::Passed(_)));
-    let left_out = count(|cell| matches!(cell, Cell::LeftOut));
+    let skipped = count(|cell| matches!(cell, Cell::Skipped));
     let red = count(|cell| matches!(cell, Cell::Differs(_) | Cell::Failed(_) | Cell::DidNotRun));
-    println!("\nmatrix: {passed} passed, {red} failed, {left_out} skipped");
+    println!("\nmatrix: {passed} passed, {red} failed, {skipped} skipped");
     red == 0 && passed > 0
 }

@@ -1,4 +1,4 @@
-//! Adapters that are each broken in one way, and the case of the conformance suite that notices.
+//! Adapters with one defect each, and the case of the conformance suite that detects it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use onramp_webhooks_axum::core::gate::AllowListGate;
 use onramp_webhooks_suite::serve::axum::{self as right, app};
 use onramp_webhooks_testkit::adapter::{Case, Listener, Setup, Site, cases};
 
-/// Serves what `broken` makes of the right application.
+/// Serves the correct application after `broken` has added a defect to it.
 #[tokio::main]
 async fn serve(site: Site, broken: fn(&Site, Router) -> Router) {
     let app = broken(&site, app(&site));
@@ -27,7 +27,7 @@ async fn serve(site: Site, broken: fn(&Site, Router) -> Router) {
     axum::serve(listener, app).with_graceful_shutdown(site.stopped()).await.unwrap();
 }
 
-/// Lets requests through `change`, before they are routed.
+/// Applies `change` to requests before they are routed.
 fn changing<F>(app: Router, change: F) -> Router
 where
     F: Fn(Request) -> Request + Clone + Send + Sync + 'static,
@@ -35,8 +35,8 @@ where
     Router::new().fallback_service(app).layer(map_request(move |request| std::future::ready(change(request))))
 }
 
-/// Lets answers through `change`.
-fn answering<F>(app: Router, change: F) -> Router
+/// Applies `change` to responses.
+fn changing_responses<F>(app: Router, change: F) -> Router
 where
     F: Fn(Response) -> Response + Clone + Send + Sync + 'static,
 {
@@ -46,7 +46,7 @@ where
 fn with_path(mut request: Request, change: impl Fn(&str) -> String) -> Request {
     let path = change(request.uri().path());
     *request.uri_mut() = path.parse::<Uri>().unwrap();
-    // The router that these changes are made in has noted the right one.
+    // The outer router has already stored the original URI.
     request.extensions_mut().remove::<OriginalUri>();
     request
 }
@@ -58,7 +58,7 @@ fn knows_no_peers(_: &Site, app: Router) -> Router {
     })
 }
 
-/// As a framework does that offers the client's "real" address.
+/// Behaves like a framework that derives the client's "real" address.
 fn believes_the_leftmost(_: &Site, app: Router) -> Router {
     changing(app, |mut request| {
         let first = |line: &str| line.split(',').next().and_then(|entry| entry.trim().parse().ok());
@@ -88,14 +88,14 @@ fn takes_slashes_off(_: &Site, app: Router) -> Router {
 }
 
 fn forgets_a_header(_: &Site, app: Router) -> Router {
-    answering(app, |mut response| {
+    changing_responses(app, |mut response| {
         response.headers_mut().remove("allow");
         response
     })
 }
 
 fn answers_problems_as_text(_: &Site, app: Router) -> Router {
-    answering(app, |mut response| {
+    changing_responses(app, |mut response| {
         if response.status() == StatusCode::NOT_FOUND {
             response.headers_mut().insert("content-type", "text/plain".parse().unwrap());
         }
@@ -113,7 +113,7 @@ fn routes_posts_only(_: &Site, app: Router) -> Router {
     }))
 }
 
-/// As actix does by default, if only the limit were smaller.
+/// Behaves like actix by default, but with a smaller limit.
 fn has_a_limit_of_its_own(_: &Site, app: Router) -> Router {
     Router::new().fallback_service(app).layer(from_fn(async |request: Request, next: Next| {
         let (parts, body) = request.into_parts();
@@ -156,14 +156,14 @@ fn retries_a_panic_away(_: &Site, app: Router) -> Router {
     }))
 }
 
-/// The handler goes on when its client has gone.
+/// The handler continues after its client has disconnected.
 fn detaches_what_runs(_: &Site, app: Router) -> Router {
     Router::new().fallback_service(app).layer(from_fn(async |request: Request, next: Next| {
         tokio::spawn(next.run(request)).await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
     }))
 }
 
-/// As a middleware does that looks at the path that its router has left it.
+/// Behaves like middleware that uses the path without the prefix that its router has stripped.
 fn forgets_the_prefix(_: &Site, app: Router) -> Router {
     changing(app, |request| with_path(request, |path| path.replace("/again/", "/once/")))
 }
@@ -175,13 +175,13 @@ fn forgets_who_is_asking(_: &Site, app: Router) -> Router {
     })
 }
 
-/// A path without its query is put back.
+/// Replaces the URI by its path without the query.
 fn forgets_the_query(_: &Site, app: Router) -> Router {
     changing(app, |request| with_path(request, ToOwned::to_owned))
 }
 
 fn replays_cookies(_: &Site, app: Router) -> Router {
-    answering(app, |mut response| {
+    changing_responses(app, |mut response| {
         if response.headers().contains_key("idempotent-replayed") {
             response.headers_mut().insert("set-cookie", "session=ada".parse().unwrap());
         }
@@ -190,20 +190,20 @@ fn replays_cookies(_: &Site, app: Router) -> Router {
 }
 
 fn loses_cookies(_: &Site, app: Router) -> Router {
-    answering(app, |mut response| {
+    changing_responses(app, |mut response| {
         response.headers_mut().remove("set-cookie");
         response
     })
 }
 
 fn hides_that_it_replays(_: &Site, app: Router) -> Router {
-    answering(app, |mut response| {
+    changing_responses(app, |mut response| {
         response.headers_mut().remove("idempotent-replayed");
         response
     })
 }
 
-/// The key of every request is another one, as if nothing were ever finished.
+/// Every request gets a new key, as if no reply were ever stored.
 fn keeps_nothing(_: &Site, app: Router) -> Router {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     changing(app, |mut request| {
@@ -226,7 +226,7 @@ fn cuts_large_replies(_: &Site, app: Router) -> Router {
     }))
 }
 
-/// The rules are those of the moment when the layer was made.
+/// The layer keeps the rules from the time of its creation.
 fn copies_the_rules(site: &Site, _: Router) -> Router {
     let guarded = any(async |State(site): State<Site>| site.guarded());
     let frozen = AllowListGate::new("127.0.0.1".parse().unwrap(), ClientIp::peer_only());
@@ -274,9 +274,9 @@ macro_rules! mutants {
             $(
                 #[test]
                 fn $defect() {
-                    assert!(super::passes(super::case($case), super::right::serve), "{} fails without any defect", $case);
+                    assert!(super::passes(super::case($case), super::right::serve), "{} fails without a defect", $case);
                     let broken = super::passes(super::case($case), |site| super::serve(site, super::$defect));
-                    assert!(!broken, "{} does not notice {}", $case, stringify!($defect));
+                    assert!(!broken, "{} does not detect {}", $case, stringify!($defect));
                 }
             )+
         }
@@ -311,7 +311,7 @@ mutants! {
     refuses_what_it_cannot_read => "extracting::what_wert_sends_is_never_refused",
 }
 
-/// Drops what it serves when it is told to stop.
+/// Aborts open requests when it has to stop.
 #[tokio::main]
 async fn serve_and_end_at_once(site: Site) {
     let app = app(&site);

@@ -44,7 +44,7 @@ impl Address {
     }
 }
 
-/// The parts of `scheme://user:password@host:port/path?query` that probes need.
+/// The parts of `scheme://user:password@host:port/path?query` that probes use.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Url<'a> {
     pub(crate) scheme: &'a str,
@@ -67,7 +67,7 @@ impl<'a> Url<'a> {
         Some(Self { scheme, user, host, port, path, query })
     }
 
-    /// Its host and port.
+    /// Returns the TCP address.
     pub(crate) fn tcp(&self, usual: u16) -> Address {
         let host = if self.host.is_empty() { "127.0.0.1" } else { self.host };
         Address::Tcp(format!("{host}:{}", self.port.unwrap_or(usual)))

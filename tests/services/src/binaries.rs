@@ -4,19 +4,19 @@ use std::path::{Path, PathBuf};
 
 use crate::ServiceError;
 
-/// Folders beside `PATH` that may hold one folder for each major version of PostgreSQL: Debian's, Fedora's, and Homebrew's.
+/// Folders in addition to `PATH` that may contain a folder for each major version of PostgreSQL: Debian's, Fedora's, and Homebrew's.
 const POSTGRES_VERSIONS: [&str; 4] = ["/usr/lib/postgresql", "/usr", "/opt/homebrew/opt", "/usr/local/opt"];
 
-/// Other folders that servers are in.
+/// Other folders that may contain servers.
 const FOLDERS: [&str; 4] = ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin", "/usr/local/bin"];
 
-/// The folder with `initdb` and `postgres`, which must belong together.
+/// Returns the folder with `initdb` and `postgres`, which must have the same version.
 pub(crate) fn postgres() -> Result<PathBuf, ServiceError> {
     let has_both = |folder: &PathBuf| folder.join("initdb").is_file() && folder.join("postgres").is_file();
     folders().chain(versions()).find(has_both).ok_or(ServiceError::NotInstalled("PostgreSQL"))
 }
 
-/// The program.
+/// Returns the path of the program.
 pub(crate) fn redis() -> Result<PathBuf, ServiceError> {
     let programs = folders().flat_map(|folder| ["redis-server", "valkey-server"].map(|name| folder.join(name)));
     programs.into_iter().find(|program| program.is_file()).ok_or(ServiceError::NotInstalled("Redis"))
@@ -28,7 +28,7 @@ fn folders() -> impl Iterator<Item = PathBuf> {
     path.into_iter().chain(FOLDERS.map(PathBuf::from))
 }
 
-/// The newest version first.
+/// Returns the folders of versions, the newest first.
 fn versions() -> impl Iterator<Item = PathBuf> {
     let mut found: Vec<(u32, PathBuf)> = Vec::new();
     for parent in POSTGRES_VERSIONS {
@@ -39,7 +39,7 @@ fn versions() -> impl Iterator<Item = PathBuf> {
     found.into_iter().map(|(_, folder)| folder)
 }
 
-/// `17` of `/usr/lib/postgresql/17`, of `/usr/pgsql-17` and of `/opt/homebrew/opt/postgresql@17`.
+/// Returns the version in a path: `17` for `/usr/lib/postgresql/17`, `/usr/pgsql-17` and `/opt/homebrew/opt/postgresql@17`.
 fn major(folder: &Path) -> Option<u32> {
     let name = folder.file_name()?.to_str()?;
     let version = ["postgresql@", "pgsql-"].iter().find_map(|prefix| name.strip_prefix(prefix));

@@ -6,26 +6,26 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServiceError {
-    /// No program of this name is where such programs are installed.
+    /// The program is not in any of the usual folders.
     #[error("{0} is not installed")]
     NotInstalled(&'static str),
-    /// It ended, or was not ready in time.
+    /// The server exited, or was not ready in time.
     #[error("{name} did not start; its log ends with:\n{log}")]
     DidNotStart {
         /// The program.
         name: &'static str,
-        /// The last lines that it wrote.
+        /// The last lines of its log.
         log: String,
     },
-    /// It answered with an error, or with nothing.
-    #[error("{name} answered: {answer}")]
+    /// The server replied with an error, or with nothing.
+    #[error("{name} replied: {reply}")]
     Refused {
         /// The program.
         name: &'static str,
         /// The error.
-        answer: String,
+        reply: String,
     },
-    /// The machine did not let us.
+    /// An operation of the system failed.
     #[error("{what}")]
     Io {
         /// The attempted action.
@@ -36,7 +36,7 @@ pub enum ServiceError {
 }
 
 impl ServiceError {
-    /// For `map_err`.
+    /// Returns a function for `map_err`.
     pub(crate) fn io<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> Self {
         move |source| Self::Io { what, source: source.into() }
     }

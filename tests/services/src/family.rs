@@ -6,14 +6,14 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::ServiceError;
 
-/// Stops a process, and then its children: one that is stopped starts no more of them.
+/// Freezes a process, and then its children. The parent is first, because a frozen parent cannot start more children.
 pub(crate) fn freeze(parent: u32) -> Result<(), ServiceError> {
     send(parent, Signal::STOP)?;
     children(parent).into_iter().for_each(|child| drop(send(child, Signal::STOP)));
     Ok(())
 }
 
-/// Lets all of them go on.
+/// Continues a frozen process and its children.
 pub(crate) fn thaw(parent: u32) -> Result<(), ServiceError> {
     children(parent).into_iter().for_each(|child| drop(send(child, Signal::CONT)));
     send(parent, Signal::CONT)
@@ -21,11 +21,11 @@ pub(crate) fn thaw(parent: u32) -> Result<(), ServiceError> {
 
 pub(crate) fn send(process: u32, signal: Signal) -> Result<(), ServiceError> {
     let id = i32::try_from(process).ok().and_then(Pid::from_raw);
-    let id = id.ok_or_else(|| ServiceError::io("naming a process")(std::io::ErrorKind::InvalidInput))?;
+    let id = id.ok_or_else(|| ServiceError::io("converting a process id")(std::io::ErrorKind::InvalidInput))?;
     kill_process(id, signal).map_err(ServiceError::io("sending a signal to a server"))
 }
 
-/// Those that are there now.
+/// Returns the current children of a process.
 fn children(parent: u32) -> Vec<u32> {
     match std::fs::read_dir("/proc/self") {
         Ok(_) => from_proc(parent),
@@ -38,7 +38,7 @@ fn from_proc(parent: u32) -> Vec<u32> {
     let processes = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let is_child = |process: &u32| {
         let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-        // The name before the bracket may hold anything; the state and the parent follow it.
+        // The name before the bracket may contain any characters. The state and the parent follow it.
         let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
         after.split_whitespace().nth(1).is_some_and(|found| found.parse() == Ok(parent))
     };

@@ -1,7 +1,7 @@
 //! PostgreSQL and Redis servers for tests.
 //!
-//! [`Postgres`] and [`Redis`] start installed servers on a free port of `127.0.0.1`, in a temporary folder of their own, for tests
-//! that stop, kill, freeze or fill one. Everything here blocks; a start takes about a second.
+//! [`Postgres`] and [`Redis`] start installed servers on a free port of `127.0.0.1`, in a new temporary folder, for tests that stop,
+//! kill, freeze or fill a server. All functions block. A start takes about a second.
 //!
 //! ```no_run
 //! use onramp_webhooks_services::{Postgres, Redis, RedisOptions};
@@ -17,11 +17,11 @@
 //! # Ok::<(), onramp_webhooks_services::ServiceError>(())
 //! ```
 //!
-//! A server ends with its value. If the process that started it dies without dropping the value, a watchdog ends the server and removes
-//! its folder. Tests that need an installed server have `dedicated_postgres` or `dedicated_redis` in their names, so that `cargo xtask test` can
-//! leave them out where none is installed, and report it.
+//! Dropping the value stops the server. If the process that started it dies without dropping the value, a watchdog kills the server and
+//! removes its folder. Tests that need an installed server have `dedicated_postgres` or `dedicated_redis` in their names, so that `cargo
+//! xtask test` can skip and report them if none is installed.
 //!
-//! [`probe`] finds out whether a server is already running.
+//! [`probe`] checks whether a server is already running.
 
 mod address;
 mod binaries;

@@ -1,14 +1,14 @@
-//! A port for a server.
+//! Free ports for servers.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::SystemTime;
 
-/// Below the ports that systems give to clients, so that none of those takes it while its server is stopped.
+/// Ports below the ephemeral range, so that no client takes the port while its server is stopped.
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
 
-/// Returns a port without a listener; the next call returns another one.
+/// Returns a port without a listener. The next call returns another one.
 pub(crate) fn free() -> Option<u16> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let nanos = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.subsec_nanos());

@@ -1,4 +1,4 @@
-//! A throw-away PostgreSQL server.
+//! A temporary PostgreSQL server.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -10,50 +10,51 @@ use crate::server::{Recipe, Server, end, folder, run_as};
 use crate::user::{User, instead_of_root};
 use crate::{ServiceError, binaries};
 
-/// Options of a throw-away PostgreSQL server.
+/// Options of a temporary PostgreSQL server.
 #[derive(Clone, Debug, Default)]
 pub struct PostgresOptions {
     settings: Vec<String>,
     parent: Option<PathBuf>,
 }
 
-/// A PostgreSQL server of this value's own: any user named `postgres` on this machine may do everything, and every commit is synced.
+/// A temporary PostgreSQL server. Clients on this machine are superusers as `postgres` without a password, and every commit is synced.
 ///
-/// It ends when this is dropped. As root, it runs as user `postgres` or `nobody`, because it refuses to run as root.
+/// The server is stopped when this value is dropped. If the process is root, the server runs as user `postgres` or `nobody`, because it
+/// refuses to run as root.
 #[derive(Debug)]
 pub struct Postgres(Server<PostgresRecipe>);
 
 impl PostgresOptions {
-    /// The server's own settings.
+    /// Further settings of the server.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets the largest number of connections; the default is 100.
+    /// Sets the maximum number of connections. The default is 100.
     #[must_use]
     pub fn max_connections(self, connections: u16) -> Self {
         self.setting("max_connections", connections)
     }
 
-    /// Sets what `postgresql.conf` would set.
+    /// Sets a parameter of `postgresql.conf`.
     #[must_use]
     pub fn setting(mut self, name: &str, value: impl Display) -> Self {
         self.settings.push(format!("{name}={value}"));
         self
     }
 
-    /// Keeps its data in a new folder below this one, such as one on a small disk; the system's folder for temporary files otherwise.
+    /// Stores the data in a new folder inside `parent`, such as a small disk. The default is the system's folder for temporary files.
     #[must_use]
     pub fn folder(mut self, parent: impl Into<PathBuf>) -> Self {
         self.parent = Some(parent.into());
         self
     }
 
-    /// Makes a database and serves it, within one or two seconds.
+    /// Creates a database cluster and starts its server, within one or two seconds.
     ///
     /// # Errors
-    /// [`ServiceError::NotInstalled`] where no PostgreSQL is installed; others if it cannot be run.
+    /// Returns [`ServiceError::NotInstalled`] if PostgreSQL is not installed, and other errors if it cannot be run.
     pub fn start(self) -> Result<Postgres, ServiceError> {
         let binaries = binaries::postgres()?;
         let user = instead_of_root()?;
@@ -65,65 +66,65 @@ impl PostgresOptions {
 }
 
 impl Postgres {
-    /// [`PostgresOptions::start`] without options.
+    /// Starts a server with default options, as [`PostgresOptions::start`] does.
     ///
     /// # Errors
-    /// As there.
+    /// Returns the errors of `start`.
     pub fn start() -> Result<Self, ServiceError> {
         PostgresOptions::new().start()
     }
 
-    /// Returns the URL, `postgres://postgres@127.0.0.1:PORT/postgres`, valid as long as this value lives.
+    /// Returns the URL, `postgres://postgres@127.0.0.1:PORT/postgres`, which is valid until this value is dropped.
     #[must_use]
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.0.port())
     }
 
-    /// Ends all connections, writes everything down and stops.
+    /// Stops the server in fast mode, which closes all connections and writes a checkpoint.
     ///
     /// # Errors
-    /// If it cannot be reached by a signal.
+    /// Returns an error if the signal cannot be sent.
     pub fn stop_fast(&mut self) -> Result<(), ServiceError> {
         self.0.stop(Signal::INT)
     }
 
-    /// Stops as in a crash: whatever was not synced is gone, and the next start recovers.
+    /// Stops the server as in a crash. Data that was not synced is lost, and the next start recovers.
     ///
     /// # Errors
-    /// If it cannot be reached by a signal.
+    /// Returns an error if the signal cannot be sent.
     pub fn stop_immediate(&mut self) -> Result<(), ServiceError> {
         self.0.stop(Signal::QUIT)
     }
 
-    /// Serves the same database at the same URL again; nothing happens if it runs.
+    /// Starts the server again, with the same data at the same URL. Does nothing if it is running.
     ///
     /// # Errors
-    /// If it does not start.
+    /// Returns an error if the server does not start.
     pub fn start_again(&mut self) -> Result<(), ServiceError> {
         self.0.start_again()
     }
 
-    /// [`stop_fast`](Self::stop_fast) and [`start_again`](Self::start_again).
+    /// Calls [`stop_fast`](Self::stop_fast) and [`start_again`](Self::start_again).
     ///
     /// # Errors
-    /// As theirs.
+    /// Returns the errors of both.
     pub fn restart(&mut self) -> Result<(), ServiceError> {
         self.stop_fast()?;
         self.start_again()
     }
 
-    /// Stops all its processes where they are: connections stay open, and nothing is answered until [`thaw`](Self::thaw).
+    /// Freezes all processes of the server. Connections stay open, but the server does not respond until [`thaw`](Self::thaw).
     ///
     /// # Errors
-    /// If it cannot be reached by a signal.
+    /// Returns an error if the signal cannot be sent.
     pub fn freeze(&self) -> Result<(), ServiceError> {
         self.0.freeze()
     }
 
-    /// Lets a frozen server go on.
+    /// Continues a frozen server.
     ///
     /// # Errors
-    /// If it cannot be reached by a signal.
+    /// Returns an error if the signal cannot be sent.
     pub fn thaw(&self) -> Result<(), ServiceError> {
         self.0.thaw()
     }
@@ -150,7 +151,7 @@ impl PostgresRecipe {
         Err(ServiceError::DidNotStart { name: "initdb", log: end(&log) })
     }
 
-    /// A program that knows nothing of our own surroundings.
+    /// Returns a command without this process's environment variables.
     fn program(&self, name: &str) -> Command {
         let mut command = Command::new(self.binaries.join(name));
         let ours = std::env::vars_os().map(|(name, _)| name);

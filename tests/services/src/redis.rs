@@ -1,4 +1,4 @@
-//! A throw-away Redis server.
+//! A temporary Redis server.
 
 use std::fmt::Display;
 use std::io::{BufReader, Write};
@@ -16,19 +16,19 @@ use crate::{ServiceError, binaries, probe};
 /// The socket in the server's folder.
 const SOCKET: &str = "socket";
 
-/// Options of a throw-away Redis (or Valkey) server.
+/// Options of a temporary Redis (or Valkey) server.
 #[derive(Clone, Debug, Default)]
 pub struct RedisOptions {
     settings: Vec<(String, String)>,
     parent: Option<PathBuf>,
 }
 
-/// A Redis server of this value's own, without a password. It ends when this is dropped.
+/// A temporary Redis server without a password. The server is stopped when this value is dropped.
 #[derive(Debug)]
 pub struct Redis(Server<RedisRecipe>);
 
 impl RedisOptions {
-    /// Selects a server that stores nothing on disk.
+    /// Returns options for a server that stores nothing on disk.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -40,24 +40,24 @@ impl RedisOptions {
         self.setting("appendonly", if append_only { "yes" } else { "no" }).setting("appendfsync", "always")
     }
 
-    /// Sets what `redis.conf` would set.
+    /// Sets a parameter of `redis.conf`.
     #[must_use]
     pub fn setting(mut self, name: &str, value: impl Display) -> Self {
         self.settings.push((name.to_owned(), value.to_string()));
         self
     }
 
-    /// Keeps its data in a new folder below this one, such as one on a small disk; the system's folder for temporary files otherwise.
+    /// Stores the data in a new folder inside `parent`, such as a small disk. The default is the system's folder for temporary files.
     #[must_use]
     pub fn folder(mut self, parent: impl Into<PathBuf>) -> Self {
         self.parent = Some(parent.into());
         self
     }
 
-    /// Starts it, within a fraction of a second.
+    /// Starts the server, within a fraction of a second.
     ///
     /// # Errors
-    /// [`ServiceError::NotInstalled`] where neither Redis nor Valkey is installed; others if it cannot be run.
+    /// Returns [`ServiceError::NotInstalled`] if neither Redis nor Valkey is installed, and other errors if the server cannot be run.
     pub fn start(self) -> Result<Redis, ServiceError> {
         let recipe = RedisRecipe { program: binaries::redis()?, settings: self.settings };
         Server::start(recipe, folder(self.parent.as_deref(), None)?).map(Redis)
@@ -65,97 +65,98 @@ impl RedisOptions {
 }
 
 impl Redis {
-    /// [`RedisOptions::start`] without options.
+    /// Starts a server with default options, as [`RedisOptions::start`] does.
     ///
     /// # Errors
-    /// As there.
+    /// Returns the errors of `start`.
     pub fn start() -> Result<Self, ServiceError> {
         RedisOptions::new().start()
     }
 
-    /// Returns the URL, `redis://127.0.0.1:PORT/`, valid as long as this value lives.
+    /// Returns the URL, `redis://127.0.0.1:PORT/`, which is valid until this value is dropped.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/", self.0.port())
     }
 
-    /// Lets it end in order.
+    /// Stops the server gracefully.
     ///
     /// # Errors
-    /// If it cannot be reached by a signal.
+    /// Returns an error if the signal cannot be sent.
     pub fn stop(&mut self) -> Result<(), ServiceError> {
         self.0.stop(Signal::TERM)
     }
 
-    /// Kills it.
+    /// Kills the server.
     ///
     /// # Errors
-    /// If it cannot be reached by a signal.
+    /// Returns an error if the signal cannot be sent.
     pub fn stop_immediate(&mut self) -> Result<(), ServiceError> {
         self.0.stop(Signal::KILL)
     }
 
-    /// Serves at the same URL again, with what the disk has kept; nothing happens if it runs.
+    /// Starts the server again, with the stored data at the same URL. Does nothing if it is running.
     ///
     /// # Errors
-    /// If it does not start.
+    /// Returns an error if the server does not start.
     pub fn start_again(&mut self) -> Result<(), ServiceError> {
         self.0.start_again()
     }
 
-    /// [`stop`](Self::stop) and [`start_again`](Self::start_again).
+    /// Calls [`stop`](Self::stop) and [`start_again`](Self::start_again).
     ///
     /// # Errors
-    /// As theirs.
+    /// Returns the errors of both.
     pub fn restart(&mut self) -> Result<(), ServiceError> {
         self.stop()?;
         self.start_again()
     }
 
-    /// Stops it where it is: connections stay open, and nothing is answered until [`thaw`](Self::thaw).
+    /// Freezes the server. Connections stay open, but the server does not respond until [`thaw`](Self::thaw).
     ///
     /// # Errors
-    /// If it cannot be reached by a signal.
+    /// Returns an error if the signal cannot be sent.
     pub fn freeze(&self) -> Result<(), ServiceError> {
         self.0.freeze()
     }
 
-    /// Lets a frozen server go on.
+    /// Continues a frozen server.
     ///
     /// # Errors
-    /// If it cannot be reached by a signal.
+    /// Returns an error if the signal cannot be sent.
     pub fn thaw(&self) -> Result<(), ServiceError> {
         self.0.thaw()
     }
 
-    /// Removes everything that is in it.
+    /// Removes all keys.
     ///
     /// # Errors
-    /// If it does not answer.
+    /// Returns an error if the server does not respond.
     pub fn flush(&self) -> Result<(), ServiceError> {
         self.command("FLUSHALL").map(drop)
     }
 
-    /// Sends a command of words without white space on a connection of its own, and returns the first line of the reply.
+    /// Sends a command on a new connection, and returns the first line of the reply. The words of the command must not contain white
+    /// space.
     ///
     /// # Errors
-    /// [`ServiceError::Refused`] with the server's error; others if it does not answer within five seconds.
+    /// Returns [`ServiceError::Refused`] with the server's error, and other errors if the server does not respond within five seconds.
     pub fn command(&self, command: &str) -> Result<String, ServiceError> {
         ask(self.0.folder(), command)
     }
 }
 
 fn ask(folder: &Path, command: &str) -> Result<String, ServiceError> {
-    let answer = || {
+    let send = || {
         let mut stream = UnixStream::connect(folder.join(SOCKET))?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
         writeln!(stream, "{command}\r")?;
         probe::line(BufReader::new(stream))
     };
-    let answer = answer().map_err(ServiceError::io("asking Redis"))?;
-    match answer.strip_prefix('-') {
-        Some(error) => Err(ServiceError::Refused { name: RedisRecipe::NAME, answer: error.to_owned() }),
-        None => Ok(answer.trim_start_matches(['+', ':', '$']).to_owned()),
+    let reply = send().map_err(ServiceError::io("sending a command to Redis"))?;
+    match reply.strip_prefix('-') {
+        Some(error) => Err(ServiceError::Refused { name: RedisRecipe::NAME, reply: error.to_owned() }),
+        None => Ok(reply.trim_start_matches(['+', ':', '$']).to_owned()),
     }
 }
 
@@ -179,11 +180,11 @@ impl Recipe for RedisRecipe {
         command
     }
 
-    /// Its socket is in a folder that only it has.
+    /// The socket is in the server's own folder, so its process id is not needed.
     fn is_ready(&self, folder: &Path, _process: u32) -> bool {
         match ask(folder, "PING") {
-            Ok(answer) => answer == "PONG",
-            Err(ServiceError::Refused { answer, .. }) => answer.starts_with("NOAUTH"),
+            Ok(reply) => reply == "PONG",
+            Err(ServiceError::Refused { reply, .. }) => reply.starts_with("NOAUTH"),
             Err(_) => false,
         }
     }

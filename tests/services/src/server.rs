@@ -1,4 +1,4 @@
-//! The common parts of throw-away servers: a folder, a port, a process.
+//! The common parts of temporary servers: a folder, a port, a process.
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
@@ -13,29 +13,29 @@ use crate::user::User;
 use crate::watchdog::Watchdog;
 use crate::{ServiceError, family, port};
 
-/// The limit for a start or a stop.
+/// The time limit for a start or a stop.
 const SOON: Duration = Duration::from_secs(60);
 
-/// The number of ports to try; another process can take a free port before the server does.
+/// The number of ports to try. Another process can take a free port before the server does.
 const PORTS: usize = 10;
 
 /// The command of a server.
 pub(crate) trait Recipe {
     /// The name of the server.
     const NAME: &'static str;
-    /// The signal that ends it at once.
+    /// The signal that ends the server immediately.
     const KILL: (Signal, &'static str);
 
     fn command(&self, folder: &Path, port: u16) -> Command;
 
-    /// Set when this process is the server.
+    /// Returns whether the server is ready and `process` is this server.
     fn is_ready(&self, folder: &Path, process: u32) -> bool;
 
-    /// The user that runs it, if another one.
+    /// Returns the user that runs the server, or `None` for the current user.
     fn user(&self) -> Option<User>;
 }
 
-/// A server that runs, or ran.
+/// A server that is running or was stopped.
 #[derive(Debug)]
 pub(crate) struct Server<R: Recipe> {
     recipe: R,
@@ -46,7 +46,7 @@ pub(crate) struct Server<R: Recipe> {
 }
 
 impl<R: Recipe> Server<R> {
-    /// Starts it on a free port.
+    /// Starts the server on a free port.
     pub(crate) fn start(recipe: R, folder: TempDir) -> Result<Self, ServiceError> {
         let watchdog = Watchdog::over(folder.path(), R::KILL.1)?;
         let mut server = Self { recipe, port: 0, child: None, watchdog, folder };
@@ -60,7 +60,7 @@ impl<R: Recipe> Server<R> {
         Ok(server)
     }
 
-    /// Starts it on its port; nothing happens if it runs.
+    /// Starts the server on its port. Does nothing if it is running.
     pub(crate) fn start_again(&mut self) -> Result<(), ServiceError> {
         if self.child.is_some() {
             return Ok(());
@@ -82,7 +82,7 @@ impl<R: Recipe> Server<R> {
         Ok(())
     }
 
-    /// Ends it with a signal, and waits until it is gone; nothing happens if it does not run.
+    /// Ends the server with a signal, and waits until it has exited. Does nothing if it is not running.
     pub(crate) fn stop(&mut self, signal: Signal) -> Result<(), ServiceError> {
         let Some(process) = self.process() else { return Ok(()) };
         family::send(process, signal)?;
@@ -93,7 +93,7 @@ impl<R: Recipe> Server<R> {
         Ok(())
     }
 
-    /// Waits for a condition, and returns whether it holds; `false` when the server has ended before.
+    /// Waits for a condition. Returns `false` if the server exits first or the time limit is exceeded.
     fn wait(&mut self, is_so: impl Fn(&Self) -> bool) -> Result<bool, ServiceError> {
         let deadline = Instant::now() + SOON;
         while let Some(child) = &mut self.child {
@@ -113,7 +113,7 @@ impl<R: Recipe> Server<R> {
         Ok(false)
     }
 
-    /// The hardest way; its children end because it is gone.
+    /// Kills the server. Its children exit when the parent is gone.
     fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = family::thaw(child.id());
@@ -123,7 +123,7 @@ impl<R: Recipe> Server<R> {
         }
     }
 
-    /// Its id while it runs.
+    /// Returns the process id while the server is running.
     pub(crate) fn process(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
     }
@@ -160,25 +160,25 @@ impl<R: Recipe> Drop for Server<R> {
     }
 }
 
-/// Lets a command run as another user.
+/// Makes a command run as another user.
 pub(crate) fn run_as(command: &mut Command, user: Option<User>) {
     if let Some(user) = user {
         command.uid(user.id).gid(user.group);
     }
 }
 
-/// The last lines.
+/// Returns the last lines of the log.
 pub(crate) fn end(text: &str) -> String {
     let lines: Vec<_> = text.lines().collect();
     lines.get(lines.len().saturating_sub(20)..).unwrap_or_default().join("\n")
 }
 
-/// A new temporary folder, in `parent` if one is named.
+/// Creates a temporary folder, inside `parent` if one is given.
 pub(crate) fn folder(parent: Option<&Path>, user: Option<User>) -> Result<TempDir, ServiceError> {
     let mut builder = tempfile::Builder::new();
     builder.prefix("onramp-");
     let folder = parent.map_or_else(|| builder.tempdir(), |parent| builder.tempdir_in(parent));
-    let folder = folder.map_err(ServiceError::io("making a temporary folder"))?;
+    let folder = folder.map_err(ServiceError::io("creating a temporary folder"))?;
     if let Some(user) = user {
         crate::user::give(folder.path(), user)?;
     }

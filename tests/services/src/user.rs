@@ -4,26 +4,26 @@ use std::path::Path;
 
 use crate::ServiceError;
 
-/// The numbers of a user and of its group.
+/// The ids of a user and of its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct User {
     pub(crate) id: u32,
     pub(crate) group: u32,
 }
 
-/// `None`: we are not root, and stay who we are.
+/// Returns the user for the server, or `None` if this process is not root and the server can run as the current user.
 pub(crate) fn instead_of_root() -> Result<Option<User>, ServiceError> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
     }
     let users = std::fs::read_to_string("/etc/passwd").map_err(ServiceError::io("reading /etc/passwd"))?;
     let user = ["postgres", "nobody"].into_iter().find_map(|name| named(&users, name));
-    user.map(Some).ok_or(ServiceError::NotInstalled("a user postgres or nobody, as whom PostgreSQL could run"))
+    user.map(Some).ok_or(ServiceError::NotInstalled("a user postgres or nobody to run PostgreSQL"))
 }
 
-/// Gives a file to a user.
+/// Changes the owner of a file.
 pub(crate) fn give(path: &Path, user: User) -> Result<(), ServiceError> {
-    std::os::unix::fs::chown(path, Some(user.id), Some(user.group)).map_err(ServiceError::io("giving a folder to another user"))
+    std::os::unix::fs::chown(path, Some(user.id), Some(user.group)).map_err(ServiceError::io("changing the owner of a folder"))
 }
 
 fn named(users: &str, name: &str) -> Option<User> {

@@ -1,4 +1,4 @@
-//! The watchdog that ends a server whose starter died.
+//! The watchdog that kills a server if the process that started it dies.
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -7,7 +7,8 @@ use std::process::{Child, Command, Stdio};
 
 use crate::ServiceError;
 
-/// Reads the server's process id again and again. Where its input ends without `done`, the starter is gone.
+/// Reads the server's current process id from standard input. If the input ends without `done`, the process that started the server has
+/// died.
 const SCRIPT: &str = r#"
 while read -r line; do
     if [ "$line" = done ]; then exit; fi
@@ -22,27 +23,27 @@ fi 2>/dev/null
 rm -rf "$1"
 "#;
 
-/// A process that outlives ours, and then ends the server and removes its folder.
+/// A process that outlives this one, and then kills the server and removes its folder.
 #[derive(Debug)]
 pub(crate) struct Watchdog(Child);
 
 impl Watchdog {
-    /// Watches over `folder`; `signal` ends the server at once.
+    /// Starts a watchdog for the server in `folder`. `signal` ends the server immediately.
     pub(crate) fn over(folder: &Path, signal: &str) -> Result<Self, ServiceError> {
         let mut command = Command::new("sh");
         command.args(["-c", SCRIPT, "sh"]).arg(folder).arg(signal).env("pid", "none").current_dir("/");
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        // Signals to the process group, as by Ctrl-C, must not reach it.
+        // Signals to the process group, as from Ctrl-C, must not reach the watchdog.
         command.process_group(0).spawn().map(Self).map_err(ServiceError::io("starting a watchdog"))
     }
 
-    /// Sets the process to end, if any.
+    /// Sets the process to kill, if any.
     pub(crate) fn watch(&mut self, process: Option<u32>) -> Result<(), ServiceError> {
         let process = process.map_or_else(|| "none".to_owned(), |process| process.to_string());
-        self.tell(&process).map_err(ServiceError::io("telling the watchdog"))
+        self.write(&process).map_err(ServiceError::io("writing to the watchdog"))
     }
 
-    fn tell(&mut self, line: &str) -> std::io::Result<()> {
+    fn write(&mut self, line: &str) -> std::io::Result<()> {
         let stdin = self.0.stdin.as_mut().ok_or(std::io::ErrorKind::BrokenPipe)?;
         writeln!(stdin, "{line}")
     }
@@ -50,7 +51,7 @@ impl Watchdog {
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        let _ = self.tell("done");
+        let _ = self.write("done");
         let _ = self.0.wait();
     }
 }

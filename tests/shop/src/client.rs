@@ -8,7 +8,7 @@ use reqwest::{Body, RequestBuilder};
 use crate::connection::{Response, answer_to};
 use crate::wait::SOON;
 
-/// Speaks HTTP to a shop, over as many connections as it needs.
+/// An HTTP client with as many connections as it needs.
 #[derive(Clone, Debug)]
 pub struct Client {
     /// The address of the shop.
@@ -18,24 +18,24 @@ pub struct Client {
 
 impl Client {
     pub(crate) fn of(address: SocketAddr) -> Self {
-        // A proxy of the machine must not come between.
+        // Do not use a proxy that is configured on the machine.
         Self { address, http: reqwest::Client::builder().no_proxy().timeout(SOON).build().unwrap() }
     }
 
-    /// A request to be completed.
+    /// Returns a builder for a request.
     pub fn request(&self, method: &str, path: &str) -> RequestBuilder {
         self.http.request(method.parse().unwrap(), format!("http://{}{path}", self.address))
     }
 
-    /// Posts a body of JSON.
+    /// Posts a JSON body.
     ///
     /// # Errors
-    /// When no answer came.
+    /// Returns an error if no response arrived.
     pub async fn try_post(&self, path: &str, body: impl Into<Body>) -> reqwest::Result<Response> {
         answer_to(self.request("POST", path).header(CONTENT_TYPE, "application/json").body(body)).await
     }
 
-    /// Posts a body of JSON, and expects an answer.
+    /// Posts a JSON body. Panics if no response arrives.
     pub async fn post(&self, path: &str, body: impl Into<Body>) -> Response {
         self.try_post(path, body).await.unwrap()
     }
@@ -55,7 +55,7 @@ impl Client {
         answer_to(self.request("GET", path)).await.unwrap()
     }
 
-    /// A customer's points.
+    /// Returns a customer's points.
     pub async fn points(&self, customer: &str) -> String {
         let reply = self.get(&format!("/points/{customer}")).await;
         assert_eq!(reply.status, 200, "{reply:?}");

@@ -1,12 +1,12 @@
-//! Responses, and connections to which any bytes can be written.
+//! Responses, and connections that send any bytes.
 
 pub use onramp_webhooks_testkit::adapter::{Connection, Response};
 use reqwest::RequestBuilder;
 
-/// The answer to a request.
+/// Sends a request, and returns the response.
 ///
 /// # Errors
-/// When none came.
+/// Returns an error if no response arrived.
 pub async fn answer_to(request: RequestBuilder) -> reqwest::Result<Response> {
     let response = request.send().await?;
     let headers = response.headers().iter();

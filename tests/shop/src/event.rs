@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-/// Wert's event of a completed order.
+/// Returns Wert's event of a completed order.
 #[must_use]
 pub fn order_complete(order: &str, customer: &str, fiat: &str) -> String {
     let event = json!({
@@ -21,7 +21,7 @@ pub fn order_complete(order: &str, customer: &str, fiat: &str) -> String {
     event.to_string()
 }
 
-/// A postback of Kriptomat's.
+/// Returns a postback of Kriptomat's.
 #[must_use]
 pub fn postback(uuid: &str, customer: &str, fiat: &str) -> String {
     let event = json!({

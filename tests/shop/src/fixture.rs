@@ -14,16 +14,16 @@ use crate::shop::ShopProcess;
 /// A documented event.
 #[derive(Clone, Debug)]
 pub struct Fixture {
-    /// Its file's name.
+    /// The name of the file.
     pub name: String,
     /// The provider.
     pub provider: ProviderName,
-    /// Its bytes.
+    /// The bytes of the body.
     pub body: Vec<u8>,
 }
 
 impl Fixture {
-    /// All of them, in a fixed order.
+    /// Returns all events, in a fixed order.
     #[must_use]
     pub fn all() -> Vec<Self> {
         let mut all: Vec<Self> = Providers::default().names().flat_map(|provider| Self::of(&provider)).collect();
@@ -43,19 +43,19 @@ impl Fixture {
         files.map(fixture).collect()
     }
 
-    /// Returns whether it is the dashboard's test, which is handled every time.
+    /// Returns whether this is the dashboard's test event, which is handled every time.
     #[must_use]
     pub fn is_test(&self) -> bool {
         self.name == "test.json"
     }
 
-    /// Its type.
+    /// Returns the type of the event.
     #[must_use]
     pub fn type_name(&self) -> String {
         self.event().type_name().to_owned()
     }
 
-    /// Sends it the way its provider does.
+    /// Sends the event as its provider does.
     pub async fn send(&self, shop: &ShopProcess) -> Response {
         let path = match self.provider.as_str() {
             "kriptomat" => "/webhooks/kriptomat",
@@ -72,7 +72,7 @@ impl Fixture {
     }
 }
 
-/// Returns the points of all customers once every fixture was handled.
+/// Returns the points that all customers have after every fixture was handled.
 #[must_use]
 pub fn points() -> BTreeMap<String, String> {
     let mut points = BTreeMap::<String, BigDecimal>::new();

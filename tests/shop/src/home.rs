@@ -9,7 +9,7 @@ use crate::database::{self, Database, OwnDatabase};
 use crate::launch::Launch;
 use crate::shop::ShopProcess;
 
-/// A shop's binary, and where it is to keep its data.
+/// A shop's binary, and the kind of its database.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct Subject {
@@ -24,24 +24,24 @@ enum Store {
 }
 
 impl Subject {
-    /// The shop at `binary`, with a file of its own.
+    /// Uses the shop at `binary` with an SQLite file.
     pub const fn on_sqlite(binary: &'static str) -> Self {
         Self { binary, store: Store::Sqlite }
     }
 
-    /// The shop at `binary`, with a database of its own on a server of PostgreSQL.
+    /// Uses the shop at `binary` with a new database on a PostgreSQL server.
     pub const fn on_postgres(binary: &'static str) -> Self {
         Self { binary, store: Store::Postgres }
     }
 
-    /// The path of its binary.
+    /// Returns the path of the binary.
     #[must_use]
     pub fn binary(&self) -> &'static Path {
         Path::new(self.binary)
     }
 }
 
-/// A folder with a shop's files, the place of its database, and how shops are started there. All of it goes with this value.
+/// A folder with a shop's files, and the shop's database. Both are removed when this value is dropped.
 #[derive(Debug)]
 pub struct Home {
     binary: &'static Path,
@@ -50,7 +50,7 @@ pub struct Home {
 }
 
 impl Home {
-    /// An empty home.
+    /// Creates an empty home.
     #[must_use]
     pub fn of(subject: Subject) -> Self {
         match subject.store {
@@ -59,7 +59,7 @@ impl Home {
         }
     }
 
-    /// An empty home with a database on the PostgreSQL server at `url`.
+    /// Creates an empty home with a database on the PostgreSQL server at `url`.
     #[must_use]
     pub fn on_server(subject: Subject, url: String) -> Self {
         Self::new(subject, Some(OwnDatabase::on(url)))
@@ -71,25 +71,25 @@ impl Home {
         home
     }
 
-    /// A folder around the shop's, for what the shop must not see.
+    /// Returns the folder that contains the shop's folder, for files that the shop must not see.
     #[must_use]
     pub fn outer(&self) -> &Path {
         self.outer.path()
     }
 
-    /// The folder of the shop's files.
+    /// Returns the folder of the shop's files.
     #[must_use]
     pub fn folder(&self) -> PathBuf {
         self.outer.path().join("data")
     }
 
-    /// The database file.
+    /// Returns the path of the database file.
     #[must_use]
     pub fn file(&self) -> PathBuf {
         self.folder().join("shop.db")
     }
 
-    /// The shop's `DATABASE_URL`.
+    /// Returns the shop's `DATABASE_URL`.
     #[must_use]
     pub fn url(&self) -> String {
         self.postgres.as_ref().map_or_else(|| format!("sqlite://{}", self.file().display()), OwnDatabase::url)
@@ -104,20 +104,20 @@ impl Home {
     /// Locks the points against writes until the returned connection is dropped.
     ///
     /// # Panics
-    /// When the database is a file.
+    /// If the database is a file.
     pub async fn lock_points(&self) -> PgConnection {
         let mut connection = self.postgres.as_ref().expect("a server").connect().await;
         raw_sql("BEGIN; LOCK TABLE points IN SHARE ROW EXCLUSIVE MODE").execute(&mut connection).await.unwrap();
         connection
     }
 
-    /// A shop of this home: any free port, this home's database, and Kriptomat allowed from here.
+    /// Configures a shop with a free port, this home's database, and an allow-list for Kriptomat that contains this machine.
     #[must_use]
     pub fn launch(&self) -> Launch {
         self.launch_binary(self.binary)
     }
 
-    /// The same, of another copy of the binary.
+    /// Configures a shop as [`launch`](Self::launch) does, but with another copy of the binary.
     #[must_use]
     pub fn launch_binary(&self, binary: &Path) -> Launch {
         Launch::new(binary).env("LISTEN", "127.0.0.1:0").env("DATABASE_URL", &self.url()).env("KRIPTOMAT_ALLOW", "127.0.0.1")

@@ -29,7 +29,7 @@ const VARIABLES: [&str; 16] = [
     "PUBLIC_URL",
 ];
 
-/// The number of lines of standard error that a failed test shows.
+/// The number of lines of standard error that a failed test prints.
 const LINES_SHOWN: usize = 40;
 
 /// The command that starts a shop.
@@ -41,7 +41,7 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// The shop at `binary`, with no variable of its own set.
+    /// Configures the shop at `binary` without any of its variables.
     #[must_use]
     pub fn new(binary: &Path) -> Self {
         Self { command: Self::command(binary), binary: binary.to_owned(), reads: Reads::All }
@@ -83,7 +83,7 @@ impl Launch {
         self
     }
 
-    /// A write over the limit of the file size is an error, as on a full disk, instead of a signal.
+    /// Makes a write beyond the file size limit fail with an error, as on a full disk, instead of a signal.
     #[must_use]
     pub fn with_file_size_errors(mut self) -> Self {
         let mut command = Self::command(Path::new("sh"));
@@ -119,7 +119,7 @@ impl Launch {
         self.spawn().listening().await
     }
 
-    /// Starts a shop that is not to run, and waits until it has given up.
+    /// Starts a shop that must fail to start, and waits until it exits.
     pub async fn refused(self) -> Ended {
         let mut starting = self.spawn();
         let status = starting.exit(SOON).await;
@@ -127,7 +127,7 @@ impl Launch {
     }
 }
 
-/// A shop that may not listen yet. It is killed with this value.
+/// A shop that may not listen yet. It is killed when this value is dropped.
 #[derive(Debug)]
 pub struct Starting {
     pub(crate) child: Child,
@@ -136,18 +136,18 @@ pub struct Starting {
 }
 
 impl Starting {
-    /// Waits for the line that says where it listens.
+    /// Waits for the line with the shop's address.
     pub async fn listening(mut self) -> ShopProcess {
         let first = within(SOON, "the shop listens", async || {
-            assert!(self.child.try_wait().unwrap().is_none(), "the shop gave up:\n{}", self.stderr.text());
+            assert!(self.child.try_wait().unwrap().is_none(), "the shop exited:\n{}", self.stderr.text());
             self.stdout.all().into_iter().next()
         })
         .await;
-        let address = first.strip_prefix("listening on http://").expect("the first line says where it listens").parse().unwrap();
+        let address = first.strip_prefix("listening on http://").expect("the first line contains the address").parse().unwrap();
         ShopProcess { process: self, client: Client::of(address) }
     }
 
-    /// Kills it, and returns its output.
+    /// Kills the shop, and returns its output.
     #[must_use]
     pub fn kill(mut self) -> Ended {
         self.child.kill().unwrap();
@@ -159,7 +159,7 @@ impl Starting {
         within(longest, "the shop ends", async || self.child.try_wait().unwrap()).await
     }
 
-    /// The process has ended, so its output has an end.
+    /// Returns the complete output of a process that has ended.
     pub(crate) fn ended(&mut self, status: ExitStatus) -> Ended {
         Ended { status, stdout: self.stdout.rest(), stderr: self.stderr.rest().join("\n") }
     }
@@ -167,7 +167,7 @@ impl Starting {
 
 impl Drop for Starting {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may already have ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {

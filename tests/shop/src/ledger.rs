@@ -9,7 +9,7 @@ use crate::connection::Response;
 use crate::event::{order_complete, postback};
 use crate::home::Home;
 
-/// The sent and the acknowledged events, each with a customer of its own.
+/// The sent and the acknowledged events. Each event has its own customer.
 #[derive(Debug, Default)]
 pub struct Ledger(Mutex<Vec<Entry>>);
 
@@ -22,14 +22,14 @@ struct Entry {
 /// An event to send.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// Its number in the ledger.
+    /// The number of the event in the ledger.
     pub number: usize,
     path: &'static str,
     body: String,
 }
 
 impl Ledger {
-    /// One more event.
+    /// Creates a new event.
     pub fn new_event(&self, random: &mut Rng) -> Event {
         let mut entries = self.0.lock().unwrap();
         let amount = format!("{}.{:02}5", random.u32(1..5_000), random.u32(0..100));
@@ -37,7 +37,7 @@ impl Ledger {
         Event::new(entries.len() - 1, &amount)
     }
 
-    /// An event that was sent before, whatever became of it.
+    /// Repeats a random event that was sent before, acknowledged or not.
     pub fn again(&self, random: &mut Rng) -> Event {
         let sent = self.0.lock().unwrap().len();
         if sent == 0 {
@@ -47,7 +47,7 @@ impl Ledger {
         Event::new(number, &self.0.lock().unwrap()[number].amount)
     }
 
-    /// It was acknowledged.
+    /// Marks an event as acknowledged.
     pub fn acknowledged(&self, number: usize) {
         self.0.lock().unwrap()[number].acknowledged = true;
     }
@@ -58,7 +58,7 @@ impl Ledger {
         self.0.lock().unwrap().iter().filter(|entry| entry.acknowledged).count()
     }
 
-    /// Every acknowledged event has brought its points, exactly; one without an acknowledgement may have.
+    /// Asserts that every acknowledged event was credited exactly once. An event without an acknowledgement may also have been credited.
     pub fn assert_kept(&self, home: &Home) {
         let (entries, points) = (self.0.lock().unwrap(), home.database().points());
         let acknowledged = entries.iter().filter(|entry| entry.acknowledged).count();
@@ -73,10 +73,10 @@ impl Ledger {
 }
 
 impl Event {
-    /// Sends it the way its provider does.
+    /// Sends the event as its provider does.
     ///
     /// # Errors
-    /// When the shop gave no answer.
+    /// Returns an error if the shop did not respond.
     pub async fn send(&self, shop: &Client) -> reqwest::Result<Response> {
         shop.try_post(self.path, self.body.clone()).await
     }

@@ -1,4 +1,4 @@
-//! The black-box suite of the shops, for every framework. A shop's integration tests are three lines:
+//! The black-box test suite for the shops, independent of their frameworks. A shop's integration tests are three lines:
 //!
 //! ```text
 //! //! The suite of all shops.
@@ -6,9 +6,9 @@
 //! onramp_webhooks_tests::shop_suite!(env!("CARGO_BIN_EXE_axum-shop"));
 //! ```
 //!
-//! Every case is a named test. It starts the shop as a process, in a folder of its own and on a free port, and uses it
-//! over HTTP, standard output, signals and its database. It needs a Unix; cases with `on_postgres` in their names need a server of
-//! PostgreSQL, and those with `dedicated_postgres` start one of their own.
+//! Every case is a named test. It starts the shop as a process, in a new folder and on a free port, and uses it over HTTP, standard
+//! output, signals and its database. The suite needs a Unix. Cases with `on_postgres` in their names need a PostgreSQL server, and cases
+//! with `dedicated_postgres` start their own.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -39,7 +39,7 @@ pub fn run(case: impl Future<Output = ()>) {
     runtime.block_on(case);
 }
 
-/// Makes every case a test for the shop at `$binary`.
+/// Turns every case into a test for the shop at `$binary`.
 #[macro_export]
 macro_rules! shop_suite {
     ($binary:expr) => {
@@ -74,7 +74,7 @@ macro_rules! shop_suite {
             }
             faults {
                 a_locked_file_is_told_in_time_and_waited_for
-                #[cfg_attr(not(target_os = "linux"), ignore = "only Linux lets a test limit the files of another process")]
+                #[cfg_attr(not(target_os = "linux"), ignore = "a test can limit the files of another process only on Linux")]
                 a_full_disk_is_told_and_recovered_from
                 a_folder_that_goes_away_is_told_and_found_again
                 a_deleted_file_is_refused_until_the_restart

@@ -11,7 +11,7 @@ pub(crate) enum Reads {
     FirstLine,
 }
 
-/// A stream's lines, read as they come.
+/// The lines of a stream, read as they arrive.
 #[derive(Debug)]
 pub(crate) struct Lines {
     lines: Arc<Mutex<Vec<String>>>,
@@ -47,7 +47,7 @@ impl Lines {
         all[all.len().saturating_sub(lines)..].join("\n")
     }
 
-    /// Reads to the end, which comes when the process has ended.
+    /// Reads to the end of the stream, which requires that the process has ended.
     pub(crate) fn rest(&mut self) -> Vec<String> {
         if let Some(reader) = self.reader.take() {
             reader.join().unwrap();

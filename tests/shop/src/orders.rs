@@ -8,25 +8,25 @@ use crate::home::Home;
 use crate::shop::ShopProcess;
 use crate::wait::{until, within};
 
-/// The limit for a shop to recover after its database.
+/// The time limit for a shop to recover after its database has recovered.
 const LONGEST_RECOVERY: Duration = Duration::from_secs(10);
 
-/// Sends orders, each of one unit of fiat for a customer of its own number, and remembers which were acknowledged.
+/// Sends orders and keeps the numbers of the acknowledged ones. Each order is for one unit of fiat and its own customer.
 #[derive(Debug, Default)]
 pub struct Orders {
     sent: usize,
-    /// The numbers of those that were acknowledged.
+    /// The numbers of the acknowledged orders.
     pub acknowledged: Vec<usize>,
 }
 
 impl Orders {
-    /// Sends one more; the answer comes in time, and is an acknowledgement or asks for another try.
+    /// Sends another order, and asserts that the response arrives in time and is an acknowledgement or a 503.
     pub async fn send(&mut self, shop: &ShopProcess) -> Response {
         let order = self.sent;
         self.sent += 1;
         let begun = Instant::now();
         let reply = shop.wert(order_complete(&order.to_string(), &format!("customer-{order}"), "1")).await;
-        assert!(begun.elapsed() < Duration::from_secs(5), "Wert waits 5 s, and not {:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(5), "Wert waits 5 s, and the response took {:?}", begun.elapsed());
         match reply.status {
             200 => self.acknowledged.push(order),
             _ => reply.assert_try_again(),
@@ -34,7 +34,7 @@ impl Orders {
         reply
     }
 
-    /// All that was acknowledged is handled, and nothing twice.
+    /// Asserts that all acknowledged orders are handled, and none twice.
     pub async fn assert_kept(&self, home: &Home) {
         home.database().settled().await;
         let points = home.database().points();
@@ -44,7 +44,7 @@ impl Orders {
         assert!(points.values().all(|points| points == "1"), "{points:?}");
     }
 
-    /// Waits until the shop records again, and says so.
+    /// Waits until the shop records again and reports itself as healthy.
     pub async fn recover(&mut self, shop: &ShopProcess) {
         within(LONGEST_RECOVERY, "the shop records again", async || (self.send(shop).await.status == 200).then_some(())).await;
         until("the shop is healthy", async || shop.get("/healthz").await.status == 200).await;

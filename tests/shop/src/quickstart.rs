@@ -1,4 +1,4 @@
-//! The suite of the quickstarts, which do what the README shows.
+//! The test suite for the quickstarts, which behave as the README shows.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::wait::{SOON, within};
 
 const README: &str = include_str!("../../../README.md");
 
-/// Makes every case a test for the quickstart at `$binary`.
+/// Turns every case into a test for the quickstart at `$binary`.
 #[macro_export]
 macro_rules! quickstart_suite {
     ($binary:expr) => {
@@ -80,7 +80,7 @@ async fn has_printed(quickstart: &ShopProcess, line: &str) {
     within(SOON, line, async || quickstart.process.stdout.all().iter().any(|printed| printed == line).then_some(())).await;
 }
 
-/// Lines after the first, which has the address.
+/// Returns the lines after the first one, which contains the address.
 fn printed(ended: &Ended) -> &[String] {
     &ended.stdout[1..]
 }

@@ -11,14 +11,14 @@ use crate::client::Client;
 use crate::launch::{Launch, Starting};
 use crate::wait::{SOON, within};
 
-/// The limit for the end of a shop.
+/// The time limit for the shutdown of a shop.
 const LONGEST_STOP: Duration = Duration::from_secs(10);
 
-/// A shop that listens. It is killed with this value.
+/// A shop that listens. It is killed when this value is dropped.
 #[derive(Debug)]
 pub struct ShopProcess {
     pub(crate) process: Starting,
-    /// Speaks HTTP to it.
+    /// The HTTP client of the shop.
     pub client: Client,
 }
 
@@ -36,13 +36,13 @@ impl ShopProcess {
         env.iter().fold(Launch::new(binary.as_ref()), |launch, (variable, value)| launch.env(variable, value)).start().await
     }
 
-    /// Returns the handled lines so far.
+    /// Returns the lines of handled deliveries so far.
     #[must_use]
     pub fn handled(&self) -> Vec<Value> {
         handled(&self.process.stdout.all())
     }
 
-    /// Waits until it has said that it handled so many deliveries.
+    /// Waits until the shop has printed lines for `deliveries` handled deliveries.
     pub async fn has_handled(&self, deliveries: usize) {
         within(SOON, &format!("{deliveries} deliveries handled"), async || (self.handled().len() >= deliveries).then_some(()))
             .await;
@@ -54,13 +54,13 @@ impl ShopProcess {
         self.process.stderr.text()
     }
 
-    /// Its process id.
+    /// Returns the process id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.process.child.id()
     }
 
-    /// Kills it without a warning, and returns its output.
+    /// Kills the shop with SIGKILL, and returns its output.
     #[must_use]
     pub fn kill(self) -> Ended {
         self.process.kill()
@@ -76,26 +76,26 @@ impl ShopProcess {
         rustix::process::kill_process(self.unix_id(), rustix::process::Signal::INT).unwrap();
     }
 
-    /// Makes it stand still, as a machine that is suspended.
+    /// Freezes the process, like a suspended machine.
     pub fn freeze(&self) {
         rustix::process::kill_process(self.unix_id(), rustix::process::Signal::STOP).unwrap();
     }
 
-    /// Lets it go on.
+    /// Continues a frozen process.
     pub fn thaw(&self) {
         rustix::process::kill_process(self.unix_id(), rustix::process::Signal::CONT).unwrap();
     }
 
-    /// Makes every file that it writes end at `bytes`; `None`: no limit.
+    /// Limits the size of every file that the shop writes. `None` removes the limit.
     ///
     /// # Panics
-    /// When the system is not Linux.
+    /// If the system is not Linux.
     #[cfg(not(target_os = "linux"))]
     pub fn limit_files(&self, _: Option<u64>) {
         panic!("only Linux lets a test limit the files of another process");
     }
 
-    /// Makes every file that it writes end at `bytes`; `None`: no limit.
+    /// Limits the size of every file that the shop writes. `None` removes the limit.
     #[cfg(target_os = "linux")]
     pub fn limit_files(&self, bytes: Option<u64>) {
         use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
@@ -107,7 +107,7 @@ impl ShopProcess {
         rustix::process::Pid::from_raw(i32::try_from(self.id()).unwrap()).unwrap()
     }
 
-    /// Waits for its end after [`terminate`](Self::terminate): in good order, and within ten seconds.
+    /// Waits after [`terminate`](Self::terminate) until the shop exits. Asserts a successful exit within ten seconds.
     pub async fn ends(mut self) -> Ended {
         let status = self.process.exit(LONGEST_STOP).await;
         let ended = self.process.ended(status);
@@ -115,7 +115,7 @@ impl ShopProcess {
         ended
     }
 
-    /// Stops it gracefully, and returns its output.
+    /// Stops the shop gracefully, and returns its output.
     pub async fn stop(self) -> Ended {
         self.terminate();
         self.ends().await
@@ -127,14 +127,14 @@ impl ShopProcess {
 pub struct Ended {
     /// The exit status.
     pub status: ExitStatus,
-    /// Its standard output.
+    /// The lines of standard output.
     pub stdout: Vec<String>,
-    /// Its standard error.
+    /// The standard error output.
     pub stderr: String,
 }
 
 impl Ended {
-    /// Returns the handled lines.
+    /// Returns the lines of handled deliveries.
     #[must_use]
     pub fn handled(&self) -> Vec<Value> {
         handled(&self.stdout)
@@ -142,7 +142,7 @@ impl Ended {
 }
 
 fn handled(lines: &[String]) -> Vec<Value> {
-    // The first line says where it listens.
+    // The first line contains the address.
     let handled: Vec<Value> = lines.iter().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(handled.iter().all(|line| line["handled"] == true), "{handled:?}");
     handled

@@ -1,4 +1,4 @@
-//! Purchases in an inbox, recorded and handled at one fixed moment.
+//! Purchases in an inbox, recorded and handled at a fixed time.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{ClaimRequest, ClaimedDelivery, Inbox, NewDelivery, Recorded, Settled, Settlement};
 use onramp_webhooks_testkit::events::WertOrder;
 
-/// The moment at which everything here happens.
+/// The time of all operations in this module.
 #[must_use]
 pub fn now() -> Timestamp {
     Timestamp::from_millis(1_700_000_000_000)
 }
 
-/// Returns a purchase that no inbox has yet.
+/// Returns a purchase with a new order id.
 #[must_use]
 pub fn purchase() -> NewDelivery {
     let order = WertOrder::new();
@@ -24,7 +24,7 @@ pub fn purchase() -> NewDelivery {
     new
 }
 
-/// Records a delivery that must be new, and returns the number of its id.
+/// Records a delivery that must be new, and returns its id as a number.
 pub async fn record(inbox: &impl Inbox, new: NewDelivery) -> i64 {
     match inbox.record(new).await.unwrap() {
         Recorded::New(id) => id.as_i64(),
@@ -37,7 +37,7 @@ pub async fn claim(inbox: &impl Inbox, limit: usize) -> Vec<ClaimedDelivery> {
     inbox.claim(now(), ClaimRequest::new(limit, Duration::from_secs(30))).await.unwrap().deliveries
 }
 
-/// Settles deliveries as handled; no lease may have been lost.
+/// Settles deliveries as handled, and asserts that no lease was lost.
 pub async fn handled(inbox: &impl Inbox, claimed: &[ClaimedDelivery]) {
     let settlements = claimed.iter().map(|claimed| Settlement::new(claimed.lease, Settled::Handled)).collect();
     assert_eq!(inbox.settle(now(), settlements).await.unwrap(), [], "no lease was lost");

@@ -1,4 +1,4 @@
-//! Idempotency keys in a store, claimed and completed at one fixed moment.
+//! Idempotency keys in a store, claimed and completed at a fixed time.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub const LEASE: Duration = Duration::from_secs(30);
 /// The time for which replies are kept.
 pub const KEEP: Duration = Duration::from_secs(100);
 
-/// Returns a claim on the key called `key`.
+/// Returns a lease of the key `key`.
 #[must_use]
 pub fn claim(key: &str, token: i64) -> KeyLease {
     KeyLease { key: IdempotencyKey::of(&[key.as_bytes()]), token }
@@ -27,7 +27,7 @@ pub fn fingerprint() -> Fingerprint {
     Fingerprint::of(b"body")
 }
 
-/// The state of a key whose request runs.
+/// The state of a key whose request is running.
 #[must_use]
 pub fn running() -> KeyState {
     KeyState::Running { fingerprint: fingerprint() }
@@ -39,16 +39,16 @@ pub fn done(reply: &'static str) -> KeyState {
     KeyState::Done { fingerprint: fingerprint(), reply: reply.into() }
 }
 
-/// The moment at which claims made [`now`] end.
+/// The time at which claims made at [`now`] end.
 #[must_use]
 pub fn later() -> Timestamp {
     now().after(LEASE)
 }
 
-/// Claims a key, or finds the request that has it.
+/// Claims a key, or returns the state of the request that holds it.
 ///
 /// # Errors
-/// When the store fails.
+/// Returns an error if the store fails.
 pub async fn ask(store: &impl IdempotencyStore, claim: KeyLease) -> Result<KeyState, StoreError> {
     store.claim(now(), claim, fingerprint(), later()).await
 }
@@ -58,12 +58,12 @@ pub async fn begin(store: &impl IdempotencyStore, claim: KeyLease) {
     assert_eq!(ask(store, claim).await.unwrap(), KeyState::Claimed);
 }
 
-/// Renews a claim; `false`: it was lost.
+/// Renews a claim. Returns `false` if it was lost.
 pub async fn renew(store: &impl IdempotencyStore, claim: KeyLease) -> bool {
     store.renew(claim, later()).await.unwrap()
 }
 
-/// Completes a claim with a reply that is kept for [`KEEP`]; `false`: it was lost.
+/// Completes a claim with a reply that is kept for [`KEEP`]. Returns `false` if the claim was lost.
 pub async fn end(store: &impl IdempotencyStore, claim: KeyLease, reply: &'static str) -> bool {
     store.complete(claim, reply.into(), now().after(KEEP)).await.unwrap()
 }

@@ -1,6 +1,6 @@
-//! Test helpers of several packages that do not belong into the published testkit.
+//! Test helpers that several packages share and that do not belong in the published testkit.
 //!
-//! Each feature is named after its module, or after the adapter whose site it has in [`serve`].
+//! Each feature is named after its module, or after the adapter whose site it adds to [`serve`].
 
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! Receivers that are mounted in a framework, and requests to them as bytes.
+//! Receivers that are mounted in a framework, and raw HTTP requests to them.
 
 use std::net::SocketAddr;
 
@@ -7,10 +7,10 @@ use onramp_webhooks::{Kriptomat, Receiver, Wert};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// A body of Wert's.
+/// An event body of Wert's.
 pub const LOGIN: &str = r#"{"type":"login","click_id":"42"}"#;
 
-/// A body of Kriptomat's.
+/// A postback body of Kriptomat's.
 pub const POSTBACK: &str = r#"{"uuid":"1","amount":1,"asset_type":"eth","fiat_amount":"1","to_address":"0x0"}"#;
 
 /// Returns a receiver for both providers, with an inbox in memory.
@@ -36,7 +36,7 @@ pub async fn exchange(address: SocketAddr, method: &str, path: &str, body: &str)
     reply
 }
 
-/// Sends one request whose line and further headers are given, and returns the connection.
+/// Sends one request with this request line and further headers, and returns the connection.
 pub async fn begin(address: SocketAddr, line: &str, headers: &str, body: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head = format!("{line} HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n", body.len());
@@ -50,12 +50,12 @@ pub fn status(reply: &str) -> &str {
     reply.split(' ').nth(1).unwrap()
 }
 
-/// Counts what the receiver has recorded.
+/// Counts the deliveries that the receiver has recorded.
 pub async fn recorded(receiver: &Receiver) -> u64 {
     receiver.inbox().counts().await.unwrap().of(State::Pending)
 }
 
-/// Checks that the receiver, and nothing else, answers below `prefix`. `send` takes a path and a body.
+/// Checks that the receiver responds below `prefix` and nowhere else. `send` takes a path and a body.
 pub async fn answers_below(prefix: &str, receiver: &Receiver, send: impl AsyncFn(&str, &str) -> String) {
     for path in ["/wert/s3cret/%C3%A9", "/wert/s3cret%2f%c3%a9/", "/kriptomat", "/kriptomat/", "/kriptomat?a=b"] {
         let body = if path.contains("wert") { LOGIN } else { POSTBACK };

@@ -1,4 +1,4 @@
-//! Names that no other test has.
+//! Unique names for tests.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;

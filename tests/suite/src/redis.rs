@@ -1,16 +1,16 @@
-//! A key prefix of its own for each test.
+//! Temporary key prefixes for tests.
 
 use onramp_webhooks_redis::{RedisIdempotencyStore, RedisOptions};
 
 use crate::names::unique_name;
 
-/// Returns the server's URL: `REDIS_URL`, or the usual address.
+/// Returns the server's URL: `REDIS_URL`, or the default address.
 #[must_use]
 pub fn url() -> String {
     std::env::var("REDIS_URL").ok().filter(|url| !url.is_empty()).unwrap_or_else(|| "redis://127.0.0.1:6379/".into())
 }
 
-/// A key prefix of a test's own, whose keys are removed with this value.
+/// A key prefix for one test. Its keys are removed when this value is dropped.
 #[derive(Debug)]
 pub struct TestPrefix(String);
 
@@ -21,19 +21,19 @@ impl Default for TestPrefix {
 }
 
 impl TestPrefix {
-    /// Chooses a prefix that no other test has.
+    /// Chooses a unique prefix.
     #[must_use]
     pub fn new() -> Self {
         Self(unique_name())
     }
 
-    /// The prefix.
+    /// Returns the prefix.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0
     }
 
-    /// Opens a store with a connection of its own, as on another machine.
+    /// Opens a store with a separate connection, as on another machine.
     pub async fn open(&self) -> RedisIdempotencyStore {
         RedisOptions::connect(&url()).await.unwrap().prefix(&self.0).open_idempotency_store().await.unwrap()
     }
@@ -42,7 +42,7 @@ impl TestPrefix {
 impl Drop for TestPrefix {
     fn drop(&mut self) {
         let pattern = format!("{}:*", self.0);
-        // The runtime of the test may be dropping this value and cannot wait.
+        // The test's runtime may be dropping this value, and cannot block on another future.
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(remove(&pattern)).unwrap();

@@ -25,7 +25,7 @@ impl Kind {
         }
     }
 
-    /// Packages all of whose tests need a server of this kind.
+    /// Packages in which every test needs a server of this kind.
     pub(crate) fn packages(self) -> &'static [&'static str] {
         match self {
             Self::Postgres => &["onramp-webhooks-postgres"],
@@ -41,7 +41,7 @@ impl Kind {
         }
     }
 
-    /// Part of the names of tests that start a server for themselves.
+    /// Part of the names of tests that start their own server.
     pub(crate) fn dedicated(self) -> &'static str {
         match self {
             Self::Postgres => "dedicated_postgres",
@@ -57,7 +57,7 @@ impl Kind {
         }
     }
 
-    /// Returns whether a URL in the variable is of this kind. `DATABASE_URL` may name a file of SQLite for the shops.
+    /// Returns whether a URL in the variable is of this kind. For the shops, `DATABASE_URL` may be an SQLite file.
     pub(crate) fn is_named_by(self, url: &str) -> bool {
         match self {
             Self::Postgres => url.starts_with("postgres"),
@@ -101,7 +101,7 @@ impl Kind {
 
     pub(crate) fn start(self) -> Result<Temporary, ServiceError> {
         match self {
-            // Many tests run at the same time.
+            // Many tests connect at the same time.
             Self::Postgres => PostgresOptions::new().max_connections(300).start().map(Temporary::Postgres),
             Self::Redis => Redis::start().map(Temporary::Redis),
         }

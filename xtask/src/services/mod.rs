@@ -1,7 +1,8 @@
-//! Servers that tests need, for the time of a command.
+//! Servers that tests need, for the duration of a command.
 //!
-//! For each kind, the first of these that exists: the server that the environment names, which has to answer; the server at the usual
-//! local port, if it needs no password; a temporary one from installed programs. Without a server its tests are skipped by name.
+//! For each kind, the first of these is used: the server in the environment variable, which must respond; the server at the default local
+//! port, if it requires no password; a temporary server, if its programs are installed. Without a server, the tests that need it are
+//! skipped by their names.
 
 mod kind;
 
@@ -17,7 +18,7 @@ pub(crate) use self::kind::Kind;
 pub(crate) struct Service {
     pub(crate) kind: Kind,
     source: Source,
-    /// Set if its programs are installed, so that tests can start one for themselves.
+    /// Set if the programs are installed, so that tests can start their own server.
     is_installed: bool,
 }
 
@@ -45,7 +46,7 @@ impl Services {
     /// Finds or starts a server of each kind.
     ///
     /// # Errors
-    /// A server that the environment names does not answer, or a temporary one does not start.
+    /// Returns an error if a server from the environment does not respond or a temporary one does not start.
     pub(crate) fn find(sh: &Shell) -> anyhow::Result<Self> {
         Kind::ALL.iter().map(|kind| Service::find(sh, *kind)).collect::<anyhow::Result<_>>().map(Self)
     }
@@ -61,7 +62,7 @@ impl Services {
         self.0.iter().filter(|service| matches!(service.source, Source::Missing)).map(|service| service.kind)
     }
 
-    /// Kinds with a server whose programs are not installed, so that tests cannot start one for themselves.
+    /// Kinds with a server whose programs are not installed, so that tests cannot start their own.
     pub(crate) fn not_installed(&self) -> impl Iterator<Item = Kind> {
         let is_there = |service: &&Service| !matches!(service.source, Source::Missing);
         self.0.iter().filter(is_there).filter(|service| !service.is_installed).map(|service| service.kind)
@@ -88,9 +89,9 @@ impl Service {
 
     fn source(sh: &Shell, kind: Kind) -> anyhow::Result<Source> {
         if let Some(url) = sh.var(kind.variable()).ok().filter(|url| kind.is_named_by(url)) {
-            // Its URL may hold a password.
-            let no_answer = || format!("the server that {} names does not answer", kind.variable());
-            return kind.probe(&url).map(|_| Source::Named).with_context(no_answer);
+            // The URL may contain a password, so the error does not.
+            let no_response = || format!("the server in {} does not respond", kind.variable());
+            return kind.probe(&url).map(|_| Source::Named).with_context(no_response);
         }
         if matches!(kind.probe(kind.usual()), Ok(Access::Open)) {
             return Ok(Source::Local);
@@ -102,7 +103,7 @@ impl Service {
         }
     }
 
-    /// URL of a temporary server. Tests find the others without help.
+    /// URL of a temporary server. Tests find other servers by themselves.
     fn url(&self) -> Option<String> {
         if let Source::Temporary(server) = &self.source { Some(server.url()) } else { None }
     }

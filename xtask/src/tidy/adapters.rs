@@ -1,4 +1,4 @@
-//! Adapters decide nothing, have the same files and the same public names, and stay small.
+//! Adapters contain no decisions, have the same files and public names, and stay small.
 
 use std::collections::BTreeSet;
 
@@ -8,10 +8,10 @@ use super::files::{Files, code};
 pub(super) const ADAPTERS: [&str; 3] =
     ["crates/onramp-webhooks-axum/src", "crates/onramp-webhooks-actix/src", "crates/onramp-webhooks-warp/src"];
 
-/// The most lines of code of an adapter, without documentation.
+/// The maximum number of lines of code of an adapter, without documentation.
 const MOST_LINES: usize = 300;
 
-/// The only status of an adapter itself: the reply that the core decided cannot be sent.
+/// The only status that an adapter sets itself, if the reply of the core cannot be sent.
 const OWN_ERROR: &str = "StatusCode::INTERNAL_SERVER_ERROR";
 
 pub(super) fn violations(files: &Files) -> Vec<String> {
@@ -39,7 +39,7 @@ pub(super) fn is_adapter(package: &str) -> bool {
     ADAPTERS.iter().any(|adapter| adapter.split('/').nth(1) == Some(package))
 }
 
-/// Returns the decision in a line of code.
+/// Returns a description of the decision in a line of code.
 fn decision(code: &str) -> Option<&'static str> {
     let code = code.replace(OWN_ERROR, "");
     let words = || code.split(|c: char| !c.is_alphanumeric() && c != '_');
@@ -75,7 +75,7 @@ fn alike(what: &str, of: impl Fn(&str) -> BTreeSet<String>) -> Vec<String> {
     let differ = others.into_iter().filter_map(|adapter| {
         let found = of(adapter);
         let differences: Vec<_> = expected.symmetric_difference(&found).map(String::as_str).collect();
-        (!differences.is_empty()).then(|| format!("{adapter}: has not the same {what} as {first}: {}", differences.join(", ")))
+        (!differences.is_empty()).then(|| format!("{adapter}: has different {what} than {first}: {}", differences.join(", ")))
     });
     differ.collect()
 }

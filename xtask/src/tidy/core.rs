@@ -23,7 +23,7 @@ pub(super) fn violations(files: &Files) -> Vec<String> {
     violations
 }
 
-/// Returns whether a line names a path, and not only a longer one that ends in it.
+/// Returns whether a line contains a path, and not only a longer path that ends with it.
 fn uses(code: &str, path: &str) -> bool {
     code.match_indices(path).any(|(at, _)| {
         !code.get(..at).is_some_and(|before| before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'))

@@ -15,7 +15,7 @@ struct Figures {
     tests: usize,
     /// Lines of documentation.
     docs: usize,
-    /// Lines of each function that is not part of a test.
+    /// Number of lines of each function that is not part of a test.
     functions: Vec<usize>,
 }
 

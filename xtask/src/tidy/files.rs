@@ -10,11 +10,11 @@ impl Files {
     /// Reads all files below a folder, except hidden folders and build output.
     ///
     /// # Errors
-    /// A folder or file cannot be read, or there is none.
+    /// Returns an error if a folder or file cannot be read, or if there are no sources.
     pub(super) fn read(root: &Path) -> anyhow::Result<Self> {
         let mut files = BTreeMap::new();
         read(root, "", &mut files)?;
-        anyhow::ensure!(!files.is_empty(), "no source was found in {}", root.display());
+        anyhow::ensure!(!files.is_empty(), "no source found in {}", root.display());
         Ok(Self(files))
     }
 
@@ -79,7 +79,7 @@ pub(super) fn is_code(line: &str) -> bool {
     !line.is_empty() && !line.starts_with("//")
 }
 
-/// Returns whether a source holds only tests: `tests.rs`, or a file in a folder `tests`.
+/// Returns whether a source contains only tests: `tests.rs`, or a file in a folder `tests`.
 pub(super) fn is_test(path: &str) -> bool {
     path.split('/').any(|part| part == "tests" || part == "tests.rs")
 }

@@ -5,14 +5,14 @@ use proc_macro2::{Delimiter, Group, TokenTree};
 use super::files::{Files, is_code, is_test};
 use super::tokens::{is_ident, line, product};
 
-/// The most lines of code of a function, without comments and blank lines.
+/// The maximum number of lines of code of a function, without comments and blank lines.
 const MOST_LINES: usize = 60;
 
 /// A function with a body.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Function {
     pub(super) name: String,
-    /// Line where it begins.
+    /// Line of its `fn`.
     line: usize,
     /// Number of its lines of code, from its name to its last brace.
     pub(super) lines: usize,
@@ -38,10 +38,10 @@ fn in_source(path: &str, text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Returns the functions of a source that are not only for tests, also those inside others.
+/// Returns the functions of a source except those for tests, including nested functions.
 ///
 /// # Errors
-/// The source is not Rust; the error is the line of a violation.
+/// Returns the line of a violation if the source is not valid Rust.
 pub(super) fn functions(path: &str, text: &str) -> Result<Vec<Function>, String> {
     let lines: Vec<_> = text.lines().collect();
     let mut found = Vec::new();
@@ -59,7 +59,7 @@ fn scan(tokens: &[TokenTree], lines: &[&str], found: &mut Vec<Function>) {
     }
 }
 
-/// Returns the function that tokens begin with, if they are neither a pointer's type nor a signature without a body.
+/// Returns the function that the tokens begin with, unless it is a function pointer type or a signature without a body.
 fn function(tokens: &[TokenTree], lines: &[&str]) -> Option<Function> {
     let [first, TokenTree::Ident(name), rest @ ..] = tokens else { return None };
     let last = body(rest)?.span_close().end().line;

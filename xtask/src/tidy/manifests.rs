@@ -8,13 +8,13 @@ use xshell::{Shell, cmd};
 
 use super::adapters::is_adapter;
 
-/// Folders of packages that may depend on an adapter; the command line may, too.
+/// Folders of packages that may depend on an adapter, in addition to the command line.
 const ABOVE: [&str; 4] = ["bench", "examples", "tests", "crates/onramp-webhooks-cli"];
 
 /// Returns the packages of the workspace as `cargo metadata` prints them.
 ///
 /// # Errors
-/// Cargo fails, or prints no JSON.
+/// Returns an error if cargo fails or prints no JSON.
 pub(super) fn metadata(sh: &Shell) -> anyhow::Result<Value> {
     let metadata = cmd!(sh, "cargo metadata --no-deps --format-version 1 --locked").quiet().read()?;
     serde_json::from_str(&metadata).context("reading the output of cargo metadata")
@@ -23,7 +23,7 @@ pub(super) fn metadata(sh: &Shell) -> anyhow::Result<Value> {
 pub(super) fn violations(metadata: &Value) -> Vec<String> {
     let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
     if packages.is_empty() {
-        return vec!["cargo metadata: names no package".to_owned()];
+        return vec!["cargo metadata: contains no package".to_owned()];
     }
     let root = Path::new(metadata["workspace_root"].as_str().unwrap_or_default());
     packages.iter().flat_map(|package| of_package(package, root)).collect()

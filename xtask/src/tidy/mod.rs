@@ -22,12 +22,12 @@ use xshell::Shell;
 use self::files::Files;
 use self::quickstarts::Builds;
 
-/// Check rules of this repository that the compiler does not know.
+/// Check rules of this repository that the compiler does not check.
 #[derive(Args)]
 pub(crate) struct Tidy {
     /// Check only these rules.
     rules: Vec<String>,
-    /// Print lines and functions of each folder instead.
+    /// Print the numbers of lines and functions of each folder instead.
     #[arg(long)]
     figures: bool,
 }
@@ -80,7 +80,7 @@ impl House {
     }
 }
 
-/// Returns the rules of these names; all without names.
+/// Returns the rules with these names, or all rules without names.
 fn selected(names: &[String]) -> anyhow::Result<Vec<&'static Rule>> {
     if let Some(unknown) = names.iter().find(|name| RULES.iter().all(|(rule, _)| rule != name)) {
         let known: Vec<_> = RULES.iter().map(|(rule, _)| *rule).collect();

@@ -1,10 +1,10 @@
-//! Every source is documented at its top.
+//! Every source begins with documentation.
 
 use super::files::Files;
 
 pub(super) fn violations(files: &Files) -> Vec<String> {
     let undocumented = files.sources().filter(|(_, text)| !is_documented(text));
-    undocumented.map(|(path, _)| format!("{path}: has no documentation at its top")).collect()
+    undocumented.map(|(path, _)| format!("{path}: does not begin with documentation")).collect()
 }
 
 fn is_documented(text: &str) -> bool {
@@ -22,6 +22,6 @@ mod tests {
             ("b.rs", "#![doc = include_str!(\"../README.md\")]\n"),
             ("c.rs", "use std::fmt;\n"),
         ]);
-        assert_eq!(violations(&files), ["c.rs: has no documentation at its top"]);
+        assert_eq!(violations(&files), ["c.rs: does not begin with documentation"]);
     }
 }

@@ -5,10 +5,10 @@ use super::files::Files;
 /// Words that no first line begins with, unless it is a question.
 const OPENERS: [&str; 10] = ["What", "Who", "Whoever", "Whose", "Nobody", "Nothing", "Whatever", "How", "Whether", "Why"];
 
-/// Words that have a better name, and the name.
+/// Phrases to avoid, and their replacements.
 const PHRASES: [(&str, &str); 1] = [("a person", "an operator, a user or a customer")];
 
-/// The file that has to name the phrases.
+/// The file that has to contain the phrases.
 const OWN: &str = "xtask/src/tidy/prose.rs";
 
 pub(super) fn violations(files: &Files) -> Vec<String> {
@@ -74,10 +74,10 @@ fn phrases(path: &str, text: &str) -> Vec<String> {
     let lines = (1..).zip(text.lines());
     let found = lines
         .flat_map(|(line, text)| PHRASES.into_iter().filter(|(phrase, _)| has(text, phrase)).map(move |found| (line, found)));
-    found.map(|(line, (phrase, better))| format!("{path}:{line}: says \"{phrase}\"; say {better}")).collect()
+    found.map(|(line, (phrase, better))| format!("{path}:{line}: contains \"{phrase}\"; write {better}")).collect()
 }
 
-/// Returns whether a phrase stands in a line as whole words.
+/// Returns whether a line contains a phrase as whole words.
 fn has(line: &str, phrase: &str) -> bool {
     line.match_indices(phrase).any(|(at, _)| {
         let before = line.get(..at).is_some_and(|before| before.ends_with(char::is_alphanumeric));

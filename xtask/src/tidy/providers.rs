@@ -1,4 +1,4 @@
-//! Only a provider's folder, its declaration and the list of providers have its name.
+//! Only a provider's folder, its declaration and the list of providers contain its name.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ const CORE: &str = "crates/onramp-webhooks/src";
 /// The file of the core that re-exports the providers.
 const REEXPORTS: &str = "lib.rs";
 
-/// The file that declares the providers' modules and lists them, and names them nowhere else.
+/// The file that declares and lists the providers, and does not use their names anywhere else.
 const DECLARATIONS: &str = "provider/mod.rs";
 
 /// The constant with the list of providers.
@@ -22,7 +22,7 @@ const LIST: &str = "LIST";
 pub(super) fn violations(files: &Files) -> Vec<String> {
     let names = names(files);
     if names.is_empty() {
-        return vec![format!("{CORE}/provider: has no folder of a provider")];
+        return vec![format!("{CORE}/provider: contains no folder of a provider")];
     }
     let core = files.below(CORE).filter(|(path, _)| *path != REEXPORTS).map(|(path, text)| (CORE, path, text));
     let adapters = ADAPTERS.iter().flat_map(|adapter| files.below(adapter).map(|(path, text)| (*adapter, path, text)));
@@ -56,11 +56,12 @@ fn in_source(folder: &str, path: &str, text: &str, names: &BTreeSet<&str>) -> Ve
         Err(unreadable) => return vec![format!("{folder}/{unreadable}")],
     };
     let named = idents(&tokens).into_iter().filter(|ident| foreign.iter().any(|name| has_name(ident, name)));
-    let explain = |ident: Ident| format!("{folder}/{path}:{}: {ident} names a provider", ident.span().start().line);
+    let explain =
+        |ident: Ident| format!("{folder}/{path}:{}: {ident} contains the name of a provider", ident.span().start().line);
     named.map(explain).collect()
 }
 
-/// Leaves out the names of declared modules, and the list of providers.
+/// Removes the names of declared modules, and the list of providers.
 fn without_declarations(tokens: &[TokenTree]) -> Vec<TokenTree> {
     let mut kept = Vec::new();
     let mut rest = tokens.iter();
@@ -77,7 +78,7 @@ fn without_declarations(tokens: &[TokenTree]) -> Vec<TokenTree> {
     kept
 }
 
-/// Returns whether a name is part of an identifier, as whole words.
+/// Returns whether an identifier contains a name as whole words.
 fn has_name(ident: &Ident, name: &str) -> bool {
     format!("_{}_", snake_case(&ident.to_string())).contains(&format!("_{name}_"))
 }
@@ -111,7 +112,7 @@ mod tests {
         for text in ["use a::WertEvent;", "\nfn is_wert() {}", "const WERT_HORIZON: u8 = 0;", "m!(Kind::Wert)", "mod ramp;"] {
             let violations = with("onramp-webhooks/src/receiver/mod.rs", text);
             assert_eq!(violations.len(), 1, "{text}: {violations:?}");
-            assert!(violations[0].ends_with("names a provider"));
+            assert!(violations[0].ends_with("contains the name of a provider"));
         }
         assert_eq!(with("onramp-webhooks-axum/src/extract.rs", "struct Wert;").len(), 1);
         assert_eq!(with("onramp-webhooks/src/provider/ramp/event.rs", "struct Wert;").len(), 1);

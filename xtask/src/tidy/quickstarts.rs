@@ -6,10 +6,10 @@ use xshell::{Shell, cmd};
 
 use super::files::Files;
 
-/// Quickstarts, and the most crates that the build of each may have, its own included.
+/// Quickstarts, and the maximum number of crates in the build of each, including its own.
 const QUICKSTARTS: &[(&str, usize)] = &[("axum-quickstart", 93), ("actix-quickstart", 150), ("warp-quickstart", 114)];
 
-/// The most lines of a quickstart.
+/// The maximum number of lines of a quickstart.
 const MOST_LINES: usize = 70;
 
 /// Number of crates in the build of each quickstart.
@@ -18,7 +18,7 @@ pub(super) type Builds = BTreeMap<String, usize>;
 /// Counts the crates in the build of each quickstart that is on the list.
 ///
 /// # Errors
-/// Cargo does not know the package.
+/// Returns an error if cargo does not know the package.
 pub(super) fn builds(sh: &Shell) -> anyhow::Result<Builds> {
     QUICKSTARTS.iter().map(|(package, _)| Ok(((*package).to_owned(), crates(sh, package)?))).collect()
 }
@@ -61,12 +61,12 @@ fn of_one(files: &Files, builds: &Builds, package: &str, most: usize) -> Vec<Str
         [("src/main.rs", text)] => {
             violations.push(format!("{folder}/src/main.rs: has {} lines, more than {MOST_LINES}", text.lines().count()));
         }
-        _ => violations.push(format!("{folder}: has to have one source, src/main.rs")),
+        _ => violations.push(format!("{folder}: must have exactly one source, src/main.rs")),
     }
     violations
 }
 
-/// Folders of examples whose names end as those of quickstarts.
+/// Folders of examples whose names end like those of quickstarts.
 fn folders(files: &Files) -> BTreeSet<&str> {
     let folders = files.below("examples").filter_map(|(path, _)| path.split('/').next());
     folders.filter(|folder| folder.ends_with("-quickstart")).collect()

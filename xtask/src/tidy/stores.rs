@@ -1,10 +1,10 @@
-//! Stores show their contracts: the same folders, and the same files in them.
+//! Stores have the same folders for their contracts, and the same files in them.
 
 use std::collections::BTreeSet;
 
 use super::files::Files;
 
-/// Stores with an inbox, whose contracts have to agree with those of the first.
+/// Stores with an inbox. Their contracts must have the same files as those of the first store.
 const INBOXES: [&str; 2] = ["crates/onramp-webhooks-sqlite/src", POSTGRES];
 
 const POSTGRES: &str = "crates/onramp-webhooks-postgres/src";
@@ -12,7 +12,7 @@ const POSTGRES: &str = "crates/onramp-webhooks-postgres/src";
 /// Stores of idempotency keys only.
 const OTHERS: [&str; 1] = ["crates/onramp-webhooks-redis/src"];
 
-/// Contracts that a store may fulfil, each in a folder or a file of that name.
+/// Contracts that a store may implement, each in a folder or a file with its name.
 const CONTRACTS: [&str; 3] = ["inbox", "idempotency", "purchases"];
 
 /// Operations of an inbox, one file each.
@@ -69,13 +69,13 @@ fn check(files: &Files, extra: &[Extra]) -> Vec<String> {
     violations
 }
 
-/// Operations that a store does not have.
+/// Returns the operations that a store does not have.
 fn missing(files: &Files, store: &str) -> Vec<String> {
     let missing = INBOX.iter().filter(|path| files.below(store).all(|(found, _)| found != **path));
     missing.map(|path| format!("{store}: has no {path}")).collect()
 }
 
-/// Returns the violation when a store has no file or folder of this name.
+/// Returns a violation if a store has no file or folder with this name.
 fn absent(files: &Files, store: &str, name: &str) -> Option<String> {
     let is_there = files.below(store).any(|(path, _)| path == name || top(path) == name);
     (!is_there).then(|| format!("{store}: has no {name}"))
@@ -86,13 +86,13 @@ fn top(path: &str) -> &str {
     path.split('/').next().unwrap_or(path).trim_end_matches(".rs")
 }
 
-/// Paths below the contracts that other stores have to have, too.
+/// Paths inside the contracts that other stores must also have.
 fn contracts<'a>(files: &'a Files, store: &'a str, extra: &[Extra]) -> BTreeSet<&'a str> {
     let paths = files.below(store).map(|(path, _)| path).filter(|path| CONTRACTS.contains(&top(path)));
     paths.filter(|path| extra.iter().all(|extra| (extra.store, extra.path) != (store, *path))).collect()
 }
 
-/// Differences between a store's contracts and those of the first.
+/// Returns the differences between a store's contracts and those of the first store.
 fn different(files: &Files, store: &str, extra: &[Extra]) -> Vec<String> {
     let [first, ..] = INBOXES;
     let (expected, found) = (contracts(files, first, extra), contracts(files, store, extra));
@@ -111,7 +111,7 @@ mod tests {
     const POSTGRES: &str = INBOXES[1];
     const REDIS: &str = OTHERS[0];
 
-    /// The files of three stores that agree, and what is done to them.
+    /// Returns the violations of three consistent stores after a change to their files.
     fn with(change: impl Fn(&mut BTreeSet<String>), extra: &[Extra]) -> Vec<String> {
         let mut paths = BTreeSet::new();
         for store in INBOXES {

@@ -4,10 +4,10 @@ use std::slice;
 
 use proc_macro2::{Delimiter, Group, Ident, Literal, TokenStream, TokenTree};
 
-/// Returns the tokens of a source, without the items that only tests or documentation are built from.
+/// Returns the tokens of a source, without the items that only exist in builds of tests or documentation.
 ///
 /// # Errors
-/// The text is not made of Rust's tokens; the error is the line of a violation.
+/// Returns the line of a violation if the text does not consist of Rust tokens.
 pub(super) fn product(path: &str, text: &str) -> Result<Vec<TokenTree>, String> {
     let tokens: TokenStream = text.parse().map_err(|error| format!("{path}: cannot be read: {error}"))?;
     Ok(without_tests(tokens))
@@ -68,14 +68,14 @@ fn without_tests(tokens: TokenStream) -> Vec<TokenTree> {
     kept
 }
 
-/// A group without its tests, at the same place of the source.
+/// Returns a group without its tests, with the same span.
 fn rebuilt(group: &Group) -> Group {
     let mut rebuilt = Group::new(group.delimiter(), without_tests(group.stream()).into_iter().collect());
     rebuilt.set_span(group.span());
     rebuilt
 }
 
-/// Returns whether an attribute's brackets hold a `cfg` of tests or documentation and nothing else.
+/// Returns whether an attribute's brackets contain only a `cfg` for tests or documentation.
 fn is_never_built(attribute: &TokenTree) -> bool {
     let Some(attribute) = inside(Some(attribute), Delimiter::Bracket) else { return false };
     let [name, condition] = attribute.as_slice() else { return false };
@@ -83,7 +83,7 @@ fn is_never_built(attribute: &TokenTree) -> bool {
         && idents(slice::from_ref(condition)).iter().all(|ident| ["test", "doc", "any", "all"].iter().any(|word| ident == word))
 }
 
-/// Consumes an attribute and what it stands before: an item, a field or a variant.
+/// Consumes an attribute and the item, field or variant that follows it.
 fn skip_item(rest: &mut slice::Iter<'_, TokenTree>) {
     let mut generics = 0_i32;
     let mut before = ' ';

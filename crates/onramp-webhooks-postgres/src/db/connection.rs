@@ -1,4 +1,4 @@
-//! A pool for applications that bring none.
+//! A connection pool for applications that do not have one.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use sqlx::postgres::PgPoolOptions;
 
 use super::error::failed;
 
-/// The time that a call waits for a connection. The receiver must still answer before its ack deadline.
+/// The time that a call waits for a connection. It leaves the receiver time to respond before its ack deadline.
 const ACQUIRE: Duration = Duration::from_millis(2_500);
 
 /// Connects a pool to `url`.

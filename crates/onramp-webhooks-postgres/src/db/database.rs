@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::error::{failed, is_passing};
 use super::schema::Schema;
 
-/// The number of attempts for a transaction that met another one or lost its connection.
+/// The number of attempts for a transaction that conflicts with another one or loses its connection.
 const TRIES: u32 = 4;
 
 /// The application's pool and the schema in its database.
@@ -26,7 +26,7 @@ pub(crate) struct Database {
 pub(crate) enum Limit {
     /// For calls whose caller has a deadline.
     Prompt,
-    /// For calls that may read much.
+    /// For calls that may read many rows.
     Patient,
 }
 
@@ -40,7 +40,8 @@ impl Limit {
 }
 
 impl Database {
-    /// Runs `work`, which is one whole transaction, and repeats it after a passing failure. `work` gets the number of previous attempts.
+    /// Runs `work`, which is one complete transaction, and retries it after a transient failure. `work` gets the number of previous
+    /// attempts.
     pub(crate) async fn tried<T, W, F>(&self, context: &'static str, limit: Limit, work: W) -> Result<T, StoreError>
     where
         W: Fn(u32) -> F,
@@ -49,7 +50,7 @@ impl Database {
         self.tried_raw(limit, work).await.map_err(failed(context))
     }
 
-    /// Runs `work` as [`tried`](Self::tried), and returns the database's own error.
+    /// Runs `work` as [`tried`](Self::tried) does, but returns the unconverted error of the database.
     pub(crate) async fn tried_raw<T, W, F>(&self, limit: Limit, work: W) -> sqlx::Result<T>
     where
         W: Fn(u32) -> F,
@@ -59,7 +60,7 @@ impl Database {
         loop {
             let Ok(done) = timeout(limit.time(), work(before)).await else {
                 self.close_idle_connections();
-                return Err(Error::Protocol(format!("the server did not answer within {:?}", limit.time())));
+                return Err(Error::Protocol(format!("the server did not respond within {:?}", limit.time())));
             };
             match done {
                 Err(error) if before + 1 < TRIES && is_passing(&error) => {
@@ -71,7 +72,7 @@ impl Database {
         }
     }
 
-    /// Closes the idle connections after a timeout. They may be dead as well, and each would cost another call its whole time.
+    /// Closes the idle connections after a timeout. They may be dead as well, and each dead connection would make another call time out.
     fn close_idle_connections(&self) {
         while let Some(mut connection) = self.pool.try_acquire() {
             connection.close_on_drop();

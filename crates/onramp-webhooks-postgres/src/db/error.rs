@@ -27,7 +27,7 @@ fn kind(error: &Error) -> StoreErrorKind {
 fn of_code(code: &str) -> StoreErrorKind {
     match code {
         "53100" => StoreErrorKind::Full,
-        // A standby, a read-only database, or a role without the right to write.
+        // A standby, a read-only database, or a role without the privilege to write.
         "25006" | "42501" => StoreErrorKind::ReadOnly,
         // A missing database, schema, table or column, or damaged data.
         "3D000" | "3F000" | "42P01" | "42703" | "XX001" | "XX002" => StoreErrorKind::Unusable,
@@ -40,7 +40,7 @@ fn code(error: &Error) -> String {
     error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned()
 }
 
-/// Returns whether a repetition may succeed at once: two transactions met, or a connection was lost.
+/// Returns whether an immediate retry may succeed, because two transactions conflicted or a connection was lost.
 pub(crate) fn is_passing(error: &Error) -> bool {
     match error {
         // A serialization failure, a deadlock, a server that stopped, or a connection that was closed.

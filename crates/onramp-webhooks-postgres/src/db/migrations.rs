@@ -12,7 +12,7 @@ const STEPS: [&str; 3] = [
     include_str!("migrations/0003_purchases.sql"),
 ];
 
-/// Migrates the schema to the newest version. If two processes do so at the same time, the second one finds nothing to do.
+/// Migrates the schema to the newest version. If two processes do so at the same time, the second one finds an up-to-date schema.
 pub(crate) async fn migrate(database: &Database) -> Result<(), StoreError> {
     let schema = &*database.schema;
     let migrated = database.tried("migrate", Limit::Patient, |_| async {
@@ -31,7 +31,7 @@ pub(crate) async fn migrate(database: &Database) -> Result<(), StoreError> {
     }
 }
 
-/// Migrates, or returns the reason why the database cannot be used. A schema that is up to date needs no right to create tables.
+/// Migrates, or returns the reason why the database cannot be used. An up-to-date schema does not require the privilege to create tables.
 async fn step_by_step(connection: &mut PgConnection, schema: &Schema) -> sqlx::Result<Option<String>> {
     let encoding: String = sqlx::query_scalar("SELECT current_setting('server_encoding')").fetch_one(&mut *connection).await?;
     if encoding != "UTF8" {
@@ -41,7 +41,7 @@ async fn step_by_step(connection: &mut PgConnection, schema: &Schema) -> sqlx::R
     let known = i32::try_from(STEPS.len()).unwrap_or(i32::MAX);
     if version > known {
         return Ok(Some(format!(
-            "schema {schema} has version {version}, but this program only knows {known}; update the program"
+            "schema {schema} has version {version}, but this program only supports {known}; update the program"
         )));
     }
     for (number, step) in (1..).zip(STEPS).filter(|(number, _)| *number > version) {

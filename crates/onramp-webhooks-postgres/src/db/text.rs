@@ -1,4 +1,4 @@
-//! Text that PostgreSQL can store. It rejects zero characters, which text from outside may contain.
+//! Text that PostgreSQL can store. It rejects zero characters, which text from requests may contain.
 
 use std::borrow::Cow;
 

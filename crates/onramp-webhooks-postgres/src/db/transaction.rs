@@ -10,7 +10,7 @@ use sqlx_core::transaction::TransactionManager;
 
 use super::database::{Database, Limit};
 
-/// A setting that ends with its transaction, and so identifies it.
+/// A setting that ends with its transaction and therefore identifies it.
 pub(crate) const MARK: &str = "onramp.transaction";
 
 /// The value of that setting.
@@ -20,13 +20,13 @@ pub(crate) const OPEN: &str = "open";
 pub(crate) const SAVEPOINT: &str = "onramp_transaction";
 
 impl Database {
-    /// Begins a transaction. Its commit returns when it is on the server's disk, and its statements wait for locks only for so long that
-    /// the receiver can still answer before its ack deadline.
+    /// Begins a transaction. Its commit returns when it is on the server's disk. The time that its statements wait for locks leaves the
+    /// receiver time to respond before its ack deadline.
     pub(crate) async fn begin(&self, limit: Limit) -> sqlx::Result<Transaction> {
         Transaction::begin(&self.pool, beginning(limit.time())).await
     }
 
-    /// Begins a transaction that excludes all others with the same `name` in this schema. It waits for them in a statement of its own, so
+    /// Begins a transaction that excludes all others with the same `name` in this schema. It waits for them in a separate statement, so
     /// that the next statement sees their changes.
     pub(crate) async fn begin_alone(&self, name: &'static str) -> sqlx::Result<Transaction> {
         Transaction::begin(&self.pool, format!("{}; {}", beginning(Limit::Patient.time()), self.alone(name))).await
@@ -46,7 +46,7 @@ impl Database {
         Transaction::begin(&self.pool, format!("{}; {mark}; SAVEPOINT {SAVEPOINT}", beginning(limit))).await
     }
 
-    /// Begins a transaction whose commit does not wait for a disk, for changes that may be lost.
+    /// Begins a transaction whose commit does not wait for the disk, for changes whose loss is acceptable.
     pub(crate) async fn begin_hasty(&self) -> sqlx::Result<Transaction> {
         Transaction::begin(&self.pool, format!("{}; SET LOCAL synchronous_commit = off", beginning(Limit::Prompt.time()))).await
     }
@@ -61,8 +61,8 @@ impl Database {
     }
 }
 
-/// Returns the statements that begin a transaction. The server ends it at the limit, too: it does not notice that its client is gone in
-/// the middle of a statement, or that the network drops all packets, and would keep the locks.
+/// Returns the statements that begin a transaction. The server also enforces the limit. Otherwise it would keep the locks of a client
+/// that disappears during a statement or behind a network that drops all packets, because it notices neither.
 fn beginning(limit: Duration) -> String {
     let millis = (limit.as_millis() * 9 / 10).clamp(1, 2_000_000_000);
     format!(
@@ -76,8 +76,8 @@ fn beginning(limit: Duration) -> String {
 
 /// A transaction on a connection of the pool.
 ///
-/// A transaction that was neither committed nor rolled back, because it failed or its caller is gone, closes its connection. sqlx's own
-/// type would return a connection whose `BEGIN` was cut off to the application, inside of a transaction without an end.
+/// If the transaction was neither committed nor rolled back, because it failed or was dropped, its connection is closed. sqlx's own type
+/// would return a connection with an interrupted `BEGIN` to the pool, inside a transaction that never ends.
 pub(crate) struct Transaction {
     connection: PoolConnection<Postgres>,
     is_open: bool,

@@ -11,7 +11,7 @@ use crate::db::{Schema, column};
 /// The maximum number of keys of a kind in one call of `prune`, so that no transaction grows large.
 const ROUND: i64 = 1_000;
 
-/// The number of attempts to claim a key whose holder is gone at the next statement.
+/// The number of attempts to claim a key if the row that holds it is removed before it can be read.
 const ATTEMPTS: usize = 5;
 
 pub(super) const RENEW: &str = "UPDATE onramp.idempotency SET until = $3 WHERE key = $1 AND token = $2 AND reply IS NULL";
@@ -25,7 +25,7 @@ pub(super) struct Attempt {
     pub(super) lease: KeyLease,
     pub(super) fingerprint: Fingerprint,
     pub(super) lease_until: Timestamp,
-    /// The call was tried before, and may have claimed the key without an answer.
+    /// The call was tried before, and may have claimed the key although its reply was lost.
     pub(super) is_repeated: bool,
 }
 

@@ -15,16 +15,17 @@ use crate::db::{Schema, column};
 
 const UNPLACED: u8 = OrderStage::UNPLACED.as_u8();
 
-// Makes waiting deliveries due, except those that another transaction is changing. An array, because a planner without statistics expects
-// few ids in an array and many in a query.
+// Makes waiting deliveries due, except those that another transaction is changing. Uses an array, because a planner without statistics
+// expects few ids in an array and many in a query.
 sql!(
     MAKE_DUE = "UPDATE onramp.deliveries SET state = {PENDING}, due_at = NULL
     WHERE id = ANY (ARRAY (SELECT id FROM onramp.deliveries WHERE due_at <= $1 ORDER BY due_at FOR UPDATE SKIP LOCKED))"
 );
 
-// Leases the oldest due deliveries, at most one of each order, and none of an order that has a leased delivery. A delivery that another
-// transaction is changing holds back the rest of its order. The smallest ids instead of `NOT EXISTS`, because a planner without statistics
-// joins everything for that. `state < LEASED` is `state = PENDING` in the words of the index for orders.
+// Leases the oldest due deliveries, at most one of each order, and none of an order that has a leased delivery. While another transaction
+// changes a delivery, later deliveries of its order are not leased. The query compares the smallest ids instead of using `NOT EXISTS`,
+// for which a planner without statistics would join all rows. `state < LEASED` means `state = PENDING`, written as in the condition of
+// the index for orders.
 sql!(
     LEASE = "UPDATE onramp.deliveries d SET state = {LEASED}, due_at = $2, fence = fence + 1
     WHERE d.id = ANY (ARRAY (
@@ -47,8 +48,8 @@ sql!(
 
 const NEXT_DUE: &str = "SELECT min(due_at) FROM onramp.deliveries WHERE due_at IS NOT NULL";
 
-/// Leases due deliveries. The caller holds the lock of all claims: two claims that each lock another event of one order would not see
-/// each other.
+/// Leases due deliveries. The caller must hold the lock for claims. Without it, two claims could lock different events of one order
+/// without seeing each other.
 pub(super) async fn claim(
     connection: &mut PgConnection,
     schema: &Schema,

@@ -13,11 +13,11 @@ use sqlx::{Error, PgConnection, Row};
 use super::state::{PENDING, sql};
 use crate::db::{Schema, column, text};
 
-/// The number of attempts to record a delivery whose key is held by a delivery that is gone at the next statement.
+/// The number of attempts to record a delivery if the delivery that holds its key is removed before it can be read.
 const ATTEMPTS: usize = 5;
 
-/// Ids follow the order of arrival. Rows are written in the order of their keys, because two batches that each wait for a key of the other
-/// would be a deadlock.
+/// Ids follow the order of arrival. Rows are written in the order of their keys, because two batches that wait for each other's keys
+/// would deadlock.
 const INSERT: &str = "WITH new AS MATERIALIZED (
         SELECT nextval(pg_get_serial_sequence('onramp.deliveries', 'id')) AS id, arrived.*
         FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::bigint[], $8::smallint[],
@@ -113,7 +113,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Inserts rows without a key and rows whose key is free. Returns the ids by the place in `rows`, from one.
+/// Inserts rows without a key and rows whose key is free. Returns the ids by position in `rows`, starting at one.
 async fn insert(connection: &mut PgConnection, schema: &Schema, rows: &[Entry<'_>]) -> sqlx::Result<HashMap<i64, DeliveryId>> {
     macro_rules! each {
         (|$row:ident| $value:expr) => {
@@ -210,7 +210,7 @@ pub(super) async fn count_duplicate(connection: &mut PgConnection, schema: &Sche
     Ok(requeued)
 }
 
-/// Keeps a delivery beside the one that holds its key. Repetitions of it are counted, not kept.
+/// Records a delivery as a conflict with the one that holds its key. Repetitions of the conflict are only counted.
 pub(super) async fn keep_conflict(
     connection: &mut PgConnection,
     schema: &Schema,
@@ -222,7 +222,7 @@ pub(super) async fn keep_conflict(
         if let Some(kept) = insert_one(connection, schema, Entry::conflict(new, key.clone(), first)).await? {
             return Ok(kept);
         }
-        // The key of a conflict does not expire: keys that expire contain the fingerprint, so they have no conflicts.
+        // The key of a conflict never expires. Keys that expire contain the fingerprint, so they cannot have conflicts.
         if let Some(kept) = find_holder(connection, schema, key.as_ref()).await? {
             count_duplicate(connection, schema, &kept).await?;
             return Ok(kept.id);
@@ -236,7 +236,7 @@ const NOISE_BEYOND: &str = "SELECT id FROM (SELECT id, row_number() OVER newest 
                      FROM onramp.deliveries WHERE noise IS NOT NULL WINDOW newest AS (ORDER BY id DESC)) AS noise
      WHERE nth > $1 OR bytes > $2";
 
-/// Removes the oldest noise beyond the bound. Transactions that do so wait for each other, because uncommitted noise is not visible.
+/// Removes the oldest noise beyond the bound. Such transactions run one at a time, because uncommitted noise is not visible to others.
 async fn evict_noise(connection: &mut PgConnection, schema: &Schema, bound: QuarantineBound) -> sqlx::Result<()> {
     sqlx::query(LOCK_NOISE).bind(schema.name()).execute(&mut *connection).await?;
     let evicted: Vec<i64> = sqlx::query_scalar(schema.sql(NOISE_BEYOND))

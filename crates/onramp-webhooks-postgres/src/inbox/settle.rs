@@ -20,7 +20,7 @@ sql!(
     RETURNING d.id, d.fence"
 );
 
-/// Settles leases, and returns those that were lost. Of several settlements of one lease the first one counts.
+/// Settles leases, and returns those that were lost. If a lease is settled several times, the first settlement counts.
 pub(super) async fn settle(
     connection: &mut PgConnection,
     schema: &Schema,
@@ -80,7 +80,7 @@ impl<'a> End<'a> {
             Settled::Retry { at, error } => (State::Retrying, Some(*at), None, 1, Some(error.as_str())),
             Settled::Parked { until, reason } => (State::Parked, Some(*until), None, 0, Some(reason.as_str())),
             Settled::Dead { error } => (State::Dead, None, Some(now), 1, Some(error.as_str())),
-            // An outcome of a later version releases the delivery, so that nothing is lost.
+            // An outcome that only a later version of the core knows releases the delivery, so that it is not lost.
             Settled::Released | _ => (State::Pending, None, None, 0, None),
         };
         Self { state, due_at, settled_at, attempts, note }

@@ -6,7 +6,7 @@ pub(super) const PENDING: u8 = State::Pending.as_u8();
 pub(super) const LEASED: u8 = State::Leased.as_u8();
 pub(super) const HANDLED: u8 = State::Handled.as_u8();
 
-/// Declares a statement. Names of constants in braces stand for their numbers.
+/// Declares a statement. Names of constants in braces are replaced by their values.
 macro_rules! sql {
     ($name:ident = $text:literal) => {
         static $name: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| format!($text));

@@ -79,7 +79,7 @@ fn is_refused(error: &StoreError) -> bool {
 }
 
 impl PostgresTransaction {
-    /// Rolls back all writes, and fails if this is not the transaction that was begun. Works after a failed statement, too.
+    /// Rolls back all writes, and fails if this is not the transaction that was begun. Also works after a failed statement.
     async fn undo(&mut self, context: &'static str) -> Result<(), StoreError> {
         let back = AssertSqlSafe(format!("ROLLBACK TO {SAVEPOINT}"));
         match raw_sql(back).execute(&mut *self.transaction).await {
@@ -91,7 +91,7 @@ impl PostgresTransaction {
         }
     }
 
-    /// Rolls the transaction back. If that fails, the closed connection has the same effect.
+    /// Rolls the transaction back. If that fails, closing the connection has the same effect.
     async fn roll_back(self) {
         if let Err(error) = self.transaction.rollback().await {
             tracing::debug!(%error, "could not roll back; closing the connection");

@@ -1,4 +1,4 @@
-//! Wake-ups of workers: at once within this inbox, soon after from other inboxes that share the schema.
+//! Wake-ups of workers: immediately within this inbox, and with a delay by other inboxes that share the schema.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -22,7 +22,7 @@ const AGAIN: Duration = Duration::from_secs(2);
 const QUIET: Duration = Duration::from_secs(20);
 
 /// The time limit of that test.
-const ANSWER: Duration = Duration::from_secs(5);
+const RESPONSE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(crate) struct Wakeups {
@@ -43,14 +43,14 @@ impl Wakeups {
         Self { database, name, work, changed, _notifying: notifying, listening: OnceLock::new() }
     }
 
-    /// Wakes workers, because something may have become due.
+    /// Wakes workers, because a delivery may have become due.
     pub(crate) fn wake(&self) {
         self.work.notify_one();
         self.changed.notify_one();
     }
 
-    /// Returns when something may have become due since the last return. The first call opens a listening connection outside of the pool;
-    /// an application that only receives has none.
+    /// Returns when a delivery may have become due since the last return. The first call opens a listening connection outside of the
+    /// pool, so an application that only receives does not have one.
     pub(crate) async fn work(&self) {
         self.listening
             .get_or_init(|| Task(tokio::spawn(listen(self.database.clone(), Arc::clone(&self.name), Arc::clone(&self.work)))));
@@ -102,7 +102,8 @@ async fn listen(database: Database, name: Arc<str>, work: Arc<Notify>) {
     }
 }
 
-/// Wakes a worker for each notification of another inbox, and after each gap in which one may have been missed. Returns only errors.
+/// Wakes a worker for each notification of another inbox, and after each gap in which a notification may have been missed. Returns only
+/// after an error.
 async fn hear(database: &Database, name: &str, work: &Notify) -> sqlx::Result<()> {
     let options = PgPoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
     let own = options.connect_lazy_with(database.pool.connect_options().as_ref().clone());
@@ -118,14 +119,14 @@ async fn hear(database: &Database, name: &str, work: &Notify) -> sqlx::Result<()
     }
 }
 
-/// Returns the next notification, or `None` if the connection was lost. A silent connection is tested: a network that drops all packets
-/// looks like a quiet one.
+/// Returns the next notification, or `None` if the connection was lost. Tests a silent connection, because it may be dead without an
+/// error if the network drops all packets.
 async fn next(listener: &mut PgListener) -> sqlx::Result<Option<PgNotification>> {
     loop {
         if let Ok(notification) = timeout(QUIET, listener.try_recv()).await {
             return notification;
         }
-        let alive = timeout(ANSWER, sqlx::query("SELECT 1").execute(&mut *listener)).await;
-        alive.map_err(|_| Error::Protocol(format!("the server did not answer within {ANSWER:?}")))??;
+        let alive = timeout(RESPONSE, sqlx::query("SELECT 1").execute(&mut *listener)).await;
+        alive.map_err(|_| Error::Protocol(format!("the server did not respond within {RESPONSE:?}")))??;
     }
 }

@@ -16,13 +16,13 @@ use crate::db::{Database, Limit, failed, is_of_the_data};
 /// The maximum number of deliveries in one transaction.
 const BATCH: usize = 256;
 
-/// The maximum number of bytes of bodies in one transaction. A larger body has a transaction of its own.
+/// The maximum total size of bodies in one transaction. A larger body is recorded in a separate transaction.
 const BYTES: usize = 16 << 20;
 
 /// The maximum number of queued deliveries.
 const QUEUE: usize = 1_024;
 
-/// A handle to the recording task, which ends with the handle.
+/// A handle to the recording task. The task ends when the handle is dropped.
 #[derive(Debug)]
 pub(crate) struct Writer(mpsc::Sender<Call>);
 
@@ -42,9 +42,9 @@ impl Writer {
 
     /// Records a delivery in the next transaction, and returns when that is on the disk.
     pub(crate) async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError> {
-        let (reply, answer) = oneshot::channel();
+        let (reply, result) = oneshot::channel();
         self.0.send(Call { delivery, reply }).await.map_err(|_| closed())?;
-        answer.await.map_err(|_| closed())?
+        result.await.map_err(|_| closed())?
     }
 }
 
@@ -64,7 +64,7 @@ impl Task {
     async fn run(self, mut queue: mpsc::Receiver<Call>) {
         let mut calls = Vec::with_capacity(BATCH);
         while queue.recv_many(&mut calls, BATCH).await > 0 {
-            // A caller that is gone got no answer, and its provider sends the delivery again.
+            // A caller that is gone did not acknowledge its delivery, so the provider sends it again.
             calls.retain(|call| !call.reply.is_closed());
             while !calls.is_empty() {
                 let rest = calls.split_off(batch(&calls));
@@ -75,12 +75,12 @@ impl Task {
 
     async fn batch(&self, calls: Vec<Call>) {
         match self.commit(&calls).await {
-            Ok(recorded) => self.answer(calls, recorded),
-            // One of them cannot be recorded; the others can succeed without it.
+            Ok(recorded) => self.reply(calls, recorded),
+            // One delivery cannot be recorded. The others can succeed without it.
             Err(error) if calls.len() > 1 && is_of_the_data(&error) => {
                 for call in calls {
                     match self.commit(std::slice::from_ref(&call)).await {
-                        Ok(recorded) => self.answer(vec![call], recorded),
+                        Ok(recorded) => self.reply(vec![call], recorded),
                         Err(error) => refuse(vec![call], error),
                     }
                 }
@@ -102,9 +102,9 @@ impl Task {
         self.database.tried_raw(Limit::Prompt, record).await
     }
 
-    fn answer(&self, calls: Vec<Call>, recorded: Vec<Recorded>) {
+    fn reply(&self, calls: Vec<Call>, recorded: Vec<Recorded>) {
         for (call, recorded) in calls.into_iter().zip(recorded) {
-            // The caller may be gone; a commit stays.
+            // The caller may be gone, which does not undo the commit.
             let _ = call.reply.send(Ok(recorded));
         }
         self.wakeups.wake();

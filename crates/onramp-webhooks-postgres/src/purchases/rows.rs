@@ -12,10 +12,10 @@ use crate::db::{Schema, column, text};
 /// The maximum number of rows of a kind in one call of `prune`, so that no transaction grows large.
 const ROUND: i64 = 1_000;
 
-/// The number of attempts to start a purchase whose `id` belongs to a purchase that is gone at the next statement.
+/// The number of attempts to start a purchase if the purchase that holds its id is removed before it can be read.
 const ATTEMPTS: usize = 5;
 
-/// A `id` in lower case, and its hash, which has a fixed size.
+/// An id in lower case, and its hash, which has a fixed size.
 pub(super) struct Key {
     id: String,
     hash: IdempotencyKey,
@@ -66,7 +66,7 @@ const FIND: &str = "SELECT id, asset_type, network, to_address, fiat_amount, cry
      LEFT JOIN onramp.purchases USING (key)
      LEFT JOIN (SELECT key, released_at FROM onramp.released_purchases) AS released USING (key)";
 
-/// Returns what is stored under a key.
+/// Returns the purchase and the release that are stored under a key.
 pub(super) async fn find(connection: &mut PgConnection, schema: &Schema, key: &Key) -> sqlx::Result<PurchaseStatus> {
     let row = sqlx::query(schema.sql(FIND)).bind(key.hash()).fetch_one(connection).await?;
     Ok(PurchaseStatus { started: started(&row)?, released_at: column::timestamp(&row, "released_at")? })

@@ -22,11 +22,11 @@ fn kind(error: &RedisError) -> StoreErrorKind {
     }
 }
 
-/// Converts an error code, which is the first word of Redis's answer.
+/// Converts an error code, which is the first word of Redis's error reply.
 fn of_code(code: &str) -> StoreErrorKind {
     match code {
         "OOM" => StoreErrorKind::Full,
-        // The server could not write its own files, and rejects writes until it can.
+        // The server failed to write its own files, and rejects all writes until it succeeds.
         "MISCONF" => StoreErrorKind::ReadOnly,
         "NOAUTH" | "WRONGPASS" | "WRONGTYPE" => StoreErrorKind::Unusable,
         _ => StoreErrorKind::Unavailable,

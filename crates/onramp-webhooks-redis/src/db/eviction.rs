@@ -8,17 +8,18 @@ use super::server::Server;
 
 const CONTEXT: &str = "read the settings of Redis";
 
-/// Logs a warning if the server evicts keys when its memory is full. A server that does not permit the question is not asked again.
+/// Logs a warning if the server evicts keys when its memory is full. If the user has no permission to read the settings, nothing is
+/// logged.
 pub(crate) async fn warn_of_eviction(server: &Server) -> Result<(), StoreError> {
     let mut info = cmd("INFO");
     info.arg("memory");
-    let asked = async {
+    let settings = async {
         match server.connection.send(&info).await {
             Err(error) if is_not_allowed(&error) => Ok(None),
-            answer => answer.map(Some).map_err(failed(CONTEXT)),
+            reply => reply.map(Some).map_err(failed(CONTEXT)),
         }
     };
-    if let Some(policy) = server.in_time(CONTEXT, asked).await?.as_ref().and_then(policy) {
+    if let Some(policy) = server.in_time(CONTEXT, settings).await?.as_ref().and_then(policy) {
         tracing::warn!(
             maxmemory_policy = policy,
             "Redis will evict idempotency keys when its memory is full, and requests will run again; set noeviction"
@@ -27,9 +28,9 @@ pub(crate) async fn warn_of_eviction(server: &Server) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Returns the policy by which a full server evicts the store's keys. Returns `None` if it evicts none or did not answer.
+/// Returns the policy by which a full server evicts the store's keys, or `None` if it evicts no keys or the policy is unknown.
 ///
-/// `info` is the answer to `INFO`: one text, or one of each node of a cluster.
+/// `info` is the reply to `INFO`: one text, or one text for each node of a cluster.
 fn policy(info: &Value) -> Option<&str> {
     match info {
         Value::BulkString(text) => of_text(str::from_utf8(text).ok()?),

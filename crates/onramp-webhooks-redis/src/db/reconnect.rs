@@ -13,14 +13,14 @@ use super::server::Connection;
 /// The time limit of a connection attempt.
 const CONNECT: Duration = Duration::from_secs(1);
 
-/// The time after which a connection to a silent machine is closed.
+/// The time after which a connection to an unresponsive machine is closed.
 const SILENCE: Duration = Duration::from_secs(5);
 
 /// The minimum time between two attempts to find another server.
 const FIND_AGAIN: Duration = Duration::from_millis(500);
 
-/// A connection that reconnects after a loss, and also when its server has become a replica. After a failover the same name leads to
-/// another server, and the connection to the old one would stay open.
+/// A connection that reconnects after a loss, and when its server has become a replica. After a failover the same name resolves to
+/// another server, but the connection to the old one stays open.
 pub(crate) struct Reconnecting {
     client: Client,
     current: Mutex<Current>,
@@ -60,11 +60,11 @@ impl Connection for Reconnecting {
     fn send<'a>(&'a self, command: &'a Cmd) -> RedisFuture<'a, Value> {
         let Current { mut manager, since } = self.current();
         Box::pin(async move {
-            let answer = command.query_async(&mut manager).await;
-            if answer.as_ref().is_err_and(is_of_a_replica) {
+            let reply = command.query_async(&mut manager).await;
+            if reply.as_ref().is_err_and(is_of_a_replica) {
                 self.find_another(since);
             }
-            answer
+            reply
         })
     }
 }

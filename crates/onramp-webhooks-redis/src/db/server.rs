@@ -43,7 +43,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Runs a script on one entry. `arguments` gets the number of previous attempts, which may have run without an answer.
+    /// Runs a script on one entry. `arguments` gets the number of previous attempts, which may have run although their replies were lost.
     pub(crate) async fn run<T: FromRedisValue>(
         &self,
         context: &'static str,
@@ -65,8 +65,8 @@ impl Server {
                 }
             }
         };
-        let answer = self.in_time(context, tried).await?;
-        from_redis_value(answer).map_err(|error| failed(context)(error.into()))
+        let reply = self.in_time(context, tried).await?;
+        from_redis_value(reply).map_err(|error| failed(context)(error.into()))
     }
 
     async fn run_once(&self, script: &Script, key: &str, arguments: &[Vec<u8>]) -> RedisResult<Value> {
@@ -76,13 +76,13 @@ impl Server {
         }
     }
 
-    /// Runs a call with the time limit. A call that exceeds it fails as unavailable, but may have happened.
+    /// Runs a call with the time limit. A call that exceeds it fails as unavailable, but Redis may have run it.
     pub(crate) async fn in_time<T>(
         &self,
         context: &'static str,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let late = || StoreError::new(StoreErrorKind::Unavailable, context).because("Redis did not answer in time");
+        let late = || StoreError::new(StoreErrorKind::Unavailable, context).because("Redis did not respond in time");
         timeout(self.time_limit, call).await.unwrap_or_else(|_| Err(late()))
     }
 }

@@ -1,7 +1,8 @@
 //! The time to live of entries.
 //!
-//! An entry is valid until its own time, which is compared with the caller's clock. Redis only removes entries that no caller can use any
-//! more: it gets a duration and never a point in time, and the duration is longer than the caller's clock demands.
+//! Each entry contains the time until which it is valid, and this time is compared with the caller's clock. Redis only removes entries
+//! that no caller can use any more. Redis gets a duration and never a point in time, and the duration is longer than the remaining time
+//! by the caller's clock.
 
 use std::time::Duration;
 

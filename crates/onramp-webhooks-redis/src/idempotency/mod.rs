@@ -111,12 +111,12 @@ fn text(number: impl ToString) -> Vec<u8> {
     number.to_string().into_bytes()
 }
 
-/// Returns the argument for a repeated call, which may have run before without an answer.
+/// Returns the argument that marks a retried call, which may have run before although its reply was lost.
 fn is_repeated(before: u32) -> Vec<u8> {
     text(u8::from(before > 0))
 }
 
-/// Reads the answer of the claim script: nothing, a fingerprint, or a fingerprint and a reply.
+/// Parses the result of the claim script: nothing, a fingerprint, or a fingerprint and a reply.
 fn read(found: &[Bytes]) -> Result<KeyState, StoreError> {
     let Some((fingerprint, reply)) = found.split_first() else { return Ok(KeyState::Claimed) };
     let foreign = || {

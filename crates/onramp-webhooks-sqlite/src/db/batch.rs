@@ -1,4 +1,4 @@
-//! Statements that the calls of one transaction share.
+//! Prepared statements that the calls of one transaction share.
 
 use rusqlite::{CachedStatement, Connection};
 
@@ -9,7 +9,8 @@ const INSERT: &str = "INSERT INTO onramp_deliveries
 
 const INSERT_BODY: &str = "INSERT INTO onramp_bodies (id, body) VALUES (?, ?)";
 
-/// The transaction of many calls. It keeps the statements that nearly all of them use: a lookup costs as much as a run.
+/// A transaction shared by many calls. It keeps the statements that nearly all calls use, because looking up a cached statement costs as
+/// much as running it.
 pub(crate) struct Batch<'a> {
     pub(crate) connection: &'a Connection,
     insert: Option<CachedStatement<'a>>,

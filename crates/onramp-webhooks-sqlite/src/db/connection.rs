@@ -1,4 +1,4 @@
-//! Connections with the settings that the guarantees rest on.
+//! Connections with the settings that the guarantees require.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -72,7 +72,7 @@ impl Settings {
         }
     }
 
-    /// Opens a connection that reads beside the writer.
+    /// Opens a connection that reads while the writing thread writes.
     pub(crate) fn reader(&self) -> Result<Connection, StoreError> {
         let connection = Connection::open_with_flags(&self.path, flags()).map_err(failed(OPEN_FOR_READING))?;
         connection.busy_timeout(self.busy_timeout).map_err(failed(OPEN_FOR_READING))?;

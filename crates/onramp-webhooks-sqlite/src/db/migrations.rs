@@ -5,12 +5,12 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::error::failed;
 
-/// The use of a file.
+/// The purpose of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// An inbox, idempotency keys, purchases, and the application's own tables.
     Inbox,
-    /// A spill and nothing else: a spill that waits for an application's lock cannot answer in time.
+    /// A spill and nothing else. If an application also used the file, waiting for its lock could exceed the ack deadline.
     Spill,
 }
 
@@ -55,7 +55,7 @@ fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))
 }
 
-/// Migrates the schema to the newest version. If two processes do so at the same time, the second one finds nothing to do.
+/// Migrates the schema to the newest version. If two processes do so at the same time, the second one finds an up-to-date schema.
 pub(crate) fn migrate(connection: &mut Connection, purpose: Purpose) -> Result<(), StoreError> {
     let refusal = migrate_unless_refused(connection, purpose).map_err(failed("migrate"))?;
     refusal.map_or(Ok(()), |why| Err(StoreError::new(StoreErrorKind::Unusable, "migrate").because(why)))
@@ -72,7 +72,7 @@ fn migrate_unless_refused(connection: &mut Connection, purpose: Purpose) -> rusq
     let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
     if version > known {
         return Ok(Some(format!(
-            "the file has schema version {version}, but this program only knows {known}; update the program"
+            "the file has schema version {version}, but this program only supports {known}; update the program"
         )));
     }
     for (number, step) in (1_i64..).zip(steps).filter(|(number, _)| *number > version) {

@@ -1,4 +1,4 @@
-//! Transactions that take one step after another, on the writing thread.
+//! Interactive transactions on the writing thread, which run one step at a time.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::error::{failed, is_of_the_statement};
 use super::file_id::FileIdentity;
 
-/// The number of SQLite's own steps between two checks of the time.
+/// The number of SQLite virtual machine instructions between two checks of the deadline.
 const STEPS: i32 = 1_000;
 
 /// A requested transaction and its steps. The first step is queued before the session starts.
@@ -41,9 +41,9 @@ pub(crate) struct Commit {
 pub(crate) trait Call: Send {
     /// Runs the statements. Returns an error only if the file, the disk or another process failed.
     fn run(self: Box<Self>, connection: &Connection) -> Result<(), StoreError>;
-    /// Answers that the transaction is over.
+    /// Replies that the transaction has ended.
     fn refuse(self: Box<Self>, error: StoreError);
-    /// Answers that no transaction could be opened.
+    /// Replies that no transaction could be opened.
     fn never_began(self: Box<Self>, error: StoreError);
 }
 
@@ -101,7 +101,7 @@ impl Session {
         }
     }
 
-    /// Waits for the next step until the deadline. A step that is late is refused, but a late rollback still gets its answer.
+    /// Waits for the next step until the deadline. A late step is refused, but a late rollback still gets its reply.
     fn next(&self, deadline: Instant) -> Option<Step> {
         match self.steps.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(late) if Instant::now() >= deadline && !matches!(late, Step::RollBack { .. }) => {
@@ -117,7 +117,7 @@ impl Session {
         }
     }
 
-    /// Answers all steps that no transaction could be opened.
+    /// Replies to all steps that no transaction could be opened.
     pub(crate) fn refuse_to_begin(&self, first: Option<Step>, error: &StoreError) {
         for step in first.into_iter().chain(self.steps.try_iter()) {
             match step {
@@ -127,7 +127,7 @@ impl Session {
         }
     }
 
-    /// Answers all steps with an error.
+    /// Replies to all steps with an error.
     fn refuse(&self, first: Option<Step>, error: &StoreError) {
         for step in first.into_iter().chain(self.steps.try_iter()) {
             step.refuse(error.clone());
@@ -166,9 +166,9 @@ fn roll_back(transaction: Transaction<'_>, reply: oneshot::Sender<Result<(), Sto
 impl Commit {
     fn run(self, transaction: Transaction<'_>, file: &FileIdentity) -> Ended {
         let Self { last, reply } = self;
-        let (answer, ended) = commit(transaction, file, last);
-        // The caller may be gone; a commit stays.
-        let _ = reply.send(answer);
+        let (result, ended) = commit(transaction, file, last);
+        // The caller may be gone, which does not undo the commit.
+        let _ = reply.send(result);
         ended
     }
 }

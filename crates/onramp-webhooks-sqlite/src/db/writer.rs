@@ -56,8 +56,8 @@ impl Writer {
         let open_and_run = move || {
             let thread = Thread::open(settings, notified);
             // The caller may be gone.
-            let told = opened.send(thread.as_ref().map(|thread| Arc::clone(&thread.file)).map_err(Clone::clone));
-            if let (Ok(thread), Ok(())) = (thread, told) {
+            let sent = opened.send(thread.as_ref().map(|thread| Arc::clone(&thread.file)).map_err(Clone::clone));
+            if let (Ok(thread), Ok(())) = (thread, sent) {
                 thread.run(jobs);
             }
         };
@@ -68,43 +68,43 @@ impl Writer {
         Ok(Self { queue, waiting, file: open.await.map_err(|_| closed())?? })
     }
 
-    /// Runs `work` inside the next transaction, and returns when that is on the disk. The thread may run it more than once, if a
-    /// transaction fails and is split; only the last run counts.
+    /// Runs `work` inside the next transaction, and returns when its commit is on the disk. If a transaction fails and is split, `work`
+    /// runs again, and only the last run counts.
     pub(crate) async fn call<T, W>(&self, effect: Effect, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: FnMut(&mut Batch<'_>) -> rusqlite::Result<T> + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
+        let (reply, result) = oneshot::channel();
         let call = Queued { work, effect, result: None, reply };
         self.queue.send(Job::Call(Box::new(call))).await.map_err(|_| closed())?;
-        answer.await.map_err(|_| closed())?
+        result.await.map_err(|_| closed())?
     }
 
-    /// Queues a session, which gets a transaction of its own.
+    /// Queues a session, which runs in a separate transaction.
     pub(crate) async fn serve(&self, session: Session) -> Result<(), StoreError> {
         self.queue.send(Job::Session(session)).await.map_err(|_| closed())
     }
 
-    /// Returns when something may have become due since the last return. Only one task may wait.
+    /// Returns when a delivery may have become due since the last return. Only one task may wait.
     pub(crate) async fn work(&self) {
         self.waiting.work.notified().await;
     }
 
-    /// Returns when a request may have ended after the first poll. Any number of tasks may wait.
+    /// Returns when a request may have ended since the first poll. Any number of tasks may wait.
     pub(crate) async fn end(&self) {
         self.waiting.ends.notified().await;
     }
 }
 
-/// The change that a call can make for waiting tasks.
+/// The change by a call that waiting tasks are notified of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// Something may become due.
+    /// A delivery may become due.
     MakesWork,
-    /// A request may end.
+    /// A request may have ended.
     EndsRequest,
-    /// No task waits for it.
+    /// No task waits for this change.
     Quiet,
 }
 
@@ -115,7 +115,7 @@ fn closed() -> StoreError {
 /// A call that can be queued.
 trait Call: Send {
     fn run(&mut self, batch: &mut Batch<'_>) -> rusqlite::Result<()>;
-    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+    fn reply(self: Box<Self>, committed: Result<(), StoreError>);
     fn effect(&self) -> Effect;
 }
 
@@ -136,9 +136,9 @@ where
         Ok(())
     }
 
-    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+    fn reply(self: Box<Self>, committed: Result<(), StoreError>) {
         let Self { result, reply, .. } = *self;
-        // The caller may be gone; a commit stays.
+        // The caller may be gone, which does not undo the commit.
         let _ = reply.send(committed.and_then(|()| result.ok_or_else(closed)));
     }
 
@@ -229,7 +229,7 @@ impl Thread {
             Ok(()) => {
                 let any = |effect| calls.iter().any(|call| call.effect() == effect);
                 let (makes_work, ends_request) = (any(Effect::MakesWork), any(Effect::EndsRequest));
-                calls.drain(..).for_each(|call| call.answer(Ok(())));
+                calls.drain(..).for_each(|call| call.reply(Ok(())));
                 if makes_work {
                     self.waiting.work.notify_one();
                 }
@@ -244,7 +244,7 @@ impl Thread {
             }
             Err(Failure::Statement(error) | Failure::File(error)) => {
                 tracing::error!(%error, calls = calls.len(), "a transaction failed; none of its calls is acknowledged");
-                calls.drain(..).for_each(|call| call.answer(Err(error.clone())));
+                calls.drain(..).for_each(|call| call.reply(Err(error.clone())));
             }
         }
     }
@@ -254,7 +254,7 @@ impl Thread {
         let connection = self.connection().map_err(Failure::File)?;
         transact(connection, calls).map_err(|error| {
             let of_the_statement = is_of_the_statement(&error);
-            // A lock goes away by itself; after any other failure only a new connection reads what is on the disk.
+            // A lock is temporary. After any other failure, only a new connection is certain to read the current contents of the disk.
             if !of_the_statement && error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) {
                 self.connection = None;
             }

@@ -18,8 +18,8 @@ use crate::db::{Effect, Writer};
 
 /// An [`IdempotencyStore`] in one SQLite file.
 ///
-/// Any number of stores and inboxes, in any number of processes on one machine, may share a file. Beside an inbox in the same process,
-/// use [`SqliteInbox::idempotency_store`](crate::SqliteInbox::idempotency_store).
+/// Any number of stores and inboxes, in any number of processes on one machine, may share a file. If the process also has an inbox in the
+/// file, use [`SqliteInbox::idempotency_store`](crate::SqliteInbox::idempotency_store).
 ///
 /// A call returns after the commit that holds its result has reached the disk. Cheap to clone; clones share their thread.
 #[derive(Clone)]

@@ -68,7 +68,7 @@ impl SqliteInbox {
     /// Nothing else is written while `work` runs, including deliveries. A transaction that is open for longer than
     /// [`SqliteOptions::longest_transaction`] is rolled back. `work` must not begin or end a transaction; it may use savepoints.
     ///
-    /// A call that is dropped before it returns may or may not have happened.
+    /// If the future is dropped before it completes, the transaction may or may not be committed.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -88,7 +88,7 @@ impl SqliteInbox {
     /// during the commit: the error is [`Unavailable`](StoreErrorKind::Unavailable), and the write is in the moved file.
     ///
     /// # Panics
-    /// Panics if `work` does, with its panic. The transaction is rolled back, and the thread goes on.
+    /// Resumes a panic of `work`. The transaction is rolled back, and the thread continues.
     pub async fn call<T, W>(&self, work: W) -> Result<T, CallError>
     where
         T: Send + 'static,
@@ -100,7 +100,7 @@ impl SqliteInbox {
         Ok(value)
     }
 
-    /// Runs `query` on the reading connection, beside the writer.
+    /// Runs `query` on the reading connection, while the writing thread writes.
     async fn read<T, Q>(&self, query: Q) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -110,12 +110,12 @@ impl SqliteInbox {
         let reading = tokio::task::spawn_blocking(move || {
             let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
             file.verify()?;
-            // Taken out, so that the next call opens a new connection after a failure.
+            // The connection is taken out, so that after a failure the next call opens a new one.
             let connection = reader.take().map_or_else(|| options.file.reader(), Ok)?;
-            let answer = query(&connection).map_err(failed("read the database"))?;
+            let result = query(&connection).map_err(failed("read the database"))?;
             file.verify()?;
             *reader = Some(connection);
-            Ok(answer)
+            Ok(result)
         });
         reading.await.map_err(|error| StoreError::new(StoreErrorKind::Unavailable, "read the database").because(error))?
     }

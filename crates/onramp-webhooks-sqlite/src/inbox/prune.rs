@@ -11,8 +11,8 @@ const ROUND: usize = 1_000;
 
 /// Removes the bodies of deliveries that were handled before `now - retention`, and the whole delivery if its key has expired.
 ///
-/// Ids grow with the time of arrival, so the scan ends at younger deliveries. It ends after a round of them and not at the first one,
-/// because the clock may have been wrong for a while.
+/// Ids grow with the time of arrival, so the scan can stop at younger deliveries. It stops only after many younger deliveries, because
+/// the clock may have been wrong for some time.
 pub(super) fn prune(connection: &Connection, now: Timestamp, retention: Retention) -> rusqlite::Result<u64> {
     let cutoff = now.before(retention.handled).as_millis();
     let old = old(connection, now.as_millis(), cutoff)?;
@@ -30,7 +30,7 @@ const OLDEST_FIRST: &str =
     "SELECT d.received_at, d.id, d.subject IS NULL OR coalesce(d.key_expires_at <= ?, false), d.state = ? AND d.settled_at < ?
      FROM onramp_bodies b CROSS JOIN onramp_deliveries d ON d.id = b.id ORDER BY b.id";
 
-/// Returns deliveries with a body that were handled before `cutoff`, each with whether its key has expired.
+/// Returns the ids of deliveries with a body that were handled before `cutoff`. The flag is set if the key has expired.
 fn old(connection: &Connection, now: i64, cutoff: i64) -> rusqlite::Result<Vec<(i64, bool)>> {
     let mut oldest_first = connection.prepare_cached(OLDEST_FIRST)?;
     let mut rows = oldest_first.query(params![now, State::Handled.as_u8(), cutoff])?;

@@ -134,13 +134,13 @@ pub(super) fn count_duplicate(connection: &Connection, first: DeliveryId) -> rus
     Ok(requeued > 0)
 }
 
-/// Keeps a delivery beside the one that holds its key. Repetitions of it are counted, not kept.
+/// Records a delivery as a conflict with the one that holds its key. Repetitions of the conflict are only counted.
 pub(super) fn keep_conflict(batch: &mut Batch<'_>, new: &NewDelivery, first: DeliveryId) -> rusqlite::Result<DeliveryId> {
     let key = new.key.as_ref().map(|key| key.conflicting(&new.fingerprint));
     if let Some(kept) = insert(batch, new, key.as_ref(), State::Conflict, Some(&conflict_note(first)))? {
         return Ok(kept);
     }
-    // The key of a conflict does not expire: keys that expire contain the fingerprint, so they have no conflicts.
+    // The key of a conflict never expires. Keys that expire contain the fingerprint, so they cannot have conflicts.
     let kept = find_holder(batch.connection, key.as_ref())?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
     count_duplicate(batch.connection, kept.id)?;
     Ok(kept.id)

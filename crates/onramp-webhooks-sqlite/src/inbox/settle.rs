@@ -31,7 +31,7 @@ fn settle_one(update: &mut CachedStatement<'_>, now: Timestamp, settlement: &Set
         Settled::Retry { at, error } => (State::Retrying, Some(due(*at)), None, 1, Some(Some(error))),
         Settled::Parked { until, reason } => (State::Parked, Some(due(*until)), None, 0, Some(Some(reason))),
         Settled::Dead { error } => (State::Dead, None, settled_at, 1, Some(Some(error))),
-        // An outcome of a later version releases the delivery, so that nothing is lost.
+        // An outcome that only a later version of the core knows releases the delivery, so that it is not lost.
         Settled::Released | _ => (State::Pending, Some(0), None, 0, None),
     };
     let changed = update.execute(params![

@@ -12,7 +12,7 @@ pub(super) const DEAD: u8 = State::Dead.as_u8();
 pub(super) const REMOVED: u8 = 8;
 const _: () = assert!(REMOVED as usize == State::ALL.len(), "a new state needs a migration that moves this number");
 
-/// Declares a statement. Names of constants in braces stand for their numbers.
+/// Declares a statement. Names of constants in braces are replaced by their values.
 macro_rules! sql {
     ($name:ident = $text:literal) => {
         static $name: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| format!($text));

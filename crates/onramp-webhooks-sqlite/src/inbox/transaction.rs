@@ -26,7 +26,7 @@ pub struct SqliteTransaction {
     writer: Writer,
     limit: Duration,
     session: Option<mpsc::Sender<Step>>,
-    /// The reason why no transaction could be opened, after a call that failed with it.
+    /// The error of the call that could not open a transaction.
     never_began: Option<StoreError>,
 }
 
@@ -34,7 +34,7 @@ pub struct SqliteTransaction {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
-    /// A statement failed. A transaction of a handler goes on without it; that of [`SqliteInbox::call`] is rolled back.
+    /// A statement failed. A handler's transaction stays open, and the transaction of [`SqliteInbox::call`] is rolled back.
     #[error(transparent)]
     Statement(rusqlite::Error),
     /// The transaction is over and was rolled back: the file could not be written, the transaction was open for too long, or (with
@@ -46,21 +46,21 @@ pub enum CallError {
 impl SqliteTransaction {
     /// Runs `work` in the transaction, on the writing thread. `work` must not begin or end a transaction; it may use savepoints.
     ///
-    /// Not cancel-safe: the work of a dropped call may have been done in the transaction.
+    /// Not cancel-safe: if the future is dropped, the transaction may still contain the work.
     ///
     /// # Errors
     /// Returns a [`CallError`] if a statement or the transaction failed.
     ///
     /// # Panics
-    /// Panics if `work` does, with its panic.
+    /// Resumes a panic of `work`.
     pub async fn call<T, W>(&mut self, work: W) -> Result<T, CallError>
     where
         T: Send + 'static,
         W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
+        let (reply, result) = oneshot::channel();
         self.take(Step::Call(Box::new(Work { work, reply }))).await.map_err(CallError::Over)?;
-        match answer.await {
+        match result.await {
             Ok(Outcome::Done(result)) => result,
             Ok(Outcome::Panicked(panic)) => resume_unwind(panic),
             Ok(Outcome::NeverBegan(error)) => {
@@ -76,9 +76,9 @@ impl SqliteTransaction {
         mut self,
         last: impl FnOnce(&Connection) -> rusqlite::Result<bool> + Send + 'static,
     ) -> Result<bool, StoreError> {
-        let (reply, answer) = oneshot::channel();
+        let (reply, result) = oneshot::channel();
         self.take(Step::Commit(Commit { last: Box::new(last), reply })).await?;
-        answer.await.map_err(|_| rolled_back())?
+        result.await.map_err(|_| rolled_back())?
     }
 
     /// Sends a step to the writing thread. The first step requests a transaction.
@@ -130,12 +130,12 @@ impl TransactionalInbox for SqliteInbox {
         if open.session.is_none() {
             return Ok(());
         }
-        let (reply, answer) = oneshot::channel();
+        let (reply, result) = oneshot::channel();
         // A transaction that is over was rolled back.
         if open.take(Step::RollBack { reply }).await.is_err() {
             return Ok(());
         }
-        match answer.await {
+        match result.await {
             Ok(Err(error)) if error.kind() == StoreErrorKind::Refused => Err(error),
             _ => Ok(()),
         }
@@ -172,7 +172,7 @@ where
 {
     fn run(self: Box<Self>, connection: &Connection) -> Result<(), StoreError> {
         let Self { work, reply } = *self;
-        // A panic leaves no state of the thread half-changed, and the transaction is rolled back after it.
+        // A panic does not leave the thread's state inconsistent, because the transaction is rolled back.
         let done = catch_unwind(AssertUnwindSafe(|| work(connection)));
         let (outcome, file) = match done {
             Err(panic) => (Outcome::Panicked(panic), Ok(())),

@@ -17,8 +17,8 @@ use crate::{SqliteInbox, SqliteOptions};
 
 /// A store of [purchases](PurchaseStore) in one SQLite file.
 ///
-/// Any number of stores and inboxes, in any number of processes on one machine, may share a file. Beside an inbox in the same process,
-/// use [`SqliteInbox::purchases`](crate::SqliteInbox::purchases).
+/// Any number of stores and inboxes, in any number of processes on one machine, may share a file. If the process also has an inbox in the
+/// file, use [`SqliteInbox::purchases`](crate::SqliteInbox::purchases).
 ///
 /// A call returns after the commit that holds its result has reached the disk. Cheap to clone; clones share their thread.
 #[derive(Clone)]

@@ -10,7 +10,7 @@ use crate::db::column;
 /// The maximum number of rows of a kind in one call of `prune`, so that no commit keeps requests waiting for long.
 const ROUND: u32 = 250;
 
-/// Returns the key of a `id`, which ignores its case.
+/// Returns the key for an id, which is the id in lower case.
 pub(super) fn key(id: &OrderId) -> String {
     id.as_str().to_ascii_lowercase()
 }
@@ -37,7 +37,7 @@ const FIND_STARTED: &str = "SELECT id, asset_type, network, to_address, fiat_amo
      FROM onramp_purchases WHERE id = ?";
 const FIND_RELEASED: &str = "SELECT released_at FROM onramp_released_purchases WHERE id = ?";
 
-/// Returns what is stored under a key.
+/// Returns the purchase and the release that are stored under a key.
 pub(super) fn find(connection: &Connection, key: &str) -> rusqlite::Result<PurchaseStatus> {
     let started = connection.prepare_cached(FIND_STARTED)?.query_row([key], started).optional()?;
     let released_at = connection.prepare_cached(FIND_RELEASED)?.query_row([key], |row| column::timestamp(row, 0)).optional()?;

@@ -1,4 +1,5 @@
-//! The right to move deliveries, as a lock on a file beside the database. The operating system ends the lock with its process.
+//! The lock of the process that moves deliveries, on a file next to the database. The operating system releases the lock when the process
+//! ends.
 
 use std::fs::{File, TryLockError};
 use std::io;

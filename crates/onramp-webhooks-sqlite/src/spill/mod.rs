@@ -1,4 +1,4 @@
-//! The spill, in a file of its own.
+//! The spill in a separate SQLite file.
 
 mod lock;
 mod rows;
@@ -15,10 +15,10 @@ use onramp_webhooks::spill::{MovingLock, SpillCounts, SpillId, SpillStore};
 use crate::SqliteOptions;
 use crate::db::{Batch, Effect, Purpose, Writer};
 
-/// A [`SpillStore`] in one SQLite file of its own.
+/// A [`SpillStore`] in a separate SQLite file.
 ///
-/// Any number of spills, in any number of processes on one machine, may share a file. One process at a time moves the deliveries: it locks
-/// the file `PATH-moving` beside the database, and the lock ends with the process.
+/// Any number of spills, in any number of processes on one machine, may share a file. One process at a time moves the deliveries: it
+/// locks the file `PATH-moving` next to the database, and the lock is released when the process ends.
 ///
 /// A call that writes returns after the commit that holds it has reached the disk. Cheap to clone; clones share their thread.
 #[derive(Clone)]

@@ -10,27 +10,27 @@ async fn guarded(harness: &Harness, method: &str) -> u16 {
 
 pub(super) async fn who_is_on_the_list_is_let_in(setup: &Setup) {
     let harness = setup.harness().await;
-    let answer = harness.send("GET", "/guarded", &[], "").await;
-    assert_eq!((answer.status, answer.text()), (200, harness.site.guarded()));
+    let response = harness.send("GET", "/guarded", &[], "").await;
+    assert_eq!((response.status, response.text()), (200, harness.site.guarded()));
     for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
         assert_eq!(guarded(&harness, method).await, 200, "{method}");
     }
 }
 
-/// Holds for every method; the response gives no reason, and other routes stay open.
+/// Clients are denied for every method, the response contains no reason, and other routes stay open.
 pub(super) async fn who_is_not_is_denied(setup: &Setup) {
     let harness = setup.harness().await;
     harness.site.gate().replace("192.0.2.1".parse().expect("a list"), ClientIp::peer_only());
     for method in ["GET", "POST", "PUT", "DELETE", "OPTIONS"] {
-        let answer = harness.send(method, "/guarded", &[], "").await;
-        answer.assert_problem(403);
-        assert!(!answer.text().contains("192.0.2.1") && !answer.text().contains("127.0.0.1"), "{}", answer.text());
+        let response = harness.send(method, "/guarded", &[], "").await;
+        response.assert_problem(403);
+        assert!(!response.text().contains("192.0.2.1") && !response.text().contains("127.0.0.1"), "{}", response.text());
     }
     assert_eq!(harness.send("HEAD", "/guarded", &[], "").await.status, 403);
     assert_eq!(harness.send("GET", "/elsewhere", &[], "").await.status, 200);
 }
 
-/// Holds whether or not the framework finds a route.
+/// Clients are denied whether or not the framework finds a route.
 pub(super) async fn no_spelling_of_the_address_gets_past_the_list(setup: &Setup) {
     let harness = setup.harness().await;
     harness.site.gate().replace("192.0.2.1".parse().expect("a list"), ClientIp::peer_only());
@@ -39,8 +39,8 @@ pub(super) async fn no_spelling_of_the_address_gets_past_the_list(setup: &Setup)
     for address in ["/guarded/", "//guarded", "/%67uarded", "/guarded%2F", "/./guarded", "/elsewhere/../guarded", "/GUARDED", "*"]
     {
         for method in ["GET", "POST", "OPTIONS"] {
-            let answer = harness.connect_unheard_and_send(&request(method, address, &[], b"")).await;
-            assert!(answer.status >= 400 && answer.text() != harness.site.guarded(), "{method} {address}: {answer:?}");
+            let response = harness.connect_unheard_and_send(&request(method, address, &[], b"")).await;
+            assert!(response.status >= 400 && response.text() != harness.site.guarded(), "{method} {address}: {response:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The client's address, seen through Kriptomat's endpoint, which allows `203.0.113.7` and `2001:db8::7`.
+//! The client's address, checked with Kriptomat's endpoint, which allows `203.0.113.7` and `2001:db8::7`.
 
 use onramp_webhooks::allow_list::AllowList;
 use onramp_webhooks::client_ip::ClientIp;
@@ -6,19 +6,19 @@ use onramp_webhooks::client_ip::ClientIp;
 use super::harness::{Harness, Listen, Plan, Setup, request};
 use crate::events::Postback;
 
-/// Serves a site behind the proxies `trusted`, which use `header`.
+/// Serves a site that trusts the proxies `trusted`, which use `header`.
 async fn behind(setup: &Setup, trusted: &str, header: &str) -> Harness {
     let client_ip = ClientIp::behind(trusted.parse().expect("proxies"), header.parse().expect("a header"));
     let allowed: AllowList = "203.0.113.7, 2001:db8::7".parse().expect("a list");
     setup.harness_with(Plan { allowed, client_ip, ..Plan::default() }).await
 }
 
-/// Sends requests with these lines of the header, and checks the statuses.
+/// Sends requests with these lines of the header, and checks the response statuses.
 async fn check(harness: &Harness, header: &str, table: &[(&[&str], u16)]) {
     for (lines, status) in table {
         let headers: Vec<_> = lines.iter().map(|line| (header, *line)).collect();
-        let answer = harness.send("POST", "/webhooks/kriptomat", &headers, Postback::new().json()).await;
-        assert_eq!(answer.status, *status, "{header}: {lines:?}");
+        let response = harness.send("POST", "/webhooks/kriptomat", &headers, Postback::new().json()).await;
+        assert_eq!(response.status, *status, "{header}: {lines:?}");
         let guarded = harness.send("GET", "/guarded", &headers, "").await;
         assert_eq!(guarded.status, *status, "{header}: {lines:?}, at the middleware");
     }

@@ -60,7 +60,11 @@ pub(super) async fn noise_is_acknowledged_to_wert_and_refused_to_kriptomat(setup
         harness.kriptomat(body).await.assert_problem(400);
     }
     assert_eq!(harness.states().await, [State::Quarantined; 14]);
-    assert_eq!(harness.bodies().await.iter().step_by(2).map(Vec::as_slice).collect::<Vec<_>>(), noise, "to the byte");
+    assert_eq!(
+        harness.bodies().await.iter().step_by(2).map(Vec::as_slice).collect::<Vec<_>>(),
+        noise,
+        "the bodies are unchanged"
+    );
 }
 
 pub(super) async fn a_body_over_the_limit_is_acknowledged_to_wert_and_refused_to_kriptomat(setup: &Setup) {
@@ -126,9 +130,9 @@ pub(super) async fn a_wrong_secret_finds_nothing(setup: &Setup) {
 pub(super) async fn other_methods_are_told_to_post(setup: &Setup) {
     let harness = setup.harness().await;
     for method in ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PURGE"] {
-        let answer = harness.send(method, WERT, &[], "").await;
-        answer.assert_problem(405);
-        assert_eq!(answer.header("allow"), Some("POST"), "{method}: {answer:?}");
+        let response = harness.send(method, WERT, &[], "").await;
+        response.assert_problem(405);
+        assert_eq!(response.header("allow"), Some("POST"), "{method}: {response:?}");
         harness.send(method, "/webhooks/wert/wrong", &[], "").await.assert_problem(404);
     }
     let head = harness.send("HEAD", WERT, &[], "").await;
@@ -153,7 +157,7 @@ pub(super) async fn an_inbox_slower_than_the_deadline_asks_for_another_try(setup
     harness.wert(WertOrder::new().complete()).await.assert_try_again();
     harness.inbox_is(Fault::None);
     let order = WertOrder::new().complete();
-    until!("the inbox answers in time", harness.wert(&order).await.status == 200);
+    until!("the inbox responds in time", harness.wert(&order).await.status == 200);
 }
 
 pub(super) async fn a_hundred_copies_at_once_are_recorded_once(setup: &Setup) {
@@ -175,12 +179,12 @@ pub(super) async fn a_hundred_copies_at_once_are_recorded_once(setup: &Setup) {
 
 pub(super) async fn other_routes_are_left_alone(setup: &Setup) {
     let harness = setup.harness().await;
-    let answer = harness.send("GET", "/elsewhere", &[], "").await;
-    assert_eq!((answer.status, answer.text()), (200, harness.site.elsewhere()));
+    let response = harness.send("GET", "/elsewhere", &[], "").await;
+    assert_eq!((response.status, response.text()), (200, harness.site.elsewhere()));
     for path in ["/nowhere", "/webhooks/nowhere", "/webhooks/wertx/s3cret", "/wert/s3cret%2F%C3%A9"] {
-        let answer = harness.connect_unheard_and_post(path).await;
-        assert_eq!(answer.status, 404, "{path}");
-        assert_ne!(answer.header("content-type"), Some("application/problem+json"), "{path} is not the receiver's to answer");
+        let response = harness.connect_unheard_and_post(path).await;
+        assert_eq!(response.status, 404, "{path}");
+        assert_ne!(response.header("content-type"), Some("application/problem+json"), "{path} is not a route of the receiver");
     }
     assert!(harness.recorded().await.is_empty());
 }

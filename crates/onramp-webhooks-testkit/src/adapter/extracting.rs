@@ -8,7 +8,7 @@ const KRIPTOMAT: &str = "/inline/kriptomat";
 /// The body limit of the extractors.
 const LIMIT: usize = 1 << 20;
 
-/// Returns what the handler was given, and asserts that nothing was recorded.
+/// Returns the values that handlers got from the extractors, and asserts that nothing was recorded.
 async fn seen(harness: &Harness) -> Vec<String> {
     assert!(harness.recorded().await.is_empty());
     harness.seen()
@@ -71,7 +71,7 @@ pub(super) async fn a_body_that_stops_is_told_so(setup: &Setup) {
     assert!(seen(&harness).await.is_empty());
 }
 
-/// The sender of the event gets no success, and other requests are served.
+/// The sender of the event does not get a success status, and other requests are served.
 pub(super) async fn a_panic_in_the_handler_acknowledges_nothing(setup: &Setup) {
     let harness = setup.harness().await;
     let mut connection = harness.connect().await;

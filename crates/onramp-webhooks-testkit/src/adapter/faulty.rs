@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::doubles::{IdempotencyCall, IdempotencyDouble, InboxCall, InboxDouble};
 
-/// The fault of a store at the calls that a request waits for.
+/// The fault of the store calls that a request waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     None,
@@ -36,7 +36,7 @@ impl<S: ?Sized> Faulty<S> {
 
     async fn ready(&self) -> Result<(), StoreError> {
         let mut faults = self.fault.subscribe();
-        // The sender lives in `self`, so waiting cannot fail.
+        // `self` keeps the sender alive, so waiting cannot fail.
         let fault = faults.wait_for(|fault| *fault != Fault::Hangs).await.map_or(Fault::None, |fault| *fault);
         if fault == Fault::Errors { Err(StoreError::new(StoreErrorKind::Unavailable, "as a test")) } else { Ok(()) }
     }

@@ -46,7 +46,7 @@ impl Stores {
         Self { inbox: Arc::new(inbox), idempotency: Arc::new(idempotency), kept: Arc::new(()) }
     }
 
-    /// Makes both stores in memory.
+    /// Creates both stores in memory.
     #[must_use]
     pub fn in_memory() -> Self {
         Self::new(MemoryInbox::new(), MemoryIdempotencyStore::new())
@@ -69,13 +69,13 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Serves sites with `serve`, on stores in memory.
+    /// Serves sites with `serve`, using stores in memory.
     #[must_use]
     pub fn in_memory(serve: fn(Site)) -> Self {
         Self::new(serve, async || Stores::in_memory())
     }
 
-    /// Serves sites with `serve`, which returns when the site is stopped, on stores that `open` makes.
+    /// Serves sites with `serve`, using stores that `open` creates. `serve` returns when the site is stopped.
     pub fn new<O>(serve: fn(Site), open: impl Fn() -> O + Send + Sync + 'static) -> Self
     where
         O: Future<Output = Stores> + Send + 'static,
@@ -212,7 +212,7 @@ impl Harness {
         self.connect_unheard().await.noting(&self.transcript)
     }
 
-    /// Opens a connection whose responses are not part of the transcript, because their order is not certain.
+    /// Opens a connection whose responses are not part of the transcript, because their order varies.
     pub(super) async fn connect_unheard(&self) -> Connection {
         match &self.address {
             Address::Tcp(address) => {
@@ -227,7 +227,7 @@ impl Harness {
         }
     }
 
-    /// Opens a connection that is reset when it is dropped, as of a client that has gone away.
+    /// Opens a connection that is reset when it is dropped, like that of a client that disappears.
     pub(super) async fn connect_to_reset(&self) -> Connection {
         let Address::Tcp(address) = &self.address else { panic!("no TCP") };
         let stream = TcpStream::connect(address).await.expect("a connection");
@@ -248,14 +248,15 @@ impl Harness {
         TcpStream::connect(address).await.is_ok()
     }
 
-    /// Sends a request on a connection of its own, and returns the response.
+    /// Sends a request on a new connection, and returns the response.
     pub(super) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Response {
         let mut connection = self.connect().await;
         connection.send(request(method, path, headers, body.as_ref())).await;
         connection.answer_to(method).await
     }
 
-    /// Sends a request whose response is not part of the transcript: it is the framework's own, or their number is not certain.
+    /// Sends a request whose response is not part of the transcript, because it is the framework's own or the number of such responses
+    /// varies.
     pub(super) async fn connect_unheard_and_send(&self, request: &[u8]) -> Response {
         let mut connection = self.connect_unheard().await;
         connection.send(request).await;
@@ -314,10 +315,10 @@ impl Harness {
         self.site.shared.runs.load(Ordering::SeqCst)
     }
 
-    /// Returns when so many held runs have begun.
+    /// Returns when `holding` held runs have begun.
     pub(super) async fn holds(&self, holding: u32) {
         let mut holds = self.site.shared.holding.subscribe();
-        soon("a run that holds", holds.wait_for(|holds| *holds >= holding)).await.expect("the site is there");
+        soon("a run that holds", holds.wait_for(|holds| *holds >= holding)).await.expect("the site exists");
     }
 
     /// Ends all held runs.
@@ -355,25 +356,25 @@ impl Drop for Harness {
     }
 }
 
-/// Returns a request as bytes.
+/// Returns the bytes of a request.
 pub(super) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut bytes = head(method, path, headers, &format!("content-length: {}\r\n", body.len()));
     bytes.extend_from_slice(body);
     bytes
 }
 
-/// Returns the head of a request as bytes; `length` are further header lines.
+/// Returns the bytes of the head of a request. `length` contains further header lines.
 pub(super) fn head(method: &str, path: &str, headers: &[(&str, &str)], length: &str) -> Vec<u8> {
     let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     format!("{method} {path} HTTP/1.1\r\nhost: site\r\n{lines}{length}\r\n").into_bytes()
 }
 
-/// Evaluates an expression again and again until it is true.
+/// Evaluates an expression repeatedly until it is true.
 macro_rules! until {
     ($what:expr, $is_so:expr) => {{
         let deadline = tokio::time::Instant::now() + $crate::adapter::SOON;
         while !$is_so {
-            assert!(tokio::time::Instant::now() < deadline, "not within {:?}: {}", $crate::adapter::SOON, $what);
+            assert!(tokio::time::Instant::now() < deadline, "not reached within {:?}: {}", $crate::adapter::SOON, $what);
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     }};

@@ -99,7 +99,7 @@ pub(super) async fn a_query_changes_nothing(setup: &Setup) {
     assert_eq!(harness.states().await, [State::Pending; 4]);
 }
 
-/// No content encoding is decoded: a body that can be read is an event, any other is quarantined until a version can decode it.
+/// No content encoding is decoded. A body that can be read is an event, and any other body is quarantined until a version can decode it.
 pub(super) async fn a_content_encoding_is_not_decoded(setup: &Setup) {
     const GZIPPED: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xab\xae\x05\x00\x43\xbf\xa6\xa3\x02\x00\x00\x00";
     let harness = setup.harness().await;
@@ -113,7 +113,7 @@ pub(super) async fn a_content_encoding_is_not_decoded(setup: &Setup) {
     }
     harness.send("POST", WERT, &[("content-encoding", "identity")], event()).await.assert_received();
     let bodies = harness.bodies().await;
-    assert_eq!(bodies[0], GZIPPED, "to the byte");
+    assert_eq!(bodies[0], GZIPPED, "the body is unchanged");
     let pending = harness.states().await.into_iter().filter(|state| *state == State::Pending);
     assert_eq!(pending.count(), 6);
 }
@@ -138,9 +138,9 @@ pub(super) async fn a_body_slower_than_the_deadline_is_told_so(setup: &Setup) {
     for (path, length) in [(WERT, "content-length: 100\r\n"), ("/webhooks/kriptomat", "transfer-encoding: chunked\r\n")] {
         let mut connection = harness.connect().await;
         connection.send(head("POST", path, &[], length)).await;
-        let answer = connection.answer().await;
-        answer.assert_problem(408);
-        assert_eq!(answer.header("connection"), Some("close"), "nobody knows where the next request begins");
+        let response = connection.answer().await;
+        response.assert_problem(408);
+        assert_eq!(response.header("connection"), Some("close"), "the start of the next request is unknown");
     }
     assert!(harness.recorded().await.is_empty());
     let body = event();
@@ -149,7 +149,7 @@ pub(super) async fn a_body_slower_than_the_deadline_is_told_so(setup: &Setup) {
     });
 }
 
-/// A body over the limit gets its response as soon as the length is known, announced or not.
+/// The response to a body over the limit is sent as soon as the excess is known, with or without a `content-length`.
 pub(super) async fn a_limit_holds_with_and_without_a_length(setup: &Setup) {
     let harness = setup.harness().await;
     let body = vec![b' '; BODY_LIMIT * 2];
@@ -177,7 +177,7 @@ pub(super) async fn the_rest_of_a_large_body_does_not_spoil_the_connection(setup
 pub(super) async fn names_of_headers_have_no_case_and_lines_may_repeat(setup: &Setup) {
     let harness = setup.harness().await;
     let encodings = [("Content-Encoding", "identity"), ("CONTENT-ENCODING", "x-unheard-of")];
-    let answer = harness.send("POST", "/webhooks/kriptomat", &encodings, "{").await;
-    answer.assert_problem(400);
-    assert!(answer.text().contains("x-unheard-of"), "the second line counts: {}", answer.text());
+    let response = harness.send("POST", "/webhooks/kriptomat", &encodings, "{").await;
+    response.assert_problem(400);
+    assert!(response.text().contains("x-unheard-of"), "the second line counts: {}", response.text());
 }

@@ -1,4 +1,4 @@
-//! Requests handled once, at any route.
+//! Idempotency at any route.
 
 use std::time::Duration;
 
@@ -15,13 +15,16 @@ fn impatient() -> Plan {
 }
 
 #[track_caller]
-fn assert_first(answer: &Response, run: u32) {
-    assert_eq!((answer.status, answer.text(), answer.header("idempotent-replayed")), (201, &*format!("run {run}"), None));
+fn assert_first(response: &Response, run: u32) {
+    assert_eq!((response.status, response.text(), response.header("idempotent-replayed")), (201, &*format!("run {run}"), None));
 }
 
 #[track_caller]
-fn assert_replay(answer: &Response, run: u32) {
-    assert_eq!((answer.status, answer.text(), answer.header("idempotent-replayed")), (201, &*format!("run {run}"), Some("true")));
+fn assert_replay(response: &Response, run: u32) {
+    assert_eq!(
+        (response.status, response.text(), response.header("idempotent-replayed")),
+        (201, &*format!("run {run}"), Some("true"))
+    );
 }
 
 pub(super) async fn a_success_is_replayed(setup: &Setup) {
@@ -37,12 +40,12 @@ pub(super) async fn a_success_is_replayed(setup: &Setup) {
 pub(super) async fn a_reply_without_a_body_is_replayed(setup: &Setup) {
     let harness = setup.harness().await;
     for replayed in [None, Some("true")] {
-        let answer = harness.once(ORDERS, "a", "do:nothing").await;
-        assert_eq!((answer.status, answer.body.len(), answer.header("idempotent-replayed")), (204, 0, replayed));
+        let response = harness.once(ORDERS, "a", "do:nothing").await;
+        assert_eq!((response.status, response.body.len(), response.header("idempotent-replayed")), (204, 0, replayed));
     }
 }
 
-/// The first response has all headers; a replay has those that are valid again.
+/// The first response has all headers, and a replay only those that stay valid.
 pub(super) async fn a_replay_sets_no_cookie(setup: &Setup) {
     let harness = setup.harness().await;
     let first = harness.once(ORDERS, "a", "do:headers").await;
@@ -103,7 +106,7 @@ pub(super) async fn routes_never_share_a_key(setup: &Setup) {
     }
 }
 
-/// A proxy may send an absolute URL, and an empty query is no query.
+/// A proxy may send an absolute URL, and an empty query equals no query.
 pub(super) async fn the_form_of_the_address_does_not_matter(setup: &Setup) {
     let harness = setup.harness().await;
     assert_first(&harness.once(ORDERS, "a", "{}").await, 1);
@@ -125,7 +128,7 @@ pub(super) async fn users_never_share_a_key(setup: &Setup) {
     assert_replay(&harness.send("POST", ORDERS, &user("Bearer ada"), "{}").await, 1);
 }
 
-/// Starts a run that is held, and returns once it runs.
+/// Starts a held run, and returns when it is running.
 async fn held(harness: &Harness, path: &str, body: &[u8]) -> Connection {
     hold(harness, harness.connect().await, path, body).await
 }
@@ -169,9 +172,9 @@ pub(super) async fn a_hundred_copies_at_once_run_once(setup: &Setup) {
     }
     let mut firsts = 0;
     for connection in &mut connections {
-        let answer = connection.answer().await;
-        assert_eq!((answer.status, answer.text()), (201, "run 1"));
-        firsts += u32::from(answer.header("idempotent-replayed").is_none());
+        let response = connection.answer().await;
+        assert_eq!((response.status, response.text()), (201, "run 1"));
+        firsts += u32::from(response.header("idempotent-replayed").is_none());
     }
     assert_eq!((firsts, harness.runs()), (1, 1));
 }
@@ -185,7 +188,7 @@ pub(super) async fn a_panic_releases_the_key(setup: &Setup) {
     assert_eq!(harness.runs(), 2);
 }
 
-/// Returns when the key `a` is free. Until the server notices, other content is refused at once.
+/// Returns when the key `a` is free. Until the server notices the lost connection, a request with other content is refused immediately.
 async fn until_free(harness: &Harness) {
     let other = request("POST", ORDERS, &[("idempotency-key", "a")], b"another body");
     until!("the key is free", harness.connect_unheard_and_send(&other).await.status == 201);
@@ -225,7 +228,7 @@ pub(super) async fn the_route_gets_the_body_to_the_byte(setup: &Setup) {
     assert_eq!(connection.answer().await.status, 500);
 }
 
-/// The client gets all of it, and a copy is refused.
+/// The client gets the complete response, and a repeated request is refused.
 pub(super) async fn a_reply_too_large_to_keep_is_not_replayed(setup: &Setup) {
     let harness = setup.harness().await;
     let first = harness.once(ORDERS, "a", "do:large").await;
@@ -257,7 +260,7 @@ pub(super) async fn an_event_runs_once(setup: &Setup) {
     assert_first(&harness.post("/event/sandbox", order.complete()).await, 7);
 }
 
-/// Any other status would make Wert stop sending.
+/// With any other status, Wert would not send the event again.
 pub(super) async fn wert_gets_200_for_another_amount_and_503_for_a_running_copy(setup: &Setup) {
     let harness = setup.harness_with(impatient()).await;
     let order = WertOrder::new();

@@ -1,7 +1,7 @@
 //! The conformance suite of adapters, over real sockets.
 //!
-//! [`adapter_suite!`](crate::adapter_suite) turns every case into a test of an adapter that serves a [`Site`]; [`cases`] lists them to
-//! be run in other ways, such as on other stores.
+//! [`adapter_suite!`](crate::adapter_suite) turns every case into a test of an adapter that serves a [`Site`]. [`cases`] returns the
+//! cases, to run them in other ways, such as on other stores.
 
 mod allowing;
 mod client_address;
@@ -21,15 +21,15 @@ pub use self::site::{Listener, Site, Worked};
 pub use self::wire::{Connection, Response, SOON, Transcript};
 use crate::suite::{self, suite};
 
-/// One promise of an adapter.
+/// A test case for an adapter.
 pub type Case = suite::Case<Setup>;
 
 suite! {
     ($)
-    /// One test for every promise of an adapter.
+    /// Creates a test for every requirement of an adapter.
     ///
-    /// Takes a function that serves a [`Site`](crate::adapter::Site) and returns when it is stopped: `fn serve(site: Site)`. Every
-    /// test calls it in a thread of its own. Cases with `ipv6` in their names need a machine with IPv6.
+    /// Takes a function that serves a [`Site`](crate::adapter::Site) and returns when it is stopped: `fn serve(site: Site)`. Every test
+    /// calls it in a separate thread. Cases with `ipv6` in their names need a machine with IPv6.
     adapter_suite! runs adapter on Setup::in_memory
     door {
         a_new_event_is_acknowledged_and_pending,

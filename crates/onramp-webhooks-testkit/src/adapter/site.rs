@@ -10,16 +10,16 @@ use onramp_webhooks::adapter::{AllowListGate, Idempotency, Unreadable};
 use onramp_webhooks::{KriptomatPostback, Receiver, Reply, WertEvent};
 use tokio::sync::watch;
 
-/// The limit of kept replies, in bytes.
+/// The maximum size of a stored reply in bytes.
 pub(super) const REPLY_LIMIT: usize = 64 << 10;
 
-/// The site that an adapter under test serves until it is [stopped](Self::stopped), with a graceful shutdown. Clones are the same site.
+/// The site that an adapter under test serves until it is [stopped](Self::stopped) with a graceful shutdown. Clones share the same site.
 ///
-/// | path | what is mounted there |
+/// | path | mounted there |
 /// | --- | --- |
 /// | `/webhooks` | the adapter's routes of [`receiver`](Self::receiver) |
-/// | `/inline/wert` | `POST`: a handler that extracts a `Webhook<Wert>` and answers with [`wert`](Self::wert) |
-/// | `/inline/kriptomat` | `POST`: a handler that extracts a `Webhook<Kriptomat>` and answers with [`kriptomat`](Self::kriptomat) |
+/// | `/inline/wert` | `POST`: a handler that extracts a `Webhook<Wert>` and responds with [`wert`](Self::wert) |
+/// | `/inline/kriptomat` | `POST`: a handler that extracts a `Webhook<Kriptomat>` and responds with [`kriptomat`](Self::kriptomat) |
 /// | `/guarded` | any method: [`guarded`](Self::guarded), behind the allow-list of [`gate`](Self::gate) |
 /// | `/once/{route}`, `/again/{route}` | any method: [`work`](Self::work), behind idempotency [`by_header`](Self::by_header), mounted below a prefix as the framework does it |
 /// | `/event/{route}` | any method: [`work`](Self::work), behind idempotency [`by_event`](Self::by_event) |
@@ -48,14 +48,14 @@ pub(super) struct Shared {
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "an adapter under test has to serve all")]
 pub enum Listener {
-    /// Clients have addresses.
+    /// A TCP listener, whose clients have addresses.
     Tcp(TcpListener),
-    /// Clients have none.
+    /// A Unix socket, whose clients have no addresses.
     #[cfg(unix)]
     Unix(std::os::unix::net::UnixListener),
 }
 
-/// The response of the working route.
+/// The response of the route behind idempotency.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Worked {
@@ -68,10 +68,10 @@ pub struct Worked {
 }
 
 impl Site {
-    /// Returns the listener, once.
+    /// Takes the listener.
     ///
     /// # Panics
-    /// When it was taken before.
+    /// If the listener was already taken.
     #[must_use]
     pub fn listener(&self) -> Listener {
         self.shared.listener.lock().unwrap_or_else(PoisonError::into_inner).take().expect("the listener is taken once")
@@ -104,13 +104,13 @@ impl Site {
     /// Handles an extracted event.
     ///
     /// # Panics
-    /// When the event asks for it.
+    /// If the event's click id contains `do:panic`.
     #[must_use]
     pub fn wert(&self, event: Result<WertEvent, Unreadable>) -> Reply {
         self.see(match event {
             Ok(event) => {
                 let click = event.click_id.as_ref().map_or("", |click| click.as_str());
-                assert!(!click.contains("do:panic"), "as a test");
+                assert!(!click.contains("do:panic"), "requested by the test");
                 format!("{} of {click}", event.payload.type_name())
             }
             Err(unreadable) => format!("{} bytes: {}", unreadable.raw().len(), unreadable.reason()),
@@ -128,42 +128,42 @@ impl Site {
         Reply::received()
     }
 
-    /// Returns the body of the guarded route, whose status is 200.
+    /// Returns the response body of `/guarded`, whose status is 200.
     #[must_use]
     pub const fn guarded(&self) -> &'static str {
         "you are in"
     }
 
-    /// Returns the body of `/elsewhere`, whose status is 200.
+    /// Returns the response body of `/elsewhere`, whose status is 200.
     #[must_use]
     pub const fn elsewhere(&self) -> &'static str {
         "another route"
     }
 
-    /// Runs the route behind idempotency, which does what `body` asks for.
+    /// Runs the route behind idempotency, which follows the instructions in `body`.
     ///
     /// # Panics
-    /// When the body asks for it.
+    /// If the body contains `do:panic`.
     pub async fn work(&self, body: Bytes) -> Worked {
         let run = self.shared.runs.fetch_add(1, Ordering::SeqCst) + 1;
-        let told = |what: &str| String::from_utf8_lossy(&body).contains(what);
-        assert!(!told("do:panic"), "as a test");
-        if told("do:hold") {
+        let asked = |what: &str| String::from_utf8_lossy(&body).contains(what);
+        assert!(!asked("do:panic"), "requested by the test");
+        if asked("do:hold") {
             self.shared.holding.send_modify(|holding| *holding += 1);
             // The site outlives its routes.
             let _ = self.shared.let_go.subscribe().wait_for(|let_go| *let_go).await;
         }
         let mut worked = Worked { status: 201, headers: vec![("content-type", "text/plain")], body: format!("run {run}").into() };
-        if told("do:fail") {
+        if asked("do:fail") {
             worked.status = 500;
         }
-        if told("do:nothing") {
+        if asked("do:nothing") {
             worked = Worked { status: 204, headers: Vec::new(), body: Bytes::new() };
         }
-        if told("do:headers") {
+        if asked("do:headers") {
             worked.headers.extend([("location", "/orders/1"), ("set-cookie", "session=ada"), ("x-internal", "1")]);
         }
-        if told("do:large") {
+        if asked("do:large") {
             worked.body = vec![b'.'; REPLY_LIMIT * 4].into();
         }
         worked
@@ -173,7 +173,7 @@ impl Site {
     pub fn stopped(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
         let mut stop = self.shared.stop.subscribe();
         async move {
-            // A sender that is gone stops the site, too.
+            // Dropping the sender also stops the site.
             let _ = stop.wait_for(|stopped| *stopped).await;
         }
     }

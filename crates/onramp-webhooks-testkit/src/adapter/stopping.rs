@@ -15,7 +15,7 @@ pub(super) async fn a_request_in_flight_is_finished(setup: &Setup) {
     assert_eq!(connection.answer().await.status, 100);
     connection.send(&body[..20]).await;
     harness.stop();
-    until!("nobody is let in", !harness.lets_in().await);
+    until!("new connections are refused", !harness.lets_in().await);
     connection.send(&body[20..]).await;
     connection.answer().await.assert_received();
     assert_eq!(harness.states().await, [State::Pending]);
@@ -28,10 +28,10 @@ pub(super) async fn a_run_in_flight_is_finished_and_kept(setup: &Setup) {
     connection.send(request("POST", "/once/orders", &[("idempotency-key", "a")], b"do:hold")).await;
     harness.holds(1).await;
     harness.stop();
-    until!("nobody is let in", !harness.lets_in().await);
+    until!("new connections are refused", !harness.lets_in().await);
     harness.let_go();
-    let answer = connection.answer().await;
-    assert_eq!((answer.status, answer.text()), (201, "run 1"));
+    let response = connection.answer().await;
+    assert_eq!((response.status, response.text()), (201, "run 1"));
     harness.ended().await;
 }
 

@@ -1,4 +1,4 @@
-//! HTTP as bytes: connections to which anything can be written, and responses.
+//! Raw HTTP: connections that send any bytes, and parsed responses.
 
 use std::fmt::Write;
 use std::future::Future;
@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWrite
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// The limit for responses, generous enough for a busy machine.
+/// The timeout for responses, which is long enough for a busy machine.
 pub const SOON: Duration = Duration::from_secs(30);
 
 /// The headers that must be the same in every framework.
@@ -24,20 +24,20 @@ const THAT_MATTER: [&str; 8] =
 pub struct Response {
     /// The status.
     pub status: u16,
-    /// The headers, names in lower case.
+    /// The headers, with their names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
 
 impl Response {
-    /// Makes a response that was received in another way.
+    /// Creates a response that was received in another way.
     #[must_use]
     pub const fn new(status: u16, headers: Vec<(String, String)>, body: Vec<u8>) -> Self {
         Self { status, headers, body }
     }
 
-    /// Returns the value of a header, the first if there are several.
+    /// Returns the first value of a header.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
@@ -46,7 +46,7 @@ impl Response {
     /// Returns the body as text.
     ///
     /// # Panics
-    /// When it is not.
+    /// If the body is not UTF-8.
     #[must_use]
     pub fn text(&self) -> &str {
         str::from_utf8(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
@@ -55,26 +55,26 @@ impl Response {
     /// Returns the body as JSON.
     ///
     /// # Panics
-    /// When it is not.
+    /// If the body is not JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// Asserts that this is the acknowledgement.
+    /// Asserts that this response is the acknowledgement.
     ///
     /// # Panics
-    /// When it is not.
+    /// If it is a different response.
     pub fn assert_received(&self) {
         assert_eq!(self.status, 200, "{self:?}");
         assert_eq!(self.header("content-type"), Some("application/json"), "{self:?}");
         assert_eq!(self.text(), r#"{"received":true}"#);
     }
 
-    /// Asserts that this is a problem of RFC 9457 with this status.
+    /// Asserts that this response is an RFC 9457 problem with this status.
     ///
     /// # Panics
-    /// When it is not.
+    /// If it is a different response.
     pub fn assert_problem(&self, status: u16) {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
@@ -83,29 +83,30 @@ impl Response {
         assert!(problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
     }
 
-    /// Asserts that this is a 503 with `retry-after`: nothing was kept.
+    /// Asserts that this response is a 503 with `retry-after`, so nothing was stored.
     ///
     /// # Panics
-    /// When it is not.
+    /// If it is a different response.
     pub fn assert_try_again(&self) {
         self.assert_problem(503);
         assert!(self.header("retry-after").is_some_and(|after| after.parse::<u32>().is_ok()), "{self:?}");
     }
 
     /// Describes the status, the relevant headers and the body for comparison.
-    fn told(&self) -> String {
-        let mut told = self.status.to_string();
+    fn description(&self) -> String {
+        let mut description = self.status.to_string();
         let mut headers: Vec<_> = self.headers.iter().filter(|(name, _)| THAT_MATTER.contains(&name.as_str())).collect();
         headers.sort();
         for (name, value) in headers {
-            let _ = write!(told, " | {name}: {value}");
+            let _ = write!(description, " | {name}: {value}");
         }
-        let _ = write!(told, " | {} bytes: {}", self.body.len(), self.body.get(..200).unwrap_or(&self.body).escape_ascii());
-        told
+        let _ =
+            write!(description, " | {} bytes: {}", self.body.len(), self.body.get(..200).unwrap_or(&self.body).escape_ascii());
+        description
     }
 }
 
-/// A transcript of responses, to be compared between adapters. Clones are the same transcript.
+/// A transcript of responses, for comparisons between adapters. Clones share the same transcript.
 #[derive(Clone, Debug, Default)]
 pub struct Transcript(Arc<Mutex<Vec<String>>>);
 
@@ -125,14 +126,14 @@ trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 
-/// A connection to which any bytes can be written.
+/// A connection that sends any bytes.
 pub struct Connection {
     stream: BufStream<Box<dyn Wire>>,
     transcript: Option<Transcript>,
 }
 
 impl Connection {
-    /// Uses an open stream.
+    /// Creates a connection from an open stream.
     pub fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
         Self { stream: BufStream::new(Box::new(stream)), transcript: None }
     }
@@ -140,12 +141,12 @@ impl Connection {
     /// Connects to an address.
     ///
     /// # Panics
-    /// When the connection is refused.
+    /// If the connection is refused.
     pub async fn open(address: SocketAddr) -> Self {
         Self::over(TcpStream::connect(address).await.expect("a connection"))
     }
 
-    /// Writes every response into `transcript`.
+    /// Appends every response to `transcript`.
     #[must_use]
     pub fn noting(mut self, transcript: &Transcript) -> Self {
         self.transcript = Some(transcript.clone());
@@ -155,12 +156,12 @@ impl Connection {
     /// Sends bytes.
     ///
     /// # Panics
-    /// When the server has closed the connection.
+    /// If the server has closed the connection.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        assert!(self.try_send(bytes).await, "the server has closed");
+        assert!(self.try_send(bytes).await, "the server has closed the connection");
     }
 
-    /// Sends bytes, and returns `false` when the server has closed the connection.
+    /// Sends bytes, or returns `false` if the server has closed the connection.
     pub async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.stream.write_all(bytes.as_ref()).await.is_ok() && self.stream.flush().await.is_ok()
     }
@@ -171,39 +172,39 @@ impl Connection {
         let _ = self.stream.shutdown().await;
     }
 
-    /// Reads the next response; an informational one ends with its head.
+    /// Reads the next response. An informational response ends after its head.
     ///
     /// # Panics
-    /// When none comes, or it is not HTTP.
+    /// If no response arrives in time, or if it is not HTTP.
     pub async fn answer(&mut self) -> Response {
         self.answer_to("POST").await
     }
 
-    /// Reads the next response to a request of this method; one to `HEAD` ends with its head.
+    /// Reads the next response to a request with this method. A response to `HEAD` ends after its head.
     ///
     /// # Panics
-    /// When none comes, or it is not HTTP.
+    /// If no response arrives in time, or if it is not HTTP.
     pub async fn answer_to(&mut self, method: &str) -> Response {
-        let answer = soon("an answer", self.read(method)).await.expect("an answer, and not the end of the connection");
+        let response = soon("a response", self.read(method)).await.expect("a response before the end of the connection");
         if let Some(transcript) = &self.transcript {
-            transcript.note(answer.told());
+            transcript.note(response.description());
         }
-        answer
+        response
     }
 
     /// Asserts that the server closes the connection without another response.
     ///
     /// # Panics
-    /// When a response comes.
+    /// If a response arrives.
     pub async fn closes(&mut self) {
-        let answer = soon("the end of the connection", self.read("POST")).await;
-        assert_eq!(answer, None);
+        let response = soon("the end of the connection", self.read("POST")).await;
+        assert_eq!(response, None);
         if let Some(transcript) = &self.transcript {
             transcript.note("closed".into());
         }
     }
 
-    /// Reads a response; `None` when the connection has ended.
+    /// Reads a response, or returns `None` at the end of the connection.
     async fn read(&mut self, method: &str) -> Option<Response> {
         let status = self.line().await?.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line");
         let mut headers = Vec::new();
@@ -212,17 +213,17 @@ impl Connection {
             let Some((name, value)) = line.split_once(':') else { break };
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        let mut answer = Response { status, headers, body: Vec::new() };
+        let mut response = Response { status, headers, body: Vec::new() };
         if method == "HEAD" || status < 200 || matches!(status, 204 | 304) {
-            return Some(answer);
+            return Some(response);
         }
-        if answer.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
-            answer.body = self.chunks().await?;
+        if response.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
+            response.body = self.chunks().await?;
         } else {
-            answer.body = vec![0; answer.header("content-length").map_or(0, |length| length.parse().expect("a length"))];
-            self.stream.read_exact(&mut answer.body).await.ok()?;
+            response.body = vec![0; response.header("content-length").map_or(0, |length| length.parse().expect("a length"))];
+            self.stream.read_exact(&mut response.body).await.ok()?;
         }
-        Some(answer)
+        Some(response)
     }
 
     async fn chunks(&mut self) -> Option<Vec<u8>> {
@@ -254,5 +255,5 @@ impl std::fmt::Debug for Connection {
 
 /// Awaits a future within [`SOON`].
 pub(super) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    timeout(SOON, future).await.unwrap_or_else(|_| panic!("not within {SOON:?}: {what}"))
+    timeout(SOON, future).await.unwrap_or_else(|_| panic!("{what} did not arrive within {SOON:?}"))
 }

@@ -1,6 +1,6 @@
-//! The macro that writes the double of a trait from the list of its methods.
+//! The macro that generates the double of a trait from the list of its methods.
 
-/// Makes the enum of a trait's calls, the trait of its doubles, and the implementation of the trait for [`Double`](super::Double).
+/// Generates the enum of a trait's calls, the trait of its doubles, and the implementation of the trait for [`Double`](super::Double).
 macro_rules! double {
     (
         $(#[$about:meta])*
@@ -24,18 +24,18 @@ macro_rules! double {
             /// Returns the store that gets the next call.
             fn inner(&self) -> &dyn $store;
 
-            /// Runs before a call is passed on.
+            /// Runs before each call.
             ///
             /// # Errors
-            /// With the error that is returned instead of passing the call on.
+            /// An error is returned to the caller, and the call is not passed on.
             async fn before(&self, _call: $call) -> Result<(), StoreError> {
                 Ok(())
             }
 
-            /// Runs after a call has happened.
+            /// Runs after each call.
             ///
             /// # Errors
-            /// With the error that is returned although the call happened.
+            /// An error is returned to the caller instead of the result of the call.
             async fn after(&self, _call: $call) -> Result<(), StoreError> {
                 Ok(())
             }
@@ -44,12 +44,12 @@ macro_rules! double {
                 #[doc = concat!("Passes a call of [`", stringify!($method), "`](", stringify!($store), "::", stringify!($method), ") on.")]
                 ///
                 /// # Errors
-                /// Those of the store, of [`before`](Self::before) and of [`after`](Self::after).
+                /// Returns the errors of the store, of [`before`](Self::before) and of [`after`](Self::after).
                 async fn $method(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
                     self.before($call::$name).await?;
-                    let answer = self.inner().$method($($argument),*).await;
+                    let result = self.inner().$method($($argument),*).await;
                     self.after($call::$name).await?;
-                    answer
+                    result
                 }
             )+
 

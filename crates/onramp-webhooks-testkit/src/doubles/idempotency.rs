@@ -12,7 +12,7 @@ use onramp_webhooks::idempotency::{IdempotencyStore, KeyLease, KeyState};
 use super::Double;
 
 double! {
-    /// The double of a store of idempotency keys: every call that it does not implement goes to [`inner`](Self::inner).
+    /// The double of a store of idempotency keys. Calls that it does not implement are passed to [`inner`](Self::inner).
     IdempotencyDouble of IdempotencyStore,
     /// The calls of a store of idempotency keys.
     IdempotencyCall

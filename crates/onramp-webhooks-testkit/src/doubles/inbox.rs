@@ -14,7 +14,7 @@ use onramp_webhooks::inbox::{
 use super::Double;
 
 double! {
-    /// The double of an inbox: every call that it does not implement goes to [`inner`](Self::inner).
+    /// The double of an inbox. Calls that it does not implement are passed to [`inner`](Self::inner).
     InboxDouble of Inbox,
     /// The calls of an inbox.
     InboxCall
@@ -44,28 +44,28 @@ double! {
 /// The double of an inbox that has transactions, with the methods of [`TransactionalInbox`].
 #[async_trait]
 pub trait TransactionalDouble: InboxDouble {
-    /// The transaction that a handler writes through.
+    /// The transaction that a handler gets.
     type Transaction: Send + 'static;
 
     /// An open transaction.
     type Open: AsMut<Self::Transaction> + Send + 'static;
 
-    /// Opens a transaction, as [`TransactionalInbox::begin`].
+    /// Begins a transaction, as [`TransactionalInbox::begin`] does.
     ///
     /// # Errors
-    /// When none can be opened.
+    /// Returns an error if no transaction can be opened.
     async fn begin(&self, limit: Duration) -> Result<Self::Open, StoreError>;
 
-    /// Completes a delivery in a transaction, as [`TransactionalInbox::complete`].
+    /// Completes a delivery in a transaction, as [`TransactionalInbox::complete`] does.
     ///
     /// # Errors
-    /// When it cannot be committed.
+    /// Returns an error if the transaction cannot be committed.
     async fn complete(&self, transaction: Self::Open, now: Timestamp, lease: Lease) -> Result<bool, StoreError>;
 
-    /// Rolls back, as [`TransactionalInbox::roll_back`].
+    /// Rolls back a transaction, as [`TransactionalInbox::roll_back`] does.
     ///
     /// # Errors
-    /// When the transaction is not open.
+    /// Returns an error if the transaction is not open.
     async fn roll_back(&self, transaction: Self::Open) -> Result<(), StoreError>;
 }
 

@@ -1,7 +1,7 @@
-//! Stores for tests that pass every call on to another store, and change what a test is about.
+//! Stores for tests that pass calls on to another store and change the behaviour of some of them.
 //!
-//! A double implements [`InboxDouble`], [`IdempotencyDouble`] or [`SpillDouble`]: the store behind it, and only the calls that are
-//! different. [`Double`] makes a store of it.
+//! A double implements [`InboxDouble`], [`IdempotencyDouble`] or [`SpillDouble`]: it returns the store behind it and implements only the
+//! calls that behave differently. [`Double`] wraps it in a store.
 //!
 //! ```
 //! use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@
 //! use onramp_webhooks::{StoreError, StoreErrorKind, async_trait};
 //! use onramp_webhooks_testkit::doubles::{Double, InboxCall, InboxDouble};
 //!
-//! /// An inbox whose database can go away.
+//! /// An inbox whose database can become unavailable.
 //! #[derive(Debug, Default)]
 //! struct Unreliable {
 //!     inbox: MemoryInbox,
@@ -54,7 +54,7 @@ pub use self::inbox::{InboxCall, InboxDouble, TransactionalDouble};
 pub use self::spill::{SpillCall, SpillDouble};
 pub use self::taking_turns::TakingTurns;
 
-/// A store made of a double.
+/// A store that wraps a double.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "a wrapper that is written as one")]
 pub struct Double<D>(pub D);

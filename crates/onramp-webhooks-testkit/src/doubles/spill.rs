@@ -10,7 +10,7 @@ use onramp_webhooks::spill::{MovingLock, SpillCounts, SpillId, SpillStore};
 use super::Double;
 
 double! {
-    /// The double of a spill: every call that it does not implement goes to [`inner`](Self::inner).
+    /// The double of a spill. Calls that it does not implement are passed to [`inner`](Self::inner).
     SpillDouble of SpillStore,
     /// The calls of a spill.
     SpillCall

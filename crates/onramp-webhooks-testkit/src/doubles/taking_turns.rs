@@ -1,4 +1,4 @@
-//! Several stores over the same data, which take turns.
+//! Several stores over the same data, which handle calls in turn.
 
 use std::fmt;
 use std::future::Future;
@@ -14,7 +14,7 @@ use onramp_webhooks::spill::SpillStore;
 
 use super::{IdempotencyDouble, InboxDouble, SpillDouble};
 
-/// A double that passes each call on to the next of several stores, as if several processes shared the work.
+/// A double that passes each call to the next of several stores, as if several processes shared the work.
 pub struct TakingTurns<S: ?Sized> {
     stores: Vec<Arc<S>>,
     turn: AtomicUsize,

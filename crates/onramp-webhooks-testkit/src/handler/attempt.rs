@@ -1,4 +1,4 @@
-//! One attempt to handle a delivery, as a worker makes it.
+//! A single attempt to handle a delivery, as a worker makes it.
 
 use std::time::Duration;
 
@@ -13,16 +13,16 @@ use super::delivery::{TestDelivery, delivery};
 /// The time for which a delivery is claimed.
 pub(super) const LEASE: Duration = Duration::from_secs(60);
 
-/// The number of deliveries among which the one under test has to be.
+/// The maximum number of deliveries to claim in order to get the one under test.
 const LIMIT: usize = 10_000;
 
-/// Runs a handler once on a delivery, and returns its result. Accepts a body of Wert's, or a [`TestDelivery`] of any provider.
+/// Runs a handler once on a delivery, and returns its result. Accepts an event body of Wert's, or a [`TestDelivery`] of any provider.
 ///
 /// # Errors
-/// With the handler's error.
+/// Returns the handler's error.
 ///
 /// # Panics
-/// When the handler panics, or the body is not an event.
+/// If the handler panics, or if the body is not an event.
 ///
 /// ```
 /// use onramp_webhooks::{Delivery, Handler, HandlerError, async_trait};
@@ -55,15 +55,14 @@ pub async fn handled(handler: &impl Handler, body: impl Into<TestDelivery>) -> R
 /// Runs a handler once in a transaction of the inbox, and commits what it wrote together with the completion of the delivery. Accepts a
 /// body of Wert's, or a [`TestDelivery`] of any provider.
 ///
-/// Takes the way of a worker: the delivery is recorded in the inbox, claimed, handled in an open transaction, and completed through its
-/// lease. When the handler fails, its transaction is rolled back and the delivery is due again, so that the next call with the same
-/// event is its next attempt.
+/// As with a worker, the delivery is recorded in the inbox, claimed, handled in an open transaction, and completed with its lease. If the
+/// handler fails, its transaction is rolled back and the delivery is due again, so the next call with the same event is the next attempt.
 ///
 /// # Errors
-/// With the handler's error, or with the store's when it does not commit.
+/// Returns the handler's error, or the store's error if the commit fails.
 ///
 /// # Panics
-/// When the handler panics, the body is not an event, or the inbox has the event already and does not hand it out any more.
+/// If the handler panics, if the body is not an event, or if the inbox already contains the event and it is not due.
 ///
 /// ```
 /// use onramp_webhooks::{Delivery, HandlerError, TransactionalHandler, async_trait};
@@ -121,7 +120,7 @@ where
     Ok(())
 }
 
-/// Claims one delivery, and leaves the others to the workers.
+/// Claims one delivery, and releases the others for the workers.
 async fn claim(inbox: &impl Inbox, now: Timestamp, id: DeliveryId) -> Result<ClaimedDelivery, HandlerError> {
     let due = inbox.claim(now, ClaimRequest::new(LIMIT, LEASE)).await?.deliveries;
     let (wanted, others): (Vec<_>, Vec<_>) = due.into_iter().partition(|claimed| claimed.lease.id == id);

@@ -1,4 +1,4 @@
-//! Deliveries that need no provider and no worker.
+//! Deliveries for tests without a provider or a worker.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,12 +12,12 @@ use onramp_webhooks::{Delivery, Receiver, StoreError, Wert};
 
 use crate::doubles::{Double, InboxDouble};
 
-/// Returns a delivery of Wert's as a handler gets it. Accepts a body, or a [`TestDelivery`] of any provider.
+/// Returns a delivery as a handler gets it. Accepts an event body of Wert's, or a [`TestDelivery`] of any provider.
 ///
-/// A receiver reads the body, so the delivery has the dedup key and the fingerprint of a real one.
+/// The body is read by a receiver, so the delivery has the dedup key and the fingerprint of a real one.
 ///
 /// # Panics
-/// When the body is not an event.
+/// If the body is not an event.
 ///
 /// ```
 /// use onramp_webhooks_testkit::delivery;
@@ -92,7 +92,7 @@ impl TestDelivery {
         self
     }
 
-    /// Sets the number of the attempt; 1 is the first.
+    /// Sets the number of the attempt, starting at 1.
     pub const fn attempt(mut self, attempt: u32) -> Self {
         self.attempt = attempt;
         self
@@ -104,13 +104,13 @@ impl TestDelivery {
         self
     }
 
-    /// Sets the number of duplicates that came after it.
+    /// Sets the number of duplicates that arrived later.
     pub const fn duplicates(mut self, duplicates: u64) -> Self {
         self.duplicates = duplicates;
         self
     }
 
-    /// Lets a receiver read the body, and returns what it would record.
+    /// Passes the body to a receiver, and returns the delivery that the receiver records.
     pub(super) async fn read(&self) -> NewDelivery {
         let recorded = Arc::new(Recording::default());
         let clock = Arc::new(ManualClock::at(self.received_at));
@@ -119,14 +119,14 @@ impl TestDelivery {
         let path = format!("/{}", self.endpoint.name());
         let reply = receiver.receive(&Request::new("POST", &path, None, &[]), Full::new(self.body.clone())).await;
         let new = recorded.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let new = new.unwrap_or_else(|| panic!("the receiver replied {} and recorded nothing", reply.status()));
+        let new = new.unwrap_or_else(|| panic!("the receiver replied with {} and recorded nothing", reply.status()));
         if let Some(quarantine) = &new.quarantine {
-            panic!("the body is no event of {}: {}", new.provider, quarantine.reason);
+            panic!("the body is not an event of {}: {}", new.provider, quarantine.reason);
         }
         new
     }
 
-    /// Gives a claimed delivery the history of this one.
+    /// Copies the history of this delivery to a claimed one.
     pub(super) fn claimed(&self, claimed: ClaimedDelivery) -> Delivery {
         let duplicates = claimed.duplicates + self.duplicates;
         let (attempt, stale) = (claimed.attempt.max(self.attempt), claimed.stale || self.stale);
@@ -135,14 +135,14 @@ impl TestDelivery {
     }
 }
 
-/// A body of Wert's.
+/// An event body of Wert's.
 impl<B: Into<Bytes>> From<B> for TestDelivery {
     fn from(body: B) -> Self {
         Self::new::<Wert>(body)
     }
 }
 
-/// The delivery that an inbox was to record last.
+/// An inbox that only keeps the last delivery to record.
 #[derive(Debug, Default)]
 struct Recording(Mutex<Option<NewDelivery>>, MemoryInbox);
 

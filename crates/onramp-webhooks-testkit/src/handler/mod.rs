@@ -1,4 +1,4 @@
-//! Help for the tests of handlers: deliveries as a worker passes them on, and one attempt with or without a transaction.
+//! Helpers for tests of handlers: deliveries as a worker passes them, and single attempts with or without a transaction.
 
 mod attempt;
 mod delivery;

@@ -5,16 +5,16 @@ use std::time::Duration;
 use onramp_webhooks::inbox::{Inbox, State};
 use tokio::time::Instant;
 
-/// The time within which a worker has to be done.
+/// The time limit for a worker.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The longest pause between two looks at the inbox.
+/// The longest pause between two queries of the inbox.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Waits until exactly `n` deliveries are in `state`.
 ///
 /// # Panics
-/// When that does not happen within 30 seconds, or the inbox cannot be read.
+/// If that does not happen within 30 seconds, or if the inbox cannot be read.
 ///
 /// ```
 /// use std::sync::Arc;

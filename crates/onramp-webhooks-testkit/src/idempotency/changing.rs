@@ -1,4 +1,4 @@
-//! Waking of requests that wait for another one.
+//! Wake-ups of requests that wait for another one.
 
 use std::future::{Future, poll_fn};
 use std::task::Poll;
@@ -29,12 +29,12 @@ pub(super) async fn all_who_wait_are_woken(store: &Store) {
     wakes(&store, 20, async { assert!(store.end(claim("A", 1), "created", 1_000).await) }).await;
 }
 
-/// Asserts that so many waiting calls are woken by what `happens`.
+/// Asserts that `happens` wakes all `waiting` calls.
 async fn wakes(store: &Fixture, waiting: usize, happens: impl Future<Output = ()>) {
     let mut waits = Vec::new();
     for _ in 0..waiting {
         let mut changed = store.changed();
-        // A call may return spuriously, and then it no longer waits.
+        // A call that returns spuriously no longer waits.
         if !poll_fn(|cx| Poll::Ready(changed.as_mut().poll(cx).is_ready())).await {
             waits.push(changed);
         }

@@ -17,7 +17,7 @@ pub(super) async fn a_running_key_is_found_with_its_fingerprint(store: &Store) {
     assert_eq!(store.ask(0, claim("A", 1), fingerprint).await, KeyState::Claimed);
     assert_eq!(store.ask(1, claim("A", 2), fingerprint).await, running(fingerprint));
     assert_eq!(store.ask(29, claim("A", 3), Fingerprint::of(b"another")).await, running(fingerprint));
-    assert_eq!(store.ask(1, claim("A", 1), fingerprint).await, running(fingerprint), "whoever has it finds itself");
+    assert_eq!(store.ask(1, claim("A", 1), fingerprint).await, running(fingerprint), "a claim finds itself");
 }
 
 pub(super) async fn a_done_key_is_found_with_its_fingerprint_and_reply(store: &Store) {
@@ -37,10 +37,10 @@ pub(super) async fn a_reply_comes_back_to_the_byte(store: &Store) {
     for (number, reply) in replies.into_iter().enumerate() {
         let claim = claim(&format!("{number}"), 1);
         store.done_until(claim, reply.clone(), 1_000).await;
-        // A megabyte is better not shown.
+        // A failed `assert_eq` would print a megabyte.
         assert!(
             store.find(1, claim).await == done(usual(), reply.clone()),
-            "a reply of {} bytes came back as another",
+            "a stored reply of {} bytes was changed",
             reply.len()
         );
     }
@@ -57,7 +57,7 @@ pub(super) async fn whoever_only_finds_changes_nothing(store: &Store) {
         assert_eq!(store.find(second, will_end).await, running(usual()));
         assert_eq!(store.find(second, is_done).await, done(usual(), "created"));
     }
-    assert!(store.end(will_end, "ended", 100).await, "still the first's");
+    assert!(store.end(will_end, "ended", 100).await, "the first claim is still held");
     store.begin(30, claim("A", 2)).await;
     for second in 30..100 {
         assert_eq!(store.find(second, will_end).await, done(usual(), "ended"));
@@ -100,7 +100,7 @@ pub(super) async fn a_lease_that_ended_is_taken_over(store: &Store) {
     assert_eq!(
         store.ask(30, claim("A", 2), fingerprint).await,
         KeyState::Claimed,
-        "a lease until second 30 is over at second 30"
+        "a lease until second 30 has ended at second 30"
     );
     assert_eq!(store.find(31, claim("A", 2)).await, running(fingerprint));
     assert!(store.end(claim("A", 2), "second", 1_000).await);
@@ -115,7 +115,7 @@ pub(super) async fn a_reply_that_expired_is_claimed_anew(store: &Store) {
     assert_eq!(
         store.ask(100, claim("A", 2), fingerprint).await,
         KeyState::Claimed,
-        "a reply until second 100 is over at second 100"
+        "a reply until second 100 has expired at second 100"
     );
     assert_eq!(store.find(101, claim("A", 2)).await, running(fingerprint), "nothing of the first reply is left");
     assert!(store.end(claim("A", 2), "second", 200).await);

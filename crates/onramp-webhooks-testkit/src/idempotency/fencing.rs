@@ -49,12 +49,12 @@ impl Lost {
     const ALL: [Self; 3] = [Self::ItsLeaseEnded, Self::ItsReplyExpired, Self::ItGaveUp];
 }
 
-/// The fingerprint of the request that took the key over.
+/// The fingerprint of the request that claimed the key after the first one.
 fn new() -> Fingerprint {
     Fingerprint::of(b"new")
 }
 
-/// Opens a store whose key A was lost by the first claim, and is held by the second until second 230.
+/// Opens a store in which the first claim of key A was lost, and the second one holds the key until second 230.
 async fn taken_over(store: &Store, how: Lost) -> (Fixture, KeyLease, KeyLease) {
     let (store, old, holder) = (store.open().await, claim("A", 1), claim("A", 2));
     store.begin(0, old).await;
@@ -75,7 +75,7 @@ pub(super) async fn a_token_that_never_claimed_does_nothing(store: &Store) {
     does_nothing(&store, stranger).await;
     assert_eq!(store.find(29, holder).await, running(usual()));
     assert_eq!(store.ask(29, stranger, usual()).await, running(usual()));
-    // A failed claim is no claim.
+    // A failed claim does not hold the key.
     does_nothing(&store, stranger).await;
     assert!(store.end(holder, "created", 1_000).await);
     does_nothing(&store, stranger).await;

@@ -1,6 +1,6 @@
 //! The conformance suite of the trait [`IdempotencyStore`].
 //!
-//! [`idempotency_suite!`](crate::idempotency_suite) turns every case into a test; [`cases`] lists them to be run in other ways.
+//! [`idempotency_suite!`](crate::idempotency_suite) turns every case into a test. [`cases`] returns the cases, to run them in other ways.
 
 mod changing;
 mod claiming;
@@ -24,24 +24,25 @@ pub type Fixture = suite::Fixture<dyn IdempotencyStore>;
 /// A source of fresh stores.
 pub type Store = suite::Store<dyn IdempotencyStore>;
 
-/// One promise of the trait.
+/// A test case for the trait.
 pub type Case = suite::Case<Store>;
 
 impl Fixture {
-    /// Makes a fixture of a store that needs nothing else.
+    /// Creates a fixture from a store without a guard.
     #[must_use]
     pub fn new(store: impl IdempotencyStore) -> Self {
         Self::of(Arc::new(store))
     }
 
-    /// Makes a fixture of several stores over the same data: each call goes to the next store, as if several processes shared the work.
+    /// Creates a fixture from several stores over the same data. Each call is passed to the next store, as if several processes shared
+    /// the work.
     #[must_use]
     pub fn taking_turns(stores: impl IntoIterator<Item = impl IdempotencyStore>) -> Self {
         let stores = stores.into_iter().map(|store| -> Arc<dyn IdempotencyStore> { Arc::new(store) }).collect();
         Self::new(Double(TakingTurns::of(stores)))
     }
 
-    /// Marks the store as one that removes expired entries itself: pruning must find nothing.
+    /// Marks the store as one that removes expired entries by itself, so that pruning must not find any.
     #[must_use]
     pub fn forgetting_by_itself(mut self) -> Self {
         self.forgets_by_itself = true;
@@ -51,7 +52,7 @@ impl Fixture {
 
 suite! {
     ($)
-    /// One test for every promise of the trait [`IdempotencyStore`](onramp_webhooks::idempotency::IdempotencyStore).
+    /// Creates a test for every requirement of the trait [`IdempotencyStore`](onramp_webhooks::idempotency::IdempotencyStore).
     ///
     /// Takes a function that opens an empty store: `async fn open() -> Fixture`. The tests run at the same time, so no two
     /// stores may share their data.

@@ -18,7 +18,7 @@ pub(super) async fn expired_replies_go(store: &Store) {
     store.done_until(claim("B", 1), "created", 100).await;
     store.done_until(claim("C", 1), "created", 200).await;
     assert_eq!(store.pruned(99).await, 0);
-    // A reply until second 100 is over at second 100.
+    // A reply until second 100 has expired at second 100.
     store.prunes(100, 2).await;
     assert_eq!(store.pruned(100).await, 0);
     store.begin(100, claim("A", 2)).await;
@@ -40,7 +40,7 @@ pub(super) async fn what_runs_stays(store: &Store) {
     assert_eq!(store.find(1, claim("A", 1)).await, running(usual()));
     assert_eq!(store.pruned(LEASE).await, 0);
     assert_eq!(store.pruned(abandoned() - 1).await, 0);
-    assert!(store.end(claim("A", 1), "late", 10 * abandoned()).await, "a lease that ended counts while nobody took it");
+    assert!(store.end(claim("A", 1), "late", 10 * abandoned()).await, "a lease that ended is valid until another claim");
     assert_eq!(store.find(abandoned(), claim("A", 1)).await, done(usual(), "late"));
 }
 
@@ -61,7 +61,7 @@ pub(super) async fn abandoned_claims_go(store: &Store) {
     store.begin(1, young).await;
     store.prunes(abandoned(), 1).await;
     if !store.forgets_by_itself {
-        assert!(!store.renew_until(old, 10 * abandoned()).await, "what was pruned is lost");
+        assert!(!store.renew_until(old, 10 * abandoned()).await, "the claim was pruned");
         assert!(!store.end(old, "created", 10 * abandoned()).await);
         assert!(!store.give_up(old).await);
     }
@@ -87,7 +87,7 @@ pub(super) async fn many_go_in_rounds(store: &Store) {
     }
 }
 
-/// Completes one key whose reply has expired when the other claim is abandoned, and one that is kept much longer.
+/// Stores a reply that expires early, an abandoned claim, and a reply that is kept much longer.
 async fn one_of_each(store: Fixture, number: u64) {
     store.done_until(claim(&format!("expired {number}"), 1), "expired", 100).await;
     store.begin(0, claim(&format!("abandoned {number}"), 1)).await;

@@ -1,4 +1,4 @@
-//! Claims at the same moment, of which one succeeds.
+//! Simultaneous claims, of which one succeeds.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ pub(super) async fn of_many_at_once_one_claims_anew(store: &Store) {
     }
 }
 
-/// Claims a free key many times at second `seconds`: one claim succeeds, and all others find it.
+/// Claims a free key many times at second `seconds`. One claim succeeds, and all others find it.
 async fn one_of_many(store: &Fixture, key: &str, seconds: i64) {
     let barrier = Arc::new(Barrier::new(MANY as usize));
     let mut asking = JoinSet::new();

@@ -1,4 +1,4 @@
-//! The vocabulary of the cases. A call that must not fail panics when it does.
+//! Helpers for the cases. They panic if a store call fails.
 
 use bytes::Bytes;
 use onramp_webhooks::fingerprint::Fingerprint;
@@ -10,7 +10,7 @@ pub(super) use crate::tools::{at, prune_all, soon};
 /// The time for which keys are claimed, in seconds.
 pub(super) const LEASE: i64 = 30;
 
-/// A claim on the key called `key`.
+/// Returns a lease of the key `key`.
 pub(super) fn claim(key: &str, token: i64) -> KeyLease {
     KeyLease { key: IdempotencyKey::of(&[key.as_bytes()]), token }
 }
@@ -29,7 +29,7 @@ pub(super) fn done(fingerprint: Fingerprint, reply: impl Into<Bytes>) -> KeyStat
 }
 
 impl Fixture {
-    /// Claims a key at second `seconds` for [`LEASE`], or finds the request that has it.
+    /// Claims a key at second `seconds` for [`LEASE`], or returns the state of the request that holds it.
     pub(super) async fn ask(&self, seconds: i64, claim: KeyLease, fingerprint: Fingerprint) -> KeyState {
         self.claim(at(seconds), claim, fingerprint, at(seconds + LEASE)).await.unwrap()
     }
@@ -39,14 +39,14 @@ impl Fixture {
         assert_eq!(self.ask(seconds, claim, usual()).await, KeyState::Claimed, "at second {seconds}");
     }
 
-    /// Claims at second 0, and lets time pass to second 500 without a call for that key.
+    /// Claims a key at second 0, and advances to second 500 without a call for that key.
     pub(super) async fn begin_and_let_end(&self, claim: KeyLease) {
         self.begin(0, claim).await;
         self.begin(500, KeyLease { key: IdempotencyKey::of(&[b"another"]), token: -1 }).await;
         assert_eq!(self.pruned(500).await, 0);
     }
 
-    /// Returns what another request finds under a key that must be held at second `seconds`.
+    /// Returns the state that another request finds for a key that must be held at second `seconds`.
     pub(super) async fn find(&self, seconds: i64, claim: KeyLease) -> KeyState {
         let stranger = KeyLease { token: claim.token.wrapping_add(1_000_000), ..claim };
         let found = self.ask(seconds, stranger, Fingerprint::of(b"a stranger's")).await;
@@ -73,7 +73,7 @@ impl Fixture {
         assert!(self.end(claim, reply, seconds).await);
     }
 
-    /// Prunes everything, and asserts that `count` were removed, or none where the store removes them itself.
+    /// Prunes everything, and asserts that `count` entries were removed, or none if the store removes them by itself.
     pub(super) async fn prunes(&self, seconds: i64, count: u64) {
         let expected = if self.forgets_by_itself { 0 } else { count };
         assert_eq!(self.pruned(seconds).await, expected, "at second {seconds}");

@@ -1,4 +1,4 @@
-//! Claiming: due deliveries, their order, and never two of one order.
+//! Claims: due deliveries, their sequence, and at most one of each order.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
@@ -28,7 +28,7 @@ pub(super) async fn first_received_first_up_to_the_limit(store: &Store) {
     let inbox = store.open().await;
     let mut recorded = Vec::new();
     for number in 0..10 {
-        // The clock may have gone back meanwhile: the order of arrival counts.
+        // The clock may have gone back, so the sequence of arrival counts.
         recorded.push(inbox.new_id(received(complete(&format!("{number}")), 10 - number)).await);
     }
     assert!(inbox.claims(20, 0).await.deliveries.is_empty());
@@ -87,7 +87,7 @@ async fn goes_on_after(store: &Store, outcome: Settled) {
 
 pub(super) async fn events_without_an_order_run_side_by_side(store: &Store) {
     let inbox = store.open().await;
-    // An event of an order without an id belongs to the click, like account events.
+    // An event of an order without an id belongs to its click id, like account events.
     let mut order = complete("C");
     order.key = Some(DedupKey::from_parts("wert/click/C".into(), "order_complete".into()));
     let all = [
@@ -102,7 +102,7 @@ pub(super) async fn events_without_an_order_run_side_by_side(store: &Store) {
     assert_eq!(inbox.claims(1, 10).await.deliveries[0].lease.id, late);
 }
 
-/// Another account event of the same click.
+/// Returns another account event with the same click id.
 fn saying_login(click: &str) -> NewDelivery {
     let mut new = saying(login(click, 100), format!(r#"{{"type":"logout","click_id":"{click}"}}"#));
     new.key = Some(DedupKey::from_parts(format!("wert/click/{click}"), format!("logout:{}", new.fingerprint)));
@@ -112,8 +112,12 @@ fn saying_login(click: &str) -> NewDelivery {
 pub(super) async fn only_what_is_due_is_claimed(store: &Store) {
     let inbox = store.open().await;
     let [pending, leased, retrying, parked, ..] = inbox.one_of_each().await;
-    assert_eq!(ids(&inbox.due(20).await), [pending], "at second 20 only what is pending");
-    assert_eq!(ids(&inbox.due(1_000_000).await), [retrying, parked, leased, pending], "one day all that waits for its time");
+    assert_eq!(ids(&inbox.due(20).await), [pending], "at second 20, only the pending one is due");
+    assert_eq!(
+        ids(&inbox.due(1_000_000).await),
+        [retrying, parked, leased, pending],
+        "eventually, all waiting deliveries are due"
+    );
 }
 
 pub(super) async fn stale_is_what_comes_after_a_later_state(store: &Store) {
@@ -148,7 +152,7 @@ pub(super) async fn says_when_the_next_falls_due(store: &Store) {
     inbox.led_to(0, complete("B"), retry(40)).await;
     assert_eq!(inbox.claims(1, 1).await.next_due, Some(at(40)));
     inbox.new_id(complete("C")).await;
-    assert_eq!(inbox.claims(2, 1).await.next_due, Some(at(32)), "the lease of this very claim");
+    assert_eq!(inbox.claims(2, 1).await.next_due, Some(at(32)), "the end of the lease of this claim");
     let claims = inbox.claims(45, 10).await;
     assert_eq!((claims.deliveries.len(), claims.next_due), (2, Some(at(50))));
     for claimed in claims.deliveries {
@@ -166,21 +170,22 @@ pub(super) async fn many_claimers_get_each_delivery_once(store: &Store) {
         recorded.insert(inbox.new_id(complete(&format!("{number:03}"))).await);
     }
     let taken: Vec<_> = claimers(&inbox, 500).await.into_iter().map(|claimed| claimed.lease.id).collect();
-    assert_eq!(taken.len(), 500, "some were handed out twice, or not at all");
+    assert_eq!(taken.len(), 500, "some deliveries were claimed twice, or not at all");
     assert_eq!(BTreeSet::from_iter(taken), recorded);
 }
 
 pub(super) async fn many_claimers_never_hold_two_of_one_order(store: &Store) {
     let inbox = store.open().await;
     for number in 0..250 {
-        // Neighbours belong to one order, so a store that ignores orders fails at the first claim.
+        // Consecutive deliveries belong to one order, so a store that ignores orders fails at the first claim.
         let event = order_event(&format!("{:02}", number / 5), &format!("state_{}", number % 5), OrderStage::UNPLACED);
         assert!(matches!(inbox.tell(event).await, Recorded::New(_)));
     }
     assert_eq!(claimers(&inbox, 250).await.len(), 250);
 }
 
-/// Claims and completes in eight tasks until `expected` deliveries are handled. Panics when two of one order are held at the same time.
+/// Claims and completes in eight tasks until `expected` deliveries are handled. Panics if two deliveries of one order are leased at the
+/// same time.
 async fn claimers(inbox: &Fixture, expected: u64) -> Vec<ClaimedDelivery> {
     let barrier = Arc::new(Barrier::new(8));
     let busy: Arc<Mutex<HashSet<String>>> = Arc::default();

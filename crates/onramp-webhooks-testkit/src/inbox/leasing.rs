@@ -12,7 +12,7 @@ pub(super) async fn an_expired_lease_is_claimed_again_with_a_greater_fence(store
     let mut fence = i64::MIN;
     for round in 0..3 {
         let claimed = inbox.one_due(round * 30).await;
-        assert_eq!((claimed.lease.id, claimed.attempt), (id, 1), "a worker that died has not used an attempt");
+        assert_eq!((claimed.lease.id, claimed.attempt), (id, 1), "a crashed worker uses no attempt");
         assert!(claimed.lease.fence > fence);
         fence = claimed.lease.fence;
         assert!(inbox.due(round * 30 + 29).await.is_empty());
@@ -57,7 +57,7 @@ pub(super) async fn renewing_a_lost_lease_says_so(store: &Store) {
     let unknown = Lease::new(DeliveryId::from_i64(1_000_000), 1);
     assert_eq!(inbox.renew(vec![taken, kept, ended, unknown], at(200)).await.unwrap(), [taken, ended, unknown]);
     assert_eq!(inbox.see(kept.id).await.due_at, Some(at(200)));
-    assert_eq!(inbox.see(taken.id).await.due_at, Some(at(60)), "whose lease it is now decides how long it lasts");
+    assert_eq!(inbox.see(taken.id).await.due_at, Some(at(60)), "only the current lease changes the due time");
     assert_eq!(inbox.state(ended.id).await, State::Handled);
 }
 
@@ -81,7 +81,7 @@ pub(super) async fn an_expired_lease_that_nobody_took_still_counts(store: &Store
     let inbox = store.open().await;
     let id = inbox.new_id(complete("A")).await;
     let lease = inbox.one_due(0).await.lease;
-    assert!(inbox.end(1_000, lease, Settled::Handled).await, "it was handled, and nobody else has it");
+    assert!(inbox.end(1_000, lease, Settled::Handled).await, "no other worker has claimed it");
     assert_eq!(inbox.state(id).await, State::Handled);
 }
 
@@ -119,7 +119,7 @@ pub(super) async fn a_clock_that_goes_back_loses_and_doubles_nothing(store: &Sto
     let back = Timestamp::from_millis(at(0).as_millis() - 86_400_000);
     let later = inbox.new_id(complete("B")).await;
     let claims = inbox.claim(back, onramp_webhooks::inbox::ClaimRequest::new(10, super::tools::LEASE)).await.unwrap();
-    assert_eq!(ids(&claims.deliveries), [later], "what is held stays with its worker, what is due is due");
+    assert_eq!(ids(&claims.deliveries), [later], "a leased delivery stays leased, and a due one stays due");
     assert_eq!(claims.next_due, Some(back.after(super::tools::LEASE)));
     assert!(inbox.end(-86_399, held, retry(-86_000)).await);
     assert!(inbox.end(-86_399, claims.deliveries[0].lease, Settled::Handled).await);

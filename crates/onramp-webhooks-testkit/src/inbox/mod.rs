@@ -1,6 +1,6 @@
 //! The conformance suite of the trait [`Inbox`].
 //!
-//! [`inbox_suite!`](crate::inbox_suite) turns every case into a test; [`cases`] lists them to be run in other ways.
+//! [`inbox_suite!`](crate::inbox_suite) turns every case into a test. [`cases`] returns the cases, to run them in other ways.
 
 mod claiming;
 mod leasing;
@@ -29,17 +29,18 @@ pub type Fixture = suite::Fixture<dyn Inbox>;
 /// A source of fresh inboxes, each with a bound on its noise.
 pub type Store = suite::Store<dyn Inbox, QuarantineBound>;
 
-/// One promise of the trait.
+/// A test case for the trait.
 pub type Case = suite::Case<Store>;
 
 impl Fixture {
-    /// Makes a fixture of an inbox that needs nothing else.
+    /// Creates a fixture from an inbox without a guard.
     #[must_use]
     pub fn new(inbox: impl Inbox) -> Self {
         Self::of(Arc::new(inbox))
     }
 
-    /// Makes a fixture of several inboxes over the same data: each call goes to the next inbox, as if several processes shared the work.
+    /// Creates a fixture from several inboxes over the same data. Each call is passed to the next inbox, as if several processes shared
+    /// the work.
     #[must_use]
     pub fn taking_turns(inboxes: impl IntoIterator<Item = impl Inbox>) -> Self {
         let inboxes = inboxes.into_iter().map(|inbox| -> Arc<dyn Inbox> { Arc::new(inbox) }).collect();
@@ -66,7 +67,7 @@ impl Store {
 
 suite! {
     ($)
-    /// One test for every promise of the trait [`Inbox`](onramp_webhooks::Inbox).
+    /// Creates a test for every requirement of the trait [`Inbox`](onramp_webhooks::Inbox).
     ///
     /// Takes a function that opens an empty inbox with a bound on its noise:
     /// `async fn open(bound: QuarantineBound) -> Fixture`. The tests run at the same time, so no two inboxes may share

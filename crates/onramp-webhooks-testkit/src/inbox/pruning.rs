@@ -1,10 +1,10 @@
-//! Removing what was handled long ago.
+//! Pruning of deliveries that were handled long ago.
 
 use std::time::Duration;
 
 use onramp_webhooks::inbox::{Recorded, Retention, Settled, State};
 
-use super::tools::{at, complete, keyless, login, received, started, told};
+use super::tools::{at, complete, described, keyless, login, received, started};
 use super::{Fixture, Store};
 
 const HOUR: i64 = 3_600;
@@ -20,7 +20,7 @@ pub(super) async fn bodies_go_and_keys_stay(store: &Store) {
     assert!(inbox.see(young).await.body.is_some());
     assert_eq!(inbox.tell(received(complete("A"), 2 * HOUR)).await, Recorded::Duplicate { first: old, requeued: false });
     inbox.new_id(received(started("A"), 2 * HOUR)).await;
-    assert!(inbox.one_due(2 * HOUR).await.stale, "what was handled is still known");
+    assert!(inbox.one_due(2 * HOUR).await.stale, "the handled delivery is still known");
     assert_eq!(prune(&inbox, HOUR + 2).await, 0);
 }
 
@@ -53,7 +53,7 @@ pub(super) async fn nothing_else_is_touched(store: &Store) {
         if before.state == State::Handled {
             assert!(after.body.is_none());
         } else {
-            assert_eq!(told(&after), told(&before));
+            assert_eq!(described(&after), described(&before));
         }
     }
     assert_eq!(prune(&inbox, 1_000 * HOUR).await, 0);
@@ -84,7 +84,7 @@ pub(super) async fn many_go_in_rounds(store: &Store) {
     assert!(inbox.everything().await.iter().all(|record| record.body.is_none() && record.key.is_some()));
 }
 
-/// Prunes what was handled more than an hour before second `seconds`.
+/// Prunes deliveries that were handled more than an hour before second `seconds`.
 async fn prune(inbox: &Fixture, seconds: i64) -> u64 {
     inbox.prune(at(seconds), Retention::new(Duration::from_secs(HOUR.unsigned_abs()))).await.unwrap()
 }

@@ -1,4 +1,4 @@
-//! Quarantine: everything is kept, and noise is bounded.
+//! Quarantine: every unreadable delivery is kept, and noise is bounded.
 
 use onramp_webhooks::inbox::{QuarantineBound, Recorded, Settled, State};
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use onramp_webhooks::identity::DedupKey;
 use onramp_webhooks::inbox::{DeliveryId, Filter, NewDelivery, State};
 
-use super::tools::{at, complete, keyless, login, saying, started, told, unreadable};
+use super::tools::{at, complete, described, keyless, login, saying, started, unreadable};
 use super::{Fixture, Store};
 
 pub(super) async fn a_body_comes_back_to_the_byte(store: &Store) {
@@ -46,7 +46,7 @@ pub(super) async fn lists_are_newest_first_and_without_bodies(store: &Store) {
         let mut shown = inbox.see(listed.id).await;
         assert!(listed.body.is_none() && shown.body.is_some());
         shown.body = None;
-        assert_eq!(told(&listed), told(&shown), "otherwise a list tells the same");
+        assert_eq!(described(&listed), described(&shown), "a list shows all other fields");
     }
 }
 
@@ -139,7 +139,7 @@ pub(super) async fn a_healthy_inbox_says_so(store: &Store) {
     inbox.check().await.unwrap();
     inbox.one_of_each().await;
     inbox.check().await.unwrap();
-    assert_eq!(inbox.everything().await.len(), 8, "a check leaves nothing behind");
+    assert_eq!(inbox.everything().await.len(), 8, "a check leaves no delivery");
 }
 
 fn about(mut new: NewDelivery, subject: &str, event_type: &str) -> NewDelivery {

@@ -288,7 +288,7 @@ fn new_id(recorded: &Recorded) -> Option<DeliveryId> {
     }
 }
 
-/// Records all deliveries at the same moment, each in a task of its own.
+/// Records all deliveries simultaneously, each in a separate task.
 async fn at_once(inbox: &Fixture, deliveries: Vec<NewDelivery>) -> Vec<Recorded> {
     let barrier = Arc::new(Barrier::new(deliveries.len()));
     let record = |new| {

@@ -1,4 +1,4 @@
-//! Requeuing, the store's part of a replay.
+//! Requeueing, which is the store's part of a replay.
 
 use onramp_webhooks::StoreErrorKind;
 use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Recorded, Replayed, Retention, Settled, State, conflict_note};
@@ -92,7 +92,7 @@ pub(super) async fn a_reread_one_takes_its_identity(store: &Store) {
         (State::Pending, Some("order_complete"), complete("A").stage)
     );
     assert_eq!((record.key, record.body), (complete("A").key, Some(complete("A").body)));
-    assert_eq!(record.received_at, at(0), "it arrived when it arrived");
+    assert_eq!(record.received_at, at(0), "the time of arrival is unchanged");
 
     inbox.new_id(started("A")).await;
     let claimed = inbox.one_due(50).await;

@@ -1,4 +1,4 @@
-//! The vocabulary of the cases. A call that must not fail panics when it does.
+//! Helpers for the cases. They panic if a store call fails.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use onramp_webhooks::inbox::{
 use super::Fixture;
 pub(crate) use crate::tools::{at, soon};
 
-/// The lease of claims.
+/// The lease duration of claims.
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
 /// An event of an order, received at second 0.
@@ -35,7 +35,7 @@ pub(crate) fn started(order: &str) -> NewDelivery {
     order_event(order, "payment_started", OrderStage::STARTED)
 }
 
-/// An event without an order, whose key counts until second `expires`.
+/// An event without an order, whose key expires at second `expires`.
 pub(crate) fn login(click: &str, expires: i64) -> NewDelivery {
     let body = format!(r#"{{"type":"login","click_id":"{click}"}}"#);
     let mut new = NewDelivery::new("wert", "wert", at(0), body.into());
@@ -89,7 +89,7 @@ pub(crate) fn received(mut new: NewDelivery, seconds: i64) -> NewDelivery {
 }
 
 /// Describes a record for comparison.
-pub(crate) fn told(record: &Record) -> String {
+pub(crate) fn described(record: &Record) -> String {
     let key = record.key.as_ref().map(ToString::to_string);
     format!("{record:?} {key:?} {:?} {:?} {:?}", record.fingerprint, record.note, record.body)
 }
@@ -143,7 +143,7 @@ impl Fixture {
     /// Settles a lease, and returns whether it was held.
     pub(crate) async fn end(&self, seconds: i64, lease: Lease, outcome: Settled) -> bool {
         let lost = self.settle(at(seconds), vec![Settlement::new(lease, outcome)]).await.unwrap();
-        assert!(lost.is_empty() || lost == [lease], "an answer about another lease: {lost:?}");
+        assert!(lost.is_empty() || lost == [lease], "another lease was reported as lost: {lost:?}");
         lost.is_empty()
     }
 
@@ -164,7 +164,7 @@ impl Fixture {
         self.see(id).await.state
     }
 
-    /// Requeues a delivery, whatever its state.
+    /// Requeues a delivery in any state.
     pub(crate) async fn requeue_any(&self, id: DeliveryId, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
         let seen = self.show(id).await.unwrap().map_or(State::Dead, |record| record.state);
         self.requeue(id, seen, reread).await
@@ -178,7 +178,8 @@ impl Fixture {
         self.list(Filter::all().limit(10_000)).await.unwrap()
     }
 
-    /// One delivery of every state, in the order of [`State::ALL`]; some time after second 10, when the failed ones are not due yet.
+    /// Records one delivery in every state, in the order of [`State::ALL`]. Some time passes after second 10, but the failed ones are not
+    /// due yet.
     pub(crate) async fn one_of_each(&self) -> [DeliveryId; 8] {
         let handled = self.led_to(0, complete("handled"), Settled::Handled).await;
         let dead = self.led_to(0, complete("dead"), dead()).await;

@@ -1,4 +1,4 @@
-//! Waking of waiting workers.
+//! Wake-ups of waiting workers.
 
 use std::future::Future;
 
@@ -54,7 +54,7 @@ async fn drain(inbox: &Fixture) {
     soon("waking", inbox.wait_for_work()).await;
 }
 
-/// Asserts that a waiting call is woken by what `happens`.
+/// Asserts that `happens` wakes a waiting call.
 async fn wakes(inbox: &Fixture, happens: impl Future<Output = ()>) {
     let waits = inbox.clone();
     let woken = tokio::spawn(async move { waits.wait_for_work().await });

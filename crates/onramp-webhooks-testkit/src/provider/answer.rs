@@ -1,11 +1,11 @@
-//! Scripted answers of the fake provider.
+//! Scripted responses of the fake provider.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
 
-/// An answer to one request: a true one, a false one, or a fault.
+/// A response to one request: a correct one, an incorrect one, or a fault.
 ///
 /// ```
 /// use std::time::Duration;
@@ -41,11 +41,11 @@ pub(super) enum Content {
     Whole(Bytes),
     /// The connection breaks after these bytes.
     CutOff(Bytes),
-    /// These bytes, again and again.
+    /// These bytes, repeated without end.
     Endless(Bytes),
 }
 
-/// A page of the Data API that is well-formed and wrong.
+/// A page of the Data API that is well-formed but incorrect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Lie {
@@ -53,20 +53,20 @@ pub enum Lie {
     AnotherOrder,
     /// The page has its first order twice.
     OrderTwice,
-    /// Every page is full of orders that did not exist before, and names a new next page.
+    /// Every page is full of new orders and refers to a new next page.
     EndlessCursor,
-    /// Every page names the same next page.
+    /// Every page refers to the same next page.
     RepeatedCursor,
 }
 
 impl Answer {
-    /// Answers with the orders that the provider has.
+    /// Responds with the orders of the provider.
     #[must_use]
     pub const fn truth() -> Self {
         Self { delay: None, kind: Kind::Truth }
     }
 
-    /// Answers a query of the Data API wrongly; other requests get true answers.
+    /// Responds to a query of the Data API with an incorrect page, and to other requests correctly.
     #[must_use]
     pub const fn lie(lie: Lie) -> Self {
         Self { delay: None, kind: Kind::Lie(lie) }
@@ -96,13 +96,13 @@ impl Answer {
         Self::body(200, "text/html", "<!doctype html><title>Back soon</title>")
     }
 
-    /// Status 200 and JSON that ends too early, by a length that says so.
+    /// Status 200 and truncated JSON, with a `content-length` of the truncated body.
     #[must_use]
     pub fn truncated_json() -> Self {
         Self::body(200, "application/json", r#"{"success":true,"data":[{"order_id":"01GMAP"#)
     }
 
-    /// Status 200, the beginning of a body, and then a connection that breaks.
+    /// Status 200 and the beginning of a body, after which the connection breaks.
     #[must_use]
     pub fn cut_off() -> Self {
         Self::reply(200, "application/json", Content::CutOff(r#"{"success":true,"#.into()))
@@ -114,33 +114,32 @@ impl Answer {
         Self::reply(200, "application/json", Content::Endless(Bytes::from_static(&[b' '; 8 << 10])))
     }
 
-    /// A redirect to another address, with status 307, which repeats method and body.
+    /// A redirect to another URL with status 307, which preserves the method and the body.
     #[must_use]
     pub fn redirect(to: &str) -> Self {
         Self::status(307).header("location", to)
     }
 
-    /// Closes the connection instead of answering.
+    /// Closes the connection without a response.
     #[must_use]
     pub const fn close() -> Self {
         Self { delay: None, kind: Kind::Close }
     }
 
-    /// Never answers, and keeps the connection open.
+    /// Never responds, and keeps the connection open.
     #[must_use]
     pub const fn never() -> Self {
         Self { delay: None, kind: Kind::Never }
     }
 
-    /// Delays the answer until `delay` after the request has arrived.
+    /// Delays the response by `delay` after the arrival of the request.
     #[must_use]
     pub const fn after(mut self, delay: Duration) -> Self {
         self.delay = Some(delay);
         self
     }
 
-    /// Sets a header. True answers, false pages and closed connections have no headers of their own and stay as
-    /// they are.
+    /// Sets a header. Has no effect on correct responses, incorrect pages and closed connections.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         if let Kind::Reply(reply) = &mut self.kind {
@@ -156,7 +155,7 @@ impl Answer {
     }
 }
 
-/// The true answer.
+/// Returns [`Answer::truth`].
 impl Default for Answer {
     fn default() -> Self {
         Self::truth()

@@ -7,7 +7,7 @@ use super::answer::Reply;
 use super::seen::Seen;
 use crate::events;
 
-/// The fields that the widget's URL repeats.
+/// The request fields that the widget's URL contains.
 const REPEATED: [&str; 4] = ["to_address", "amount", "asset_type", "network"];
 
 pub(super) fn init(seen: &Seen) -> Reply {

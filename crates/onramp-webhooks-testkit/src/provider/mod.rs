@@ -1,4 +1,4 @@
-//! A fake provider with an API: Wert's Data API and Kriptomat's `widget/init` on a real socket, with true or scripted answers.
+//! A fake provider with an API: Wert's Data API and Kriptomat's `widget/init` on a real socket, with correct or scripted responses.
 //!
 //! ```
 //! use onramp_webhooks_testkit::events::WertOrder;
@@ -10,7 +10,7 @@
 //! provider.add_order(&WertOrder::new(), "success");
 //! provider.answer_next(Answer::status(429).header("retry-after", "2"));
 //! assert!(provider.url().starts_with("http://127.0.0.1:"));
-//! // … ask it with `FakeProvider::API_KEY`; the first answer is the 429, the next ones are true …
+//! // … send requests with `FakeProvider::API_KEY`: the first response is the 429, the next ones are correct …
 //! assert!(provider.requests().is_empty());
 //! # }
 //! ```
@@ -52,10 +52,10 @@ impl FakeProvider {
     /// The token that `widget/init` requires in the body.
     pub const TOKEN: &str = "6a7d2e91d4cff64939450c74001da4f2";
 
-    /// Starts a provider that has no orders and gives true answers.
+    /// Starts a provider that has no orders and responds correctly.
     ///
     /// # Panics
-    /// When this machine has no free port.
+    /// If no port is free.
     pub async fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("a bound port");
@@ -70,8 +70,7 @@ impl FakeProvider {
         format!("http://{}", self.address)
     }
 
-    /// Adds an order to the Data API, created after all others. `status` is the API's word for the state of the order, such
-    /// as `success`.
+    /// Adds an order to the Data API, created after all others. `status` is the API's name for the state of the order, such as `success`.
     pub fn add_order(&self, order: &WertOrder, status: &str) {
         self.state.change(|script| script.wert.add(order, status));
     }
@@ -82,7 +81,7 @@ impl FakeProvider {
         self.state.change(|script| script.wert.add_at(order, status, time, time));
     }
 
-    /// Adds a row to the Data API as it is.
+    /// Adds a row to the Data API without changing it.
     pub fn add_row(&self, row: Value) {
         self.state.change(|script| script.wert.rows.push(row));
     }
@@ -92,17 +91,17 @@ impl FakeProvider {
         self.state.change(|script| script.wert.rows.clear());
     }
 
-    /// Sets the kind of pages of the Data API; by default they follow a cursor.
+    /// Sets the pagination of the Data API. The default is a cursor.
     pub fn page_by(&self, paging: Paging) {
         self.state.change(|script| script.wert.paging = paging);
     }
 
-    /// Queues an answer for the next request; further calls queue answers for the requests after it.
+    /// Queues a response for the next request. Further calls queue responses for later requests.
     pub fn answer_next(&self, answer: Answer) {
         self.state.change(|script| script.next.push_back(answer));
     }
 
-    /// Sets the answer to every request for which none is queued by [`answer_next`](Self::answer_next).
+    /// Sets the response to every request without a response that [`answer_next`](Self::answer_next) queued.
     pub fn answer_always(&self, answer: Answer) {
         self.state.change(|script| script.always = answer);
     }

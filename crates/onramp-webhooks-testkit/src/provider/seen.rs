@@ -11,28 +11,28 @@ pub struct Seen {
     pub method: String,
     /// The path, without the query.
     pub path: String,
-    /// The query's parameters in their order, decoded.
+    /// The decoded query parameters, in order.
     pub query: Vec<(String, String)>,
-    /// The headers, their names in lower case. What is not text is left out.
+    /// The headers, with their names in lower case. Values that are not text are omitted.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Bytes,
 }
 
 impl Seen {
-    /// Returns the first header of that name, which is given in lower case.
+    /// Returns the first header with this name, which must be in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         find(&self.headers, name)
     }
 
-    /// Returns the first parameter of that name in the query.
+    /// Returns the first query parameter with this name.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {
         find(&self.query, name)
     }
 
-    /// Returns the body as JSON, or null when it is none.
+    /// Returns the body as JSON, or null if it is not JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()

@@ -25,7 +25,7 @@ impl State {
 }
 
 impl Script {
-    /// Returns the answer to a request that has arrived.
+    /// Records a request, and returns the response to it.
     pub(super) fn arrived(&mut self, seen: Seen) -> Answer {
         self.seen.push(seen);
         self.next.pop_front().unwrap_or_else(|| self.always.clone())

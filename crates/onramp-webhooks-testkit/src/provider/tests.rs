@@ -15,7 +15,7 @@ async fn send(provider: &FakeProvider, head: &str, body: &str) -> String {
     let request = format!("{head}\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     socket.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    // A reset ends the reply, too.
+    // A reset also ends the response.
     let _ = soon("an answer", socket.take(1 << 20).read_to_end(&mut answer)).await;
     String::from_utf8(answer).unwrap()
 }
@@ -33,10 +33,10 @@ async fn orders_are_told_to_who_has_the_key() {
     let provider = FakeProvider::start().await;
     let order = WertOrder::new().click_id("customer-7").crypto("0.5", "ETH");
     provider.add_order(&order, "pending");
-    let told = json(&orders(&provider, "").await);
-    assert_eq!(told["data"][0]["order_id"], order.id().unwrap());
-    assert_eq!((&told["data"][0]["crypto_amount"], &told["data"][0]["status"]), (&json!(0.5), &json!("pending")));
-    assert_eq!((told.get("total"), told.get("next_cursor_id")), (None, None));
+    let body = json(&orders(&provider, "").await);
+    assert_eq!(body["data"][0]["order_id"], order.id().unwrap());
+    assert_eq!((&body["data"][0]["crypto_amount"], &body["data"][0]["status"]), (&json!(0.5), &json!("pending")));
+    assert_eq!((body.get("total"), body.get("next_cursor_id")), (None, None));
     assert!(send(&provider, "GET /api/external/orders HTTP/1.1", "").await.starts_with("HTTP/1.1 401 "));
     assert!(send(&provider, "GET /elsewhere HTTP/1.1", "").await.starts_with("HTTP/1.1 404 "));
     assert!(orders(&provider, "limit=21").await.starts_with("HTTP/1.1 400 "));
@@ -63,9 +63,9 @@ async fn pages_follow_one_another() {
 async fn a_widget_is_started_for_who_has_the_token() {
     let provider = FakeProvider::start().await;
     let init = async |body: Value| send(&provider, "POST /widget/init HTTP/1.1", &body.to_string()).await;
-    let told = json(&init(json!({ "token": FakeProvider::TOKEN, "asset_type": "eth" })).await);
-    assert_eq!(told["status"], "true");
-    assert!(told["data"]["url"].as_str().unwrap().starts_with("https://widget.kriptomat.io/?asset_type=eth&uuid="));
+    let body = json(&init(json!({ "token": FakeProvider::TOKEN, "asset_type": "eth" })).await);
+    assert_eq!(body["status"], "true");
+    assert!(body["data"]["url"].as_str().unwrap().starts_with("https://widget.kriptomat.io/?asset_type=eth&uuid="));
     assert!(init(json!({ "token": "another" })).await.starts_with("HTTP/1.1 401 "));
     for rule in [json!({ "to_address": "0x1" }), json!({ "amount": 1 }), json!({ "amount": "1", "amount_type": "fiat" })] {
         let mut asked = json!({ "token": FakeProvider::TOKEN });

@@ -7,17 +7,17 @@ use super::seen::Seen;
 use super::{FakeProvider, Lie};
 use crate::events::{self, WertOrder};
 
-/// The largest page of Wert's.
+/// The maximum page size of Wert's API.
 const LARGEST_PAGE: usize = 20;
 
-/// The kind of pages of the Data API.
+/// The pagination of the Data API.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Paging {
-    /// Each page names the next one in `next_cursor_id`, without a total.
+    /// Each page refers to the next one in `next_cursor_id`, without a total.
     #[default]
     Cursor,
-    /// Pages are requested with `offset`, and each has the number of all orders in `total`.
+    /// Pages are requested with `offset`, and each page has the number of all orders in `total`.
     Offset,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Orders {
 }
 
 impl Orders {
-    /// The seconds since the beginning of 2026; each order takes a minute.
+    /// The seconds since the beginning of 2026. Each order advances them by a minute.
     pub(super) fn add(&mut self, order: &WertOrder, status: &str) {
         let minutes = self.rows.len();
         let (day, hour, minute) = (1 + minutes / 1_440, minutes / 60 % 24, minutes % 60);
@@ -138,7 +138,7 @@ impl Lie {
     }
 }
 
-/// An order that no test has added.
+/// Returns an order that no test has added.
 fn another() -> Value {
     let mut orders = Orders::default();
     orders.add(&WertOrder::new().click_id("somebody-else"), "success");

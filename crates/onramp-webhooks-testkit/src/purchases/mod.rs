@@ -1,6 +1,6 @@
 //! The conformance suite of the trait [`PurchaseStore`].
 //!
-//! [`purchases_suite!`](crate::purchases_suite) turns every case into a test; [`cases`] lists them to be run in other ways.
+//! [`purchases_suite!`](crate::purchases_suite) turns every case into a test. [`cases`] returns the cases, to run them in other ways.
 
 mod pruning;
 mod releasing;
@@ -19,11 +19,11 @@ pub type Fixture = suite::Fixture<dyn PurchaseStore>;
 /// A source of fresh stores.
 pub type Store = suite::Store<dyn PurchaseStore>;
 
-/// One promise of the trait.
+/// A test case for the trait.
 pub type Case = suite::Case<Store>;
 
 impl Fixture {
-    /// Makes a fixture of a store that needs nothing else.
+    /// Creates a fixture from a store without a guard.
     #[must_use]
     pub fn new(store: impl PurchaseStore) -> Self {
         Self::of(Arc::new(store))
@@ -32,7 +32,7 @@ impl Fixture {
 
 suite! {
     ($)
-    /// One test for every promise of the trait [`PurchaseStore`](onramp_webhooks::purchases::PurchaseStore).
+    /// Creates a test for every requirement of the trait [`PurchaseStore`](onramp_webhooks::purchases::PurchaseStore).
     ///
     /// Takes a function that opens an empty store: `async fn open() -> Fixture`. The tests run at the same time, so no two
     /// stores may share their data.

@@ -99,7 +99,7 @@ pub(super) async fn of_many_at_once_one_counts(store: &Store) {
             });
         }
         let started: Vec<_> = starting.join_all().await.into_iter().flatten().collect();
-        assert_eq!(started.len(), 1, "of many that ask for different things, one is written down");
+        assert_eq!(started.len(), 1, "of many different purchases with one id, one is stored");
         assert_eq!(store.known(&uuid).await.started.as_ref(), started.first());
     }
 }

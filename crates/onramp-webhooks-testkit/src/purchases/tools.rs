@@ -1,4 +1,4 @@
-//! The vocabulary of the cases. A call that must not fail panics when it does.
+//! Helpers for the cases. They panic if a store call fails.
 
 use onramp_webhooks::event::OrderId;
 use onramp_webhooks::purchases::{Purchase, PurchaseStatus};

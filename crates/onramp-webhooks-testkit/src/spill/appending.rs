@@ -10,7 +10,7 @@ use onramp_webhooks::inbox::{NewDelivery, Quarantine};
 use tokio::sync::Barrier;
 
 use super::Store;
-use super::tools::{event, told};
+use super::tools::{described, event};
 use crate::tools::at;
 
 pub(super) async fn what_was_appended_waits_in_its_order(store: &Store) {
@@ -18,10 +18,10 @@ pub(super) async fn what_was_appended_waits_in_its_order(store: &Store) {
     let ids = spill.add_some().await;
     assert!(ids.is_sorted_by(|a, b| a < b));
     assert_eq!(spill.ids().await, ids);
-    let first: Vec<_> = spill.oldest(2, usize::MAX).await.unwrap().iter().map(|(id, new)| (*id, told(new))).collect();
-    assert_eq!(first, [(ids[0], told(&event("A"))), (ids[1], told(&event("B")))]);
+    let first: Vec<_> = spill.oldest(2, usize::MAX).await.unwrap().iter().map(|(id, new)| (*id, described(new))).collect();
+    assert_eq!(first, [(ids[0], described(&event("A"))), (ids[1], described(&event("B")))]);
     assert!(spill.oldest(0, usize::MAX).await.unwrap().is_empty());
-    assert_eq!(spill.ids().await, ids, "reading takes nothing away");
+    assert_eq!(spill.ids().await, ids, "reading removes no delivery");
 }
 
 pub(super) async fn every_field_comes_back(store: &Store) {
@@ -42,8 +42,8 @@ pub(super) async fn every_field_comes_back(store: &Store) {
     for new in &all {
         spill.add(new.clone()).await;
     }
-    let back: Vec<_> = spill.oldest(10, usize::MAX).await.unwrap().iter().map(|(_, new)| told(new)).collect();
-    assert_eq!(back, all.each_ref().map(told));
+    let back: Vec<_> = spill.oldest(10, usize::MAX).await.unwrap().iter().map(|(_, new)| described(new)).collect();
+    assert_eq!(back, all.each_ref().map(described));
 }
 
 pub(super) async fn a_body_comes_back_to_the_byte(store: &Store) {
@@ -73,7 +73,7 @@ pub(super) async fn no_more_is_read_than_was_asked_for(store: &Store) {
 pub(super) async fn nothing_is_a_duplicate(store: &Store) {
     let spill = store.open().await;
     let ids = [spill.add(event("A")).await, spill.add(event("A")).await, spill.add(event("A")).await];
-    assert_eq!(spill.ids().await, ids, "the primary inbox decides what is one");
+    assert_eq!(spill.ids().await, ids, "only the primary inbox detects duplicates");
 }
 
 pub(super) async fn many_at_once_are_all_kept(store: &Store) {
@@ -92,7 +92,7 @@ pub(super) async fn many_at_once_are_all_kept(store: &Store) {
         ids.insert(task.await.unwrap());
     }
     assert_eq!(spill.ids().await, ids.iter().copied().collect::<Vec<_>>());
-    let orders: BTreeSet<_> = spill.oldest(1_000, usize::MAX).await.unwrap().iter().map(|(_, new)| told(new)).collect();
+    let orders: BTreeSet<_> = spill.oldest(1_000, usize::MAX).await.unwrap().iter().map(|(_, new)| described(new)).collect();
     assert_eq!((ids.len(), orders.len()), (200, 200));
     spill.holds(200, ids.last().copied()).await;
 }

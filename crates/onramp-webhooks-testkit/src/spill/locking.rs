@@ -10,7 +10,7 @@ pub(super) async fn one_moves_at_a_time(store: &Store) {
     let spill = store.open().await;
     for _ in 0..3 {
         let lock = spill.lock().await.unwrap();
-        assert!(lock.is_some(), "nobody moves");
+        assert!(lock.is_some(), "no other process holds the lock");
         assert!(spill.lock().await.unwrap().is_none());
         spill.add_some().await;
         assert!(spill.lock().await.unwrap().is_none());

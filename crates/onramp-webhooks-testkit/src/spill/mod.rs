@@ -1,6 +1,6 @@
 //! The conformance suite of the trait [`SpillStore`].
 //!
-//! [`spill_suite!`](crate::spill_suite) turns every case into a test; [`cases`] lists them to be run in other ways.
+//! [`spill_suite!`](crate::spill_suite) turns every case into a test. [`cases`] returns the cases, to run them in other ways.
 
 mod appending;
 mod locking;
@@ -20,17 +20,18 @@ pub type Fixture = suite::Fixture<dyn SpillStore>;
 /// A source of fresh spills.
 pub type Store = suite::Store<dyn SpillStore>;
 
-/// One promise of the trait.
+/// A test case for the trait.
 pub type Case = suite::Case<Store>;
 
 impl Fixture {
-    /// Makes a fixture of a spill that needs nothing else.
+    /// Creates a fixture from a spill without a guard.
     #[must_use]
     pub fn new(spill: impl SpillStore) -> Self {
         Self::of(Arc::new(spill))
     }
 
-    /// Makes a fixture of several spills over the same data: each call goes to the next spill, as if several processes shared the work.
+    /// Creates a fixture from several spills over the same data. Each call is passed to the next spill, as if several processes shared
+    /// the work.
     #[must_use]
     pub fn taking_turns(spills: impl IntoIterator<Item = impl SpillStore>) -> Self {
         let spills = spills.into_iter().map(|spill| -> Arc<dyn SpillStore> { Arc::new(spill) }).collect();
@@ -40,7 +41,7 @@ impl Fixture {
 
 suite! {
     ($)
-    /// One test for every promise of the trait [`SpillStore`](onramp_webhooks::spill::SpillStore).
+    /// Creates a test for every requirement of the trait [`SpillStore`](onramp_webhooks::spill::SpillStore).
     ///
     /// Takes a function that opens an empty spill: `async fn open() -> Fixture`. The tests run at the same time, so no two
     /// spills may share their data.

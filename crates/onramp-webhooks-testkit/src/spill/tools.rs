@@ -1,4 +1,4 @@
-//! The vocabulary of the cases. A call that must not fail panics when it does.
+//! Helpers for the cases. They panic if a store call fails.
 
 use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::NewDelivery;
@@ -17,7 +17,7 @@ pub(super) fn event(order: &str) -> NewDelivery {
 }
 
 /// Describes a delivery for comparison.
-pub(super) fn told(new: &NewDelivery) -> String {
+pub(super) fn described(new: &NewDelivery) -> String {
     let key = new.key.as_ref().map(|key| (key.subject().to_owned(), key.discriminator().to_owned()));
     format!("{new:?} {key:?} {:?} {:?} {:?}", new.key_expires_at, new.fingerprint.as_bytes(), new.body)
 }

@@ -7,7 +7,7 @@ use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 
-/// A store under test, of the trait object `S`. Cheap to clone; the last clone drops the store, and after it the values kept for it.
+/// A store under test, as the trait object `S`. Cheap to clone. The last clone drops the store first, and then its guards.
 pub struct Fixture<S: ?Sized> {
     store: Arc<S>,
     kept: Vec<Arc<dyn Any + Send + Sync>>,

@@ -16,7 +16,7 @@ pub use self::fixture::{Fixture, Store};
 /// The time after which a case counts as hanging.
 const HANGS: Duration = Duration::from_secs(60);
 
-/// A named check of one promise, which runs on a setup `S`: an adapter, or the stores that a function opens.
+/// A named test case for one requirement, which runs on a setup `S`: an adapter, or the stores that a function opens.
 pub struct Case<S> {
     name: &'static str,
     run: Run<S>,
@@ -35,10 +35,10 @@ impl<S> Case<S> {
         self.name
     }
 
-    /// Runs the case. Races are real only on a runtime with several threads.
+    /// Runs the case. Only a multi-threaded runtime produces real races.
     ///
     /// # Panics
-    /// When the promise is broken.
+    /// If the requirement is not met.
     pub async fn run(&self, setup: &S) {
         let ended = tokio::time::timeout(HANGS, (self.run)(setup)).await;
         assert!(ended.is_ok(), "did not end within {HANGS:?}");
@@ -59,7 +59,7 @@ impl<S> fmt::Debug for Case<S> {
     }
 }
 
-/// Runs the case called `name` on a runtime of its own, for the tests that the macros make.
+/// Runs the case `name` on a new runtime, for the tests that the macros generate.
 #[doc(hidden)]
 pub fn run<S>(mut cases: impl Iterator<Item = Case<S>>, name: &str, setup: &S) {
     let case = cases.find(|case| case.name == name).expect("the suite has the case");
@@ -67,7 +67,7 @@ pub fn run<S>(mut cases: impl Iterator<Item = Case<S>>, name: &str, setup: &S) {
     runtime.block_on(case.run(setup));
 }
 
-/// Makes the function `cases` and the exported macro of a suite, which turns each case into a test, from one list.
+/// Generates the function `cases` and the exported macro of a suite from one list. The macro turns each case into a test.
 macro_rules! suite {
     (
         ($dollar:tt)
@@ -89,7 +89,7 @@ macro_rules! suite {
             ($dollar open:expr) => {
                 $(
                     mod $module {
-                        #[allow(unused_imports, reason = "the function may need any of it")]
+                        #[allow(unused_imports, reason = "the function may need any of these names")]
                         use super::*;
 
                         $(

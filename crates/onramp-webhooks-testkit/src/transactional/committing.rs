@@ -9,7 +9,7 @@ use crate::inbox;
 use crate::inbox::tools::{complete, retry};
 use crate::suite::Fixture;
 
-/// Opens a shop with a delivery that is leased from second 1 until second 31.
+/// Opens a ledger with a delivery that is leased from second 1 until second 31.
 async fn leased(store: &Store) -> (Fixture<dyn Shop>, inbox::Fixture, Lease) {
     let shop = store.open().await;
     let inbox = inbox::Fixture::of(shop.inbox());
@@ -23,7 +23,7 @@ pub(super) async fn both_are_committed(store: &Store) {
     let mut open = shop.begin().await;
     open.credit(100).await.unwrap();
     open.credit(20).await.unwrap();
-    assert_eq!(shop.total().await, 0, "seen before the commit");
+    assert_eq!(shop.total().await, 0, "writes are visible before the commit");
     assert!(open.complete(2, lease).await.unwrap());
     let record = inbox.see(lease.id).await;
     assert_eq!((record.state, record.attempts, record.due_at), (State::Handled, 1, None));
@@ -83,7 +83,7 @@ pub(super) async fn what_another_worker_handled_is_not_handled_again(store: &Sto
     assert_eq!((inbox.state(lease.id).await, shop.total().await), (State::Handled, 20));
 }
 
-/// A worker whose commit was not answered settles as after a failure.
+/// A worker that does not get the result of its commit settles the delivery as after a failure.
 pub(super) async fn a_commit_whose_answer_was_lost_is_not_settled_again(store: &Store) {
     for outcome in [retry(3), Settled::Released, Settled::Dead { error: "the commit's answer was lost".into() }] {
         let (shop, inbox, lease) = leased(store).await;

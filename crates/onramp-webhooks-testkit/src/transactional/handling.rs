@@ -36,7 +36,7 @@ async fn end_of(inbox: &inbox::Fixture, id: DeliveryId) -> Record {
     }
 }
 
-/// Handles all deliveries with so many workers, and returns the sum that they have credited.
+/// Handles all deliveries with several workers, and returns the sum of the credits.
 async fn handled(shop: &Fixture<dyn Shop>, workers: usize, script: Script, all: u64) -> i64 {
     let inbox = inbox::Fixture::of(shop.inbox());
     let workers: Vec<_> = (0..workers).map(|_| worker(shop, script).spawn()).collect();

@@ -1,4 +1,4 @@
-//! A ledger beside an inbox, and its type-erased form for the cases.
+//! A ledger in the database of an inbox, and its type-erased form for the cases.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -14,19 +14,19 @@ use crate::tools::at;
 
 type Transaction<L> = <<L as Ledger>::Inbox as TransactionalInbox>::Transaction;
 
-/// A table in the database of an inbox, written through the inbox's transactions.
+/// A table in the database of an inbox, which is written in the inbox's transactions.
 #[async_trait]
 pub trait Ledger: Send + Sync + 'static {
     /// The inbox.
     type Inbox: TransactionalInbox;
 
-    /// Returns the inbox beside the table.
+    /// Returns the inbox in the same database.
     fn inbox(&self) -> Arc<Self::Inbox>;
 
     /// Adds a row with an amount in cents.
     ///
     /// # Errors
-    /// When the statement fails.
+    /// Returns an error if the statement fails.
     async fn credit(&self, transaction: &mut Transaction<Self>, cents: i64) -> Result<(), HandlerError>
     where
         Self: Sized;
@@ -34,15 +34,15 @@ pub trait Ledger: Send + Sync + 'static {
     /// Runs a statement that fails, such as one that breaks a constraint.
     ///
     /// # Errors
-    /// Always.
+    /// Always returns an error.
     async fn fail(&self, transaction: &mut Transaction<Self>) -> Result<(), HandlerError>
     where
         Self: Sized;
 
-    /// Runs `COMMIT`, which no handler may.
+    /// Runs `COMMIT`, which handlers must not do.
     ///
     /// # Errors
-    /// When the store refuses it.
+    /// Returns an error if the store refuses the statement.
     async fn end(&self, transaction: &mut Transaction<Self>) -> Result<(), HandlerError>
     where
         Self: Sized;

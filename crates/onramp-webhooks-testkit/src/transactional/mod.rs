@@ -1,4 +1,5 @@
-//! The conformance suite of the trait [`TransactionalInbox`](onramp_webhooks::inbox::TransactionalInbox): a handler's writes and the completion are one.
+//! The conformance suite of the trait [`TransactionalInbox`](onramp_webhooks::inbox::TransactionalInbox): a handler's writes and the
+//! completion are committed together.
 //!
 //! The cases credit a ledger in the database of the inbox and check its sum.
 
@@ -19,11 +20,11 @@ pub type Fixture = suite::Fixture<dyn Shop>;
 /// A source of fresh ledgers.
 pub type Store = suite::Store<dyn Shop>;
 
-/// One promise of the trait.
+/// A test case for the trait.
 pub type Case = suite::Case<Store>;
 
 impl Fixture {
-    /// Makes a fixture of a ledger that needs nothing else.
+    /// Creates a fixture from a ledger without a guard.
     pub fn new(ledger: impl Ledger) -> Self {
         Self::of(Arc::new(Erased::new(ledger)))
     }
@@ -31,7 +32,7 @@ impl Fixture {
 
 suite! {
     ($)
-    /// One test for every promise of the trait [`TransactionalInbox`](onramp_webhooks::inbox::TransactionalInbox).
+    /// Creates a test for every requirement of the trait [`TransactionalInbox`](onramp_webhooks::inbox::TransactionalInbox).
     ///
     /// Takes a function that opens an inbox with a ledger, both empty: `async fn open() -> Fixture`.
     transactional_suite! runs transactional on Store::new

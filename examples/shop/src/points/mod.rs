@@ -30,7 +30,7 @@ pub(crate) enum PointsError {
 }
 
 impl Points {
-    /// A customer's points; a stranger has none.
+    /// Returns a customer's points, which are zero for an unknown customer.
     pub(crate) async fn of(&self, customer: &str) -> Result<String, PointsError> {
         let points = match self {
             Self::Sqlite(points) => points.of(customer).await?,
@@ -44,7 +44,7 @@ fn number(points: Option<String>) -> Result<BigDecimal, PointsError> {
     points.map_or(Ok(BigDecimal::default()), |points| points.parse().map_err(|_| PointsError::NotANumber(points)))
 }
 
-/// `200`, `1283.501`: no zeros at the end, no exponent.
+/// Formats points without trailing zeros and without an exponent, such as `200` or `1283.501`.
 fn plain(points: &BigDecimal) -> String {
     points.normalized().to_plain_string()
 }

@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use super::{PointsError, number, plain};
 use crate::credit::Credit;
 
-/// Several shops may make the table at the same time.
+/// Creates the table. Several shops may do so at the same time.
 const TABLE: &str = "BEGIN; SELECT pg_advisory_xact_lock(hashtext('shop/points'));
     CREATE TABLE IF NOT EXISTS points (customer TEXT PRIMARY KEY, points NUMERIC NOT NULL); COMMIT";
 
@@ -22,7 +22,7 @@ pub(crate) struct PostgresPoints {
 }
 
 impl PostgresPoints {
-    /// The points on a server, which may be away.
+    /// The points on a server, which may be unavailable.
     pub(crate) fn new(pool: PgPool) -> Self {
         Self { pool, table: Arc::default() }
     }

@@ -44,7 +44,7 @@ impl SqlitePoints {
         spawn_blocking(move || points.read(&customer)).await?
     }
 
-    /// Reads beside the inbox. Opens a new connection after an error.
+    /// Reads on a separate connection, which is replaced after an error.
     fn read(&self, customer: &str) -> Result<BigDecimal, PointsError> {
         let mut slot = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let connection = match slot.take() {
@@ -57,7 +57,7 @@ impl SqlitePoints {
     }
 }
 
-/// Opens a connection. Does not create a missing file, which is the inbox's.
+/// Opens a connection. Does not create a missing file, because only the inbox creates it.
 fn connect(file: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.busy_timeout(Duration::from_millis(2_500))?;
@@ -65,7 +65,7 @@ fn connect(file: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Reads the points. The stored text may not be a number.
+/// Reads the points as stored text, which is not necessarily a number.
 fn read(connection: &Connection, customer: &str) -> rusqlite::Result<Result<BigDecimal, PointsError>> {
     let mut points = connection.prepare_cached("SELECT points FROM points WHERE customer = ?")?;
     points.query_row([customer], |row| row.get(0)).optional().map(number)

@@ -1,4 +1,4 @@
-//! Runs a throw-away server until it is killed, and prints its URL: `serve postgres` or `serve redis`.
+//! Runs a temporary server until it is killed, and prints its URL: `serve postgres` or `serve redis`.
 
 use std::error::Error;
 

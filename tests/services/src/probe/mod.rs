@@ -1,6 +1,6 @@
 //! Probes of servers that are already running.
 //!
-//! An open port is not enough: each probe uses the server's protocol, for a few seconds at most.
+//! Each probe uses the server's protocol, for a few seconds at most, because an open port does not identify the server.
 
 use std::io::{self, BufRead};
 
@@ -16,11 +16,11 @@ pub use self::redis::redis;
 pub enum Access {
     /// The server can be used.
     Open,
-    /// The server requires a password, encryption or another database, which a probe does not try.
+    /// The server requires a password, encryption or another database, which probes do not support.
     Guarded,
 }
 
-/// The first line, without its end.
+/// Returns the first line, without its line break.
 pub(crate) fn line(mut from: impl BufRead) -> io::Result<String> {
     let mut line = String::new();
     from.read_line(&mut line)?;

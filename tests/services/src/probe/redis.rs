@@ -7,23 +7,23 @@ use crate::address::{Address, Url};
 
 /// Probes a Redis server at `redis://…`, `redis+unix://…` or `unix://…`.
 ///
-/// With `rediss://` an open port counts as an answer.
+/// For `rediss://`, only checks that the port is open.
 ///
 /// # Errors
-/// If nothing or something else is there, or a server that is not ready.
+/// Returns an error if the address has no Redis server, or if the server is not ready.
 pub fn redis(url: &str) -> io::Result<Access> {
-    let url = Url::parse(url).ok_or_else(|| no_such_server("it is no URL"))?;
+    let url = Url::parse(url).ok_or_else(|| no_such_server("it is not a valid URL"))?;
     let address = if url.scheme.ends_with("unix") { Address::Unix(format!("/{}", url.path).into()) } else { url.tcp(6379) };
     let mut stream = address.connect()?;
     if url.scheme == "rediss" {
         return Ok(Access::Guarded);
     }
     stream.write_all(b"PING\r\n")?;
-    let answer = line(BufReader::new(stream.take(1_000)))?;
-    match answer.strip_prefix('-') {
-        None if answer == "+PONG" => Ok(Access::Open),
+    let reply = line(BufReader::new(stream.take(1_000)))?;
+    match reply.strip_prefix('-') {
+        None if reply == "+PONG" => Ok(Access::Open),
         Some(error) if error.starts_with("NOAUTH") => Ok(Access::Guarded),
-        _ => Err(no_such_server(&answer)),
+        _ => Err(no_such_server(&reply)),
     }
 }
 
@@ -34,24 +34,24 @@ mod tests {
 
     use super::*;
 
-    /// The URL of something that says `words`.
-    fn says(words: &'static str) -> String {
+    /// Starts a server that sends `bytes`, and returns its URL.
+    fn sending(bytes: &'static str) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("redis://{}", listener.local_addr().unwrap());
         std::thread::spawn(move || {
             let mut stream = listener.accept().unwrap().0;
             stream.read_exact(&mut [0; 6]).unwrap();
-            stream.write_all(words.as_bytes()).unwrap();
+            stream.write_all(bytes.as_bytes()).unwrap();
         });
         url
     }
 
     #[test]
     fn only_a_pong_is_open() {
-        assert_eq!(redis(&says("+PONG\r\n")).unwrap(), Access::Open);
-        assert_eq!(redis(&says("-NOAUTH Authentication required.\r\n")).unwrap(), Access::Guarded);
+        assert_eq!(redis(&sending("+PONG\r\n")).unwrap(), Access::Open);
+        assert_eq!(redis(&sending("-NOAUTH Authentication required.\r\n")).unwrap(), Access::Guarded);
         for other in ["-LOADING Redis is loading the dataset in memory\r\n", "HTTP/1.1 400 Bad Request\r\n", ""] {
-            redis(&says(other)).unwrap_err();
+            redis(&sending(other)).unwrap_err();
         }
     }
 }

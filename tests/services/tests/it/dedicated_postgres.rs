@@ -39,7 +39,7 @@ fn a_frozen_one_answers_nothing_until_it_is_thawed_and_can_be_dropped() {
     postgres(&url).unwrap_err();
 }
 
-/// The process behind a connection is another one than the one that takes connections.
+/// The process behind a connection differs from the process that accepts connections.
 #[test]
 fn a_frozen_one_answers_nothing_on_the_connections_that_it_has() {
     let server = Postgres::start().unwrap();
@@ -56,7 +56,7 @@ fn a_frozen_one_answers_nothing_on_the_connections_that_it_has() {
     until_ready(&mut connection).unwrap();
 }
 
-/// Reads what the server says until it is ready for the next query.
+/// Reads messages of the server until it is ready for the next query.
 fn until_ready(connection: &mut TcpStream) -> std::io::Result<()> {
     let mut heard = Vec::new();
     while !heard.ends_with(b"Z\0\0\0\x05I") {

@@ -43,7 +43,7 @@ fn a_frozen_one_answers_nothing_until_it_is_thawed_and_can_be_dropped() {
 fn settings_and_errors_are_handed_on() {
     let server = RedisOptions::new().setting("requirepass", "secret").start().unwrap();
     assert_eq!(redis(&server.url()).unwrap(), Access::Guarded);
-    assert!(matches!(server.flush().unwrap_err(), ServiceError::Refused { answer, .. } if answer.starts_with("NOAUTH")));
+    assert!(matches!(server.flush().unwrap_err(), ServiceError::Refused { reply, .. } if reply.starts_with("NOAUTH")));
     let error = RedisOptions::new().setting("maxmemory", "little").start().unwrap_err();
     assert!(matches!(&error, ServiceError::DidNotStart { log, .. } if log.contains("maxmemory")), "{error}");
 }

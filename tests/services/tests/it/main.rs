@@ -1,4 +1,4 @@
-//! Throw-away servers: stopping, freezing, and removal after use.
+//! Temporary servers: stopping, freezing, and removal after use.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

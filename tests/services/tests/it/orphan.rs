@@ -1,4 +1,4 @@
-//! A server whose starter is killed.
+//! A server whose parent process is killed.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use onramp_webhooks_services::probe;
 
-/// Starts the example in a process of its own, kills that without a warning, and waits until its server is gone.
+/// Starts `serve` in a separate process, kills that with SIGKILL, and waits until its server is gone.
 fn is_not_left_behind(service: &str, answers: impl Fn(&str) -> bool) {
     let mut starter = Command::new(env!("CARGO_BIN_EXE_serve")).arg(service).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(starter.stdout.take().unwrap()).lines();

@@ -19,10 +19,10 @@ const KILLS: usize = 60;
 /// The number of concurrent clients.
 const CLIENTS: usize = 4;
 
-/// Kills the shop at random moments, while clients send events and send some again, and now and then while it starts. In the end,
-/// every acknowledged event has brought its points once, and nothing was handled again after it had been completed.
+/// Kills the shop at random moments, during its start or while clients send new and repeated events. In the end, every acknowledged event
+/// has been credited once, and no completed delivery was handled again.
 ///
-/// The moments come from a seed, which is printed; `CRASH_SEED` sets it.
+/// The moments come from a seed, which is printed. `CRASH_SEED` sets it.
 pub async fn kills_lose_nothing_and_repeat_nothing(subject: Subject) {
     let seed = std::env::var("CRASH_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
     println!("CRASH_SEED={seed}");
@@ -40,7 +40,7 @@ pub async fn kills_lose_nothing_and_repeat_nothing(subject: Subject) {
     until("every delivery is settled", async || home.database().waiting() == 0).await;
     assert_nothing_again(&shop.stop().await, &completed);
     ledger.assert_kept(&home);
-    assert!(ledger.acknowledged_events() >= KILLS, "too little was going on");
+    assert!(ledger.acknowledged_events() >= KILLS, "too few events were acknowledged");
 }
 
 /// Kills a shop that may not listen yet.
@@ -50,7 +50,7 @@ async fn kill_a_start(home: &Home, random: &mut Rng) -> Ended {
     starting.kill()
 }
 
-/// Kills a shop that clients are sending to.
+/// Kills a shop while clients send events to it.
 async fn kill_a_run(home: &Home, ledger: &Arc<Ledger>, random: &mut Rng) -> Ended {
     let shop = home.start().await;
     let mut clients = JoinSet::new();
@@ -63,7 +63,7 @@ async fn kill_a_run(home: &Home, ledger: &Arc<Ledger>, random: &mut Rng) -> Ende
     ended
 }
 
-/// Sends events until the shop is gone, every fourth one that was sent before.
+/// Sends events until the shop is gone. Every fourth event is a repetition.
 async fn send(shop: Client, ledger: Arc<Ledger>, mut random: Rng) {
     loop {
         let event = if random.u8(0..4) == 0 { ledger.again(&mut random) } else { ledger.new_event(&mut random) };
@@ -77,12 +77,12 @@ async fn send(shop: Client, ledger: Arc<Ledger>, mut random: Rng) {
     }
 }
 
-/// No line of a delivery that had been completed before this process started, and none twice.
+/// Asserts that the process handled no delivery that was completed before it started, and no delivery twice.
 pub(super) fn assert_nothing_again(ended: &Ended, completed: &BTreeSet<String>) {
-    let mut told = BTreeSet::new();
+    let mut handled = BTreeSet::new();
     for line in ended.handled() {
         let delivery = line["delivery"].as_str().unwrap().to_owned();
         assert!(!completed.contains(&delivery), "handled again after it was completed: {line}");
-        assert!(told.insert(delivery), "handled twice by one process: {line}");
+        assert!(handled.insert(delivery), "handled twice by one process: {line}");
     }
 }

@@ -1,10 +1,10 @@
-//! The documented events, and the points they bring.
+//! The documented events, and the points that they are credited with.
 
 use crate::event::{order_complete, postback};
 use crate::fixture::{self, Fixture};
 use crate::home::{Home, Subject};
 
-/// Each gives 200 and one line, and the points are the sum of the completed purchases.
+/// Each event gets a 200 and prints one line, and the points are the sum of the completed purchases.
 pub async fn every_fixture_is_acknowledged_and_handled_once(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.start().await;
@@ -25,7 +25,7 @@ pub async fn every_fixture_is_acknowledged_and_handled_once(subject: Subject) {
     assert_eq!(home.database().points(), fixture::points());
 }
 
-/// Sent three times, everything gives 200 three times; only the dashboard's test is handled three times.
+/// Events that are sent three times get a 200 each time. Only the dashboard's test event is handled three times.
 pub async fn what_comes_again_is_acknowledged_and_only_a_test_is_handled_again(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.start().await;
@@ -63,7 +63,7 @@ pub async fn the_readme_is_right(subject: Subject) {
     assert!(ended.stderr.contains("conflict"), "{}", ended.stderr);
 }
 
-/// A purchase without a customer is kept for an operator, and adds no points.
+/// A purchase without a customer becomes a dead letter, and no points are credited.
 pub async fn a_purchase_of_nobody_waits_for_an_operator(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.start().await;
@@ -74,7 +74,7 @@ pub async fn a_purchase_of_nobody_waits_for_an_operator(subject: Subject) {
     assert!(ended.stderr.contains("names no customer"), "{}", ended.stderr);
 }
 
-/// Sums of decimals with many digits, over both providers, as plain numbers.
+/// Sums decimals with many digits, from both providers, in plain notation.
 pub async fn points_are_exact_to_the_last_digit(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.start().await;
@@ -90,7 +90,7 @@ pub async fn points_are_exact_to_the_last_digit(subject: Subject) {
     assert_eq!(shop.points("eve").await, "1283.501000000000000001");
 }
 
-/// A stranger has `"0"`, whatever the name.
+/// An unknown customer has `"0"` points, with any name.
 pub async fn strangers_have_no_points(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.start().await;

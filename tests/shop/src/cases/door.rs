@@ -1,4 +1,4 @@
-//! Requests that are let in, and replies to wrong ones.
+//! Accepted requests, and replies to invalid ones.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::home::{Home, Subject};
 use crate::shop::ShopProcess;
 use crate::wait::until;
 
-/// 404, and nothing is kept.
+/// The status is 404, and nothing is recorded.
 pub async fn a_wrong_secret_finds_nothing(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.start().await;
@@ -31,10 +31,10 @@ pub async fn a_secret_may_hold_any_character(subject: Subject) {
     shop.post("/webhooks/wert/s/e%20c%25r%3Ft+%C3%A4", order_complete("1", "ada", "1")).await.assert_received();
     shop.post("/webhooks/wert/s%2Fe%20c%25r%3Ft%2B%C3%A4/", order_complete("2", "ada", "1")).await.assert_received();
     shop.post("/webhooks/wert/dev-secret", order_complete("3", "ada", "1")).await.assert_problem(404);
-    assert!(!shop.log().contains("s/e c"), "the log holds the secret");
+    assert!(!shop.log().contains("s/e c"), "the log contains the secret");
 }
 
-/// 405 with `allow`, for methods known and unknown.
+/// The status is 405 with `allow`, for known and unknown methods.
 pub async fn other_methods_are_told_to_post(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.start().await;
@@ -49,19 +49,19 @@ pub async fn other_methods_are_told_to_post(subject: Subject) {
     }
 }
 
-/// 403, and a line on standard error with the address and the list.
+/// The status is 403, and standard error contains a line with the address and the list.
 pub async fn an_address_off_the_list_is_denied_and_the_log_says_why(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.launch().env("KRIPTOMAT_ALLOW", "174.138.2.203, 10.0.0.0/8").start().await;
     shop.kriptomat(postback("1", "ada", "1")).await.assert_problem(403);
-    until("the log says why", async || {
+    until("the log contains the reason", async || {
         shop.log().lines().any(|line| line.contains("127.0.0.1") && line.contains("174.138.2.203"))
     })
     .await;
     assert_eq!(home.database().deliveries(), 0);
 }
 
-/// The address that the proxy appended counts; what the client wrote left of it does not.
+/// Only the address that the proxy appended is used, and not the addresses that the client sent before it.
 pub async fn a_trusted_proxy_speaks_for_its_client(subject: Subject) {
     let home = Home::of(subject);
     let behind = |header: &str| {
@@ -83,7 +83,7 @@ pub async fn a_trusted_proxy_speaks_for_its_client(subject: Subject) {
     forwarded(&shop, "x-forwarded-for", "203.0.113.7").await.assert_problem(403);
 }
 
-/// A forwarding header counts for nothing when its sender is no declared proxy.
+/// A forwarding header is ignored if its sender is not a trusted proxy.
 pub async fn nobody_else_speaks_for_a_client(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.launch().env("KRIPTOMAT_ALLOW", "203.0.113.7").env("TRUSTED_PROXIES", "10.0.0.1").start().await;
@@ -98,7 +98,7 @@ async fn forwarded(shop: &ShopProcess, header: &str, value: &str) -> Response {
     answer_to(request).await.unwrap()
 }
 
-/// Not JSON, not an object, not fitting, not text: 200 for Wert, a problem for Kriptomat, and kept.
+/// Bodies that are not JSON, not an object, not an event or not text are quarantined. Wert gets a 200, and Kriptomat a problem.
 pub async fn what_cannot_be_read_is_acknowledged_to_wert_and_refused_to_kriptomat(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.start().await;
@@ -125,7 +125,7 @@ pub async fn a_body_over_the_limit_is_acknowledged_to_wert_and_refused_to_kripto
     shop.has_handled(1).await;
 }
 
-/// A body without a length, in pieces of any size.
+/// A body without `content-length`, in chunks of any size.
 pub async fn chunked_bodies_are_read(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.start().await;
@@ -142,7 +142,7 @@ pub async fn chunked_bodies_are_read(subject: Subject) {
     assert_eq!(shop.points("ada").await, "12.5");
 }
 
-/// Also after an answer that is no acknowledgement.
+/// The connection also stays open after a response that is not an acknowledgement.
 pub async fn a_connection_serves_many_requests(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.start().await;
@@ -165,7 +165,7 @@ fn request(path: &str, body: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nhost: shop\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
-/// Wert waits five seconds for an answer.
+/// Wert waits five seconds for a response.
 pub async fn a_body_that_stops_is_answered_before_wert_gives_up(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.start().await;

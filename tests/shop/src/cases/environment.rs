@@ -2,7 +2,7 @@
 
 use crate::home::{Home, Subject};
 
-/// On standard error, with an exit code that is not zero, before anything else happens.
+/// The shop prints the error to standard error, and exits with a non-zero code before it does anything else.
 pub async fn a_variable_that_cannot_be_used_is_named(subject: Subject) {
     let home = Home::of(subject);
     for (variable, value) in [
@@ -24,7 +24,7 @@ pub async fn a_variable_that_cannot_be_used_is_named(subject: Subject) {
     assert!(!home.file().exists());
 }
 
-/// Its address may hold a password.
+/// The URL may contain a password.
 pub async fn a_database_that_cannot_be_used_is_refused_without_telling_its_password(subject: Subject) {
     let home = Home::of(subject);
     for (url, code) in [("mysql://shop:hush-hush@localhost/shop", 2), ("postgres://shop:hush-hush@127.0.0.1:1/shop", 1)] {

@@ -1,4 +1,4 @@
-//! A database that cannot be written: nothing is acknowledged that is not kept, and the shop recovers by itself.
+//! A database that cannot be written: only recorded events are acknowledged, and the shop recovers by itself.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::orders::Orders;
 use crate::shop::ShopProcess;
 use crate::wait::{until, within};
 
-/// Another process holds the file.
+/// Another process has locked the file.
 pub async fn a_locked_file_is_told_in_time_and_waited_for(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.start().await;
@@ -44,7 +44,7 @@ fn at_once_order(order: usize) -> String {
     order_complete(&name, &name, "1")
 }
 
-/// No file of the shop can grow any more.
+/// The shop's files cannot grow.
 pub async fn a_full_disk_is_told_and_recovered_from(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.launch().with_file_size_errors().start().await;
@@ -66,7 +66,7 @@ pub async fn a_full_disk_is_told_and_recovered_from(subject: Subject) {
     assert!(told >= orders.acknowledged.len());
 }
 
-/// A volume that is not mounted for a while.
+/// The shop's volume is temporarily not mounted.
 pub async fn a_folder_that_goes_away_is_told_and_found_again(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.start().await;
@@ -82,7 +82,7 @@ pub async fn a_folder_that_goes_away_is_told_and_found_again(subject: Subject) {
     orders.assert_kept(&home).await;
 }
 
-/// Events are refused while the file is gone: they would be lost with the deleted file.
+/// Events are refused while the file is deleted, because they would be lost with it.
 pub async fn a_deleted_file_is_refused_until_the_restart(subject: Subject) {
     for with_its_log in [false, true] {
         let home = Home::of(subject);
@@ -105,7 +105,7 @@ pub async fn a_deleted_file_is_refused_until_the_restart(subject: Subject) {
     }
 }
 
-/// Events are refused while another file, even a copy, is in the place of the shop's.
+/// Events are refused while another file, even a copy, replaces the shop's file.
 pub async fn a_replaced_file_is_refused_until_it_is_put_back(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.start().await;
@@ -129,7 +129,7 @@ async fn is_refused(shop: &ShopProcess) {
     assert_eq!(shop.get("/healthz").await.status, 503);
 }
 
-/// No file of another application is overwritten.
+/// A file of another application is not overwritten.
 pub async fn a_file_that_is_no_database_is_refused_at_the_start(subject: Subject) {
     let home = Home::of(subject);
     let letter = "Dear Ada, this is a letter and not a database. ".repeat(100);
@@ -140,7 +140,7 @@ pub async fn a_file_that_is_no_database_is_refused_at_the_start(subject: Subject
     assert_eq!(std::fs::read_to_string(home.file()).unwrap(), letter);
 }
 
-/// A pipe whose reader has gone.
+/// Standard output is a pipe without a reader.
 pub async fn a_closed_standard_output_stops_nothing(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.launch().with_closing_output().start().await;

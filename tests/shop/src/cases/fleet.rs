@@ -1,4 +1,4 @@
-//! Several shops on one server of PostgreSQL, as on several machines.
+//! Several shops that share a PostgreSQL server, as on several machines.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ use crate::ledger::Ledger;
 use crate::shop::ShopProcess;
 use crate::wait::until;
 
-/// The numbers of shops that only receive, and that handle.
+/// The number of shops that only receive, and the number of shops that handle.
 const RECEIVERS: usize = 2;
 const WORKERS: usize = 4;
 
@@ -26,8 +26,8 @@ const KILLS: usize = 40;
 /// The number of concurrent clients.
 const CLIENTS: usize = 4;
 
-/// Two receivers and four workers, any of which is killed at any moment, while every third event is sent to both receivers at the same
-/// instant. `CRASH_SEED` sets the moments.
+/// Kills random members of a fleet of two receivers and four workers at random moments, while every third event is sent to both receivers
+/// at the same time. `CRASH_SEED` sets the seed of the moments.
 pub async fn kills_in_a_fleet_lose_nothing_and_repeat_nothing(subject: Subject) {
     let seed = std::env::var("CRASH_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
     println!("CRASH_SEED={seed}");
@@ -49,8 +49,8 @@ pub async fn kills_in_a_fleet_lose_nothing_and_repeat_nothing(subject: Subject) 
     until("every delivery is settled", async || home.database().waiting() == 0).await;
     fleet.stop().await;
     ledger.assert_kept(&home);
-    assert!(ledger.acknowledged_events() >= KILLS, "too little was going on");
-    assert_eq!(home.database().deliveries(), home.database().points().len(), "every event is there once, and was handled");
+    assert!(ledger.acknowledged_events() >= KILLS, "too few events were acknowledged");
+    assert_eq!(home.database().deliveries(), home.database().points().len(), "every event was recorded and handled once");
 }
 
 struct Fleet {
@@ -61,7 +61,7 @@ struct Fleet {
 
 struct Member {
     shop: ShopProcess,
-    /// The deliveries that were completed before it started.
+    /// The deliveries that were completed before the shop started.
     completed: BTreeSet<String>,
 }
 
@@ -75,7 +75,7 @@ impl Fleet {
         Self { members, receivers: Arc::new(Mutex::new(receivers)) }
     }
 
-    /// Kills one, and starts another in its place.
+    /// Kills a random shop, and starts another one in its place.
     async fn kill_one(&mut self, home: &Home, random: &mut Rng) {
         let number = random.usize(0..self.members.len());
         let old = self.members.remove(number);
@@ -101,7 +101,8 @@ impl Member {
     }
 }
 
-/// Sends events until it is told to stop, every third one to two receivers at once, and every fourth one that was sent before.
+/// Sends events until `stopped` is set. Every third event is sent to two receivers simultaneously, and every fourth event is a
+/// repetition.
 async fn send(receivers: Arc<Mutex<Vec<Client>>>, ledger: Arc<Ledger>, mut random: Rng, stopped: Arc<AtomicBool>) {
     while !stopped.load(Ordering::Relaxed) {
         let event = if random.u8(0..4) == 0 { ledger.again(&mut random) } else { ledger.new_event(&mut random) };
@@ -112,7 +113,7 @@ async fn send(receivers: Arc<Mutex<Vec<Client>>>, ledger: Arc<Ledger>, mut rando
         } else {
             [Some(event.send(&receivers[random.usize(0..RECEIVERS)]).await), None]
         };
-        // A receiver that was killed says nothing.
+        // A receiver that was killed does not respond.
         for reply in sent.into_iter().flatten().flatten() {
             reply.assert_received();
             ledger.acknowledged(event.number);
@@ -120,7 +121,7 @@ async fn send(receivers: Arc<Mutex<Vec<Client>>>, ledger: Arc<Ledger>, mut rando
     }
 }
 
-/// A shop that stands still past its lease, in the middle of a handling, and goes on when another has taken over.
+/// A shop is frozen while it handles a delivery until its lease has expired, and continues after another shop has claimed the delivery.
 pub async fn a_worker_that_was_frozen_past_its_lease_changes_nothing(subject: Subject) {
     let home = Home::of(subject);
     let frozen = home.start().await;
@@ -131,12 +132,12 @@ pub async fn a_worker_that_was_frozen_past_its_lease_changes_nothing(subject: Su
     until("the handler waits for the lock", async || home.database().is_anyone_waiting()).await;
     frozen.freeze();
     let other = home.start().await;
-    until("the other has taken over", async || home.database().claims() == 2).await;
+    until("the other shop has claimed the delivery", async || home.database().claims() == 2).await;
     drop(lock);
     frozen.thaw();
     home.database().settled().await;
     assert_eq!((other.points("ada").await, frozen.points("ada").await), ("3.75".to_owned(), "3.75".to_owned()));
-    until("the frozen one says that it lost", async || frozen.log().contains("taken over") || frozen.log().contains("lost"))
+    until("the frozen shop logs the lost lease", async || frozen.log().contains("taken over") || frozen.log().contains("lost"))
         .await;
     frozen.stop().await;
     assert_eq!(other.stop().await.handled().len(), 1);

@@ -1,4 +1,4 @@
-//! A PostgreSQL server that goes away and comes back.
+//! A PostgreSQL server that becomes unavailable and recovers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +20,7 @@ use crate::wait::until;
 /// The number of concurrent clients.
 const CLIENTS: usize = 4;
 
-/// A server of the test's own.
+/// A dedicated server.
 struct Server(Postgres);
 
 impl Server {
@@ -37,12 +37,12 @@ impl Server {
     }
 }
 
-/// A shop that keeps events on its own disk while the server is away.
+/// Configures a shop that stores events on its own disk while the server is unavailable.
 fn with_spill(home: &Home, name: &str) -> Launch {
     home.launch().env("SPILL", &format!("sqlite://{}", home.folder().join(name).display()))
 }
 
-/// Stopped in good order, crashed, and frozen, one after another, while clients send all the time.
+/// The server is stopped gracefully, then crashes, and then is frozen, while clients send events continuously.
 pub async fn with_a_spill_wert_sees_nothing_but_200(subject: Subject) {
     let mut server = Server::start();
     let home = server.home(subject);
@@ -72,7 +72,7 @@ pub async fn with_a_spill_wert_sees_nothing_but_200(subject: Subject) {
     shop.stop().await;
 }
 
-/// The machine restarts during the outage: its shop receives from the first second, and what was spilled before is still there.
+/// The machine restarts during the outage. Its shop receives immediately, and still has the deliveries that were spilled before.
 pub async fn with_a_spill_a_shop_starts_during_the_outage(subject: Subject) {
     let mut server = Server::start();
     let home = server.home(subject);
@@ -81,7 +81,7 @@ pub async fn with_a_spill_a_shop_starts_during_the_outage(subject: Subject) {
     for order in 0..10 {
         shop.wert(order_complete(&order.to_string(), "ada", "0.1")).await.assert_received();
     }
-    assert_eq!(shop.get("/healthz").await.status, 200, "it can take events, so it must go on getting them");
+    assert_eq!(shop.get("/healthz").await.status, 200, "a shop that can receive events must stay in service");
     assert!(shop.kill().handled().is_empty());
     let shop = with_spill(&home, "spill.db").start().await;
     for order in 5..20 {
@@ -95,7 +95,7 @@ pub async fn with_a_spill_a_shop_starts_during_the_outage(subject: Subject) {
     assert_eq!(home.database().deliveries(), 20);
 }
 
-/// Two machines, each with a spill of its own, get every event during the outage.
+/// Two machines with separate spills both receive every event during the outage.
 pub async fn what_two_shops_spilled_is_handled_once(subject: Subject) {
     let mut server = Server::start();
     let home = server.home(subject);
@@ -115,7 +115,7 @@ pub async fn what_two_shops_spilled_is_handled_once(subject: Subject) {
     assert_eq!(home.database().deliveries(), 30);
 }
 
-/// The shop acknowledges only stored events, and recovers by itself.
+/// The shop only acknowledges stored events, and recovers by itself.
 pub async fn without_a_spill_nothing_is_acknowledged_meanwhile(subject: Subject) {
     let mut server = Server::start();
     let home = server.home(subject);
@@ -143,7 +143,7 @@ fn thaw(server: &mut Postgres) -> Result<(), ServiceError> {
     server.thaw()
 }
 
-/// Clients that send all the time, and want a 200 in time for everything.
+/// Clients that send continuously, and expect a 200 in time for every event.
 struct Senders {
     clients: JoinSet<()>,
     ledger: Arc<Ledger>,
@@ -172,7 +172,7 @@ async fn send(shop: Client, ledger: Arc<Ledger>, stopped: Arc<AtomicBool>) {
         let event = if random.u8(0..4) == 0 { ledger.again(&mut random) } else { ledger.new_event(&mut random) };
         let begun = Instant::now();
         event.send(&shop).await.unwrap().assert_received();
-        assert!(begun.elapsed() < Duration::from_secs(5), "Wert waits 5 s, and not {:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(5), "Wert waits 5 s, and the response took {:?}", begun.elapsed());
         ledger.acknowledged(event.number);
         tokio::time::sleep(Duration::from_millis(2)).await;
     }

@@ -1,4 +1,4 @@
-//! The APIs of the providers, played by a fake provider: money moves only when they agree.
+//! Checks against the providers' APIs, which a fake provider serves: only confirmed purchases are credited.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::launch::Launch;
 use crate::shop::ShopProcess;
 use crate::wait::{until, within};
 
-/// More than the pause between two looks of the shop, and all that may be missing.
-const LONGEST_LOOK: Duration = Duration::from_secs(60);
+/// The time limit for a reconciliation. It exceeds the pause between two runs plus the time to recover all missing events.
+const LONGEST_RECONCILIATION: Duration = Duration::from_secs(60);
 
-/// A shop that asks the provider, and looks for what is missing every second.
+/// Configures a shop that checks purchases against the provider's API, and looks for missing events every second.
 fn asking(home: &Home, provider: &FakeProvider) -> Launch {
     home.launch()
         .env("WERT_API_KEY", FakeProvider::API_KEY)
@@ -31,7 +31,7 @@ fn order(customer: &str, fiat: &str) -> WertOrder {
     WertOrder::new().click_id(customer).fiat(fiat, "USD")
 }
 
-/// Those that Wert knows, with the amount that it knows.
+/// Only orders that Wert's API has are credited, and only with the same amount.
 pub async fn only_confirmed_orders_are_credited(subject: Subject) {
     let (home, provider) = (Home::of(subject), FakeProvider::start().await);
     let shop = asking(&home, &provider).env("RECONCILE_EVERY", "3600").start().await;
@@ -44,15 +44,12 @@ pub async fn only_confirmed_orders_are_credited(subject: Subject) {
         shop.wert(event).await.assert_received();
     }
     shop.has_handled(1).await;
-    until("two are for the operator, and one is asked about again", async || {
-        home.database().states() == [(3, 1), (4, 1), (5, 2)]
-    })
-    .await;
+    until("two are dead letters, and one is checked again", async || home.database().states() == [(3, 1), (4, 1), (5, 2)]).await;
     assert_eq!(home.database().points(), [("ada".to_owned(), "35.5".to_owned())].into());
     assert_eq!(shop.stop().await.handled().len(), 1);
 }
 
-/// One in ten events never comes, some are forged, and those that were missing come in the end after all.
+/// One in ten events is dropped, some are forged, and the dropped ones arrive late.
 pub async fn what_was_dropped_is_found_and_what_was_forged_is_not_credited(subject: Subject) {
     let (home, provider) = (Home::of(subject), FakeProvider::start().await);
     let orders: Vec<_> = (0..100).map(|number| order(&format!("customer-{}", number % 7), &format!("{number}.25"))).collect();
@@ -68,26 +65,26 @@ pub async fn what_was_dropped_is_found_and_what_was_forged_is_not_credited(subje
         }
     }
     let exact: Vec<_> = (0..7).map(|customer| (format!("customer-{customer}"), points_of(customer))).collect();
-    within(LONGEST_LOOK, "all that was paid is credited", async || {
+    within(LONGEST_RECONCILIATION, "all paid purchases are credited", async || {
         (home.database().points() == exact.iter().cloned().collect()).then_some(())
     })
     .await;
     for order in orders.iter().skip(3).step_by(10) {
         shop.wert(order.complete()).await.assert_received();
     }
-    assert_eq!(home.database().conflicts(), 0, "a late event is a duplicate of what was found");
+    assert_eq!(home.database().conflicts(), 0, "a late event is a duplicate of the reconciled one");
     assert_eq!(shop.stop().await.handled().len(), 100);
     assert_eq!(home.database().points(), exact.into_iter().collect());
 }
 
-/// The time as Wert writes it.
+/// Returns the current time in Wert's format.
 fn now() -> String {
     let now = OffsetDateTime::now_utc();
     let (hour, minute, second) = now.to_hms();
     format!("{} {hour:02}:{minute:02}:{second:02}", now.date())
 }
 
-/// `customer`, `customer + 7`, .. up to 99, and a quarter for each.
+/// Returns the sum of `customer`, `customer + 7`, .. up to 99, plus a quarter for each term.
 fn points_of(customer: usize) -> String {
     let numbers: Vec<_> = (customer..100).step_by(7).collect();
     let quarters = numbers.iter().sum::<usize>() * 4 + numbers.len();
@@ -95,7 +92,7 @@ fn points_of(customer: usize) -> String {
     format!("{whole}{rest}")
 }
 
-/// A shop that starts a widget knows whose postback may be credited.
+/// Only postbacks of widgets that the shop started are credited.
 pub async fn only_the_postback_of_a_widget_that_was_started_is_credited(subject: Subject) {
     let (home, provider) = (Home::of(subject), FakeProvider::start().await);
     let shop = asking(&home, &provider).start().await;
@@ -131,7 +128,7 @@ async fn the_rest_is_refused(shop: &ShopProcess) {
     }
 }
 
-/// The provider is away: nothing is credited, nothing is lost, and no attempt is used up.
+/// While the provider is unavailable, nothing is credited or lost, and no attempt is used.
 pub async fn a_provider_that_is_away_is_waited_for(subject: Subject) {
     use onramp_webhooks_testkit::provider::Answer;
     let (home, provider) = (Home::of(subject), FakeProvider::start().await);

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::home::{Home, Subject};
 use crate::launch::Launch;
 
-/// A user that owns nothing.
+/// A user without any files.
 const NOBODY: u32 = 65_534;
 
-/// The shop does not start, and says why.
+/// The shop does not start, and prints the reason.
 pub async fn a_shop_is_refused_at_the_start(subject: Subject) {
     let home = Home::of(subject);
     home.start().await.stop().await;
@@ -22,14 +22,14 @@ pub async fn a_shop_is_refused_at_the_start(subject: Subject) {
     assert!(ended.stdout.is_empty(), "{ended:?}");
 }
 
-/// A shop to which permissions apply: as root, it runs as another user.
+/// A shop to which file permissions apply. If the test runs as root, the shop runs as another user.
 struct Bound<'a> {
     home: &'a Home,
     binary: PathBuf,
 }
 
 impl<'a> Bound<'a> {
-    /// That user may not be allowed to read the shop's binary in its folder, and gets a copy.
+    /// Gives the other user a copy of the shop's binary, because that user may be unable to read the original.
     fn by_permissions(home: &'a Home, subject: Subject) -> Self {
         let copy = home.outer().join("shop");
         std::fs::copy(subject.binary(), &copy).unwrap();

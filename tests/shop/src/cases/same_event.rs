@@ -1,4 +1,4 @@
-//! The same event, many times.
+//! Repetitions of an event.
 
 use tokio::task::JoinSet;
 
@@ -6,7 +6,7 @@ use crate::connection::Response;
 use crate::event::order_complete;
 use crate::home::{Home, Subject};
 
-/// All are acknowledged; one is handled.
+/// All copies are acknowledged, and one is handled.
 pub async fn two_hundred_copies_at_once_are_handled_once(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.start().await;
@@ -22,7 +22,7 @@ pub async fn two_hundred_copies_at_once_are_handled_once(subject: Subject) {
     assert_eq!(shop.stop().await.handled().len(), 1);
 }
 
-/// It is acknowledged and kept beside the first, which stands.
+/// The second event is acknowledged and recorded as a conflict, and the first one is unchanged.
 pub async fn another_amount_under_the_same_key_changes_nothing(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.start().await;

@@ -9,7 +9,7 @@ use crate::event::order_complete;
 use crate::home::{Home, Subject};
 use crate::wait::until;
 
-/// A head whose sender waits for a word before it sends `body`: then the server is surely reading it.
+/// Returns a head with `expect: 100-continue`. The response 100 shows that the server reads the body.
 fn head_that_waits(body: &str) -> String {
     let length = body.len();
     format!("POST /webhooks/wert/dev-secret HTTP/1.1\r\nhost: shop\r\nexpect: 100-continue\r\ncontent-length: {length}\r\n\r\n")
@@ -27,7 +27,7 @@ pub async fn a_request_in_flight_is_finished(subject: Subject) {
     assert_eq!(connection.answer().await.status, 100, "the shop waits for the body");
     connection.send(begin).await;
     shop.terminate();
-    until("the shop lets nobody in", async || TcpStream::connect(address).await.is_err()).await;
+    until("the shop refuses connections", async || TcpStream::connect(address).await.is_err()).await;
     connection.send(end).await;
     connection.answer().await.assert_received();
     shop.ends().await;
@@ -37,7 +37,7 @@ pub async fn a_request_in_flight_is_finished(subject: Subject) {
     assert_eq!(shop.points("ada").await, "12.5");
 }
 
-/// A connection that is kept open for later requests.
+/// An idle connection is kept open for later requests.
 pub async fn an_idle_connection_holds_nothing_up(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.start().await;
@@ -49,7 +49,7 @@ pub async fn an_idle_connection_holds_nothing_up(subject: Subject) {
     shop.ends().await;
 }
 
-/// As SIGTERM.
+/// SIGINT stops the shop as SIGTERM does.
 pub async fn ctrl_c_is_a_good_end_too(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.start().await;
@@ -59,7 +59,7 @@ pub async fn ctrl_c_is_a_good_end_too(subject: Subject) {
     assert_eq!(shop.ends().await.handled().len(), 1);
 }
 
-/// Clients that stop in the middle of a head and of a body.
+/// Clients stop sending in the middle of a head and of a body.
 pub async fn half_a_request_holds_nothing_up_for_long(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.start().await;
@@ -74,16 +74,16 @@ pub async fn half_a_request_holds_nothing_up_for_long(subject: Subject) {
     assert!(signalled.elapsed() < Duration::from_secs(10));
 }
 
-/// An event whose handler fails waits in the inbox over a restart.
+/// An event whose handler fails stays in the inbox during a restart.
 pub async fn what_was_not_handled_is_handled_at_the_next_start(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.start().await;
-    assert_eq!(shop.points("ada").await, "0", "now the table is there");
+    assert_eq!(shop.points("ada").await, "0", "now the table exists");
     home.database().break_points();
     for order in ["1", "2", "3"] {
         shop.wert(order_complete(order, "ada", "1.5")).await.assert_received();
     }
-    until("the log says why", async || shop.log().contains("broken for a while")).await;
+    until("the log contains the reason", async || shop.log().contains("broken for a while")).await;
     assert!(shop.stop().await.handled().is_empty());
     assert_eq!(home.database().waiting(), 3);
     home.database().mend_points();
@@ -92,7 +92,7 @@ pub async fn what_was_not_handled_is_handled_at_the_next_start(subject: Subject)
     assert_eq!(shop.points("ada").await, "4.5");
 }
 
-/// Another process holds the file, while events wait to be recorded and others to be handled.
+/// Another process has locked the file, while some events wait to be recorded and others to be handled.
 pub async fn a_locked_file_holds_nothing_up_for_long(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.start().await;

@@ -1,11 +1,11 @@
-//! Several shops on one database.
+//! Several shops that share a database.
 
 use std::collections::BTreeSet;
 
 use crate::event::{order_complete, postback};
 use crate::home::{Home, Subject};
 
-/// Every event is sent to both; each is handled by one.
+/// Every event is sent to both shops, and handled by one of them.
 pub async fn two_shops_on_one_database_handle_every_event_once(subject: Subject) {
     let home = Home::of(subject);
     let (one, other) = tokio::join!(home.start(), home.start());

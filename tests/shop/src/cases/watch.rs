@@ -1,4 +1,4 @@
-//! The endpoints in the health check.
+//! The status of endpoints in the health check.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::home::{Home, Subject};
 use crate::shop::ShopProcess;
 use crate::wait::until;
 
-/// A provider that is always denied is reported with an advice, and the shop stays healthy.
+/// A provider whose requests are all denied is reported with advice, and the shop stays healthy.
 pub async fn a_provider_that_is_refused_is_reported_with_advice(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.launch().env("KRIPTOMAT_ALLOW", "174.138.2.203").start().await;
@@ -20,7 +20,7 @@ pub async fn a_provider_that_is_refused_is_reported_with_advice(subject: Subject
     assert_eq!(endpoint(&shop, "wert").await["verdict"], "fine");
 }
 
-/// A new process knows from the inbox when the last delivery came.
+/// A new process reads the time of the last delivery from the inbox.
 pub async fn the_last_delivery_is_known_after_a_restart(subject: Subject) {
     let home = Home::of(subject);
     let shop = home.start().await;

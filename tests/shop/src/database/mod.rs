@@ -13,7 +13,7 @@ pub(crate) use self::postgres::OwnDatabase;
 pub(crate) use self::postgres::server;
 use crate::wait::until;
 
-/// A look into a shop's database, beside the shop's own.
+/// A separate connection to a shop's database.
 #[derive(Debug)]
 pub struct Database(Kind);
 
@@ -24,7 +24,7 @@ enum Kind {
 }
 
 impl Database {
-    /// A file that is there.
+    /// Opens an existing file.
     #[must_use]
     pub fn file(file: &Path) -> Self {
         Self(Kind::Sqlite(sqlite::connect(file)))
@@ -34,7 +34,7 @@ impl Database {
         Self(Kind::Postgres(database.clone()))
     }
 
-    /// The ids of the deliveries that are handled for good.
+    /// Returns the ids of the handled deliveries.
     #[must_use]
     pub fn completed(&self) -> BTreeSet<String> {
         let rows = self.rows("SELECT CAST(id AS TEXT) FROM {deliveries} WHERE state = 4");
@@ -73,25 +73,25 @@ impl Database {
         rows.iter().map(|row| (row[0].parse().unwrap(), row[1].parse().unwrap())).collect()
     }
 
-    /// Returns how often the last delivery was claimed.
+    /// Returns the number of claims of the last delivery.
     #[must_use]
     pub fn claims(&self) -> usize {
         self.rows("SELECT CAST(fence AS TEXT) FROM {deliveries} ORDER BY id DESC LIMIT 1")[0][0].parse().unwrap()
     }
 
-    /// Returns whether a connection waits for a lock of the server.
+    /// Returns whether a connection waits for a lock on the server.
     #[must_use]
     pub fn is_anyone_waiting(&self) -> bool {
         let waiting = "SELECT pid::text FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
         !self.rows(waiting).is_empty()
     }
 
-    /// Waits until nothing is left to be handled.
+    /// Waits until all deliveries are settled.
     pub async fn settled(&self) {
         until("every delivery is settled", async || self.waiting() == 0).await;
     }
 
-    /// All customers' points.
+    /// Returns the points of all customers.
     #[must_use]
     pub fn points(&self) -> BTreeMap<String, String> {
         let rows = self.rows("SELECT customer, CAST(points AS TEXT) FROM points");
@@ -99,7 +99,7 @@ impl Database {
         rows.iter().map(|row| (row[0].clone(), plain(&row[1]))).collect()
     }
 
-    /// Makes every crediting of points fail.
+    /// Makes every credit of points fail.
     pub fn break_points(&self) {
         match &self.0 {
             Kind::Sqlite(_) => {
@@ -113,7 +113,7 @@ impl Database {
         }
     }
 
-    /// Ends what [`break_points`](Self::break_points) began.
+    /// Reverts [`break_points`](Self::break_points).
     pub fn mend_points(&self) {
         match &self.0 {
             Kind::Sqlite(_) => self.execute("DROP TRIGGER broken"),
@@ -121,7 +121,7 @@ impl Database {
         }
     }
 
-    /// Changes something.
+    /// Runs statements.
     pub fn execute(&self, statements: &str) {
         match &self.0 {
             Kind::Sqlite(connection) => connection.execute_batch(statements).unwrap(),

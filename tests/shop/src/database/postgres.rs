@@ -7,13 +7,13 @@ use std::time::SystemTime;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row, raw_sql};
 
-/// The server that `DATABASE_URL` names, if it is one of PostgreSQL, else the one at the usual place.
+/// Returns the URL of the PostgreSQL server: `DATABASE_URL` if it is set to one, and otherwise the default address.
 pub(crate) fn server() -> String {
     let url = std::env::var("DATABASE_URL").ok().filter(|url| url.starts_with("postgres"));
     url.unwrap_or_else(|| "postgres://postgres@127.0.0.1:5432/postgres".into())
 }
 
-/// A database of a test's own. It goes with the last clone of this value.
+/// A temporary database for one test. Dropping the last clone of this value drops the database.
 #[derive(Clone, Debug)]
 pub(crate) struct OwnDatabase(Arc<Owned>);
 
@@ -51,7 +51,7 @@ impl OwnDatabase {
         blocking(execute(self.0.options(), statements.to_owned())).unwrap();
     }
 
-    /// A connection beside the shop's own.
+    /// Opens a separate connection.
     pub(crate) async fn connect(&self) -> PgConnection {
         PgConnection::connect_with(&self.0.options()).await.unwrap()
     }
@@ -65,7 +65,7 @@ impl Owned {
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        // A server of the test's own may be gone with all its databases.
+        // A dedicated server may already be gone with all its databases.
         let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         let _ = blocking(execute(options(&self.server), drop));
     }
@@ -81,7 +81,7 @@ async fn execute(options: PgConnectOptions, statements: String) -> sqlx::Result<
     connection.close().await
 }
 
-/// Runs something short, whatever runtime this thread may be in.
+/// Runs a short future, independent of the runtime of this thread.
 fn blocking<T: Send>(work: impl Future<Output = T> + Send) -> T {
     let run = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
     std::thread::scope(|scope| scope.spawn(run).join().unwrap())

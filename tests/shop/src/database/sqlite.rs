@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-/// A connection to a file that is there, beside the shop's own.
+/// Opens a separate connection to an existing file.
 pub(super) fn connect(file: &Path) -> Connection {
     let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
     connection.busy_timeout(Duration::from_secs(20)).unwrap();

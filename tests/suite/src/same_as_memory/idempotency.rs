@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::sequences;
 use crate::deliveries::now;
 
-/// One call, with small numbers for everything, so that calls often meet.
+/// One call. All numbers are small, so that calls often affect the same rows.
 #[derive(Clone, Debug)]
 enum Step {
     Claim {
@@ -30,9 +30,9 @@ enum Step {
     },
     Release(Who),
     Prune,
-    /// Moves the clock by so many seconds, sometimes back.
+    /// Moves the clock by a number of seconds, sometimes backwards.
     Pass(i16),
-    /// Moves the clock to where claims are abandoned, to the second.
+    /// Moves the clock to the second at which claims count as abandoned.
     PassLong,
 }
 
@@ -65,7 +65,7 @@ impl Who {
     }
 }
 
-/// Makes one call and describes all that can be seen of it.
+/// Makes one call, and describes all its visible effects.
 async fn make(store: &dyn IdempotencyStore, now: Timestamp, step: &Step) -> String {
     let later = |seconds: u8| now.after(Duration::from_secs(seconds.into()));
     match step {
@@ -96,10 +96,10 @@ async fn compare(store: &dyn IdempotencyStore, steps: &[Step]) -> Result<(), Tes
     Ok(())
 }
 
-/// Compares so many random sequences of calls, each on a store that `open` makes, with the store in memory.
+/// Runs a number of random sequences of calls, each on a store that `open` creates, and compares the results with the store in memory.
 ///
 /// # Panics
-/// When a result differs.
+/// If a result differs.
 pub fn idempotency_store(cases: u32, open: impl AsyncFn() -> Fixture) {
     sequences(cases, step(), async |steps: Vec<Step>| compare(&*open().await, &steps).await);
 }

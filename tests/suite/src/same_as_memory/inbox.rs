@@ -14,7 +14,7 @@ use proptest::prelude::*;
 
 use super::sequences;
 
-/// One call, with small numbers for everything, so that calls often meet.
+/// One call. All numbers are small, so that calls often affect the same rows.
 #[derive(Clone, Debug)]
 enum Step {
     Record(Event),
@@ -27,7 +27,7 @@ enum Step {
     Requeue(u8, Option<Event>),
     Prune(u64),
     List(Query),
-    /// Moves the clock by so many seconds, sometimes back.
+    /// Moves the clock by a number of seconds, sometimes backwards.
     Pass(i16),
 }
 
@@ -122,10 +122,10 @@ impl Event {
 /// The results of the calls of one inbox so far.
 struct View {
     now: Timestamp,
-    /// The latest moment so far: pruning is for clocks that go forward.
+    /// The latest time so far. Pruning requires a clock that does not go backwards.
     latest: Timestamp,
     leases: Vec<Lease>,
-    /// The ids in the order in which they appeared; stores may leave numbers out.
+    /// The ids in the order in which they appeared. Stores may skip numbers.
     ids: Vec<i64>,
 }
 
@@ -157,7 +157,7 @@ impl View {
         shown
     }
 
-    /// Makes one call and describes all that can be seen of it.
+    /// Makes one call, and describes all its visible effects.
     async fn make(&mut self, inbox: &dyn Inbox, step: &Step) -> String {
         match step {
             Step::Record(event) => format!("{:?}", inbox.record(event.delivery(self.now)).await),
@@ -199,7 +199,7 @@ impl View {
         }
     }
 
-    /// One of the leases given out, counted from the last.
+    /// Returns one of the previous leases, counted from the last.
     fn lease(&self, back: usize) -> Option<Lease> {
         self.leases.iter().rev().nth(back).copied()
     }
@@ -260,7 +260,7 @@ async fn compare(inbox: &dyn Inbox, bound: QuarantineBound, steps: &[Step]) -> R
     Ok(())
 }
 
-/// A sequence that once had other results than in memory.
+/// A sequence whose results once differed from those in memory.
 fn regression() -> Vec<Step> {
     let record =
         |kind| Step::Record(Event { order: 0, kind, body: 0, keyed: false, stage: None, expires: None, quarantine: None });
@@ -282,10 +282,10 @@ fn regression() -> Vec<Step> {
     ]
 }
 
-/// Compares so many random sequences of calls, each on an inbox that `open` makes, with the inbox in memory.
+/// Runs a number of random sequences of calls, each on an inbox that `open` creates, and compares the results with the inbox in memory.
 ///
 /// # Panics
-/// When a result differs.
+/// If a result differs.
 pub fn inbox(cases: u32, open: impl AsyncFn(QuarantineBound) -> Fixture) {
     let bound = QuarantineBound::new(3, 100);
     let check = async |steps: Vec<Step>| compare(&**open(bound).await.inbox(), bound, &steps).await;

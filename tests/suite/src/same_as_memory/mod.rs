@@ -11,7 +11,7 @@ use proptest::test_runner::{TestCaseResult, TestRunner};
 pub use self::idempotency::idempotency_store;
 pub use self::inbox::inbox;
 
-/// Tries so many sequences of up to 120 steps, and then the shortest one that still fails.
+/// Runs a number of sequences of up to 120 steps. Reduces a failing sequence to the shortest one that still fails.
 fn sequences<S: Debug>(cases: u32, step: impl Strategy<Value = S>, mut check: impl AsyncFnMut(Vec<S>) -> TestCaseResult) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut runner = TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() });

@@ -1,4 +1,4 @@
-//! Paths of the crate that a source names: in `use`, in code, in macros and in the strings of attributes.
+//! Paths of the crate in a source: in `use`, in code, in macros and in the strings of attributes.
 
 use proc_macro2::{Delimiter, Literal, TokenStream, TokenTree};
 
@@ -11,10 +11,10 @@ pub(super) struct Import {
     pub(super) path: Vec<String>,
 }
 
-/// Returns the paths that a source names, in their order. `module` is the path of its own module.
+/// Returns the paths in a source, in order. `module` is the path of the source's own module.
 ///
 /// # Errors
-/// The source is not Rust; the error is the line of a violation.
+/// Returns the line of a violation if the source is not valid Rust.
 pub(super) fn imports(path: &str, text: &str, module: &[String]) -> Result<Vec<Import>, String> {
     let mut found = Vec::new();
     scan(&product(path, text)?, module, &mut found);
@@ -33,7 +33,7 @@ fn scan(tokens: &[TokenTree], module: &[String], found: &mut Vec<Import>) {
     }
 }
 
-/// Scans what is no path, and returns its length.
+/// Scans tokens that are not a path, and returns their number.
 fn single(tokens: &[TokenTree], module: &[String], found: &mut Vec<Import>) -> usize {
     match tokens {
         [first, attribute, ..] if is_punct(Some(first), '#') => {
@@ -54,7 +54,7 @@ fn single(tokens: &[TokenTree], module: &[String], found: &mut Vec<Import>) -> u
     }
 }
 
-/// Attributes such as serde's `with` name paths in strings; those of documentation are text.
+/// Scans an attribute. Attributes such as serde's `with` contain paths in strings, except for documentation.
 fn scan_attribute(attribute: &[TokenTree], module: &[String], found: &mut Vec<Import>) {
     if is_ident(attribute.first(), "doc") {
         return;
@@ -78,7 +78,7 @@ fn literals(tokens: &[TokenTree]) -> Vec<Literal> {
     tokens.iter().flat_map(of_one).collect()
 }
 
-/// Returns where a path starts that begins with `crate`, `self` or `super`, and the number of tokens of that beginning.
+/// Returns the module at which a path with `crate`, `self` or `super` starts, and the number of tokens of that prefix.
 fn base(tokens: &[TokenTree], module: &[String]) -> Option<(Vec<String>, usize)> {
     let mut base = None;
     let mut at = 0;
@@ -103,7 +103,7 @@ fn is_path(tokens: &[TokenTree], at: usize) -> bool {
     is_punct(tokens.get(at), ':') && is_punct(tokens.get(at + 1), ':')
 }
 
-/// Follows a path to its ends, of which a group in braces has several, and returns its length.
+/// Follows a path to all its ends, as a group in braces has several, and returns the number of its tokens.
 fn follow(tokens: &[TokenTree], path: Vec<String>, line: usize, found: &mut Vec<Import>) -> usize {
     let with = |name: &str| [path.as_slice(), &[name.to_owned()]].concat();
     match tokens {
@@ -145,7 +145,7 @@ fn follow_group(tokens: &[TokenTree], path: &[String], found: &mut Vec<Import>) 
 mod tests {
     use super::*;
 
-    /// The paths that a source names as `crate::receiver::gate`, joined.
+    /// Returns the paths in the source of `crate::receiver::gate`, joined.
     fn found(text: &str) -> Vec<String> {
         let module = ["receiver", "gate"].map(str::to_owned);
         imports("a.rs", text, &module).unwrap().into_iter().map(|import| import.path.join("::")).collect()

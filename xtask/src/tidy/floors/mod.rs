@@ -1,4 +1,4 @@
-//! Modules of the core import only from the floors below their own.
+//! Modules of the core import only from floors (layers) below their own.
 
 mod imports;
 
@@ -9,7 +9,7 @@ use super::files::{Files, is_test};
 
 const CORE: &str = "crates/onramp-webhooks/src";
 
-/// Modules at the top level of the core, from the ground up. Neighbours on a floor may import each other, except in a loop.
+/// Modules at the top level of the core, from the lowest floor up. Modules on one floor may import each other without a cycle.
 const FLOORS: [&[&str]; 10] = [
     &["clock", "error", "retry", "timeout", "panics", "request", "body", "allow_list"],
     &["client_ip", "event", "identity", "fingerprint"],
@@ -23,10 +23,10 @@ const FLOORS: [&[&str]; 10] = [
     &["receiver", "extract", "idempotency"],
 ];
 
-/// Modules that re-export for users: they import from every floor, and no floor imports from them.
+/// Modules with re-exports for users. They import from every floor, and no floor imports from them.
 const ROOF: [&str; 3] = ["lib", "adapter", "store"];
 
-/// A module's name, the name that it imports from, and the place in the source.
+/// The name of a module, the name of the module that it imports from, and the location in the source.
 struct Edge {
     from: String,
     to: String,
@@ -63,14 +63,14 @@ fn check(files: &Files, floors: &[&[&str]]) -> Vec<String> {
     violations
 }
 
-/// Modules without a floor, and floors without their module.
+/// Returns modules that are on no floor, and names on floors without a module.
 fn differences(files: &Files, floors: &[&[&str]]) -> Vec<String> {
     let there: BTreeSet<_> = files.below(CORE).filter_map(|(path, _)| module_of(path).into_iter().next()).collect();
     let listed: BTreeSet<_> = floors.iter().copied().flatten().map(|name| (*name).to_owned()).collect();
     let unlisted = there.difference(&listed).filter(|name| !ROOF.contains(&name.as_str()) && *name != "tests");
     let unlisted = unlisted.map(|name| format!("{CORE}: {name} is on no floor; add it to the list in xtask/src/tidy/floors"));
     let missing = listed.difference(&there);
-    unlisted.chain(missing.map(|name| format!("{CORE}: {name} is on the list of floors, and there is no such module"))).collect()
+    unlisted.chain(missing.map(|name| format!("{CORE}: {name} is on the list of floors, but there is no such module"))).collect()
 }
 
 /// Returns the path of a source's module.
@@ -92,7 +92,7 @@ fn providers(files: &Files) -> BTreeSet<String> {
     inner.map(|(folder, _)| folder.to_owned()).collect()
 }
 
-/// Returns why a path may not be named by any module.
+/// Returns the reason why no module may use a path.
 fn outside(target: &[String], floors: &[&[&str]], roots: &BTreeMap<String, String>) -> Option<String> {
     let first = target.first().map_or("*", String::as_str);
     if first == "*" {
@@ -114,14 +114,14 @@ fn floor(floors: &[&[&str]], name: &str) -> Option<usize> {
     floors.iter().position(|floor| floor.contains(&name))
 }
 
-/// Imports from a floor above.
+/// Returns the imports from a higher floor.
 fn upward(edges: &[Edge], floors: &[&[&str]]) -> Vec<String> {
     let is_upward = |edge: &&Edge| floor(floors, &edge.from).is_some_and(|own| Some(own) < floor(floors, &edge.to));
     let explain = |Edge { from, to, place }: &Edge| format!("{place}: {from} imports from {to}, which is on a floor above");
     edges.iter().filter(is_upward).map(explain).collect()
 }
 
-/// Imports that are part of a loop on their floor.
+/// Returns the imports that are part of a cycle on their floor.
 fn loops(edges: &[Edge], floors: &[&[&str]]) -> Vec<String> {
     let is_level = |edge: &&Edge| edge.from != edge.to && floor(floors, &edge.from) == floor(floors, &edge.to);
     let level: Vec<_> = edges.iter().filter(is_level).collect();
@@ -129,7 +129,7 @@ fn loops(edges: &[Edge], floors: &[&[&str]]) -> Vec<String> {
     looped.map(|Edge { from, to, place }| format!("{place}: {from} imports from {to}, which imports from {from}")).collect()
 }
 
-/// Returns whether one module imports from another, also by way of others.
+/// Returns whether one module imports from another, directly or through others.
 fn reaches(edges: &[&Edge], from: &str, to: &str) -> bool {
     let mut seen = BTreeSet::from([from]);
     let mut next = vec![from];
@@ -140,7 +140,7 @@ fn reaches(edges: &[&Edge], from: &str, to: &str) -> bool {
     seen.contains(to)
 }
 
-/// Returns why a provider's folder may not name a path.
+/// Returns the reason why a provider's folder must not use a path.
 fn between_providers(module: &[String], target: &[String], providers: &BTreeSet<String>) -> Option<String> {
     let folder = |path: &[String]| match path {
         [top, name, ..] if top == "provider" => providers.get(name).cloned(),

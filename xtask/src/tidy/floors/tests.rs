@@ -90,7 +90,7 @@ fn the_list_is_complete() {
     assert!(one("news/mod.rs", "use crate::worker::Worker;").contains("news is on no floor"));
     let floors: [&[&str]; 1] = [&["a", "b"]];
     let violations = check(&Files::made_of(&[(&format!("{CORE}/a.rs"), "")]), &floors);
-    assert_eq!(violations, [format!("{CORE}: b is on the list of floors, and there is no such module")]);
+    assert_eq!(violations, [format!("{CORE}: b is on the list of floors, but there is no such module")]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
--- One row for each started widget, with its requested values; NULL: left to the customer. The key is a hash of the uuid in lower case.
+-- One row for each started widget, with its requested values; NULL: the customer chooses. The key is a hash of the uuid in lower case.
 CREATE TABLE onramp.purchases (
     key           BYTEA  PRIMARY KEY,
     id            TEXT   NOT NULL,

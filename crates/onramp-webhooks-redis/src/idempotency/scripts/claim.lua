@@ -10,7 +10,7 @@ if held[1] and tonumber(held[1]) > tonumber(now) then
     end
     return { held[3] }
 end
--- A full server rejects only the first write of a script, so this write comes first.
+-- A server with full memory rejects only the first write of a script, so this write has to be the first.
 redis.call('HSET', KEYS[1], 'token', token, 'fingerprint', fingerprint, 'until', lease_until, 'since', now)
 redis.call('HDEL', KEYS[1], 'reply')
 redis.call('PEXPIRE', KEYS[1], rest)

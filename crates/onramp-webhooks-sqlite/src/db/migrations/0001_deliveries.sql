@@ -1,4 +1,4 @@
--- Bodies have a table of their own. Rows stay small, so that claims and settlements touch few pages.
+-- Bodies are in a separate table. Rows stay small, so that claims and settlements touch few pages.
 CREATE TABLE onramp_deliveries (
     id             INTEGER PRIMARY KEY,
     endpoint       TEXT    NOT NULL,
@@ -21,7 +21,7 @@ CREATE TABLE onramp_deliveries (
 
 CREATE UNIQUE INDEX onramp_deliveries_key ON onramp_deliveries (subject, discriminator);
 
--- Contains waiting deliveries only, so the cost of a claim does not grow with the handled ones.
+-- Contains waiting deliveries only, so the cost of a claim does not grow with the number of handled ones.
 CREATE INDEX onramp_deliveries_due ON onramp_deliveries (due_at) WHERE due_at IS NOT NULL;
 
 CREATE TABLE onramp_bodies (

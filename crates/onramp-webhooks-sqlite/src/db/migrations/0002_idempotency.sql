@@ -1,5 +1,5 @@
--- One row for each request that is running or has a stored reply. Keys are hashes; a table ordered by them would scatter rows that were
--- written together.
+-- One row for each request that is running or has a stored reply. Keys are hashes, so a table ordered by key would scatter rows that are
+-- written at the same time.
 CREATE TABLE onramp_idempotency (
     id          INTEGER PRIMARY KEY,
     key         BLOB    NOT NULL UNIQUE,

@@ -1,4 +1,4 @@
--- One row for each started widget, with its requested values; NULL: left to the customer. The id is in lower case.
+-- One row for each started widget, with its requested values; NULL: the customer chooses. The id is in lower case.
 CREATE TABLE onramp_purchases (
     id            TEXT    PRIMARY KEY,
     asset_type    TEXT,

@@ -15,7 +15,7 @@ CREATE TABLE onramp_spill (
     body           BLOB    NOT NULL
 ) STRICT;
 
--- Counting reads this index, and not the bodies.
+-- Counting reads this index instead of the bodies.
 CREATE INDEX onramp_spill_count ON onramp_spill (id);
 
 -- Written by health checks.

@@ -6,7 +6,7 @@ use serde::Serialize;
 /// A response for the framework to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Answer {
+pub struct Response {
     /// The HTTP status.
     pub status: u16,
     /// The content type.
@@ -15,7 +15,7 @@ pub struct Answer {
     pub body: String,
 }
 
-impl Answer {
+impl Response {
     /// Converts a JSON reply of the core.
     pub(crate) fn of_core(reply: &Reply) -> Self {
         let body = String::from_utf8_lossy(reply.body()).into_owned();
