@@ -12,6 +12,7 @@ use crate::deny::Deny;
 use crate::lint;
 use crate::matrix::Matrix;
 use crate::package::Package;
+use crate::readmes::Readmes;
 use crate::test::Test;
 use crate::tidy::Tidy;
 
@@ -31,6 +32,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("matrix", Matrix::complete),
     ("bench", bench::smoke),
     ("coexist", |sh| Coexist {}.run(sh)),
+    ("readmes", |sh| Readmes {}.run(sh)),
     ("package", |sh| Package {}.run(sh)),
 ];
 

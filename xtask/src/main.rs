@@ -7,6 +7,7 @@ mod deny;
 mod lint;
 mod matrix;
 mod package;
+mod readmes;
 mod services;
 mod test;
 mod tidy;
@@ -28,6 +29,7 @@ enum Command {
     Lint(lint::Lint),
     Matrix(matrix::Matrix),
     Package(package::Package),
+    Readmes(readmes::Readmes),
     Test(test::Test),
     Tidy(tidy::Tidy),
 }
@@ -53,6 +55,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Lint(lint) => lint.run(&sh),
         Command::Matrix(matrix) => matrix.run(&sh),
         Command::Package(package) => package.run(&sh),
+        Command::Readmes(readmes) => readmes.run(&sh),
         Command::Test(test) => test.run(&sh),
         Command::Tidy(tidy) => tidy.run(&sh),
     }
