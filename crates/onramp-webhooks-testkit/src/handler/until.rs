@@ -20,7 +20,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// use std::sync::Arc;
 ///
 /// use onramp_webhooks::inbox::{MemoryInbox, State};
-/// use onramp_webhooks::{Delivery, Handler, HandlerError, Receiver, Request, Wert, async_trait};
+/// use onramp_webhooks::adapter::{Full, Request};
+/// use onramp_webhooks::{Delivery, Handler, HandlerError, Receiver, Wert, async_trait};
 /// use onramp_webhooks_testkit::events::WertOrder;
 /// use onramp_webhooks_testkit::until;
 ///
@@ -38,7 +39,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// let inbox = Arc::new(MemoryInbox::new());
 /// let receiver = Receiver::builder(Arc::clone(&inbox)).endpoint(Wert::with_path_secret("s3cret")).build().unwrap();
 /// let worker = receiver.worker(Shop).spawn();
-/// receiver.receive_whole(&Request::new("POST", "/wert/s3cret", None, &[]), WertOrder::new().complete()).await;
+/// receiver.receive(&Request::new("POST", "/wert/s3cret", None, &[]), Full::new(WertOrder::new().complete())).await;
 /// until(&*inbox, State::Handled, 1).await;
 /// worker.shutdown().await;
 /// # }
