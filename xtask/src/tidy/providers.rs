@@ -104,7 +104,7 @@ mod tests {
         let path = format!("crates/{path}");
         let [wert, ramp] = ["wert", "ramp"].map(|name| format!("{CORE}/provider/{name}/mod.rs"));
         let files = Files::made_of(&[(&wert, "struct WertEvent;"), (&ramp, "struct Ramp;"), (&path, text)]);
-        violations(&files).into_iter().filter(|violation| violation.contains("names a provider")).collect()
+        violations(&files).into_iter().filter(|violation| violation.contains("contains the name of a provider")).collect()
     }
 
     #[test]
