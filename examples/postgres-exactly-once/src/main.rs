@@ -11,6 +11,7 @@ use onramp_webhooks_axum::{health, routes};
 use onramp_webhooks_postgres::{PostgresOptions, PostgresTransaction};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 const TABLE: &str =
     "CREATE TABLE IF NOT EXISTS balances (customer TEXT, currency TEXT, paid NUMERIC, PRIMARY KEY (customer, currency))";
@@ -51,8 +52,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(std::env::var("LISTEN").unwrap_or("127.0.0.1:8080".to_owned())).await?;
     println!("listening on http://{}", listener.local_addr()?);
     axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
+        .with_graceful_shutdown(shutdown_signal()?)
         .await?;
     worker.shutdown().await;
     Ok(())
+}
+
+/// Returns a future that resolves at the first SIGINT or SIGTERM.
+fn shutdown_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }

@@ -11,6 +11,7 @@ use onramp_webhooks_axum::{health, routes};
 use onramp_webhooks_client::wert::{Confirmation, Reconciler, WertDataApi};
 use onramp_webhooks_sqlite::SqliteInbox;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 struct Shop;
 
@@ -40,7 +41,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let app = Router::new().nest("/webhooks", routes(receiver.clone())).route("/healthz", health(receiver));
     let listener = TcpListener::bind(std::env::var("LISTEN").unwrap_or("127.0.0.1:8080".to_owned())).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app).with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) }).await?;
+    axum::serve(listener, app).with_graceful_shutdown(shutdown_signal()?).await?;
     worker.shutdown().await;
     Ok(())
+}
+
+/// Returns a future that resolves at the first SIGINT or SIGTERM.
+fn shutdown_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }
