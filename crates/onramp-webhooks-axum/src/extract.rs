@@ -11,7 +11,7 @@ use crate::request::{Lines, whole_head};
 /// Reads a body of at most 1 MiB. A body that cannot be read as an event is extracted as an [`Unreadable`] error, which `?` converts to
 /// the [`Reply`] that the provider expects. The extractor rejects a request only if its body does not arrive completely.
 ///
-/// Nothing is recorded or deduplicated. An event is lost if its handler responds with success and then fails.
+/// Events are neither recorded nor deduplicated: an event is lost if its handler responds with success and then fails.
 ///
 /// ```
 /// use axum::{Router, routing::post};

@@ -13,7 +13,7 @@ use crate::request::{Head, body, head};
 /// A body that cannot be read as an event is extracted as an [`Unreadable`] error, which `?` converts to the [`Reply`] that the provider
 /// expects.
 ///
-/// Nothing is recorded or deduplicated. An event is lost if its handler responds with success and then fails.
+/// Events are neither recorded nor deduplicated: an event is lost if its handler responds with success and then fails.
 ///
 /// ```
 /// use onramp_webhooks_warp::core::{self, Wert};

@@ -65,7 +65,7 @@ impl SqliteInbox {
     /// Runs `work` in one transaction on the writing thread, and returns when the commit is on the disk. Use it to create the
     /// application's own tables and to write to them; two connections that write to one file would wait for each other.
     ///
-    /// Nothing else is written while `work` runs, including deliveries. A transaction that is open for longer than
+    /// Other writes, such as those of deliveries, wait while `work` runs. A transaction that is open for longer than
     /// [`SqliteOptions::longest_transaction`] is rolled back. `work` must not begin or end a transaction; it may use savepoints.
     ///
     /// If the future is dropped before it completes, the transaction may or may not be committed.
