@@ -273,3 +273,15 @@ pub(super) async fn wert_gets_200_for_another_amount_and_503_for_a_running_copy(
     assert_first(&first.answer().await, 2);
     assert_eq!(harness.runs(), 2);
 }
+
+/// If it were, nothing would be handled when the first one fails.
+pub(super) async fn another_amount_of_a_running_event_is_not_acknowledged(setup: &Setup) {
+    let harness = setup.harness_with(impatient()).await;
+    let order = WertOrder::new().click_id("do:hold do:fail");
+    let mut first = held(&harness, "/event/wert", &order.complete()).await;
+    let other = order.click_id("ada").fiat("9999.00", "USD").complete();
+    harness.post("/event/wert", &other).await.assert_try_again();
+    harness.let_go();
+    assert_eq!(first.answer().await.status, 500);
+    assert_first(&harness.post("/event/wert", &other).await, 2);
+}

@@ -118,6 +118,7 @@ suite! {
         a_store_that_is_away_lets_nothing_run,
         an_event_runs_once,
         wert_gets_200_for_another_amount_and_503_for_a_running_copy,
+        another_amount_of_a_running_event_is_not_acknowledged,
     }
     stopping {
         a_request_in_flight_is_finished,

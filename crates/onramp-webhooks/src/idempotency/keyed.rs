@@ -150,7 +150,9 @@ impl Keyed {
                 KeyState::Claimed => return Ok(Taking::Run),
                 KeyState::Running { fingerprint } | KeyState::Done { fingerprint, .. } => fingerprint,
             };
-            if *same != fingerprint {
+            // An event waits for the outcome of the first one: it has to run if that one fails.
+            let waits = matches!((&state, self.shared.by), (KeyState::Running { .. }, By::Event(_)));
+            if *same != fingerprint && !waits {
                 tracing::error!(key = %lease.key, "a request was not handled: its key was used before for a request with other content");
                 return Err(Outcome::OtherBody);
             }

@@ -12,7 +12,8 @@
 //! | done | the stored reply with `idempotent-replayed: true` | the same |
 //! | done, reply not stored because it was too large or its client disconnected | 409 | 200 (Wert) or 409 |
 //! | still running | waits; then the reply, or 409 with `retry-after` | waits; then the reply, or 503 with `retry-after` |
-//! | used for another body | 422 | 200 and an error in the log (Wert), or 422 |
+//! | still running with another body | 422 | waits; then runs if the first one failed, or 503 with `retry-after` |
+//! | done with another body | 422 | 200 and an error in the log (Wert), or 422 |
 //! | missing or unreadable | 400 | |
 //! | in a body over the limit | 413 | 200 and an error in the log (Wert), or 413 |
 //! | unknown, because the store is unavailable | 503 with `retry-after` | the same |

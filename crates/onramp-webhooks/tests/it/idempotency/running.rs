@@ -182,6 +182,24 @@ async fn a_copy_of_a_running_event_that_ends_in_time_gets_the_reply() {
     assert_eq!((first, copy), (Outcome::first(1), Outcome::replay(1)));
 }
 
+/// If it were acknowledged at once, nothing would be handled when the first one fails.
+#[tokio::test(start_paused = true)]
+async fn another_body_of_a_running_event_waits_for_the_first() {
+    let order = include_str!("../../../fixtures/wert/order_complete.json");
+    let other = order.replace("250.00", "9999.00");
+    let none: [(&str, &str); 0] = [];
+    let request = Request::new("POST", "/orders", None, &none);
+    for (after, status, then) in [(1, 500, (201, 2)), (1, 201, (200, 1)), (3, 500, (503, 1)), (3, 201, (503, 1))] {
+        let harness = Harness::by_event();
+        let first = harness.send_to(&request, order, async |run| {
+            tokio::time::sleep(Duration::from_secs(after)).await;
+            (status, Bytes::from(format!("run {run}")))
+        });
+        let (first, second) = tokio::join!(first, harness.send(&request, other.clone()));
+        assert_eq!((first.status, second.status, harness.runs()), (status, then.0, then.1), "{status} after {after} s");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_a_hundred_copies_at_once_one_runs() {
     for _ in 0..20 {
