@@ -84,7 +84,7 @@ impl IdempotencyStore for MapIdempotencyStore {
     async fn prune(&self, now: Timestamp) -> Result<u64, StoreError> {
         let mut keys = self.keys.lock().unwrap();
         let before = keys.len();
-        let abandoned = now.before(ABANDONED);
+        let abandoned = now.before(ABANDONED_AFTER);
         keys.retain(|_, claimed| claimed.until > if claimed.reply.is_some() { now } else { abandoned });
         Ok((before - keys.len()) as u64)
     }

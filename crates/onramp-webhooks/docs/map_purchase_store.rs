@@ -18,7 +18,7 @@ impl PurchaseStore for MapPurchaseStore {
     async fn start(&self, purchase: Purchase) -> Result<(), StoreError> {
         let mut purchases = self.0.lock().unwrap();
         let started = &mut purchases.entry(key(&purchase.id)).or_default().started;
-        if started.get_or_insert_with(|| purchase.clone()).asks_for_the_same(&purchase) {
+        if started.get_or_insert_with(|| purchase.clone()).is_same_request(&purchase) {
             Ok(())
         } else {
             Err(StoreError::new(StoreErrorKind::Refused, "start a purchase").because("another purchase has this id"))

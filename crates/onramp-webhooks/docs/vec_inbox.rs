@@ -206,6 +206,7 @@ impl Rows {
         if let Some(row) = self.find(id) {
             (row.record.event_type, row.record.stage) = (new.event_type, new.stage);
             (row.record.key, row.key_expires_at) = (new.key, new.key_expires_at);
+            row.record.fingerprint = new.fingerprint;
         }
         Replayed::Due
     }

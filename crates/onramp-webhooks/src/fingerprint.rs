@@ -1,4 +1,4 @@
-//! Fingerprints: hashes of bodies that ignore insignificant differences of JSON.
+//! Fingerprints: hashes of bodies that ignore insignificant differences of JSON, and the money of their events.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,10 +7,17 @@ use memchr::memchr2;
 use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
 
+use crate::event::Money;
+
+/// The size of the hash at the beginning of a delivery's fingerprint, in bytes. A digest of its money follows.
+const HASH: usize = 24;
+
 /// Maximum nesting depth of canonical JSON. Deeper bodies are hashed as raw bytes, which bounds the work for a body.
 const DEEPEST: usize = 128;
 
 /// SHA-256 of a body in canonical form: bodies with the same content have the same fingerprint.
+///
+/// The fingerprint of a delivery consists of the first 24 bytes of this hash and a [digest of its money](Self::with_money).
 ///
 /// White space between tokens, the order of members and the escaping of strings are ignored. Everything else is significant:
 /// numbers are hashed as they are written (`1.0` is not `1`), and so are both values of a repeated member, in their order. Bodies
@@ -27,32 +34,59 @@ const DEEPEST: usize = 128;
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// The fingerprint of synthetic deliveries: those that a reconciliation creates from a provider's API. No body has this
-    /// fingerprint.
-    pub const SYNTHETIC: Self = Self([0; 32]);
+    /// Returns the fingerprint of a synthetic delivery with the same money. A reconciliation creates synthetic deliveries from a
+    /// provider's API. No body has their fingerprints.
+    #[must_use]
+    pub fn to_synthetic(mut self) -> Self {
+        let (hash, _) = self.0.split_at_mut(HASH);
+        hash.fill(0);
+        self
+    }
+
+    /// Replaces the last eight bytes by a digest of the amounts that an event reports, in any order. Amounts of the same value, such
+    /// as `250` and `250.00`, have the same digest, and so have currency codes that differ in case.
+    #[must_use]
+    pub fn with_money(mut self, money: &[Money]) -> Self {
+        let (_, digest) = self.0.split_at_mut(HASH);
+        digest.fill(0);
+        if !money.is_empty() {
+            let mut lines: Vec<_> = money.iter().map(Money::canonical).collect();
+            lines.sort();
+            digest.iter_mut().zip(Sha256::digest(lines.concat())).for_each(|(byte, digit)| *byte = digit);
+        }
+        self
+    }
 
     /// Returns whether the delivery is synthetic.
     #[must_use]
     pub fn is_synthetic(&self) -> bool {
-        *self == Self::SYNTHETIC
+        self.parts().0 == [0; HASH]
     }
 
     /// Returns whether a later delivery with the same key, whose fingerprint is `next`, is a duplicate of the delivery with this
     /// fingerprint. If not, the two are in conflict.
     ///
-    /// Fingerprints of duplicates are equal, except that a synthetic delivery and a real one are always duplicates, because their
-    /// bodies always differ.
+    /// Duplicates have the same body. The bodies of a synthetic and a real delivery always differ, so these two are duplicates if
+    /// their money is the same.
     ///
     /// ```
+    /// use onramp_webhooks::event::Money;
     /// use onramp_webhooks::fingerprint::Fingerprint;
     ///
-    /// let sent = Fingerprint::of(b"{}");
-    /// assert!(sent.is_repeated_by(&Fingerprint::of(b" {} ")) && sent.is_repeated_by(&Fingerprint::SYNTHETIC));
-    /// assert!(!sent.is_repeated_by(&Fingerprint::of(b"[]")));
+    /// let money = |amount: &str| [Money::new(amount.parse().unwrap(), "USD".into())];
+    /// let sent = Fingerprint::of(b"{}").with_money(&money("250.00"));
+    /// assert!(sent.is_repeated_by(&Fingerprint::of(b" {} ").with_money(&money("250.00"))));
+    /// let synthetic = |amount| Fingerprint::of(b"[]").with_money(&money(amount)).to_synthetic();
+    /// assert!(sent.is_repeated_by(&synthetic("250")) && !sent.is_repeated_by(&synthetic("9000")));
     /// ```
     #[must_use]
     pub fn is_repeated_by(&self, next: &Self) -> bool {
-        self == next || self.is_synthetic() || next.is_synthetic()
+        let ((hash, money), (next_hash, next_money)) = (self.parts(), next.parts());
+        if self.is_synthetic() || next.is_synthetic() { money == next_money } else { hash == next_hash }
+    }
+
+    fn parts(&self) -> (&[u8], &[u8]) {
+        self.0.split_at(HASH)
     }
 
     /// Computes the fingerprint of `body`, which may be any bytes.
@@ -396,6 +430,30 @@ mod tests {
         ] {
             assert!(!same(a, b), "{a} {b}");
         }
+    }
+
+    #[test]
+    fn money_has_one_digest_for_every_spelling() {
+        let money = |text: &str| {
+            let (amount, code) = text.split_once(' ').unwrap();
+            Money::new(amount.parse().unwrap(), code.into())
+        };
+        let of = |texts: &[&str]| Fingerprint::of(b"{}").with_money(&texts.iter().map(|text| money(text)).collect::<Vec<_>>());
+        let paid = of(&["250.00 USD", "0.004 BTC"]);
+        for same in [of(&["250 usd", "4e-3 BTC"]), of(&["0.0040 btc", "2.5e2 USD"])] {
+            assert_eq!(same, paid);
+        }
+        for other in [
+            of(&[]),
+            of(&["250 USD"]),
+            of(&["0.004 USD", "250 BTC"]),
+            of(&["250 EUR", "0.004 BTC"]),
+            of(&["25 USD", "0.004 BTC"]),
+        ] {
+            assert!(paid.is_repeated_by(&other), "the bodies are the same");
+            assert!(!paid.is_repeated_by(&other.to_synthetic()) && !paid.to_synthetic().is_repeated_by(&other));
+        }
+        assert!(!of(&[]).is_synthetic() && of(&[]).to_synthetic().is_synthetic());
     }
 
     #[test]

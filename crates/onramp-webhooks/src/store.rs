@@ -18,7 +18,7 @@ pub use crate::error::{StoreError, StoreErrorKind};
 #[doc(inline)]
 pub use crate::fingerprint::Fingerprint;
 #[doc(inline)]
-pub use crate::idempotency::{ABANDONED, IdempotencyKey, IdempotencyStore, KeyLease, KeyState};
+pub use crate::idempotency::{ABANDONED_AFTER, IdempotencyKey, IdempotencyStore, KeyLease, KeyState};
 #[doc(inline)]
 pub use crate::identity::{DedupKey, OrderStage};
 #[doc(inline)]

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use onramp_webhooks::clock::{ManualClock, Timestamp};
-use onramp_webhooks::inbox::{Filter, Inbox, Record, State};
+use onramp_webhooks::inbox::{Filter, Inbox, NewDelivery, Record, Recorded, State};
 use onramp_webhooks::worker::{PeriodicTask, WorkerBuilder};
-use onramp_webhooks::{Delivery, Handler, HandlerError, async_trait};
+use onramp_webhooks::{Delivery, Handler, HandlerError, StoreError, async_trait};
 use onramp_webhooks_client::ClientErrorKind;
 use onramp_webhooks_client::wert::{Checkpoint, Finding, Phase, ReconcileError, ReconcileRun, Reconciler, Summary, Window};
+use onramp_webhooks_testkit::doubles::{Double, InboxDouble};
 use onramp_webhooks_testkit::events::WertOrder;
 use onramp_webhooks_testkit::provider::{Answer, FakeProvider, Lie, Paging};
 use serde_json::{Value, json};
@@ -127,6 +129,43 @@ async fn what_never_came_is_repaired_once_and_late_real_ones_are_duplicates() {
     }
     let again = repair(&provider, &inbox).await;
     assert!(again.is_resolved() && again.missing == 0);
+}
+
+#[tokio::test]
+async fn a_real_one_with_other_money_is_kept_for_an_operator() {
+    let (provider, inbox, placed) = with_gaps(1).await;
+    assert_eq!(repair(&provider, &inbox).await.repaired, 1);
+    inbox.receive_at("wert", &[placed[0].clone().fiat("9000.00", "USD").complete()], NOW).await;
+    let states: Vec<_> = all(&inbox).await.iter().map(|record| (record.state, record.is_synthetic())).collect();
+    assert_eq!(states, [(State::Conflict, false), (State::Pending, true)]);
+}
+
+/// An inbox that receives an event just before a synthetic one is recorded.
+#[derive(Clone, Debug)]
+struct Overtaken(Readable, Bytes);
+
+#[async_trait]
+impl InboxDouble for Overtaken {
+    fn inner(&self) -> &dyn Inbox {
+        &self.0
+    }
+
+    async fn record(&self, new: NewDelivery) -> Result<Recorded, StoreError> {
+        self.0.receive_at("wert", std::slice::from_ref(&self.1), NOW).await;
+        self.0.record(new).await
+    }
+}
+
+#[tokio::test]
+async fn a_repair_that_a_real_one_with_other_money_overtakes_says_so() {
+    for (paid, repairable) in [("250.00", true), ("9000.00", false)] {
+        let (provider, inbox, placed) = with_gaps(1).await;
+        let overtaken = Overtaken(inbox.clone(), placed[0].clone().fiat(paid, "USD").complete());
+        let reconciler = Reconciler::new(wert(&provider).build().unwrap(), Arc::new(Double(overtaken)), "wert");
+        let found = reconciler.clock(Arc::new(ManualClock::at(NOW))).repair(window()).finish().await.unwrap().clone();
+        assert_eq!((found.repaired, found.is_resolved()), (0, repairable), "{:?}", found.findings);
+        assert_eq!(found.findings.iter().any(|finding| finding.to_string().contains("other amounts")), !repairable);
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::idempotency::{ABANDONED, KeyLease, KeyState};
+use onramp_webhooks::idempotency::{ABANDONED_AFTER, KeyLease, KeyState};
 use sqlx::postgres::PgRow;
 use sqlx::{Error, PgConnection, Row};
 
@@ -74,7 +74,7 @@ const PRUNE_ABANDONED: &str = "DELETE FROM onramp.idempotency WHERE key IN
 /// Removes expired keys, the oldest first.
 pub(super) async fn prune(connection: &mut PgConnection, schema: &Schema, now: Timestamp) -> sqlx::Result<u64> {
     let mut pruned = 0;
-    for (statement, until) in [(PRUNE_DONE, now), (PRUNE_ABANDONED, now.before(ABANDONED))] {
+    for (statement, until) in [(PRUNE_DONE, now), (PRUNE_ABANDONED, now.before(ABANDONED_AFTER))] {
         let removed = sqlx::query(schema.sql(statement)).bind(until.as_millis()).bind(ROUND).execute(&mut *connection).await?;
         pruned += removed.rows_affected();
     }

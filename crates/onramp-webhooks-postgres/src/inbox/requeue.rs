@@ -81,7 +81,8 @@ async fn adopt(
 }
 
 const IDENTIFY: &str = "UPDATE onramp.deliveries
-    SET event_type = $2, subject = $3, discriminator = $4, key = $5, key_expires_at = $6, stage = $7, order_key = $8
+    SET event_type = $2, subject = $3, discriminator = $4, key = $5, key_expires_at = $6, stage = $7, order_key = $8,
+        fingerprint = $9
     WHERE id = $1";
 
 async fn identify(connection: &mut PgConnection, schema: &Schema, id: DeliveryId, reread: &NewDelivery) -> sqlx::Result<()> {
@@ -95,6 +96,7 @@ async fn identify(connection: &mut PgConnection, schema: &Schema, id: DeliveryId
         .bind(reread.key_expires_at.map(Timestamp::as_millis))
         .bind(reread.stage.map(|stage| i16::from(stage.as_u8())))
         .bind(column::hash_of_order(key, reread.stage))
+        .bind(reread.fingerprint.as_bytes().as_slice())
         .execute(connection)
         .await
         .map(drop)

@@ -55,7 +55,7 @@ pub(super) async fn start(connection: &mut PgConnection, schema: &Schema, purcha
             return Ok(true);
         }
         if let Some(first) = find(connection, schema, &key).await?.started {
-            return Ok(first.asks_for_the_same(purchase));
+            return Ok(first.is_same_request(purchase));
         }
     }
     Err(Error::RowNotFound)

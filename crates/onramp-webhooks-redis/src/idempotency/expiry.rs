@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::idempotency::ABANDONED;
+use onramp_webhooks::idempotency::ABANDONED_AFTER;
 
 /// The tolerated difference between clocks.
 const MARGIN: Duration = Duration::from_secs(3_600);
@@ -17,7 +17,7 @@ pub(super) const LONGEST: u64 = 100_000_000_000_000;
 
 /// Returns the time to live of a claim after the end of its lease, in milliseconds.
 pub(super) fn of_claims() -> u64 {
-    millis(ABANDONED + MARGIN)
+    millis(ABANDONED_AFTER + MARGIN)
 }
 
 /// Returns the time to live of a reply after its expiry, in milliseconds.

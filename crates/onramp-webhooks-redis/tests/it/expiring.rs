@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use onramp_webhooks::idempotency::{ABANDONED, IdempotencyStore, KeyState};
+use onramp_webhooks::idempotency::{ABANDONED_AFTER, IdempotencyStore, KeyState};
 
 use crate::tools::{KEEP, LEASE, begin, claim, end, fingerprint, now};
 use onramp_webhooks_suite::redis::{TestPrefix, url};
@@ -24,9 +24,9 @@ async fn a_claim_lives_as_long_as_it_can_be_completed_and_a_reply_as_long_as_it_
     let prefix = TestPrefix::new();
     let store = prefix.open().await;
     begin(&store, claim("A", 1)).await;
-    lives(&prefix, LEASE + ABANDONED + MARGIN).await;
+    lives(&prefix, LEASE + ABANDONED_AFTER + MARGIN).await;
     assert!(store.renew(claim("A", 1), now().after(10 * LEASE)).await.unwrap());
-    lives(&prefix, 10 * LEASE + ABANDONED + MARGIN).await;
+    lives(&prefix, 10 * LEASE + ABANDONED_AFTER + MARGIN).await;
     assert!(end(&store, claim("A", 1), "created").await);
     lives(&prefix, KEEP + MARGIN).await;
 }
@@ -43,7 +43,7 @@ async fn the_longest_and_the_shortest_times_are_taken() {
     assert!(store.renew(claim("A", 1), ever).await.unwrap());
     lives(&prefix, longest).await;
     assert!(store.renew(claim("A", 1), now().before(LEASE)).await.unwrap());
-    lives(&prefix, ABANDONED + MARGIN).await;
+    lives(&prefix, ABANDONED_AFTER + MARGIN).await;
     assert!(store.complete(claim("A", 1), "created".into(), ever).await.unwrap());
     lives(&prefix, longest).await;
 }

@@ -2,7 +2,7 @@
 
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::idempotency::{ABANDONED, KeyLease, KeyState};
+use onramp_webhooks::idempotency::{ABANDONED_AFTER, KeyLease, KeyState};
 use rusqlite::{Connection, Row, params};
 
 /// The maximum number of keys of a kind in one call of `prune`, so that no commit keeps requests waiting for long.
@@ -70,7 +70,7 @@ const PRUNE_ABANDONED: &str = "DELETE FROM onramp_idempotency WHERE id IN
 /// Removes expired keys, the oldest first.
 pub(super) fn prune(connection: &Connection, now: Timestamp) -> rusqlite::Result<u64> {
     let mut pruned = 0;
-    for (statement, until) in [(PRUNE_DONE, now), (PRUNE_ABANDONED, now.before(ABANDONED))] {
+    for (statement, until) in [(PRUNE_DONE, now), (PRUNE_ABANDONED, now.before(ABANDONED_AFTER))] {
         pruned += connection.prepare_cached(statement)?.execute(params![until.as_millis(), ROUND])? as u64;
     }
     Ok(pruned)

@@ -76,8 +76,8 @@ fn adopt(batch: &mut Batch<'_>, id: DeliveryId, reread: &NewDelivery) -> rusqlit
     Ok(None)
 }
 
-const IDENTIFY: &str =
-    "UPDATE onramp_deliveries SET event_type = ?, subject = ?, discriminator = ?, key_expires_at = ?, stage = ? WHERE id = ?";
+const IDENTIFY: &str = "UPDATE onramp_deliveries
+     SET event_type = ?, subject = ?, discriminator = ?, key_expires_at = ?, stage = ?, fingerprint = ? WHERE id = ?";
 
 fn identify(connection: &Connection, id: DeliveryId, reread: &NewDelivery) -> rusqlite::Result<()> {
     let values = params![
@@ -86,6 +86,7 @@ fn identify(connection: &Connection, id: DeliveryId, reread: &NewDelivery) -> ru
         reread.key.as_ref().map(|key| key.discriminator()),
         reread.key_expires_at.map(|at| at.as_millis()),
         reread.stage.map(|stage| stage.as_u8()),
+        reread.fingerprint.as_bytes().as_slice(),
         id.as_i64(),
     ];
     connection.prepare_cached(IDENTIFY)?.execute(values).map(drop)

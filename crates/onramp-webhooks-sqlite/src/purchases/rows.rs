@@ -30,7 +30,7 @@ pub(super) fn start(connection: &Connection, purchase: &Purchase) -> rusqlite::R
         purchase.crypto_amount.as_ref().map(Amount::as_str),
         purchase.started_at.as_millis(),
     ])?;
-    Ok(inserted > 0 || find(connection, &key)?.started.is_some_and(|first| first.asks_for_the_same(purchase)))
+    Ok(inserted > 0 || find(connection, &key)?.started.is_some_and(|first| first.is_same_request(purchase)))
 }
 
 const FIND_STARTED: &str = "SELECT id, asset_type, network, to_address, fiat_amount, crypto_amount, started_at

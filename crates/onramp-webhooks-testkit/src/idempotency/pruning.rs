@@ -1,7 +1,7 @@
 //! Pruning of replies and abandoned claims.
 
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::idempotency::{ABANDONED, KeyState};
+use onramp_webhooks::idempotency::{ABANDONED_AFTER, KeyState};
 use tokio::task::JoinSet;
 
 use super::tools::{LEASE, at, claim, done, running, usual};
@@ -9,7 +9,7 @@ use super::{Fixture, Store};
 
 /// The second at which a claim from second 0 counts as abandoned.
 fn abandoned() -> i64 {
-    LEASE + i64::try_from(ABANDONED.as_secs()).unwrap()
+    LEASE + i64::try_from(ABANDONED_AFTER.as_secs()).unwrap()
 }
 
 pub(super) async fn expired_replies_go(store: &Store) {

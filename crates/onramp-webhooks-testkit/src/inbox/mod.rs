@@ -90,6 +90,7 @@ suite! {
         a_synthetic_one_that_comes_second_only_counts,
         a_real_one_that_comes_second_only_counts,
         a_real_one_after_a_synthetic_one_that_was_settled_only_counts,
+        a_real_and_a_synthetic_one_with_other_money_are_in_conflict,
         of_real_and_synthetic_ones_at_once_one_is_handled,
         of_many_copies_at_once_one_is_new,
         of_many_bodies_at_once_one_is_new_and_each_other_kept_once,
@@ -159,6 +160,8 @@ suite! {
         a_reread_duplicate_goes_and_is_counted,
         a_reread_duplicate_requeues_a_dead_first,
         a_reread_real_one_is_a_duplicate_of_a_synthetic_first,
+        a_reread_real_one_with_other_money_is_a_conflict_of_a_synthetic_first,
+        a_reread_one_has_the_money_of_its_event,
         a_reread_conflict_is_kept_as_one,
         an_id_is_never_used_again,
     }

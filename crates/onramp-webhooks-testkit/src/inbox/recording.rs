@@ -9,7 +9,7 @@ use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Recorded, Retention, Settl
 use tokio::sync::Barrier;
 
 use super::tools::{
-    at, complete, dead, ids, keyless, login, noise, order_event, received, retry, saying, started, synthetic, unreadable,
+    at, complete, dead, ids, keyless, login, noise, order_event, paying, received, retry, saying, started, synthetic, unreadable,
 };
 use super::{Fixture, Store};
 
@@ -218,6 +218,23 @@ pub(super) async fn a_real_one_after_a_synthetic_one_that_was_settled_only_count
     assert_eq!(inbox.tell(received(complete("C"), 1_003)).await, Recorded::Duplicate { first: dead, requeued: true });
     let claimed = inbox.one_due(1_004).await;
     assert_eq!((claimed.lease.id, claimed.body), (dead, synthetic(complete("C")).body));
+}
+
+pub(super) async fn a_real_and_a_synthetic_one_with_other_money_are_in_conflict(store: &Store) {
+    for is_real_first in [true, false] {
+        let inbox = store.open().await;
+        let (a, b) = (paying(complete("A"), "250"), paying(complete("A"), "9000"));
+        let (first, second) = if is_real_first { (a, synthetic(b)) } else { (synthetic(a), b) };
+        let id = inbox.new_id(first.clone()).await;
+        let Recorded::Conflict { first: holder, kept } = inbox.tell(second.clone()).await else {
+            panic!("the money differs");
+        };
+        assert_eq!((holder, inbox.state(kept).await), (id, State::Conflict));
+        assert_eq!(inbox.see(kept).await.body, Some(second.body.clone()));
+        assert_eq!(inbox.tell(second).await, Recorded::Conflict { first: id, kept }, "it is kept once");
+        let claimed = inbox.one_due(0).await;
+        assert_eq!((claimed.lease.id, claimed.body), (id, first.body), "the first one is handled");
+    }
 }
 
 pub(super) async fn of_real_and_synthetic_ones_at_once_one_is_handled(store: &Store) {

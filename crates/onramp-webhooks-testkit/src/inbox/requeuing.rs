@@ -3,7 +3,9 @@
 use onramp_webhooks::StoreErrorKind;
 use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Recorded, Replayed, Retention, Settled, State, conflict_note};
 
-use super::tools::{LEASE, at, complete, dead, ids, login, order_event, received, saying, started, synthetic, unreadable};
+use super::tools::{
+    LEASE, at, complete, dead, ids, login, order_event, paying, received, saying, started, synthetic, unreadable,
+};
 use super::{Fixture, Store};
 
 pub(super) async fn what_was_settled_meanwhile_is_refused(store: &Store) {
@@ -138,6 +140,24 @@ pub(super) async fn a_reread_real_one_is_a_duplicate_of_a_synthetic_first(store:
     let record = inbox.see(first).await;
     assert_eq!((record.state, record.duplicates, record.is_synthetic()), (State::Handled, 1, true));
     assert!(inbox.due(3).await.is_empty());
+}
+
+pub(super) async fn a_reread_real_one_with_other_money_is_a_conflict_of_a_synthetic_first(store: &Store) {
+    let inbox = store.open().await;
+    let id = inbox.new_id(unreadable(complete("A").body)).await;
+    let first = inbox.led_to(1, synthetic(paying(complete("A"), "250")), Settled::Handled).await;
+    let reread = received(paying(complete("A"), "9000"), 2);
+    assert_eq!(inbox.requeue_any(id, Some(reread)).await.unwrap(), Replayed::Conflict { first });
+    assert!(inbox.due(3).await.is_empty());
+}
+
+pub(super) async fn a_reread_one_has_the_money_of_its_event(store: &Store) {
+    let inbox = store.open().await;
+    let first = inbox.new_id(unreadable(complete("A").body)).await;
+    let reread = paying(complete("A"), "250");
+    assert_eq!(inbox.requeue_any(first, Some(received(reread.clone(), 2))).await.unwrap(), Replayed::Due);
+    assert_eq!(inbox.tell(synthetic(reread)).await, Recorded::Duplicate { first, requeued: false });
+    assert!(matches!(inbox.tell(synthetic(paying(complete("A"), "9000"))).await, Recorded::Conflict { .. }));
 }
 
 pub(super) async fn a_reread_conflict_is_kept_as_one(store: &Store) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use onramp_webhooks::StoreError;
+use onramp_webhooks::event::Money;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{
@@ -71,15 +72,22 @@ pub(crate) fn unreadable(body: impl Into<Bytes>) -> NewDelivery {
 /// The same event with another body.
 pub(crate) fn saying(mut new: NewDelivery, body: impl Into<Bytes>) -> NewDelivery {
     new.body = body.into();
-    new.fingerprint = Fingerprint::of(&new.body);
+    new.fingerprint = Fingerprint::of(&new.body).with_money(&[]);
+    new
+}
+
+/// The same event with `amount` US dollars.
+pub(crate) fn paying(mut new: NewDelivery, amount: &str) -> NewDelivery {
+    let money = Money::new(amount.parse().expect("the amount of a case"), "USD".into());
+    new.fingerprint = new.fingerprint.with_money(&[money]);
     new
 }
 
 /// The same event as a synthetic delivery.
-pub(crate) fn synthetic(new: NewDelivery) -> NewDelivery {
-    let mut made = saying(new, r#"{"type":"order_complete","made":"here"}"#);
-    made.fingerprint = Fingerprint::SYNTHETIC;
-    made
+pub(crate) fn synthetic(mut new: NewDelivery) -> NewDelivery {
+    new.body = Bytes::from_static(br#"{"type":"order_complete","made":"here"}"#);
+    new.fingerprint = new.fingerprint.to_synthetic();
+    new
 }
 
 /// The same event, received at second `seconds`.

@@ -10,7 +10,9 @@ use onramp_webhooks::StoreError;
 use onramp_webhooks::async_trait;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::idempotency::{ABANDONED, IdempotencyKey, IdempotencyStore, KeyLease, KeyState, MemoryIdempotencyStore};
+use onramp_webhooks::idempotency::{
+    ABANDONED_AFTER, IdempotencyKey, IdempotencyStore, KeyLease, KeyState, MemoryIdempotencyStore,
+};
 use onramp_webhooks_testkit::doubles::{Double, IdempotencyDouble};
 use onramp_webhooks_testkit::idempotency::{Fixture, Store, cases};
 use tokio::sync::Notify;
@@ -261,9 +263,9 @@ impl IdempotencyDouble for Mutant {
         match self.defect {
             Defect::PrunesNothing => return Ok(0),
             Defect::PrunesWhatCounts => return self.store.prune(now.after(Duration::from_secs(1))).await,
-            Defect::PrunesWhatRuns => return self.store.prune(now.after(ABANDONED)).await,
+            Defect::PrunesWhatRuns => return self.store.prune(now.after(ABANDONED_AFTER)).await,
             Defect::PrunesWhatWasRenewed => {
-                for last in last.iter().filter(|last| last.lease_until.after(ABANDONED) <= now) {
+                for last in last.iter().filter(|last| last.lease_until.after(ABANDONED_AFTER) <= now) {
                     self.store.release(last.claim).await?;
                 }
             }

@@ -33,6 +33,7 @@ enum Defect {
     StopsAtABusyOrder,
     ForgetsConflicts,
     TakesSyntheticOnesForReal,
+    IgnoresMoney,
     ListsIgnoreTheKey,
     ForgetsKeyExpiry,
     DeduplicatesTheKeyless,
@@ -110,6 +111,7 @@ impl InboxDouble for Mutant {
                 }
             }
             Defect::TakesSyntheticOnesForReal if new.fingerprint.is_synthetic() => new.fingerprint = Fingerprint::of(&new.body),
+            Defect::IgnoresMoney => new.fingerprint = new.fingerprint.with_money(&[]),
             Defect::ForgetsConflicts => {
                 if let Some(first) = self.holder(new.key.as_ref()).await {
                     new.fingerprint = first.fingerprint;
@@ -246,6 +248,7 @@ mutants! {
     an_inbox_that_forgets_conflicts: ForgetsConflicts => "recording::another_body_is_a_conflict_and_the_first_stands",
     an_inbox_that_takes_synthetic_ones_for_real: TakesSyntheticOnesForReal => "recording::a_real_one_that_comes_second_only_counts",
     an_inbox_that_takes_settled_synthetic_ones_for_real: TakesSyntheticOnesForReal => "recording::a_real_one_after_a_synthetic_one_that_was_settled_only_counts",
+    an_inbox_that_ignores_money: IgnoresMoney => "recording::a_real_and_a_synthetic_one_with_other_money_are_in_conflict",
     an_inbox_that_takes_second_synthetic_ones_for_real: TakesSyntheticOnesForReal => "recording::a_synthetic_one_that_comes_second_only_counts",
     an_inbox_whose_lists_ignore_the_key: ListsIgnoreTheKey => "querying::lists_find_a_key",
     an_inbox_that_forgets_key_expiry: ForgetsKeyExpiry => "recording::an_expired_key_is_new_again",

@@ -49,7 +49,7 @@ impl PurchaseStore for Mutant {
             (Defect::ForgetsTheAddress, _) => purchase.to_address = None,
             (Defect::AcceptsSomethingElse, Some(_)) => return Ok(()),
             (Defect::StartsOnlyWhatWasNotReleased, _) if known.released_at.is_some() => return Ok(()),
-            (Defect::TakesTheLaterTime, Some(first)) if first.asks_for_the_same(&purchase) => {
+            (Defect::TakesTheLaterTime, Some(first)) if first.is_same_request(&purchase) => {
                 _ = self.store.prune(Timestamp::from_millis(i64::MAX)).await?;
             }
             (Defect::ChecksThenStarts, None) => {

@@ -60,7 +60,7 @@ pub struct NewDelivery {
     pub key_expires_at: Option<Timestamp>,
     /// The stage of its order; `None` if it belongs to no order.
     pub stage: Option<OrderStage>,
-    /// The hash of the body.
+    /// The hash of the body, and the digest of the event's money.
     pub fingerprint: Fingerprint,
     /// The time of arrival.
     pub received_at: Timestamp,
@@ -74,7 +74,7 @@ impl NewDelivery {
     /// Creates a readable delivery that is due at once, without a key or an order.
     #[must_use]
     pub fn new(endpoint: impl Into<Arc<str>>, provider: impl Into<ProviderName>, received_at: Timestamp, body: Bytes) -> Self {
-        Self::with_fingerprint(Fingerprint::of(&body), endpoint.into(), provider.into(), received_at, body)
+        Self::with_fingerprint(Fingerprint::of(&body).with_money(&[]), endpoint.into(), provider.into(), received_at, body)
     }
 
     pub(crate) fn with_fingerprint(

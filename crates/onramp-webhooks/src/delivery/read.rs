@@ -34,7 +34,7 @@ pub(crate) fn delivery(endpoint: &Arc<str>, decoder: Decoder, now: Timestamp, bo
 }
 
 fn readable(event: &Event, endpoint: &Arc<str>, now: Timestamp, body: Bytes) -> Read {
-    let fingerprint = Fingerprint::of_decoded(&body);
+    let fingerprint = Fingerprint::of_decoded(&body).with_money(&event.money());
     let identity = event.identity();
     let mut new = NewDelivery::with_fingerprint(fingerprint, Arc::clone(endpoint), event.provider(), now, body);
     new.event_type = Some(identity::stored_type(event.type_name()));

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use super::{NewDelivery, read};
 use crate::clock::Timestamp;
 use crate::event::DecodeError;
-use crate::fingerprint::Fingerprint;
 use crate::provider::{Decoder, Provider, ProviderEvent};
 
 /// Error returned when creating a synthetic delivery.
@@ -25,8 +24,8 @@ pub enum SyntheticError {
 impl NewDelivery {
     /// Creates a delivery for an event that is known to have happened and that the provider did not send.
     ///
-    /// The body is read as if it had arrived at `endpoint`. The delivery has the key of the real event, so the real event is a
-    /// duplicate if it arrives later. [`Delivery::is_synthetic`](crate::Delivery::is_synthetic) distinguishes the two.
+    /// The body is read as if it had arrived at `endpoint`. The delivery has the key of the real event. If the real event arrives
+    /// later, it is a duplicate, or a conflict if its amounts or currencies differ. [`Delivery::is_synthetic`](crate::Delivery::is_synthetic) distinguishes the two.
     ///
     /// # Errors
     /// Returns an error if `body` is not an event of `P`, or if the event has no id of its own.
@@ -34,11 +33,12 @@ impl NewDelivery {
         let endpoint = endpoint.into();
         let event = P::Event::read(&body)?;
         let mut new = read::delivery(&endpoint, Decoder::of::<P>(), now, body).delivery;
-        let key = event.identity().key(&endpoint, event.type_name(), &Fingerprint::SYNTHETIC);
+        let fingerprint = new.fingerprint.to_synthetic();
+        let key = event.identity().key(&endpoint, event.type_name(), &fingerprint);
         if new.key.is_none() || new.key_expires_at.is_some() || key != new.key {
             return Err(SyntheticError::Unrepeatable);
         }
-        new.fingerprint = Fingerprint::SYNTHETIC;
+        new.fingerprint = fingerprint;
         Ok(new)
     }
 }

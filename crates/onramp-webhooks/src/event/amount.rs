@@ -126,6 +126,12 @@ impl Amount {
         Self { written_as: WrittenAs::Number, ..self }
     }
 
+    /// Returns the amount in a form that is the same for every spelling of it.
+    pub(super) fn canonical(&self) -> String {
+        let Value { digits, scale } = self.value();
+        format!("{digits}e{}", -scale)
+    }
+
     fn value(&self) -> Value {
         // The text was checked when the amount was created.
         Parts::read(&self.text).map(Value::from).unwrap_or_default()

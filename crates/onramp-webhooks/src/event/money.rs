@@ -47,12 +47,17 @@ impl Money {
         i64::try_from(units).map_err(|_| UnitsError::TooLarge)
     }
 
+    /// Returns the money in a form that is the same for every spelling of it.
+    pub(crate) fn canonical(&self) -> String {
+        format!("{} {}\n", self.amount.canonical(), self.currency.as_str().to_ascii_uppercase())
+    }
+
     /// Returns `(fiat, crypto)` if exactly one of the two is a national currency.
     pub(crate) fn fiat_and_crypto(base: Self, quote: Self) -> Result<(Self, Self), UnclearPurchase> {
         match (base.currency.is_fiat(), quote.currency.is_fiat()) {
             (true, false) => Ok((base, quote)),
             (false, true) => Ok((quote, base)),
-            _ => Err(UnclearPurchase { base: base.currency, quote: quote.currency }),
+            _ => Err(UnclearPurchase { base, quote }),
         }
     }
 }

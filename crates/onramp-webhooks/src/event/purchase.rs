@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Currency, Money, OrderId, TransactionId, WalletAddress};
+use super::{Money, OrderId, TransactionId, WalletAddress};
 
 /// A purchase that the provider reports as complete: the customer has paid and the crypto was sent.
 ///
@@ -99,11 +99,11 @@ impl fmt::Debug for CustomerReference {
 /// currencies (Mantle's `MNT` is also the Mongolian tögrög), or neither is, a guess could credit the wrong amount. In a handler, `?`
 /// turns this error into a permanent one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("cannot distinguish the paid side from the bought side: base is {base:?}, quote is {quote:?}")]
+#[error("cannot distinguish the paid side from the bought side: base is {:?}, quote is {:?}", base.currency, quote.currency)]
 #[non_exhaustive]
 pub struct UnclearPurchase {
-    /// The code in the order's `base`.
-    pub base: Currency,
-    /// The code in the order's `quote`.
-    pub quote: Currency,
+    /// The order's `base_amount` and `base`.
+    pub base: Money,
+    /// The order's `quote_amount` and `quote`.
+    pub quote: Money,
 }

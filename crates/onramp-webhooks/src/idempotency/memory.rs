@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::{ABANDONED, IdempotencyKey, IdempotencyStore, KeyLease, KeyState};
+use super::{ABANDONED_AFTER, IdempotencyKey, IdempotencyStore, KeyLease, KeyState};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::fingerprint::Fingerprint;
@@ -103,7 +103,7 @@ impl IdempotencyStore for MemoryIdempotencyStore {
     async fn prune(&self, now: Timestamp) -> Result<u64, StoreError> {
         let mut held = self.held();
         let before = held.len();
-        let abandoned = now.before(ABANDONED);
+        let abandoned = now.before(ABANDONED_AFTER);
         held.retain(|_, held| held.until > if held.reply.is_some() { now } else { abandoned });
         Ok((before - held.len()) as u64)
     }

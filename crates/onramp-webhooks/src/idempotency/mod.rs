@@ -78,7 +78,7 @@ pub use self::guard::KeyGuard;
 pub use self::key::IdempotencyKey;
 pub use self::keyed::{Claim, Keyed};
 pub use self::memory::MemoryIdempotencyStore;
-pub use self::store::{ABANDONED, IdempotencyStore, KeyLease, KeyState};
+pub use self::store::{ABANDONED_AFTER, IdempotencyStore, KeyLease, KeyState};
 pub use self::stored_body::{Rejoined, StoredBody};
 use crate::clock::{Clock, Timestamp};
 use crate::provider::{Acknowledgement, Decoder, Provider};

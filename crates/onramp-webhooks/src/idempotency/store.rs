@@ -13,7 +13,7 @@ use crate::fingerprint::Fingerprint;
 
 /// Time after which a claimed key is removed, measured from the end of its lease. A request that stalls for longer has lost its
 /// key.
-pub const ABANDONED: Duration = Duration::from_secs(24 * 3_600);
+pub const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 3_600);
 
 /// A store of idempotency keys and replies.
 ///
@@ -83,7 +83,7 @@ pub trait IdempotencyStore: fmt::Debug + Send + Sync + 'static {
     /// processes. Cancel-safe.
     async fn changed(&self);
 
-    /// Removes expired replies, and claimed keys whose lease ended [`ABANDONED`] ago. Removes a bounded number in one call. Returns
+    /// Removes expired replies, and claimed keys whose lease ended [`ABANDONED_AFTER`] ago. Removes a bounded number in one call. Returns
     /// the number of removed keys, which is zero if none is left or if the store removes them by itself.
     ///
     /// # Errors

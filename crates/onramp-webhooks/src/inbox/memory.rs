@@ -281,6 +281,7 @@ impl Rows {
             }
             let row = self.by_id.get_mut(&id)?;
             (row.record.event_type, row.record.stage) = (reread.event_type, reread.stage);
+            row.record.fingerprint = reread.fingerprint;
             (row.record.key, row.key_expires_at) = (key.clone(), reread.key_expires_at);
             if let Some(key) = key {
                 self.by_key.insert(key, id);

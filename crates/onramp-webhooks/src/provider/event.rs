@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Facts, Provider, ProviderEvent, ProviderName};
-use crate::event::{CompletedPurchase, UnclearPurchase};
+use crate::event::{CompletedPurchase, Money, UnclearPurchase};
 use crate::identity::Identity;
 
 /// The event of a delivery, in its provider's own type.
@@ -71,6 +71,15 @@ impl Event {
     /// Returns an error if a purchase is complete and its paid and bought sides cannot be distinguished.
     pub fn completed_purchase(&self) -> Result<Option<CompletedPurchase>, UnclearPurchase> {
         self.content.completed_purchase()
+    }
+
+    /// Returns the amounts of a completed purchase, also of an unclear one; empty for other events.
+    pub(crate) fn money(&self) -> Vec<Money> {
+        match self.completed_purchase() {
+            Ok(Some(purchase)) => vec![purchase.fiat, purchase.crypto],
+            Ok(None) => Vec::new(),
+            Err(unclear) => vec![unclear.base, unclear.quote],
+        }
     }
 
     /// Returns the identity of the event; see [`ProviderEvent::identity`].

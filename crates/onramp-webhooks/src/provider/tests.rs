@@ -308,7 +308,7 @@ fn the_paid_side_is_never_guessed() {
     assert_eq!(summary("XAU", "eur").unwrap(), "2 eur 1 XAU");
     for (base, quote) in [("MNT", "usd"), ("EUR", "USD"), ("BTC", "ETH"), ("XXX", "XTS"), ("BTC", "matic.sc.polygon")] {
         let error = summary(base, quote).unwrap_err();
-        assert_eq!((error.base.as_str(), error.quote.as_str()), (base, quote));
+        assert_eq!((error.base.currency.as_str(), error.quote.currency.as_str()), (base, quote));
         assert!(error.to_string().contains(base) && error.to_string().contains(quote));
     }
 }

@@ -41,7 +41,7 @@ fn key(id: &OrderId) -> String {
 impl PurchaseStore for MemoryPurchaseStore {
     async fn start(&self, purchase: Purchase) -> Result<(), StoreError> {
         match self.kept().started.entry(key(&purchase.id)) {
-            Entry::Occupied(first) if !first.get().asks_for_the_same(&purchase) => {
+            Entry::Occupied(first) if !first.get().is_same_request(&purchase) => {
                 Err(StoreError::new(StoreErrorKind::Refused, "start a purchase").because("another purchase has this id"))
             }
             Entry::Occupied(_) => Ok(()),

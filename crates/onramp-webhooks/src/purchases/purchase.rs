@@ -91,7 +91,7 @@ impl Purchase {
 
     /// Returns whether `other` has the same values, except for the time.
     #[must_use]
-    pub fn asks_for_the_same(&self, other: &Self) -> bool {
+    pub fn is_same_request(&self, other: &Self) -> bool {
         *self == Self { started_at: self.started_at, ..other.clone() }
     }
 
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn ids_are_compared_ignoring_case() {
-        assert!(started().asks_for_the_same(&Purchase::new("u", Timestamp::from_millis(7))));
-        assert!(!started().asks_for_the_same(&started().network("base")));
+        assert!(started().is_same_request(&Purchase::new("u", Timestamp::from_millis(7))));
+        assert!(!started().is_same_request(&started().network("base")));
     }
 }

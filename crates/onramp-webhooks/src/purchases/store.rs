@@ -44,7 +44,7 @@ pub trait PurchaseStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// Returns [`Refused`](crate::StoreErrorKind::Refused), without any change, if a different purchase with this id was
-    /// [started](Purchase::asks_for_the_same), and another error if the store cannot be written.
+    /// [started](Purchase::is_same_request), and another error if the store cannot be written.
     async fn start(&self, purchase: Purchase) -> Result<(), StoreError>;
 
     /// Returns the status of a purchase. The status is the default if the purchase was neither started nor released.

@@ -229,6 +229,7 @@ impl<T, E: Into<Box<dyn Error + Send + Sync>>> ResultExt<T> for Result<T, E> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Money;
 
     #[derive(Debug, thiserror::Error)]
     #[error("the points could not be written")]
@@ -252,7 +253,8 @@ mod tests {
         assert_eq!(HandlerError::from("a text").kind(), HandlerErrorKind::Transient);
         assert_eq!(HandlerError::from(MissingCustomer).kind(), HandlerErrorKind::Permanent);
         assert_eq!(HandlerError::from(UnitsError::Inexact).kind(), HandlerErrorKind::Permanent);
-        let unclear = UnclearPurchase { base: "EUR".into(), quote: "USD".into() };
+        let money = |code: &str| Money::new("1".parse().unwrap(), code.into());
+        let unclear = UnclearPurchase { base: money("EUR"), quote: money("USD") };
         assert_eq!(HandlerError::from(unclear).kind(), HandlerErrorKind::Permanent);
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::idempotency::{ABANDONED, IdempotencyKey, IdempotencyStore, KeyLease, MemoryIdempotencyStore};
+use onramp_webhooks::idempotency::{ABANDONED_AFTER, IdempotencyKey, IdempotencyStore, KeyLease, MemoryIdempotencyStore};
 use onramp_webhooks_testkit::idempotency::Fixture;
 use proptest::prelude::*;
 
@@ -88,7 +88,7 @@ async fn compare(store: &dyn IdempotencyStore, steps: &[Step]) -> Result<(), Tes
     for (number, step) in steps.iter().enumerate() {
         now = match step {
             Step::Pass(seconds) => Timestamp::from_millis(now.as_millis() + i64::from(*seconds) * 1_000),
-            Step::PassLong => now.after(ABANDONED),
+            Step::PassLong => now.after(ABANDONED_AFTER),
             _ => now,
         };
         prop_assert_eq!(make(&memory, now, step).await, make(store, now, step).await, "step {}: {:?}", number, step);

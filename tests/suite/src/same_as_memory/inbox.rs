@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::event::Money;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{
@@ -64,7 +65,7 @@ fn event() -> impl Strategy<Value = Event> {
     let stage = prop::option::weighted(0.7, 0..4_u8);
     let expires = prop::option::weighted(0.3, 0..60_u8);
     let quarantine = prop::option::weighted(0.2, any::<bool>());
-    (0..4_u8, 0..3_u8, 0..3_u8, prop::bool::weighted(0.9), stage, expires, quarantine).prop_map(
+    (0..4_u8, 0..3_u8, 0..4_u8, prop::bool::weighted(0.9), stage, expires, quarantine).prop_map(
         |(order, kind, body, keyed, stage, expires, quarantine)| Event { order, kind, body, keyed, stage, expires, quarantine },
     )
 }
@@ -114,7 +115,11 @@ impl Event {
         new.key_expires_at = self.expires.map(|seconds| now.after(Duration::from_secs(seconds.into())));
         new.quarantine =
             self.quarantine.map(|noise| if noise { Quarantine::noise("noise") } else { Quarantine::unreadable("unreadable") });
-        new.fingerprint = if self.body == 0 { Fingerprint::SYNTHETIC } else { Fingerprint::of(&[self.body]) };
+        let money = Money::new((self.body % 2).to_string().parse().unwrap(), "USD".into());
+        new.fingerprint = Fingerprint::of(&[self.body]).with_money(&[money]);
+        if self.body < 2 {
+            new.fingerprint = new.fingerprint.to_synthetic();
+        }
         new
     }
 }

@@ -53,7 +53,8 @@ pub(super) async fn was_received(reconciler: &Reconciler, row: &OrderRow) -> Res
     Ok(false)
 }
 
-/// Records a synthetic delivery. If the real one arrived meanwhile, the synthetic one is a duplicate, and there is no finding.
+/// Records a synthetic delivery. If the real one arrived meanwhile, the synthetic one is a duplicate, and there is no finding. If their
+/// amounts differ, the synthetic one is kept as a conflict.
 async fn repair(
     reconciler: &Reconciler,
     checkpoint: &Checkpoint,
@@ -72,6 +73,7 @@ async fn repair(
     };
     match inbox.record(delivery).await.map_err(ReconcileError::Inbox)? {
         Recorded::New(_) | Recorded::Spilled => Ok(Reconciled::Differs(Finding::Repaired { order })),
+        Recorded::Conflict { .. } => unrepairable(order, "its event arrived meanwhile, with other amounts".to_owned()),
         _ => Ok(Reconciled::Agrees),
     }
 }
