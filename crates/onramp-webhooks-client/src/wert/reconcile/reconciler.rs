@@ -15,10 +15,12 @@ use super::{Checkpoint, Phase, Position, ReconcileRun, Summary, WertDataApi, Win
 ///
 /// | [finding](super::Finding) | meaning |
 /// | --- | --- |
-/// | missing | The order is complete at Wert, but its `order_complete` was never received. Can be repaired. |
+/// | missing | The order is complete at Wert, but its `order_complete` was never received. |
 /// | status differs | The `order_complete` was received, but the order has another status at Wert. |
 /// | unclear | The order's status at Wert is missing or unknown to this crate. |
 /// | unknown to Wert | The `order_complete` was received, but Wert does not know the order. |
+///
+/// Only missing orders can be repaired. An operator has to look at all other findings.
 ///
 /// A repair records a [synthetic](onramp_webhooks::Delivery::is_synthetic) delivery that is built from the Data API's response. It has the
 /// dedup key of the real event, so the real event is a duplicate if it arrives later, and any number of machines can repair at the same
