@@ -35,7 +35,7 @@ struct CurrentPage {
     summary: Summary,
 }
 
-/// The result of one [step](ReconcileRun::step) of a run.
+/// The result of one step of a [`ReconcileRun`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Step {
@@ -45,7 +45,7 @@ pub struct Step {
     pub reached: Option<Timestamp>,
 }
 
-/// The error of a [step](ReconcileRun::step) of a run. The run can continue.
+/// The error of a step of a [`ReconcileRun`]. The run can continue.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ReconcileError {
