@@ -102,11 +102,11 @@ async fn a_key_is_found_by_its_index() {
         raw_sql(schema.sql(analyze)).execute(&mut connection).await.unwrap();
         for mode in ["force_generic_plan", "force_custom_plan"] {
             let prepare = format!(
-                "SET plan_cache_mode = {mode}; DEALLOCATE ALL; PREPARE it (smallint[], text, text, text, bigint, bigint, bytea) AS
+                "SET plan_cache_mode = {mode}; DEALLOCATE ALL; PREPARE it (smallint[], text, text, text, bigint, bigint, bytea, boolean, smallint) AS
                  SELECT d.id FROM onramp.deliveries d WHERE {fits} AND {key} ORDER BY d.id DESC LIMIT $6"
             );
             raw_sql(schema.sql(&prepare)).execute(&mut connection).await.unwrap();
-            let explain = "EXPLAIN EXECUTE it (NULL, NULL, NULL, NULL, NULL, 1, sha256('7'))";
+            let explain = "EXPLAIN EXECUTE it (NULL, NULL, NULL, NULL, NULL, 1, sha256('7'), false, 7)";
             let lines: Vec<(String,)> = sqlx::query_as(explain).persistent(false).fetch_all(&mut connection).await.unwrap();
             let plan = lines.into_iter().map(|(line,)| line).collect::<Vec<_>>().join("\n");
             assert!(plan.contains("deliveries_key"), "{mode} {analyze}:\n{plan}");

@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use onramp_webhooks::inbox::{ClaimRequest, Inbox, Settled, Settlement, State};
-use onramp_webhooks_sqlite::SqliteInbox;
+use onramp_webhooks_sqlite::{SqliteInbox, rusqlite};
+use onramp_webhooks_suite::deliveries::{LATER_STATE, a_later_state_waits_alone};
 
 use crate::tools::{child, child_file, file, now, purchase, record, seen_by_others};
 
@@ -109,4 +110,17 @@ fn one_acknowledged_delivery_is_there_after_an_abort() {
         assert!(!status.success());
         assert_eq!(seen_by_others(&path), number);
     }
+}
+
+#[tokio::test]
+async fn a_state_of_a_later_version_waits_alone() {
+    let (_folder, path) = file();
+    let inbox = SqliteInbox::open(&path).await.unwrap();
+    let later = purchase();
+    let id = record(&inbox, later.clone()).await;
+    let set = move |connection: &rusqlite::Connection| {
+        connection.execute("UPDATE onramp_deliveries SET state = ? WHERE id = ?", (LATER_STATE, id))
+    };
+    inbox.call(set).await.unwrap();
+    a_later_state_waits_alone(&inbox, &later, id).await;
 }

@@ -11,8 +11,8 @@ use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::DedupKey;
 use onramp_webhooks::inbox::{
-    ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery, QuarantineBound, Record,
-    Recorded, Replayed, Retention, Settled, Settlement, State,
+    ClaimRequest, ClaimedDelivery, Claims, DeadCause, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery,
+    QuarantineBound, Record, Recorded, Replayed, Retention, Settled, Settlement, State,
 };
 use onramp_webhooks_testkit::doubles::{Double, InboxDouble};
 use onramp_webhooks_testkit::inbox::{Fixture, Store, cases};
@@ -45,6 +45,7 @@ enum Defect {
     EverythingCostsAnAttempt,
     RetriesAtOnce,
     ForgetsTheNote,
+    ForgetsTheCause,
     PrunesKeys,
     PrunesTooEarly,
     RequeuesWhatIsHeld,
@@ -175,7 +176,8 @@ impl InboxDouble for Mutant {
                     settlement.outcome = Settled::Retry { at: *until, error: reason.clone() };
                 }
                 (Defect::RetriesAtOnce, Settled::Retry { at, .. }) => *at = now,
-                (Defect::ForgetsTheNote, Settled::Dead { error }) => error.clear(),
+                (Defect::ForgetsTheNote, Settled::Dead { error, .. }) => error.clear(),
+                (Defect::ForgetsTheCause, Settled::Dead { cause, .. }) => *cause = DeadCause::AttemptsUsedUp,
                 _ => {}
             }
         }
@@ -245,6 +247,8 @@ mutants! {
     an_inbox_that_hands_out_two_of_one_order_to_many: HandsOutTwoOfOneOrder => "claiming::many_claimers_never_hold_two_of_one_order",
     an_inbox_that_hands_out_twice: HandsOutTwice => "claiming::many_claimers_get_each_delivery_once",
     an_inbox_that_stops_at_a_busy_order: StopsAtABusyOrder => "claiming::the_limit_is_filled_past_a_busy_order",
+    an_inbox_that_forgets_the_cause: ForgetsTheCause => "settling::a_dead_letter_says_why",
+    an_inbox_that_requeues_what_was_refused: ForgetsTheCause => "recording::a_duplicate_requeues_no_first_that_was_refused",
     an_inbox_that_forgets_conflicts: ForgetsConflicts => "recording::another_body_is_a_conflict_and_the_first_stands",
     an_inbox_that_takes_synthetic_ones_for_real: TakesSyntheticOnesForReal => "recording::a_real_one_that_comes_second_only_counts",
     an_inbox_that_takes_settled_synthetic_ones_for_real: TakesSyntheticOnesForReal => "recording::a_real_one_after_a_synthetic_one_that_was_settled_only_counts",

@@ -37,7 +37,7 @@ const MAX_ID_LENGTH: usize = 512;
 ///
 /// Configure each Wert account to send to one endpoint only. The same order at two endpoints is two events, and both would be confirmed.
 ///
-/// Parking costs no attempt. A dead letter is kept, and is checked again after a replay or a duplicate.
+/// Parking costs no attempt. A dead letter is kept, and is checked again after a replay.
 ///
 /// Checks are batched: those that arrive during a request are combined into the next request, of up to 20 orders. There is one
 /// request at a time. The worker's [concurrency](onramp_webhooks::worker::WorkerBuilder::concurrency) limits the number of
