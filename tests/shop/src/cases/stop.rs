@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use tokio::net::TcpStream;
 
 use crate::connection::Connection;
@@ -55,7 +56,7 @@ pub async fn ctrl_c_is_a_good_end_too(subject: Subject) {
     let shop = home.start().await;
     shop.wert(order_complete("1", "ada", "1")).await.assert_received();
     shop.has_handled(1).await;
-    shop.interrupt();
+    shop.signal(Signal::INT);
     assert_eq!(shop.ends().await.handled().len(), 1);
 }
 

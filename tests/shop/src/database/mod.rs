@@ -53,12 +53,6 @@ impl Database {
         self.count("state = 7")
     }
 
-    /// Counts the quarantined deliveries.
-    #[must_use]
-    pub fn quarantined(&self) -> usize {
-        self.count("state = 6")
-    }
-
     /// Counts the deliveries that still have to be handled.
     #[must_use]
     pub fn waiting(&self) -> usize {
