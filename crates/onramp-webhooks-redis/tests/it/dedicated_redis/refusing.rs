@@ -1,15 +1,11 @@
 //! A server that refuses commands.
 
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use onramp_webhooks::StoreErrorKind;
 use onramp_webhooks::idempotency::{IdempotencyStore, KeyState};
 use onramp_webhooks_redis::RedisIdempotencyStore;
 use onramp_webhooks_services::{Redis, RedisOptions};
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
 
 use super::between::{Between, host_and_port};
 use crate::tools::{KEEP, ask, begin, claim, done, end, fingerprint, kind, now, open, running};
@@ -141,43 +137,12 @@ async fn a_server_that_would_throw_keys_away_is_warned_about() {
     for (memory, policy, warnings) in [("0", "allkeys-lru", 0), ("50mb", "noeviction", 0), ("50mb", "volatile-ttl", 1)] {
         let server = RedisOptions::new().setting("maxmemory", memory).setting("maxmemory-policy", policy);
         let server = server.start().unwrap();
-        let log = Log::default();
-        let guard = tracing::subscriber::set_default(log.clone());
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(log.reopen().unwrap());
+        let guard = tracing::subscriber::set_default(subscriber.finish());
         drop(RedisIdempotencyStore::connect(&server.url()).await.unwrap());
         drop(guard);
-        let named = log.0.lock().unwrap().iter().filter(|field| field.contains(policy)).count();
-        assert_eq!(named, warnings, "{memory} {policy}");
-    }
-}
-
-/// The fields of all warnings of this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-impl Subscriber for Log {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() == Level::WARN
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        event.record(&mut self.clone());
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
-impl Visit for Log {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.0.lock().unwrap().push(format!("{field}={value:?}"));
+        let log = std::fs::read_to_string(log.path()).unwrap();
+        assert_eq!(log.lines().filter(|line| line.contains(policy)).count(), warnings, "{memory} {policy}: {log}");
     }
 }
