@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -418,7 +418,9 @@ async fn a_provider_that_hangs_holds_up_nothing_else() {
     }
     shop.post_to("/wert/s3cret", wert_account("login", "c")).await;
     let states = [State::Handled, State::Parked, State::Leased];
+    let begun = Instant::now();
     until("the worker goes on", || async { shop.counts(states).await == [1, 20, 1] }).await;
+    assert!(begun.elapsed() < Duration::from_secs(5), "the worker was held up");
     assert_eq!((shop.handled().len(), shop.asked()), (1, 2));
 }
 
