@@ -5,12 +5,11 @@ use std::collections::HashSet;
 use onramp_webhooks::inbox::{DeliveryId, Filter, Inbox, State};
 use onramp_webhooks_sqlite::SqliteInbox;
 
-use crate::tools::{child, child_file, claim, file, handled, kill_after, purchase, record, seen_by_others};
+use crate::tools::{child, child_file, claim, file, handled, kill_after, new_inbox, purchase, record, seen_by_others};
 
 #[tokio::test]
 async fn an_acknowledged_delivery_is_seen_by_others_at_once() {
-    let (_folder, path) = file();
-    let inbox = SqliteInbox::open(&path).await.unwrap();
+    let (_folder, path, inbox) = new_inbox().await;
     for number in 1..=20 {
         record(&inbox, purchase()).await;
         assert_eq!(seen_by_others(&path), number);
@@ -19,8 +18,7 @@ async fn an_acknowledged_delivery_is_seen_by_others_at_once() {
 
 #[tokio::test]
 async fn everything_is_there_after_closing_and_opening() {
-    let (_folder, path) = file();
-    let inbox = SqliteInbox::open(&path).await.unwrap();
+    let (_folder, path, inbox) = new_inbox().await;
     for _ in 0..3 {
         record(&inbox, purchase()).await;
     }

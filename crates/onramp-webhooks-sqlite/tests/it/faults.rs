@@ -9,7 +9,7 @@ use onramp_webhooks::{StoreError, StoreErrorKind};
 use onramp_webhooks_sqlite::{SqliteInbox, SqliteOptions};
 use rusqlite::Connection;
 
-use crate::tools::{claim, file, large, now, purchase, record, seen_by_others};
+use crate::tools::{claim, file, large, new_inbox, now, purchase, record, seen_by_others};
 
 async fn kind(inbox: &SqliteInbox) -> StoreErrorKind {
     inbox.record(purchase()).await.unwrap_err().kind()
@@ -39,8 +39,7 @@ async fn a_locked_file_fails_within_the_busy_timeout_and_works_when_it_is_free()
 
 #[tokio::test]
 async fn a_file_that_is_locked_for_a_moment_is_waited_for() {
-    let (_folder, path) = file();
-    let inbox = SqliteInbox::open(&path).await.unwrap();
+    let (_folder, path, inbox) = new_inbox().await;
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let recording = tokio::spawn(async move { inbox.record(purchase()).await });
@@ -138,8 +137,7 @@ async fn assert_fails_closed(inbox: &SqliteInbox) {
 
 #[tokio::test]
 async fn a_file_that_was_deleted_acknowledges_nothing_and_is_not_made_anew() {
-    let (_folder, path) = file();
-    let inbox = SqliteInbox::open(&path).await.unwrap();
+    let (_folder, path, inbox) = new_inbox().await;
     record(&inbox, purchase()).await;
     std::fs::remove_file(&path).unwrap();
     for _ in 0..2 {
@@ -199,8 +197,7 @@ async fn a_file_that_was_replaced_is_not_written_to() {
 /// The check before a commit passes, and the one before the answer does not.
 #[tokio::test]
 async fn a_file_that_is_moved_in_a_transaction_completes_nothing() {
-    let (folder, path) = file();
-    let inbox = SqliteInbox::open(&path).await.unwrap();
+    let (folder, path, inbox) = new_inbox().await;
     record(&inbox, purchase()).await;
     let lease = claim(&inbox, 1).await[0].lease;
     let mut open = inbox.begin(Duration::from_secs(30)).await.unwrap();
@@ -217,8 +214,7 @@ async fn a_file_that_is_moved_in_a_transaction_completes_nothing() {
 /// The only check that can notice is the one after the commit.
 #[tokio::test]
 async fn a_file_that_is_moved_during_a_call_is_noticed_before_the_answer() {
-    let (folder, path) = file();
-    let inbox = SqliteInbox::open(&path).await.unwrap();
+    let (folder, path, inbox) = new_inbox().await;
     let (from, to) = (path.clone(), folder.path().join("elsewhere.db"));
     let moving = inbox.call(move |_| {
         std::fs::rename(from, to).unwrap();
@@ -262,8 +258,7 @@ async fn one_bad_call_does_not_fail_those_beside_it() {
 
 #[tokio::test]
 async fn a_call_that_is_given_up_does_not_disturb_the_next() {
-    let (_folder, path) = file();
-    let inbox = SqliteInbox::open(&path).await.unwrap();
+    let (_folder, _, inbox) = new_inbox().await;
     for _ in 0..20 {
         let given_up = tokio::time::timeout(Duration::ZERO, inbox.record(purchase())).await;
         assert!(given_up.is_err() || given_up.unwrap().is_ok());

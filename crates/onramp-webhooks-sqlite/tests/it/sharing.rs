@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use crate::tools::{child, child_file, claim, file, handled, must_succeed, purchase, record, seen_by_others};
+use crate::tools::{child, child_file, claim, file, handled, must_succeed, new_inbox, purchase, record, seen_by_others};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_may_open_a_new_file_at_the_same_time() {
@@ -90,8 +90,7 @@ async fn an_application_keeps_its_own_tables_in_the_file() {
 
 #[tokio::test]
 async fn reading_does_not_wait_for_a_writer() {
-    let (_folder, path) = file();
-    let inbox = SqliteInbox::open(&path).await.unwrap();
+    let (_folder, path, inbox) = new_inbox().await;
     record(&inbox, purchase()).await;
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE; CREATE TABLE other (x)").unwrap();

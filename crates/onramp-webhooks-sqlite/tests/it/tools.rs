@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use onramp_webhooks::inbox::NewDelivery;
+use onramp_webhooks_sqlite::SqliteInbox;
 pub(crate) use onramp_webhooks_suite::deliveries::{claim, handled, now, purchase, record};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -17,6 +18,13 @@ pub(crate) fn file() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("inbox.db");
     (folder, path)
+}
+
+/// Opens an inbox in a new file, and returns their folder and path, too.
+pub(crate) async fn new_inbox() -> (TempDir, PathBuf, SqliteInbox) {
+    let (folder, path) = file();
+    let inbox = SqliteInbox::open(&path).await.unwrap();
+    (folder, path, inbox)
 }
 
 /// Returns a purchase with a body of so many bytes.

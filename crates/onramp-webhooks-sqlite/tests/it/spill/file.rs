@@ -8,7 +8,7 @@ use onramp_webhooks::spill::{SpillId, SpillStore};
 use onramp_webhooks_sqlite::{SqliteInbox, SqliteOptions, SqliteSpill};
 use rusqlite::Connection;
 
-use crate::tools::{child, child_file, file, large, purchase, record};
+use crate::tools::{child, child_file, file, large, new_inbox, purchase, record};
 
 async fn refused(path: &Path) -> String {
     let error = SqliteSpill::open(path).await.unwrap_err();
@@ -18,8 +18,7 @@ async fn refused(path: &Path) -> String {
 
 #[tokio::test]
 async fn an_inbox_is_no_spill_and_a_spill_is_no_inbox() {
-    let (folder, path) = file();
-    let inbox = SqliteInbox::open(&path).await.unwrap();
+    let (folder, path, inbox) = new_inbox().await;
     record(&inbox, purchase()).await;
     assert!(refused(&path).await.contains("a file of its own"));
     record(&inbox, purchase()).await;
