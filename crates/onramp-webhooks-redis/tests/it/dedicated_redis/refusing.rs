@@ -1,6 +1,6 @@
 //! A server that refuses commands.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use onramp_webhooks::StoreErrorKind;
 use onramp_webhooks::idempotency::{IdempotencyStore, KeyState};
@@ -8,7 +8,7 @@ use onramp_webhooks_redis::RedisIdempotencyStore;
 use onramp_webhooks_services::{Redis, RedisOptions};
 
 use super::between::{Between, host_and_port};
-use crate::tools::{KEEP, ask, begin, claim, done, end, fingerprint, kind, now, open, running};
+use crate::tools::{KEEP, ask, begin, claim, done, end, fingerprint, kind, now, open, running, until, within};
 
 #[tokio::test]
 async fn a_full_server_claims_and_keeps_nothing_and_gives_up_keys() {
@@ -38,11 +38,8 @@ async fn a_full_server_claims_and_keeps_nothing_and_gives_up_keys() {
 /// Makes a server copy another one, and waits until it has a key that the other one has.
 async fn copy(replica: &Redis, server: &Redis, key: &str) {
     replica.command(&format!("REPLICAOF {}", host_and_port(server).replace(':', " "))).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while replica.command(&format!("EXISTS {key}")).ok().as_deref() != Some("1") {
-        assert!(Instant::now() < deadline, "it should copy the key");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let exists = format!("EXISTS {key}");
+    until("the key is copied", async || replica.command(&exists).ok().as_deref() == Some("1")).await;
 }
 
 #[tokio::test]
@@ -68,11 +65,8 @@ async fn a_server_that_has_become_a_replica_is_left_for_the_one_that_took_over()
     old.command(&format!("REPLICAOF {}", host_and_port(&new).replace(':', " "))).unwrap();
     assert_eq!(kind(ask(&store, claim("B", 1)).await), StoreErrorKind::ReadOnly);
     between.lead_to(&new);
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while ask(&store, claim("B", 1)).await.ok() != Some(KeyState::Claimed) {
-        assert!(Instant::now() < deadline, "it should find the new one");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let is_claimed = async || ask(&store, claim("B", 1)).await.ok() == Some(KeyState::Claimed);
+    within(Duration::from_secs(20), "the store finds the new one", is_claimed).await;
     assert!(end(&store, claim("A", 1), "created").await);
 }
 
