@@ -71,8 +71,7 @@ async fn forwarded(shop: &ShopProcess, header: &str, value: &str) -> Response {
 
 /// Wert waits five seconds for a response.
 pub async fn a_body_that_stops_is_answered_before_wert_gives_up(subject: Subject) {
-    let home = Home::of(subject);
-    let shop = home.start().await;
+    let (home, shop) = Home::started(subject).await;
     let mut connection = Connection::open(shop.address).await;
     let begun = Instant::now();
     connection.send("POST /webhooks/wert/dev-secret HTTP/1.1\r\nhost: shop\r\ncontent-length: 100\r\n\r\n{\"type\":").await;

@@ -10,7 +10,6 @@ use onramp_webhooks::event::BigDecimal;
 use rusqlite::Connection;
 
 pub(crate) use self::postgres::OwnDatabase;
-pub(crate) use self::postgres::server;
 use crate::wait::until;
 
 /// A separate connection to a shop's database.
