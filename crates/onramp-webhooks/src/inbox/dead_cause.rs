@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Why a delivery became a dead letter.
+/// The cause of a dead letter.
 ///
 /// A duplicate requeues a dead letter only if its [attempts were used up](Self::AttemptsUsedUp). All others wait for an operator,
 /// because another attempt would end in the same way or could pay twice.

@@ -136,7 +136,7 @@ pub enum Settled {
     },
     /// A dead letter.
     Dead {
-        /// Why it is not tried again.
+        /// The cause.
         cause: DeadCause,
         /// The error of the last attempt.
         error: String,
