@@ -1,4 +1,5 @@
-use std::sync::Mutex;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use onramp_webhooks::async_trait;
 use onramp_webhooks::store::*;
@@ -24,6 +25,9 @@ struct Row {
     key_expires_at: Option<Timestamp>,
     noise: bool,
     fence: i64,
+    /// The time at which it is due again; `None` if it was never settled.
+    again_at: Option<Timestamp>,
+    lost_claims: u32,
 }
 
 impl VecInbox {
@@ -33,12 +37,21 @@ impl VecInbox {
 }
 
 impl Row {
-    fn is_due(&self, now: Timestamp) -> bool {
-        self.record.state == State::Pending || self.record.due_at.is_some_and(|due_at| due_at <= now)
+    fn waits(&self) -> bool {
+        matches!(self.record.state, State::Pending | State::Leased | State::Retrying | State::Parked)
     }
 
     fn is_leased(&self, now: Timestamp) -> bool {
-        self.record.state == State::Leased && !self.is_due(now)
+        self.record.state == State::Leased && self.record.due_at.is_some_and(|until| now < until)
+    }
+
+    fn is_suspect(&self) -> bool {
+        self.record.state == State::Leased && self.lost_claims + 1 >= SUSPECT_AFTER
+    }
+
+    /// The time since which it is due, or from which it will be.
+    fn since(&self) -> Timestamp {
+        self.again_at.unwrap_or(self.record.received_at)
     }
 
     /// The order that the event belongs to: events with a stage and the same subject.
@@ -52,6 +65,7 @@ impl Row {
 
     fn requeue(&mut self) {
         self.set(State::Pending, None);
+        self.again_at = None;
         (self.record.attempts, self.record.settled_at, self.record.cause) = (0, None, None);
     }
 
@@ -66,12 +80,14 @@ impl Row {
     }
 
     fn claimed(&mut self, until: Timestamp, stale: bool) -> ClaimedDelivery {
+        self.lost_claims = if self.record.state == State::Leased { self.lost_claims + 1 } else { 0 };
         self.set(State::Leased, Some(until));
         self.fence += 1;
         let record = self.record.clone();
         ClaimedDelivery {
             lease: Lease::new(record.id, self.fence),
             attempt: record.attempts + 1,
+            lost_claims: self.lost_claims,
             stale,
             duplicates: record.duplicates,
             endpoint: record.endpoint,
@@ -126,7 +142,7 @@ impl Rows {
             body: Some(new.body),
         };
         let noise = new.quarantine.is_some_and(|quarantine| quarantine.noise);
-        self.all.push(Row { record, key_expires_at: new.key_expires_at, noise, fence: 0 });
+        self.all.push(Row { record, key_expires_at: new.key_expires_at, noise, fence: 0, again_at: None, lost_claims: 0 });
         id
     }
 
@@ -171,21 +187,67 @@ impl Rows {
         self.all.reverse();
     }
 
-    fn claim(&mut self, now: Timestamp, request: ClaimRequest) -> Vec<ClaimedDelivery> {
-        let mut claimed = Vec::new();
-        for at in 0..self.all.len() {
-            let row = &self.all[at];
-            let order: Vec<&Row> =
-                self.all.iter().filter(|other| other.order().is_some() && other.order() == row.order()).collect();
-            if claimed.len() == request.limit || !row.is_due(now) || order.iter().any(|other| other.is_leased(now)) {
+    /// The delivery of each order that can be claimed next: the leased one; else the oldest untried one, or the one that is due again
+    /// first, whichever has been due longer.
+    fn heads(&self) -> Vec<&Row> {
+        let mut heads = Vec::new();
+        let mut orders: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
+        for row in self.all.iter().filter(|row| row.waits()) {
+            match row.order() {
+                Some(order) => orders.entry(order).or_default().push(row),
+                None => heads.push(row),
+            }
+        }
+        heads.extend(orders.values().filter_map(|order| {
+            let leased = order.iter().find(|row| row.record.state == State::Leased);
+            let untried = order.iter().find(|row| row.again_at.is_none());
+            let again = order.iter().filter(|row| row.again_at.is_some()).min_by_key(|row| row.again_at);
+            let first = untried.into_iter().chain(again).min_by_key(|row| row.since());
+            leased.or(first).copied()
+        }));
+        heads.sort_by_key(|row| row.record.id);
+        heads
+    }
+
+    /// Returns the due deliveries of each endpoint. A real store reads them from an index, at most `limit` of each list.
+    fn candidates(&self, now: Timestamp, request: &ClaimRequest) -> Vec<Candidates> {
+        let mut endpoints: BTreeMap<Arc<str>, Candidates> = BTreeMap::new();
+        for row in self.heads() {
+            let endpoint = &row.record.endpoint;
+            let is_due = row.again_at.is_none_or(|again_at| again_at <= now) && !row.is_leased(now);
+            if !is_due || row.is_suspect() != request.suspect || request.except.contains(endpoint) {
                 continue;
             }
+            let candidates = endpoints.entry(endpoint.clone()).or_default();
+            candidates.endpoint = endpoint.clone();
+            let candidate = Candidate { id: row.record.id, since: row.since() };
+            if row.again_at.is_some() {
+                candidates.again.push(candidate);
+            } else {
+                candidates.untried.push(candidate);
+                candidates.newest.insert(0, candidate);
+            }
+        }
+        endpoints.values_mut().for_each(|candidates| candidates.again.sort_by_key(|candidate| candidate.since));
+        endpoints.into_values().collect()
+    }
+
+    fn claim(&mut self, now: Timestamp, request: &ClaimRequest) -> Claims {
+        let has_suspect = self.heads().iter().any(|row| row.is_suspect() && !row.is_leased(now));
+        let limit = if request.suspect { 1 } else { usize::MAX };
+        let chosen: Vec<_> = request.choose(now, self.candidates(now, request)).into_iter().take(limit).collect();
+        let next_due = self.heads().iter().filter_map(|row| row.again_at).filter(|again_at| *again_at > now).min();
+        let mut claimed = Vec::new();
+        for id in chosen {
+            let Some(at) = self.all.iter().position(|row| row.record.id == id) else { continue };
+            let row = &self.all[at];
+            let mut order = self.all.iter().filter(|other| other.order().is_some() && other.order() == row.order());
             let is_later =
-                |other: &&Row| row.record.stage.zip(other.record.stage).is_some_and(|(this, other)| this.is_before(other));
-            let stale = order.into_iter().filter(is_later).any(|other| other.record.state == State::Handled);
+                |other: &Row| row.record.stage.zip(other.record.stage).is_some_and(|(this, other)| this.is_before(other));
+            let stale = order.any(|other| other.record.state == State::Handled && is_later(other));
             claimed.push(self.all[at].claimed(now.after(request.lease), stale));
         }
-        claimed
+        Claims::new(claimed, next_due).with_suspect(has_suspect)
     }
 
     /// Gives a quarantined delivery the key that this version reads from it.
@@ -223,9 +285,7 @@ impl Inbox for VecInbox {
 
     async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError> {
         let mut rows = self.rows.lock().unwrap();
-        let claimed = rows.claim(now, request);
-        let next_due = rows.all.iter().filter_map(|row| row.record.due_at).filter(|due_at| *due_at > now).min();
-        Ok(Claims::new(claimed, next_due))
+        Ok(rows.claim(now, &request))
     }
 
     async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, StoreError> {
@@ -252,6 +312,9 @@ impl Inbox for VecInbox {
                 _ => (State::Pending, None, row.record.note.take(), false),
             };
             row.set(state, due_at);
+            if due_at.is_some() {
+                row.again_at = due_at;
+            }
             row.record.note = note;
             row.record.attempts += u32::from(counts);
             row.record.settled_at = matches!(state, State::Handled | State::Dead).then_some(now);

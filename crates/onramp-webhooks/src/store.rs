@@ -23,8 +23,9 @@ pub use crate::idempotency::{ABANDONED_AFTER, IdempotencyKey, IdempotencyStore, 
 pub use crate::identity::{DedupKey, OrderStage};
 #[doc(inline)]
 pub use crate::inbox::{
-    ClaimRequest, ClaimedDelivery, Claims, Counts, DeadCause, DeliveryId, Filter, Inbox, Lease, NewDelivery, Quarantine,
-    QuarantineBound, Record, Recorded, Replayed, Retention, Settled, Settlement, State, TransactionalInbox, conflict_note,
+    Candidate, Candidates, ClaimRequest, ClaimedDelivery, Claims, Counts, DeadCause, DeliveryId, Filter, Inbox, Lease,
+    NewDelivery, Quarantine, QuarantineBound, Record, Recorded, Replayed, Retention, SUSPECT_AFTER, Settled, Settlement, State,
+    TransactionalInbox, conflict_note,
 };
 #[doc(inline)]
 pub use crate::provider::ProviderName;

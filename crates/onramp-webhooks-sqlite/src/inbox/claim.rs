@@ -1,98 +1,128 @@
 //! Claiming of due deliveries, and renewal of leases.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::OrderStage;
-use onramp_webhooks::inbox::{ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Lease};
-use rusqlite::{CachedStatement, Connection, Row, params};
+use onramp_webhooks::inbox::{Candidate, Candidates, ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Lease, SUSPECT_AFTER};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::state::{HANDLED, LEASED, PARKED, PENDING, RETRYING, sql};
 use crate::db::column;
 
-sql!(
-    MAKE_DUE = "UPDATE onramp_deliveries SET state = {PENDING}, due_at = 0 WHERE due_at > 0 AND due_at <= ?
-     AND state IN ({LEASED}, {RETRYING}, {PARKED})"
-);
-sql!(LEASE = "UPDATE onramp_deliveries SET state = {LEASED}, due_at = ?, fence = fence + 1 WHERE id = ?");
-sql!(NEXT_DUE = "SELECT min(due_at) FROM onramp_deliveries WHERE due_at > 0 AND state IN ({LEASED}, {RETRYING}, {PARKED})");
+const NEXT_DUE: &str =
+    "SELECT min(due_at) FROM onramp_deliveries INDEXED BY onramp_deliveries_due WHERE endpoint = ? AND due_at > ?";
 
-/// Leases due deliveries. Every statement reads only waiting deliveries, through the partial index on `due_at`.
-pub(super) fn claim(connection: &Connection, now: Timestamp, request: ClaimRequest) -> rusqlite::Result<Claims> {
-    connection.prepare_cached(&MAKE_DUE)?.execute([now.as_millis()])?;
-    let claimed = due(connection, request.limit)?;
-    let until = now.after(request.lease).as_millis();
-    let mut lease = connection.prepare_cached(&LEASE)?;
-    for delivery in &claimed {
-        lease.execute(params![until, delivery.lease.id.as_i64()])?;
+/// Leases due deliveries. Every statement reads only the heads of orders, through the partial index on `due_at`.
+pub(super) fn claim(connection: &Connection, now: Timestamp, request: &ClaimRequest) -> rusqlite::Result<Claims> {
+    let (mut candidates, mut has_suspect, mut next_due) = (Vec::new(), false, None);
+    for endpoint in endpoints(connection)? {
+        let next: Option<i64> =
+            connection.prepare_cached(NEXT_DUE)?.query_row(params![&*endpoint, now.as_millis()], |row| row.get(0))?;
+        next_due = next_due.into_iter().chain(next).min();
+        if !request.except.contains(&endpoint) {
+            let (of_endpoint, suspect) = candidates_of(connection, now, request, endpoint)?;
+            candidates.push(of_endpoint);
+            has_suspect |= suspect;
+        }
     }
-    let next_due: Option<i64> = connection.prepare_cached(&NEXT_DUE)?.query_row([], |row| row.get(0))?;
-    Ok(Claims::new(claimed, next_due.map(Timestamp::from_millis)))
+    let limit = if request.suspect { 1 } else { usize::MAX };
+    let until = now.after(request.lease);
+    let chosen = request.choose(now, candidates).into_iter().take(limit);
+    let claimed = chosen.map(|id| lease(connection, id, until)).collect::<rusqlite::Result<_>>()?;
+    Ok(Claims::new(claimed, next_due.map(Timestamp::from_millis)).with_suspect(has_suspect))
+}
+
+const NEXT_ENDPOINT: &str =
+    "SELECT min(endpoint) FROM onramp_deliveries INDEXED BY onramp_deliveries_due WHERE due_at IS NOT NULL AND endpoint > ?";
+
+/// Returns the endpoints for which something waits.
+fn endpoints(connection: &Connection) -> rusqlite::Result<Vec<Arc<str>>> {
+    let mut next = connection.prepare_cached(NEXT_ENDPOINT)?;
+    let mut endpoints: Vec<Arc<str>> = Vec::new();
+    while let Some(endpoint) =
+        next.query_row([endpoints.last().map_or("", |last| last)], |row| row.get::<_, Option<String>>(0))?
+    {
+        endpoints.push(endpoint.into());
+    }
+    Ok(endpoints)
 }
 
 sql!(
-    DUE = "SELECT d.id, d.fence, d.attempts, d.duplicates, d.endpoint, d.provider, d.subject, d.discriminator, d.received_at, d.stage,
-        d.fingerprint
-     FROM onramp_deliveries d INDEXED BY onramp_deliveries_due
-     WHERE d.due_at = 0 AND d.state = {PENDING}
-     ORDER BY d.id"
+    UNTRIED = "SELECT id, received_at, state = {LEASED}, lease_until, lost_claims
+     FROM onramp_deliveries INDEXED BY onramp_deliveries_due
+     WHERE endpoint = ? AND due_at = 0 AND state IN ({PENDING}, {LEASED}, {RETRYING}, {PARKED}) ORDER BY id"
 );
-sql!(LATER_HANDLED = "SELECT EXISTS (SELECT 1 FROM onramp_deliveries WHERE subject = ? AND state = {HANDLED} AND stage > ?)");
+sql!(
+    NEWEST = "SELECT id, received_at, state = {LEASED}, lease_until, lost_claims
+     FROM onramp_deliveries INDEXED BY onramp_deliveries_due
+     WHERE endpoint = ? AND due_at = 0 AND state IN ({PENDING}, {LEASED}, {RETRYING}, {PARKED}) ORDER BY id DESC"
+);
+sql!(
+    AGAIN = "SELECT id, due_at, state = {LEASED}, lease_until, lost_claims
+     FROM onramp_deliveries INDEXED BY onramp_deliveries_due
+     WHERE endpoint = ? AND due_at > 0 AND due_at <= ? AND state IN ({PENDING}, {LEASED}, {RETRYING}, {PARKED}) ORDER BY due_at, id"
+);
+
+/// Returns the candidates of one endpoint, and whether a suspect is due.
+fn candidates_of(
+    connection: &Connection,
+    now: Timestamp,
+    request: &ClaimRequest,
+    endpoint: Arc<str>,
+) -> rusqlite::Result<(Candidates, bool)> {
+    let (mut has_suspect, name) = (false, &*endpoint);
+    let mut read = |sql: &str, parameters: &[&dyn rusqlite::ToSql]| -> rusqlite::Result<Vec<Candidate>> {
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query(parameters)?;
+        let mut list = Vec::new();
+        while list.len() < request.limit
+            && let Some(row) = rows.next()?
+        {
+            let was_leased: bool = row.get(2)?;
+            if was_leased && row.get::<_, Option<i64>>(3)?.is_some_and(|until| now.as_millis() < until) {
+                continue;
+            }
+            let is_suspect = was_leased && row.get::<_, u32>(4)?.saturating_add(1) >= SUSPECT_AFTER;
+            has_suspect |= is_suspect;
+            if is_suspect == request.suspect {
+                list.push(Candidate { id: DeliveryId::from_i64(row.get(0)?), since: column::timestamp(row, 1)? });
+            }
+        }
+        Ok(list)
+    };
+    let untried = read(&UNTRIED, &[&name])?;
+    let again = read(&AGAIN, &[&name, &now.as_millis()])?;
+    let newest = if untried.len() < request.limit { Vec::new() } else { read(&NEWEST, &[&name])? };
+    Ok((Candidates { endpoint, untried, again, newest }, has_suspect))
+}
+
+sql!(
+    LEASE = "UPDATE onramp_deliveries
+     SET state = {LEASED}, lease_until = ?, fence = fence + 1, lost_claims = CASE WHEN state = {LEASED} THEN lost_claims + 1 ELSE 0 END
+     WHERE id = ?
+     RETURNING id, fence, attempts, duplicates, endpoint, provider, subject, discriminator, received_at, stage, fingerprint, lost_claims"
+);
 const BODY: &str = "SELECT body FROM onramp_bodies WHERE id = ?";
 
-/// Returns the oldest due deliveries, at most one of each order, and none of an order that has a leased delivery.
-fn due(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<ClaimedDelivery>> {
-    let mut oldest_first = connection.prepare_cached(&DUE)?;
-    let mut later_handled = connection.prepare_cached(&LATER_HANDLED)?;
-    let mut body = connection.prepare_cached(BODY)?;
-    let mut rows = oldest_first.query([])?;
-    let (mut due, mut orders) = (Vec::new(), leased_orders(connection)?);
-    while due.len() < limit
-        && let Some(row) = rows.next()?
-    {
-        let order = order(row)?;
-        if order.as_ref().is_some_and(|(order, _)| orders.contains(order)) {
-            continue;
-        }
-        let stale = order.as_ref().map_or(Ok(false), |order| is_stale(&mut later_handled, order))?;
-        let body: Vec<u8> = body.query_row([row.get::<_, i64>(0)?], |row| row.get(0))?;
-        due.push(delivery(row, body.into(), stale)?);
-        orders.extend(order.map(|(order, _)| order));
-    }
-    Ok(due)
+fn lease(connection: &Connection, id: DeliveryId, until: Timestamp) -> rusqlite::Result<ClaimedDelivery> {
+    let body: Option<Vec<u8>> = connection.prepare_cached(BODY)?.query_row([id.as_i64()], |row| row.get(0)).optional()?;
+    let mut lease = connection.prepare_cached(&LEASE)?;
+    let (mut delivery, stage) = lease.query_row(params![until.as_millis(), id.as_i64()], |row| {
+        let stage = row.get::<_, Option<u8>>(9)?.map(OrderStage::from_u8);
+        Ok((delivery(row, body.unwrap_or_default().into())?, stage))
+    })?;
+    delivery.stale = is_stale(connection, &delivery, stage)?;
+    Ok(delivery)
 }
 
-/// Returns the order of a due delivery and its stage in it.
-fn order(row: &Row<'_>) -> rusqlite::Result<Option<(String, u8)>> {
-    let Some(stage) = row.get(9)? else { return Ok(None) };
-    Ok(row.get::<_, Option<String>>(6)?.map(|order| (order, stage)))
-}
-
-/// Returns whether a later stage of the order was handled.
-fn is_stale(later_handled: &mut CachedStatement<'_>, (order, stage): &(String, u8)) -> rusqlite::Result<bool> {
-    if *stage == OrderStage::UNPLACED.as_u8() {
-        return Ok(false);
-    }
-    later_handled.query_row(params![order, stage], |row| row.get(0))
-}
-
-sql!(
-    LEASED_ORDERS = "SELECT subject FROM onramp_deliveries INDEXED BY onramp_deliveries_due
-     WHERE due_at > 0 AND state = {LEASED} AND stage IS NOT NULL AND subject IS NOT NULL"
-);
-
-/// Returns the orders that have a leased delivery. A lease has an end in `due_at`, so the index of waiting deliveries contains it.
-fn leased_orders(connection: &Connection) -> rusqlite::Result<HashSet<String>> {
-    connection.prepare_cached(&LEASED_ORDERS)?.query_map([], |row| row.get(0))?.collect()
-}
-
-fn delivery(row: &Row<'_>, body: Bytes, stale: bool) -> rusqlite::Result<ClaimedDelivery> {
+fn delivery(row: &Row<'_>, body: Bytes) -> rusqlite::Result<ClaimedDelivery> {
     Ok(ClaimedDelivery {
-        lease: Lease::new(DeliveryId::from_i64(row.get(0)?), row.get::<_, i64>(1)? + 1),
+        lease: Lease::new(DeliveryId::from_i64(row.get(0)?), row.get(1)?),
         attempt: row.get::<_, u32>(2)?.saturating_add(1),
+        lost_claims: row.get(11)?,
         duplicates: column::count(row, 3)?,
         endpoint: Arc::from(row.get::<_, String>(4)?),
         provider: column::provider(row, 5)?,
@@ -100,11 +130,24 @@ fn delivery(row: &Row<'_>, body: Bytes, stale: bool) -> rusqlite::Result<Claimed
         fingerprint: Fingerprint::from_bytes(row.get(10)?),
         received_at: column::timestamp(row, 8)?,
         body,
-        stale,
+        stale: false,
     })
 }
 
-sql!(RENEW = "UPDATE onramp_deliveries SET due_at = ? WHERE id = ? AND fence = ? AND state = {LEASED}");
+sql!(
+    LATER_HANDLED = "SELECT EXISTS (SELECT 1 FROM onramp_deliveries INDEXED BY onramp_deliveries_handled
+     WHERE subject = ? AND state = {HANDLED} AND stage IS NOT NULL AND stage > ?)"
+);
+
+/// Returns whether a later stage of the order was handled.
+fn is_stale(connection: &Connection, delivery: &ClaimedDelivery, stage: Option<OrderStage>) -> rusqlite::Result<bool> {
+    let (Some(key), Some(stage)) = (&delivery.key, stage.filter(|stage| *stage != OrderStage::UNPLACED)) else {
+        return Ok(false);
+    };
+    connection.prepare_cached(&LATER_HANDLED)?.query_row(params![key.subject(), stage.as_u8()], |row| row.get(0))
+}
+
+sql!(RENEW = "UPDATE onramp_deliveries SET lease_until = ? WHERE id = ? AND fence = ? AND state = {LEASED}");
 
 /// Renews leases, and returns those that were lost.
 pub(super) fn renew(connection: &Connection, leases: &[Lease], until: Timestamp) -> rusqlite::Result<Vec<Lease>> {

@@ -3,6 +3,7 @@
 mod claim;
 mod prune;
 mod query;
+mod queue;
 mod record;
 mod requeue;
 mod settle;
@@ -129,7 +130,7 @@ impl Inbox for SqliteInbox {
     }
 
     async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError> {
-        self.writer.call(Effect::Quiet, move |batch| claim::claim(batch.connection, now, request)).await
+        self.writer.call(Effect::Quiet, move |batch| claim::claim(batch.connection, now, &request)).await
     }
 
     async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, StoreError> {

@@ -10,18 +10,22 @@ use onramp_webhooks::inbox::{Counts, DeadCause, DeliveryId, Filter, Record, Stat
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
-use super::state::{CONFLICT, REMOVED};
+use super::state::{CONFLICT, LEASED, PENDING, REMOVED, sql};
 use crate::db::column;
 
-const COLUMNS: &str = "d.id, d.endpoint, d.provider, d.event_type, d.subject, d.discriminator, d.stage, d.fingerprint, d.state,
-    d.received_at, d.due_at, d.settled_at, d.attempts, d.duplicates, d.note, d.cause";
+sql!(
+    COLUMNS = "d.id, d.endpoint, d.provider, d.event_type, d.subject, d.discriminator, d.stage, d.fingerprint, d.state,
+    d.received_at,
+    CASE d.state WHEN {LEASED} THEN d.lease_until WHEN {PENDING} THEN NULL ELSE coalesce(d.due_at, d.waits_at) END,
+    d.settled_at, d.attempts, d.duplicates, d.note, d.cause"
+);
 
 /// Returns the deliveries that match `filter`, newest first, without bodies.
 pub(super) fn list(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Record>> {
     let (condition, mut values) = conditions(filter);
     values.push(Value::from(column::bound(filter.page_size())));
     connection
-        .prepare(&format!("SELECT {COLUMNS}, NULL FROM onramp_deliveries d WHERE {condition} ORDER BY d.id DESC LIMIT ?"))?
+        .prepare(&format!("SELECT {}, NULL FROM onramp_deliveries d WHERE {condition} ORDER BY d.id DESC LIMIT ?", *COLUMNS))?
         .query_map(params_from_iter(values), record)?
         .collect()
 }
@@ -62,8 +66,9 @@ fn conditions(filter: &Filter) -> (String, Vec<Value>) {
 pub(super) fn show(connection: &Connection, id: DeliveryId) -> rusqlite::Result<Option<Record>> {
     connection
         .prepare_cached(&format!(
-            "SELECT {COLUMNS}, b.body FROM onramp_deliveries d LEFT JOIN onramp_bodies b ON b.id = d.id
-             WHERE d.id = ? AND d.state <> {REMOVED}"
+            "SELECT {}, b.body FROM onramp_deliveries d LEFT JOIN onramp_bodies b ON b.id = d.id
+             WHERE d.id = ? AND d.state <> {REMOVED}",
+            *COLUMNS
         ))?
         .query_row([id.as_i64()], record)
         .optional()
@@ -81,7 +86,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         fingerprint: Fingerprint::from_bytes(row.get(7)?),
         state: state(row, 8)?,
         received_at: column::timestamp(row, 9)?,
-        due_at: due_at.filter(|due| *due > 0).map(Timestamp::from_millis),
+        due_at: due_at.map(Timestamp::from_millis),
         settled_at: row.get::<_, Option<i64>>(11)?.map(Timestamp::from_millis),
         cause: row.get::<_, Option<u8>>(15)?.and_then(DeadCause::from_u8),
         attempts: row.get(12)?,

@@ -6,6 +6,7 @@ use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{DeliveryId, NewDelivery, QuarantineBound, Recorded, State, conflict_note};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::queue::{Place, enter, free_key, leave, place, settle_head};
 use super::state::{ATTEMPTS_USED_UP, PENDING, REMOVED, RETRYING, sql};
 use crate::db::Batch;
 use crate::db::column::bound as bounded;
@@ -52,6 +53,10 @@ fn insert(
     state: State,
     note: Option<&str>,
 ) -> rusqlite::Result<Option<DeliveryId>> {
+    let waits = state == State::Pending;
+    let order = key.filter(|_| waits && new.stage.is_some()).map(DedupKey::subject);
+    let place = order.map_or(Ok(Place::Head), |order| place(batch.connection, order))?;
+    let is_head = matches!(place, Place::Head);
     let inserted = batch.insert()?.execute(params![
         &*new.endpoint,
         new.provider.as_str(),
@@ -62,7 +67,8 @@ fn insert(
         new.stage.map(OrderStage::as_u8),
         new.fingerprint.as_bytes().as_slice(),
         state.as_u8(),
-        (state == State::Pending).then_some(0_i64),
+        (waits && is_head).then_some(0_i64),
+        (waits && !is_head).then_some(0_i64),
         new.received_at.as_millis(),
         note,
     ])?;
@@ -71,6 +77,9 @@ fn insert(
     }
     let id = batch.connection.last_insert_rowid();
     batch.insert_body()?.execute(params![id, new.body.as_ref()])?;
+    if let (Place::Unsettled, Some(order)) = (place, order) {
+        settle_head(batch.connection, order)?;
+    }
     Ok(Some(DeliveryId::from_i64(id)))
 }
 
@@ -110,29 +119,27 @@ pub(super) fn find_holder(connection: &Connection, key: Option<&DedupKey>) -> ru
         .optional()
 }
 
-/// Takes the key from a delivery.
-pub(super) fn free_key(connection: &Connection, holder: DeliveryId) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("UPDATE onramp_deliveries SET subject = NULL, discriminator = NULL WHERE id = ?")?
-        .execute([holder.as_i64()])
-        .map(drop)
-}
-
 sql!(
-    COUNT_AND_REQUEUE =
-        "UPDATE onramp_deliveries SET duplicates = duplicates + 1, state = {PENDING}, due_at = 0, attempts = 0, settled_at = NULL,
-        cause = NULL
-     WHERE id = ? AND (state = {RETRYING} OR cause = {ATTEMPTS_USED_UP})"
+    COUNT = "UPDATE onramp_deliveries SET duplicates = duplicates + 1 WHERE id = ?
+     RETURNING state = {RETRYING} OR coalesce(cause = {ATTEMPTS_USED_UP}, false)"
 );
-const COUNT: &str = "UPDATE onramp_deliveries SET duplicates = duplicates + 1 WHERE id = ?";
 
 /// Counts a duplicate of `first`, and returns whether that requeued it.
 pub(super) fn count_duplicate(connection: &Connection, first: DeliveryId) -> rusqlite::Result<bool> {
-    let requeued = connection.prepare_cached(&COUNT_AND_REQUEUE)?.execute([first.as_i64()])?;
-    if requeued == 0 {
-        connection.prepare_cached(COUNT)?.execute([first.as_i64()])?;
+    let requeues = connection.prepare_cached(&COUNT)?.query_row([first.as_i64()], |row| row.get(0))?;
+    if requeues {
+        make_pending(connection, first)?;
     }
-    Ok(requeued > 0)
+    Ok(requeues)
+}
+
+sql!(MAKE_PENDING = "UPDATE onramp_deliveries SET state = {PENDING}, attempts = 0, settled_at = NULL, cause = NULL WHERE id = ?");
+
+/// Makes a delivery due at once, as if it had never been settled.
+pub(super) fn make_pending(connection: &Connection, id: DeliveryId) -> rusqlite::Result<()> {
+    leave(connection, id)?;
+    connection.prepare_cached(&MAKE_PENDING)?.execute([id.as_i64()])?;
+    enter(connection, id)
 }
 
 /// Records a delivery as a conflict with the one that holds its key. Repetitions of the conflict are only counted.
@@ -165,7 +172,7 @@ fn keep_noise(connection: &Connection, id: DeliveryId, size: usize, bound: Quara
 const REMOVE_BODY: &str = "DELETE FROM onramp_bodies WHERE id = ?";
 const REMOVE_NOISE: &str = "DELETE FROM onramp_noise WHERE id = ?";
 sql!(
-    HIDE = "UPDATE onramp_deliveries SET state = {REMOVED}, due_at = NULL, subject = NULL, discriminator = NULL, note = NULL WHERE id = ?"
+    HIDE = "UPDATE onramp_deliveries SET state = {REMOVED}, due_at = NULL, waits_at = NULL, subject = NULL, discriminator = NULL, note = NULL WHERE id = ?"
 );
 const REMOVE_UNLESS_NEWEST: &str = "DELETE FROM onramp_deliveries WHERE id = ? AND id < (SELECT max(id) FROM onramp_deliveries)";
 

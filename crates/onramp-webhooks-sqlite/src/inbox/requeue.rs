@@ -4,8 +4,9 @@ use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Replayed, State};
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::record::{count_duplicate, find_holder, free_key, keep_conflict, remove};
-use super::state::{PENDING, REMOVED, sql};
+use super::queue::{free_key, leave};
+use super::record::{count_duplicate, find_holder, keep_conflict, make_pending, remove};
+use super::state::{REMOVED, sql};
 use crate::db::Batch;
 
 /// Makes a delivery pending. The inner error is the reason why it cannot be requeued.
@@ -18,11 +19,13 @@ pub(super) fn requeue(
     if let Some(refusal) = refusal(batch.connection, id, seen)? {
         return Ok(Err(refusal));
     }
+    leave(batch.connection, id)?;
     if let Some(reread) = reread
         && let Some(replayed) = adopt(batch, id, reread)?
     {
         return Ok(Ok(replayed));
     }
+    batch.connection.prepare_cached(NO_NOISE)?.execute([id.as_i64()])?;
     make_pending(batch.connection, id)?;
     Ok(Ok(Replayed::Due))
 }
@@ -47,17 +50,6 @@ fn refusal(connection: &Connection, id: DeliveryId, seen: State) -> rusqlite::Re
 }
 
 const NO_NOISE: &str = "DELETE FROM onramp_noise WHERE id = ?";
-sql!(
-    MAKE_PENDING =
-        "UPDATE onramp_deliveries SET state = {PENDING}, due_at = 0, attempts = 0, settled_at = NULL, cause = NULL WHERE id = ?"
-);
-
-fn make_pending(connection: &Connection, id: DeliveryId) -> rusqlite::Result<()> {
-    for statement in [NO_NOISE, &MAKE_PENDING] {
-        connection.prepare_cached(statement)?.execute([id.as_i64()])?;
-    }
-    Ok(())
-}
 
 /// Gives a delivery the identity that was read from its body. If another delivery has that identity, the delivery is removed and counted
 /// as its duplicate, or kept as its conflict.

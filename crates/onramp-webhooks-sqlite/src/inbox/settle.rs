@@ -2,53 +2,63 @@
 
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{DeadCause, Lease, Settled, Settlement, State};
-use rusqlite::{CachedStatement, Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
+use super::queue::promote;
 use super::state::{LEASED, sql};
 
 sql!(
     SETTLE = "UPDATE onramp_deliveries
-     SET state = ?, due_at = ?, settled_at = ?, cause = ?, attempts = attempts + ?, note = CASE WHEN ? THEN ? ELSE note END
-     WHERE id = ? AND fence = ? AND state = {LEASED}"
+     SET state = ?1, settled_at = ?2, cause = ?3, attempts = attempts + ?4, note = CASE WHEN ?5 THEN ?6 ELSE note END,
+        lease_until = NULL, lost_claims = 0,
+        due_at = CASE WHEN stage IS NULL OR subject IS NULL THEN CASE WHEN ?7 THEN due_at ELSE ?8 END END,
+        waits_at = CASE WHEN stage IS NOT NULL AND subject IS NOT NULL THEN CASE WHEN ?7 THEN due_at ELSE ?8 END END
+     WHERE id = ?9 AND fence = ?10 AND state = {LEASED}
+     RETURNING CASE WHEN stage IS NOT NULL THEN subject END"
 );
 
 /// Settles leases, and returns those that were lost.
 pub(super) fn settle(connection: &Connection, now: Timestamp, settlements: &[Settlement]) -> rusqlite::Result<Vec<Lease>> {
-    let mut update = connection.prepare_cached(&SETTLE)?;
     let mut lost = Vec::new();
     for settlement in settlements {
-        if !settle_one(&mut update, now, settlement)? {
+        if !settle_one(connection, now, settlement)? {
             lost.push(settlement.lease);
         }
     }
     Ok(lost)
 }
 
-fn settle_one(update: &mut CachedStatement<'_>, now: Timestamp, settlement: &Settlement) -> rusqlite::Result<bool> {
+/// Settles a lease. The next delivery of its order becomes the head.
+fn settle_one(connection: &Connection, now: Timestamp, settlement: &Settlement) -> rusqlite::Result<bool> {
     let settled_at = Some(now.as_millis());
-    let (state, due_at, settled_at, attempts, note) = match &settlement.outcome {
+    let (state, waits_until, settled_at, attempts, note) = match &settlement.outcome {
         Settled::Handled => (State::Handled, None, settled_at, 1, Some(None)),
-        Settled::Retry { at, error } => (State::Retrying, Some(due(*at)), None, 1, Some(Some(error))),
-        Settled::Parked { until, reason } => (State::Parked, Some(due(*until)), None, 0, Some(Some(reason))),
+        Settled::Retry { at, error } => (State::Retrying, Some(again_at(*at)), None, 1, Some(Some(error))),
+        Settled::Parked { until, reason } => (State::Parked, Some(again_at(*until)), None, 0, Some(Some(reason))),
         Settled::Dead { error, .. } => (State::Dead, None, settled_at, 1, Some(Some(error))),
         // An outcome that only a later version of the core knows releases the delivery, so that it is not lost.
-        Settled::Released | _ => (State::Pending, Some(0), None, 0, None),
+        Settled::Released | _ => (State::Pending, None, None, 0, None),
     };
-    let changed = update.execute(params![
+    let values = params![
         state.as_u8(),
-        due_at,
         settled_at,
         settlement.outcome.cause().map(DeadCause::as_u8),
         attempts,
         note.is_some(),
         note.flatten(),
+        state == State::Pending,
+        waits_until,
         settlement.lease.id.as_i64(),
         settlement.lease.fence,
-    ])?;
-    Ok(changed > 0)
+    ];
+    let settled: Option<Option<String>> = connection.prepare_cached(&SETTLE)?.query_row(values, |row| row.get(0)).optional()?;
+    if let Some(Some(order)) = &settled {
+        promote(connection, order)?;
+    }
+    Ok(settled.is_some())
 }
 
-/// Returns the column's value for a time. Zero means "now" in the column, so the value is at least one.
-fn due(at: Timestamp) -> i64 {
+/// Returns the column's value for a time. Zero means "never settled" in the column, so the value is at least one.
+fn again_at(at: Timestamp) -> i64 {
     at.as_millis().max(1)
 }

@@ -93,7 +93,7 @@ impl InboxDouble for Mutant {
     }
 
     async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError> {
-        let mut claims = self.inbox.claim(now, request).await?;
+        let mut claims = self.inbox.claim(now, request.clone()).await?;
         let leases: Vec<_> = claims.deliveries.iter().map(|claimed| claimed.lease).collect();
         self.leases.lock().unwrap().extend(leases.iter().map(|lease| (lease.id, *lease)));
         match self.defect {

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -34,42 +33,6 @@ impl Lease {
     }
 }
 
-/// The size of a claim and the duration of its leases.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct ClaimRequest {
-    /// Maximum number of deliveries to claim.
-    pub limit: usize,
-    /// Duration of the leases unless they are renewed.
-    pub lease: Duration,
-}
-
-impl ClaimRequest {
-    /// Creates a request for at most `limit` deliveries, leased for `lease`.
-    #[must_use]
-    pub const fn new(limit: usize, lease: Duration) -> Self {
-        Self { limit, lease }
-    }
-}
-
-/// The result of a claim.
-#[derive(Debug, Default)]
-#[non_exhaustive]
-pub struct Claims {
-    /// The deliveries in order of arrival, never two of one order.
-    pub deliveries: Vec<ClaimedDelivery>,
-    /// The time at which the next retrying, parked or leased delivery is due; `None` if there is none.
-    pub next_due: Option<Timestamp>,
-}
-
-impl Claims {
-    /// Creates the result of a claim.
-    #[must_use]
-    pub fn new(deliveries: Vec<ClaimedDelivery>, next_due: Option<Timestamp>) -> Self {
-        Self { deliveries, next_due }
-    }
-}
-
 /// A leased delivery, as a store passes it to a worker.
 #[derive(Clone)]
 #[expect(clippy::exhaustive_structs, reason = "every store builds it, and a field it forgets should not compile")]
@@ -78,6 +41,8 @@ pub struct ClaimedDelivery {
     pub lease: Lease,
     /// The number of the attempt: one more than the attempts that ended since the delivery was recorded or requeued.
     pub attempt: u32,
+    /// The number of its latest claims that ended with neither a settlement nor a release.
+    pub lost_claims: u32,
     /// `true` if a later stage of its order has been handled already.
     pub stale: bool,
     /// The number of its duplicates received so far.

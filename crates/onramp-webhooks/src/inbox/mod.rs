@@ -3,6 +3,7 @@
 //! [`Inbox`] is the contract of every store. [`MemoryInbox`] implements it for tests; `onramp-webhooks-sqlite` and
 //! `onramp-webhooks-postgres` implement it on disk. Operators use [`Inbox::list`], [`Inbox::show`], [`Inbox::counts`] and [`replay`].
 
+mod claim;
 mod dead_cause;
 mod lease;
 mod memory;
@@ -14,8 +15,9 @@ mod state;
 mod store;
 mod transactional;
 
+pub use self::claim::{Candidate, Candidates, ClaimRequest, Claims, SUSPECT_AFTER};
 pub use self::dead_cause::DeadCause;
-pub use self::lease::{ClaimRequest, ClaimedDelivery, Claims, Lease, Settled, Settlement};
+pub use self::lease::{ClaimedDelivery, Lease, Settled, Settlement};
 pub use self::memory::MemoryInbox;
 pub use self::query::{Counts, Filter, Record};
 pub use self::record::{Recorded, conflict_note};

@@ -10,8 +10,11 @@ CREATE TABLE onramp_deliveries (
     stage          INTEGER,                     -- stage of the order; NULL: no order
     fingerprint    BLOB    NOT NULL,
     state          INTEGER NOT NULL,            -- 0 pending 1 leased 2 retrying 3 parked 4 handled 5 dead 6 quarantined 7 conflict 254 removed
-    due_at         INTEGER,                     -- end of the lease or of the wait; 0: now; NULL: never
+    due_at         INTEGER,                     -- of the head of an order: when it is due again; 0: never settled; NULL: waits for nothing
+    waits_at       INTEGER,                     -- the same of a delivery behind the head of its order
+    lease_until    INTEGER,
     fence          INTEGER NOT NULL DEFAULT 0,
+    lost_claims    INTEGER NOT NULL DEFAULT 0,  -- latest claims that ended with neither a settlement nor a release
     attempts       INTEGER NOT NULL DEFAULT 0,
     duplicates     INTEGER NOT NULL DEFAULT 0,
     received_at    INTEGER NOT NULL,
@@ -22,8 +25,14 @@ CREATE TABLE onramp_deliveries (
 
 CREATE UNIQUE INDEX onramp_deliveries_key ON onramp_deliveries (subject, discriminator);
 
--- Contains waiting deliveries only, so the cost of a claim does not grow with the number of handled ones.
-CREATE INDEX onramp_deliveries_due ON onramp_deliveries (due_at) WHERE due_at IS NOT NULL;
+-- Contains the head of each order that waits, so the cost of a claim does not grow with the number of handled deliveries, or with those
+-- behind a head.
+CREATE INDEX onramp_deliveries_due ON onramp_deliveries (endpoint, due_at, id) WHERE due_at IS NOT NULL;
+CREATE UNIQUE INDEX onramp_deliveries_head ON onramp_deliveries (subject) WHERE due_at IS NOT NULL AND stage IS NOT NULL;
+CREATE INDEX onramp_deliveries_behind ON onramp_deliveries (subject, waits_at, id) WHERE waits_at IS NOT NULL;
+
+-- Finds out whether a later stage of an order was handled.
+CREATE INDEX onramp_deliveries_handled ON onramp_deliveries (subject, stage) WHERE state = 4 AND stage IS NOT NULL;
 
 CREATE TABLE onramp_bodies (
     id   INTEGER PRIMARY KEY,

@@ -1,12 +1,14 @@
 //! An inbox in memory.
 
+mod queue;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
+use self::queue::{Place, Queue};
 use super::{
     ClaimRequest, ClaimedDelivery, Claims, Counts, DeadCause, Filter, Inbox, Lease, QuarantineBound, Record, Recorded, Replayed,
     Retention, Settled, Settlement, State, conflict_note,
@@ -28,8 +30,9 @@ struct Rows {
     last_id: i64,
     by_id: BTreeMap<DeliveryId, Row>,
     by_key: BTreeMap<DedupKey, DeliveryId>,
-    pending: BTreeSet<DeliveryId>,
-    due: BTreeSet<(Timestamp, DeliveryId)>,
+    queue: Queue,
+    /// The number of handled deliveries of an order at each stage.
+    handled: BTreeMap<(String, OrderStage), usize>,
     noise: BTreeSet<DeliveryId>,
     bound: QuarantineBound,
 }
@@ -39,6 +42,13 @@ struct Row {
     record: Record,
     key_expires_at: Option<Timestamp>,
     fence: i64,
+}
+
+impl Row {
+    /// Returns the order that the event belongs to: events with a stage and the same subject.
+    fn order(&self) -> Option<&str> {
+        self.record.stage.and(self.record.key.as_ref()).map(DedupKey::subject)
+    }
 }
 
 impl MemoryInbox {
@@ -85,45 +95,62 @@ impl Rows {
         if let Some(key) = key {
             self.by_key.insert(key, id);
         }
-        match state {
-            State::Pending => drop(self.pending.insert(id)),
-            State::Quarantined if noise => drop(self.noise.insert(id)),
-            _ => {}
+        if state == State::Quarantined && noise {
+            self.noise.insert(id);
         }
         self.by_id.insert(id, Row { record, key_expires_at: new.key_expires_at, fence: 0 });
+        if state == State::Pending {
+            self.wait(id, state, None);
+        }
         id
     }
 
-    /// Moves a row to `state` and updates the sets of pending and waiting rows.
-    fn transition(&mut self, id: DeliveryId, state: State, due_at: Option<Timestamp>) -> Option<&mut Row> {
+    /// Moves a row to a state in which nothing waits.
+    fn end(&mut self, id: DeliveryId, state: State) -> Option<&mut Row> {
+        self.queue.leave(id);
+        self.count_handled(id, false);
         let row = self.by_id.get_mut(&id)?;
-        if let Some(due_at) = row.record.due_at.take() {
-            self.due.remove(&(due_at, id));
-        }
-        self.pending.remove(&id);
         if state != State::Quarantined {
             self.noise.remove(&id);
         }
-        row.record.state = state;
-        row.record.due_at = due_at;
-        match due_at {
-            Some(due_at) => drop(self.due.insert((due_at, id))),
-            None if state == State::Pending => drop(self.pending.insert(id)),
-            None => {}
-        }
+        (row.record.state, row.record.due_at) = (state, None);
+        self.count_handled(id, true);
+        self.by_id.get_mut(&id)
+    }
+
+    /// Moves a row to a state in which it waits until `again_at`, or is due if it was never settled.
+    fn wait(&mut self, id: DeliveryId, state: State, again_at: Option<Timestamp>) -> Option<&mut Row> {
+        self.end(id, state);
+        let row = self.by_id.get_mut(&id)?;
+        row.record.due_at = again_at.filter(|_| state != State::Pending);
+        self.queue.enter(Place {
+            id,
+            endpoint: row.record.endpoint.clone(),
+            order: row.order().map(str::to_owned),
+            again_at,
+            received_at: row.record.received_at,
+        });
         Some(row)
     }
 
     fn requeue(&mut self, id: DeliveryId) {
-        if let Some(row) = self.transition(id, State::Pending, None) {
+        if let Some(row) = self.wait(id, State::Pending, None) {
             row.record.attempts = 0;
             row.record.settled_at = None;
             row.record.cause = None;
         }
     }
 
+    /// Adds a handled row to the stages of its order, or removes it from them.
+    fn count_handled(&mut self, id: DeliveryId, adds: bool) {
+        let Some(row) = self.by_id.get(&id).filter(|row| row.record.state == State::Handled) else { return };
+        let Some((order, stage)) = row.order().map(str::to_owned).zip(row.record.stage) else { return };
+        let count = self.handled.entry((order, stage)).or_default();
+        *count = if adds { *count + 1 } else { count.saturating_sub(1) };
+    }
+
     fn remove(&mut self, id: DeliveryId) {
-        self.transition(id, State::Handled, None);
+        self.end(id, State::Dead);
         if let Some(Row { record: Record { key: Some(key), .. }, .. }) = self.by_id.remove(&id)
             && self.by_key.get(&key) == Some(&id)
         {
@@ -134,13 +161,20 @@ impl Rows {
     /// Returns the delivery that holds `key`. Removes the key from the delivery if it has expired.
     fn take_holder(&mut self, key: &DedupKey, now: Timestamp) -> Option<DeliveryId> {
         let first = *self.by_key.get(key)?;
-        let row = self.by_id.get_mut(&first)?;
+        let row = self.by_id.get(&first)?;
         if row.key_expires_at.is_some_and(|expires| expires <= now) {
-            row.record.key = None;
-            self.by_key.remove(key);
+            self.free_key(first);
             return None;
         }
         Some(first)
+    }
+
+    /// Removes the key from a delivery, which is an order of its own from then on.
+    fn free_key(&mut self, id: DeliveryId) {
+        self.count_handled(id, false);
+        let Some(key) = self.by_id.get_mut(&id).and_then(|row| row.record.key.take()) else { return };
+        self.by_key.remove(&key);
+        self.queue.leave_order(id);
     }
 
     fn repeats(&self, first: DeliveryId, new: &NewDelivery) -> bool {
@@ -200,52 +234,41 @@ impl Rows {
         }
     }
 
-    /// Returns whether an event of the same order is leased, and whether one was handled at a later stage.
-    fn order_of(&self, row: &Row) -> (bool, bool) {
-        let (Some(stage), Some(key)) = (row.record.stage, &row.record.key) else { return (false, false) };
-        let from = DedupKey::from_parts(key.subject().to_owned(), String::new());
-        let siblings = self.by_key.range(from..).take_while(|(other, _)| other.subject() == key.subject());
-        let mut held = (false, false);
-        for sibling in siblings.filter_map(|(_, id)| self.by_id.get(id)).filter(|sibling| sibling.record.stage.is_some()) {
-            held.0 |= sibling.record.state == State::Leased;
-            held.1 |=
-                sibling.record.state == State::Handled && stage.is_before(sibling.record.stage.unwrap_or(OrderStage::UNPLACED));
-        }
-        held
+    /// Returns whether a later stage of the row's order was handled.
+    fn is_stale(&self, row: &Row) -> bool {
+        let (Some(order), Some(stage)) = (row.order(), row.record.stage) else { return false };
+        let of_order = self.handled.range((order.to_owned(), OrderStage::UNPLACED)..);
+        let mut of_order = of_order.take_while(|((other, _), _)| other == order);
+        of_order.any(|((_, handled), count)| *count > 0 && stage.is_before(*handled))
     }
 
-    fn claim(&mut self, now: Timestamp, request: ClaimRequest) -> Claims {
-        while let Some((due_at, id)) = self.due.first().copied().filter(|(due_at, _)| *due_at <= now) {
-            self.due.remove(&(due_at, id));
-            self.transition(id, State::Pending, None);
-        }
-        let mut claimed = Vec::new();
-        let mut after = Bound::Unbounded;
-        while let Some(id) = self.pending.range((after, Bound::Unbounded)).next().copied() {
-            if claimed.len() >= request.limit {
-                break;
-            }
-            after = Bound::Excluded(id);
-            let Some((busy, stale)) = self.by_id.get(&id).map(|row| self.order_of(row)) else { continue };
-            if busy {
-                continue;
-            }
-            let Some(row) = self.transition(id, State::Leased, Some(now.after(request.lease))) else { continue };
-            row.fence += 1;
-            claimed.push(ClaimedDelivery {
-                lease: Lease::new(id, row.fence),
-                attempt: row.record.attempts + 1,
-                stale,
-                duplicates: row.record.duplicates,
-                endpoint: row.record.endpoint.clone(),
-                provider: row.record.provider.clone(),
-                key: row.record.key.clone(),
-                fingerprint: row.record.fingerprint,
-                received_at: row.record.received_at,
-                body: row.record.body.clone().unwrap_or_default(),
-            });
-        }
-        Claims::new(claimed, self.due.first().map(|(due_at, _)| *due_at))
+    fn claim(&mut self, now: Timestamp, request: &ClaimRequest) -> Claims {
+        let (candidates, has_suspect) = self.queue.candidates(now, request);
+        let limit = if request.suspect { 1 } else { usize::MAX };
+        let chosen = request.choose(now, candidates).into_iter().take(limit);
+        let claimed = chosen.filter_map(|id| self.lease(id, now.after(request.lease))).collect();
+        Claims::new(claimed, self.queue.next_due(now)).with_suspect(has_suspect)
+    }
+
+    fn lease(&mut self, id: DeliveryId, until: Timestamp) -> Option<ClaimedDelivery> {
+        let stale = self.by_id.get(&id).is_some_and(|row| self.is_stale(row));
+        let row = self.by_id.get_mut(&id)?;
+        let lost_claims = self.queue.lease(id, until);
+        (row.record.state, row.record.due_at) = (State::Leased, Some(until));
+        row.fence += 1;
+        Some(ClaimedDelivery {
+            lease: Lease::new(id, row.fence),
+            attempt: row.record.attempts + 1,
+            lost_claims,
+            stale,
+            duplicates: row.record.duplicates,
+            endpoint: row.record.endpoint.clone(),
+            provider: row.record.provider.clone(),
+            key: row.record.key.clone(),
+            fingerprint: row.record.fingerprint,
+            received_at: row.record.received_at,
+            body: row.record.body.clone().unwrap_or_default(),
+        })
     }
 
     fn holds(&self, lease: Lease) -> bool {
@@ -257,21 +280,23 @@ impl Rows {
         if !self.holds(settlement.lease) {
             return false;
         }
+        let id = settlement.lease.id;
         let cause = settlement.outcome.cause();
-        let (state, due_at, note, attempt_counts) = match settlement.outcome {
-            Settled::Handled => (State::Handled, None, None, true),
-            Settled::Retry { at, error } => (State::Retrying, Some(at), Some(error), true),
-            Settled::Parked { until, reason } => (State::Parked, Some(until), Some(reason), false),
-            Settled::Dead { error, .. } => (State::Dead, None, Some(error), true),
-            Settled::Released => (State::Pending, None, None, false),
+        let (row, note, attempts) = match settlement.outcome {
+            Settled::Handled => (self.end(id, State::Handled), None, 1),
+            Settled::Retry { at, error } => (self.wait(id, State::Retrying, Some(at)), Some(error), 1),
+            Settled::Parked { until, reason } => (self.wait(id, State::Parked, Some(until)), Some(reason), 0),
+            Settled::Dead { error, .. } => (self.end(id, State::Dead), Some(error), 1),
+            Settled::Released => {
+                let again_at = self.queue.again_at(id);
+                let note = self.by_id.get(&id).and_then(|row| row.record.note.clone());
+                (self.wait(id, State::Pending, again_at), note, 0)
+            }
         };
-        let Some(row) = self.transition(settlement.lease.id, state, due_at) else { return false };
-        row.record.attempts += u32::from(attempt_counts);
-        row.record.settled_at = matches!(state, State::Handled | State::Dead).then_some(now);
-        row.record.cause = cause;
-        if state != State::Pending {
-            row.record.note = note;
-        }
+        let Some(row) = row else { return false };
+        row.record.attempts += attempts;
+        row.record.settled_at = matches!(row.record.state, State::Handled | State::Dead).then_some(now);
+        (row.record.cause, row.record.note) = (cause, note);
         true
     }
 
@@ -279,14 +304,12 @@ impl Rows {
         let key = reread.key.clone();
         let holder = key.as_ref().and_then(|key| self.take_holder(key, reread.received_at)).filter(|first| *first != id);
         let Some(first) = holder else {
-            let row = self.by_id.get_mut(&id)?;
-            if let Some(old) = row.record.key.take() {
-                self.by_key.remove(&old);
-            }
+            self.free_key(id);
             let row = self.by_id.get_mut(&id)?;
             (row.record.event_type, row.record.stage) = (reread.event_type, reread.stage);
             row.record.fingerprint = reread.fingerprint;
             (row.record.key, row.key_expires_at) = (key.clone(), reread.key_expires_at);
+            self.count_handled(id, true);
             if let Some(key) = key {
                 self.by_key.insert(key, id);
             }
@@ -311,14 +334,17 @@ impl Inbox for MemoryInbox {
     }
 
     async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError> {
-        Ok(self.rows().claim(now, request))
+        Ok(self.rows().claim(now, &request))
     }
 
     async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, StoreError> {
         let mut rows = self.rows();
         let (held, lost): (Vec<_>, Vec<_>) = leases.into_iter().partition(|lease| rows.holds(*lease));
         for lease in held {
-            rows.transition(lease.id, State::Leased, Some(until));
+            rows.queue.renew(lease.id, until);
+            if let Some(row) = rows.by_id.get_mut(&lease.id) {
+                row.record.due_at = Some(until);
+            }
         }
         Ok(lost)
     }

@@ -1,0 +1,114 @@
+//! The queue of waiting deliveries: for each order, the head that can be claimed, and those behind it.
+//!
+//! The head has its time in `due_at`, all others in `waits_at`, so a claim reads only heads. Zero means "never settled": due since its
+//! arrival, whatever the clock says.
+
+use onramp_webhooks::inbox::DeliveryId;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::state::{LEASED, sql};
+
+/// The place of a delivery that is being inserted.
+pub(super) enum Place {
+    /// Its order has no head.
+    Head,
+    /// The head of its order is leased.
+    Behind,
+    /// The head of its order is not leased, so the new delivery may precede it.
+    Unsettled,
+}
+
+sql!(
+    HEAD = "SELECT id, state = {LEASED} FROM onramp_deliveries INDEXED BY onramp_deliveries_head
+     WHERE subject = ? AND due_at IS NOT NULL AND stage IS NOT NULL"
+);
+
+/// Returns the place of a new delivery of `order`.
+pub(super) fn place(connection: &Connection, order: &str) -> rusqlite::Result<Place> {
+    Ok(match head(connection, order)? {
+        None => Place::Head,
+        Some((_, true)) => Place::Behind,
+        Some((_, false)) => Place::Unsettled,
+    })
+}
+
+/// Returns the head of an order, and whether it is leased.
+fn head(connection: &Connection, order: &str) -> rusqlite::Result<Option<(i64, bool)>> {
+    connection.prepare_cached(&HEAD)?.query_row([order], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+}
+
+const ORDER: &str = "SELECT CASE WHEN stage IS NOT NULL THEN subject END, due_at FROM onramp_deliveries WHERE id = ?";
+const AS_HEAD: &str = "UPDATE onramp_deliveries SET due_at = ?, waits_at = NULL WHERE id = ?";
+const AS_BEHIND: &str = "UPDATE onramp_deliveries SET due_at = NULL, waits_at = ? WHERE id = ?";
+const OUT: &str = "UPDATE onramp_deliveries SET due_at = NULL, waits_at = NULL, lease_until = NULL, lost_claims = 0 WHERE id = ?";
+
+/// Adds a delivery that is due at once.
+pub(super) fn enter(connection: &Connection, id: DeliveryId) -> rusqlite::Result<()> {
+    let (order, _) = order(connection, id)?;
+    let head = order.as_deref().map_or(Ok(None), |order| head(connection, order))?;
+    let statement = if head.is_some() { AS_BEHIND } else { AS_HEAD };
+    connection.prepare_cached(statement)?.execute(params![0, id.as_i64()])?;
+    match (order, head) {
+        (Some(order), Some((_, false))) => settle_head(connection, &order),
+        _ => Ok(()),
+    }
+}
+
+/// Removes a delivery. The next one of its order becomes the head.
+pub(super) fn leave(connection: &Connection, id: DeliveryId) -> rusqlite::Result<()> {
+    let (order, due_at) = order(connection, id)?;
+    connection.prepare_cached(OUT)?.execute([id.as_i64()])?;
+    match (order, due_at) {
+        (Some(order), Some(_)) => promote(connection, &order),
+        _ => Ok(()),
+    }
+}
+
+/// Returns the order of a delivery, and its time if it is a head.
+fn order(connection: &Connection, id: DeliveryId) -> rusqlite::Result<(Option<String>, Option<i64>)> {
+    connection.prepare_cached(ORDER)?.query_row([id.as_i64()], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+const RETURN_HEAD: &str = "UPDATE onramp_deliveries SET waits_at = due_at, due_at = NULL
+     WHERE subject = ? AND due_at IS NOT NULL AND stage IS NOT NULL";
+
+/// Chooses the head of an order again. Its head must not be leased.
+pub(super) fn settle_head(connection: &Connection, order: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(RETURN_HEAD)?.execute([order])?;
+    promote(connection, order)
+}
+
+const FIRST_BEHIND: &str = "SELECT id, waits_at, received_at FROM onramp_deliveries INDEXED BY onramp_deliveries_behind
+     WHERE subject = ? AND waits_at >= ? ORDER BY waits_at, id LIMIT 1";
+
+/// Makes the next delivery of an order its head: the oldest untried one, or the one that is due again first, whichever has been due
+/// longer.
+pub(super) fn promote(connection: &Connection, order: &str) -> rusqlite::Result<()> {
+    let Some((mut id, mut waits_at, received_at)) = first_behind(connection, order, 0)? else { return Ok(()) };
+    if waits_at == 0
+        && let Some((again, again_at, _)) = first_behind(connection, order, 1)?
+        && again_at < received_at
+    {
+        (id, waits_at) = (again, again_at);
+    }
+    connection.prepare_cached(AS_HEAD)?.execute([waits_at, id]).map(drop)
+}
+
+/// Returns the first delivery behind the head that is due at `from` or later: its id, the time, and its arrival.
+fn first_behind(connection: &Connection, order: &str, from: i64) -> rusqlite::Result<Option<(i64, i64, i64)>> {
+    let mut first = connection.prepare_cached(FIRST_BEHIND)?;
+    first.query_row(params![order, from], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
+}
+
+const FREE_KEY: &str = "UPDATE onramp_deliveries
+     SET subject = NULL, discriminator = NULL, due_at = coalesce(due_at, waits_at), waits_at = NULL WHERE id = ?";
+
+/// Takes the key from a delivery, which is an order of its own from then on.
+pub(super) fn free_key(connection: &Connection, id: DeliveryId) -> rusqlite::Result<()> {
+    let (order, due_at) = order(connection, id)?;
+    connection.prepare_cached(FREE_KEY)?.execute([id.as_i64()])?;
+    match (order, due_at) {
+        (Some(order), Some(_)) => promote(connection, &order),
+        _ => Ok(()),
+    }
+}
