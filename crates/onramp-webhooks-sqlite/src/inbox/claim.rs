@@ -23,9 +23,14 @@ pub(super) fn claim(connection: &Connection, now: Timestamp, request: &ClaimRequ
             connection.prepare_cached(NEXT_DUE)?.query_row(params![&*endpoint, now.as_millis()], |row| row.get(0))?;
         next_due = next_due.into_iter().chain(next).min();
         if !request.except.contains(&endpoint) {
-            let (of_endpoint, suspect) = candidates_of(connection, now, request, endpoint)?;
-            candidates.push(of_endpoint);
-            has_suspect |= suspect;
+            let mut read = |sql, until| candidates_of(connection, now, request, &endpoint, sql, until, &mut has_suspect);
+            let (untried, again) = (read(&UNTRIED, None)?, read(&AGAIN, Some(now))?);
+            candidates.push(Candidates { endpoint, untried, again, newest: Vec::new() });
+        }
+    }
+    if request.needs_newest(now, &candidates) {
+        for candidates in &mut candidates {
+            candidates.newest = candidates_of(connection, now, request, &candidates.endpoint, &NEWEST, None, &mut has_suspect)?;
         }
     }
     let limit = if request.suspect { 1 } else { usize::MAX };
@@ -66,37 +71,36 @@ sql!(
      WHERE endpoint = ? AND due_at > 0 AND due_at <= ? AND state IN ({PENDING}, {LEASED}, {RETRYING}, {PARKED}) ORDER BY due_at, id"
 );
 
-/// Returns the candidates of one endpoint, and whether a suspect is due.
+/// Reads the candidates of one endpoint with `sql`, and notes whether a suspect is due.
 fn candidates_of(
     connection: &Connection,
     now: Timestamp,
     request: &ClaimRequest,
-    endpoint: Arc<str>,
-) -> rusqlite::Result<(Candidates, bool)> {
-    let (mut has_suspect, name) = (false, &*endpoint);
-    let mut read = |sql: &str, parameters: &[&dyn rusqlite::ToSql]| -> rusqlite::Result<Vec<Candidate>> {
-        let mut statement = connection.prepare_cached(sql)?;
-        let mut rows = statement.query(parameters)?;
-        let mut list = Vec::new();
-        while list.len() < request.limit
-            && let Some(row) = rows.next()?
-        {
-            let was_leased: bool = row.get(2)?;
-            if was_leased && row.get::<_, Option<i64>>(3)?.is_some_and(|until| now.as_millis() < until) {
-                continue;
-            }
-            let is_suspect = was_leased && row.get::<_, u32>(4)?.saturating_add(1) >= SUSPECT_AFTER;
-            has_suspect |= is_suspect;
-            if is_suspect == request.suspect {
-                list.push(Candidate { id: DeliveryId::from_i64(row.get(0)?), since: column::timestamp(row, 1)? });
-            }
-        }
-        Ok(list)
+    endpoint: &str,
+    sql: &str,
+    until: Option<Timestamp>,
+    has_suspect: &mut bool,
+) -> rusqlite::Result<Vec<Candidate>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = match until {
+        Some(until) => statement.query(params![endpoint, until.as_millis()])?,
+        None => statement.query([endpoint])?,
     };
-    let untried = read(&UNTRIED, &[&name])?;
-    let again = read(&AGAIN, &[&name, &now.as_millis()])?;
-    let newest = if untried.len() < request.limit { Vec::new() } else { read(&NEWEST, &[&name])? };
-    Ok((Candidates { endpoint, untried, again, newest }, has_suspect))
+    let mut candidates = Vec::new();
+    while candidates.len() < request.limit
+        && let Some(row) = rows.next()?
+    {
+        let was_leased: bool = row.get(2)?;
+        if was_leased && row.get::<_, Option<i64>>(3)?.is_some_and(|until| now.as_millis() < until) {
+            continue;
+        }
+        let is_suspect = was_leased && row.get::<_, u32>(4)?.saturating_add(1) >= SUSPECT_AFTER;
+        *has_suspect |= is_suspect;
+        if is_suspect == request.suspect {
+            candidates.push(Candidate { id: DeliveryId::from_i64(row.get(0)?), since: column::timestamp(row, 1)? });
+        }
+    }
+    Ok(candidates)
 }
 
 sql!(

@@ -8,8 +8,9 @@ use rusqlite::Connection;
 use crate::tools::file;
 
 /// The sources that hold the statements, which are no part of the public interface.
-const SOURCES: [(&str, &str); 5] = [
+const SOURCES: [(&str, &str); 6] = [
     ("inbox/claim.rs", include_str!("../../src/inbox/claim.rs")),
+    ("inbox/queue.rs", include_str!("../../src/inbox/queue.rs")),
     ("idempotency/rows.rs", include_str!("../../src/idempotency/rows.rs")),
     ("inbox/record.rs", include_str!("../../src/inbox/record.rs")),
     ("inbox/settle.rs", include_str!("../../src/inbox/settle.rs")),

@@ -1,12 +1,12 @@
 //! Claims: due deliveries, their sequence, and at most one of each order.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
 
 use onramp_webhooks::identity::{DedupKey, OrderStage};
-use onramp_webhooks::inbox::{ClaimedDelivery, NewDelivery, Recorded, Settled, State};
+use onramp_webhooks::inbox::{ClaimRequest, ClaimedDelivery, DeliveryId, NewDelivery, Recorded, Settled, State};
 
-use super::tools::{at, complete, dead, ids, keyless, login, order_event, parked, received, retry, saying, started};
+use super::tools::{LEASE, at, complete, dead, ids, keyless, login, order_event, parked, received, retry, saying, started};
 use super::{Fixture, Store};
 use crate::tools::at_once;
 
@@ -209,4 +209,93 @@ async fn claimers(inbox: &Fixture, expected: u64) -> Vec<ClaimedDelivery> {
         }
     };
     at_once((0..8).map(claimer)).await.concat()
+}
+
+/// Records events of distinct orders at an endpoint, one a second from `from`.
+async fn flood(inbox: &Fixture, endpoint: &str, from: i64, events: i64) -> Vec<DeliveryId> {
+    let mut recorded = Vec::new();
+    for number in 0..events {
+        let mut new = received(complete(&format!("{endpoint}-{number:05}")), from + number);
+        new.endpoint = endpoint.into();
+        recorded.push(inbox.new_id(new).await);
+    }
+    recorded
+}
+
+/// A retry or a parked delivery does not go before untried ones that have waited longer.
+pub(super) async fn what_has_been_due_longest_is_first(store: &Store) {
+    let inbox = store.open().await;
+    let parked = inbox.led_to(0, complete("parked"), parked(20)).await;
+    let failed = inbox.led_to(1, complete("failed"), retry(30)).await;
+    let early = inbox.new_id(received(complete("early"), 10)).await;
+    let late = inbox.new_id(received(complete("late"), 25)).await;
+    assert_eq!(ids(&inbox.claims(40, 3).await.deliveries), [early, parked, late]);
+    assert_eq!(ids(&inbox.due(40).await), [failed]);
+}
+
+pub(super) async fn of_one_order_what_has_been_due_longest_is_first(store: &Store) {
+    for (due_again, expected) in [(20, [0, 1, 2]), (5, [2, 0, 1])] {
+        let inbox = store.open().await;
+        let again = inbox.led_to(1, received(started("A"), 1), retry(due_again)).await;
+        let first = inbox.new_id(received(complete("A"), 10)).await;
+        let second = inbox.new_id(received(order_event("A", "order_refunded", OrderStage::UNPLACED), 11)).await;
+        for next in expected {
+            let claimed = inbox.one_due(30).await;
+            assert_eq!(claimed.lease.id, [first, second, again][next], "due again at second {due_again}");
+            assert!(inbox.end(30, claimed.lease, Settled::Handled).await);
+        }
+    }
+}
+
+pub(super) async fn endpoints_share_a_claim(store: &Store) {
+    let inbox = store.open().await;
+    let forged = flood(&inbox, "forged", 0, 20).await;
+    let paid = flood(&inbox, "paid", 30, 2).await;
+    let request = |limit| ClaimRequest::new(limit, LEASE);
+    let claims = inbox.claim(at(40), request(3)).await.unwrap();
+    assert_eq!(ids(&claims.deliveries), [forged[0], paid[0], forged[1]]);
+    let held = BTreeMap::from([("forged".into(), 5)]);
+    let claims = inbox.claim(at(40), request(1).held(held)).await.unwrap();
+    assert_eq!(ids(&claims.deliveries), [paid[1]], "the endpoint of which the worker holds fewer");
+}
+
+pub(super) async fn an_endpoint_can_be_left_out(store: &Store) {
+    let inbox = store.open().await;
+    flood(&inbox, "slow", 0, 3).await;
+    let paid = flood(&inbox, "paid", 3, 1).await;
+    let request = ClaimRequest::new(10, LEASE).except(BTreeSet::from(["slow".into()]));
+    assert_eq!(ids(&inbox.claim(at(5), request).await.unwrap().deliveries), paid);
+}
+
+pub(super) async fn half_of_a_late_claim_is_the_newest(store: &Store) {
+    let inbox = store.open().await;
+    let all = flood(&inbox, "wert", 0, 100).await;
+    let first = inbox.claims(60, 2).await.deliveries;
+    assert_eq!(ids(&first), [all[0], all[1]], "nothing has waited for more than a minute");
+    for claimed in first {
+        assert!(inbox.end(60, claimed.lease, Settled::Handled).await);
+    }
+    assert_eq!(ids(&inbox.claims(100, 4).await.deliveries), [all[2], all[99], all[3], all[98]]);
+    let request = |turn| ClaimRequest::new(1, LEASE).turn(turn);
+    assert_eq!(ids(&inbox.claim(at(101), request(6)).await.unwrap().deliveries), [all[4]]);
+    assert_eq!(ids(&inbox.claim(at(101), request(7)).await.unwrap().deliveries), [all[97]], "small claims take turns");
+}
+
+/// Only the head of an order takes part in claims.
+pub(super) async fn a_long_order_holds_nothing_up(store: &Store) {
+    let inbox = store.open().await;
+    let mut events = Vec::new();
+    for number in 0..500 {
+        events.push(inbox.new_id(order_event("A", &format!("state_{number}"), OrderStage::UNPLACED)).await);
+    }
+    let other = inbox.new_id(complete("B")).await;
+    let claims = inbox.claims(1, 10).await.deliveries;
+    assert_eq!(ids(&claims), [events[0], other]);
+    assert!(inbox.end(1, claims[0].lease, retry(1_000)).await);
+    for event in &events[1..] {
+        let claimed = inbox.one_due(2).await;
+        assert_eq!(claimed.lease.id, *event);
+        assert!(inbox.end(2, claimed.lease, Settled::Handled).await);
+    }
+    assert_eq!(inbox.due(1_000).await.iter().filter(|claimed| claimed.lease.id == events[0]).count(), 1);
 }

@@ -1,10 +1,10 @@
 //! Leases: expiry, renewal and fencing.
 
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::inbox::{DeliveryId, Lease, Settled, Settlement, State};
+use onramp_webhooks::inbox::{ClaimRequest, DeliveryId, Lease, SUSPECT_AFTER, Settled, Settlement, State};
 
 use super::Store;
-use super::tools::{at, complete, dead, ids, order_event, retry, started};
+use super::tools::{LEASE, at, complete, dead, ids, order_event, retry, started};
 
 pub(super) async fn an_expired_lease_is_claimed_again_with_a_greater_fence(store: &Store) {
     let inbox = store.open().await;
@@ -127,4 +127,42 @@ pub(super) async fn a_clock_that_goes_back_loses_and_doubles_nothing(store: &Sto
     assert!(again.lease.fence > held.fence);
     assert!(inbox.end(-86_000, again.lease, Settled::Handled).await);
     assert_eq!(inbox.counts().await.unwrap().of(State::Handled), 2);
+}
+
+pub(super) async fn lost_claims_are_counted_until_a_settlement_or_a_release(store: &Store) {
+    let inbox = store.open().await;
+    inbox.new_id(complete("A")).await;
+    for (round, ends, expected) in [
+        (0, None, 0),
+        (1, None, 1),
+        (2, Some(Settled::Released), 2),
+        (3, None, 0),
+        (4, Some(retry(150)), 1),
+        (5, None, 0),
+        (6, None, 1),
+    ] {
+        let claimed = inbox.one_due(round * 30).await;
+        assert_eq!(claimed.lost_claims, expected, "in round {round}");
+        if let Some(outcome) = ends {
+            assert!(inbox.end(round * 30, claimed.lease, outcome).await);
+        }
+    }
+}
+
+/// The handler of a suspect may end the process again, with whatever else runs in it.
+pub(super) async fn a_suspect_is_claimed_alone(store: &Store) {
+    let inbox = store.open().await;
+    let [a, b] = [inbox.new_id(complete("A")).await, inbox.new_id(complete("B")).await];
+    for round in 0..i64::from(SUSPECT_AFTER) {
+        assert_eq!(ids(&inbox.due(round * 30).await), [a, b]);
+    }
+    let other = inbox.new_id(complete("C")).await;
+    let claims = inbox.claims(500, 10).await;
+    assert_eq!((ids(&claims.deliveries), claims.has_suspect), (vec![other], true));
+    for (number, (suspect, lost)) in (0..).zip([(a, 5), (b, 5), (a, 6)]) {
+        let claims = inbox.claim(at(500 + number * 30), ClaimRequest::new(10, LEASE * 2).of_a_suspect()).await.unwrap();
+        assert_eq!(ids(&claims.deliveries), [suspect], "one at a time");
+        assert_eq!(claims.deliveries[0].lost_claims, lost);
+    }
+    assert!(!inbox.claims(561, 10).await.has_suspect, "both are leased");
 }

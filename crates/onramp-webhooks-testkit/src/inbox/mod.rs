@@ -112,6 +112,12 @@ suite! {
         says_when_the_next_falls_due,
         many_claimers_get_each_delivery_once,
         many_claimers_never_hold_two_of_one_order,
+        what_has_been_due_longest_is_first,
+        of_one_order_what_has_been_due_longest_is_first,
+        endpoints_share_a_claim,
+        an_endpoint_can_be_left_out,
+        half_of_a_late_claim_is_the_newest,
+        a_long_order_holds_nothing_up,
     }
     leasing {
         an_expired_lease_is_claimed_again_with_a_greater_fence,
@@ -123,6 +129,8 @@ suite! {
         a_lease_ends_once,
         one_lost_lease_does_not_spoil_the_others,
         a_clock_that_goes_back_loses_and_doubles_nothing,
+        lost_claims_are_counted_until_a_settlement_or_a_release,
+        a_suspect_is_claimed_alone,
     }
     settling {
         handled_is_for_good,

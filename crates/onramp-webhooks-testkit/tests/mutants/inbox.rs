@@ -92,13 +92,23 @@ impl InboxDouble for Mutant {
         self.inbox.record(new).await
     }
 
-    async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError> {
+    async fn claim(&self, now: Timestamp, mut request: ClaimRequest) -> Result<Claims, StoreError> {
+        match self.defect {
+            Defect::IgnoresWhatIsHeld => request.held.clear(),
+            Defect::LeavesNothingOut => request.except.clear(),
+            Defect::NeverTakesTurns => request.turn = 0,
+            _ => {}
+        }
         let mut claims = self.inbox.claim(now, request.clone()).await?;
         let leases: Vec<_> = claims.deliveries.iter().map(|claimed| claimed.lease).collect();
         self.leases.lock().unwrap().extend(leases.iter().map(|lease| (lease.id, *lease)));
         match self.defect {
             Defect::IgnoresLeaseExpiry => drop(self.inbox.renew(leases, now.after(Duration::from_secs(1 << 40))).await?),
             Defect::NewestFirst => claims.deliveries.reverse(),
+            Defect::ForgetsLostClaims => claims.deliveries.iter_mut().for_each(|claimed| claimed.lost_claims = 0),
+            Defect::ClaimsSuspectsTogether if request.suspect => {
+                claims.deliveries.extend(self.inbox.claim(now, request.clone()).await?.deliveries);
+            }
             Defect::NothingIsStale => claims.deliveries.iter_mut().for_each(|claimed| claimed.stale = false),
             Defect::ForgetsWhenTheNextIsDue => claims.next_due = None,
             Defect::HandsOutTwice => {
@@ -211,6 +221,11 @@ mutants! {
     ForgetsTheCause: an_inbox_that_forgets_the_cause => "settling::a_dead_letter_says_why",
         an_inbox_that_requeues_what_was_refused => "recording::a_duplicate_requeues_no_first_that_was_refused";
     IgnoresMoney: an_inbox_that_ignores_money => "recording::a_real_and_a_synthetic_one_with_other_money_are_in_conflict";
+    IgnoresWhatIsHeld: an_inbox_that_ignores_what_is_held => "claiming::endpoints_share_a_claim";
+    LeavesNothingOut: an_inbox_that_leaves_no_endpoint_out => "claiming::an_endpoint_can_be_left_out";
+    NeverTakesTurns: an_inbox_that_never_takes_turns => "claiming::half_of_a_late_claim_is_the_newest";
+    ForgetsLostClaims: an_inbox_that_forgets_lost_claims => "leasing::lost_claims_are_counted_until_a_settlement_or_a_release";
+    ClaimsSuspectsTogether: an_inbox_that_claims_suspects_together => "leasing::a_suspect_is_claimed_alone";
     ForgetsConflicts: an_inbox_that_forgets_conflicts => "recording::another_body_is_a_conflict_and_the_first_stands";
     TakesSyntheticOnesForReal: an_inbox_that_takes_synthetic_ones_for_real => "recording::a_real_one_that_comes_second_only_counts",
         an_inbox_that_takes_settled_synthetic_ones_for_real => "recording::a_real_one_after_a_synthetic_one_that_was_settled_only_counts",

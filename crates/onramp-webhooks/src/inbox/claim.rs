@@ -82,7 +82,7 @@ pub struct Candidates {
     pub untried: Vec<Candidate>,
     /// Deliveries that are due again, longest due first.
     pub again: Vec<Candidate>,
-    /// Deliveries that were never settled, newest first.
+    /// Deliveries that were never settled, newest first. Empty unless [`ClaimRequest::needs_newest`].
     pub newest: Vec<Candidate>,
 }
 
@@ -121,6 +121,14 @@ impl ClaimRequest {
         self
     }
 
+    /// Returns whether [`choose`](Self::choose) needs the newest deliveries, which a store need not read otherwise: there are more
+    /// candidates than fit into the claim, and one has been due for more than a minute.
+    #[must_use]
+    pub fn needs_newest(&self, now: Timestamp, candidates: &[Candidates]) -> bool {
+        let of_all = || candidates.iter().flat_map(|candidates| candidates.untried.iter().chain(&candidates.again));
+        of_all().count() >= self.limit && of_all().any(|candidate| is_late(now, candidate))
+    }
+
     /// Chooses the deliveries to claim, so that every store serves its endpoints and deliveries in the same sequence:
     ///
     /// - The endpoint of which the worker holds fewest comes first; among equals, the one whose delivery has been due longest.
@@ -130,7 +138,7 @@ impl ClaimRequest {
     #[must_use]
     pub fn choose(&self, now: Timestamp, candidates: Vec<Candidates>) -> Vec<DeliveryId> {
         let mut endpoints: Vec<_> = candidates.into_iter().map(|candidates| Share::new(self, now, candidates)).collect();
-        let all_fit = endpoints.iter().map(|share| share.oldest.len()).sum::<usize>() <= self.limit;
+        let all_fit = endpoints.iter().map(|share| share.oldest.len()).sum::<usize>() < self.limit;
         let mut chosen = Vec::with_capacity(self.limit.min(1_000));
         let mut taken = BTreeSet::new();
         while chosen.len() < self.limit
@@ -145,6 +153,10 @@ impl ClaimRequest {
     }
 }
 
+fn is_late(now: Timestamp, candidate: &Candidate) -> bool {
+    now.since(candidate.since) > LATE
+}
+
 /// The part of one endpoint in a claim.
 struct Share {
     endpoint: Arc<str>,
@@ -157,7 +169,7 @@ struct Share {
 impl Share {
     fn new(request: &ClaimRequest, now: Timestamp, Candidates { endpoint, untried, again, newest }: Candidates) -> Self {
         let oldest = merged(untried.into(), again.into());
-        let is_late = oldest.front().is_some_and(|oldest| now.since(oldest.since) > LATE);
+        let is_late = oldest.front().is_some_and(|oldest| is_late(now, oldest));
         let held = request.held.get(&endpoint).copied().unwrap_or(0);
         Self { endpoint, held, is_late, oldest, newest: newest.into() }
     }
@@ -245,7 +257,7 @@ mod tests {
         assert_eq!(chosen(&request(4), 62, late()), [1, 9, 2, 8]);
         assert_eq!(chosen(&request(1).turn(7), 62, late()), [9], "claims of one take turns");
         assert_eq!(chosen(&request(1).turn(8), 62, late()), [1]);
-        assert_eq!(chosen(&request(10), 80, late()), [1, 2, 3, 4, 5, 6, 7, 8, 9, 20], "everything fits");
+        assert_eq!(chosen(&request(11), 80, late()), [1, 2, 3, 4, 5, 6, 7, 8, 9, 20], "everything fits");
         let again = vec![endpoint("wert", [], (1..=9).map(|id| (id, id)))];
         assert_eq!(chosen(&request(3), 99, again), [1, 2, 3], "what was tried is never the newest");
     }

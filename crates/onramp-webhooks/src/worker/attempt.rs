@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 
 use tracing::Instrument;
 
+use super::checks::CHECK;
 use super::handling::{HANDLER, panicked};
 use super::{Delivery, HandlerError, HandlerErrorKind, WorkerBuilder};
 use crate::clock::{Clock, Timestamp};
 use crate::error::StoreError;
-use crate::inbox::{ClaimedDelivery, DeadCause, Lease, Settled};
+use crate::inbox::{ClaimedDelivery, DeadCause, Lease, SUSPECT_AFTER, Settled};
 use crate::panics::caught;
-use crate::provider::ReadError;
+use crate::provider::{ProviderName, ReadError};
 use crate::telemetry;
 
 /// Maximum length of a delivery's note, in characters. Longer errors are cut.
@@ -43,7 +44,18 @@ pub(super) struct AttemptContext<'a> {
     received_at: Timestamp,
 }
 
-impl AttemptContext<'_> {
+impl AttemptEnd {
+    fn killed(lost_claims: u32) -> Self {
+        let error = format!("the process ended {lost_claims} times while it was handled");
+        Self::Settle(Settled::Dead { cause: DeadCause::ProcessKilled, error })
+    }
+}
+
+impl<'a> AttemptContext<'a> {
+    const fn of(worker: &'a WorkerBuilder, claimed: &ClaimedDelivery) -> Self {
+        Self { worker, attempt: claimed.attempt, received_at: claimed.received_at }
+    }
+
     pub(super) fn clock(&self) -> &dyn Clock {
         &*self.worker.clock
     }
@@ -103,38 +115,49 @@ impl AttemptContext<'_> {
     }
 }
 
-/// Handles one delivery. Never panics: a panic of the handler, also one while its error is formatted or its values are dropped,
-/// becomes a transient error.
-pub(super) async fn attempt(worker: &WorkerBuilder, claimed: ClaimedDelivery) -> AttemptEnd {
-    let context = AttemptContext { worker, attempt: claimed.attempt, received_at: claimed.received_at };
-    match caught(run(context, claimed)).await {
+/// The end of the checks before an attempt.
+pub(super) enum Checked {
+    /// The handler may be called.
+    Passed(Box<Delivery>),
+    /// The attempt is over.
+    Ended(AttemptEnd),
+}
+
+/// Reads a delivery and runs the checks before the handler. Never panics.
+pub(super) async fn check(worker: &WorkerBuilder, claimed: ClaimedDelivery) -> Checked {
+    let context = AttemptContext::of(worker, &claimed);
+    let (provider, lease) = (claimed.provider.clone(), claimed.lease);
+    let ended = |end, by| Checked::Ended(Ended { end, by, took: None }.told(lease, context.attempt, &provider));
+    if claimed.lost_claims > SUSPECT_AFTER {
+        return ended(AttemptEnd::killed(claimed.lost_claims), "worker");
+    }
+    let delivery = match Delivery::read(claimed, &worker.providers) {
+        Ok(delivery) => delivery,
+        Err(error) => return ended(context.unreadable(&error), "worker"),
+    };
+    let checking = worker.checks.pass(context, &delivery).instrument(span(&delivery));
+    match caught(checking).await {
+        Ok(Ok(())) => Checked::Passed(Box::new(delivery)),
+        Ok(Err(error)) => ended(context.fail(&error, DeadCause::RefusedByCheck), "check"),
+        Err(panic) => ended(context.settle(Err(panicked(CHECK, &*panic))), "check"),
+    }
+}
+
+/// Calls the handler for a delivery. Never panics: a panic of the handler, also one while its error is formatted or its values are
+/// dropped, becomes a transient error.
+pub(super) async fn attempt(worker: &WorkerBuilder, lease: Lease, delivery: &Delivery) -> AttemptEnd {
+    let context = AttemptContext { worker, attempt: delivery.attempt(), received_at: delivery.received_at() };
+    let begun = Instant::now();
+    let handling = worker.handling.call(context, delivery, lease).instrument(span(delivery));
+    let end = match caught(handling).await {
         Ok(end) => end,
         Err(panic) => context.settle(Err(panicked(HANDLER, &*panic))),
-    }
-}
-
-async fn run(context: AttemptContext<'_>, claimed: ClaimedDelivery) -> AttemptEnd {
-    let (provider, lease) = (claimed.provider.clone(), claimed.lease);
-    let ended = match Delivery::read(claimed, &context.worker.providers) {
-        Ok(delivery) => {
-            let label = delivery.event().type_label();
-            let span = tracing::debug_span!("attempt", id = %lease.id, attempt = context.attempt, "type" = label);
-            check_and_handle(context, &delivery, lease).instrument(span).await
-        }
-        Err(error) => Ended { end: context.unreadable(&error), by: "worker", took: None },
     };
-    let result = ended.log(lease, context.attempt, provider.as_str());
-    telemetry::attempted(provider.as_str(), result, ended.took);
-    ended.end
+    Ended { end, by: "handler", took: Some(begun.elapsed()) }.told(lease, context.attempt, delivery.provider())
 }
 
-async fn check_and_handle(context: AttemptContext<'_>, delivery: &Delivery, lease: Lease) -> Ended {
-    if let Err(error) = context.worker.checks.pass(context, delivery).await {
-        return Ended { end: context.fail(&error, DeadCause::RefusedByCheck), by: "check", took: None };
-    }
-    let begun = Instant::now();
-    let end = context.worker.handling.call(context, delivery, lease).await;
-    Ended { end, by: "handler", took: Some(begun.elapsed()) }
+fn span(delivery: &Delivery) -> tracing::Span {
+    tracing::debug_span!("attempt", id = %delivery.id(), attempt = delivery.attempt(), "type" = delivery.event().type_label())
 }
 
 /// The end of an attempt, with the part of the worker that determined it and the duration of the handler.
@@ -145,6 +168,13 @@ struct Ended {
 }
 
 impl Ended {
+    /// Logs and counts the end, and returns it.
+    fn told(self, lease: Lease, attempt: u32, provider: &ProviderName) -> AttemptEnd {
+        let result = self.log(lease, attempt, provider.as_str());
+        telemetry::attempted(provider.as_str(), result, self.took);
+        self.end
+    }
+
     /// Logs the end and returns its label in metrics.
     fn log(&self, lease: Lease, attempt: u32, provider: &str) -> &'static str {
         let (id, by) = (lease.id, self.by);

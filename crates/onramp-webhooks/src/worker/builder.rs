@@ -26,6 +26,7 @@ pub struct WorkerBuilder {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) retry: RetryPolicy,
     pub(super) concurrency: usize,
+    pub(super) check_concurrency: usize,
     pub(super) batch: usize,
     pub(super) lease: Duration,
     pub(super) attempt_timeout: Duration,
@@ -66,6 +67,7 @@ impl WorkerBuilder {
             clock: Arc::new(SystemClock),
             retry: RetryPolicy::default(),
             concurrency: 16,
+            check_concurrency: 16,
             batch: 128,
             lease: Duration::from_secs(30),
             attempt_timeout: Duration::from_secs(30),
@@ -108,6 +110,15 @@ impl WorkerBuilder {
     #[must_use]
     pub fn concurrency(mut self, handlers: usize) -> Self {
         self.concurrency = handlers.max(1);
+        self
+    }
+
+    /// Sets how many deliveries of one endpoint are in the checks [before](Self::before) the handler at the same time, at least 1.
+    /// Checks use none of the [concurrency](Self::concurrency) of handlers, and a slow check of one endpoint holds up no other
+    /// endpoint. Default 16.
+    #[must_use]
+    pub fn check_concurrency(mut self, deliveries: usize) -> Self {
+        self.check_concurrency = deliveries.max(1);
         self
     }
 

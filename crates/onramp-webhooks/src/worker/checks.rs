@@ -8,6 +8,9 @@ use super::{Delivery, Handler, HandlerError, HandlerErrorKind};
 use crate::panics::caught;
 use crate::telemetry;
 
+/// The name of a check in error messages.
+pub(super) const CHECK: &str = "the check before the handler";
+
 /// The checks of a worker, in order.
 #[derive(Clone, Default)]
 pub(super) struct Checks(Vec<Arc<dyn Handler>>);
@@ -17,10 +20,14 @@ impl Checks {
         self.0.push(Arc::new(check));
     }
 
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Runs the checks up to the first that fails. The checks together have the time limit of one attempt. The handler's own limit
     /// begins after them.
     pub(super) async fn pass(&self, context: AttemptContext<'_>, delivery: &Delivery) -> Result<(), HandlerError> {
-        if self.0.is_empty() {
+        if self.is_empty() {
             return Ok(());
         }
         let checking = async {
@@ -29,7 +36,7 @@ impl Checks {
             }
             Ok(())
         };
-        let passed = limited("the check before the handler", context.timeout(), caught(checking)).await;
+        let passed = limited(CHECK, context.timeout(), caught(checking)).await;
         let result = match passed.as_ref().map_err(HandlerError::kind) {
             Ok(()) => "passed",
             Err(HandlerErrorKind::NotYet(_)) => "not_yet",

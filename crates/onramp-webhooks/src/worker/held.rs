@@ -1,6 +1,7 @@
 //! The leases that a worker holds.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use tokio::task::{AbortHandle, Id};
 
@@ -15,6 +16,7 @@ pub(super) struct Held(HashMap<DeliveryId, Entry>);
 #[derive(Debug)]
 struct Entry {
     lease: Lease,
+    endpoint: Arc<str>,
     until: Timestamp,
     running: Option<AbortHandle>,
 }
@@ -22,10 +24,10 @@ struct Entry {
 impl Held {
     /// Adds a lease. Returns whether its handler has to be started. After a jump of the clock, a claim can return a delivery that
     /// is already running here; the running handler then continues under the new lease.
-    pub(super) fn claimed(&mut self, lease: Lease, until: Timestamp) -> bool {
+    pub(super) fn claimed(&mut self, lease: Lease, endpoint: Arc<str>, until: Timestamp) -> bool {
         let running = self.0.remove(&lease.id).and_then(|entry| entry.running);
         let to_run = running.is_none();
-        self.0.insert(lease.id, Entry { lease, until, running });
+        self.0.insert(lease.id, Entry { lease, endpoint, until, running });
         to_run
     }
 
@@ -85,6 +87,15 @@ impl Held {
 
     pub(super) fn all(&self) -> Vec<Lease> {
         self.0.values().map(|entry| entry.lease).collect()
+    }
+
+    /// Returns the number of leases of each endpoint.
+    pub(super) fn by_endpoint(&self) -> BTreeMap<Arc<str>, usize> {
+        let mut held = BTreeMap::new();
+        for entry in self.0.values() {
+            *held.entry(Arc::clone(&entry.endpoint)).or_default() += 1;
+        }
+        held
     }
 
     pub(super) fn is_empty(&self) -> bool {

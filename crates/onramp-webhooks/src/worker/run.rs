@@ -1,6 +1,6 @@
 //! The worker's loop: one task owns everything that is claimed, running and finished, so nothing is shared or locked.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
-use super::WorkerBuilder;
-use super::attempt::{AttemptEnd, attempt};
+use super::attempt::{AttemptEnd, Checked, attempt, check};
 use super::held::Held;
 use super::idle::IdleReports;
+use super::{Delivery, WorkerBuilder};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::inbox::{ClaimRequest, ClaimedDelivery, Claims, Lease, Settled, Settlement};
@@ -40,6 +40,7 @@ type InFlight<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
 /// The events of the loop.
 enum Happened {
+    Checked(Result<(Id, (Lease, Checked)), JoinError>),
     Ended(Result<(Id, (Lease, AttemptEnd)), JoinError>),
     Claimed(Timestamp, Result<Claims, StoreError>),
     Settled(Vec<Settlement>, Lost),
@@ -55,8 +56,15 @@ pub(super) struct Run {
     stopped: watch::Receiver<bool>,
     stopping: bool,
     held: Held,
-    /// Deliveries that are claimed and not started.
-    queue: VecDeque<ClaimedDelivery>,
+    /// Deliveries that are claimed and not checked.
+    unchecked: VecDeque<ClaimedDelivery>,
+    /// Set while claims leave out the endpoints of `unchecked`.
+    left_out: bool,
+    checking: JoinSet<(Lease, Checked)>,
+    /// The endpoints of the deliveries that are being checked.
+    in_check: HashMap<Id, Arc<str>>,
+    /// Deliveries that the handler has not been called for.
+    queue: VecDeque<(Lease, Box<Delivery>)>,
     running: JoinSet<(Lease, AttemptEnd)>,
     /// Outcomes that are not being settled yet.
     finished: Vec<Settlement>,
@@ -74,6 +82,9 @@ pub(super) struct Run {
     settle_at: Timestamp,
     renew_at: Timestamp,
     idle: IdleReports,
+    /// The number of deliveries that were claimed.
+    turn: u64,
+    suspect: Suspect,
     /// The number of the latest idle request at the start of the last claim.
     claimed_for: u64,
 }
@@ -86,6 +97,10 @@ impl Run {
             stopped,
             stopping: false,
             held: Held::default(),
+            unchecked: VecDeque::new(),
+            left_out: false,
+            checking: JoinSet::new(),
+            in_check: HashMap::new(),
             queue: VecDeque::new(),
             running: JoinSet::new(),
             finished: Vec::new(),
@@ -100,6 +115,8 @@ impl Run {
             settle_at: now,
             renew_at,
             idle,
+            turn: 0,
+            suspect: Suspect::None,
             claimed_for: 0,
             worker,
         }
@@ -109,6 +126,7 @@ impl Run {
         while !(self.stopping && self.is_idle()) {
             self.begin();
             match self.next().await {
+                Happened::Checked(checked) => self.checked(checked),
                 Happened::Ended(ended) => self.ended(ended),
                 Happened::Claimed(claimed_at, claims) => self.claimed(claimed_at, claims),
                 Happened::Settled(settlements, lost) => self.settled(settlements, lost),
@@ -129,6 +147,7 @@ impl Run {
         let settling_later = !self.finished.is_empty() && self.settling.is_none();
         let renewing_later = !self.held.is_empty() && self.renewing.is_none();
         tokio::select! {
+            Some(checked) = self.checking.join_next_with_id() => Happened::Checked(checked),
             Some(ended) = self.running.join_next_with_id() => Happened::Ended(ended),
             (claimed_at, claims) = in_flight(&mut self.claiming) => Happened::Claimed(claimed_at, claims),
             (settlements, lost) = in_flight(&mut self.settling) => Happened::Settled(settlements, lost),
@@ -146,7 +165,11 @@ impl Run {
     }
 
     fn is_idle(&self) -> bool {
-        self.held.is_empty() && self.running.is_empty() && self.claiming.is_none() && self.settling.is_none()
+        self.held.is_empty()
+            && self.checking.is_empty()
+            && self.running.is_empty()
+            && self.claiming.is_none()
+            && self.settling.is_none()
     }
 
     /// Starts everything that can start now.
@@ -156,22 +179,48 @@ impl Run {
         self.look_at = self.look_at.min(now.after(self.worker.poll));
         self.settle_at = self.settle_at.min(now.after(AFTER_FAILURE));
         self.renew_at = self.renew_at.min(now.after(self.worker.lease / 3));
+        self.begin_checks(now);
         self.begin_attempts(now);
         self.begin_settling(now);
         self.begin_renewing(now);
         self.begin_claiming(now);
     }
 
+    fn begin_checks(&mut self, now: Timestamp) {
+        let mut waiting = VecDeque::new();
+        while let Some(claimed) = self.unchecked.pop_front() {
+            let (lease, endpoint) = (claimed.lease, Arc::clone(&claimed.endpoint));
+            if !self.held.holds(lease, now) {
+                self.held.lost(lease);
+            } else if self.is_full(&endpoint) {
+                waiting.push_back(claimed);
+            } else {
+                let worker = Arc::clone(&self.worker);
+                let checking = self.checking.spawn(async move { (lease, check(&worker, claimed).await) });
+                self.in_check.insert(checking.id(), endpoint);
+                self.held.begun(lease, checking);
+            }
+        }
+        self.may_be_due |= waiting.is_empty() && std::mem::take(&mut self.left_out);
+        self.left_out |= !waiting.is_empty();
+        self.unchecked = waiting;
+    }
+
+    /// Returns whether as many deliveries of an endpoint are being checked as may be.
+    fn is_full(&self, endpoint: &Arc<str>) -> bool {
+        let limit = if self.worker.checks.is_empty() { self.worker.batch } else { self.worker.check_concurrency };
+        self.in_check.values().filter(|other| *other == endpoint).count() >= limit
+    }
+
     fn begin_attempts(&mut self, now: Timestamp) {
         while self.running.len() < self.worker.concurrency {
-            let Some(claimed) = self.queue.pop_front() else { break };
-            let lease = claimed.lease;
+            let Some((lease, delivery)) = self.queue.pop_front() else { break };
             if !self.held.holds(lease, now) {
                 self.held.lost(lease);
                 continue;
             }
             let worker = Arc::clone(&self.worker);
-            let running = self.running.spawn(async move { (lease, attempt(&worker, claimed).await) });
+            let running = self.running.spawn(async move { (lease, attempt(&worker, lease, &delivery).await) });
             self.held.begun(lease, running);
         }
     }
@@ -209,12 +258,45 @@ impl Run {
         if self.held.has_expired(now) {
             return;
         }
+        if self.suspect != Suspect::None && !self.held.is_empty() {
+            return;
+        }
         self.may_be_due = false;
         // A time that has passed would cause another claim after this one.
         self.look_at = now.after(self.worker.poll);
         self.claimed_for = self.idle.latest();
-        let (inbox, request) = (Arc::clone(&self.worker.inbox), ClaimRequest::new(self.worker.batch, self.worker.lease));
+        let (inbox, request) = (Arc::clone(&self.worker.inbox), self.request());
         self.claiming = Some(Box::pin(async move { (now, within(ANSWER, "claim deliveries", inbox.claim(now, request)).await) }));
+    }
+
+    /// Returns the next claim. Endpoints with a delivery that waits for a check are left out.
+    fn request(&self) -> ClaimRequest {
+        let request = ClaimRequest::new(self.worker.batch, self.worker.lease);
+        if self.suspect == Suspect::IsDue {
+            return request.of_a_suspect();
+        }
+        let waiting = self.unchecked.iter().map(|claimed| Arc::clone(&claimed.endpoint)).collect();
+        request.held(self.held.by_endpoint()).except(waiting).turn(self.turn)
+    }
+
+    fn checked(&mut self, checked: Result<(Id, (Lease, Checked)), JoinError>) {
+        match checked {
+            Ok((task, (lease, checked))) => {
+                self.in_check.remove(&task);
+                match checked {
+                    Checked::Ended(end) => self.ended(Ok((task, (lease, end)))),
+                    Checked::Passed(delivery) => match self.held.ended(lease.id, task) {
+                        Some(lease) if self.stopping => self.finished.push(Settlement::new(lease, Settled::Released)),
+                        Some(lease) => self.queue.push_back((lease, delivery)),
+                        None => {}
+                    },
+                }
+            }
+            Err(dropped) => {
+                self.in_check.remove(&dropped.id());
+                self.ended(Err(dropped));
+            }
+        }
     }
 
     fn ended(&mut self, ended: Result<(Id, (Lease, AttemptEnd)), JoinError>) {
@@ -253,21 +335,23 @@ impl Run {
         let oldest = claims.deliveries.first().map_or(claimed_at, |delivery| delivery.received_at);
         telemetry::backlog_age(claimed_at.since(oldest));
         self.look_at = claims.next_due.map_or(poll, |due| due.min(poll));
-        self.may_be_due |= claims.deliveries.len() == self.worker.batch;
+        self.may_be_due |= claims.deliveries.len() == self.worker.batch || claims.has_suspect;
+        self.suspect = self.suspect.after(&claims);
+        self.turn = self.turn.wrapping_add(claims.deliveries.len() as u64);
         let until = claimed_at.after(self.worker.lease);
         if self.held.is_empty() {
             self.renew_at = claimed_at.after(self.worker.lease / 3);
         }
         for claimed in claims.deliveries {
-            if self.held.claimed(claimed.lease, until) {
+            if self.held.claimed(claimed.lease, Arc::clone(&claimed.endpoint), until) {
                 if self.stopping {
                     self.finished.push(Settlement::new(claimed.lease, Settled::Released));
                 } else {
-                    self.queue.push_back(claimed);
+                    self.unchecked.push_back(claimed);
                 }
             }
         }
-        if self.is_idle() && self.queue.is_empty() && self.finished.is_empty() {
+        if self.is_idle() && self.unchecked.is_empty() && self.queue.is_empty() && self.finished.is_empty() {
             self.idle.report(self.claimed_for);
         }
     }
@@ -316,9 +400,9 @@ impl Run {
         self.stopping = true;
         self.pruning = None;
         self.grace = Some(Box::pin(tokio::time::sleep(self.worker.grace)));
-        for claimed in std::mem::take(&mut self.queue) {
-            self.finished.push(Settlement::new(claimed.lease, Settled::Released));
-        }
+        let unchecked = std::mem::take(&mut self.unchecked).into_iter().map(|claimed| claimed.lease);
+        let queued = std::mem::take(&mut self.queue).into_iter().map(|(lease, _)| lease);
+        self.finished.extend(unchecked.chain(queued).map(|lease| Settlement::new(lease, Settled::Released)));
     }
 
     /// Drops the handlers that are still running. Their deliveries are released.
@@ -330,7 +414,28 @@ impl Run {
                 "handlers were still running at the end of the shutdown's grace; they will run again later"
             );
         }
+        self.checking.abort_all();
         self.running.abort_all();
+    }
+}
+
+/// A delivery whose handler may have ended the process several times. It runs while nothing else does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Suspect {
+    None,
+    /// Nothing else is claimed until it can run.
+    IsDue,
+    /// It was claimed. Nothing else is claimed until it has ended.
+    Runs,
+}
+
+impl Suspect {
+    fn after(self, claims: &Claims) -> Self {
+        match self {
+            Self::IsDue if !claims.deliveries.is_empty() => Self::Runs,
+            Self::None if claims.has_suspect => Self::IsDue,
+            _ => Self::None,
+        }
     }
 }
 

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use onramp_webhooks::adapter::{Full, Request};
 use onramp_webhooks::inbox::{DeadCause, State};
 use onramp_webhooks::worker::{RetryPolicy, WorkerBuilder};
-use onramp_webhooks::{Delivery, Handler, HandlerError, TransactionalHandler, async_trait};
-use onramp_webhooks_testkit::events::WertOrder;
+use onramp_webhooks::{Delivery, Handler, HandlerError, Kriptomat, TransactionalHandler, WertEvent, async_trait};
+use onramp_webhooks_testkit::events::{Postback, WertOrder};
 
-use super::harness::{Do, Harness, rest};
+use super::harness::{Do, Harness, Remembering, rest};
 use crate::faulty::InboxCall;
 
 /// A check that says what the test wants, and then yes. Clones are the same one.
@@ -131,4 +132,58 @@ async fn no_transaction_is_open_while_a_check_is_asked() {
     assert_eq!((check.asked(), harness.inbox.calls(InboxCall::Begin)), (3, 1));
     assert_eq!(harness.only().await.state, State::Handled);
     worker.shutdown().await;
+}
+
+/// A check that hangs for purchases of Wert, as with an API that is slow.
+struct SlowApi;
+
+#[async_trait]
+impl Handler for SlowApi {
+    async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
+        match delivery.event_as::<WertEvent>() {
+            Some(_) => pending().await,
+            None => Ok(()),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_check_of_one_endpoint_holds_up_no_other() {
+    let harness = Harness::with(|builder| builder.endpoint(Kriptomat::with_path_secret("s3cret")));
+    for _ in 0..600 {
+        harness.post(WertOrder::new().complete()).await;
+    }
+    let mut working = harness.worker(|worker| worker.before(SlowApi).concurrency(1));
+    working.rests().await;
+    let postback = Full::new(Postback::new().json());
+    let reply = harness.receiver.receive(&Request::new("POST", "/kriptomat/s3cret", None, &[]), postback).await;
+    assert_eq!(reply.status(), 200);
+    let call = working.call().await;
+    assert_eq!(call.event_type, "postback");
+    call.answer(Do::Handle);
+}
+
+/// Counts the checks that run at the same time.
+#[derive(Clone, Default)]
+struct Counted(Arc<AtomicUsize>, Arc<AtomicUsize>);
+
+#[async_trait]
+impl Handler for Counted {
+    async fn handle(&self, _: &Delivery) -> Result<(), HandlerError> {
+        let running = self.0.fetch_add(1, Ordering::SeqCst) + 1;
+        self.1.fetch_max(running, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        self.0.fetch_sub(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_of_an_endpoint_are_checked_at_the_same_time_and_no_more() {
+    let harness = Harness::new();
+    harness.post_logins(300).await;
+    let (counted, handled) = (Counted::default(), Remembering::default());
+    let _worker = harness.receiver.worker(handled.clone()).before(counted.clone()).check_concurrency(3).spawn();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!((counted.1.load(Ordering::SeqCst), handled.seen().len()), (3, 300));
 }

@@ -8,7 +8,7 @@ use onramp_webhooks_testkit::events::WertOrder;
 use super::harness::{Do, Harness, rest};
 use crate::faulty::InboxCall;
 
-const LEASE: Duration = Duration::from_secs(30);
+pub(super) const LEASE: Duration = Duration::from_secs(30);
 
 #[tokio::test(start_paused = true)]
 async fn leases_are_renewed_while_a_handler_runs() {

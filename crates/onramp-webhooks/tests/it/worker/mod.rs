@@ -13,4 +13,5 @@ mod idle;
 mod leases;
 mod orders;
 mod periodic_tasks;
+mod suspects;
 mod transactions;
