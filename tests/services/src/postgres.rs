@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use rustix::process::Signal;
 
 use crate::server::{Recipe, Server, end, folder, run_as};
-use crate::user::{User, instead_of_root};
+use crate::user::{User, give, instead_of_root};
 use crate::{ServiceError, binaries};
 
 /// Options of a temporary PostgreSQL server.
@@ -113,6 +113,20 @@ impl Postgres {
         self.start_again()
     }
 
+    /// Restarts the server as a read-only replica of a primary that is gone. `SELECT pg_promote()` makes it a primary again.
+    ///
+    /// # Errors
+    /// Returns an error if the server does not start.
+    pub fn restart_as_replica(&mut self) -> Result<(), ServiceError> {
+        self.stop_fast()?;
+        let signal = self.0.folder().join("data/standby.signal");
+        std::fs::write(&signal, "").map_err(ServiceError::io("making a server a replica"))?;
+        if let Some(user) = instead_of_root()? {
+            give(&signal, user)?;
+        }
+        self.start_again()
+    }
+
     /// Freezes all processes of the server. Connections stay open, but the server does not respond until [`thaw`](Self::thaw).
     ///
     /// # Errors
@@ -182,7 +196,8 @@ impl Recipe for PostgresRecipe {
     fn is_ready(&self, folder: &Path, process: u32) -> bool {
         let status = std::fs::read_to_string(folder.join("data/postmaster.pid")).unwrap_or_default();
         let mut lines = status.lines();
-        lines.next() == Some(&*process.to_string()) && lines.nth(6).is_some_and(|status| status.trim() == "ready")
+        lines.next() == Some(&*process.to_string())
+            && lines.nth(6).is_some_and(|status| ["ready", "standby"].contains(&status.trim()))
     }
 
     fn user(&self) -> Option<User> {

@@ -12,9 +12,17 @@ use sqlx::{Connection, PgPool, raw_sql};
 
 use crate::tools::{TestSchema, claim, connection, now, purchase, record, url};
 
-struct Shop {
+pub(crate) struct Shop {
     inbox: Arc<PostgresInbox>,
     schema: Arc<TestSchema>,
+}
+
+impl Shop {
+    pub(crate) async fn new(inbox: Arc<PostgresInbox>, schema: Arc<TestSchema>) -> Self {
+        let table = schema.sql("CREATE TABLE onramp.ledger (cents BIGINT NOT NULL)");
+        raw_sql(table).execute(&mut connection().await).await.unwrap();
+        Self { inbox, schema }
+    }
 }
 
 #[async_trait]
@@ -27,13 +35,13 @@ impl Ledger for Shop {
 
     async fn credit(&self, transaction: &mut PostgresTransaction, cents: i64) -> Result<(), HandlerError> {
         let credit = self.schema.sql("INSERT INTO onramp.ledger VALUES ($1)");
-        sqlx::query(credit).bind(cents).execute(&mut **transaction).await?;
+        sqlx::query(credit).bind(cents).persistent(false).execute(&mut **transaction).await?;
         Ok(())
     }
 
     async fn fail(&self, transaction: &mut PostgresTransaction) -> Result<(), HandlerError> {
         let fail = self.schema.sql("INSERT INTO onramp.ledger VALUES (NULL)");
-        sqlx::query(fail).execute(&mut **transaction).await?;
+        sqlx::query(fail).persistent(false).execute(&mut **transaction).await?;
         Ok(())
     }
 
@@ -51,9 +59,7 @@ impl Ledger for Shop {
 async fn open() -> Fixture {
     let schema = Arc::new(TestSchema::new());
     let inbox = Arc::new(schema.open(QuarantineBound::default()).await);
-    let table = schema.sql("CREATE TABLE onramp.ledger (cents BIGINT NOT NULL)");
-    raw_sql(table).execute(&mut connection().await).await.unwrap();
-    Fixture::new(Shop { inbox, schema: Arc::clone(&schema) }).keeping(schema)
+    Fixture::new(Shop::new(inbox, Arc::clone(&schema)).await).keeping(schema)
 }
 
 onramp_webhooks_testkit::transactional_suite!(open);
