@@ -72,7 +72,7 @@ async fn a_sequence_that_is_behind_fails_no_call() {
     assert_eq!(inbox.counts().await.unwrap().of(State::Pending), 4);
 }
 
-/// Records all deliveries in one batch, behind another that is being recorded.
+/// Records all deliveries in one batch, or behind another that is being recorded.
 async fn batch(inbox: &Arc<PostgresInbox>, deliveries: Vec<NewDelivery>) -> Vec<Result<Recorded, StoreErrorKind>> {
     let mut calls = JoinSet::new();
     for (nth, delivery) in std::iter::once(purchase()).chain(deliveries).enumerate() {
@@ -113,8 +113,8 @@ async fn a_lock_fails_one_delivery_and_not_its_batch() {
 }
 
 /// Another transaction locks the first of two deliveries and then the second, while a batch has them in opposite order. It gives way to
-/// the batch at once where both wait for each other.
-#[tokio::test(flavor = "multi_thread")]
+/// the batch at once where both wait for each other. The runtime has one thread, so that calls arrive in the order of their tasks.
+#[tokio::test]
 async fn a_batch_locks_deliveries_in_the_order_of_their_ids() {
     let schema = TestSchema::new();
     let (inbox, mut other, first) = locked(&schema, "SELECT FROM onramp.deliveries WHERE id = $1 FOR UPDATE").await;
