@@ -55,6 +55,10 @@ pub(super) fn at_the_server(limit: Duration) -> u128 {
     (limit.as_millis() * 9 / 10).clamp(1, 2_000_000_000)
 }
 
+fn silence(limit: Limit) -> Error {
+    Error::Protocol(format!("the server did not respond within {:?}", limit.time()))
+}
+
 impl Database {
     /// Returns the address for a session that is not shared with other clients, if there is one.
     pub(crate) fn unshared(&self) -> Option<Arc<PgConnectOptions>> {
@@ -81,11 +85,12 @@ impl Database {
         loop {
             let Ok(done) = timeout(limit.time(), work(before)).await else {
                 self.close_idle_connections();
-                return Err(Error::Protocol(format!("the server did not respond within {:?}", limit.time())));
+                return Err(silence(limit));
             };
             match done {
                 Err(error) if before + 1 < TRIES => {
-                    self.recover(error).await?;
+                    let recovered = timeout(limit.time(), self.recover(error)).await;
+                    recovered.unwrap_or_else(|_| Err(silence(limit)))?;
                     before += 1;
                 }
                 done => return done,

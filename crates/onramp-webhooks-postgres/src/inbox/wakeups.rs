@@ -50,7 +50,7 @@ impl Wakeups {
     }
 
     /// Returns when a delivery may have become due since the last return. The first call opens a listening connection outside of the
-    /// pool, so an application that only receives does not have one.
+    /// pool, so an application that only receives does not have one. Behind a pooler, only a direct address has one.
     pub(crate) async fn work(&self) {
         self.listening
             .get_or_init(|| Task(tokio::spawn(listen(self.database.clone(), Arc::clone(&self.name), Arc::clone(&self.work)))));
