@@ -70,8 +70,8 @@ impl PostgresOptions {
     /// Opens the inbox. Must be called in a tokio runtime.
     ///
     /// # Errors
-    /// Returns an error if the schema's name is invalid, the server cannot be reached, or the schema cannot be migrated or was written by
-    /// a newer version.
+    /// Returns an error if the schema's name is invalid, the server cannot be reached or is a read-only replica, or the schema cannot be
+    /// migrated or was written by a newer version.
     pub async fn open(self) -> Result<PostgresInbox, StoreError> {
         let bound = self.quarantine;
         PostgresInbox::start(self.database().await?, bound).await

@@ -117,20 +117,24 @@ async fn a_lock_fails_one_delivery_and_not_its_batch() {
 #[tokio::test]
 async fn a_batch_locks_deliveries_in_the_order_of_their_ids() {
     let schema = TestSchema::new();
-    let (inbox, mut other, first) = locked(&schema, "SELECT FROM onramp.deliveries WHERE id = $1 FOR UPDATE").await;
-    raw_sql("SET LOCAL deadlock_timeout = '10ms'").execute(&mut other).await.unwrap();
-    let second = purchase();
-    let id = record(&inbox, second.clone()).await;
+    let inbox = Arc::new(schema.open(QuarantineBound::default()).await);
+    let (first, second) = (purchase(), purchase());
+    let ids = [record(&inbox, first.clone()).await, record(&inbox, second.clone()).await];
+    // Moves the first row behind the second in the table.
+    inbox.record(first.clone()).await.unwrap();
+    let mut other = connection().await;
+    raw_sql("BEGIN; SET LOCAL deadlock_timeout = '10ms'").execute(&mut other).await.unwrap();
+    let lock = || schema.sql("SELECT FROM onramp.deliveries WHERE id = $1 FOR UPDATE");
+    sqlx::query(lock()).bind(ids[0]).execute(&mut other).await.unwrap();
     let recording = tokio::spawn({
         let inbox = Arc::clone(&inbox);
         async move { batch(&inbox, vec![second, first]).await }
     });
     until_something_waits(&schema).await;
-    let lock = schema.sql("SELECT FROM onramp.deliveries WHERE id = $1 FOR UPDATE");
-    sqlx::query(lock).bind(id).execute(&mut other).await.unwrap();
+    sqlx::query(lock()).bind(ids[1]).execute(&mut other).await.unwrap();
     raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
     let results = recording.await.unwrap();
-    assert!(results.iter().all(|result| matches!(result, Ok(Recorded::Duplicate { .. }))), "{results:?}");
+    assert!(matches!(results[0], Ok(Recorded::Duplicate { .. })), "{results:?}");
 }
 
 /// Waits until a transaction waits for a row of the schema.

@@ -109,3 +109,10 @@ async fn a_url_is_enough() {
     let pooled = Pooled::new(PgBouncerOptions::transaction_mode());
     PostgresInbox::connect(&pooled.pooler.url()).await.unwrap().check().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_pooler_without_transactions_is_refused_with_its_mode() {
+    let pooled = Pooled::new(PgBouncerOptions::transaction_mode().setting("pool_mode", "statement"));
+    let error = pooled.options().await.open().await.unwrap_err();
+    assert!(error.to_string().contains("statement pooling mode"), "{error}");
+}
