@@ -55,7 +55,8 @@ pub(super) fn at_the_server(limit: Duration) -> u128 {
     (limit.as_millis() * 9 / 10).clamp(1, 2_000_000_000)
 }
 
-fn silence(limit: Limit) -> Error {
+/// Returns the error of a server that does not respond in time.
+pub(super) fn silence(limit: Limit) -> Error {
     Error::Protocol(format!("the server did not respond within {:?}", limit.time()))
 }
 

@@ -2,10 +2,10 @@
 
 use onramp_webhooks::StoreError;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection, Error, PgConnection, PgPool, Row, raw_sql};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Row, raw_sql};
 use tokio::time::timeout;
 
-use super::database::Limit;
+use super::database::{Limit, silence};
 use super::error::{code, failed};
 
 /// A setting that the server knows only in the session that began with it.
@@ -18,23 +18,26 @@ const SETTING: &str = "onramp.session";
 pub(crate) async fn is_behind_pooler(pool: &PgPool) -> Result<bool, StoreError> {
     let options = PgConnectOptions::clone(&pool.connect_options()).options([(SETTING, "own")]);
     let found = timeout(Limit::Prompt.time(), has_own_session(&options)).await;
-    match found.unwrap_or_else(|_| Err(Error::PoolTimedOut)) {
-        Ok(has_own_session) => Ok(!has_own_session),
+    match found.unwrap_or_else(|_| Err(silence(Limit::Prompt))) {
+        Ok(true) => return Ok(false),
+        Ok(false) => {}
         // A server that does not accept connections now, and may be without a pooler.
         Err(error) if error.as_database_error().is_none() || ["53", "57"].iter().any(|class| code(&error).starts_with(class)) => {
-            Err(failed("connect to the database")(error))
+            return Err(failed("connect to the database")(error));
         }
-        Err(error) => {
-            tracing::debug!(%error, "a setting was refused");
-            Ok(true)
-        }
+        Err(error) => tracing::debug!(%error, "a setting was refused"),
     }
+    tracing::info!(
+        "found a connection pooler; statements are unnamed, and work of other machines is found over a direct address or by polling"
+    );
+    Ok(true)
 }
 
 async fn has_own_session(options: &PgConnectOptions) -> sqlx::Result<bool> {
     let mut connection = PgConnection::connect_with(options).await?;
     // A prepared statement would be two transactions.
-    let setting = raw_sql("SELECT coalesce(current_setting('onramp.session', true), '')").fetch_one(&mut connection).await?;
+    let setting = format!("SELECT coalesce(current_setting('{SETTING}', true), '')");
+    let setting = raw_sql(AssertSqlSafe(setting)).fetch_one(&mut connection).await?;
     let is_own = setting.try_get::<String, _>(0)? == "own";
     connection.close().await?;
     Ok(is_own)

@@ -6,10 +6,13 @@ use std::time::Instant;
 use sqlx::{AssertSqlSafe, PgConnection, SqlSafeStr, raw_sql};
 
 use super::database::{Database, Limit};
-use super::transaction::{DURABLE, on_clean_connection};
+use super::transaction::on_clean_connection;
 
 /// The time that a statement waits for a lock. A delivery that has to wait longer is recorded by itself.
 const LOCK_TIMEOUT: &str = "1s";
+
+/// The value of `synchronous_commit` with which a commit waits for the disk. It is set in any case, because the server's may change.
+const DURABLE: &str = "coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on')";
 
 /// Keeps the connection between transactions.
 #[derive(Debug, Default)]
@@ -60,8 +63,8 @@ impl Database {
         let session = format!(
             "BEGIN; ROLLBACK; SELECT set_config('lock_timeout', '{LOCK_TIMEOUT}', false), \
                 set_config('statement_timeout', '{millis}ms', false), \
-                set_config('default_transaction_isolation', 'read committed', false), {}",
-            DURABLE.replace("true", "false")
+                set_config('default_transaction_isolation', 'read committed', false), \
+                set_config('synchronous_commit', {DURABLE}, false)"
         );
         let session = AssertSqlSafe(session).into_sql_str();
         on_clean_connection(&self.pool, || async {

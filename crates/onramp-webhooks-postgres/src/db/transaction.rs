@@ -62,10 +62,6 @@ impl Database {
     }
 }
 
-/// Makes a commit wait for the disk if the server or the role has it otherwise.
-pub(super) const DURABLE: &str =
-    "CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END";
-
 /// Returns the statements that begin a transaction.
 fn beginning(limit: Duration) -> String {
     let millis = at_the_server(limit);
@@ -73,7 +69,8 @@ fn beginning(limit: Duration) -> String {
         "BEGIN ISOLATION LEVEL READ COMMITTED; \
          SELECT set_config('lock_timeout', '2500ms', true), \
                 set_config('statement_timeout', '{millis}ms', true), \
-                set_config('idle_in_transaction_session_timeout', '{millis}ms', true), {DURABLE}"
+                set_config('idle_in_transaction_session_timeout', '{millis}ms', true), \
+                CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END"
     )
 }
 
