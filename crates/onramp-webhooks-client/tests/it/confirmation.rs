@@ -225,10 +225,10 @@ async fn a_forged_order_is_given_up_and_a_replay_has_it_asked_about_again() {
     shop.post(&order).await;
     let _worker = shop.work_with(|worker| worker.before(shop.confirmation().give_up_after(HOUR)));
     shop.comes_to(State::Parked, 1).await;
-    shop.pass(HOUR - Duration::from_millis(1)).await;
+    shop.pass(HOUR - Duration::from_secs(1)).await;
     let record = shop.only().await;
     assert_eq!((record.state, record.due_at.unwrap().since(NOW)), (State::Parked, HOUR));
-    shop.pass(Duration::from_millis(1)).await;
+    shop.pass(Duration::from_secs(1)).await;
     shop.comes_to(State::Dead, 1).await;
     assert_eq!(shop.only().await.note.unwrap(), "Wert has not confirmed this event: unknown to the provider");
     let asked = shop.asked();
