@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use onramp_webhooks::inbox::Inbox;
 use onramp_webhooks_sqlite::SqliteInbox;
-use tokio::sync::Mutex;
 
 use crate::Scale;
 use crate::callers::call;
@@ -49,7 +48,7 @@ pub(crate) fn run(scale: Scale) -> anyhow::Result<()> {
 async fn measure(callers: usize, ids: Ids, one_commit: bool, time: Duration) -> anyhow::Result<f64> {
     let folder = tempfile::tempdir()?;
     let sqlite = SqliteInbox::open(folder.path().join("inbox.db")).await?;
-    let inbox: Arc<dyn Inbox> = if one_commit { Arc::new(OneCommit(Mutex::new(sqlite))) } else { Arc::new(sqlite) };
+    let inbox: Arc<dyn Inbox> = if one_commit { Arc::new(OneCommit::new(sqlite)) } else { Arc::new(sqlite) };
     let record = move |delivery| {
         let inbox = Arc::clone(&inbox);
         async move { Ok(inbox.record(delivery).await.map(drop)?) }

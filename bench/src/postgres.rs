@@ -11,7 +11,7 @@ use onramp_webhooks::worker::WorkerBuilder;
 use onramp_webhooks_postgres::{PostgresInbox, PostgresOptions};
 use onramp_webhooks_services::Postgres;
 use sqlx::postgres::{PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, raw_sql};
+use sqlx::raw_sql;
 
 use crate::Scale;
 use crate::callers::{CallStats, call};
@@ -94,7 +94,7 @@ impl Bench {
             SELECT 'wert/order/' || lpad(id::text, 26, '0'), 'order_complete', decode(repeat('00', 32), 'hex'), id, decode(repeat('7b', 319), 'hex')
             FROM generate_series($1::bigint, $2::bigint) AS id";
         sqlx::query(grow).bind(i64::try_from(existing + 1)?).bind(i64::try_from(rows)?).execute(&self.pool).await?;
-        raw_sql(AssertSqlSafe("ANALYZE; CHECKPOINT".to_owned())).execute(&self.pool).await?;
+        raw_sql("ANALYZE; CHECKPOINT").execute(&self.pool).await?;
         Ok(())
     }
 

@@ -7,14 +7,11 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::Bytes;
 use axum::routing::post;
-use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::inbox::{
-    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Record, Recorded, Replayed, Retention,
-    Settlement, State,
-};
+use onramp_webhooks::inbox::{Inbox, NewDelivery, Recorded};
 use onramp_webhooks::provider::ProviderEvent as _;
 use onramp_webhooks::{Receiver, StoreError, Wert, WertEvent};
 use onramp_webhooks_sqlite::SqliteInbox;
+use onramp_webhooks_testkit::doubles::{Double, InboxDouble};
 use tokio::sync::Mutex;
 
 /// A server, named after its handling of the body.
@@ -45,7 +42,7 @@ pub(crate) fn serve(kind: Kind) -> anyhow::Result<()> {
             Kind::Bare => Router::new().route(PATH, post(async |_: Bytes| RECEIVED)),
             Kind::Parse => Router::new().route(PATH, post(parse)),
             Kind::Durable => receive(SqliteInbox::open(folder.path().join("inbox.db")).await?)?,
-            Kind::OneCommit => receive(OneCommit(Mutex::new(SqliteInbox::open(folder.path().join("inbox.db")).await?)))?,
+            Kind::OneCommit => receive(OneCommit::new(SqliteInbox::open(folder.path().join("inbox.db")).await?))?,
         };
         let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         println!("{}", listener.local_addr()?);
@@ -70,51 +67,22 @@ fn receive(inbox: impl Inbox) -> anyhow::Result<Router> {
 
 /// An inbox that commits every delivery separately.
 #[derive(Debug)]
-pub(crate) struct OneCommit(pub(crate) Mutex<SqliteInbox>);
+pub(crate) struct OneCommit(SqliteInbox, Mutex<()>);
+
+impl OneCommit {
+    pub(crate) fn new(inbox: SqliteInbox) -> Double<Self> {
+        Double(Self(inbox, Mutex::default()))
+    }
+}
 
 #[async_trait]
-impl Inbox for OneCommit {
+impl InboxDouble for OneCommit {
+    fn inner(&self) -> &dyn Inbox {
+        &self.0
+    }
+
     async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError> {
-        self.0.lock().await.record(delivery).await
-    }
-
-    async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError> {
-        self.0.lock().await.claim(now, request).await
-    }
-
-    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, StoreError> {
-        self.0.lock().await.renew(leases, until).await
-    }
-
-    async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError> {
-        self.0.lock().await.settle(now, settlements).await
-    }
-
-    async fn wait_for_work(&self) {
-        std::future::pending().await
-    }
-
-    async fn check(&self) -> Result<(), StoreError> {
-        self.0.lock().await.check().await
-    }
-
-    async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
-        self.0.lock().await.list(filter).await
-    }
-
-    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError> {
-        self.0.lock().await.show(id).await
-    }
-
-    async fn counts(&self) -> Result<Counts, StoreError> {
-        self.0.lock().await.counts().await
-    }
-
-    async fn requeue(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
-        self.0.lock().await.requeue(id, seen, reread).await
-    }
-
-    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
-        self.0.lock().await.prune(now, retention).await
+        let _alone = self.1.lock().await;
+        self.0.record(delivery).await
     }
 }

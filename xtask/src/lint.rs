@@ -1,18 +1,11 @@
 //! `cargo xtask lint`
 
-use clap::Args;
 use xshell::{Shell, cmd};
 
-/// Check formatting, lints and documentation. Every warning is an error.
-#[derive(Args)]
-pub(crate) struct Lint {}
-
-impl Lint {
-    pub(crate) fn run(self, sh: &Shell) -> anyhow::Result<()> {
-        format(sh)?;
-        clippy(sh)?;
-        documentation(sh)
-    }
+pub(crate) fn run(sh: &Shell) -> anyhow::Result<()> {
+    format(sh)?;
+    clippy(sh)?;
+    documentation(sh)
 }
 
 pub(crate) fn format(sh: &Shell) -> anyhow::Result<()> {

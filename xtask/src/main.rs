@@ -23,13 +23,25 @@ use xshell::Shell;
 #[command(name = "cargo xtask")]
 enum Command {
     Bench(bench::Bench),
-    Ci(ci::Ci),
-    Coexist(coexist::Coexist),
+    /// Run every check that a change must pass, until one fails.
+    Ci,
+    /// Build and run an application that uses both the SQLite inbox and sqlx's SQLite driver.
+    ///
+    /// Only one crate of a build may link the SQLite library, so both must accept the same version of `libsqlite3-sys`. The application
+    /// is a separate workspace, because the lock file of this one would determine the version.
+    Coexist,
     Deny(deny::Deny),
-    Lint(lint::Lint),
+    /// Check formatting, lints and documentation. Every warning is an error.
+    Lint,
     Matrix(matrix::Matrix),
-    Package(package::Package),
-    Readmes(readmes::Readmes),
+    /// Check that the published crates can be packaged.
+    Package,
+    /// Build the examples of every README with the dependencies that the README lists.
+    ///
+    /// The first `toml` block of a README has to be enough to compile its `rust` blocks. Each README becomes a package below
+    /// `target/readmes`, in which our crates replace those on crates.io. Packages are checked one at a time, because Cargo would unify
+    /// their features.
+    Readmes,
     Test(test::Test),
     Tidy(tidy::Tidy),
 }
@@ -49,13 +61,13 @@ fn run(command: Command) -> anyhow::Result<()> {
     sh.change_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
     match command {
         Command::Bench(bench) => bench.run(&sh),
-        Command::Ci(ci) => ci.run(&sh),
-        Command::Coexist(coexist) => coexist.run(&sh),
+        Command::Ci => ci::run(&sh),
+        Command::Coexist => coexist::run(&sh),
         Command::Deny(deny) => deny.run(&sh),
-        Command::Lint(lint) => lint.run(&sh),
+        Command::Lint => lint::run(&sh),
         Command::Matrix(matrix) => matrix.run(&sh),
-        Command::Package(package) => package.run(&sh),
-        Command::Readmes(readmes) => readmes.run(&sh),
+        Command::Package => package::run(&sh),
+        Command::Readmes => readmes::run(&sh),
         Command::Test(test) => test.run(&sh),
         Command::Tidy(tidy) => tidy.run(&sh),
     }

@@ -4,7 +4,7 @@ use anyhow::ensure;
 use clap::Args;
 use xshell::{Shell, cmd};
 
-use crate::services::{Kind, Services};
+use crate::services::Services;
 
 /// Run every conformance case on every adapter and store, and compare the replies.
 #[derive(Args)]
@@ -21,7 +21,7 @@ impl Matrix {
     /// Returns an error if a case fails or a required server is missing.
     pub(crate) fn complete(sh: &Shell) -> anyhow::Result<()> {
         let services = Services::find(sh)?;
-        let missing: Vec<_> = services.missing().map(Kind::missing).collect();
+        let missing: Vec<_> = services.missing().map(|kind| kind.missing).collect();
         ensure!(missing.is_empty(), "the matrix would be incomplete: {}", missing.join("; "));
         Self { args: Vec::new() }.run_with(sh, &services)
     }
@@ -33,10 +33,10 @@ impl Matrix {
     fn run_with(self, sh: &Shell, services: &Services) -> anyhow::Result<()> {
         let _environment = services.enter(sh);
         let args = &self.args;
-        let without = services.missing().flat_map(|kind| ["--without-store", kind.name()]);
+        let without = services.missing().flat_map(|kind| ["--without-store", kind.name]);
         cmd!(sh, "cargo run --quiet --package onramp-webhooks-matrix -- {without...} {args...}").run()?;
         for kind in services.missing() {
-            println!("skipped: {}: {}", kind.name(), kind.missing());
+            println!("skipped: {}: {}", kind.name, kind.missing);
         }
         Ok(())
     }

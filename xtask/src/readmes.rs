@@ -4,27 +4,16 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
-use clap::Args;
 use xshell::{Shell, cmd};
 
-/// Build the examples of every README with the dependencies that the README lists.
-///
-/// The first `toml` block of a README has to be enough to compile its `rust` blocks. Each README becomes a package below
-/// `target/readmes`, in which our crates replace those on crates.io. Packages are checked one at a time, because Cargo would unify
-/// their features.
-#[derive(Args)]
-pub(crate) struct Readmes {}
-
-impl Readmes {
-    pub(crate) fn run(self, sh: &Shell) -> anyhow::Result<()> {
-        let packages = packages(sh)?;
-        let folder = target(sh).join("workspace");
-        write_workspace(sh, &folder, &packages)?;
-        let failures: Vec<_> = packages.iter().filter_map(|package| package.check(sh, &folder).err()).collect();
-        let list = failures.iter().fold(String::new(), |list, error| format!("{list}\n  {error:#}"));
-        ensure!(failures.is_empty(), "examples cannot be built with the dependencies of their README:{list}");
-        Ok(())
-    }
+pub(crate) fn run(sh: &Shell) -> anyhow::Result<()> {
+    let packages = packages(sh)?;
+    let folder = target(sh).join("workspace");
+    write_workspace(sh, &folder, &packages)?;
+    let failures: Vec<_> = packages.iter().filter_map(|package| package.check(sh, &folder).err()).collect();
+    let list = failures.iter().fold(String::new(), |list, error| format!("{list}\n  {error:#}"));
+    ensure!(failures.is_empty(), "examples cannot be built with the dependencies of their README:{list}");
+    Ok(())
 }
 
 /// A README as a package.

@@ -6,7 +6,7 @@ use anyhow::ensure;
 use clap::Args;
 use xshell::{Shell, cmd};
 
-use crate::services::{Kind, Services};
+use crate::services::Services;
 
 /// Run all tests, and report those that were skipped.
 ///
@@ -44,7 +44,7 @@ impl Test {
         let filters = &self.filters;
         let mut remarks = limits(&services);
         let skipped: Vec<_> = remarks.iter().flat_map(|remark| &remark.skipped).copied().collect();
-        let excluded: Vec<_> = services.missing().flat_map(Kind::packages).flat_map(|package| ["--exclude", package]).collect();
+        let excluded: Vec<_> = services.missing().flat_map(|kind| ["--exclude", kind.package]).collect();
         if has_nextest(sh) {
             let none_is_fine = (!filters.is_empty()).then_some("--no-tests=pass");
             let selected = all_but(&skipped);
@@ -91,9 +91,9 @@ fn limits(services: &Services) -> Vec<Remark> {
         let text = "it is not installed, and tests with this in their name need it";
         remarks.push(limit("pgbouncer", text, vec!["pgbouncer"]));
     }
-    remarks.extend(services.missing().map(|kind| limit(kind.name(), kind.missing(), vec![kind.on(), kind.dedicated()])));
+    remarks.extend(services.missing().map(|kind| limit(kind.name, kind.missing, vec![kind.on, kind.dedicated])));
     let text = "the server is not installed, and tests with this in their name start their own";
-    remarks.extend(services.not_installed().map(|kind| limit(kind.dedicated(), text, vec![kind.dedicated()])));
+    remarks.extend(services.not_installed().map(|kind| limit(kind.dedicated, text, vec![kind.dedicated])));
     remarks
 }
 

@@ -14,7 +14,7 @@ use onramp_webhooks::adapter::{Claim, Idempotency, KeyGuard, Keyed, StoredBody};
 use crate::Reply;
 use crate::request::{Lines, whole_head};
 
-/// Returns middleware that handles every request once and responds to repetitions with the stored reply. See
+/// Returns middleware that runs the first request with a key, and responds to repetitions with the stored reply. See
 /// [`core::idempotency`](onramp_webhooks::idempotency) for the rules.
 ///
 /// The middleware wraps an [`App`](actix_web::App), a scope, a resource or a route.

@@ -10,8 +10,9 @@ use onramp_webhooks::Receiver;
 use crate::Reply;
 use crate::request::{Lines, head};
 
-/// Returns routes for every endpoint of `receiver`: `/NAME` and all paths below it, for every method, because the receiver also responds
-/// to requests that it refuses.
+/// Returns routes for every endpoint of `receiver`.
+///
+/// They match `/NAME` and all paths below it, with every method, because the receiver also responds to requests that it refuses.
 ///
 /// Add them to the [`scope`](web::scope) that the providers send to, or to the [`App`](actix_web::App) for routes at the root. The
 /// [crate's documentation](crate) has an example.

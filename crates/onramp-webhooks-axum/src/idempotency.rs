@@ -13,7 +13,7 @@ use tower_service::Service;
 use crate::Reply;
 use crate::request::{Lines, whole_head};
 
-/// Returns a layer that handles every request once and responds to repetitions with the stored reply. See
+/// Returns a layer that runs the first request with a key, and responds to repetitions with the stored reply. See
 /// [`core::idempotency`](onramp_webhooks::idempotency) for the rules.
 ///
 /// Apply the layer to a [`Router`](axum::Router), to one of its routes, or to any tower service whose request body is axum's.

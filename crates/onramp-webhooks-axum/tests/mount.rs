@@ -8,9 +8,7 @@ use axum::extract::connect_info::MockConnectInfo;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::routing::get;
 use onramp_webhooks_axum::routes;
-use onramp_webhooks_suite::mounting::{
-    LOGIN, POSTBACK, answers_below, answers_every_method, exchange, receiver, recorded, sandbox, status,
-};
+use onramp_webhooks_suite::mounting::{LOGIN, POSTBACK, answers_below, exchange, receiver, recorded, sandbox, status};
 use tokio::net::TcpListener;
 
 /// Sends one request to an application that is served with its clients' addresses, and returns the whole response.
@@ -40,11 +38,6 @@ async fn at_the_root_below_a_prefix_and_below_two() {
         let elsewhere = send(app, "POST", &format!("{prefix}/elsewhere"), LOGIN).await;
         assert!(elsewhere.starts_with("HTTP/1.1 404") && !elsewhere.contains("problem"), "{elsewhere}");
     }
-}
-
-#[tokio::test]
-async fn every_method_reaches_the_receiver() {
-    answers_every_method(async |method| send(routes(receiver()), method, "/kriptomat", "").await).await;
 }
 
 #[tokio::test]

@@ -6,13 +6,13 @@ use std::fmt;
 /// The result of the program, which determines its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExitStatus {
-    /// No finding, or every finding is repaired.
+    /// No finding, or every finding was repaired.
     Resolved,
     /// An error occurred.
     Failed,
     /// The command line is not valid.
     Usage,
-    /// Some findings require an operator.
+    /// Some findings were only reported.
     Open,
     /// The program was interrupted by a signal.
     Interrupted,

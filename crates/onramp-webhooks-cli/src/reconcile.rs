@@ -16,10 +16,10 @@ use crate::resume::{ResumeFile, ResumeState};
 use crate::time_arg::{TimeArg, parse_duration, parse_time};
 use crate::{database, output};
 
-/// Compare Wert's orders with the deliveries in an inbox, and repair missing ones.
+/// Compare Wert's orders with the deliveries in an inbox, and optionally record missing ones.
 ///
-/// Exit code: 0 if there are no findings or all of them are repaired, 1 after an error, 2 if the command line is not valid, 3 if
-/// findings require an operator, 130 if interrupted.
+/// Exit code: 0 if there are no findings or all of them were repaired, 1 after an error, 2 if the command line is not valid, 3 if findings
+/// were only reported, 130 if interrupted.
 #[derive(Args)]
 pub(crate) struct Reconcile {
     /// The URL of the inbox: sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE
@@ -34,28 +34,28 @@ pub(crate) struct Reconcile {
     /// The key of Wert's Data API. Prefer the environment variable, because other users of the machine can see command lines
     #[arg(long, env = "WERT_API_KEY", hide_env_values = true)]
     api_key: String,
-    /// The base URL of Wert's Data API. Default: production
+    /// The base URL of Wert's Data API. Without it, the production API is used
     #[arg(long, env = "WERT_API_URL", conflicts_with = "sandbox")]
     api_url: Option<String>,
-    /// Use Wert's sandbox
+    /// Use the Data API of Wert's sandbox, which needs a key of its own
     #[arg(long)]
     sandbox: bool,
     /// Compare orders created since this time: 2026-01-31T18:00:00Z, or 48h for 48 hours ago
     #[arg(long, default_value = "48h", value_parser = parse_time)]
     since: TimeArg,
-    /// Compare orders created until this time
+    /// Compare orders created until this time: the same format, 0s for now
     #[arg(long, default_value = "0s", value_parser = parse_time)]
     until: TimeArg,
-    /// Skip orders that are more recent than this, because their events may still arrive
+    /// Skip orders that were created or changed more recently than this, because their events may still arrive
     #[arg(long, default_value = "15m", value_parser = parse_duration)]
     grace: Duration,
-    /// Record synthetic deliveries of missing orders. Without this, nothing is changed
+    /// Record synthetic deliveries of missing orders. Without this, findings are only reported
     #[arg(long)]
     repair: bool,
     /// Save the progress in this file, and resume from it if it exists. It is removed at the end
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
-    /// Write the report as JSON
+    /// Write the report as one JSON object
     #[arg(long)]
     json: bool,
 }

@@ -27,7 +27,7 @@ pub enum ClientErrorKind {
     Invalid,
     /// No connection could be made. Nothing was sent.
     Unreachable,
-    /// No complete response arrived in time. The provider may have received the request.
+    /// No complete response arrived in time, or the provider timed out (408). The provider may have received the request.
     TimedOut,
     /// The connection broke. The provider may have received the request.
     Interrupted,

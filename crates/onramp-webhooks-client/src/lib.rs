@@ -9,5 +9,7 @@ pub mod wert;
 
 pub use self::error::{ClientError, ClientErrorKind};
 pub use self::http::ApiBuilder;
+#[doc(inline)]
 pub use self::kriptomat::KriptomatApi;
+#[doc(inline)]
 pub use self::wert::WertDataApi;

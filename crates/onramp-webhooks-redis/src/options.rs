@@ -40,8 +40,9 @@ impl RedisOptions {
         Self::over(Shared(connection))
     }
 
-    /// Connects to `redis://…` and returns the default options for that connection. The connection reconnects after a loss, when the
-    /// server stops responding, and when the primary server has become a replica. Cancel-safe.
+    /// Connects to `url`, such as `redis://cache.example/`, and returns the default options for that connection. Cancel-safe.
+    ///
+    /// The connection reconnects after a loss, when the server stops responding, and when the primary server has become a replica.
     ///
     /// # Errors
     /// Returns an error if the URL is invalid or the server cannot be reached.
@@ -61,17 +62,17 @@ impl RedisOptions {
         self
     }
 
-    /// Sets the time limit of a call. The default is 2.5 seconds.
+    /// Sets the time limit of a call, with its retries. The default is 2.5 s.
     #[must_use]
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
         self
     }
 
-    /// Opens the store. Logs a warning if the server would evict keys when its memory is full.
+    /// Opens the store. Logs a warning if the server would evict keys when its memory is full, unless the user may not run `INFO`.
     ///
     /// # Errors
-    /// Returns an error if the prefix is invalid, or the server cannot be reached or refuses the user.
+    /// Returns an error if the prefix is invalid, or the server cannot be reached, does not respond in time or refuses the user.
     pub async fn open_idempotency_store(self) -> Result<RedisIdempotencyStore, StoreError> {
         let prefix = Prefix::new(&self.prefix)?;
         let server = Server { connection: self.connection, prefix, time_limit: self.time_limit };

@@ -1,10 +1,13 @@
 //! Helpers for all suites.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use onramp_webhooks::StoreError;
 use onramp_webhooks::clock::Timestamp;
+use tokio::sync::Barrier;
 
 /// The timeout for operations that complete without waiting.
 const SOON: Duration = Duration::from_secs(5);
@@ -17,6 +20,23 @@ pub(crate) const fn at(seconds: i64) -> Timestamp {
 /// Awaits a future that must complete within a short time.
 pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(SOON, future).await.unwrap_or_else(|_| panic!("{what} did not come within {SOON:?}"))
+}
+
+/// Runs all futures simultaneously, each in a separate task, and returns their results.
+pub(crate) async fn at_once<F>(futures: impl Iterator<Item = F>) -> Vec<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let futures: Vec<F> = futures.collect();
+    let barrier = Arc::new(Barrier::new(futures.len()));
+    let tasks = futures.into_iter().map(|future| {
+        let barrier = Arc::clone(&barrier);
+        tokio::spawn(async move {
+            barrier.wait().await;
+            future.await
+        })
+    });
+    join_all(tasks).await.into_iter().map(Result::unwrap).collect()
 }
 
 /// Calls `prune` until it removes nothing, and returns the number of removed entries.

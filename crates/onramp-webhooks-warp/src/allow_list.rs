@@ -10,8 +10,9 @@ use warp::{Filter, Rejection, Reply as _};
 use crate::Reply;
 use crate::request::{Head, head};
 
-/// Returns a filter that passes requests that match `path` to `inner` if `gate` admits their clients, and denies all others. Keep a clone
-/// of the gate to replace its rules later.
+/// Returns a filter that passes requests of clients that `gate` admits to `inner`, and denies all others.
+///
+/// Keep a clone of the gate to replace its rules later.
 ///
 /// Requests that do not match `path` are rejected before the gate checks them, so the next filters of an [`or`](Filter::or) can handle
 /// them. The gate checks every request that matches, and `inner` may still reject requests of admitted clients. `path` may also match the

@@ -31,7 +31,8 @@ use crate::request::{Head, head};
 pub struct Client(pub adapter::Client);
 
 impl Client {
-    /// Returns a filter that extracts the client if `gate` admits it, and otherwise the reply that the handler has to return.
+    /// Returns a filter that extracts the client if `gate` admits it, and otherwise the reply that denies the request. The handler has to
+    /// return that reply.
     ///
     /// Use it instead of [`allow_list`](crate::allow_list()) in routes that need the client. The filter never rejects, because after a
     /// rejection the next filters of an [`or`](Filter::or) would handle the request.

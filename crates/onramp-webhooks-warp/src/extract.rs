@@ -8,7 +8,7 @@ use warp::Filter;
 use crate::Reply;
 use crate::request::{Head, body, head};
 
-/// An event of the provider `P`, for handlers without an inbox.
+/// An event of the provider `P`, for handlers without an inbox. Extracted by [`Webhook::filter`].
 ///
 /// A body that cannot be read as an event is extracted as an [`Unreadable`] error, which `?` converts to the [`Reply`] that the provider
 /// expects.

@@ -19,8 +19,8 @@ use warp::{Filter, Rejection, Reply as _};
 use crate::Reply;
 use crate::request::{Chunk, Head, Lines, body, head, rest_of_path};
 
-/// Returns a filter that handles every request that matches `path` once, with `inner`, and responds to repetitions with the stored reply.
-/// See [`core::idempotency`](onramp_webhooks::idempotency) for the rules.
+/// Returns a filter that runs the first request with a key, with `inner`, and responds to repetitions with the stored reply. See
+/// [`core::idempotency`](onramp_webhooks::idempotency) for the rules.
 ///
 /// Requests that do not match `path` are rejected, so the next filters of an [`or`](Filter::or) can handle them. `inner` sees the rest of
 /// the path. To combine the filter with [`allow_list`](crate::allow_list()), pass it to `allow_list` as `inner`.

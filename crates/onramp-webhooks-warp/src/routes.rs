@@ -9,10 +9,10 @@ use warp::{Filter, Rejection};
 use crate::Reply;
 use crate::request::{Head, body, head, rest_of_path};
 
-/// Returns a filter for every endpoint of `receiver`: `/NAME` and all paths below it, for every method, because the receiver also
-/// responds to requests that it refuses.
+/// Returns a filter for every endpoint of `receiver`.
 ///
-/// Other paths are rejected as not found before the body is taken, so the next filters of an [`or`](Filter::or) can handle them.
+/// It matches `/NAME` and all paths below it, with every method, because the receiver also responds to requests that it refuses. Other
+/// paths are rejected as not found before the body is taken, so the next filters of an [`or`](Filter::or) can handle them.
 ///
 /// Put the filter [behind](Filter::and) the path that the providers send to, or use it alone for routes at the root. The
 /// [crate's documentation](crate) has an example.

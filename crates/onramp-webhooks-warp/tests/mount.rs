@@ -1,9 +1,7 @@
 //! The routes at every place where they can be mounted, over a real socket.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use onramp_webhooks_suite::mounting::{
-    LOGIN, POSTBACK, answers_below, answers_every_method, exchange, receiver, recorded, sandbox, status,
-};
+use onramp_webhooks_suite::mounting::{LOGIN, POSTBACK, answers_below, exchange, receiver, recorded, sandbox, status};
 use onramp_webhooks_warp::{Reply, routes};
 use tokio::net::TcpListener;
 use tower::ServiceExt;
@@ -44,11 +42,6 @@ async fn at_the_root_below_a_prefix_and_below_two() {
             assert!(!elsewhere.starts_with("HTTP/1.1 200") && !elsewhere.contains("problem"), "{prefix}{path}: {elsewhere}");
         }
     }
-}
-
-#[tokio::test]
-async fn every_method_reaches_the_receiver() {
-    answers_every_method(async |method| send(routes(receiver()), method, "/kriptomat", "").await).await;
 }
 
 #[tokio::test]

@@ -52,13 +52,13 @@ impl Row {
 
     fn requeue(&mut self) {
         self.set(State::Pending, None);
-        (self.record.attempts, self.record.settled_at) = (0, None);
+        (self.record.attempts, self.record.settled_at, self.record.cause) = (0, None, None);
     }
 
     /// Counts a duplicate. Returns whether the delivery is due again because of it.
     fn repeated(&mut self) -> bool {
         self.record.duplicates += 1;
-        let requeued = matches!(self.record.state, State::Retrying | State::Dead);
+        let requeued = self.record.state == State::Retrying || self.record.cause == Some(DeadCause::AttemptsUsedUp);
         if requeued {
             self.requeue();
         }
@@ -119,6 +119,7 @@ impl Rows {
             received_at: new.received_at,
             due_at: None,
             settled_at: None,
+            cause: None,
             attempts: 0,
             duplicates: 0,
             note,
@@ -241,11 +242,12 @@ impl Inbox for VecInbox {
                 lost.push(lease);
                 continue;
             };
+            row.record.cause = outcome.cause();
             let (state, due_at, note, counts) = match outcome {
                 Settled::Handled => (State::Handled, None, None, true),
                 Settled::Retry { at, error } => (State::Retrying, Some(at), Some(error), true),
                 Settled::Parked { until, reason } => (State::Parked, Some(until), Some(reason), false),
-                Settled::Dead { error } => (State::Dead, None, Some(error), true),
+                Settled::Dead { error, .. } => (State::Dead, None, Some(error), true),
                 // Released. An outcome that this version does not know is tried again, too.
                 _ => (State::Pending, None, row.record.note.take(), false),
             };

@@ -4,7 +4,10 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-/// Error of a store call. The call recorded and changed nothing.
+/// Error of a store call.
+///
+/// The call recorded and changed nothing, except that it may have taken effect if the error is
+/// [`Unavailable`](StoreErrorKind::Unavailable): a call can exceed its time limit or lose its connection after the store has done its work.
 ///
 /// It implements `Clone` because a failed commit is reported to every caller whose delivery was part of it.
 #[derive(Clone, Debug)]

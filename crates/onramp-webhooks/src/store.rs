@@ -23,8 +23,8 @@ pub use crate::idempotency::{ABANDONED_AFTER, IdempotencyKey, IdempotencyStore, 
 pub use crate::identity::{DedupKey, OrderStage};
 #[doc(inline)]
 pub use crate::inbox::{
-    ClaimRequest, ClaimedDelivery, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Quarantine, QuarantineBound,
-    Record, Recorded, Replayed, Retention, Settled, Settlement, State, TransactionalInbox, conflict_note,
+    ClaimRequest, ClaimedDelivery, Claims, Counts, DeadCause, DeliveryId, Filter, Inbox, Lease, NewDelivery, Quarantine,
+    QuarantineBound, Record, Recorded, Replayed, Retention, Settled, Settlement, State, TransactionalInbox, conflict_note,
 };
 #[doc(inline)]
 pub use crate::provider::ProviderName;

@@ -1,6 +1,7 @@
 //! Adapters with one defect each, and the case of the conformance suite that detects it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::future::ready;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, OriginalUri, Request, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn, map_request, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
@@ -28,78 +29,76 @@ async fn serve(site: Site, broken: fn(&Site, Router) -> Router) {
 }
 
 /// Applies `change` to requests before they are routed.
-fn changing<F>(app: Router, change: F) -> Router
-where
-    F: Fn(Request) -> Request + Clone + Send + Sync + 'static,
-{
-    Router::new().fallback_service(app).layer(map_request(move |request| std::future::ready(change(request))))
+fn changing(app: Router, change: impl Fn(&mut Request) + Clone + Send + Sync + 'static) -> Router {
+    Router::new().fallback_service(app).layer(map_request(move |mut request| {
+        change(&mut request);
+        ready(request)
+    }))
 }
 
 /// Applies `change` to responses.
-fn changing_responses<F>(app: Router, change: F) -> Router
-where
-    F: Fn(Response) -> Response + Clone + Send + Sync + 'static,
-{
-    Router::new().fallback_service(app).layer(map_response(move |response| std::future::ready(change(response))))
+fn changing_responses(app: Router, change: impl Fn(&mut Response) + Clone + Send + Sync + 'static) -> Router {
+    Router::new().fallback_service(app).layer(map_response(move |mut response| {
+        change(&mut response);
+        ready(response)
+    }))
 }
 
-fn with_path(mut request: Request, change: impl Fn(&str) -> String) -> Request {
-    let path = change(request.uri().path());
-    *request.uri_mut() = path.parse::<Uri>().unwrap();
-    // The outer router has already stored the original URI.
-    request.extensions_mut().remove::<OriginalUri>();
-    request
+/// Replaces the URI of requests by a path without a query.
+fn changing_the_path(app: Router, change: fn(&str) -> String) -> Router {
+    changing(app, move |request| {
+        *request.uri_mut() = change(request.uri().path()).parse().unwrap();
+        // The outer router has already stored the original URI.
+        request.extensions_mut().remove::<OriginalUri>();
+    })
+}
+
+fn removing_a_header(app: Router, name: &'static str) -> Router {
+    changing_responses(app, move |response| drop(response.headers_mut().remove(name)))
 }
 
 fn knows_no_peers(_: &Site, app: Router) -> Router {
-    changing(app, |mut request| {
+    changing(app, |request| {
         request.extensions_mut().remove::<ConnectInfo<SocketAddr>>();
-        request
     })
 }
 
 /// Behaves like a framework that derives the client's "real" address.
 fn believes_the_leftmost(_: &Site, app: Router) -> Router {
-    changing(app, |mut request| {
+    changing(app, |request| {
         let first = |line: &str| line.split(',').next().and_then(|entry| entry.trim().parse().ok());
         let named = request.headers().get("x-forwarded-for").and_then(|line| line.to_str().ok()).and_then(first);
         if let Some(address) = named {
             request.extensions_mut().insert(ConnectInfo(SocketAddr::new(address, 0)));
         }
-        request
     })
 }
 
 fn sees_one_line_of_a_header(_: &Site, app: Router) -> Router {
-    changing(app, |mut request| {
+    changing(app, |request| {
         let first: HeaderMap =
             request.headers().keys().filter_map(|name| Some((name.clone(), request.headers().get(name)?.clone()))).collect();
         *request.headers_mut() = first;
-        request
     })
 }
 
 fn decodes_the_path(_: &Site, app: Router) -> Router {
-    changing(app, |request| with_path(request, |path| path.replace("%25", "%")))
+    changing_the_path(app, |path| path.replace("%25", "%"))
 }
 
 fn takes_slashes_off(_: &Site, app: Router) -> Router {
-    changing(app, |request| with_path(request, |path| path.trim_end_matches('/').to_owned()))
+    changing_the_path(app, |path| path.trim_end_matches('/').to_owned())
 }
 
 fn forgets_a_header(_: &Site, app: Router) -> Router {
-    changing_responses(app, |mut response| {
-        response.headers_mut().remove("allow");
-        response
-    })
+    removing_a_header(app, "allow")
 }
 
 fn answers_problems_as_text(_: &Site, app: Router) -> Router {
-    changing_responses(app, |mut response| {
+    changing_responses(app, |response| {
         if response.status() == StatusCode::NOT_FOUND {
             response.headers_mut().insert("content-type", "text/plain".parse().unwrap());
         }
-        response
     })
 }
 
@@ -165,53 +164,44 @@ fn detaches_what_runs(_: &Site, app: Router) -> Router {
 
 /// Behaves like middleware that uses the path without the prefix that its router has stripped.
 fn forgets_the_prefix(_: &Site, app: Router) -> Router {
-    changing(app, |request| with_path(request, |path| path.replace("/again/", "/once/")))
+    changing_the_path(app, |path| path.replace("/again/", "/once/"))
 }
 
 fn forgets_who_is_asking(_: &Site, app: Router) -> Router {
-    changing(app, |mut request| {
+    changing(app, |request| {
         request.headers_mut().remove("authorization");
-        request
     })
 }
 
 /// Replaces the URI by its path without the query.
 fn forgets_the_query(_: &Site, app: Router) -> Router {
-    changing(app, |request| with_path(request, ToOwned::to_owned))
+    changing_the_path(app, str::to_owned)
 }
 
 fn replays_cookies(_: &Site, app: Router) -> Router {
-    changing_responses(app, |mut response| {
+    changing_responses(app, |response| {
         if response.headers().contains_key("idempotent-replayed") {
             response.headers_mut().insert("set-cookie", "session=ada".parse().unwrap());
         }
-        response
     })
 }
 
 fn loses_cookies(_: &Site, app: Router) -> Router {
-    changing_responses(app, |mut response| {
-        response.headers_mut().remove("set-cookie");
-        response
-    })
+    removing_a_header(app, "set-cookie")
 }
 
 fn hides_that_it_replays(_: &Site, app: Router) -> Router {
-    changing_responses(app, |mut response| {
-        response.headers_mut().remove("idempotent-replayed");
-        response
-    })
+    removing_a_header(app, "idempotent-replayed")
 }
 
 /// Every request gets a new key, as if no reply were ever stored.
 fn keeps_nothing(_: &Site, app: Router) -> Router {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    changing(app, |mut request| {
+    changing(app, |request| {
         if request.headers().contains_key("idempotency-key") {
             let key = NEXT.fetch_add(1, Ordering::Relaxed).to_string();
             request.headers_mut().insert("idempotency-key", key.parse().unwrap());
         }
-        request
     })
 }
 

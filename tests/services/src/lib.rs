@@ -43,13 +43,13 @@ pub use self::pgbouncer::{PgBouncer, PgBouncerOptions};
 pub use self::postgres::{Postgres, PostgresOptions};
 pub use self::redis::{Redis, RedisOptions};
 
-/// Returns whether [`Postgres::start`] finds the installed programs.
+/// Returns whether [`PostgresOptions::start`] finds the installed programs.
 #[must_use]
 pub fn is_postgres_installed() -> bool {
     binaries::postgres().is_ok()
 }
 
-/// Returns whether [`Redis::start`] finds the installed program.
+/// Returns whether [`RedisOptions::start`] finds the installed program.
 #[must_use]
 pub fn is_redis_installed() -> bool {
     binaries::redis().is_ok()

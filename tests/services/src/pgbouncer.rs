@@ -59,7 +59,7 @@ impl PgBouncerOptions {
         let user = instead_of_root()?;
         let folder = folder(None, user)?;
         let recipe = PgBouncerRecipe { program: binaries::pgbouncer()?, settings: self.in_front_of(&url), user };
-        let server = Server::start(recipe, folder)?;
+        let server = Server::launch(recipe, folder)?;
         Ok(PgBouncer { server, database: url.path.to_owned() })
     }
 

@@ -21,8 +21,7 @@ pub struct PostgresOptions {
 ///
 /// The server is stopped when this value is dropped. If the process is root, the server runs as user `postgres` or `nobody`, because it
 /// refuses to run as root.
-#[derive(Debug)]
-pub struct Postgres(Server<PostgresRecipe>);
+pub type Postgres = Server<PostgresRecipe>;
 
 impl PostgresOptions {
     /// Further settings of the server.
@@ -61,11 +60,11 @@ impl PostgresOptions {
         let folder = folder(self.parent.as_deref(), user)?;
         let recipe = PostgresRecipe { binaries, settings: self.settings, user };
         recipe.make_database(folder.path())?;
-        Server::start(recipe, folder).map(Postgres)
+        Server::launch(recipe, folder)
     }
 }
 
-impl Postgres {
+impl Server<PostgresRecipe> {
     /// Starts a server with default options, as [`PostgresOptions::start`] does.
     ///
     /// # Errors
@@ -77,7 +76,7 @@ impl Postgres {
     /// Returns the URL, `postgres://postgres@127.0.0.1:PORT/postgres`, which is valid until this value is dropped.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/postgres", self.0.port())
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port())
     }
 
     /// Stops the server in fast mode, which closes all connections and writes a checkpoint.
@@ -85,7 +84,7 @@ impl Postgres {
     /// # Errors
     /// Returns an error if the signal cannot be sent.
     pub fn stop_fast(&mut self) -> Result<(), ServiceError> {
-        self.0.stop(Signal::INT)
+        self.stop_with(Signal::INT)
     }
 
     /// Stops the server as in a crash. Data that was not synced is lost, and the next start recovers.
@@ -93,15 +92,7 @@ impl Postgres {
     /// # Errors
     /// Returns an error if the signal cannot be sent.
     pub fn stop_immediate(&mut self) -> Result<(), ServiceError> {
-        self.0.stop(Signal::QUIT)
-    }
-
-    /// Starts the server again, with the same data at the same URL. Does nothing if it is running.
-    ///
-    /// # Errors
-    /// Returns an error if the server does not start.
-    pub fn start_again(&mut self) -> Result<(), ServiceError> {
-        self.0.start_again()
+        self.stop_with(Signal::QUIT)
     }
 
     /// Calls [`stop_fast`](Self::stop_fast) and [`start_again`](Self::start_again).
@@ -119,33 +110,17 @@ impl Postgres {
     /// Returns an error if the server does not start.
     pub fn restart_as_replica(&mut self) -> Result<(), ServiceError> {
         self.stop_fast()?;
-        let signal = self.0.folder().join("data/standby.signal");
+        let signal = self.folder().join("data/standby.signal");
         std::fs::write(&signal, "").map_err(ServiceError::io("making a server a replica"))?;
         if let Some(user) = instead_of_root()? {
             give(&signal, user)?;
         }
         self.start_again()
     }
-
-    /// Freezes all processes of the server. Connections stay open, but the server does not respond until [`thaw`](Self::thaw).
-    ///
-    /// # Errors
-    /// Returns an error if the signal cannot be sent.
-    pub fn freeze(&self) -> Result<(), ServiceError> {
-        self.0.freeze()
-    }
-
-    /// Continues a frozen server.
-    ///
-    /// # Errors
-    /// Returns an error if the signal cannot be sent.
-    pub fn thaw(&self) -> Result<(), ServiceError> {
-        self.0.thaw()
-    }
 }
 
 #[derive(Debug)]
-struct PostgresRecipe {
+pub struct PostgresRecipe {
     binaries: PathBuf,
     settings: Vec<String>,
     user: Option<User>,

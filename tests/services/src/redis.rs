@@ -10,7 +10,6 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::server::{Recipe, Server, folder};
-use crate::user::User;
 use crate::{ServiceError, binaries, probe};
 
 /// The socket in the server's folder.
@@ -24,8 +23,7 @@ pub struct RedisOptions {
 }
 
 /// A temporary Redis server without a password. The server is stopped when this value is dropped.
-#[derive(Debug)]
-pub struct Redis(Server<RedisRecipe>);
+pub type Redis = Server<RedisRecipe>;
 
 impl RedisOptions {
     /// Returns options for a server that stores nothing on disk.
@@ -60,11 +58,11 @@ impl RedisOptions {
     /// Returns [`ServiceError::NotInstalled`] if neither Redis nor Valkey is installed, and other errors if the server cannot be run.
     pub fn start(self) -> Result<Redis, ServiceError> {
         let recipe = RedisRecipe { program: binaries::redis()?, settings: self.settings };
-        Server::start(recipe, folder(self.parent.as_deref(), None)?).map(Redis)
+        Server::launch(recipe, folder(self.parent.as_deref(), None)?)
     }
 }
 
-impl Redis {
+impl Server<RedisRecipe> {
     /// Starts a server with default options, as [`RedisOptions::start`] does.
     ///
     /// # Errors
@@ -76,7 +74,7 @@ impl Redis {
     /// Returns the URL, `redis://127.0.0.1:PORT/`, which is valid until this value is dropped.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/", self.0.port())
+        format!("redis://127.0.0.1:{}/", self.port())
     }
 
     /// Stops the server gracefully.
@@ -84,7 +82,7 @@ impl Redis {
     /// # Errors
     /// Returns an error if the signal cannot be sent.
     pub fn stop(&mut self) -> Result<(), ServiceError> {
-        self.0.stop(Signal::TERM)
+        self.stop_with(Signal::TERM)
     }
 
     /// Kills the server.
@@ -92,15 +90,7 @@ impl Redis {
     /// # Errors
     /// Returns an error if the signal cannot be sent.
     pub fn stop_immediate(&mut self) -> Result<(), ServiceError> {
-        self.0.stop(Signal::KILL)
-    }
-
-    /// Starts the server again, with the stored data at the same URL. Does nothing if it is running.
-    ///
-    /// # Errors
-    /// Returns an error if the server does not start.
-    pub fn start_again(&mut self) -> Result<(), ServiceError> {
-        self.0.start_again()
+        self.stop_with(Signal::KILL)
     }
 
     /// Calls [`stop`](Self::stop) and [`start_again`](Self::start_again).
@@ -110,22 +100,6 @@ impl Redis {
     pub fn restart(&mut self) -> Result<(), ServiceError> {
         self.stop()?;
         self.start_again()
-    }
-
-    /// Freezes the server. Connections stay open, but the server does not respond until [`thaw`](Self::thaw).
-    ///
-    /// # Errors
-    /// Returns an error if the signal cannot be sent.
-    pub fn freeze(&self) -> Result<(), ServiceError> {
-        self.0.freeze()
-    }
-
-    /// Continues a frozen server.
-    ///
-    /// # Errors
-    /// Returns an error if the signal cannot be sent.
-    pub fn thaw(&self) -> Result<(), ServiceError> {
-        self.0.thaw()
     }
 
     /// Removes all keys.
@@ -142,7 +116,7 @@ impl Redis {
     /// # Errors
     /// Returns [`ServiceError::Refused`] with the server's error, and other errors if the server does not respond within five seconds.
     pub fn command(&self, command: &str) -> Result<String, ServiceError> {
-        ask(self.0.folder(), command)
+        ask(self.folder(), command)
     }
 }
 
@@ -161,7 +135,7 @@ fn ask(folder: &Path, command: &str) -> Result<String, ServiceError> {
 }
 
 #[derive(Debug)]
-struct RedisRecipe {
+pub struct RedisRecipe {
     program: PathBuf,
     settings: Vec<(String, String)>,
 }
@@ -187,9 +161,5 @@ impl Recipe for RedisRecipe {
             Err(ServiceError::Refused { reply, .. }) => reply.starts_with("NOAUTH"),
             Err(_) => false,
         }
-    }
-
-    fn user(&self) -> Option<User> {
-        None
     }
 }

@@ -20,7 +20,7 @@ const SOON: Duration = Duration::from_secs(60);
 const PORTS: usize = 10;
 
 /// The command of a server.
-pub(crate) trait Recipe {
+pub trait Recipe {
     /// The name of the server.
     const NAME: &'static str;
     /// The signal that ends the server immediately.
@@ -37,12 +37,14 @@ pub(crate) trait Recipe {
     fn is_ready(&self, folder: &Path, process: u32) -> bool;
 
     /// Returns the user that runs the server, or `None` for the current user.
-    fn user(&self) -> Option<User>;
+    fn user(&self) -> Option<User> {
+        None
+    }
 }
 
 /// A server that is running or was stopped.
 #[derive(Debug)]
-pub(crate) struct Server<R: Recipe> {
+pub struct Server<R: Recipe> {
     recipe: R,
     port: u16,
     child: Option<Child>,
@@ -52,7 +54,7 @@ pub(crate) struct Server<R: Recipe> {
 
 impl<R: Recipe> Server<R> {
     /// Starts the server on a free port.
-    pub(crate) fn start(recipe: R, folder: TempDir) -> Result<Self, ServiceError> {
+    pub(crate) fn launch(recipe: R, folder: TempDir) -> Result<Self, ServiceError> {
         let watchdog = Watchdog::over(folder.path(), R::KILL.1)?;
         let mut server = Self { recipe, port: 0, child: None, watchdog, folder };
         for last in (0..PORTS).map(|attempt| attempt + 1 == PORTS) {
@@ -65,8 +67,11 @@ impl<R: Recipe> Server<R> {
         Ok(server)
     }
 
-    /// Starts the server on its port. Does nothing if it is running.
-    pub(crate) fn start_again(&mut self) -> Result<(), ServiceError> {
+    /// Starts the server again, with the stored data at the same URL. Does nothing if it is running.
+    ///
+    /// # Errors
+    /// Returns an error if the server does not start.
+    pub fn start_again(&mut self) -> Result<(), ServiceError> {
         if self.child.is_some() {
             return Ok(());
         }
@@ -89,7 +94,7 @@ impl<R: Recipe> Server<R> {
     }
 
     /// Ends the server with a signal, and waits until it has exited. Does nothing if it is not running.
-    pub(crate) fn stop(&mut self, signal: Signal) -> Result<(), ServiceError> {
+    pub(crate) fn stop_with(&mut self, signal: Signal) -> Result<(), ServiceError> {
         let Some(process) = self.process() else { return Ok(()) };
         family::send(process, signal)?;
         family::thaw(process)?;
@@ -134,11 +139,19 @@ impl<R: Recipe> Server<R> {
         self.child.as_ref().map(Child::id)
     }
 
-    pub(crate) fn freeze(&self) -> Result<(), ServiceError> {
+    /// Freezes all processes of the server. Connections stay open, but the server does not respond until [`thaw`](Self::thaw).
+    ///
+    /// # Errors
+    /// Returns an error if the signal cannot be sent.
+    pub fn freeze(&self) -> Result<(), ServiceError> {
         self.process().map_or(Ok(()), family::freeze)
     }
 
-    pub(crate) fn thaw(&self) -> Result<(), ServiceError> {
+    /// Continues a frozen server.
+    ///
+    /// # Errors
+    /// Returns an error if the signal cannot be sent.
+    pub fn thaw(&self) -> Result<(), ServiceError> {
         self.process().map_or(Ok(()), family::thaw)
     }
 
@@ -161,7 +174,7 @@ impl<R: Recipe> Server<R> {
 
 impl<R: Recipe> Drop for Server<R> {
     fn drop(&mut self) {
-        let _ = self.stop(R::KILL.0);
+        let _ = self.stop_with(R::KILL.0);
         self.kill();
     }
 }

@@ -6,7 +6,7 @@ use crate::ServiceError;
 
 /// The ids of a user and of its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct User {
+pub struct User {
     pub(crate) id: u32,
     pub(crate) group: u32,
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use sqlx::{PgConnection, raw_sql};
 use tempfile::TempDir;
 
-use crate::database::{self, Database, OwnDatabase};
+use crate::database::{Database, OwnDatabase};
 use crate::launch::Launch;
 use crate::shop::ShopProcess;
 
@@ -55,8 +55,15 @@ impl Home {
     pub fn of(subject: Subject) -> Self {
         match subject.store {
             Store::Sqlite => Self::new(subject, None),
-            Store::Postgres => Self::on_server(subject, database::server()),
+            Store::Postgres => Self::on_server(subject, onramp_webhooks_suite::postgres::url()),
         }
+    }
+
+    /// Creates an empty home, and starts a shop in it.
+    pub async fn started(subject: Subject) -> (Self, ShopProcess) {
+        let home = Self::of(subject);
+        let shop = home.start().await;
+        (home, shop)
     }
 
     /// Creates an empty home with a database on the PostgreSQL server at `url`.

@@ -9,26 +9,6 @@ use crate::lines::{Lines, Reads};
 use crate::shop::{Ended, ShopProcess};
 use crate::wait::{SOON, within};
 
-/// The variables that a shop reads.
-const VARIABLES: [&str; 16] = [
-    "LISTEN",
-    "DATABASE_URL",
-    "SPILL",
-    "HANDLE",
-    "WERT_SECRET",
-    "KRIPTOMAT_ALLOW",
-    "TRUSTED_PROXIES",
-    "CLIENT_IP_HEADER",
-    "RUST_LOG",
-    "WERT_API_KEY",
-    "WERT_API_URL",
-    "RECONCILE_EVERY",
-    "RECONCILE_GRACE",
-    "KRIPTOMAT_TOKEN",
-    "KRIPTOMAT_API_URL",
-    "PUBLIC_URL",
-];
-
 /// The number of lines of standard error that a failed test prints.
 const LINES_SHOWN: usize = 40;
 
@@ -41,7 +21,7 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// Configures the shop at `binary` without any of its variables.
+    /// Configures the shop at `binary` without any environment variable.
     #[must_use]
     pub fn new(binary: &Path) -> Self {
         Self { command: Self::command(binary), binary: binary.to_owned(), reads: Reads::All }
@@ -50,9 +30,7 @@ impl Launch {
     fn command(program: &Path) -> Command {
         let mut command = Command::new(program);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        VARIABLES.iter().for_each(|variable| {
-            command.env_remove(variable);
-        });
+        command.env_clear();
         command
     }
 
@@ -70,12 +48,6 @@ impl Launch {
         self
     }
 
-    /// Sets the path secret of Wert's endpoint.
-    #[must_use]
-    pub fn wert_secret(self, secret: &str) -> Self {
-        self.env("WERT_SECRET", secret)
-    }
-
     /// Stops reading standard output after its first line.
     #[must_use]
     pub fn with_closing_output(mut self) -> Self {
@@ -86,13 +58,9 @@ impl Launch {
     /// Makes a write beyond the file size limit fail with an error, as on a full disk, instead of a signal.
     #[must_use]
     pub fn with_file_size_errors(mut self) -> Self {
-        let mut command = Self::command(Path::new("sh"));
+        let mut command = Self::command(Path::new("/bin/sh"));
         command.args(["-c", "trap '' XFSZ; exec \"$0\""]).arg(&self.binary);
-        for (variable, value) in self.command.get_envs() {
-            if let Some(value) = value {
-                command.env(variable, value);
-            }
-        }
+        command.envs(self.command.get_envs().filter_map(|(variable, value)| Some((variable, value?))));
         self.command = command;
         self
     }

@@ -53,16 +53,10 @@ macro_rules! shop_suite {
                 strangers_have_no_points
             }
             door {
-                a_wrong_secret_finds_nothing
                 a_secret_may_hold_any_character
-                other_methods_are_told_to_post
                 an_address_off_the_list_is_denied_and_the_log_says_why
                 a_trusted_proxy_speaks_for_its_client
                 nobody_else_speaks_for_a_client
-                what_cannot_be_read_is_acknowledged_to_wert_and_refused_to_kriptomat
-                a_body_over_the_limit_is_acknowledged_to_wert_and_refused_to_kriptomat
-                chunked_bodies_are_read
-                a_connection_serves_many_requests
                 a_body_that_stops_is_answered_before_wert_gives_up
             }
             same_event {

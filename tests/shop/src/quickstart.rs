@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use crate::launch::Launch;
 use crate::shop::{Ended, ShopProcess};
-use crate::wait::{SOON, within};
+use crate::wait::until;
 
 const README: &str = include_str!("../../../README.md");
 
@@ -77,7 +77,7 @@ fn line() -> &'static str {
 }
 
 async fn has_printed(quickstart: &ShopProcess, line: &str) {
-    within(SOON, line, async || quickstart.process.stdout.all().iter().any(|printed| printed == line).then_some(())).await;
+    until(line, async || quickstart.process.stdout.all().iter().any(|printed| printed == line)).await;
 }
 
 /// Returns the lines after the first one, which contains the address.

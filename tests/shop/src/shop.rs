@@ -1,15 +1,15 @@
 //! A shop as a process.
 
 use std::ops::Deref;
-use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
 use crate::client::Client;
-use crate::launch::{Launch, Starting};
-use crate::wait::{SOON, within};
+use crate::launch::Starting;
+use crate::wait::until;
 
 /// The time limit for the shutdown of a shop.
 const LONGEST_STOP: Duration = Duration::from_secs(10);
@@ -31,11 +31,6 @@ impl Deref for ShopProcess {
 }
 
 impl ShopProcess {
-    /// Starts the shop at `binary` with these variables, and waits until it listens.
-    pub async fn start(binary: impl AsRef<Path>, env: &[(&str, &str)]) -> Self {
-        env.iter().fold(Launch::new(binary.as_ref()), |launch, (variable, value)| launch.env(variable, value)).start().await
-    }
-
     /// Returns the lines of handled deliveries so far.
     #[must_use]
     pub fn handled(&self) -> Vec<Value> {
@@ -44,8 +39,7 @@ impl ShopProcess {
 
     /// Waits until the shop has printed lines for `deliveries` handled deliveries.
     pub async fn has_handled(&self, deliveries: usize) {
-        within(SOON, &format!("{deliveries} deliveries handled"), async || (self.handled().len() >= deliveries).then_some(()))
-            .await;
+        until(&format!("{deliveries} deliveries handled"), async || self.handled().len() >= deliveries).await;
     }
 
     /// Returns the log so far.
@@ -54,36 +48,20 @@ impl ShopProcess {
         self.process.stderr.text()
     }
 
-    /// Returns the process id.
-    #[must_use]
-    pub fn id(&self) -> u32 {
-        self.process.child.id()
-    }
-
     /// Kills the shop with SIGKILL, and returns its output.
     #[must_use]
     pub fn kill(self) -> Ended {
         self.process.kill()
     }
 
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        rustix::process::kill_process(self.unix_id(), signal).unwrap();
+    }
+
     /// Sends SIGTERM.
     pub fn terminate(&self) {
-        rustix::process::kill_process(self.unix_id(), rustix::process::Signal::TERM).unwrap();
-    }
-
-    /// Sends SIGINT, as Ctrl-C does.
-    pub fn interrupt(&self) {
-        rustix::process::kill_process(self.unix_id(), rustix::process::Signal::INT).unwrap();
-    }
-
-    /// Freezes the process, like a suspended machine.
-    pub fn freeze(&self) {
-        rustix::process::kill_process(self.unix_id(), rustix::process::Signal::STOP).unwrap();
-    }
-
-    /// Continues a frozen process.
-    pub fn thaw(&self) {
-        rustix::process::kill_process(self.unix_id(), rustix::process::Signal::CONT).unwrap();
+        self.signal(Signal::TERM);
     }
 
     /// Limits the size of every file that the shop writes. `None` removes the limit.
@@ -103,8 +81,8 @@ impl ShopProcess {
         prlimit(Some(self.unix_id()), Resource::Fsize, Rlimit { current: bytes.or(maximum), maximum }).unwrap();
     }
 
-    fn unix_id(&self) -> rustix::process::Pid {
-        rustix::process::Pid::from_raw(i32::try_from(self.id()).unwrap()).unwrap()
+    fn unix_id(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.process.child.id()).unwrap()).unwrap()
     }
 
     /// Waits after [`terminate`](Self::terminate) until the shop exits. Asserts a successful exit within ten seconds.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::identity::{DedupKey, OrderStage};
-use onramp_webhooks::inbox::{ClaimRequest, ClaimedDelivery, Inbox, NewDelivery, Recorded, Settled, Settlement};
+use onramp_webhooks::inbox::{
+    ClaimRequest, ClaimedDelivery, DeliveryId, Filter, Inbox, NewDelivery, Recorded, Settled, Settlement, State,
+};
 use onramp_webhooks_testkit::events::WertOrder;
 
 /// The time of all operations in this module.
@@ -41,4 +43,25 @@ pub async fn claim(inbox: &impl Inbox, limit: usize) -> Vec<ClaimedDelivery> {
 pub async fn handled(inbox: &impl Inbox, claimed: &[ClaimedDelivery]) {
     let settlements = claimed.iter().map(|claimed| Settlement::new(claimed.lease, Settled::Handled)).collect();
     assert_eq!(inbox.settle(now(), settlements).await.unwrap(), [], "no lease was lost");
+}
+
+/// The state of a delivery that a later version wrote.
+pub const LATER_STATE: u8 = 99;
+
+/// Asserts that a delivery in [`LATER_STATE`] is shown, is never touched and holds nothing up.
+pub async fn a_later_state_waits_alone(inbox: &impl Inbox, later: &NewDelivery, id: i64) {
+    let id = DeliveryId::from_i64(id);
+    let other = record(inbox, purchase()).await;
+    let claimed = claim(inbox, 10).await;
+    assert_eq!(claimed.iter().map(|claimed| claimed.lease.id.as_i64()).collect::<Vec<_>>(), [other], "nothing else is due");
+    assert_eq!(inbox.counts().await.unwrap().of(State::Unknown), 1);
+    for filter in [Filter::all(), Filter::all().state(State::Unknown)] {
+        assert!(inbox.list(filter).await.unwrap().iter().any(|record| record.id == id && record.state == State::Unknown));
+    }
+    assert_eq!(inbox.list(Filter::all().state(State::Leased)).await.unwrap().len(), 1);
+    assert_eq!(inbox.record(later.clone()).await.unwrap(), Recorded::Duplicate { first: id, requeued: false });
+    inbox.requeue(id, State::Unknown, None).await.unwrap_err();
+    handled(inbox, &claimed).await;
+    let record = inbox.show(id).await.unwrap().unwrap();
+    assert_eq!((record.state, record.duplicates), (State::Unknown, 1));
 }

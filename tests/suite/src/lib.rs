@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod clean_up;
 pub mod deliveries;
 pub mod keys;
 #[cfg(feature = "mounting")]
@@ -16,3 +18,5 @@ pub mod redis;
 #[cfg(feature = "same-as-memory")]
 pub mod same_as_memory;
 pub mod serve;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub mod wait;

@@ -68,11 +68,3 @@ pub async fn answers_below(prefix: &str, receiver: &Receiver, send: impl AsyncFn
         assert!(reply.starts_with("HTTP/1.1 404") && reply.contains("application/problem+json"), "{prefix}{path}: {reply}");
     }
 }
-
-/// Checks that every method but `POST` gets the receiver's reply. `send` takes a method.
-pub async fn answers_every_method(send: impl AsyncFn(&str) -> String) {
-    for method in ["GET", "HEAD", "PUT", "OPTIONS", "TRACE", "PURGE"] {
-        let reply = send(method).await;
-        assert_eq!((status(&reply), reply.contains("allow: POST")), ("405", true), "{reply}");
-    }
-}

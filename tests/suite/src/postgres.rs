@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use onramp_webhooks::inbox::QuarantineBound;
 use onramp_webhooks_postgres::{PostgresInbox, PostgresOptions};
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
+use crate::clean_up::clean_up;
 use crate::names::unique_name;
 
 /// Returns the server's URL: `DATABASE_URL` if it is a PostgreSQL URL, and otherwise the default address.
@@ -59,18 +60,11 @@ impl TestSchema {
 impl Drop for TestSchema {
     fn drop(&mut self) {
         let drop = AssertSqlSafe(format!("DROP SCHEMA IF EXISTS {} CASCADE", self.0));
-        // The test's runtime may be dropping this value, and cannot block on another future.
-        let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let mut connection = connection().await;
-                sqlx::raw_sql("SET lock_timeout = '10s'").execute(&mut connection).await.unwrap();
-                sqlx::raw_sql(drop).execute(&mut connection).await.unwrap();
-            });
+        clean_up(&self.0, async {
+            let mut connection = connection().await;
+            sqlx::raw_sql("SET lock_timeout = '10s'").execute(&mut connection).await.unwrap();
+            sqlx::raw_sql(drop).execute(&mut connection).await.unwrap();
         });
-        if dropped.join().is_err() && !std::thread::panicking() {
-            panic!("{} was not dropped", self.0);
-        }
     }
 }
 
@@ -78,6 +72,20 @@ impl Drop for TestSchema {
 pub async fn pool(connections: u32) -> PgPool {
     let options = PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(20));
     options.connect(&url()).await.unwrap()
+}
+
+/// Connects a pool of one connection, for which a parameter of the server has this value.
+pub async fn pool_with(parameter: &str, value: &str) -> PgPool {
+    let options: PgConnectOptions = url().parse().unwrap();
+    PgPoolOptions::new().max_connections(1).connect_with(options.options([(parameter, value)])).await.unwrap()
+}
+
+/// Asserts that a pool of one connection got it back outside of any transaction.
+pub async fn assert_idle(pool: &PgPool, observer: &mut PgConnection) {
+    let backend: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(pool).await.unwrap();
+    let state = sqlx::query_scalar("SELECT state FROM pg_stat_activity WHERE pid = $1").bind(backend);
+    let state: String = state.fetch_one(observer).await.unwrap();
+    assert_eq!(state, "idle");
 }
 
 /// Opens a connection outside of all stores.

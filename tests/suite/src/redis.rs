@@ -2,6 +2,7 @@
 
 use onramp_webhooks_redis::{RedisIdempotencyStore, RedisOptions};
 
+use crate::clean_up::clean_up;
 use crate::names::unique_name;
 
 /// Returns the server's URL: `REDIS_URL`, or the default address.
@@ -42,14 +43,7 @@ impl TestPrefix {
 impl Drop for TestPrefix {
     fn drop(&mut self) {
         let pattern = format!("{}:*", self.0);
-        // The test's runtime may be dropping this value, and cannot block on another future.
-        let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(remove(&pattern)).unwrap();
-        });
-        if dropped.join().is_err() && !std::thread::panicking() {
-            panic!("the keys of {} were not removed", self.0);
-        }
+        clean_up(&pattern.clone(), async move { remove(&pattern).await.unwrap() });
     }
 }
 

@@ -8,102 +8,55 @@ use onramp_webhooks_services::{PostgresOptions, Redis, ServiceError};
 use super::Temporary;
 
 /// A kind of server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Postgres,
-    Redis,
-}
-
-impl Kind {
-    pub(crate) const ALL: [Self; 2] = [Self::Postgres, Self::Redis];
-
+#[derive(Debug)]
+pub(crate) struct Kind {
     /// Name in output, and as a store of the matrix.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Postgres => "postgres",
-            Self::Redis => "redis",
-        }
-    }
-
-    /// Packages in which every test needs a server of this kind.
-    pub(crate) fn packages(self) -> &'static [&'static str] {
-        match self {
-            Self::Postgres => &["onramp-webhooks-postgres"],
-            Self::Redis => &["onramp-webhooks-redis"],
-        }
-    }
-
+    pub(crate) name: &'static str,
+    /// The package in which every test needs a server of this kind.
+    pub(crate) package: &'static str,
     /// Part of the names of tests in other packages that need a server of this kind.
-    pub(crate) fn on(self) -> &'static str {
-        match self {
-            Self::Postgres => "on_postgres",
-            Self::Redis => "on_redis",
-        }
-    }
-
+    pub(crate) on: &'static str,
     /// Part of the names of tests that start their own server.
-    pub(crate) fn dedicated(self) -> &'static str {
-        match self {
-            Self::Postgres => "dedicated_postgres",
-            Self::Redis => "dedicated_redis",
-        }
-    }
-
+    pub(crate) dedicated: &'static str,
     /// Environment variable with the URL of a server.
-    pub(crate) fn variable(self) -> &'static str {
-        match self {
-            Self::Postgres => "DATABASE_URL",
-            Self::Redis => "REDIS_URL",
-        }
-    }
-
-    /// Returns whether a URL in the variable is of this kind. For the shops, `DATABASE_URL` may be an SQLite file.
-    pub(crate) fn is_named_by(self, url: &str) -> bool {
-        match self {
-            Self::Postgres => url.starts_with("postgres"),
-            Self::Redis => !url.is_empty(),
-        }
-    }
-
+    pub(crate) variable: &'static str,
+    /// Beginning of URLs of this kind. For the shops, `DATABASE_URL` may be an SQLite file.
+    pub(crate) scheme: &'static str,
     /// URL that tests use when the variable is not set.
-    pub(crate) fn usual(self) -> &'static str {
-        match self {
-            Self::Postgres => "postgres://postgres@127.0.0.1:5432/postgres",
-            Self::Redis => "redis://127.0.0.1:6379/",
-        }
-    }
-
+    pub(crate) usual: &'static str,
     /// Reason why there is no server.
-    pub(crate) fn missing(self) -> &'static str {
-        match self {
-            Self::Postgres => {
-                "no PostgreSQL: DATABASE_URL is not set, none at 127.0.0.1:5432 accepts user postgres without a password, and none is installed"
-            }
-            Self::Redis => {
-                "no Redis: REDIS_URL is not set, none at 127.0.0.1:6379 accepts connections without a password, and none is installed"
-            }
-        }
-    }
-
-    pub(crate) fn probe(self, url: &str) -> io::Result<Access> {
-        match self {
-            Self::Postgres => probe::postgres(url),
-            Self::Redis => probe::redis(url),
-        }
-    }
-
-    pub(crate) fn is_installed(self) -> bool {
-        match self {
-            Self::Postgres => onramp_webhooks_services::is_postgres_installed(),
-            Self::Redis => onramp_webhooks_services::is_redis_installed(),
-        }
-    }
-
-    pub(crate) fn start(self) -> Result<Temporary, ServiceError> {
-        match self {
-            // Many tests connect at the same time.
-            Self::Postgres => PostgresOptions::new().max_connections(300).start().map(Temporary::Postgres),
-            Self::Redis => Redis::start().map(Temporary::Redis),
-        }
-    }
+    pub(crate) missing: &'static str,
+    pub(crate) probe: fn(&str) -> io::Result<Access>,
+    pub(crate) is_installed: fn() -> bool,
+    pub(crate) start: fn() -> Result<Temporary, ServiceError>,
 }
+
+pub(crate) static KINDS: [Kind; 2] = [
+    Kind {
+        name: "postgres",
+        package: "onramp-webhooks-postgres",
+        on: "on_postgres",
+        dedicated: "dedicated_postgres",
+        variable: "DATABASE_URL",
+        scheme: "postgres",
+        usual: "postgres://postgres@127.0.0.1:5432/postgres",
+        missing: "no PostgreSQL: DATABASE_URL is not set, none at 127.0.0.1:5432 accepts user postgres without a password, and none is installed",
+        probe: probe::postgres,
+        is_installed: onramp_webhooks_services::is_postgres_installed,
+        // Many tests connect at the same time.
+        start: || PostgresOptions::new().max_connections(300).start().map(Temporary::Postgres),
+    },
+    Kind {
+        name: "redis",
+        package: "onramp-webhooks-redis",
+        on: "on_redis",
+        dedicated: "dedicated_redis",
+        variable: "REDIS_URL",
+        scheme: "",
+        usual: "redis://127.0.0.1:6379/",
+        missing: "no Redis: REDIS_URL is not set, none at 127.0.0.1:6379 accepts connections without a password, and none is installed",
+        probe: probe::redis,
+        is_installed: onramp_webhooks_services::is_redis_installed,
+        start: || Redis::start().map(Temporary::Redis),
+    },
+];

@@ -45,9 +45,7 @@ fn decision(code: &str) -> Option<&'static str> {
     let words = || code.split(|c: char| !c.is_alphanumeric() && c != '_');
     let is_constant = |word: &str| word.len() > 1 && word.chars().all(|c| c.is_ascii_uppercase() || c == '_');
     let is_status = |word: &str| word.len() == 3 && matches!(word.parse(), Ok(100..600_u16));
-    if code.contains("StatusCode::")
-        && words().any(|word| word.len() > 1 && word.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
-    {
+    if code.contains("StatusCode::") && words().any(is_constant) {
         return Some("names a status");
     }
     if words().any(is_status) {

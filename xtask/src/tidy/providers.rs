@@ -42,7 +42,7 @@ fn unlisted(files: &Files, names: &BTreeSet<&str>) -> Vec<String> {
 }
 
 /// Names of the folders in `provider`.
-fn names(files: &Files) -> BTreeSet<&str> {
+pub(super) fn names(files: &Files) -> BTreeSet<&str> {
     let inner = files.below(CORE).filter_map(|(path, _)| path.strip_prefix("provider/")?.split_once('/'));
     inner.map(|(folder, _)| folder).filter(|folder| *folder != "tests").collect()
 }

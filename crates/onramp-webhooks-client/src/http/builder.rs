@@ -12,7 +12,22 @@ use super::Connection;
 use crate::error::ClientError;
 use crate::secret::Secret;
 
-/// A builder of an API client. The defaults suit a backend whose user waits for the response.
+/// A builder of a [`KriptomatApi`](crate::KriptomatApi) or a [`WertDataApi`](crate::WertDataApi).
+///
+/// The defaults suit a backend whose user waits for the response.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use onramp_webhooks_client::WertDataApi;
+///
+/// let key = std::env::var("WERT_API_KEY")?;
+/// let wert = WertDataApi::production(key)
+///     .attempt_timeout(Duration::from_secs(5))
+///     .deadline(Duration::from_secs(12))
+///     .build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct ApiBuilder<A> {
     pub(super) base: String,
     pub(super) secret: Secret,

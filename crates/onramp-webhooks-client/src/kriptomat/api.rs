@@ -38,8 +38,8 @@ impl KriptomatApi {
     /// Not cancel-safe: a dropped call may leave a widget and a stored purchase that are never used.
     ///
     /// # Errors
-    /// Fails as [`init`](Self::init) does. Returns [`NotStored`](ClientErrorKind::NotStored) with the store's error as its source, and
-    /// [`Unreadable`](ClientErrorKind::Unreadable) if the widget's URL has no `uuid`.
+    /// Fails as [`init`](Self::init) does. Returns [`NotStored`](ClientErrorKind::NotStored), with the store's error as its source, if the
+    /// purchase cannot be stored, and [`Unreadable`](ClientErrorKind::Unreadable) if the widget's URL has no `uuid`.
     pub async fn start<S>(&self, request: &WidgetRequest, purchases: &S) -> Result<Widget, ClientError>
     where
         S: PurchaseStore + ?Sized,
@@ -57,11 +57,11 @@ impl KriptomatApi {
 
     /// Starts a widget and returns the URL to send the customer to. See [`start`](Self::start) to store its purchase as well.
     ///
-    /// Every call starts a new widget, so it is retried only while no connection can be made. A dropped call may leave a widget that is
-    /// never used.
+    /// Every call starts a new widget, so it is retried only while no connection can be made. Not cancel-safe: a dropped call may leave a
+    /// widget that is never used.
     ///
     /// # Errors
-    /// Returns [`Invalid`](ClientErrorKind::Invalid) if the request breaks a documented rule, and every other kind except
+    /// Returns [`Invalid`](ClientErrorKind::Invalid) if the request breaks a rule of [`WidgetRequest`], and every other kind except
     /// [`EndlessPages`](ClientErrorKind::EndlessPages) and [`NotStored`](ClientErrorKind::NotStored).
     pub async fn init(&self, request: &WidgetRequest) -> Result<Widget, ClientError> {
         let body = request.to_json(self.connection.secret())?;

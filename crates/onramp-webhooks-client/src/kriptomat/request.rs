@@ -17,6 +17,8 @@ use crate::secret::Secret;
 
 /// The parameters of a widget. All are optional; the customer chooses those that are not set.
 ///
+/// The rules below are checked when the widget is started. Nothing may be empty, and no amount may be zero.
+///
 /// ```
 /// use onramp_webhooks_client::kriptomat::WidgetRequest;
 ///
@@ -39,7 +41,7 @@ pub struct WidgetRequest {
     additional_fields: BTreeMap<String, String>,
 }
 
-/// The currency kind of an amount.
+/// The kind of an amount: fiat or crypto.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AmountType {
@@ -100,7 +102,8 @@ impl WidgetRequest {
     }
 
     /// Adds a field that the postback returns, such as a customer or order id. `key` is a number or a string; the field `0` is the
-    /// [customer](onramp_webhooks::event::CustomerReference::primary). A second value for a key replaces the first.
+    /// [customer](onramp_webhooks::event::CustomerReference::primary). A second value for a key replaces the first. A key must not contain
+    /// brackets.
     #[must_use]
     pub fn additional_field(mut self, key: impl fmt::Display, value: impl Into<String>) -> Self {
         self.additional_fields.insert(key.to_string(), value.into());

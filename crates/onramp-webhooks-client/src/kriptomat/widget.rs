@@ -16,7 +16,8 @@ pub struct Widget {
     /// The `https` URL to send the customer to.
     pub url: String,
     /// The `uuid` in [`url`](Self::url), if there is exactly one. The postback is expected to carry it, although Kriptomat does not
-    /// document that. Store it before the customer can pay, so that postbacks with an unknown `uuid` can be recognized.
+    /// document that. [`start`](super::KriptomatApi::start) stores it before the customer can pay, so that a postback with an unknown
+    /// `uuid` can be recognized.
     pub uuid: Option<PostbackId>,
 }
 

@@ -13,10 +13,10 @@ use crate::error::ClientError;
 const MAX_PAGES: u32 = 50;
 
 impl WertDataApi {
-    /// Returns the orders with these ids, with one request for every 20.
+    /// Returns the orders with these ids, with one request for every 20. Cancel-safe.
     ///
-    /// Ids that Wert does not know are left out. Orders that match only by their click id are left out as well, because visitors of
-    /// your page can choose it.
+    /// Ids that Wert does not know are left out. Orders that match only by their click id are left out as well, because a visitor of your
+    /// page can choose the click id.
     ///
     /// # Errors
     /// Fails as [`OrdersPager::next_page`](super::OrdersPager::next_page) does, with the first request that fails.
@@ -28,7 +28,7 @@ impl WertDataApi {
         Ok(found)
     }
 
-    /// Returns the order with this id, or `None` if Wert does not know it.
+    /// Returns the order with this id, or `None` if Wert does not know it. Cancel-safe.
     ///
     /// # Errors
     /// Fails as [`find_orders`](Self::find_orders) does.
@@ -36,7 +36,7 @@ impl WertDataApi {
         Ok(self.find_chunk(std::slice::from_ref(id)).await?.remove(id))
     }
 
-    /// Returns all orders with this click id, the newest first.
+    /// Returns all orders with this click id, the newest first. Cancel-safe.
     ///
     /// # Errors
     /// Fails as [`find_orders`](Self::find_orders) does.

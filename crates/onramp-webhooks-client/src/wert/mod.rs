@@ -1,5 +1,11 @@
 //! Wert's Data API: querying orders, confirming purchases, reconciling an inbox.
 //!
+//! - [`WertDataApi`] returns orders: by their ids, or all that match an [`OrdersQuery`].
+//! - [`Confirmation`] is a check that confirms each purchase before a handler gets it. [`WertDataApi::confirm`] does the same on demand.
+//! - [`Reconciler`] finds the completed orders whose event was never received, and records them.
+//!
+//! A pager returns the orders page by page:
+//!
 //! ```
 //! use onramp_webhooks_client::wert::{OrdersQuery, WertDataApi};
 //! use onramp_webhooks_testkit::events::WertOrder;

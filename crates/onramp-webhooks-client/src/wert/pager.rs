@@ -28,7 +28,7 @@ pub struct OrdersPager {
     orders: HashSet<OrderId>,
 }
 
-/// The position of a pager. Can be stored as text to continue later with the same query.
+/// The position of an [`OrdersPager`]. Can be stored as text to continue later with the same query.
 ///
 /// ```
 /// use onramp_webhooks_client::wert::Position;
@@ -69,7 +69,7 @@ impl OrdersPager {
         &self.position
     }
 
-    /// Returns the orders of the next page that were on no earlier page, or `None` after the last page.
+    /// Returns the orders of the next page that were on no earlier page, or `None` after the last page. The list can be empty.
     ///
     /// Cancel-safe: after an error or a dropped call, the position is unchanged, and the next call requests the same page.
     ///

@@ -25,7 +25,7 @@ pub struct OrdersQuery {
     pub after: Option<Timestamp>,
     /// Only orders created up to and including this second.
     pub until: Option<Timestamp>,
-    /// The number of pages after which a pager fails, because the provider is assumed to be broken.
+    /// The number of pages after which a pager assumes that the provider is broken, and fails.
     pub max_pages: u32,
     pub(super) terms: Vec<String>,
 }
@@ -55,19 +55,20 @@ impl OrdersQuery {
         Self { oldest_first: true, ..self }
     }
 
-    /// Keeps only orders created after `time`, rounded down to the second.
+    /// Keeps only orders created after `time`, which is rounded down to a second.
     #[must_use]
     pub fn after(self, time: Timestamp) -> Self {
         Self { after: Some(time), ..self }
     }
 
-    /// Keeps only orders created up to and including `time`, rounded down to the second.
+    /// Keeps only orders created up to and including `time`, which is rounded down to a second.
     #[must_use]
     pub fn until(self, time: Timestamp) -> Self {
         Self { until: Some(time), ..self }
     }
 
-    /// Keeps only orders that match one of the search terms. A term is an order id, a click id or an external order id. At most 20.
+    /// Keeps only orders that match one of the search terms, of which there are at most 20. A term is an order id, a click id or an external
+    /// order id. It is not empty and has no comma.
     #[must_use]
     pub fn search(mut self, term: impl Into<String>) -> Self {
         self.terms.push(term.into());

@@ -15,9 +15,9 @@ pub enum OrderStatus {
     Progress,
     /// `success`: paid, and the crypto was sent.
     Success,
-    /// `failed`.
+    /// `failed`: final.
     Failed,
-    /// `cancelled`, or `canceled`.
+    /// `cancelled`, or `canceled`: final.
     Cancelled,
     /// An unknown status, as it was received.
     Unknown(Box<str>),

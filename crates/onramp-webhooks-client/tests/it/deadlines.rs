@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use onramp_webhooks_client::ClientErrorKind;
-use onramp_webhooks_client::kriptomat::WidgetRequest;
 use onramp_webhooks_client::wert::OrdersQuery;
 use onramp_webhooks_testkit::provider::{Answer, FakeProvider};
 
-use super::tools::{JumpingClock, NOW, kriptomat, thrice, wert};
+use super::tools::{JumpingClock, NOW, errors, kriptomat, thrice, wert};
 
 const SHORT: Duration = Duration::from_millis(100);
 /// Far less than any of the default limits.
@@ -19,10 +18,9 @@ async fn a_provider_that_says_nothing_is_left() {
     let provider = FakeProvider::start().await;
     provider.answer_always(Answer::never());
     let began = Instant::now();
-    let of_wert = wert(&provider).attempt_timeout(SHORT).build().unwrap().orders(&OrdersQuery::new()).await.unwrap_err();
-    let of_kriptomat =
-        kriptomat(&provider).attempt_timeout(SHORT).build().unwrap().init(&WidgetRequest::new()).await.unwrap_err();
-    for error in [of_wert, of_kriptomat] {
+    let wert = wert(&provider).attempt_timeout(SHORT).build().unwrap();
+    let kriptomat = kriptomat(&provider).attempt_timeout(SHORT).build().unwrap();
+    for error in errors(&wert, &kriptomat).await {
         assert_eq!((error.kind(), error.is_transient(), error.is_unsent()), (ClientErrorKind::TimedOut, true, false));
     }
     assert!(began.elapsed() < SOON);

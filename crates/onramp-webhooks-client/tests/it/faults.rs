@@ -2,19 +2,17 @@
 
 use std::time::Duration;
 
-use onramp_webhooks_client::kriptomat::WidgetRequest;
 use onramp_webhooks_client::wert::OrdersQuery;
 use onramp_webhooks_client::{ClientError, ClientErrorKind, KriptomatApi, WertDataApi};
 use onramp_webhooks_testkit::provider::{Answer, FakeProvider};
 
-use super::tools::{kriptomat, nobody, once, wert};
+use super::tools::{errors, kriptomat, nobody, once, wert};
 
 /// Returns the error of both APIs for an answer, which must be the same.
 async fn both(answer: Answer) -> ClientError {
     let provider = FakeProvider::start().await;
     provider.answer_always(answer);
-    let of_wert = wert(&provider).build().unwrap().orders(&OrdersQuery::new()).await.unwrap_err();
-    let of_kriptomat = kriptomat(&provider).build().unwrap().init(&WidgetRequest::new()).await.unwrap_err();
+    let [of_wert, of_kriptomat] = errors(&wert(&provider).build().unwrap(), &kriptomat(&provider).build().unwrap()).await;
     assert_eq!(of_wert.kind(), of_kriptomat.kind());
     assert_eq!(provider.requests().len(), 2);
     of_wert
@@ -57,18 +55,6 @@ async fn retry_after_is_told() {
 }
 
 #[tokio::test]
-async fn a_page_for_people_is_not_json() {
-    let error = both(Answer::html()).await;
-    assert_eq!((error.kind(), error.is_transient()), (ClientErrorKind::NotJson, true));
-}
-
-#[tokio::test]
-async fn truncated_json_is_not_json() {
-    assert_eq!(both(Answer::truncated_json()).await.kind(), ClientErrorKind::NotJson);
-    assert_eq!(both(Answer::body(200, "application/json", "")).await.kind(), ClientErrorKind::NotJson);
-}
-
-#[tokio::test]
 async fn other_json_does_not_fit() {
     for body in ["[]", "7", r#""no""#, r#"{"status":"true","success":true,"data":7}"#, r#"{"data":1,"data":2}"#] {
         let error = both(Answer::body(200, "application/json", body)).await;
@@ -77,15 +63,17 @@ async fn other_json_does_not_fit() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_is_an_interruption() {
-    let error = both(Answer::cut_off()).await;
-    assert_eq!((error.kind(), error.is_transient(), error.is_unsent()), (ClientErrorKind::Interrupted, true, false));
-}
-
-#[tokio::test]
-async fn a_connection_that_is_closed_is_an_interruption() {
-    let error = both(Answer::close()).await;
-    assert_eq!((error.kind(), error.is_transient(), error.is_unsent()), (ClientErrorKind::Interrupted, true, false));
+async fn what_is_no_whole_json_may_come_whole_another_time() {
+    for (answer, kind) in [
+        (Answer::html(), ClientErrorKind::NotJson),
+        (Answer::truncated_json(), ClientErrorKind::NotJson),
+        (Answer::body(200, "application/json", ""), ClientErrorKind::NotJson),
+        (Answer::cut_off(), ClientErrorKind::Interrupted),
+        (Answer::close(), ClientErrorKind::Interrupted),
+    ] {
+        let error = both(answer).await;
+        assert_eq!((error.kind(), error.is_transient(), error.is_unsent()), (kind, true, false));
+    }
 }
 
 #[tokio::test]
@@ -111,9 +99,7 @@ async fn nobody_there_is_unreachable_and_nothing_was_sent() {
     let (_socket, url) = nobody();
     let wert = WertDataApi::at(&url, "key").retry(once()).build().unwrap();
     let kriptomat = KriptomatApi::at(&url, "token").retry(once()).build().unwrap();
-    let of_wert = wert.orders(&OrdersQuery::new()).await.unwrap_err();
-    let of_kriptomat = kriptomat.init(&WidgetRequest::new()).await.unwrap_err();
-    for error in [of_wert, of_kriptomat] {
+    for error in errors(&wert, &kriptomat).await {
         assert_eq!((error.kind(), error.is_transient(), error.is_unsent()), (ClientErrorKind::Unreachable, true, true));
         assert!(std::error::Error::source(&error).is_some());
     }

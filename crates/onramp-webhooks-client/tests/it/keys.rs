@@ -5,18 +5,17 @@ use onramp_webhooks_client::wert::OrdersQuery;
 use onramp_webhooks_client::{ClientErrorKind, KriptomatApi, WertDataApi};
 use onramp_webhooks_testkit::provider::{Answer, FakeProvider};
 
-use super::tools::{kriptomat, thrice, wert};
+use super::tools::{errors, kriptomat, thrice, wert};
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
     let (provider, elsewhere) = (FakeProvider::start().await, FakeProvider::start().await);
+    let wert = wert(&provider).retry(thrice()).build().unwrap();
+    let kriptomat = kriptomat(&provider).retry(thrice()).build().unwrap();
     for to in [format!("{}/api/external/orders", elsewhere.url()), "/api/external/orders?limit=1".to_owned()] {
         for status in [301, 302, 303, 307, 308] {
             provider.answer_always(Answer::status(status).header("location", &to));
-            let of_wert = wert(&provider).retry(thrice()).build().unwrap().orders(&OrdersQuery::new()).await.unwrap_err();
-            let of_kriptomat =
-                kriptomat(&provider).retry(thrice()).build().unwrap().init(&WidgetRequest::new()).await.unwrap_err();
-            for error in [of_wert, of_kriptomat] {
+            for error in errors(&wert, &kriptomat).await {
                 assert_eq!((error.kind(), error.is_transient()), (ClientErrorKind::Redirected, false));
             }
         }
@@ -60,9 +59,7 @@ async fn neither_debug_nor_an_error_shows_a_key() {
     assert!(!shows(&clients), "{clients}");
     for answer in [Answer::body(400, "text/plain", echo.clone()), Answer::body(200, "text/plain", echo), Answer::close()] {
         provider.answer_always(answer);
-        let of_wert = wert.orders(&OrdersQuery::new()).await.unwrap_err();
-        let of_kriptomat = kriptomat.init(&WidgetRequest::new()).await.unwrap_err();
-        for error in [of_wert, of_kriptomat] {
+        for error in errors(&wert, &kriptomat).await {
             let mut text = format!("{error} {error:?}");
             let mut source = std::error::Error::source(&error);
             while let Some(cause) = source {

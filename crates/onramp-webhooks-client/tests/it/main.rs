@@ -1,5 +1,5 @@
 //! The clients against the fake provider, over real sockets.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod confirmation;
 mod confirming;

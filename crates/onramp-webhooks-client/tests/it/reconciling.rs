@@ -17,12 +17,11 @@ use onramp_webhooks_testkit::provider::{Answer, FakeProvider, Lie, Paging};
 use serde_json::{Value, json};
 
 use super::inbox::Readable;
-use super::tools::wert;
+use super::tools::{until, wert};
 
 /// 2026-01-02 00:00:00 UTC: the provider's first order is a day old.
 const NOW: Timestamp = Timestamp::from_millis(1_767_312_000_000);
 const DAY: Duration = Duration::from_secs(24 * 3_600);
-const SOON: Duration = Duration::from_secs(20);
 
 fn window() -> Window {
     Window::last(2 * DAY, NOW)
@@ -83,13 +82,8 @@ impl Handler for Shop {
 
 async fn handle_all(inbox: &Readable, shop: &Shop) {
     let worker = WorkerBuilder::new(Arc::new(inbox.clone()), Arc::new(shop.clone())).spawn();
-    tokio::time::timeout(SOON, async {
-        while inbox.counts().await.unwrap().iter().any(|(state, count)| state != State::Handled && count > 0) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await
-    .expect("everything is handled");
+    let is_handled = |(state, count)| state == State::Handled || count == 0;
+    until("everything is handled", || async { inbox.counts().await.unwrap().iter().all(is_handled) }).await;
     worker.shutdown().await;
 }
 
@@ -433,13 +427,7 @@ async fn a_worker_does_it_by_the_clock() {
         worker.periodic_task(Duration::from_secs(1), reconciler(&provider, &inbox)).spawn()
     };
     let workers = [worker(), worker()];
-    tokio::time::timeout(SOON, async {
-        while shop.0.lock().unwrap().len() < 100 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await
-    .expect("what was missing is made and handled");
+    until("what was missing is made and handled", || async { shop.0.lock().unwrap().len() == 100 }).await;
     for worker in workers {
         worker.shutdown().await;
     }

@@ -9,7 +9,7 @@ use onramp_webhooks_client::wert::OrdersQuery;
 use onramp_webhooks_client::{ClientErrorKind, KriptomatApi, WertDataApi};
 use onramp_webhooks_testkit::provider::{Answer, FakeProvider};
 
-use super::tools::{JumpingClock, NOW, kriptomat, nobody, thrice, wert};
+use super::tools::{JumpingClock, NOW, errors, kriptomat, nobody, thrice, wert};
 
 const HOURS: Duration = Duration::from_secs(9 * 3_600);
 
@@ -69,8 +69,7 @@ async fn both_are_tried_again_while_nobody_is_there() {
     let clock = JumpingClock::at(NOW);
     let wert = WertDataApi::at(&url, "key").retry(thrice()).clock(Arc::new(clock.clone())).build().unwrap();
     let kriptomat = KriptomatApi::at(&url, "token").retry(thrice()).clock(Arc::new(clock.clone())).build().unwrap();
-    wert.orders(&OrdersQuery::new()).await.unwrap_err();
-    kriptomat.init(&WidgetRequest::new()).await.unwrap_err();
+    errors(&wert, &kriptomat).await;
     assert_eq!(clock.pauses().len(), 4);
 }
 

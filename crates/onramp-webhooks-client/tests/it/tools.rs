@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use onramp_webhooks::clock::{Clock, Timestamp};
 use onramp_webhooks::worker::RetryPolicy;
+use onramp_webhooks_client::kriptomat::WidgetRequest;
 use onramp_webhooks_client::wert::{OrdersQuery, WertDataApi};
 use onramp_webhooks_client::{ApiBuilder, ClientError, KriptomatApi};
 use onramp_webhooks_testkit::events::WertOrder;
@@ -80,6 +81,21 @@ pub(crate) fn nobody() -> (TcpSocket, String) {
     socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let url = format!("http://{}", socket.local_addr().unwrap());
     (socket, url)
+}
+
+/// Waits for what must come.
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, is_so: impl Fn() -> F) {
+    let waiting = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), waiting).await.unwrap_or_else(|_| panic!("not in time: {what}"));
+}
+
+/// The errors of a request to each API.
+pub(crate) async fn errors(wert: &WertDataApi, kriptomat: &KriptomatApi) -> [ClientError; 2] {
+    [wert.orders(&OrdersQuery::new()).await.unwrap_err(), kriptomat.init(&WidgetRequest::new()).await.unwrap_err()]
 }
 
 /// The ids that a walk finds, page by page.

@@ -120,14 +120,6 @@ async fn a_query_that_breaks_a_rule_is_not_sent() {
 }
 
 #[tokio::test]
-async fn another_key_is_not_accepted() {
-    let provider = FakeProvider::start().await;
-    let wert = WertDataApi::at(provider.url(), "wert-prod-another").build().unwrap();
-    let error = wert.orders(&OrdersQuery::new()).await.unwrap_err();
-    assert_eq!((error.kind(), error.status()), (ClientErrorKind::Unauthorized, Some(401)));
-}
-
-#[tokio::test]
 async fn a_stream_gives_every_order_once() {
     let (provider, ids) = provider_with(45).await;
     let rows = wert(&provider).build().unwrap().stream(OrdersQuery::new().oldest_first());

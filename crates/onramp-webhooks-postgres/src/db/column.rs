@@ -5,7 +5,7 @@ use onramp_webhooks::event::Amount;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::idempotency::IdempotencyKey;
 use onramp_webhooks::identity::{DedupKey, OrderStage};
-use onramp_webhooks::inbox::{DeliveryId, State};
+use onramp_webhooks::inbox::{DeadCause, DeliveryId, State};
 use onramp_webhooks::provider::ProviderName;
 use sqlx::postgres::PgRow;
 use sqlx::{Error, Row};
@@ -56,8 +56,13 @@ pub(crate) fn stage(row: &PgRow) -> sqlx::Result<Option<OrderStage>> {
 
 pub(crate) fn state(row: &PgRow) -> sqlx::Result<State> {
     let number: i16 = row.try_get("state")?;
-    let state = u8::try_from(number).ok().and_then(State::from_u8);
-    state.ok_or_else(|| Error::Decode(format!("{number} is not the state of a delivery").into()))
+    Ok(u8::try_from(number).map_or(State::Unknown, State::from_u8))
+}
+
+/// Returns the cause of a dead letter. A cause that only a later version knows is `None`.
+pub(crate) fn cause(row: &PgRow) -> sqlx::Result<Option<DeadCause>> {
+    let number = row.try_get::<Option<i16>, _>("cause")?;
+    Ok(number.and_then(|number| u8::try_from(number).ok()).and_then(DeadCause::from_u8))
 }
 
 pub(crate) fn fingerprint(row: &PgRow) -> sqlx::Result<Fingerprint> {

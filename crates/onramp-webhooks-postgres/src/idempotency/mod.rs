@@ -20,7 +20,7 @@ use crate::db::{Database, Limit, connect};
 
 /// An [`IdempotencyStore`] in one schema of a PostgreSQL database.
 ///
-/// Any number of stores and inboxes, on any number of machines, may share a schema. A call returns after the commit that holds its result
+/// Any number of stores and inboxes, on any number of machines, may share a schema. A call returns after the commit of its changes
 /// has reached the server's disk. Cheap to clone.
 #[derive(Clone)]
 pub struct PostgresIdempotencyStore {
@@ -40,7 +40,7 @@ impl PostgresIdempotencyStore {
     /// Connects a pool to `url` and opens the store in its schema `onramp`.
     ///
     /// # Errors
-    /// Returns an error if the server cannot be reached, and the errors of [`PostgresOptions::open`].
+    /// Returns an error if the URL is invalid or the server cannot be reached, and the errors of [`PostgresOptions::open`].
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         Self::new(connect(url).await?).await
     }

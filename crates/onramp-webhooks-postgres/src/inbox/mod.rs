@@ -35,8 +35,18 @@ const KEPT_FREE: u32 = 3;
 
 /// An [`Inbox`] in one schema of a PostgreSQL database.
 ///
-/// Any number of inboxes, on any number of machines, may share a schema. A call that writes returns after the commit that holds it has
-/// reached the server's disk.
+/// Any number of inboxes, on any number of machines, may share a schema. A call that writes returns after its commit has reached the
+/// server's disk. See the [guarantees](crate#guarantees) for time limits and repeated calls.
+///
+/// ```no_run
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), onramp_webhooks::StoreError> {
+/// use onramp_webhooks_postgres::PostgresInbox;
+///
+/// let inbox = PostgresInbox::connect("postgres://shop@db.example/shop").await?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct PostgresInbox {
     database: Database,
     wakeups: Arc<Wakeups>,
@@ -58,7 +68,7 @@ impl PostgresInbox {
     /// Connects a pool to `url`, such as `postgres://user:password@host/database`, and opens the inbox in its schema `onramp`.
     ///
     /// # Errors
-    /// Returns an error if the server cannot be reached, and the errors of [`PostgresOptions::open`].
+    /// Returns an error if the URL is invalid or the server cannot be reached, and the errors of [`PostgresOptions::open`].
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         Self::new(connect(url).await?).await
     }

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::inbox::{Counts, DeliveryId, Filter, Record};
+use onramp_webhooks::inbox::{Counts, DeliveryId, Filter, Record, State};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use crate::db::{Schema, column, text};
 
 const COLUMNS: &str = "d.id, d.endpoint, d.provider, d.event_type, d.subject, d.discriminator, d.stage, d.fingerprint, d.state,
-    d.received_at, d.due_at, d.settled_at, d.attempts, d.duplicates, d.note";
+    d.received_at, d.due_at, d.settled_at, d.attempts, d.duplicates, d.note, d.cause";
 
 /// The conditions of a filter. A subject is endpoint/kind/id, and neither endpoint nor kind contains a slash.
-const MATCHES: &str = "($1::smallint[] IS NULL OR d.state = ANY ($1))
+const MATCHES: &str = "($1::smallint[] IS NULL OR d.state = ANY ($1) OR ($8 AND d.state > $9))
     AND ($2::text IS NULL OR d.endpoint = $2)
     AND ($3::text IS NULL OR d.event_type = $3)
     AND ($4::text IS NULL OR (d.subject LIKE '%/%/%'
@@ -41,6 +41,8 @@ pub(super) async fn list(connection: &mut PgConnection, schema: &Schema, filter:
         .bind(filter.before.map(DeliveryId::as_i64))
         .bind(i64::try_from(filter.page_size()).unwrap_or(i64::MAX))
         .bind(filter.key.as_ref().map(column::hash_of_key))
+        .bind(filter.states.contains(&State::Unknown))
+        .bind(column::number(State::Conflict))
         .fetch_all(connection)
         .await?;
     rows.iter().map(record).collect()
@@ -67,6 +69,7 @@ fn record(row: &PgRow) -> sqlx::Result<Record> {
         received_at: Timestamp::from_millis(row.try_get("received_at")?),
         due_at: column::timestamp(row, "due_at")?,
         settled_at: column::timestamp(row, "settled_at")?,
+        cause: column::cause(row)?,
         attempts: column::attempts(row)?,
         duplicates: column::count(row, "duplicates")?,
         note: column::text(row, "note")?,

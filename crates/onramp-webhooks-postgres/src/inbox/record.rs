@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::DedupKey;
-use onramp_webhooks::inbox::{DeliveryId, NewDelivery, QuarantineBound, Recorded, State, conflict_note};
+use onramp_webhooks::inbox::{DeadCause, DeliveryId, NewDelivery, QuarantineBound, Recorded, State, conflict_note};
 use sqlx::postgres::PgRow;
 use sqlx::{Error, PgConnection, Row};
 
@@ -168,6 +168,7 @@ async fn insert_one(connection: &mut PgConnection, schema: &Schema, row: Entry<'
 pub(super) struct Holder {
     pub(super) id: DeliveryId,
     state: State,
+    cause: Option<DeadCause>,
     fingerprint: Fingerprint,
     expires_at: Option<Timestamp>,
 }
@@ -184,7 +185,7 @@ impl Holder {
     }
 }
 
-const FIND_HOLDER: &str = "SELECT id, state, fingerprint, key_expires_at FROM onramp.deliveries WHERE key = $1 FOR UPDATE";
+const FIND_HOLDER: &str = "SELECT id, state, cause, fingerprint, key_expires_at FROM onramp.deliveries WHERE key = $1 FOR UPDATE";
 
 /// Returns the delivery that holds `key`, even if its key has expired. The delivery is locked until the transaction ends.
 pub(super) async fn find_holder(
@@ -201,6 +202,7 @@ fn holder(row: &PgRow) -> sqlx::Result<Holder> {
     Ok(Holder {
         id: column::id(row)?,
         state: column::state(row)?,
+        cause: column::cause(row)?,
         fingerprint: column::fingerprint(row)?,
         expires_at: column::timestamp(row, "key_expires_at")?,
     })
@@ -217,12 +219,12 @@ pub(super) async fn free_key(connection: &mut PgConnection, schema: &Schema, hol
 const COUNT: &str = "UPDATE onramp.deliveries SET duplicates = duplicates + 1 WHERE id = $1";
 sql!(
     COUNT_AND_REQUEUE = "UPDATE onramp.deliveries
-    SET duplicates = duplicates + 1, state = {PENDING}, due_at = NULL, attempts = 0, settled_at = NULL WHERE id = $1"
+    SET duplicates = duplicates + 1, state = {PENDING}, due_at = NULL, attempts = 0, settled_at = NULL, cause = NULL WHERE id = $1"
 );
 
 /// Counts a duplicate of `first`, and returns whether that requeued it.
 pub(super) async fn count_duplicate(connection: &mut PgConnection, schema: &Schema, first: &Holder) -> sqlx::Result<bool> {
-    let requeued = matches!(first.state, State::Retrying | State::Dead);
+    let requeued = first.state == State::Retrying || first.cause == Some(DeadCause::AttemptsUsedUp);
     let count = if requeued { &**COUNT_AND_REQUEUE } else { COUNT };
     schema.query(count).bind(first.id.as_i64()).execute(connection).await?;
     Ok(requeued)

@@ -31,7 +31,7 @@ pub(super) async fn requeue(
 
 sql!(
     MAKE_PENDING = "UPDATE onramp.deliveries
-    SET state = {PENDING}, due_at = NULL, attempts = 0, settled_at = NULL, noise = NULL WHERE id = $1"
+    SET state = {PENDING}, due_at = NULL, attempts = 0, settled_at = NULL, cause = NULL, noise = NULL WHERE id = $1"
 );
 
 const LOCK: &str = "SELECT state, EXISTS (SELECT FROM onramp.bodies b WHERE b.id = d.id) AS whole
@@ -48,6 +48,7 @@ async fn refusal(
     let Some(row) = found else { return Ok(Some(StoreError::new(StoreErrorKind::NotFound, "replay"))) };
     let refused = |why| Some(StoreError::new(StoreErrorKind::Refused, "replay").because(why));
     Ok(match (column::state(&row)?, row.try_get("whole")?) {
+        (State::Unknown, _) => refused("this version does not know its state"),
         (State::Leased, _) => refused("a worker holds it"),
         (_, false) => refused("its body was pruned"),
         (state, true) if state != seen => refused("its state has changed meanwhile"),

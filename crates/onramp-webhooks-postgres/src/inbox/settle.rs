@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::inbox::{Lease, Settled, Settlement, State};
+use onramp_webhooks::inbox::{DeadCause, Lease, Settled, Settlement, State};
 use sqlx::PgConnection;
 
 use super::claim::{held, numbers};
@@ -12,10 +12,10 @@ use crate::db::{MARK, OPEN, Schema, column, text};
 
 sql!(
     SETTLE = "UPDATE onramp.deliveries d
-    SET state = ended.state, due_at = ended.due_at, settled_at = ended.settled_at, attempts = d.attempts + ended.attempts,
+    SET state = ended.state, due_at = ended.due_at, settled_at = ended.settled_at, cause = ended.cause, attempts = d.attempts + ended.attempts,
         note = CASE WHEN ended.state = {PENDING} THEN d.note ELSE ended.note END
-    FROM UNNEST($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[])
-        AS ended (id, fence, state, due_at, settled_at, attempts, note)
+    FROM UNNEST($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::smallint[])
+        AS ended (id, fence, state, due_at, settled_at, attempts, note, cause)
     WHERE d.id = ended.id AND d.fence = ended.fence AND d.state = {LEASED}
     RETURNING d.id, d.fence"
 );
@@ -40,6 +40,7 @@ pub(super) async fn settle(
         .bind(ends.iter().map(|end| end.settled_at.map(Timestamp::as_millis)).collect::<Vec<_>>())
         .bind(ends.iter().map(|end| end.attempts).collect::<Vec<_>>())
         .bind(ends.iter().map(|end| end.note.map(text::stored)).collect::<Vec<_>>())
+        .bind(ends.iter().map(|end| end.cause.map(|cause| i16::from(cause.as_u8()))).collect::<Vec<_>>())
         .fetch_all(connection)
         .await?;
     let mut held = held(&rows)?;
@@ -73,6 +74,7 @@ struct End<'a> {
     settled_at: Option<Timestamp>,
     attempts: i64,
     note: Option<&'a str>,
+    cause: Option<DeadCause>,
 }
 
 impl<'a> End<'a> {
@@ -81,10 +83,10 @@ impl<'a> End<'a> {
             Settled::Handled => (State::Handled, None, Some(now), 1, None),
             Settled::Retry { at, error } => (State::Retrying, Some(*at), None, 1, Some(error.as_str())),
             Settled::Parked { until, reason } => (State::Parked, Some(*until), None, 0, Some(reason.as_str())),
-            Settled::Dead { error } => (State::Dead, None, Some(now), 1, Some(error.as_str())),
+            Settled::Dead { error, .. } => (State::Dead, None, Some(now), 1, Some(error.as_str())),
             // An outcome that only a later version of the core knows releases the delivery, so that it is not lost.
             Settled::Released | _ => (State::Pending, None, None, 0, None),
         };
-        Self { state, due_at, settled_at, attempts, note }
+        Self { state, due_at, settled_at, attempts, note, cause: outcome.cause() }
     }
 }

@@ -4,6 +4,8 @@ use onramp_webhooks::inbox::State;
 
 pub(super) const PENDING: u8 = State::Pending.as_u8();
 pub(super) const LEASED: u8 = State::Leased.as_u8();
+pub(super) const RETRYING: u8 = State::Retrying.as_u8();
+pub(super) const PARKED: u8 = State::Parked.as_u8();
 pub(super) const HANDLED: u8 = State::Handled.as_u8();
 
 /// Declares a statement. Names of constants in braces are replaced by their values.

@@ -18,8 +18,9 @@ use crate::db::{SAVEPOINT, Transaction, failed, is_no_savepoint};
 
 /// The transaction in which a delivery is completed, for the handler's own statements.
 ///
-/// Use it as sqlx's own: `sqlx::query(..).execute(&mut **transaction)`. `transaction.begin()` (of [`sqlx::Connection`]) begins a savepoint.
-/// The isolation level is READ COMMITTED. Only the worker may commit the transaction.
+/// Use it like a transaction of sqlx: `sqlx::query(..).execute(&mut **transaction)`. `transaction.begin()` (of [`sqlx::Connection`]) begins a
+/// savepoint. The isolation level is READ COMMITTED. Only the worker may commit the transaction or roll it back. See the
+/// [crate's documentation](crate#a-handler-that-writes-into-the-same-database) for an example and the time limit.
 pub struct PostgresTransaction {
     transaction: Transaction,
     _permit: OwnedSemaphorePermit,

@@ -17,7 +17,7 @@ use crate::{PostgresInbox, PostgresOptions};
 
 /// A store of [purchases](PurchaseStore) in one schema of a PostgreSQL database.
 ///
-/// Any number of stores and inboxes, on any number of machines, may share a schema. A call returns after the commit that holds its result
+/// Any number of stores and inboxes, on any number of machines, may share a schema. A call returns after the commit of its changes
 /// has reached the server's disk. Cheap to clone.
 #[derive(Clone)]
 pub struct PostgresPurchaseStore {
@@ -36,7 +36,7 @@ impl PostgresPurchaseStore {
     /// Connects a pool to `url` and opens the store in its schema `onramp`.
     ///
     /// # Errors
-    /// Returns an error if the server cannot be reached, and the errors of [`PostgresOptions::open`].
+    /// Returns an error if the URL is invalid or the server cannot be reached, and the errors of [`PostgresOptions::open`].
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         Self::new(connect(url).await?).await
     }

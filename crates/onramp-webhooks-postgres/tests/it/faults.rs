@@ -12,7 +12,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgPool, raw_sql};
 use tokio::task::JoinSet;
 
-use crate::tools::{TestSchema, claim, connection, handled, now, pool, purchase, record, url};
+use crate::tools::{TestSchema, assert_idle, claim, connection, handled, now, pool, pool_with, purchase, record, url};
 
 /// Connects a pool of one connection without a check before use, with a name by which the connection is found.
 async fn unchecked(name: &str) -> PgPool {
@@ -103,8 +103,7 @@ async fn a_closed_pool_a_missing_table_and_a_read_only_database_have_their_kinds
     closed.close().await;
     assert_eq!(kind(inbox.record(purchase()).await), StoreErrorKind::Closed);
 
-    let options: PgConnectOptions = url().parse().unwrap();
-    let read_only = PgPoolOptions::new().connect_with(options.options([("default_transaction_read_only", "on")])).await.unwrap();
+    let read_only = pool_with("default_transaction_read_only", "on").await;
     let inbox = PostgresOptions::new(read_only).schema(schema.name()).open().await.unwrap();
     assert_eq!(kind(inbox.record(purchase()).await), StoreErrorKind::ReadOnly);
     assert_eq!(inbox.check().await.unwrap_err().kind(), StoreErrorKind::ReadOnly);
@@ -118,9 +117,7 @@ async fn a_closed_pool_a_missing_table_and_a_read_only_database_have_their_kinds
 #[tokio::test]
 async fn what_is_acknowledged_is_on_the_disk_even_where_commits_do_not_wait() {
     let schema = TestSchema::new();
-    let options: PgConnectOptions = url().parse().unwrap();
-    let hasty = PgPoolOptions::new().max_connections(1);
-    let hasty = hasty.connect_with(options.options([("synchronous_commit", "off")])).await.unwrap();
+    let hasty = pool_with("synchronous_commit", "off").await;
     let inbox = PostgresOptions::new(hasty.clone()).schema(schema.name()).open().await.unwrap();
     // A trigger sees the setting of the transaction that records.
     let spy = format!(
@@ -141,7 +138,9 @@ async fn what_is_acknowledged_is_on_the_disk_even_where_commits_do_not_wait() {
 async fn zeros_and_long_names_are_kept() {
     let schema = TestSchema::new();
     let inbox = schema.open(QuarantineBound::default()).await;
-    for name in ["a\0b".to_owned(), "\u{1}0".into(), "\u{1}".into(), "é€😀".into(), random(100_000)] {
+    // Text that does not get shorter when it is packed.
+    let random = std::iter::repeat_with(fastrand::lowercase).take(100_000).collect();
+    for name in ["a\0b".to_owned(), "\u{1}0".into(), "\u{1}".into(), "é€😀".into(), random] {
         let mut new = NewDelivery::new(name.as_str(), "wert", now(), name.clone().into());
         new.event_type = Some(name.clone());
         new.key = Some(DedupKey::from_parts(format!("wert/order/{name}"), name.clone()));
@@ -156,16 +155,6 @@ async fn zeros_and_long_names_are_kept() {
         assert_eq!((list[0].event_type.as_deref(), &*list[0].endpoint), (Some(name.as_str()), name.as_str()));
         handled(&inbox, &claimed).await;
     }
-}
-
-/// Text that does not get shorter when it is packed.
-fn random(length: usize) -> String {
-    let mut state = 1_u64;
-    let next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        char::from(b'a' + u8::try_from((state >> 33) % 26).unwrap())
-    };
-    std::iter::repeat_with(next).take(length).collect()
 }
 
 /// A claim that stays open, as of a machine that hangs in the middle of it, holds the others up for a limited time only.
@@ -188,17 +177,13 @@ async fn a_claimer_that_hangs_fails_the_others_in_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_is_cut_off_leaves_no_open_transaction() {
     let schema = TestSchema::new();
-    let options: PgConnectOptions = url().parse().unwrap();
-    let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+    let pool = pool(1).await;
     let inbox = PostgresOptions::new(pool.clone()).schema(schema.name()).open().await.unwrap();
     let mut observer = connection().await;
     for micros in (0..4_000).step_by(40) {
         let claim = inbox.claim(now(), ClaimRequest::new(1, Duration::from_secs(30)));
         let _ = tokio::time::timeout(Duration::from_micros(micros), claim).await;
-        let connection: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&pool).await.unwrap();
-        let state = sqlx::query_scalar("SELECT state FROM pg_stat_activity WHERE pid = $1").bind(connection);
-        let state: String = state.fetch_one(&mut observer).await.unwrap();
-        assert_eq!(state, "idle", "cut off after {micros} microseconds");
+        assert_idle(&pool, &mut observer).await;
     }
 }
 

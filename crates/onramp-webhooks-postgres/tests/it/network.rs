@@ -1,14 +1,14 @@
 //! A network that goes silent, and statements that hang.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use onramp_webhooks::StoreErrorKind;
 use onramp_webhooks::inbox::{Inbox, State};
 use onramp_webhooks_postgres::PostgresOptions;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
-use crate::tools::{TestSchema, claim, connection, handled, purchase, record, url};
+use crate::tools::{TestSchema, claim, connection, handled, purchase, record, until, url};
 use crate::wire::Network;
 
 /// Returns the server's address, and options to reach it over `network`.
@@ -29,11 +29,7 @@ async fn a_silent_network_fails_calls_in_time_and_no_call_after_it() {
     record(&inbox, purchase()).await;
     let claimed = claim(&inbox, 1).await;
     drop([pool.acquire().await.unwrap(), pool.acquire().await.unwrap(), pool.acquire().await.unwrap()]);
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while pool.num_idle() < 3 {
-        assert!(Instant::now() < deadline, "only {} connections are idle", pool.num_idle());
-        tokio::task::yield_now().await;
-    }
+    until("the connections are idle", async || pool.num_idle() >= 3).await;
 
     network.cut();
     let silent = tokio::time::timeout(Duration::from_secs(15), inbox.record(purchase()));

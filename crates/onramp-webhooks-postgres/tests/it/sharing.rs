@@ -7,6 +7,7 @@ use std::time::Duration;
 use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{Filter, Inbox, NewDelivery, QuarantineBound, Settled, Settlement, State};
 use onramp_webhooks_postgres::PostgresOptions;
+use onramp_webhooks_suite::deliveries::{LATER_STATE, a_later_state_waits_alone};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
@@ -150,4 +151,15 @@ async fn a_pool_of_one_connection_is_enough() {
     tokio::time::timeout(Duration::from_secs(10), inbox.wait_for_work()).await.unwrap();
     record(&inbox, purchase()).await;
     handled(&inbox, &claim(&inbox, 1).await).await;
+}
+
+#[tokio::test]
+async fn a_state_of_a_later_version_waits_alone() {
+    let schema = TestSchema::new();
+    let inbox = schema.open(QuarantineBound::default()).await;
+    let later = purchase();
+    let id = record(&inbox, later.clone()).await;
+    let set = schema.sql("UPDATE onramp.deliveries SET state = $1 WHERE id = $2");
+    sqlx::query(set).bind(i16::from(LATER_STATE)).bind(id).execute(&mut connection().await).await.unwrap();
+    a_later_state_waits_alone(&inbox, &later, id).await;
 }

@@ -7,18 +7,17 @@ use onramp_webhooks::inbox::{QuarantineBound, TransactionalInbox};
 use onramp_webhooks::{HandlerError, async_trait};
 use onramp_webhooks_postgres::{PostgresInbox, PostgresOptions, PostgresTransaction};
 use onramp_webhooks_testkit::transactional::{Fixture, Ledger};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgPool, raw_sql};
+use sqlx::{Connection, raw_sql};
 
-use crate::tools::{TestSchema, claim, connection, now, purchase, record, url};
+use crate::tools::{TestSchema, assert_idle, claim, connection, now, pool, purchase, record};
 
 pub(crate) struct Shop {
     inbox: Arc<PostgresInbox>,
-    schema: Arc<TestSchema>,
+    schema: TestSchema,
 }
 
 impl Shop {
-    pub(crate) async fn new(inbox: Arc<PostgresInbox>, schema: Arc<TestSchema>) -> Self {
+    pub(crate) async fn new(inbox: Arc<PostgresInbox>, schema: TestSchema) -> Self {
         let table = schema.sql("CREATE TABLE onramp.ledger (cents BIGINT NOT NULL)");
         raw_sql(table).execute(&mut connection().await).await.unwrap();
         Self { inbox, schema }
@@ -56,43 +55,36 @@ impl Ledger for Shop {
     }
 }
 
-async fn open() -> Fixture {
-    let schema = Arc::new(TestSchema::new());
+async fn shop() -> Shop {
+    let schema = TestSchema::new();
     let inbox = Arc::new(schema.open(QuarantineBound::default()).await);
-    Fixture::new(Shop::new(inbox, Arc::clone(&schema)).await).keeping(schema)
+    Shop::new(inbox, schema).await
+}
+
+async fn open() -> Fixture {
+    Fixture::new(shop().await)
 }
 
 onramp_webhooks_testkit::transactional_suite!(open);
-
-async fn pool(connections: u32) -> PgPool {
-    let options: PgConnectOptions = url().parse().unwrap();
-    PgPoolOptions::new().max_connections(connections).connect_with(options).await.unwrap()
-}
 
 const LIMIT: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn a_nested_transaction_is_a_savepoint() {
-    let schema = TestSchema::new();
-    let inbox = schema.open(QuarantineBound::default()).await;
-    raw_sql(schema.sql("CREATE TABLE onramp.ledger (cents BIGINT NOT NULL)")).execute(&mut connection().await).await.unwrap();
-    record(&inbox, purchase()).await;
-    let lease = claim(&inbox, 1).await[0].lease;
-    let total = async || -> i64 {
-        let total = schema.sql("SELECT coalesce(sum(cents), 0)::bigint FROM onramp.ledger");
-        sqlx::query_scalar(total).fetch_one(&mut connection().await).await.unwrap()
-    };
-    let mut open = inbox.begin(LIMIT).await.unwrap();
+    let shop = shop().await;
+    record(&shop.inbox, purchase()).await;
+    let lease = claim(&shop.inbox, 1).await[0].lease;
+    let mut open = shop.inbox.begin(LIMIT).await.unwrap();
     for (cents, keep) in [(1, true), (20, false)] {
         let mut nested = open.begin().await.unwrap();
-        sqlx::query(schema.sql("INSERT INTO onramp.ledger VALUES ($1)")).bind(cents).execute(&mut *nested).await.unwrap();
+        sqlx::query(shop.schema.sql("INSERT INTO onramp.ledger VALUES ($1)")).bind(cents).execute(&mut *nested).await.unwrap();
         if keep {
             nested.commit().await.unwrap();
         }
-        assert_eq!(total().await, 0, "the end of a savepoint commits nothing");
+        assert_eq!(shop.total().await, 0, "the end of a savepoint commits nothing");
     }
-    assert!(inbox.complete(open, now(), lease).await.unwrap());
-    assert_eq!(total().await, 1);
+    assert!(shop.inbox.complete(open, now(), lease).await.unwrap());
+    assert_eq!(shop.total().await, 1);
 }
 
 #[tokio::test]
@@ -117,9 +109,6 @@ async fn a_transaction_that_is_cut_off_leaves_nothing_open() {
             raw_sql("SELECT pg_sleep(0.001)").execute(&mut *open).await.unwrap();
         });
         let _ = begun.await;
-        let backend: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&pool).await.unwrap();
-        let state = sqlx::query_scalar("SELECT state FROM pg_stat_activity WHERE pid = $1").bind(backend);
-        let state: String = state.fetch_one(&mut observer).await.unwrap();
-        assert_eq!(state, "idle", "cut off after {micros} microseconds");
+        assert_idle(&pool, &mut observer).await;
     }
 }

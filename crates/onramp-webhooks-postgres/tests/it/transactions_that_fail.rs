@@ -9,7 +9,7 @@ use onramp_webhooks::{Delivery, HandlerError, StoreErrorKind, TransactionalHandl
 use onramp_webhooks_postgres::{PostgresInbox, PostgresTransaction};
 use sqlx::{Connection, raw_sql};
 
-use crate::tools::{TestSchema, claim, connection, now, purchase, record};
+use crate::tools::{TestSchema, claim, connection, now, purchase, record, within};
 
 const LIMIT: Duration = Duration::from_secs(30);
 const SHORT: Duration = Duration::from_millis(600);
@@ -55,16 +55,9 @@ impl Shop {
 /// The server has ended the transaction, and whatever it was at, by itself.
 async fn is_over(backend: i32) {
     let mut observer = connection().await;
-    let deadline = Instant::now() + Duration::from_secs(5);
-    loop {
-        let open = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1 AND state <> 'idle'";
-        let open: i64 = sqlx::query_scalar(open).bind(backend).fetch_one(&mut observer).await.unwrap();
-        if open == 0 {
-            return;
-        }
-        assert!(Instant::now() < deadline, "the server goes on");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let open = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1 AND state <> 'idle'";
+    let mut is_over = async || sqlx::query_scalar(open).bind(backend).fetch_one(&mut observer).await.ok() == Some(0_i64);
+    within(Duration::from_secs(5), "the transaction is over", &mut is_over).await;
 }
 
 #[tokio::test]
@@ -110,11 +103,8 @@ async fn a_handler_whose_statement_hangs_is_tried_again() {
     let quick = RetryPolicy::new(3, Duration::from_millis(5), Duration::from_millis(5));
     let worker = WorkerBuilder::transactional(Arc::clone(&shop.inbox), Sleeps);
     let worker = worker.attempt_timeout(SHORT).retry(quick).poll(Duration::from_millis(5)).spawn();
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while shop.only().await.state != State::Handled {
-        assert!(Instant::now() < deadline, "{:?}", shop.only().await);
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let is_handled = async || shop.only().await.state == State::Handled;
+    within(Duration::from_secs(10), "the delivery is handled", is_handled).await;
     worker.shutdown().await;
     assert_eq!(shop.only().await.attempts, 2);
 }

@@ -20,8 +20,8 @@ use crate::db::Server;
 
 /// An [`IdempotencyStore`] in Redis.
 ///
-/// Any number of stores, on any number of machines, may share a prefix. Redis may lose keys; see the
-/// [documentation of the crate](crate#what-redis-promises). Cheap to clone.
+/// Any number of stores, on any number of machines, may share a prefix. Redis may lose keys: see
+/// [what Redis promises](crate#what-redis-promises). Cheap to clone.
 #[derive(Clone)]
 pub struct RedisIdempotencyStore {
     server: Server,

@@ -5,7 +5,7 @@ use onramp_webhooks::event::Amount;
 use onramp_webhooks::identity::DedupKey;
 use onramp_webhooks::provider::ProviderName;
 use rusqlite::Row;
-use rusqlite::types::{FromSqlError, Type};
+use rusqlite::types::Type;
 
 pub(crate) fn timestamp(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     row.get(column).map(Timestamp::from_millis)
@@ -31,10 +31,6 @@ pub(crate) fn key(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Dedup
         (Some(subject), Some(discriminator)) => Some(DedupKey::from_parts(subject, discriminator)),
         _ => None,
     })
-}
-
-pub(crate) fn out_of_range(column: usize, number: i64) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, Type::Integer, Box::new(FromSqlError::OutOfRange(number)))
 }
 
 fn invalid_text<E: std::error::Error + Send + Sync + 'static>(column: usize) -> impl Fn(E) -> rusqlite::Error {

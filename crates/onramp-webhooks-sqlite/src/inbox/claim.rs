@@ -10,12 +10,15 @@ use onramp_webhooks::identity::OrderStage;
 use onramp_webhooks::inbox::{ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Lease};
 use rusqlite::{CachedStatement, Connection, Row, params};
 
-use super::state::{HANDLED, LEASED, PENDING, sql};
+use super::state::{HANDLED, LEASED, PARKED, PENDING, RETRYING, sql};
 use crate::db::column;
 
-sql!(MAKE_DUE = "UPDATE onramp_deliveries SET state = {PENDING}, due_at = 0 WHERE due_at > 0 AND due_at <= ?");
+sql!(
+    MAKE_DUE = "UPDATE onramp_deliveries SET state = {PENDING}, due_at = 0 WHERE due_at > 0 AND due_at <= ?
+     AND state IN ({LEASED}, {RETRYING}, {PARKED})"
+);
 sql!(LEASE = "UPDATE onramp_deliveries SET state = {LEASED}, due_at = ?, fence = fence + 1 WHERE id = ?");
-const NEXT_DUE: &str = "SELECT min(due_at) FROM onramp_deliveries WHERE due_at > 0";
+sql!(NEXT_DUE = "SELECT min(due_at) FROM onramp_deliveries WHERE due_at > 0 AND state IN ({LEASED}, {RETRYING}, {PARKED})");
 
 /// Leases due deliveries. Every statement reads only waiting deliveries, through the partial index on `due_at`.
 pub(super) fn claim(connection: &Connection, now: Timestamp, request: ClaimRequest) -> rusqlite::Result<Claims> {
@@ -26,22 +29,23 @@ pub(super) fn claim(connection: &Connection, now: Timestamp, request: ClaimReque
     for delivery in &claimed {
         lease.execute(params![until, delivery.lease.id.as_i64()])?;
     }
-    let next_due: Option<i64> = connection.prepare_cached(NEXT_DUE)?.query_row([], |row| row.get(0))?;
+    let next_due: Option<i64> = connection.prepare_cached(&NEXT_DUE)?.query_row([], |row| row.get(0))?;
     Ok(Claims::new(claimed, next_due.map(Timestamp::from_millis)))
 }
 
-const DUE: &str =
-    "SELECT d.id, d.fence, d.attempts, d.duplicates, d.endpoint, d.provider, d.subject, d.discriminator, d.received_at, d.stage,
+sql!(
+    DUE = "SELECT d.id, d.fence, d.attempts, d.duplicates, d.endpoint, d.provider, d.subject, d.discriminator, d.received_at, d.stage,
         d.fingerprint
      FROM onramp_deliveries d INDEXED BY onramp_deliveries_due
-     WHERE d.due_at = 0
-     ORDER BY d.id";
+     WHERE d.due_at = 0 AND d.state = {PENDING}
+     ORDER BY d.id"
+);
 sql!(LATER_HANDLED = "SELECT EXISTS (SELECT 1 FROM onramp_deliveries WHERE subject = ? AND state = {HANDLED} AND stage > ?)");
 const BODY: &str = "SELECT body FROM onramp_bodies WHERE id = ?";
 
 /// Returns the oldest due deliveries, at most one of each order, and none of an order that has a leased delivery.
 fn due(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<ClaimedDelivery>> {
-    let mut oldest_first = connection.prepare_cached(DUE)?;
+    let mut oldest_first = connection.prepare_cached(&DUE)?;
     let mut later_handled = connection.prepare_cached(&LATER_HANDLED)?;
     let mut body = connection.prepare_cached(BODY)?;
     let mut rows = oldest_first.query([])?;

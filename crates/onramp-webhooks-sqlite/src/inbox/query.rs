@@ -6,15 +6,15 @@ use bytes::Bytes;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::OrderStage;
-use onramp_webhooks::inbox::{Counts, DeliveryId, Filter, Record, State};
+use onramp_webhooks::inbox::{Counts, DeadCause, DeliveryId, Filter, Record, State};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
-use super::state::REMOVED;
+use super::state::{CONFLICT, REMOVED};
 use crate::db::column;
 
 const COLUMNS: &str = "d.id, d.endpoint, d.provider, d.event_type, d.subject, d.discriminator, d.stage, d.fingerprint, d.state,
-    d.received_at, d.due_at, d.settled_at, d.attempts, d.duplicates, d.note";
+    d.received_at, d.due_at, d.settled_at, d.attempts, d.duplicates, d.note, d.cause";
 
 /// Returns the deliveries that match `filter`, newest first, without bodies.
 pub(super) fn list(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Record>> {
@@ -27,10 +27,11 @@ pub(super) fn list(connection: &Connection, filter: &Filter) -> rusqlite::Result
 }
 
 fn conditions(filter: &Filter) -> (String, Vec<Value>) {
-    let mut conditions = vec![format!("d.state < {REMOVED}")];
+    let mut conditions = vec![format!("d.state <> {REMOVED}")];
     let mut values = Vec::new();
     if !filter.states.is_empty() {
-        conditions.push(format!("d.state IN ({})", vec!["?"; filter.states.len()].join(", ")));
+        let later = if filter.states.contains(&State::Unknown) { format!(" OR d.state > {CONFLICT}") } else { String::new() };
+        conditions.push(format!("(d.state IN ({}){later})", vec!["?"; filter.states.len()].join(", ")));
         values.extend(filter.states.iter().map(|state| Value::from(i64::from(state.as_u8()))));
     }
     let equal = [("d.endpoint", &filter.endpoint), ("d.event_type", &filter.event_type)];
@@ -62,7 +63,7 @@ pub(super) fn show(connection: &Connection, id: DeliveryId) -> rusqlite::Result<
     connection
         .prepare_cached(&format!(
             "SELECT {COLUMNS}, b.body FROM onramp_deliveries d LEFT JOIN onramp_bodies b ON b.id = d.id
-             WHERE d.id = ? AND d.state < {REMOVED}"
+             WHERE d.id = ? AND d.state <> {REMOVED}"
         ))?
         .query_row([id.as_i64()], record)
         .optional()
@@ -82,22 +83,23 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         received_at: column::timestamp(row, 9)?,
         due_at: due_at.filter(|due| *due > 0).map(Timestamp::from_millis),
         settled_at: row.get::<_, Option<i64>>(11)?.map(Timestamp::from_millis),
+        cause: row.get::<_, Option<u8>>(15)?.and_then(DeadCause::from_u8),
         attempts: row.get(12)?,
         duplicates: column::count(row, 13)?,
         note: row.get(14)?,
-        body: row.get::<_, Option<Vec<u8>>>(15)?.map(Bytes::from),
+        body: row.get::<_, Option<Vec<u8>>>(16)?.map(Bytes::from),
     })
 }
 
 fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
     let number: i64 = row.get(column)?;
-    u8::try_from(number).ok().and_then(State::from_u8).ok_or_else(|| column::out_of_range(column, number))
+    Ok(u8::try_from(number).map_or(State::Unknown, State::from_u8))
 }
 
 /// Returns the number of deliveries in each state.
 pub(super) fn counts(connection: &Connection) -> rusqlite::Result<Counts> {
     connection
-        .prepare_cached(&format!("SELECT state, count(*) FROM onramp_deliveries WHERE state < {REMOVED} GROUP BY state"))?
+        .prepare_cached(&format!("SELECT state, count(*) FROM onramp_deliveries WHERE state <> {REMOVED} GROUP BY state"))?
         .query_map([], |row| Ok((state(row, 0)?, column::count(row, 1)?)))?
         .collect()
 }

@@ -6,7 +6,7 @@ use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{DeliveryId, NewDelivery, QuarantineBound, Recorded, State, conflict_note};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::state::{DEAD, PENDING, REMOVED, RETRYING, sql};
+use super::state::{ATTEMPTS_USED_UP, PENDING, REMOVED, RETRYING, sql};
 use crate::db::Batch;
 use crate::db::column::bound as bounded;
 
@@ -120,8 +120,9 @@ pub(super) fn free_key(connection: &Connection, holder: DeliveryId) -> rusqlite:
 
 sql!(
     COUNT_AND_REQUEUE =
-        "UPDATE onramp_deliveries SET duplicates = duplicates + 1, state = {PENDING}, due_at = 0, attempts = 0, settled_at = NULL
-     WHERE id = ? AND state IN ({RETRYING}, {DEAD})"
+        "UPDATE onramp_deliveries SET duplicates = duplicates + 1, state = {PENDING}, due_at = 0, attempts = 0, settled_at = NULL,
+        cause = NULL
+     WHERE id = ? AND (state = {RETRYING} OR cause = {ATTEMPTS_USED_UP})"
 );
 const COUNT: &str = "UPDATE onramp_deliveries SET duplicates = duplicates + 1 WHERE id = ?";
 

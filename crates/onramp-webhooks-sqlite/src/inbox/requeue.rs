@@ -28,7 +28,7 @@ pub(super) fn requeue(
 }
 
 sql!(
-    FIND = "SELECT state, EXISTS (SELECT 1 FROM onramp_bodies b WHERE b.id = d.id) FROM onramp_deliveries d WHERE id = ? AND state < {REMOVED}"
+    FIND = "SELECT state, EXISTS (SELECT 1 FROM onramp_bodies b WHERE b.id = d.id) FROM onramp_deliveries d WHERE id = ? AND state <> {REMOVED}"
 );
 
 /// Returns the reason why a delivery cannot be requeued.
@@ -38,6 +38,7 @@ fn refusal(connection: &Connection, id: DeliveryId, seen: State) -> rusqlite::Re
     let refused = |why| Some(StoreError::new(StoreErrorKind::Refused, "replay").because(why));
     Ok(match found {
         None => Some(StoreError::new(StoreErrorKind::NotFound, "replay")),
+        Some((state, _)) if State::from_u8(state) == State::Unknown => refused("this version does not know its state"),
         Some((state, _)) if state == State::Leased.as_u8() => refused("a worker holds it"),
         Some((_, false)) => refused("its body was pruned"),
         Some((state, _)) if state != seen.as_u8() => refused("its state has changed meanwhile"),
@@ -46,7 +47,10 @@ fn refusal(connection: &Connection, id: DeliveryId, seen: State) -> rusqlite::Re
 }
 
 const NO_NOISE: &str = "DELETE FROM onramp_noise WHERE id = ?";
-sql!(MAKE_PENDING = "UPDATE onramp_deliveries SET state = {PENDING}, due_at = 0, attempts = 0, settled_at = NULL WHERE id = ?");
+sql!(
+    MAKE_PENDING =
+        "UPDATE onramp_deliveries SET state = {PENDING}, due_at = 0, attempts = 0, settled_at = NULL, cause = NULL WHERE id = ?"
+);
 
 fn make_pending(connection: &Connection, id: DeliveryId) -> rusqlite::Result<()> {
     for statement in [NO_NOISE, &MAKE_PENDING] {

@@ -1,14 +1,14 @@
 //! Settlement of leases.
 
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::inbox::{Lease, Settled, Settlement, State};
+use onramp_webhooks::inbox::{DeadCause, Lease, Settled, Settlement, State};
 use rusqlite::{CachedStatement, Connection, params};
 
 use super::state::{LEASED, sql};
 
 sql!(
     SETTLE = "UPDATE onramp_deliveries
-     SET state = ?, due_at = ?, settled_at = ?, attempts = attempts + ?, note = CASE WHEN ? THEN ? ELSE note END
+     SET state = ?, due_at = ?, settled_at = ?, cause = ?, attempts = attempts + ?, note = CASE WHEN ? THEN ? ELSE note END
      WHERE id = ? AND fence = ? AND state = {LEASED}"
 );
 
@@ -30,7 +30,7 @@ fn settle_one(update: &mut CachedStatement<'_>, now: Timestamp, settlement: &Set
         Settled::Handled => (State::Handled, None, settled_at, 1, Some(None)),
         Settled::Retry { at, error } => (State::Retrying, Some(due(*at)), None, 1, Some(Some(error))),
         Settled::Parked { until, reason } => (State::Parked, Some(due(*until)), None, 0, Some(Some(reason))),
-        Settled::Dead { error } => (State::Dead, None, settled_at, 1, Some(Some(error))),
+        Settled::Dead { error, .. } => (State::Dead, None, settled_at, 1, Some(Some(error))),
         // An outcome that only a later version of the core knows releases the delivery, so that it is not lost.
         Settled::Released | _ => (State::Pending, Some(0), None, 0, None),
     };
@@ -38,6 +38,7 @@ fn settle_one(update: &mut CachedStatement<'_>, now: Timestamp, settlement: &Set
         state.as_u8(),
         due_at,
         settled_at,
+        settlement.outcome.cause().map(DeadCause::as_u8),
         attempts,
         note.is_some(),
         note.flatten(),

@@ -1,16 +1,17 @@
 //! The stored numbers of states, as constants for statements.
 
-use onramp_webhooks::inbox::State;
+use onramp_webhooks::inbox::{DeadCause, State};
 
 pub(super) const PENDING: u8 = State::Pending.as_u8();
 pub(super) const LEASED: u8 = State::Leased.as_u8();
 pub(super) const RETRYING: u8 = State::Retrying.as_u8();
 pub(super) const HANDLED: u8 = State::Handled.as_u8();
-pub(super) const DEAD: u8 = State::Dead.as_u8();
+pub(super) const PARKED: u8 = State::Parked.as_u8();
+pub(super) const CONFLICT: u8 = State::Conflict.as_u8();
+pub(super) const ATTEMPTS_USED_UP: u8 = DeadCause::AttemptsUsedUp.as_u8();
 
-/// The number of a removed delivery, which follows those of all states.
-pub(super) const REMOVED: u8 = 8;
-const _: () = assert!(REMOVED as usize == State::ALL.len(), "a new state needs a migration that moves this number");
+/// The number of a removed delivery. It is no number of a state.
+pub(super) const REMOVED: u8 = 254;
 
 /// Declares a statement. Names of constants in braces are replaced by their values.
 macro_rules! sql {

@@ -1,17 +1,16 @@
 //! Durability of acknowledged deliveries.
 
-use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::collections::HashSet;
 
-use onramp_webhooks::inbox::{ClaimRequest, Inbox, Settled, Settlement, State};
-use onramp_webhooks_sqlite::SqliteInbox;
+use onramp_webhooks::inbox::{DeliveryId, Filter, Inbox, State};
+use onramp_webhooks_sqlite::{SqliteInbox, rusqlite};
+use onramp_webhooks_suite::deliveries::{LATER_STATE, a_later_state_waits_alone};
 
-use crate::tools::{child, child_file, file, now, purchase, record, seen_by_others};
+use crate::tools::{child, child_file, claim, file, handled, kill_after, new_inbox, purchase, record, seen_by_others};
 
 #[tokio::test]
 async fn an_acknowledged_delivery_is_seen_by_others_at_once() {
-    let (_folder, path) = file();
-    let inbox = SqliteInbox::open(&path).await.unwrap();
+    let (_folder, path, inbox) = new_inbox().await;
     for number in 1..=20 {
         record(&inbox, purchase()).await;
         assert_eq!(seen_by_others(&path), number);
@@ -20,17 +19,16 @@ async fn an_acknowledged_delivery_is_seen_by_others_at_once() {
 
 #[tokio::test]
 async fn everything_is_there_after_closing_and_opening() {
-    let (_folder, path) = file();
-    let inbox = SqliteInbox::open(&path).await.unwrap();
+    let (_folder, path, inbox) = new_inbox().await;
     for _ in 0..3 {
         record(&inbox, purchase()).await;
     }
-    let claims = inbox.claim(now(), ClaimRequest::new(2, std::time::Duration::from_secs(30))).await.unwrap();
-    let [first, second] = [claims.deliveries[0].lease, claims.deliveries[1].lease];
-    inbox.settle(now(), vec![Settlement::new(first, Settled::Handled)]).await.unwrap();
+    let claimed = claim(&inbox, 2).await;
+    let (first, second) = claimed.split_at(1);
+    handled(&inbox, first).await;
     let mut before = Vec::new();
     for id in 1..=3 {
-        before.push(inbox.show(onramp_webhooks::inbox::DeliveryId::from_i64(id)).await.unwrap().unwrap());
+        before.push(inbox.show(DeliveryId::from_i64(id)).await.unwrap().unwrap());
     }
     drop(inbox);
 
@@ -41,11 +39,8 @@ async fn everything_is_there_after_closing_and_opening() {
     }
     let counts = inbox.counts().await.unwrap();
     assert_eq!((counts.of(State::Handled), counts.of(State::Leased), counts.of(State::Pending)), (1, 1, 1));
-    assert_eq!(
-        inbox.settle(now(), vec![Settlement::new(second, Settled::Handled)]).await.unwrap(),
-        [],
-        "a lease outlives its process"
-    );
+    // A lease outlives its process.
+    handled(&inbox, second).await;
 }
 
 /// The child prints the id of every delivery once it is acknowledged, and then dies without any goodbye.
@@ -70,25 +65,17 @@ fn everything_acknowledged_is_there_after_a_crash() {
     let (_folder, path) = file();
     let mut acknowledged = Vec::new();
     for _ in 0..5 {
-        let mut command = child("durable::everything_acknowledged_is_there_after_a_crash", &path);
-        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let mut ids = lines.filter_map(|line| line.split_once("acknowledged ").map(|(_, id)| id.parse::<i64>().unwrap()));
-        acknowledged.extend(ids.by_ref().take(200));
-        process.kill().unwrap();
-        process.wait().unwrap();
-        // Lines that were printed before the kill were acknowledged, too.
-        acknowledged.extend(ids);
+        let child = child("durable::everything_acknowledged_is_there_after_a_crash", &path);
+        acknowledged.extend(kill_after(200, "acknowledged ", child));
     }
     assert!(acknowledged.len() >= 1_000);
     runtime.block_on(async {
         let inbox = SqliteInbox::open(&path).await.unwrap();
-        let all = inbox.list(onramp_webhooks::inbox::Filter::all().limit(usize::MAX)).await.unwrap();
-        let there: std::collections::HashSet<i64> = all.iter().map(|record| record.id.as_i64()).collect();
-        let lost: Vec<_> = acknowledged.iter().filter(|id| !there.contains(id)).collect();
+        let all = inbox.list(Filter::all().limit(usize::MAX)).await.unwrap();
+        let there: HashSet<String> = all.iter().map(|record| record.id.to_string()).collect();
+        let lost: Vec<_> = acknowledged.iter().filter(|id| !there.contains(*id)).collect();
         assert!(lost.is_empty(), "{} of {} acknowledged deliveries are gone", lost.len(), acknowledged.len());
-        let claims = inbox.claim(now(), ClaimRequest::new(usize::MAX, std::time::Duration::from_secs(30))).await.unwrap();
-        assert_eq!(claims.deliveries.len(), all.len(), "each with its body");
+        assert_eq!(claim(&inbox, usize::MAX).await.len(), all.len(), "each with its body");
     });
 }
 
@@ -109,4 +96,16 @@ fn one_acknowledged_delivery_is_there_after_an_abort() {
         assert!(!status.success());
         assert_eq!(seen_by_others(&path), number);
     }
+}
+
+#[tokio::test]
+async fn a_state_of_a_later_version_waits_alone() {
+    let (_folder, _, inbox) = new_inbox().await;
+    let later = purchase();
+    let id = record(&inbox, later.clone()).await;
+    let set = move |connection: &rusqlite::Connection| {
+        connection.execute("UPDATE onramp_deliveries SET state = ? WHERE id = ?", (LATER_STATE, id))
+    };
+    inbox.call(set).await.unwrap();
+    a_later_state_waits_alone(&inbox, &later, id).await;
 }

@@ -9,7 +9,7 @@ use onramp_webhooks::{StoreError, StoreErrorKind};
 use onramp_webhooks_sqlite::{SqliteInbox, SqliteOptions};
 use rusqlite::Connection;
 
-use crate::tools::{file, now, purchase, record, seen_by_others};
+use crate::tools::{claim, file, large, new_inbox, now, purchase, record, seen_by_others};
 
 async fn kind(inbox: &SqliteInbox) -> StoreErrorKind {
     inbox.record(purchase()).await.unwrap_err().kind()
@@ -39,12 +39,11 @@ async fn a_locked_file_fails_within_the_busy_timeout_and_works_when_it_is_free()
 
 #[tokio::test]
 async fn a_file_that_is_locked_for_a_moment_is_waited_for() {
-    let (_folder, path) = file();
-    let inbox = SqliteInbox::open(&path).await.unwrap();
+    let (_folder, path, inbox) = new_inbox().await;
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let recording = tokio::spawn(async move { inbox.record(purchase()).await });
-    tokio::time::timeout(Duration::from_millis(100), std::future::pending::<()>()).await.unwrap_err();
+    tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(!recording.is_finished());
     other.execute_batch("COMMIT").unwrap();
     assert!(matches!(recording.await.unwrap(), Ok(Recorded::New(_))));
@@ -57,7 +56,7 @@ async fn a_new_file_that_is_locked_for_a_moment_is_waited_for() {
     // Not yet in write-ahead logging, where SQLite answers at once that the file is busy.
     other.execute_batch("CREATE TABLE shop (x); BEGIN IMMEDIATE").unwrap();
     let opening = tokio::spawn(SqliteInbox::open(path.clone()));
-    tokio::time::timeout(Duration::from_millis(100), std::future::pending::<()>()).await.unwrap_err();
+    tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(!opening.is_finished());
     other.execute_batch("COMMIT").unwrap();
     record(&opening.await.unwrap().unwrap(), purchase()).await;
@@ -72,27 +71,21 @@ async fn a_new_file_that_is_locked_for_a_moment_is_waited_for() {
 async fn a_full_file_takes_nothing_more_and_works_when_there_is_room() {
     let (_folder, path) = file();
     let inbox = SqliteOptions::new(&path).largest_file(200_000).open().await.unwrap();
-    let big = || {
-        let mut new = purchase();
-        new.body = vec![b'x'; 20_000].into();
-        new
-    };
     let mut kept = 0;
-    while inbox.record(big()).await.is_ok() {
+    while inbox.record(large(20_000)).await.is_ok() {
         kept += 1;
         assert!(kept < 20, "the limit does not limit");
     }
     assert!(kept >= 3, "the limit is too tight: {kept}");
-    assert_eq!(inbox.record(big()).await.unwrap_err().kind(), StoreErrorKind::Full);
+    assert_eq!(inbox.record(large(20_000)).await.unwrap_err().kind(), StoreErrorKind::Full);
     assert_eq!(seen_by_others(&path), kept);
     assert_eq!(inbox.counts().await.unwrap().of(State::Pending), u64::try_from(kept).unwrap());
     assert!(std::fs::metadata(&path).unwrap().len() <= 200_000);
-    let claims = inbox.claim(now(), ClaimRequest::new(100, Duration::from_secs(30))).await.unwrap();
-    assert_eq!(claims.deliveries.len() as i64, kept, "what is there can still be handled");
+    assert_eq!(claim(&inbox, 100).await.len() as i64, kept, "what is there can still be handled");
     drop(inbox);
 
     let inbox = SqliteOptions::new(&path).largest_file(400_000).open().await.unwrap();
-    record(&inbox, big()).await;
+    record(&inbox, large(20_000)).await;
     assert_eq!(seen_by_others(&path), kept + 1);
 }
 
@@ -144,8 +137,7 @@ async fn assert_fails_closed(inbox: &SqliteInbox) {
 
 #[tokio::test]
 async fn a_file_that_was_deleted_acknowledges_nothing_and_is_not_made_anew() {
-    let (_folder, path) = file();
-    let inbox = SqliteInbox::open(&path).await.unwrap();
+    let (_folder, path, inbox) = new_inbox().await;
     record(&inbox, purchase()).await;
     std::fs::remove_file(&path).unwrap();
     for _ in 0..2 {
@@ -158,9 +150,7 @@ async fn a_file_that_was_deleted_acknowledges_nothing_and_is_not_made_anew() {
 async fn a_file_that_was_deleted_after_a_failure_is_not_made_anew() {
     let (_folder, path) = file();
     let inbox = SqliteOptions::new(&path).largest_file(200_000).open().await.unwrap();
-    let mut big = purchase();
-    big.body = vec![b'x'; 300_000].into();
-    assert_eq!(inbox.record(big).await.unwrap_err().kind(), StoreErrorKind::Full, "closes the connection");
+    assert_eq!(inbox.record(large(300_000)).await.unwrap_err().kind(), StoreErrorKind::Full, "closes the connection");
     std::fs::remove_file(&path).unwrap();
     assert_fails_closed(&inbox).await;
     assert!(!path.exists());
@@ -207,14 +197,13 @@ async fn a_file_that_was_replaced_is_not_written_to() {
 /// The check before a commit passes, and the one before the answer does not.
 #[tokio::test]
 async fn a_file_that_is_moved_in_a_transaction_completes_nothing() {
-    let (folder, path) = file();
-    let inbox = SqliteInbox::open(&path).await.unwrap();
+    let (folder, path, inbox) = new_inbox().await;
     record(&inbox, purchase()).await;
-    let claims = inbox.claim(now(), ClaimRequest::new(1, Duration::from_secs(30))).await.unwrap();
+    let lease = claim(&inbox, 1).await[0].lease;
     let mut open = inbox.begin(Duration::from_secs(30)).await.unwrap();
     open.call(|connection| connection.execute_batch("CREATE TABLE shop (x)")).await.unwrap();
     std::fs::rename(&path, folder.path().join("elsewhere.db")).unwrap();
-    let error = inbox.complete(open, now(), claims.deliveries[0].lease).await.unwrap_err();
+    let error = inbox.complete(open, now(), lease).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert!(error.to_string().contains("put it back"), "{error}");
     let moved = path.clone();
@@ -225,8 +214,7 @@ async fn a_file_that_is_moved_in_a_transaction_completes_nothing() {
 /// The only check that can notice is the one after the commit.
 #[tokio::test]
 async fn a_file_that_is_moved_during_a_call_is_noticed_before_the_answer() {
-    let (folder, path) = file();
-    let inbox = SqliteInbox::open(&path).await.unwrap();
+    let (folder, path, inbox) = new_inbox().await;
     let (from, to) = (path.clone(), folder.path().join("elsewhere.db"));
     let moving = inbox.call(move |_| {
         std::fs::rename(from, to).unwrap();
@@ -257,7 +245,7 @@ async fn one_bad_call_does_not_fail_those_beside_it() {
         let inbox = Arc::clone(&inbox);
         recording.push(tokio::spawn(async move { inbox.record(new).await }));
     }
-    tokio::time::timeout(Duration::from_millis(50), std::future::pending::<()>()).await.unwrap_err();
+    tokio::time::sleep(Duration::from_millis(50)).await;
     other.execute_batch("COMMIT").unwrap();
     let mut results = Vec::new();
     for task in recording {
@@ -270,8 +258,7 @@ async fn one_bad_call_does_not_fail_those_beside_it() {
 
 #[tokio::test]
 async fn a_call_that_is_given_up_does_not_disturb_the_next() {
-    let (_folder, path) = file();
-    let inbox = SqliteInbox::open(&path).await.unwrap();
+    let (_folder, _, inbox) = new_inbox().await;
     for _ in 0..20 {
         let given_up = tokio::time::timeout(Duration::ZERO, inbox.record(purchase())).await;
         assert!(given_up.is_err() || given_up.unwrap().is_ok());
@@ -337,9 +324,7 @@ mod read_only {
                 let inbox = options.open().await.unwrap();
                 record(&inbox, purchase()).await;
                 // After this failure the file is opened again.
-                let mut big = purchase();
-                big.body = vec![b'x'; 300_000].into();
-                assert_eq!(inbox.record(big).await.unwrap_err().kind(), StoreErrorKind::Full);
+                assert_eq!(inbox.record(large(300_000)).await.unwrap_err().kind(), StoreErrorKind::Full);
                 mode(path, 0o444);
                 assert_eq!(kind(&inbox).await, StoreErrorKind::ReadOnly);
                 assert_eq!(inbox.check().await.unwrap_err().kind(), StoreErrorKind::ReadOnly);

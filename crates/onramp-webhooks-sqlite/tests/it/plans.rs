@@ -24,7 +24,7 @@ fn statements(source: &str) -> impl Iterator<Item = String> {
 
 fn with_numbers(sql: &str) -> String {
     let named = State::ALL.iter().map(|state| (state.as_str().to_uppercase(), state.as_u8()));
-    let named = named.chain([("REMOVED".to_owned(), 8)]);
+    let named = named.chain([("REMOVED".to_owned(), 254), ("ATTEMPTS_USED_UP".to_owned(), 0)]);
     named.fold(sql.to_owned(), |sql, (name, number)| sql.replace(&format!("{{{name}}}"), &number.to_string()))
 }
 

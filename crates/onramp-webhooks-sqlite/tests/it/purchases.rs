@@ -19,7 +19,7 @@ mod beside_an_inbox {
     use onramp_webhooks_sqlite::{SqliteInbox, SqlitePurchaseStore};
     use onramp_webhooks_testkit::purchases::Fixture;
 
-    use crate::tools::{file, now, purchase, record};
+    use crate::tools::{file, new_inbox, now, purchase, record};
 
     async fn open() -> Fixture {
         let (folder, path) = file();
@@ -31,8 +31,7 @@ mod beside_an_inbox {
 
     #[tokio::test]
     async fn what_was_started_is_there_when_the_file_is_opened_again() {
-        let (_folder, path) = file();
-        let inbox = SqliteInbox::open(&path).await.unwrap();
+        let (_folder, path, inbox) = new_inbox().await;
         let (purchases, started) = (inbox.purchases(), Purchase::new("a", now()).asset_type("eth"));
         record(&inbox, purchase()).await;
         drop(inbox);

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use onramp_webhooks::inbox::{ClaimRequest, Inbox, Settled, Settlement, State};
+use onramp_webhooks::inbox::{Inbox, State};
 use onramp_webhooks_sqlite::SqliteInbox;
 use rusqlite::Connection;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use crate::tools::{child, child_file, file, must_succeed, now, purchase, record, seen_by_others};
+use crate::tools::{child, child_file, claim, file, handled, must_succeed, new_inbox, purchase, record, seen_by_others};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_may_open_a_new_file_at_the_same_time() {
@@ -46,13 +45,11 @@ fn several_processes_share_a_file() {
                 recording.spawn(async move { record(&inbox, purchase()).await });
             }
             loop {
-                let claims = inbox.claim(now(), ClaimRequest::new(7, Duration::from_secs(30))).await.unwrap();
-                if claims.deliveries.is_empty() && recording.is_empty() {
+                let claimed = claim(&inbox, 7).await;
+                if claimed.is_empty() && recording.is_empty() {
                     break;
                 }
-                let settlements =
-                    claims.deliveries.iter().map(|claimed| Settlement::new(claimed.lease, Settled::Handled)).collect();
-                assert_eq!(inbox.settle(now(), settlements).await.unwrap(), [], "nobody else took them");
+                handled(&inbox, &claimed).await;
                 while recording.try_join_next().is_some() {}
             }
         });
@@ -93,8 +90,7 @@ async fn an_application_keeps_its_own_tables_in_the_file() {
 
 #[tokio::test]
 async fn reading_does_not_wait_for_a_writer() {
-    let (_folder, path) = file();
-    let inbox = SqliteInbox::open(&path).await.unwrap();
+    let (_folder, path, inbox) = new_inbox().await;
     record(&inbox, purchase()).await;
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE; CREATE TABLE other (x)").unwrap();

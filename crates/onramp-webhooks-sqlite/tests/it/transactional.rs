@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use onramp_webhooks::inbox::{ClaimRequest, Inbox, Lease, State, TransactionalInbox};
+use onramp_webhooks::inbox::{Inbox, Lease, State, TransactionalInbox};
 use onramp_webhooks::{Delivery, HandlerError, StoreErrorKind, TransactionalHandler, Wert, async_trait};
 use onramp_webhooks_sqlite::{CallError, SqliteInbox, SqliteOptions, SqliteTransaction};
 use onramp_webhooks_testkit::events::WertOrder;
@@ -14,7 +14,7 @@ use onramp_webhooks_testkit::{TestDelivery, handled_in, until};
 use rusqlite::Connection;
 use tokio::task::JoinSet;
 
-use crate::tools::{file, now, purchase, record};
+use crate::tools::{claim, file, now, purchase, record};
 
 struct Shop {
     inbox: Arc<SqliteInbox>,
@@ -93,8 +93,8 @@ const LIMIT: Duration = Duration::from_millis(200);
 async fn leased(options: SqliteOptions) -> (SqliteInbox, Lease) {
     let inbox = options.open().await.unwrap();
     record(&inbox, purchase()).await;
-    let claims = inbox.claim(now(), ClaimRequest::new(1, Duration::from_secs(30))).await.unwrap();
-    (inbox, claims.deliveries[0].lease)
+    let lease = claim(&inbox, 1).await[0].lease;
+    (inbox, lease)
 }
 
 #[tokio::test]

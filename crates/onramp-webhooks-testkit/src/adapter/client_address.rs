@@ -78,128 +78,86 @@ pub(super) async fn only_the_configured_header_counts(setup: &Setup) {
 }
 
 pub(super) async fn a_chain_of_trusted_proxies_is_walked(setup: &Setup) {
-    let harness = behind(setup, "127.0.0.0/8, 10.0.0.0/8", "x-forwarded-for").await;
-    check(
-        &harness,
-        "x-forwarded-for",
-        &[
-            (&["203.0.113.7, 10.0.0.2"], YES),
-            (&["203.0.113.7, 10.0.0.3, 10.0.0.2"], YES),
-            (&["203.0.113.7, 198.51.100.1, 10.0.0.2"], NO),
-            (&["198.51.100.1, 203.0.113.7, 10.0.0.2"], YES),
-            (&["203.0.113.7, 198.51.100.1"], NO),
-            (&["10.0.0.3, 10.0.0.2"], NO),
-            (&[], NO),
-        ],
-    )
-    .await;
+    let table: [(&[&str], u16); 7] = [
+        (&["203.0.113.7, 10.0.0.2"], YES),
+        (&["203.0.113.7, 10.0.0.3, 10.0.0.2"], YES),
+        (&["203.0.113.7, 198.51.100.1, 10.0.0.2"], NO),
+        (&["198.51.100.1, 203.0.113.7, 10.0.0.2"], YES),
+        (&["203.0.113.7, 198.51.100.1"], NO),
+        (&["10.0.0.3, 10.0.0.2"], NO),
+        (&[], NO),
+    ];
+    check(&behind(setup, "127.0.0.0/8, 10.0.0.0/8", "x-forwarded-for").await, "x-forwarded-for", &table).await;
 }
 
 pub(super) async fn several_lines_are_one_list(setup: &Setup) {
-    let harness = behind(setup, "127.0.0.0/8, 10.0.0.0/8", "x-forwarded-for").await;
-    check(
-        &harness,
-        "x-forwarded-for",
-        &[
-            (&["203.0.113.7", "10.0.0.2"], YES),
-            (&["198.51.100.1", "203.0.113.7"], YES),
-            (&["203.0.113.7", "198.51.100.1"], NO),
-            (&["203.0.113.7, 10.0.0.3", "10.0.0.2"], YES),
-            (&["203.0.113.7", ""], NO),
-        ],
-    )
-    .await;
+    let table: [(&[&str], u16); 5] = [
+        (&["203.0.113.7", "10.0.0.2"], YES),
+        (&["198.51.100.1", "203.0.113.7"], YES),
+        (&["203.0.113.7", "198.51.100.1"], NO),
+        (&["203.0.113.7, 10.0.0.3", "10.0.0.2"], YES),
+        (&["203.0.113.7", ""], NO),
+    ];
+    check(&behind(setup, "127.0.0.0/8, 10.0.0.0/8", "x-forwarded-for").await, "x-forwarded-for", &table).await;
 }
 
 pub(super) async fn a_header_for_one_address_has_one(setup: &Setup) {
-    let harness = behind(setup, "127.0.0.0/8", "cf-connecting-ip").await;
-    check(
-        &harness,
-        "cf-connecting-ip",
-        &[
-            (&["203.0.113.7"], YES),
-            (&["2001:db8::7"], YES),
-            (&["203.0.113.7", "203.0.113.7"], NO),
-            (&["203.0.113.7, 203.0.113.7"], NO),
-            (&[""], NO),
-        ],
-    )
-    .await;
+    let table: [(&[&str], u16); 5] = [
+        (&["203.0.113.7"], YES),
+        (&["2001:db8::7"], YES),
+        (&["203.0.113.7", "203.0.113.7"], NO),
+        (&["203.0.113.7, 203.0.113.7"], NO),
+        (&[""], NO),
+    ];
+    check(&behind(setup, "127.0.0.0/8", "cf-connecting-ip").await, "cf-connecting-ip", &table).await;
 }
 
 pub(super) async fn forwarded_is_read_with_quotes_and_parameters(setup: &Setup) {
-    let harness = behind(setup, "127.0.0.0/8, 10.0.0.0/8", "forwarded").await;
-    check(
-        &harness,
-        "forwarded",
-        &[
-            (&["for=203.0.113.7"], YES),
-            (&["FOR=\"203.0.113.7:4711\";proto=https;by=10.0.0.1"], YES),
-            (&["for=\"[2001:db8::7]:4711\""], YES),
-            (&["for=\"[2001:db8::7]\", for=10.0.0.2"], YES),
-            (&["proto=https ; for=203.0.113.7"], YES),
-            (&["for=\"\\203.0.113.7\""], YES),
-            (&["for=198.51.100.1, for=\"203.0.113.7\"", "for=10.0.0.2"], YES),
-            (&["for=\"203.0.113.7, for=10.0.0.2"], NO),
-            (&["for=\"a, for=203.0.113.7"], YES),
-        ],
-    )
-    .await;
+    let table: [(&[&str], u16); 9] = [
+        (&["for=203.0.113.7"], YES),
+        (&["FOR=\"203.0.113.7:4711\";proto=https;by=10.0.0.1"], YES),
+        (&["for=\"[2001:db8::7]:4711\""], YES),
+        (&["for=\"[2001:db8::7]\", for=10.0.0.2"], YES),
+        (&["proto=https ; for=203.0.113.7"], YES),
+        (&["for=\"\\203.0.113.7\""], YES),
+        (&["for=198.51.100.1, for=\"203.0.113.7\"", "for=10.0.0.2"], YES),
+        (&["for=\"203.0.113.7, for=10.0.0.2"], NO),
+        (&["for=\"a, for=203.0.113.7"], YES),
+    ];
+    check(&behind(setup, "127.0.0.0/8, 10.0.0.0/8", "forwarded").await, "forwarded", &table).await;
 }
 
 pub(super) async fn who_is_hidden_is_denied(setup: &Setup) {
-    let harness = behind(setup, "127.0.0.0/8", "forwarded").await;
-    check(
-        &harness,
-        "forwarded",
-        &[
-            (&["for=unknown"], NO),
-            (&["for=_hidden"], NO),
-            (&["for=\"_hidden:80\""], NO),
-            (&["proto=https"], NO),
-            (&["for=203.0.113.7;for=203.0.113.7"], NO),
-            (&["for=203.0.113.7, for=unknown"], NO),
-        ],
-    )
-    .await;
+    let table: [(&[&str], u16); 6] = [
+        (&["for=unknown"], NO),
+        (&["for=_hidden"], NO),
+        (&["for=\"_hidden:80\""], NO),
+        (&["proto=https"], NO),
+        (&["for=203.0.113.7;for=203.0.113.7"], NO),
+        (&["for=203.0.113.7, for=unknown"], NO),
+    ];
+    check(&behind(setup, "127.0.0.0/8", "forwarded").await, "forwarded", &table).await;
 }
 
 pub(super) async fn ports_and_brackets_are_taken_off(setup: &Setup) {
-    let harness = behind(setup, "127.0.0.0/8", "x-forwarded-for").await;
-    check(
-        &harness,
-        "x-forwarded-for",
-        &[
-            (&["203.0.113.7:4711"], YES),
-            (&["[2001:db8::7]:4711"], YES),
-            (&["[2001:db8::7]"], YES),
-            (&["2001:db8::7"], YES),
-            (&["::ffff:203.0.113.7"], YES),
-            (&["203.0.113.7:99999"], NO),
-            (&["203.0.113.7:"], NO),
-            (&["[203.0.113.7]"], NO),
-            (&["[2001:db8::7"], NO),
-        ],
-    )
-    .await;
+    let table: [(&[&str], u16); 9] = [
+        (&["203.0.113.7:4711"], YES),
+        (&["[2001:db8::7]:4711"], YES),
+        (&["[2001:db8::7]"], YES),
+        (&["2001:db8::7"], YES),
+        (&["::ffff:203.0.113.7"], YES),
+        (&["203.0.113.7:99999"], NO),
+        (&["203.0.113.7:"], NO),
+        (&["[203.0.113.7]"], NO),
+        (&["[2001:db8::7"], NO),
+    ];
+    check(&behind(setup, "127.0.0.0/8", "x-forwarded-for").await, "x-forwarded-for", &table).await;
 }
 
 pub(super) async fn garbage_in_any_position_is_denied(setup: &Setup) {
     let harness = behind(setup, "127.0.0.0/8, 10.0.0.0/8", "x-forwarded-for").await;
-    let garbage = [
-        "",
-        " ",
-        "unknown",
-        "localhost",
-        "203.0.113",
-        "203.0.113.7.8",
-        "0x7f.1",
-        "203.0.113.7%eth0",
-        "\u{fffd}",
-        "\"203.0.113.7\"",
-        ";",
-    ];
-    for garbage in garbage {
+    let nearly = ["203.0.113", "203.0.113.7.8", "0x7f.1", "203.0.113.7%eth0", "\"203.0.113.7\""];
+    for garbage in ["", " ", "unknown", "localhost", "\u{fffd}", ";"].into_iter().chain(nearly) {
         let (right, between) = (format!("203.0.113.7, {garbage}"), format!("203.0.113.7, {garbage}, 10.0.0.2"));
         let left = format!("{garbage}, 203.0.113.7, 10.0.0.2");
         check(&harness, "x-forwarded-for", &[(&[garbage], NO), (&[&right], NO), (&[&between], NO), (&[&left], YES)]).await;

@@ -63,7 +63,8 @@ pub(super) async fn a_replay_sets_no_cookie(setup: &Setup) {
 pub(super) async fn what_is_no_success_runs_again(setup: &Setup) {
     let harness = setup.harness().await;
     for run in 1..=3 {
-        let failed = harness.once(ORDERS, "a", "do:fail").await;
+        let failed = harness.once(ORDERS, "a", "do:fail do:headers").await;
+        assert_eq!(failed.header("x-internal"), Some("1"), "a failure is passed on with its headers");
         assert_eq!((failed.status, failed.text(), failed.header("idempotent-replayed")), (500, &*format!("run {run}"), None));
     }
     assert_first(&harness.once(ORDERS, "a", "another body").await, 4);

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::idempotency::{KeyLease, KeyState};
 use tokio::sync::Barrier;
-use tokio::task::JoinSet;
 
-use super::tools::{claim, done, running};
+use super::tools::{at_once, claim, done, running};
 use super::{Fixture, Store};
 
 const MANY: i64 = 16;
@@ -41,17 +40,12 @@ pub(super) async fn of_many_at_once_one_claims_anew(store: &Store) {
 
 /// Claims a free key many times at second `seconds`. One claim succeeds, and all others find it.
 async fn one_of_many(store: &Fixture, key: &str, seconds: i64) {
-    let barrier = Arc::new(Barrier::new(MANY as usize));
-    let mut asking = JoinSet::new();
-    for token in 0..MANY {
-        let (store, claim, barrier) = (store.clone(), claim(key, token), Arc::clone(&barrier));
-        asking.spawn(async move {
-            barrier.wait().await;
-            (claim, store.ask(seconds, claim, fingerprint(claim)).await)
-        });
-    }
-    let (claimed, found): (Vec<_>, Vec<_>) =
-        asking.join_all().await.into_iter().partition(|(_, found)| *found == KeyState::Claimed);
+    let ask = |token| {
+        let (store, claim) = (store.clone(), claim(key, token));
+        async move { (claim, store.ask(seconds, claim, fingerprint(claim)).await) }
+    };
+    let asked = at_once((0..MANY).map(ask)).await;
+    let (claimed, found): (Vec<_>, Vec<_>) = asked.into_iter().partition(|(_, found)| *found == KeyState::Claimed);
     let holders: Vec<KeyLease> = claimed.into_iter().map(|(claim, _)| claim).collect();
     assert_eq!(holders.len(), 1, "all of these claimed it: {holders:?}");
     for (claim, found) in found {

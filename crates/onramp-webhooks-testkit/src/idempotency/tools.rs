@@ -5,7 +5,7 @@ use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::idempotency::{IdempotencyKey, KeyLease, KeyState};
 
 use super::Fixture;
-pub(super) use crate::tools::{at, prune_all, soon};
+pub(super) use crate::tools::{at, at_once, prune_all, soon};
 
 /// The time for which keys are claimed, in seconds.
 pub(super) const LEASE: i64 = 30;

@@ -5,11 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{ClaimedDelivery, NewDelivery, Recorded, Settled, State};
-use tokio::sync::Barrier;
-use tokio::task::JoinSet;
 
 use super::tools::{at, complete, dead, ids, keyless, login, order_event, parked, received, retry, saying, started};
 use super::{Fixture, Store};
+use crate::tools::at_once;
 
 pub(super) async fn brings_what_was_recorded(store: &Store) {
     let inbox = store.open().await;
@@ -187,12 +186,10 @@ pub(super) async fn many_claimers_never_hold_two_of_one_order(store: &Store) {
 /// Claims and completes in eight tasks until `expected` deliveries are handled. Panics if two deliveries of one order are leased at the
 /// same time.
 async fn claimers(inbox: &Fixture, expected: u64) -> Vec<ClaimedDelivery> {
-    let barrier = Arc::new(Barrier::new(8));
     let busy: Arc<Mutex<HashSet<String>>> = Arc::default();
-    let claimer = || {
-        let (inbox, barrier, busy) = (inbox.clone(), Arc::clone(&barrier), Arc::clone(&busy));
+    let claimer = |_| {
+        let (inbox, busy) = (inbox.clone(), Arc::clone(&busy));
         async move {
-            barrier.wait().await;
             let mut all = Vec::new();
             while inbox.counts().await.unwrap().of(State::Handled) < expected {
                 tokio::task::yield_now().await;
@@ -211,9 +208,5 @@ async fn claimers(inbox: &Fixture, expected: u64) -> Vec<ClaimedDelivery> {
             all
         }
     };
-    let mut running = JoinSet::new();
-    for _ in 0..8 {
-        running.spawn(claimer());
-    }
-    running.join_all().await.concat()
+    at_once((0..8).map(claimer)).await.concat()
 }

@@ -85,6 +85,7 @@ suite! {
         both_halves_make_the_key,
         a_duplicate_requeues_a_failed_first,
         a_duplicate_requeues_a_dead_first,
+        a_duplicate_requeues_no_first_that_was_refused,
         a_duplicate_of_any_other_first_only_counts,
         a_duplicate_leaves_a_leased_first_to_its_worker,
         a_synthetic_one_that_comes_second_only_counts,
@@ -128,6 +129,7 @@ suite! {
         a_retry_waits_for_its_time,
         a_parked_one_waits_and_costs_no_attempt,
         a_dead_letter_waits_for_an_operator,
+        a_dead_letter_says_why,
         a_released_one_is_due_at_once_and_costs_no_attempt,
         attempts_are_counted_over_all_outcomes,
     }

@@ -6,6 +6,7 @@ use onramp_webhooks::inbox::{Recorded, Retention, Settled, State};
 
 use super::tools::{at, complete, described, keyless, login, received, started};
 use super::{Fixture, Store};
+use crate::tools::prune_all;
 
 const HOUR: i64 = 3_600;
 
@@ -73,14 +74,8 @@ pub(super) async fn many_go_in_rounds(store: &Store) {
         inbox.led_to(0, complete(&format!("{number}")), Settled::Handled).await;
         inbox.led_to(0, keyless(), Settled::Handled).await;
     }
-    let mut pruned = 0;
-    loop {
-        match prune(&inbox, 2 * HOUR).await {
-            0 => break,
-            round => pruned += round,
-        }
-    }
-    assert_eq!(pruned, 60);
+    let retention = Retention::new(Duration::from_secs(HOUR.unsigned_abs()));
+    assert_eq!(prune_all(|| inbox.prune(at(2 * HOUR), retention)).await, 60);
     assert!(inbox.everything().await.iter().all(|record| record.body.is_none() && record.key.is_some()));
 }
 

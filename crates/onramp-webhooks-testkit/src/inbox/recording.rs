@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use onramp_webhooks::identity::DedupKey;
-use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Recorded, Retention, Settled, State, conflict_note};
+use onramp_webhooks::inbox::{DeadCause, DeliveryId, NewDelivery, Recorded, Retention, Settled, State, conflict_note};
 use tokio::sync::Barrier;
 
 use super::tools::{
-    at, complete, dead, ids, keyless, login, noise, order_event, paying, received, retry, saying, started, synthetic, unreadable,
+    at, complete, dead, dead_of, ids, keyless, login, noise, order_event, paying, received, retry, saying, started, synthetic,
+    unreadable, used_up,
 };
 use super::{Fixture, Store};
 
@@ -126,7 +127,18 @@ pub(super) async fn a_duplicate_requeues_a_failed_first(store: &Store) {
 }
 
 pub(super) async fn a_duplicate_requeues_a_dead_first(store: &Store) {
-    requeued_by_a_duplicate(store, dead()).await;
+    requeued_by_a_duplicate(store, used_up()).await;
+}
+
+pub(super) async fn a_duplicate_requeues_no_first_that_was_refused(store: &Store) {
+    for cause in DeadCause::ALL.into_iter().filter(|cause| *cause != DeadCause::AttemptsUsedUp) {
+        let inbox = store.open().await;
+        let first = inbox.led_to(1, complete("A"), dead_of(cause)).await;
+        assert_eq!(inbox.tell(received(complete("A"), 3)).await, Recorded::Duplicate { first, requeued: false }, "{cause}");
+        let record = inbox.see(first).await;
+        assert_eq!((record.state, record.cause, record.duplicates), (State::Dead, Some(cause), 1));
+        assert!(inbox.due(4).await.is_empty(), "{cause}");
+    }
 }
 
 async fn requeued_by_a_duplicate(store: &Store, outcome: Settled) {
@@ -214,7 +226,7 @@ pub(super) async fn a_real_one_after_a_synthetic_one_that_was_settled_only_count
     let record = inbox.see(pruned).await;
     assert_eq!((record.body.as_ref(), record.is_synthetic()), (None, true));
 
-    let dead = inbox.led_to(1_002, synthetic(complete("C")), dead()).await;
+    let dead = inbox.led_to(1_002, synthetic(complete("C")), used_up()).await;
     assert_eq!(inbox.tell(received(complete("C"), 1_003)).await, Recorded::Duplicate { first: dead, requeued: true });
     let claimed = inbox.one_due(1_004).await;
     assert_eq!((claimed.lease.id, claimed.body), (dead, synthetic(complete("C")).body));

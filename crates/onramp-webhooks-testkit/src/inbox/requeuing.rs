@@ -4,7 +4,7 @@ use onramp_webhooks::StoreErrorKind;
 use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Recorded, Replayed, Retention, Settled, State, conflict_note};
 
 use super::tools::{
-    LEASE, at, complete, dead, ids, login, order_event, paying, received, saying, started, synthetic, unreadable,
+    LEASE, at, complete, ids, login, order_event, paying, received, saying, started, synthetic, unreadable, used_up,
 };
 use super::{Fixture, Store};
 
@@ -125,7 +125,7 @@ pub(super) async fn a_reread_duplicate_goes_and_is_counted(store: &Store) {
 pub(super) async fn a_reread_duplicate_requeues_a_dead_first(store: &Store) {
     let inbox = store.open().await;
     let id = inbox.new_id(unreadable(complete("A").body)).await;
-    let first = inbox.led_to(1, complete("A"), dead()).await;
+    let first = inbox.led_to(1, complete("A"), used_up()).await;
     assert_eq!(inbox.requeue_any(id, Some(received(complete("A"), 2))).await.unwrap(), Replayed::Duplicate { first });
     let claimed = inbox.one_due(2).await;
     assert_eq!((claimed.lease.id, claimed.attempt), (first, 1));

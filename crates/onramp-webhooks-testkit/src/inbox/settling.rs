@@ -1,9 +1,9 @@
 //! Settling of leases.
 
-use onramp_webhooks::inbox::{Record, Settled, State};
+use onramp_webhooks::inbox::{DeadCause, Record, Settled, State};
 
 use super::Store;
-use super::tools::{at, complete, dead, parked, retry};
+use super::tools::{at, complete, dead, dead_of, parked, retry};
 
 pub(super) async fn handled_is_for_good(store: &Store) {
     let record = after(store, Settled::Handled).await;
@@ -30,6 +30,19 @@ pub(super) async fn a_dead_letter_waits_for_an_operator(store: &Store) {
     assert_eq!((record.state, record.attempts), (State::Dead, 1));
     assert_eq!((record.due_at, record.settled_at), (None, Some(at(2))));
     assert_eq!(record.note.as_deref(), Some("refused for good"));
+}
+
+pub(super) async fn a_dead_letter_says_why(store: &Store) {
+    for cause in DeadCause::ALL {
+        let inbox = store.open().await;
+        let id = inbox.led_to(1, complete("A"), dead_of(cause)).await;
+        assert_eq!((inbox.see(id).await.cause, inbox.everything().await[0].cause), (Some(cause), Some(cause)));
+        inbox.requeue_any(id, None).await.unwrap();
+        assert_eq!(inbox.see(id).await.cause, None, "it waits again");
+        let lease = inbox.one_due(2).await.lease;
+        assert!(inbox.end(2, lease, Settled::Handled).await);
+        assert_eq!(inbox.see(id).await.cause, None);
+    }
 }
 
 pub(super) async fn a_released_one_is_due_at_once_and_costs_no_attempt(store: &Store) {

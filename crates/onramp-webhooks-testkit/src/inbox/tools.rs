@@ -8,8 +8,8 @@ use onramp_webhooks::event::Money;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{
-    ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Filter, Lease, NewDelivery, Quarantine, Record, Recorded, Replayed,
-    Settled, Settlement, State,
+    ClaimRequest, ClaimedDelivery, Claims, DeadCause, DeliveryId, Filter, Lease, NewDelivery, Quarantine, Record, Recorded,
+    Replayed, Settled, Settlement, State,
 };
 
 use super::Fixture;
@@ -115,7 +115,16 @@ pub(crate) fn parked(seconds: i64) -> Settled {
 }
 
 pub(crate) fn dead() -> Settled {
-    Settled::Dead { error: "refused for good".into() }
+    dead_of(DeadCause::RefusedByHandler)
+}
+
+/// A dead letter that a duplicate requeues.
+pub(crate) fn used_up() -> Settled {
+    dead_of(DeadCause::AttemptsUsedUp)
+}
+
+pub(crate) fn dead_of(cause: DeadCause) -> Settled {
+    Settled::Dead { cause, error: "refused for good".into() }
 }
 
 impl Fixture {

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use onramp_webhooks::inbox::{Recorded, Replayed, Settled};
 
-use super::tools::{complete, dead, soon, unreadable};
+use super::tools::{complete, soon, unreadable, used_up};
 use super::{Fixture, Store};
 
 pub(super) async fn a_new_delivery_wakes(store: &Store) {
@@ -37,7 +37,7 @@ pub(super) async fn a_replay_wakes(store: &Store) {
 
 pub(super) async fn a_duplicate_that_requeues_wakes(store: &Store) {
     let inbox = quiet(store).await;
-    inbox.led_to(0, complete("A"), dead()).await;
+    inbox.led_to(0, complete("A"), used_up()).await;
     drain(&inbox).await;
     wakes(&inbox, async { assert!(matches!(inbox.tell(complete("A")).await, Recorded::Duplicate { requeued: true, .. })) }).await;
 }

@@ -1,14 +1,10 @@
 //! Starting purchases.
 
-use std::sync::Arc;
-
 use onramp_webhooks::StoreErrorKind;
 use onramp_webhooks::purchases::{Purchase, PurchaseStatus};
-use tokio::sync::Barrier;
-use tokio::task::JoinSet;
 
 use super::Store;
-use super::tools::{at, purchase};
+use super::tools::{at, at_once, purchase};
 
 pub(super) async fn what_was_started_comes_back_to_the_letter(store: &Store) {
     let store = store.open().await;
@@ -84,21 +80,14 @@ pub(super) async fn any_text_is_kept(store: &Store) {
 }
 
 pub(super) async fn of_many_at_once_one_counts(store: &Store) {
-    const MANY: usize = 12;
     let store = store.open().await;
     for round in 0..10 {
         let uuid = format!("{round}");
-        let barrier = Arc::new(Barrier::new(MANY));
-        let mut starting = JoinSet::new();
-        for number in 0..MANY {
-            let (store, uuid, barrier) = (store.clone(), uuid.clone(), Arc::clone(&barrier));
-            starting.spawn(async move {
-                barrier.wait().await;
-                let mine = purchase(&uuid, 1).network(format!("{number}"));
-                store.start(mine.clone()).await.is_ok().then_some(mine)
-            });
-        }
-        let started: Vec<_> = starting.join_all().await.into_iter().flatten().collect();
+        let start = |number| {
+            let (store, mine) = (store.clone(), purchase(&uuid, 1).network(format!("{number}")));
+            async move { store.start(mine.clone()).await.is_ok().then_some(mine) }
+        };
+        let started: Vec<_> = at_once((0..12).map(start)).await.into_iter().flatten().collect();
         assert_eq!(started.len(), 1, "of many different purchases with one id, one is stored");
         assert_eq!(store.known(&uuid).await.started.as_ref(), started.first());
     }

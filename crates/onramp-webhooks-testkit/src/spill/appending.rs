@@ -1,17 +1,15 @@
 //! Appending and reading, in the order of arrival.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{NewDelivery, Quarantine};
-use tokio::sync::Barrier;
 
 use super::Store;
 use super::tools::{described, event};
-use crate::tools::at;
+use crate::tools::{at, at_once};
 
 pub(super) async fn what_was_appended_waits_in_its_order(store: &Store) {
     let spill = store.open().await;
@@ -78,19 +76,11 @@ pub(super) async fn nothing_is_a_duplicate(store: &Store) {
 
 pub(super) async fn many_at_once_are_all_kept(store: &Store) {
     let spill = store.open().await;
-    let barrier = Arc::new(Barrier::new(200));
     let append = |number: usize| {
-        let (spill, barrier) = (spill.clone(), Arc::clone(&barrier));
-        tokio::spawn(async move {
-            barrier.wait().await;
-            spill.add(event(&number.to_string())).await
-        })
+        let spill = spill.clone();
+        async move { spill.add(event(&number.to_string())).await }
     };
-    let tasks: Vec<_> = (0..200).map(append).collect();
-    let mut ids = BTreeSet::new();
-    for task in tasks {
-        ids.insert(task.await.unwrap());
-    }
+    let ids = BTreeSet::from_iter(at_once((0..200).map(append)).await);
     assert_eq!(spill.ids().await, ids.iter().copied().collect::<Vec<_>>());
     let orders: BTreeSet<_> = spill.oldest(1_000, usize::MAX).await.unwrap().iter().map(|(_, new)| described(new)).collect();
     assert_eq!((ids.len(), orders.len()), (200, 200));

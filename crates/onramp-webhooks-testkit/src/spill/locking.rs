@@ -1,10 +1,7 @@
 //! The lock of the moving process.
 
-use std::sync::Arc;
-
-use tokio::sync::Barrier;
-
 use super::Store;
+use crate::tools::at_once;
 
 pub(super) async fn one_moves_at_a_time(store: &Store) {
     let spill = store.open().await;
@@ -21,18 +18,10 @@ pub(super) async fn one_moves_at_a_time(store: &Store) {
 
 pub(super) async fn of_many_at_once_one_moves(store: &Store) {
     let spill = store.open().await;
-    let barrier = Arc::new(Barrier::new(50));
     let lock = |_| {
-        let (spill, barrier) = (spill.clone(), Arc::clone(&barrier));
-        tokio::spawn(async move {
-            barrier.wait().await;
-            spill.lock().await.unwrap()
-        })
+        let spill = spill.clone();
+        async move { spill.lock().await.unwrap() }
     };
-    let tasks: Vec<_> = (0..50).map(lock).collect();
-    let mut held = Vec::new();
-    for task in tasks {
-        held.extend(task.await.unwrap());
-    }
-    assert_eq!(held.len(), 1);
+    let held = at_once((0..50).map(lock)).await;
+    assert_eq!(held.iter().flatten().count(), 1);
 }

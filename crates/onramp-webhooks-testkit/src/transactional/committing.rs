@@ -1,7 +1,7 @@
 //! Commits and rollbacks.
 
 use onramp_webhooks::StoreErrorKind;
-use onramp_webhooks::inbox::{Lease, Settled, State};
+use onramp_webhooks::inbox::{DeadCause, Lease, Settled, State};
 
 use super::Store;
 use super::ledger::Shop;
@@ -85,7 +85,11 @@ pub(super) async fn what_another_worker_handled_is_not_handled_again(store: &Sto
 
 /// A worker that does not get the result of its commit settles the delivery as after a failure.
 pub(super) async fn a_commit_whose_answer_was_lost_is_not_settled_again(store: &Store) {
-    for outcome in [retry(3), Settled::Released, Settled::Dead { error: "the commit's answer was lost".into() }] {
+    for outcome in [
+        retry(3),
+        Settled::Released,
+        Settled::Dead { cause: DeadCause::AttemptsUsedUp, error: "the commit's answer was lost".into() },
+    ] {
         let (shop, inbox, lease) = leased(store).await;
         let mut open = shop.begin().await;
         open.credit(100).await.unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use onramp_webhooks::Delivery;
 use onramp_webhooks::identity::{DedupKey, OrderStage};
-use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Record, State};
+use onramp_webhooks::inbox::{DeadCause, DeliveryId, NewDelivery, Record, State};
 use onramp_webhooks::worker::{RetryPolicy, WorkerBuilder};
 
 use super::Store;
@@ -114,7 +114,7 @@ async fn is_dead_at_once(store: &Store, script: Script) {
     let worker = worker(&shop, script).spawn();
     let record = soon("the end", end_of(&inbox, id)).await;
     worker.shutdown().await;
-    assert_eq!((record.state, record.attempts), (State::Dead, 1));
+    assert_eq!((record.state, record.attempts, record.cause), (State::Dead, 1, Some(DeadCause::TransactionEnded)));
     assert!(record.note.as_deref().is_some_and(|note| note.contains("ended the transaction")), "{:?}", record.note);
 }
 

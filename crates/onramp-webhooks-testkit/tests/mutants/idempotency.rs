@@ -17,51 +17,6 @@ use onramp_webhooks_testkit::doubles::{Double, IdempotencyDouble};
 use onramp_webhooks_testkit::idempotency::{Fixture, Store, cases};
 use tokio::sync::Notify;
 
-/// The defect of a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Defect {
-    None,
-    IgnoresTheEndOfLeases,
-    LeasesLastLonger,
-    ForgetsExpiry,
-    RepliesLastLonger,
-    ChecksThenInserts,
-    FindingProlongs,
-    FindingTakes,
-    ForgetsTheFingerprint,
-    KeepsTheFirstFingerprint,
-    ForgetsReplies,
-    LosesBytes,
-    LosesEmptyReplies,
-    CutsReplies,
-    CutsKeys,
-    CutsTokens,
-    ForgetsToRenew,
-    RenewsNothingLate,
-    CompletesNothingLate,
-    ReleasesNothingLate,
-    RenewsForAnybody,
-    CompletesForAnybody,
-    ReleasesForAnybody,
-    RenewsWhatIsDone,
-    CompletesAgain,
-    ReleasesWhatIsDone,
-    KeepsWhatIsReleased,
-    CompletesWhatIsReleased,
-    ChecksThenCompletes,
-    NeverWakes,
-    CompletesQuietly,
-    ReleasesQuietly,
-    WakesOne,
-    PrunesNothing,
-    PrunesWhatCounts,
-    PrunesWhatRuns,
-    PrunesWhatWasRenewed,
-    KeepsTheAbandoned,
-    PrunesForEver,
-    MiscountsWhatItPrunes,
-}
-
 const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
 
 #[derive(Debug)]
@@ -290,47 +245,47 @@ fn store(defect: Defect) -> Store {
 }
 
 mutants! {
-    a_store_that_ignores_the_end_of_leases: IgnoresTheEndOfLeases => "claiming::a_lease_that_ended_is_taken_over",
-    a_store_whose_leases_last_longer: LeasesLastLonger => "claiming::a_lease_that_ended_is_taken_over",
-    a_store_that_forgets_expiry: ForgetsExpiry => "claiming::a_reply_that_expired_is_claimed_anew",
-    a_store_whose_replies_last_longer: RepliesLastLonger => "claiming::a_reply_that_expired_is_claimed_anew",
-    a_store_that_checks_and_then_inserts: ChecksThenInserts => "racing::of_many_at_once_one_claims",
-    a_store_that_checks_and_then_takes_over: ChecksThenInserts => "racing::of_many_at_once_one_takes_over",
-    a_store_that_checks_and_then_claims_anew: ChecksThenInserts => "racing::of_many_at_once_one_claims_anew",
-    a_store_that_checks_and_then_completes: ChecksThenCompletes => "racing::an_end_and_a_takeover_at_once_agree",
-    a_store_in_which_finding_prolongs: FindingProlongs => "claiming::whoever_only_finds_changes_nothing",
-    a_store_in_which_finding_takes: FindingTakes => "claiming::whoever_only_finds_changes_nothing",
-    a_store_that_forgets_the_fingerprint_of_what_runs: ForgetsTheFingerprint => "claiming::a_running_key_is_found_with_its_fingerprint",
-    a_store_that_forgets_the_fingerprint_of_what_is_done: ForgetsTheFingerprint => "claiming::a_done_key_is_found_with_its_fingerprint_and_reply",
-    a_store_that_keeps_the_first_fingerprint: KeepsTheFirstFingerprint => "claiming::a_lease_that_ended_is_taken_over",
-    a_store_that_forgets_replies: ForgetsReplies => "claiming::a_done_key_is_found_with_its_fingerprint_and_reply",
-    a_store_that_loses_bytes: LosesBytes => "claiming::a_reply_comes_back_to_the_byte",
-    a_store_that_loses_empty_replies: LosesEmptyReplies => "claiming::a_reply_comes_back_to_the_byte",
-    a_store_that_cuts_replies: CutsReplies => "claiming::a_reply_comes_back_to_the_byte",
-    a_store_that_cuts_keys: CutsKeys => "claiming::keys_are_independent",
-    a_store_that_cuts_tokens: CutsTokens => "fencing::any_number_is_a_token",
-    a_store_that_forgets_to_renew: ForgetsToRenew => "renewing::a_renewed_lease_lasts",
-    a_store_that_renews_nothing_late: RenewsNothingLate => "renewing::a_lease_that_ended_is_renewed_while_nobody_took_it",
-    a_store_that_completes_nothing_late: CompletesNothingLate => "fencing::a_lease_that_ended_is_completed_while_nobody_took_it",
-    a_store_that_releases_nothing_late: ReleasesNothingLate => "releasing::a_lease_that_ended_is_released_while_nobody_took_it",
-    a_store_that_renews_for_anybody: RenewsForAnybody => "fencing::an_old_token_renews_nothing",
-    a_store_that_completes_for_anybody: CompletesForAnybody => "fencing::an_old_token_completes_nothing",
-    a_store_that_releases_for_anybody: ReleasesForAnybody => "fencing::an_old_token_releases_nothing",
-    a_store_that_releases_for_a_stranger: ReleasesForAnybody => "fencing::a_token_that_never_claimed_does_nothing",
-    a_store_that_renews_what_is_done: RenewsWhatIsDone => "renewing::what_is_done_is_not_renewed",
-    a_store_that_completes_again: CompletesAgain => "fencing::what_is_done_is_not_completed_again",
-    a_store_that_releases_what_is_done: ReleasesWhatIsDone => "releasing::what_is_done_is_not_released",
-    a_store_that_keeps_what_is_released: KeepsWhatIsReleased => "releasing::a_released_key_is_new_again",
-    a_store_that_completes_what_is_released: CompletesWhatIsReleased => "releasing::a_released_claim_is_over",
-    a_store_that_never_wakes: NeverWakes => "changing::all_who_wait_are_woken",
-    a_store_that_completes_quietly: CompletesQuietly => "changing::completing_wakes",
-    a_store_that_releases_quietly: ReleasesQuietly => "changing::releasing_wakes",
-    a_store_that_wakes_one: WakesOne => "changing::all_who_wait_are_woken",
-    a_store_that_prunes_nothing: PrunesNothing => "pruning::expired_replies_go",
-    a_store_that_prunes_what_counts: PrunesWhatCounts => "pruning::replies_that_count_stay",
-    a_store_that_prunes_what_runs: PrunesWhatRuns => "pruning::what_runs_stays",
-    a_store_that_prunes_what_was_renewed: PrunesWhatWasRenewed => "pruning::what_was_renewed_stays",
-    a_store_that_keeps_the_abandoned: KeepsTheAbandoned => "pruning::abandoned_claims_go",
-    a_store_that_prunes_for_ever: PrunesForEver => "pruning::expired_replies_go",
-    a_store_that_miscounts_what_it_prunes: MiscountsWhatItPrunes => "pruning::many_go_in_rounds",
+    IgnoresTheEndOfLeases: a_store_that_ignores_the_end_of_leases => "claiming::a_lease_that_ended_is_taken_over";
+    LeasesLastLonger: a_store_whose_leases_last_longer => "claiming::a_lease_that_ended_is_taken_over";
+    ForgetsExpiry: a_store_that_forgets_expiry => "claiming::a_reply_that_expired_is_claimed_anew";
+    RepliesLastLonger: a_store_whose_replies_last_longer => "claiming::a_reply_that_expired_is_claimed_anew";
+    ChecksThenInserts: a_store_that_checks_and_then_inserts => "racing::of_many_at_once_one_claims",
+        a_store_that_checks_and_then_takes_over => "racing::of_many_at_once_one_takes_over",
+        a_store_that_checks_and_then_claims_anew => "racing::of_many_at_once_one_claims_anew";
+    ChecksThenCompletes: a_store_that_checks_and_then_completes => "racing::an_end_and_a_takeover_at_once_agree";
+    FindingProlongs: a_store_in_which_finding_prolongs => "claiming::whoever_only_finds_changes_nothing";
+    FindingTakes: a_store_in_which_finding_takes => "claiming::whoever_only_finds_changes_nothing";
+    ForgetsTheFingerprint: a_store_that_forgets_the_fingerprint_of_what_runs => "claiming::a_running_key_is_found_with_its_fingerprint",
+        a_store_that_forgets_the_fingerprint_of_what_is_done => "claiming::a_done_key_is_found_with_its_fingerprint_and_reply";
+    KeepsTheFirstFingerprint: a_store_that_keeps_the_first_fingerprint => "claiming::a_lease_that_ended_is_taken_over";
+    ForgetsReplies: a_store_that_forgets_replies => "claiming::a_done_key_is_found_with_its_fingerprint_and_reply";
+    LosesBytes: a_store_that_loses_bytes => "claiming::a_reply_comes_back_to_the_byte";
+    LosesEmptyReplies: a_store_that_loses_empty_replies => "claiming::a_reply_comes_back_to_the_byte";
+    CutsReplies: a_store_that_cuts_replies => "claiming::a_reply_comes_back_to_the_byte";
+    CutsKeys: a_store_that_cuts_keys => "claiming::keys_are_independent";
+    CutsTokens: a_store_that_cuts_tokens => "fencing::any_number_is_a_token";
+    ForgetsToRenew: a_store_that_forgets_to_renew => "renewing::a_renewed_lease_lasts";
+    RenewsNothingLate: a_store_that_renews_nothing_late => "renewing::a_lease_that_ended_is_renewed_while_nobody_took_it";
+    CompletesNothingLate: a_store_that_completes_nothing_late => "fencing::a_lease_that_ended_is_completed_while_nobody_took_it";
+    ReleasesNothingLate: a_store_that_releases_nothing_late => "releasing::a_lease_that_ended_is_released_while_nobody_took_it";
+    RenewsForAnybody: a_store_that_renews_for_anybody => "fencing::an_old_token_renews_nothing";
+    CompletesForAnybody: a_store_that_completes_for_anybody => "fencing::an_old_token_completes_nothing";
+    ReleasesForAnybody: a_store_that_releases_for_anybody => "fencing::an_old_token_releases_nothing",
+        a_store_that_releases_for_a_stranger => "fencing::a_token_that_never_claimed_does_nothing";
+    RenewsWhatIsDone: a_store_that_renews_what_is_done => "renewing::what_is_done_is_not_renewed";
+    CompletesAgain: a_store_that_completes_again => "fencing::what_is_done_is_not_completed_again";
+    ReleasesWhatIsDone: a_store_that_releases_what_is_done => "releasing::what_is_done_is_not_released";
+    KeepsWhatIsReleased: a_store_that_keeps_what_is_released => "releasing::a_released_key_is_new_again";
+    CompletesWhatIsReleased: a_store_that_completes_what_is_released => "releasing::a_released_claim_is_over";
+    NeverWakes: a_store_that_never_wakes => "changing::all_who_wait_are_woken";
+    CompletesQuietly: a_store_that_completes_quietly => "changing::completing_wakes";
+    ReleasesQuietly: a_store_that_releases_quietly => "changing::releasing_wakes";
+    WakesOne: a_store_that_wakes_one => "changing::all_who_wait_are_woken";
+    PrunesNothing: a_store_that_prunes_nothing => "pruning::expired_replies_go";
+    PrunesWhatCounts: a_store_that_prunes_what_counts => "pruning::replies_that_count_stay";
+    PrunesWhatRuns: a_store_that_prunes_what_runs => "pruning::what_runs_stays";
+    PrunesWhatWasRenewed: a_store_that_prunes_what_was_renewed => "pruning::what_was_renewed_stays";
+    KeepsTheAbandoned: a_store_that_keeps_the_abandoned => "pruning::abandoned_claims_go";
+    PrunesForEver: a_store_that_prunes_for_ever => "pruning::expired_replies_go";
+    MiscountsWhatItPrunes: a_store_that_miscounts_what_it_prunes => "pruning::many_go_in_rounds";
 }

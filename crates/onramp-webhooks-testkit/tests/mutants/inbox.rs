@@ -11,49 +11,11 @@ use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::DedupKey;
 use onramp_webhooks::inbox::{
-    ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery, QuarantineBound, Record,
-    Recorded, Replayed, Retention, Settled, Settlement, State,
+    ClaimRequest, ClaimedDelivery, Claims, DeadCause, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery,
+    QuarantineBound, Record, Recorded, Replayed, Retention, Settled, Settlement, State,
 };
 use onramp_webhooks_testkit::doubles::{Double, InboxDouble};
 use onramp_webhooks_testkit::inbox::{Fixture, Store, cases};
-
-/// The defect of an inbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Defect {
-    None,
-    ForgetsFencing,
-    IgnoresLeaseExpiry,
-    RenewsWhatIsLost,
-    ForgetsToRenew,
-    DuplicatesDoNotRequeue,
-    DuplicatesOnlyLook,
-    ChecksThenInserts,
-    HandsOutTwoOfOneOrder,
-    HandsOutTwice,
-    StopsAtABusyOrder,
-    ForgetsConflicts,
-    TakesSyntheticOnesForReal,
-    IgnoresMoney,
-    ListsIgnoreTheKey,
-    ForgetsKeyExpiry,
-    DeduplicatesTheKeyless,
-    LosesBytes,
-    ForgetsTheBoundOfNoise,
-    TreatsUnreadableAsNoise,
-    NewestFirst,
-    NothingIsStale,
-    EverythingCostsAnAttempt,
-    RetriesAtOnce,
-    ForgetsTheNote,
-    PrunesKeys,
-    PrunesTooEarly,
-    RequeuesWhatIsHeld,
-    ForgetsWhatWasReread,
-    ListsIgnoreTheSubject,
-    PagesOverlap,
-    ForgetsWhenTheNextIsDue,
-    DoesNotWake,
-}
 
 #[derive(Debug)]
 struct Mutant {
@@ -175,7 +137,8 @@ impl InboxDouble for Mutant {
                     settlement.outcome = Settled::Retry { at: *until, error: reason.clone() };
                 }
                 (Defect::RetriesAtOnce, Settled::Retry { at, .. }) => *at = now,
-                (Defect::ForgetsTheNote, Settled::Dead { error }) => error.clear(),
+                (Defect::ForgetsTheNote, Settled::Dead { error, .. }) => error.clear(),
+                (Defect::ForgetsTheCause, Settled::Dead { cause, .. }) => *cause = DeadCause::AttemptsUsedUp,
                 _ => {}
             }
         }
@@ -234,40 +197,42 @@ fn store(defect: Defect) -> Store {
 }
 
 mutants! {
-    an_inbox_that_forgets_fencing: ForgetsFencing => "leasing::an_old_fence_ends_nothing",
-    an_inbox_that_ignores_lease_expiry: IgnoresLeaseExpiry => "leasing::an_expired_lease_is_claimed_again_with_a_greater_fence",
-    an_inbox_that_renews_what_is_lost: RenewsWhatIsLost => "leasing::renewing_a_lost_lease_says_so",
-    an_inbox_that_forgets_to_renew: ForgetsToRenew => "leasing::a_renewed_lease_lasts",
-    an_inbox_whose_duplicates_do_not_requeue: DuplicatesDoNotRequeue => "recording::a_duplicate_requeues_a_dead_first",
-    an_inbox_whose_duplicates_do_not_count: DuplicatesOnlyLook => "recording::the_same_again_is_a_duplicate",
-    an_inbox_that_checks_and_then_inserts: ChecksThenInserts => "recording::of_many_copies_at_once_one_is_new",
-    an_inbox_that_hands_out_two_of_one_order: HandsOutTwoOfOneOrder => "claiming::never_two_of_one_order",
-    an_inbox_that_hands_out_two_of_one_order_to_many: HandsOutTwoOfOneOrder => "claiming::many_claimers_never_hold_two_of_one_order",
-    an_inbox_that_hands_out_twice: HandsOutTwice => "claiming::many_claimers_get_each_delivery_once",
-    an_inbox_that_stops_at_a_busy_order: StopsAtABusyOrder => "claiming::the_limit_is_filled_past_a_busy_order",
-    an_inbox_that_forgets_conflicts: ForgetsConflicts => "recording::another_body_is_a_conflict_and_the_first_stands",
-    an_inbox_that_takes_synthetic_ones_for_real: TakesSyntheticOnesForReal => "recording::a_real_one_that_comes_second_only_counts",
-    an_inbox_that_takes_settled_synthetic_ones_for_real: TakesSyntheticOnesForReal => "recording::a_real_one_after_a_synthetic_one_that_was_settled_only_counts",
-    an_inbox_that_ignores_money: IgnoresMoney => "recording::a_real_and_a_synthetic_one_with_other_money_are_in_conflict",
-    an_inbox_that_takes_second_synthetic_ones_for_real: TakesSyntheticOnesForReal => "recording::a_synthetic_one_that_comes_second_only_counts",
-    an_inbox_whose_lists_ignore_the_key: ListsIgnoreTheKey => "querying::lists_find_a_key",
-    an_inbox_that_forgets_key_expiry: ForgetsKeyExpiry => "recording::an_expired_key_is_new_again",
-    an_inbox_that_deduplicates_the_keyless: DeduplicatesTheKeyless => "recording::without_a_key_nothing_is_a_duplicate",
-    an_inbox_that_loses_bytes: LosesBytes => "querying::a_body_comes_back_to_the_byte",
-    an_inbox_that_forgets_the_bound: ForgetsTheBoundOfNoise => "quarantining::the_oldest_noise_goes_beyond_the_number",
-    an_inbox_that_forgets_the_bound_in_bytes: ForgetsTheBoundOfNoise => "quarantining::the_oldest_noise_goes_beyond_the_bytes",
-    an_inbox_that_drops_what_is_unreadable: TreatsUnreadableAsNoise => "quarantining::nothing_but_noise_ever_goes",
-    an_inbox_that_begins_with_the_newest: NewestFirst => "claiming::first_received_first_up_to_the_limit",
-    an_inbox_to_which_nothing_is_stale: NothingIsStale => "claiming::stale_is_what_comes_after_a_later_state",
-    an_inbox_in_which_everything_costs_an_attempt: EverythingCostsAnAttempt => "settling::a_parked_one_waits_and_costs_no_attempt",
-    an_inbox_that_retries_at_once: RetriesAtOnce => "settling::a_retry_waits_for_its_time",
-    an_inbox_that_forgets_the_note: ForgetsTheNote => "settling::a_dead_letter_waits_for_an_operator",
-    an_inbox_that_prunes_keys: PrunesKeys => "pruning::bodies_go_and_keys_stay",
-    an_inbox_that_prunes_too_early: PrunesTooEarly => "pruning::bodies_go_and_keys_stay",
-    an_inbox_that_requeues_what_is_held: RequeuesWhatIsHeld => "requeuing::what_a_worker_holds_is_refused",
-    an_inbox_that_forgets_what_was_reread: ForgetsWhatWasReread => "requeuing::a_reread_one_takes_its_identity",
-    an_inbox_whose_lists_ignore_the_subject: ListsIgnoreTheSubject => "querying::lists_fit_their_filter",
-    an_inbox_whose_pages_overlap: PagesOverlap => "querying::pages_follow_each_other",
-    an_inbox_that_forgets_when_the_next_is_due: ForgetsWhenTheNextIsDue => "claiming::says_when_the_next_falls_due",
-    an_inbox_that_does_not_wake: DoesNotWake => "waking::a_new_delivery_wakes",
+    ForgetsFencing: an_inbox_that_forgets_fencing => "leasing::an_old_fence_ends_nothing";
+    IgnoresLeaseExpiry: an_inbox_that_ignores_lease_expiry => "leasing::an_expired_lease_is_claimed_again_with_a_greater_fence";
+    RenewsWhatIsLost: an_inbox_that_renews_what_is_lost => "leasing::renewing_a_lost_lease_says_so";
+    ForgetsToRenew: an_inbox_that_forgets_to_renew => "leasing::a_renewed_lease_lasts";
+    DuplicatesDoNotRequeue: an_inbox_whose_duplicates_do_not_requeue => "recording::a_duplicate_requeues_a_dead_first";
+    DuplicatesOnlyLook: an_inbox_whose_duplicates_do_not_count => "recording::the_same_again_is_a_duplicate";
+    ChecksThenInserts: an_inbox_that_checks_and_then_inserts => "recording::of_many_copies_at_once_one_is_new";
+    HandsOutTwoOfOneOrder: an_inbox_that_hands_out_two_of_one_order => "claiming::never_two_of_one_order",
+        an_inbox_that_hands_out_two_of_one_order_to_many => "claiming::many_claimers_never_hold_two_of_one_order";
+    HandsOutTwice: an_inbox_that_hands_out_twice => "claiming::many_claimers_get_each_delivery_once";
+    StopsAtABusyOrder: an_inbox_that_stops_at_a_busy_order => "claiming::the_limit_is_filled_past_a_busy_order";
+    ForgetsTheCause: an_inbox_that_forgets_the_cause => "settling::a_dead_letter_says_why",
+        an_inbox_that_requeues_what_was_refused => "recording::a_duplicate_requeues_no_first_that_was_refused";
+    IgnoresMoney: an_inbox_that_ignores_money => "recording::a_real_and_a_synthetic_one_with_other_money_are_in_conflict";
+    ForgetsConflicts: an_inbox_that_forgets_conflicts => "recording::another_body_is_a_conflict_and_the_first_stands";
+    TakesSyntheticOnesForReal: an_inbox_that_takes_synthetic_ones_for_real => "recording::a_real_one_that_comes_second_only_counts",
+        an_inbox_that_takes_settled_synthetic_ones_for_real => "recording::a_real_one_after_a_synthetic_one_that_was_settled_only_counts",
+        an_inbox_that_takes_second_synthetic_ones_for_real => "recording::a_synthetic_one_that_comes_second_only_counts";
+    ListsIgnoreTheKey: an_inbox_whose_lists_ignore_the_key => "querying::lists_find_a_key";
+    ForgetsKeyExpiry: an_inbox_that_forgets_key_expiry => "recording::an_expired_key_is_new_again";
+    DeduplicatesTheKeyless: an_inbox_that_deduplicates_the_keyless => "recording::without_a_key_nothing_is_a_duplicate";
+    LosesBytes: an_inbox_that_loses_bytes => "querying::a_body_comes_back_to_the_byte";
+    ForgetsTheBoundOfNoise: an_inbox_that_forgets_the_bound => "quarantining::the_oldest_noise_goes_beyond_the_number",
+        an_inbox_that_forgets_the_bound_in_bytes => "quarantining::the_oldest_noise_goes_beyond_the_bytes";
+    TreatsUnreadableAsNoise: an_inbox_that_drops_what_is_unreadable => "quarantining::nothing_but_noise_ever_goes";
+    NewestFirst: an_inbox_that_begins_with_the_newest => "claiming::first_received_first_up_to_the_limit";
+    NothingIsStale: an_inbox_to_which_nothing_is_stale => "claiming::stale_is_what_comes_after_a_later_state";
+    EverythingCostsAnAttempt: an_inbox_in_which_everything_costs_an_attempt => "settling::a_parked_one_waits_and_costs_no_attempt";
+    RetriesAtOnce: an_inbox_that_retries_at_once => "settling::a_retry_waits_for_its_time";
+    ForgetsTheNote: an_inbox_that_forgets_the_note => "settling::a_dead_letter_waits_for_an_operator";
+    PrunesKeys: an_inbox_that_prunes_keys => "pruning::bodies_go_and_keys_stay";
+    PrunesTooEarly: an_inbox_that_prunes_too_early => "pruning::bodies_go_and_keys_stay";
+    RequeuesWhatIsHeld: an_inbox_that_requeues_what_is_held => "requeuing::what_a_worker_holds_is_refused";
+    ForgetsWhatWasReread: an_inbox_that_forgets_what_was_reread => "requeuing::a_reread_one_takes_its_identity";
+    ListsIgnoreTheSubject: an_inbox_whose_lists_ignore_the_subject => "querying::lists_fit_their_filter";
+    PagesOverlap: an_inbox_whose_pages_overlap => "querying::pages_follow_each_other";
+    ForgetsWhenTheNextIsDue: an_inbox_that_forgets_when_the_next_is_due => "claiming::says_when_the_next_falls_due";
+    DoesNotWake: an_inbox_that_does_not_wake => "waking::a_new_delivery_wakes";
 }

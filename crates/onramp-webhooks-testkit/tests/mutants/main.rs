@@ -10,16 +10,22 @@ async fn keeps<G: Send + Sync + 'static>(mut cases: impl Iterator<Item = Case<G>
     tokio::spawn(async move { case.run(&store).await }).await.is_ok()
 }
 
-/// A test for each defect: that the case notices it, and keeps quiet without it.
+/// A type with all defects, and a test for each: that the case notices it, and keeps quiet without it.
 macro_rules! mutants {
-    ($($test:ident: $defect:ident => $case:literal,)+) => {
-        $(
+    ($($defect:ident: $($test:ident => $case:literal),+;)+) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        enum Defect {
+            None,
+            $($defect,)+
+        }
+
+        $($(
             #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $test() {
                 assert!(crate::keeps(cases(), $case, store(Defect::None)).await, "{} fails without any defect", $case);
                 assert!(!crate::keeps(cases(), $case, store(Defect::$defect)).await, "{} does not notice {:?}", $case, Defect::$defect);
             }
-        )+
+        )+)+
     };
 }
 

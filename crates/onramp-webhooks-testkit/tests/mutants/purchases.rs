@@ -7,24 +7,6 @@ use onramp_webhooks::event::OrderId;
 use onramp_webhooks::purchases::{MemoryPurchaseStore, Purchase, PurchaseStatus, PurchaseStore};
 use onramp_webhooks_testkit::purchases::{Fixture, Store, cases};
 
-/// The defect of a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Defect {
-    None,
-    ForgetsTheAddress,
-    RoundsAmounts,
-    KnowsEverything,
-    AcceptsSomethingElse,
-    TakesTheLaterTime,
-    ChecksThenStarts,
-    CutsUuids,
-    ForgetsReleases,
-    ReleasesOnlyWhatWasStarted,
-    StartsOnlyWhatWasNotReleased,
-    PrunesEverything,
-    PrunesNothing,
-}
-
 #[derive(Debug)]
 struct Mutant {
     store: MemoryPurchaseStore,
@@ -93,16 +75,16 @@ fn store(defect: Defect) -> Store {
 }
 
 mutants! {
-    forgets_the_address: ForgetsTheAddress => "starting::what_was_started_comes_back_to_the_letter",
-    rounds_amounts: RoundsAmounts => "starting::what_was_started_comes_back_to_the_letter",
-    knows_everything: KnowsEverything => "starting::what_was_never_started_is_not_known",
-    accepts_something_else: AcceptsSomethingElse => "starting::something_else_under_the_same_uuid_is_refused_and_changes_nothing",
-    takes_the_later_time: TakesTheLaterTime => "starting::the_same_once_more_changes_nothing",
-    checks_then_starts: ChecksThenStarts => "starting::of_many_at_once_one_counts",
-    cuts_uuids: CutsUuids => "releasing::a_uuid_of_any_length_can_be_released",
-    forgets_releases: ForgetsReleases => "releasing::what_was_started_can_be_released_and_stays_started",
-    releases_only_what_was_started: ReleasesOnlyWhatWasStarted => "releasing::what_was_never_started_can_be_released",
-    starts_only_what_was_not_released: StartsOnlyWhatWasNotReleased => "releasing::what_was_released_can_be_started",
-    prunes_everything: PrunesEverything => "pruning::what_is_young_stays",
-    prunes_nothing: PrunesNothing => "pruning::old_purchases_and_releases_go",
+    ForgetsTheAddress: forgets_the_address => "starting::what_was_started_comes_back_to_the_letter";
+    RoundsAmounts: rounds_amounts => "starting::what_was_started_comes_back_to_the_letter";
+    KnowsEverything: knows_everything => "starting::what_was_never_started_is_not_known";
+    AcceptsSomethingElse: accepts_something_else => "starting::something_else_under_the_same_uuid_is_refused_and_changes_nothing";
+    TakesTheLaterTime: takes_the_later_time => "starting::the_same_once_more_changes_nothing";
+    ChecksThenStarts: checks_then_starts => "starting::of_many_at_once_one_counts";
+    CutsUuids: cuts_uuids => "releasing::a_uuid_of_any_length_can_be_released";
+    ForgetsReleases: forgets_releases => "releasing::what_was_started_can_be_released_and_stays_started";
+    ReleasesOnlyWhatWasStarted: releases_only_what_was_started => "releasing::what_was_never_started_can_be_released";
+    StartsOnlyWhatWasNotReleased: starts_only_what_was_not_released => "releasing::what_was_released_can_be_started";
+    PrunesEverything: prunes_everything => "pruning::what_is_young_stays";
+    PrunesNothing: prunes_nothing => "pruning::old_purchases_and_releases_go";
 }

@@ -7,21 +7,6 @@ use onramp_webhooks::spill::{MemorySpill, MovingLock, SpillId, SpillStore};
 use onramp_webhooks_testkit::doubles::{Double, SpillDouble};
 use onramp_webhooks_testkit::spill::{Fixture, Store, cases};
 
-/// The defect of a spill.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Defect {
-    None,
-    NewestFirst,
-    TakesAway,
-    ForgetsTheBound,
-    ForgetsFields,
-    LosesBytes,
-    Deduplicates,
-    ForgetsToRemove,
-    UsesIdsAgain,
-    LocksNothing,
-}
-
 #[derive(Debug)]
 struct Mutant {
     spill: MemorySpill,
@@ -83,14 +68,14 @@ fn store(defect: Defect) -> Store {
 }
 
 mutants! {
-    a_spill_that_begins_with_the_newest: NewestFirst => "appending::what_was_appended_waits_in_its_order",
-    a_spill_that_takes_away_what_is_read: TakesAway => "appending::what_was_appended_waits_in_its_order",
-    a_spill_that_reads_more_than_was_asked_for: ForgetsTheBound => "appending::no_more_is_read_than_was_asked_for",
-    a_spill_that_forgets_a_field: ForgetsFields => "appending::every_field_comes_back",
-    a_spill_that_loses_bytes: LosesBytes => "appending::a_body_comes_back_to_the_byte",
-    a_spill_that_deduplicates: Deduplicates => "appending::nothing_is_a_duplicate",
-    a_spill_that_forgets_to_remove: ForgetsToRemove => "removing::what_was_removed_is_gone",
-    a_spill_that_uses_ids_again: UsesIdsAgain => "removing::an_id_is_never_used_again",
-    a_spill_that_locks_nothing: LocksNothing => "locking::one_moves_at_a_time",
-    a_spill_that_locks_nothing_when_many_come: LocksNothing => "locking::of_many_at_once_one_moves",
+    NewestFirst: a_spill_that_begins_with_the_newest => "appending::what_was_appended_waits_in_its_order";
+    TakesAway: a_spill_that_takes_away_what_is_read => "appending::what_was_appended_waits_in_its_order";
+    ForgetsTheBound: a_spill_that_reads_more_than_was_asked_for => "appending::no_more_is_read_than_was_asked_for";
+    ForgetsFields: a_spill_that_forgets_a_field => "appending::every_field_comes_back";
+    LosesBytes: a_spill_that_loses_bytes => "appending::a_body_comes_back_to_the_byte";
+    Deduplicates: a_spill_that_deduplicates => "appending::nothing_is_a_duplicate";
+    ForgetsToRemove: a_spill_that_forgets_to_remove => "removing::what_was_removed_is_gone";
+    UsesIdsAgain: a_spill_that_uses_ids_again => "removing::an_id_is_never_used_again";
+    LocksNothing: a_spill_that_locks_nothing => "locking::one_moves_at_a_time",
+        a_spill_that_locks_nothing_when_many_come => "locking::of_many_at_once_one_moves";
 }

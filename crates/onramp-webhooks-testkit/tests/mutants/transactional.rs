@@ -13,26 +13,6 @@ use onramp_webhooks::{HandlerError, StoreError, StoreErrorKind, async_trait};
 use onramp_webhooks_testkit::doubles::{Double, InboxDouble, TransactionalDouble};
 use onramp_webhooks_testkit::transactional::{Fixture, Ledger, Store, cases};
 
-/// The defect of an inbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Defect {
-    None,
-    ForgetsTheFence,
-    CommitsWhatIsLost,
-    ForgetsToComplete,
-    ForgetsTheLedger,
-    ForgetsToRollBack,
-    CommitsWhatIsDropped,
-    WritesAtOnce,
-    CompletesWithWritesOnly,
-    SettlesTwice,
-    CompletesAfterAFailure,
-    LetsHandlersEnd,
-    RollsBackWhatHandlersEnded,
-    BlamesNobody,
-    HandsOutTwoOfOneOrder,
-}
-
 #[derive(Debug)]
 struct Mutant {
     inbox: MemoryInbox,
@@ -192,26 +172,26 @@ fn store(defect: Defect) -> Store {
 }
 
 mutants! {
-    an_inbox_that_forgets_the_fence: ForgetsTheFence => "committing::a_lost_lease_commits_nothing",
-    an_inbox_that_commits_under_a_lost_lease: CommitsWhatIsLost => "committing::a_lost_lease_commits_nothing",
-    an_inbox_that_commits_what_was_handled: CommitsWhatIsLost => "committing::what_another_worker_handled_is_not_handled_again",
-    an_inbox_that_commits_what_was_released: CommitsWhatIsLost => "committing::a_released_delivery_is_not_completed_under_its_old_lease",
-    an_inbox_that_forgets_to_complete: ForgetsToComplete => "committing::both_are_committed",
-    an_inbox_that_forgets_the_ledger: ForgetsTheLedger => "committing::both_are_committed",
-    an_inbox_that_forgets_the_ledgers_of_many: ForgetsTheLedger => "handling::many_at_once_are_each_committed_once",
-    an_inbox_that_forgets_to_roll_back: ForgetsToRollBack => "committing::what_is_rolled_back_is_neither",
-    an_inbox_that_forgets_to_roll_back_after_an_error: ForgetsToRollBack => "handling::an_error_rolls_both_back_and_is_tried_again",
-    an_inbox_that_forgets_to_roll_back_after_a_panic: ForgetsToRollBack => "handling::a_panic_rolls_both_back_and_is_tried_again",
-    an_inbox_that_forgets_to_roll_back_after_a_timeout: ForgetsToRollBack => "handling::a_timeout_rolls_both_back_and_is_tried_again",
-    an_inbox_that_commits_what_is_dropped: CommitsWhatIsDropped => "committing::what_is_dropped_is_neither",
-    an_inbox_that_writes_at_once: WritesAtOnce => "committing::both_are_committed",
-    an_inbox_that_completes_only_with_writes: CompletesWithWritesOnly => "committing::a_handler_that_writes_nothing_completes",
-    an_inbox_that_settles_twice: SettlesTwice => "committing::a_commit_whose_answer_was_lost_is_not_settled_again",
-    an_inbox_that_completes_after_a_failure: CompletesAfterAFailure => "committing::after_a_failed_statement_it_is_both_or_neither",
-    an_inbox_that_lets_handlers_end: LetsHandlersEnd => "committing::a_transaction_that_the_handler_ended_is_refused",
-    an_inbox_whose_worker_lets_handlers_end: LetsHandlersEnd => "handling::an_own_commit_is_a_dead_letter_at_once",
-    an_inbox_that_blames_nobody: BlamesNobody => "handling::an_own_commit_is_a_dead_letter_at_once",
-    an_inbox_that_rolls_back_what_handlers_ended: RollsBackWhatHandlersEnded => "committing::a_rollback_of_what_the_handler_ended_is_refused",
-    an_inbox_whose_worker_rolls_back_what_handlers_ended: RollsBackWhatHandlersEnded => "handling::an_own_commit_before_an_error_is_a_dead_letter_at_once",
-    an_inbox_that_handles_two_of_one_order: HandsOutTwoOfOneOrder => "handling::events_of_one_order_never_run_at_the_same_time",
+    ForgetsTheFence: an_inbox_that_forgets_the_fence => "committing::a_lost_lease_commits_nothing";
+    CommitsWhatIsLost: an_inbox_that_commits_under_a_lost_lease => "committing::a_lost_lease_commits_nothing",
+        an_inbox_that_commits_what_was_handled => "committing::what_another_worker_handled_is_not_handled_again",
+        an_inbox_that_commits_what_was_released => "committing::a_released_delivery_is_not_completed_under_its_old_lease";
+    ForgetsToComplete: an_inbox_that_forgets_to_complete => "committing::both_are_committed";
+    ForgetsTheLedger: an_inbox_that_forgets_the_ledger => "committing::both_are_committed",
+        an_inbox_that_forgets_the_ledgers_of_many => "handling::many_at_once_are_each_committed_once";
+    ForgetsToRollBack: an_inbox_that_forgets_to_roll_back => "committing::what_is_rolled_back_is_neither",
+        an_inbox_that_forgets_to_roll_back_after_an_error => "handling::an_error_rolls_both_back_and_is_tried_again",
+        an_inbox_that_forgets_to_roll_back_after_a_panic => "handling::a_panic_rolls_both_back_and_is_tried_again",
+        an_inbox_that_forgets_to_roll_back_after_a_timeout => "handling::a_timeout_rolls_both_back_and_is_tried_again";
+    CommitsWhatIsDropped: an_inbox_that_commits_what_is_dropped => "committing::what_is_dropped_is_neither";
+    WritesAtOnce: an_inbox_that_writes_at_once => "committing::both_are_committed";
+    CompletesWithWritesOnly: an_inbox_that_completes_only_with_writes => "committing::a_handler_that_writes_nothing_completes";
+    SettlesTwice: an_inbox_that_settles_twice => "committing::a_commit_whose_answer_was_lost_is_not_settled_again";
+    CompletesAfterAFailure: an_inbox_that_completes_after_a_failure => "committing::after_a_failed_statement_it_is_both_or_neither";
+    LetsHandlersEnd: an_inbox_that_lets_handlers_end => "committing::a_transaction_that_the_handler_ended_is_refused",
+        an_inbox_whose_worker_lets_handlers_end => "handling::an_own_commit_is_a_dead_letter_at_once";
+    BlamesNobody: an_inbox_that_blames_nobody => "handling::an_own_commit_is_a_dead_letter_at_once";
+    RollsBackWhatHandlersEnded: an_inbox_that_rolls_back_what_handlers_ended => "committing::a_rollback_of_what_the_handler_ended_is_refused",
+        an_inbox_whose_worker_rolls_back_what_handlers_ended => "handling::an_own_commit_before_an_error_is_a_dead_letter_at_once";
+    HandsOutTwoOfOneOrder: an_inbox_that_handles_two_of_one_order => "handling::events_of_one_order_never_run_at_the_same_time";
 }

@@ -26,6 +26,9 @@ const LONGEST: usize = 512;
 /// Providers write amounts as JSON strings and as JSON numbers. Both are read from their text, never through a float, and are
 /// serialised the way they were received. Amounts compare by value: `1.50` equals `1.5`.
 ///
+/// An amount cannot be read inside serde's internally tagged and untagged enums and `flatten`: serde buffers their content, which rounds
+/// numbers, so deserializing an amount there is an error. A number that was first read into a `serde_json::Value` is already rounded.
+///
 /// ```
 /// use onramp_webhooks::event::Amount;
 ///

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::DeadCause;
 use crate::clock::Timestamp;
 use crate::delivery::DeliveryId;
 use crate::fingerprint::Fingerprint;
@@ -133,13 +134,26 @@ pub enum Settled {
         /// The reason.
         reason: String,
     },
-    /// A dead letter: its attempts are used up, or it failed permanently.
+    /// A dead letter.
     Dead {
-        /// The reason.
+        /// The cause.
+        cause: DeadCause,
+        /// The error of the last attempt.
         error: String,
     },
     /// Released before the handler ended: due at once, and the attempt does not count.
     Released,
+}
+
+impl Settled {
+    /// Returns the cause of a dead letter.
+    #[must_use]
+    pub const fn cause(&self) -> Option<DeadCause> {
+        match self {
+            Self::Dead { cause, .. } => Some(*cause),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Debug for ClaimedDelivery {

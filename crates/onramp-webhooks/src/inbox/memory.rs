@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::{
-    ClaimRequest, ClaimedDelivery, Claims, Counts, Filter, Inbox, Lease, QuarantineBound, Record, Recorded, Replayed, Retention,
-    Settled, Settlement, State, conflict_note,
+    ClaimRequest, ClaimedDelivery, Claims, Counts, DeadCause, Filter, Inbox, Lease, QuarantineBound, Record, Recorded, Replayed,
+    Retention, Settled, Settlement, State, conflict_note,
 };
 use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery};
@@ -76,6 +76,7 @@ impl Rows {
             received_at: new.received_at,
             due_at: None,
             settled_at: None,
+            cause: None,
             attempts: 0,
             duplicates: 0,
             note,
@@ -117,6 +118,7 @@ impl Rows {
         if let Some(row) = self.transition(id, State::Pending, None) {
             row.record.attempts = 0;
             row.record.settled_at = None;
+            row.record.cause = None;
         }
     }
 
@@ -148,7 +150,7 @@ impl Rows {
     fn count_duplicate(&mut self, first: DeliveryId) -> bool {
         let Some(row) = self.by_id.get_mut(&first) else { return false };
         row.record.duplicates += 1;
-        let requeued = matches!(row.record.state, State::Retrying | State::Dead);
+        let requeued = row.record.state == State::Retrying || row.record.cause == Some(DeadCause::AttemptsUsedUp);
         if requeued {
             self.requeue(first);
         }
@@ -255,16 +257,18 @@ impl Rows {
         if !self.holds(settlement.lease) {
             return false;
         }
+        let cause = settlement.outcome.cause();
         let (state, due_at, note, attempt_counts) = match settlement.outcome {
             Settled::Handled => (State::Handled, None, None, true),
             Settled::Retry { at, error } => (State::Retrying, Some(at), Some(error), true),
             Settled::Parked { until, reason } => (State::Parked, Some(until), Some(reason), false),
-            Settled::Dead { error } => (State::Dead, None, Some(error), true),
+            Settled::Dead { error, .. } => (State::Dead, None, Some(error), true),
             Settled::Released => (State::Pending, None, None, false),
         };
         let Some(row) = self.transition(settlement.lease.id, state, due_at) else { return false };
         row.record.attempts += u32::from(attempt_counts);
         row.record.settled_at = matches!(state, State::Handled | State::Dead).then_some(now);
+        row.record.cause = cause;
         if state != State::Pending {
             row.record.note = note;
         }

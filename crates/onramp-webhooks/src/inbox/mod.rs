@@ -3,6 +3,7 @@
 //! [`Inbox`] is the contract of every store. [`MemoryInbox`] implements it for tests; `onramp-webhooks-sqlite` and
 //! `onramp-webhooks-postgres` implement it on disk. Operators use [`Inbox::list`], [`Inbox::show`], [`Inbox::counts`] and [`replay`].
 
+mod dead_cause;
 mod lease;
 mod memory;
 mod query;
@@ -13,6 +14,7 @@ mod state;
 mod store;
 mod transactional;
 
+pub use self::dead_cause::DeadCause;
 pub use self::lease::{ClaimRequest, ClaimedDelivery, Claims, Lease, Settled, Settlement};
 pub use self::memory::MemoryInbox;
 pub use self::query::{Counts, Filter, Record};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::State;
+use super::{DeadCause, State};
 use crate::clock::Timestamp;
 use crate::delivery::DeliveryId;
 use crate::fingerprint::Fingerprint;
@@ -39,6 +39,8 @@ pub struct Record {
     pub due_at: Option<Timestamp>,
     /// The time at which it was handled or became a dead letter.
     pub settled_at: Option<Timestamp>,
+    /// The cause of a dead letter; `None` in other states, or if this version does not know the cause.
+    pub cause: Option<DeadCause>,
     /// The number of attempts so far.
     pub attempts: u32,
     /// The number of its duplicates received so far.
@@ -71,6 +73,7 @@ impl fmt::Debug for Record {
             .field("received_at", &self.received_at)
             .field("due_at", &self.due_at)
             .field("settled_at", &self.settled_at)
+            .field("cause", &self.cause)
             .field("attempts", &self.attempts)
             .field("duplicates", &self.duplicates)
             .finish_non_exhaustive()
@@ -177,8 +180,13 @@ impl Counts {
     }
 }
 
+/// Adds up several counts of one state.
 impl FromIterator<(State, u64)> for Counts {
     fn from_iter<I: IntoIterator<Item = (State, u64)>>(counts: I) -> Self {
-        Self(counts.into_iter().filter(|(_, count)| *count > 0).collect())
+        let mut all = BTreeMap::new();
+        for (state, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+            *all.entry(state).or_default() += count;
+        }
+        Self(all)
     }
 }

@@ -12,7 +12,7 @@ pub enum Recorded {
     Duplicate {
         /// The first delivery with the key.
         first: DeliveryId,
-        /// `true` if the first delivery was retrying or dead, and is due again because of the duplicate.
+        /// `true` if the first delivery is due again because of the duplicate: it was retrying, or its attempts were used up.
         requeued: bool,
     },
     /// A delivery with a known key and another fingerprint. It is kept in addition to the first, and is not handled.

@@ -60,6 +60,7 @@ pub async fn replay(
     let refused = |why| Err(StoreError::new(StoreErrorKind::Refused, "replay").because(why));
     match record.state {
         State::Leased => return refused("a worker holds it"),
+        State::Unknown => return refused("this version does not know its state"),
         State::Handled if scope != ReplayScope::EvenHandled => return refused("it was handled"),
         State::Conflict if scope == ReplayScope::Unhandled => return refused("it contradicts an earlier delivery"),
         _ if record.body.is_none() => return refused("its body was pruned"),

@@ -17,18 +17,29 @@ pub enum State {
     Parked,
     /// Handled.
     Handled,
-    /// A dead letter: its attempts are used up, or it failed permanently.
+    /// A dead letter; see [`DeadCause`](super::DeadCause).
     Dead,
     /// In quarantine: unreadable.
     Quarantined,
     /// In conflict with an earlier delivery: the same key and another body.
     Conflict,
+    /// A state of a later version. The delivery is kept as it is, and only a version that knows the state changes it.
+    Unknown = 255,
 }
 
 impl State {
-    /// All states, in the order of their stored numbers.
-    pub const ALL: [Self; 8] =
-        [Self::Pending, Self::Leased, Self::Retrying, Self::Parked, Self::Handled, Self::Dead, Self::Quarantined, Self::Conflict];
+    /// All states, in the order of their stored numbers. The last one stands for every number that this version does not know.
+    pub const ALL: [Self; 9] = [
+        Self::Pending,
+        Self::Leased,
+        Self::Retrying,
+        Self::Parked,
+        Self::Handled,
+        Self::Dead,
+        Self::Quarantined,
+        Self::Conflict,
+        Self::Unknown,
+    ];
 
     /// Returns the number to store.
     #[must_use]
@@ -38,8 +49,8 @@ impl State {
 
     /// Returns the state with this stored number.
     #[must_use]
-    pub fn from_u8(number: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(number)).copied()
+    pub fn from_u8(number: u8) -> Self {
+        Self::ALL.get(usize::from(number)).copied().unwrap_or(Self::Unknown)
     }
 
     /// Returns the name of the state.
@@ -54,6 +65,7 @@ impl State {
             Self::Dead => "dead",
             Self::Quarantined => "quarantined",
             Self::Conflict => "conflict",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -74,5 +86,5 @@ impl FromStr for State {
 
 /// Error returned when parsing a [`State`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a state; the states are pending, leased, retrying, parked, handled, dead, quarantined, conflict")]
+#[error("{0:?} is not a state; the states are pending, leased, retrying, parked, handled, dead, quarantined, conflict, unknown")]
 pub struct UnknownState(String);

@@ -47,7 +47,8 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     ///   pending, or quarantined if [`NewDelivery::quarantine`] is set.
     /// - A delivery that repeats the first one with its key
     ///   ([`Fingerprint::is_repeated_by`](crate::fingerprint::Fingerprint::is_repeated_by)) is a duplicate. It increments the count
-    ///   of duplicates of the first delivery, which is requeued if it is retrying or dead.
+    ///   of duplicates of the first delivery, which is requeued if it is retrying, or dead with its
+    ///   [attempts used up](super::DeadCause::AttemptsUsedUp).
     /// - Any other delivery with a known key is kept as a conflict, under
     ///   [`DedupKey::conflicting`](crate::identity::DedupKey::conflicting).
     ///

@@ -122,6 +122,9 @@ pub trait ProviderEvent: fmt::Debug + Send + Sync + 'static {
     ///
     /// New fields, types and states should be values rather than errors, so that no event is lost.
     ///
+    /// An [`Amount`](crate::event::Amount) cannot be read inside serde's internally tagged and untagged enums and `flatten`: read the type
+    /// first, and then the body as the struct of that type.
+    ///
     /// # Errors
     /// Returns an error if the body is not in the provider's format, or lacks a field that is required for its type.
     fn read(body: &[u8]) -> Result<Self, DecodeError>

@@ -6,9 +6,9 @@ use tracing::Instrument;
 
 use super::handling::{HANDLER, panicked};
 use super::{Delivery, HandlerError, HandlerErrorKind, WorkerBuilder};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::error::StoreError;
-use crate::inbox::{ClaimedDelivery, Lease, Settled};
+use crate::inbox::{ClaimedDelivery, DeadCause, Lease, Settled};
 use crate::panics::caught;
 use crate::provider::ReadError;
 use crate::telemetry;
@@ -21,6 +21,9 @@ const UNTIL_A_TRANSACTION_OPENS: Duration = Duration::from_secs(1);
 
 /// Pause before a delivery whose provider this worker does not know is tried again.
 const UNTIL_THE_PROVIDER_IS_KNOWN: Duration = Duration::from_secs(600);
+
+/// Minimum pause of a parked delivery. A shorter one would ask in a tight loop.
+const SHORTEST_PARK: Duration = Duration::from_secs(1);
 
 /// The end of an attempt.
 pub(super) enum AttemptEnd {
@@ -37,6 +40,7 @@ pub(super) enum AttemptEnd {
 pub(super) struct AttemptContext<'a> {
     worker: &'a WorkerBuilder,
     attempt: u32,
+    received_at: Timestamp,
 }
 
 impl AttemptContext<'_> {
@@ -51,19 +55,32 @@ impl AttemptContext<'_> {
 
     /// Returns the end of the attempt for the result of the handler.
     pub(super) fn settle(&self, result: Result<(), HandlerError>) -> AttemptEnd {
-        AttemptEnd::Settle(result.map_or_else(|error| self.failed(&error), |()| Settled::Handled))
+        match result {
+            Ok(()) => AttemptEnd::Settle(Settled::Handled),
+            Err(error) => self.fail(&error, DeadCause::RefusedByHandler),
+        }
     }
 
-    fn failed(&self, error: &HandlerError) -> Settled {
+    /// Returns the end of the attempt after an error. `refused` is the cause if the error is permanent.
+    pub(super) fn fail(&self, error: &HandlerError, refused: DeadCause) -> AttemptEnd {
         let (now, note) = (self.worker.clock.now(), cut(error.to_string()));
-        match error.kind() {
-            HandlerErrorKind::Permanent => Settled::Dead { error: note },
-            HandlerErrorKind::NotYet(pause) => Settled::Parked { until: now.after(pause), reason: note },
+        AttemptEnd::Settle(match error.kind() {
+            HandlerErrorKind::Permanent => Settled::Dead { cause: refused, error: note },
+            HandlerErrorKind::NotYet(pause) => self.parked(now.after(pause.max(SHORTEST_PARK)), note),
             HandlerErrorKind::Transient => match self.worker.retry.pause(self.attempt, fastrand::f64()) {
                 Some(pause) => Settled::Retry { at: now.after(pause), error: note },
-                None => Settled::Dead { error: note },
+                None => Settled::Dead { cause: DeadCause::AttemptsUsedUp, error: note },
             },
+        })
+    }
+
+    fn parked(&self, until: Timestamp, reason: String) -> Settled {
+        let longest = self.worker.longest_park;
+        if until <= self.received_at.after(longest) {
+            return Settled::Parked { until, reason };
         }
+        let error = cut(format!("not ready {} hours after its arrival: {reason}", longest.as_secs() / 3_600));
+        Settled::Dead { cause: DeadCause::AttemptsUsedUp, error }
     }
 
     /// Parks a delivery whose transaction could not be opened.
@@ -75,7 +92,8 @@ impl AttemptContext<'_> {
         match error {
             ReadError::UnknownProvider(_) => self.park(UNTIL_THE_PROVIDER_IS_KNOWN, error.to_string()),
             ReadError::Unreadable(_) => {
-                self.settle(Err(HandlerError::permanent(format!("this version cannot read the event: {error}"))))
+                let error = HandlerError::permanent(format!("this version cannot read the event: {error}"));
+                self.fail(&error, DeadCause::Unreadable)
             }
         }
     }
@@ -88,7 +106,7 @@ impl AttemptContext<'_> {
 /// Handles one delivery. Never panics: a panic of the handler, also one while its error is formatted or its values are dropped,
 /// becomes a transient error.
 pub(super) async fn attempt(worker: &WorkerBuilder, claimed: ClaimedDelivery) -> AttemptEnd {
-    let context = AttemptContext { worker, attempt: claimed.attempt };
+    let context = AttemptContext { worker, attempt: claimed.attempt, received_at: claimed.received_at };
     match caught(run(context, claimed)).await {
         Ok(end) => end,
         Err(panic) => context.settle(Err(panicked(HANDLER, &*panic))),
@@ -112,7 +130,7 @@ async fn run(context: AttemptContext<'_>, claimed: ClaimedDelivery) -> AttemptEn
 
 async fn check_and_handle(context: AttemptContext<'_>, delivery: &Delivery, lease: Lease) -> Ended {
     if let Err(error) = context.worker.checks.pass(context, delivery).await {
-        return Ended { end: context.settle(Err(error)), by: "check", took: None };
+        return Ended { end: context.fail(&error, DeadCause::RefusedByCheck), by: "check", took: None };
     }
     let begun = Instant::now();
     let end = context.worker.handling.call(context, delivery, lease).await;
@@ -143,8 +161,8 @@ impl Ended {
                 tracing::info!(%id, provider, by, reason, "parked");
                 "parked"
             }
-            AttemptEnd::Settle(Settled::Dead { error }) => {
-                tracing::error!(%id, attempt, provider, by, error, "dead letter: will not be retried");
+            AttemptEnd::Settle(Settled::Dead { cause, error }) => {
+                tracing::error!(%id, attempt, provider, by, %cause, error, "dead letter: will not be retried");
                 "dead"
             }
             AttemptEnd::Settle(Settled::Released) => "released",

@@ -29,6 +29,7 @@ pub struct WorkerBuilder {
     pub(super) batch: usize,
     pub(super) lease: Duration,
     pub(super) attempt_timeout: Duration,
+    pub(super) longest_park: Duration,
     pub(super) poll: Duration,
     pub(super) grace: Duration,
     pub(super) retention: Option<Retention>,
@@ -68,6 +69,7 @@ impl WorkerBuilder {
             batch: 128,
             lease: Duration::from_secs(30),
             attempt_timeout: Duration::from_secs(30),
+            longest_park: Duration::from_secs(7 * 24 * 3_600),
             poll: Duration::from_secs(1),
             grace: Duration::from_secs(8),
             retention: None,
@@ -129,6 +131,14 @@ impl WorkerBuilder {
     #[must_use]
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = timeout;
+        self
+    }
+
+    /// Sets how long after its arrival a delivery may be parked with [`HandlerError::not_yet`](crate::HandlerError::not_yet). After
+    /// that, it becomes a dead letter instead. Default 7 days.
+    #[must_use]
+    pub fn longest_park(mut self, longest: Duration) -> Self {
+        self.longest_park = longest;
         self
     }
 

@@ -116,7 +116,7 @@ pub enum HandlerErrorKind {
     Transient,
     /// The event becomes a dead letter at once.
     Permanent,
-    /// The event is parked for this duration; the attempt does not count.
+    /// The event is parked for this duration, at least one second; the attempt does not count.
     NotYet(Duration),
 }
 
@@ -131,8 +131,11 @@ impl HandlerError {
         Self { kind: HandlerErrorKind::Permanent, cause: cause.into() }
     }
 
-    /// Creates an error that parks the delivery for `pause` without counting the attempt, for example because the shop's own row
-    /// does not exist yet or the provider has not confirmed the purchase.
+    /// Creates an error that parks the delivery for `pause`, at least one second, without counting the attempt, for example because the
+    /// shop's own row does not exist yet or the provider has not confirmed the purchase.
+    ///
+    /// A delivery can be parked until seven days after its arrival
+    /// ([`WorkerBuilder::longest_park`](crate::worker::WorkerBuilder::longest_park)).
     pub fn not_yet(pause: Duration, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind: HandlerErrorKind::NotYet(pause), cause: cause.into() }
     }

@@ -1,5 +1,6 @@
 //! Handlers in the transaction that completes their delivery.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use tokio::time::{Instant, timeout};
 use super::attempt::{AttemptContext, AttemptEnd};
 use super::handling::{HANDLER, Handling, limited};
 use super::{Delivery, HandlerError, TransactionalHandler};
-use crate::error::{StoreError, StoreErrorKind};
-use crate::inbox::{Lease, TransactionalInbox};
+use crate::error::StoreErrorKind;
+use crate::inbox::{DeadCause, Lease, TransactionalInbox};
 use crate::panics::caught;
 use crate::timeout::within;
 
@@ -69,7 +70,8 @@ where
                 AttemptEnd::Committed
             }
             Ok(Ok(false)) => AttemptEnd::Lost,
-            Ok(Err(error)) => context.settle(Err(not_committed(error))),
+            Ok(Err(error)) if error.kind() == StoreErrorKind::Refused => ended_by_handler(context, error),
+            Ok(Err(error)) => context.settle(Err(HandlerError::transient(error))),
             Err(_) => {
                 let late = format!("the handler and its commit took longer than {:?}", context.timeout());
                 context.settle(Err(HandlerError::transient(late)))
@@ -80,7 +82,7 @@ where
     async fn roll_back(&self, context: AttemptContext<'_>, open: I::Open, error: HandlerError, left: Duration) -> AttemptEnd {
         match timeout(left.max(ROLLBACK), self.inbox.roll_back(open)).await {
             Ok(Err(ended)) if ended.kind() == StoreErrorKind::Refused => {
-                context.settle(Err(HandlerError::permanent(format!("{ended}; the handler itself failed with: {error}"))))
+                ended_by_handler(context, format!("{ended}; the handler itself failed with: {error}"))
             }
             Ok(Err(never_open)) => context.no_transaction(&never_open),
             // A rollback that took too long was dropped, which rolls back the transaction as well.
@@ -89,9 +91,6 @@ where
     }
 }
 
-fn not_committed(error: StoreError) -> HandlerError {
-    match error.kind() {
-        StoreErrorKind::Refused => HandlerError::permanent(error),
-        _ => HandlerError::transient(error),
-    }
+fn ended_by_handler(context: AttemptContext<'_>, error: impl Into<Box<dyn Error + Send + Sync>>) -> AttemptEnd {
+    context.fail(&HandlerError::permanent(error), DeadCause::TransactionEnded)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use onramp_webhooks::clock::{ManualClock, Timestamp};
-use onramp_webhooks::inbox::{MemoryInbox, QuarantineBound, ReplayScope, Replayed, Settled, State, replay};
+use onramp_webhooks::inbox::{DeadCause, MemoryInbox, QuarantineBound, ReplayScope, Replayed, Settled, State, replay};
 use onramp_webhooks::provider::Providers;
 use onramp_webhooks::{Delivery, Wert};
 use onramp_webhooks_testkit::events::{WertOrder, wert_account, wert_test};
@@ -32,7 +32,7 @@ async fn a_duplicate_is_received_whatever_the_state_of_the_first() {
     let late = Timestamp::from_millis(i64::MAX);
     let outcomes = [
         (Some(Settled::Handled), State::Handled, false),
-        (Some(Settled::Dead { error: "e".into() }), State::Dead, true),
+        (Some(Settled::Dead { cause: DeadCause::AttemptsUsedUp, error: "e".into() }), State::Dead, true),
         (Some(Settled::Retry { at: late, error: "e".into() }), State::Retrying, true),
         (Some(Settled::Parked { until: late, reason: "e".into() }), State::Parked, false),
         (Some(Settled::Released), State::Pending, false),

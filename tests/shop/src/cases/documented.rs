@@ -6,8 +6,7 @@ use crate::home::{Home, Subject};
 
 /// Each event gets a 200 and prints one line, and the points are the sum of the completed purchases.
 pub async fn every_fixture_is_acknowledged_and_handled_once(subject: Subject) {
-    let home = Home::of(subject);
-    let shop = home.start().await;
+    let (home, shop) = Home::started(subject).await;
     for (nth, fixture) in Fixture::all().iter().enumerate() {
         fixture.send(&shop).await.assert_received();
         shop.has_handled(nth + 1).await;
@@ -27,8 +26,7 @@ pub async fn every_fixture_is_acknowledged_and_handled_once(subject: Subject) {
 
 /// Events that are sent three times get a 200 each time. Only the dashboard's test event is handled three times.
 pub async fn what_comes_again_is_acknowledged_and_only_a_test_is_handled_again(subject: Subject) {
-    let home = Home::of(subject);
-    let shop = home.start().await;
+    let (home, shop) = Home::started(subject).await;
     for _ in 0..3 {
         for fixture in Fixture::all() {
             fixture.send(&shop).await.assert_received();
@@ -47,8 +45,7 @@ pub async fn the_readme_is_right(subject: Subject) {
     let between = |begin: &str, end: &str| readme.split_once(begin).unwrap().1.split_once(end).unwrap().0;
     let event = between("curl http://127.0.0.1:8080/webhooks/wert/dev-secret -d '", "'");
     let line: serde_json::Value = serde_json::from_str(between("```json", "```")).unwrap();
-    let home = Home::of(subject);
-    let shop = home.start().await;
+    let (home, shop) = Home::started(subject).await;
     for _ in 0..2 {
         let reply = shop.wert(event).await;
         assert!(readme.contains(&format!("\n{}\n", String::from_utf8_lossy(&reply.body))));
@@ -65,8 +62,7 @@ pub async fn the_readme_is_right(subject: Subject) {
 
 /// A purchase without a customer becomes a dead letter, and no points are credited.
 pub async fn a_purchase_of_nobody_waits_for_an_operator(subject: Subject) {
-    let home = Home::of(subject);
-    let shop = home.start().await;
+    let (home, shop) = Home::started(subject).await;
     shop.wert(order_complete("1", "", "5")).await.assert_received();
     home.database().settled().await;
     let ended = shop.stop().await;
@@ -76,8 +72,7 @@ pub async fn a_purchase_of_nobody_waits_for_an_operator(subject: Subject) {
 
 /// Sums decimals with many digits, from both providers, in plain notation.
 pub async fn points_are_exact_to_the_last_digit(subject: Subject) {
-    let home = Home::of(subject);
-    let shop = home.start().await;
+    let (_home, shop) = Home::started(subject).await;
     shop.wert(order_complete("1", "ada", "0.10")).await.assert_received();
     shop.wert(order_complete("2", "ada", "0.2")).await.assert_received();
     shop.kriptomat(postback("3", "ada", "99999999999999999999.7")).await.assert_received();
@@ -92,8 +87,7 @@ pub async fn points_are_exact_to_the_last_digit(subject: Subject) {
 
 /// An unknown customer has `"0"` points, with any name.
 pub async fn strangers_have_no_points(subject: Subject) {
-    let home = Home::of(subject);
-    let shop = home.start().await;
+    let (_home, shop) = Home::started(subject).await;
     for (path, name) in [("nobody", "nobody"), ("J%C3%B6rg%20%2F%20x", "Jörg / x"), ("'%20OR%20true", "' OR true")] {
         let reply = shop.get(&format!("/points/{path}")).await;
         assert_eq!(reply.header("content-type"), Some("application/json"));

@@ -12,8 +12,7 @@ use crate::wait::{until, within};
 
 /// Another process has locked the file.
 pub async fn a_locked_file_is_told_in_time_and_waited_for(subject: Subject) {
-    let home = Home::of(subject);
-    let shop = home.start().await;
+    let (home, shop) = Home::started(subject).await;
     let mut orders = Orders::default();
     assert_eq!(orders.send(&shop).await.status, 200);
     let other = home.database();
@@ -68,8 +67,7 @@ pub async fn a_full_disk_is_told_and_recovered_from(subject: Subject) {
 
 /// The shop's volume is temporarily not mounted.
 pub async fn a_folder_that_goes_away_is_told_and_found_again(subject: Subject) {
-    let home = Home::of(subject);
-    let shop = home.start().await;
+    let (home, shop) = Home::started(subject).await;
     let mut orders = Orders::default();
     assert_eq!(orders.send(&shop).await.status, 200);
     home.database().settled().await;
@@ -85,8 +83,7 @@ pub async fn a_folder_that_goes_away_is_told_and_found_again(subject: Subject) {
 /// Events are refused while the file is deleted, because they would be lost with it.
 pub async fn a_deleted_file_is_refused_until_the_restart(subject: Subject) {
     for with_its_log in [false, true] {
-        let home = Home::of(subject);
-        let shop = home.start().await;
+        let (home, shop) = Home::started(subject).await;
         shop.wert(order_complete("1", "ada", "1")).await.assert_received();
         home.database().settled().await;
         std::fs::remove_file(home.file()).unwrap();
@@ -107,8 +104,7 @@ pub async fn a_deleted_file_is_refused_until_the_restart(subject: Subject) {
 
 /// Events are refused while another file, even a copy, replaces the shop's file.
 pub async fn a_replaced_file_is_refused_until_it_is_put_back(subject: Subject) {
-    let home = Home::of(subject);
-    let shop = home.start().await;
+    let (home, shop) = Home::started(subject).await;
     let mut orders = Orders::default();
     assert_eq!(orders.send(&shop).await.status, 200);
     home.database().settled().await;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fastrand::Rng;
+use rustix::process::Signal;
 use tokio::task::JoinSet;
 
 use super::crash::assert_nothing_again;
@@ -130,11 +131,11 @@ pub async fn a_worker_that_was_frozen_past_its_lease_changes_nothing(subject: Su
     let lock = home.lock_points().await;
     frozen.wert(order_complete("2", "ada", "2.25")).await.assert_received();
     until("the handler waits for the lock", async || home.database().is_anyone_waiting()).await;
-    frozen.freeze();
+    frozen.signal(Signal::STOP);
     let other = home.start().await;
     until("the other shop has claimed the delivery", async || home.database().claims() == 2).await;
     drop(lock);
-    frozen.thaw();
+    frozen.signal(Signal::CONT);
     home.database().settled().await;
     assert_eq!((other.points("ada").await, frozen.points("ada").await), ("3.75".to_owned(), "3.75".to_owned()));
     until("the frozen shop logs the lost lease", async || frozen.log().contains("taken over") || frozen.log().contains("lost"))

@@ -122,7 +122,9 @@ pub async fn without_a_spill_nothing_is_acknowledged_meanwhile(subject: Subject)
     let shop = home.start().await;
     let mut orders = Orders::default();
     assert_eq!(orders.send(&shop).await.status, 200);
-    for (away, back) in [(Postgres::stop_immediate as Change, Postgres::start_again as Change), (freeze, thaw)] {
+    let outages: [(Change, Change); 2] =
+        [(Postgres::stop_immediate, Postgres::start_again), (|server| server.freeze(), |server| server.thaw())];
+    for (away, back) in outages {
         server.now(away);
         assert_eq!(orders.send(&shop).await.status, 503);
         assert_eq!(shop.get("/healthz").await.status, 503);
@@ -134,14 +136,6 @@ pub async fn without_a_spill_nothing_is_acknowledged_meanwhile(subject: Subject)
 }
 
 type Change = fn(&mut Postgres) -> Result<(), ServiceError>;
-
-fn freeze(server: &mut Postgres) -> Result<(), ServiceError> {
-    server.freeze()
-}
-
-fn thaw(server: &mut Postgres) -> Result<(), ServiceError> {
-    server.thaw()
-}
 
 /// Clients that send continuously, and expect a 200 in time for every event.
 struct Senders {

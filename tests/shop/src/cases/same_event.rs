@@ -8,8 +8,7 @@ use crate::home::{Home, Subject};
 
 /// All copies are acknowledged, and one is handled.
 pub async fn two_hundred_copies_at_once_are_handled_once(subject: Subject) {
-    let home = Home::of(subject);
-    let shop = home.start().await;
+    let (home, shop) = Home::started(subject).await;
     let mut copies = JoinSet::new();
     for _ in 0..200 {
         let client = shop.client.clone();
@@ -24,8 +23,7 @@ pub async fn two_hundred_copies_at_once_are_handled_once(subject: Subject) {
 
 /// The second event is acknowledged and recorded as a conflict, and the first one is unchanged.
 pub async fn another_amount_under_the_same_key_changes_nothing(subject: Subject) {
-    let home = Home::of(subject);
-    let shop = home.start().await;
+    let (home, shop) = Home::started(subject).await;
     for amount in ["250.50", "9000.00", "250.50", "9000.00"] {
         shop.wert(order_complete("1", "ada", amount)).await.assert_received();
     }

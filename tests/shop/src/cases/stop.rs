@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use tokio::net::TcpStream;
 
 use crate::connection::Connection;
@@ -17,8 +18,7 @@ fn head_that_waits(body: &str) -> String {
 
 /// A request in flight gets its response while new connections are refused.
 pub async fn a_request_in_flight_is_finished(subject: Subject) {
-    let home = Home::of(subject);
-    let shop = home.start().await;
+    let (home, shop) = Home::started(subject).await;
     let address = shop.address;
     let body = order_complete("1", "ada", "12.5");
     let (begin, end) = body.split_at(20);
@@ -39,8 +39,7 @@ pub async fn a_request_in_flight_is_finished(subject: Subject) {
 
 /// An idle connection is kept open for later requests.
 pub async fn an_idle_connection_holds_nothing_up(subject: Subject) {
-    let home = Home::of(subject);
-    let shop = home.start().await;
+    let (_home, shop) = Home::started(subject).await;
     let mut connection = Connection::open(shop.address).await;
     connection.send("GET /healthz HTTP/1.1\r\nhost: shop\r\n\r\n").await;
     assert_eq!(connection.answer().await.status, 200);
@@ -51,18 +50,16 @@ pub async fn an_idle_connection_holds_nothing_up(subject: Subject) {
 
 /// SIGINT stops the shop as SIGTERM does.
 pub async fn ctrl_c_is_a_good_end_too(subject: Subject) {
-    let home = Home::of(subject);
-    let shop = home.start().await;
+    let (_home, shop) = Home::started(subject).await;
     shop.wert(order_complete("1", "ada", "1")).await.assert_received();
     shop.has_handled(1).await;
-    shop.interrupt();
+    shop.signal(Signal::INT);
     assert_eq!(shop.ends().await.handled().len(), 1);
 }
 
 /// Clients stop sending in the middle of a head and of a body.
 pub async fn half_a_request_holds_nothing_up_for_long(subject: Subject) {
-    let home = Home::of(subject);
-    let shop = home.start().await;
+    let (_home, shop) = Home::started(subject).await;
     let mut head = Connection::open(shop.address).await;
     head.send("POST /webhooks/wert/dev-secret HTTP/1.1\r\nhost: sh").await;
     let mut body = Connection::open(shop.address).await;
@@ -76,8 +73,7 @@ pub async fn half_a_request_holds_nothing_up_for_long(subject: Subject) {
 
 /// An event whose handler fails stays in the inbox during a restart.
 pub async fn what_was_not_handled_is_handled_at_the_next_start(subject: Subject) {
-    let home = Home::of(subject);
-    let shop = home.start().await;
+    let (home, shop) = Home::started(subject).await;
     assert_eq!(shop.points("ada").await, "0", "now the table exists");
     home.database().break_points();
     for order in ["1", "2", "3"] {
@@ -94,8 +90,7 @@ pub async fn what_was_not_handled_is_handled_at_the_next_start(subject: Subject)
 
 /// Another process has locked the file, while some events wait to be recorded and others to be handled.
 pub async fn a_locked_file_holds_nothing_up_for_long(subject: Subject) {
-    let home = Home::of(subject);
-    let shop = home.start().await;
+    let (home, shop) = Home::started(subject).await;
     home.database().break_points();
     shop.wert(order_complete("1", "ada", "1.5")).await.assert_received();
     let other = home.database();

@@ -22,8 +22,7 @@ pub async fn a_provider_that_is_refused_is_reported_with_advice(subject: Subject
 
 /// A new process reads the time of the last delivery from the inbox.
 pub async fn the_last_delivery_is_known_after_a_restart(subject: Subject) {
-    let home = Home::of(subject);
-    let shop = home.start().await;
+    let (home, shop) = Home::started(subject).await;
     shop.wert(order_complete("1", "ada", "1")).await.assert_received();
     let wert = endpoint(&shop, "wert").await;
     assert_eq!((&wert["answers"]["success"], &wert["refused_in_a_row"]), (&1.into(), &0.into()));

@@ -10,7 +10,6 @@ use onramp_webhooks::event::BigDecimal;
 use rusqlite::Connection;
 
 pub(crate) use self::postgres::OwnDatabase;
-pub(crate) use self::postgres::server;
 use crate::wait::until;
 
 /// A separate connection to a shop's database.
@@ -51,12 +50,6 @@ impl Database {
     #[must_use]
     pub fn conflicts(&self) -> usize {
         self.count("state = 7")
-    }
-
-    /// Counts the quarantined deliveries.
-    #[must_use]
-    pub fn quarantined(&self) -> usize {
-        self.count("state = 6")
     }
 
     /// Counts the deliveries that still have to be handled.

@@ -1,17 +1,10 @@
 //! Databases on a PostgreSQL server.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::SystemTime;
 
+use onramp_webhooks_suite::names::unique_name;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row, raw_sql};
-
-/// Returns the URL of the PostgreSQL server: `DATABASE_URL` if it is set to one, and otherwise the default address.
-pub(crate) fn server() -> String {
-    let url = std::env::var("DATABASE_URL").ok().filter(|url| url.starts_with("postgres"));
-    url.unwrap_or_else(|| "postgres://postgres@127.0.0.1:5432/postgres".into())
-}
 
 /// A temporary database for one test. Dropping the last clone of this value drops the database.
 #[derive(Clone, Debug)]
@@ -25,9 +18,7 @@ struct Owned {
 
 impl OwnDatabase {
     pub(crate) fn on(server: String) -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros();
-        let name = format!("shop_{time}_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = unique_name();
         blocking(execute(options(&server), format!("CREATE DATABASE {name}"))).unwrap();
         Self(Arc::new(Owned { server, name }))
     }

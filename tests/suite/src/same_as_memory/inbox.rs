@@ -7,8 +7,8 @@ use onramp_webhooks::event::Money;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{
-    ClaimRequest, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery, Quarantine, QuarantineBound, Record, Retention,
-    Settled, Settlement, State,
+    ClaimRequest, DeadCause, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery, Quarantine, QuarantineBound, Record,
+    Retention, Settled, Settlement, State,
 };
 use onramp_webhooks_testkit::inbox::Fixture;
 use proptest::prelude::*;
@@ -48,7 +48,7 @@ enum Outcome {
     Handled,
     Retry(u8),
     Parked(u8),
-    Dead,
+    Dead(DeadCause),
     Released,
 }
 
@@ -75,7 +75,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         3 => Just(Outcome::Handled),
         2 => (0..40_u8).prop_map(Outcome::Retry),
         1 => (0..40_u8).prop_map(Outcome::Parked),
-        1 => Just(Outcome::Dead),
+        1 => prop::sample::select(DeadCause::ALL.to_vec()).prop_map(Outcome::Dead),
         1 => Just(Outcome::Released),
     ]
 }
@@ -217,7 +217,7 @@ impl Outcome {
             Self::Handled => Settled::Handled,
             Self::Retry(seconds) => Settled::Retry { at: later(seconds), error: format!("{seconds}") },
             Self::Parked(seconds) => Settled::Parked { until: later(seconds), reason: format!("{seconds}") },
-            Self::Dead => Settled::Dead { error: "dead".into() },
+            Self::Dead(cause) => Settled::Dead { cause: *cause, error: "dead".into() },
             Self::Released => Settled::Released,
         }
     }
@@ -226,7 +226,7 @@ impl Outcome {
 impl Query {
     fn filter(&self) -> Filter {
         let mut filter = Filter::all();
-        filter.states.extend(self.state.and_then(onramp_webhooks::inbox::State::from_u8));
+        filter.states.extend(self.state.map(onramp_webhooks::inbox::State::from_u8));
         filter.about = self.about.map(|order| order.to_string());
         filter.event_type = self.kind.map(|kind| format!("kind-{kind}"));
         filter.limit = self.limit.map(usize::from);

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::imports::{Import, imports};
 use super::files::{Files, is_test};
+use super::providers;
 
 const CORE: &str = "crates/onramp-webhooks/src";
 
@@ -40,7 +41,7 @@ pub(super) fn violations(files: &Files) -> Vec<String> {
 fn check(files: &Files, floors: &[&[&str]]) -> Vec<String> {
     let mut violations = differences(files, floors);
     let roots = root_names(files);
-    let providers = providers(files);
+    let providers = providers::names(files);
     let mut edges = Vec::new();
     for (path, text) in files.below(CORE).filter(|(path, _)| !is_test(path)) {
         let module = module_of(path);
@@ -84,12 +85,6 @@ fn root_names(files: &Files) -> BTreeMap<String, String> {
     let lib = files.below(CORE).find(|(path, _)| *path == "lib.rs").map_or("", |(_, text)| text);
     let exported = imports("lib.rs", lib, &[]).unwrap_or_default().into_iter().map(|import| import.path);
     exported.filter_map(|path| Some((path.last()?.clone(), path.join("::")))).collect()
-}
-
-/// Names of the folders in `provider`.
-fn providers(files: &Files) -> BTreeSet<String> {
-    let inner = files.below(CORE).filter_map(|(path, _)| path.strip_prefix("provider/")?.split_once('/'));
-    inner.map(|(folder, _)| folder.to_owned()).collect()
 }
 
 /// Returns the reason why no module may use a path.
@@ -141,9 +136,9 @@ fn reaches(edges: &[&Edge], from: &str, to: &str) -> bool {
 }
 
 /// Returns the reason why a provider's folder must not use a path.
-fn between_providers(module: &[String], target: &[String], providers: &BTreeSet<String>) -> Option<String> {
+fn between_providers(module: &[String], target: &[String], providers: &BTreeSet<&str>) -> Option<String> {
     let folder = |path: &[String]| match path {
-        [top, name, ..] if top == "provider" => providers.get(name).cloned(),
+        [top, name, ..] if top == "provider" => providers.get(name.as_str()).copied(),
         _ => None,
     };
     let (from, to) = (folder(module)?, folder(target)?);

@@ -40,9 +40,10 @@ pub enum Difference {
 /// Returns the differences between a purchase and the provider's order. Empty if they agree.
 ///
 /// - The status must be a success.
-/// - Fiat, crypto and customer must be present and equal.
-/// - Address and transaction, which the Data API does not document, are compared if both sides have them.
-/// - Amounts may differ by less than one part in 10^15, because the API returns floats.
+/// - Fiat and crypto must be present and equal. The customer must be equal, or missing in both.
+/// - Address and transaction, which the Data API does not document, are compared if both sides have them. Case is ignored in hexadecimal
+///   ones.
+/// - Amounts may differ by one part in 10^15, because the API returns floats.
 /// - Currencies are compared ignoring case. The name of one crypto may be a prefix of the other (`MATIC`, `matic.sc.polygon`),
 ///   because Wert's internal names are longer.
 #[must_use]

@@ -23,9 +23,8 @@ impl WertDataApi {
     /// exactly one order with that click id agrees. One order confirms every such event, so a single payment can confirm several
     /// events. [`Confirmation`](super::Confirmation) therefore refuses purchases without an order id.
     ///
-    /// If Wert becomes unavailable, all remaining purchases get the verdict [`ProviderUnavailable`](Verdict::ProviderUnavailable).
-    /// Takes at most one [deadline](crate::ApiBuilder::deadline) for each successful request and one for a failing one.
-    /// Cancel-safe.
+    /// If Wert becomes unavailable, all remaining purchases get the verdict [`ProviderUnavailable`](Verdict::ProviderUnavailable) without a
+    /// request. Each request takes at most one [deadline](crate::ApiBuilder::deadline). Cancel-safe.
     pub async fn confirm(&self, purchases: &[CompletedPurchase]) -> Vec<Verdict> {
         let ids: Vec<OrderId> = purchases.iter().filter_map(|purchase| purchase.order.clone()).collect();
         let mut lookups = Lookups::default();

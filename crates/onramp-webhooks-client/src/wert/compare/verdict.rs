@@ -16,7 +16,7 @@ pub enum Verdict {
     Confirmed,
     /// The provider's order differs. The list is never empty.
     Contradicted(Vec<Difference>),
-    /// The provider does not know the order (yet), or several orders could be the right one.
+    /// The provider does not know the order, or not yet, or several orders could be the right one.
     Unknown,
     /// The provider could not be queried, or its response was unusable.
     ProviderUnavailable(Arc<ClientError>),

@@ -28,24 +28,23 @@ const MAX_ID_LENGTH: usize = 512;
 /// | Wert's response | the delivery |
 /// | --- | --- |
 /// | the order agrees | is handled |
-/// | the amount, currency, customer, address or transaction differs, or the order failed | becomes a dead letter at once; the error log lists the differences without personal data |
+/// | the amount, currency, customer, address or transaction differs, or the order failed or was cancelled | becomes a dead letter at once; the error log lists the differences without personal data |
 /// | the order is unknown or not complete yet | is parked and checked again with growing pauses; becomes a dead letter after [`give_up_after`](Self::give_up_after) |
-/// | none, or an unusable one: unavailable, too busy, key not accepted (401, 403) | is parked without a time limit, and checked again after Wert's `retry-after` |
+/// | none, or an unusable one: unavailable, too busy, key not accepted (401, 403) | is parked without a time limit, and checked again with growing pauses, at the earliest after Wert's `retry-after` |
 ///
-/// An event without an order id, as in older versions, becomes a dead letter as well, because one real order would confirm any
-/// number of such events.
+/// A completed purchase without an order id, as in events of older versions, becomes a dead letter as well, because one real order would
+/// confirm any number of them.
 ///
 /// Configure each Wert account to send to one endpoint only. The same order at two endpoints is two events, and both would be confirmed.
 ///
-/// Parking costs no attempt. A dead letter is kept, and is checked again after a replay or a duplicate.
+/// Parking costs no attempt. A dead letter is kept, and is checked again after a replay.
 ///
 /// Checks are batched: those that arrive during a request are combined into the next request, of up to 20 orders. There is one
 /// request at a time. The worker's [concurrency](onramp_webhooks::worker::WorkerBuilder::concurrency) limits the number of
 /// simultaneous checks, so a concurrency of 20 or more is needed to fill a request. After a failure, no request is made for a
 /// while; then a single check probes Wert. Therefore the worker continues to handle other events while Wert does not respond.
 ///
-/// Counts in `onramp_webhooks_confirmations_total` with the label `result`: `confirmed`, `contradicted`, `not_yet`, `given_up`,
-/// `unavailable`.
+/// Every result is counted: see [metrics](crate#metrics).
 ///
 /// ```
 /// # use onramp_webhooks::{async_trait, Delivery, Handler, HandlerError};
@@ -107,7 +106,8 @@ impl Confirmation {
         self
     }
 
-    /// Sets the limits of the pause between checks of a delivery, which is half of its age. Default: 5 s to 10 min.
+    /// Sets the shortest and the longest pause between checks of a delivery. Between these limits, a pause is half of the delivery's age.
+    /// Default: 5 s to 10 min.
     #[must_use]
     pub const fn pauses(mut self, min: Duration, max: Duration) -> Self {
         (self.schedule.min_pause, self.schedule.max_pause) = (min, max);
@@ -123,7 +123,7 @@ impl Confirmation {
     }
 
     /// Sets the time that a delivery waits for its result before it is parked. Must be shorter than the worker's
-    /// [attempt timeout](onramp_webhooks::worker::WorkerBuilder::attempt_timeout), which would cost an attempt. Default: 25 s.
+    /// [attempt timeout](onramp_webhooks::worker::WorkerBuilder::attempt_timeout), because an attempt that times out counts. Default: 25 s.
     #[must_use]
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{Position, Summary, Window};
 
-/// The state of a run, which another process can resume. Serializable with serde.
+/// The state of a [`ReconcileRun`](super::ReconcileRun), which another process can resume. Serializable with serde.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Checkpoint {
@@ -21,7 +21,7 @@ pub struct Checkpoint {
     pub summary: Summary,
 }
 
-/// A phase of a run.
+/// A phase of a [`ReconcileRun`](super::ReconcileRun).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -15,7 +15,7 @@ pub enum Finding {
         /// The order.
         order: OrderId,
     },
-    /// The order is complete and its event is missing.
+    /// The order is complete and its event is missing. Repairs are disabled.
     Missing {
         /// The order.
         order: OrderId,
@@ -38,7 +38,7 @@ pub enum Finding {
     Unclear {
         /// The order.
         order: OrderId,
-        /// The status at Wert.
+        /// The status at Wert, if there is one.
         status: Option<String>,
     },
     /// The completion event was received, but Wert does not know the order: the event is forged, or belongs to another account.
@@ -62,7 +62,7 @@ impl Finding {
         }
     }
 
-    /// Returns `true` if an operator has to act.
+    /// Returns `true` unless the finding was repaired. An operator has to look at it.
     #[must_use]
     pub const fn is_open(&self) -> bool {
         !matches!(self, Self::Repaired { .. })

@@ -11,24 +11,30 @@ use onramp_webhooks::{Inbox, async_trait};
 
 use super::{Checkpoint, Phase, Position, ReconcileRun, Summary, WertDataApi, Window};
 
-/// Compares Wert's orders with the deliveries at an endpoint, and repairs missing ones. Cheap to clone.
+/// Compares Wert's orders with the deliveries at an endpoint, and records missing ones. Cheap to clone.
 ///
-/// | finding | meaning |
+/// | [finding](super::Finding) | meaning |
 /// | --- | --- |
 /// | missing | The order is complete at Wert, but its `order_complete` was never received. |
-/// | status differs | The event was received, but the order has another status at Wert. An operator has to look at it. |
-/// | unknown to Wert | The event was received, but Wert does not know the order. An operator has to look at it. |
+/// | status differs | The `order_complete` was received, but the order has another status at Wert. |
+/// | unclear | The order's status at Wert is missing or unknown to this crate. |
+/// | unknown to Wert | The `order_complete` was received, but Wert does not know the order. |
+///
+/// Only missing orders can be repaired. An operator has to look at all other findings.
 ///
 /// A repair records a [synthetic](onramp_webhooks::Delivery::is_synthetic) delivery that is built from the Data API's response. It has the
 /// dedup key of the real event, so the real event is a duplicate if it arrives later, and any number of machines can repair at the same
 /// time. Its amounts are as exact as those of the API, which are floats, and fields that the API does not return are missing, such as the
 /// address and the transaction.
 ///
-/// No order is repaired while the endpoint receives `order_complete` events without order ids, as in older payloads, because they
-/// may belong to the missing orders. No order is repaired either if missing orders were received at another endpoint, because then
-/// the endpoint's name or the API key is probably wrong.
+/// In two cases no order is repaired, and an operator has to look at all findings:
 ///
-/// As a [`PeriodicTask`], it repairs (or [reports](Self::report_only)) the last 48 hours at every run, and logs its findings.
+/// - The endpoint received `order_complete` events without order ids, as in older payloads, since one day before the window. They may
+///   belong to the missing orders.
+/// - A missing order was received at another endpoint. Then the endpoint's name or the API key is probably wrong.
+///
+/// As a [`PeriodicTask`], it compares the last 48 hours at every run, repairs missing orders unless it may [only report](Self::report_only),
+/// and logs its findings as warnings.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -100,7 +106,8 @@ impl Reconciler {
         }
     }
 
-    /// Sets the grace period. Orders created or changed more recently are skipped, because their events may still arrive. Default: 15 min.
+    /// Sets the grace period. Orders that were created or changed more recently are skipped, because their events may still arrive.
+    /// Default: 15 min.
     #[must_use]
     pub fn grace(self, grace: Duration) -> Self {
         Self { grace, ..self }
@@ -113,13 +120,13 @@ impl Reconciler {
         Self { look_back, ..self }
     }
 
-    /// Disables repairs when it runs as a [`PeriodicTask`].
+    /// Disables repairs in runs as a [`PeriodicTask`].
     #[must_use]
     pub fn report_only(self) -> Self {
         Self { report_only: true, ..self }
     }
 
-    /// Sets the number of findings that a summary keeps. All are counted. Default: 1000.
+    /// Sets the number of findings that a summary keeps. All are counted. Default: 1 000.
     #[must_use]
     pub fn max_findings(self, max_findings: usize) -> Self {
         Self { max_findings, ..self }
@@ -137,13 +144,13 @@ impl Reconciler {
         Self { clock, ..self }
     }
 
-    /// Starts a run over `window` that changes nothing.
+    /// Creates a run over `window` that changes nothing.
     #[must_use]
     pub fn report(&self, window: Window) -> ReconcileRun {
         self.start(window, false)
     }
 
-    /// Starts a run over `window` that repairs missing orders.
+    /// Creates a run over `window` that repairs missing orders.
     #[must_use]
     pub fn repair(&self, window: Window) -> ReconcileRun {
         self.start(window, true)

@@ -35,7 +35,7 @@ struct CurrentPage {
     summary: Summary,
 }
 
-/// The result of one step.
+/// The result of one step of a [`ReconcileRun`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Step {
@@ -45,7 +45,7 @@ pub struct Step {
     pub reached: Option<Timestamp>,
 }
 
-/// The error of a step. The run is unchanged and can continue.
+/// The error of a step of a [`ReconcileRun`]. The run can continue.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ReconcileError {
@@ -71,7 +71,8 @@ impl ReconcileRun {
 
     /// Reconciles one more page, or returns `None` if the run is finished.
     ///
-    /// Cancel-safe: after an error or a dropped call, the checkpoint is unchanged, and the next call continues.
+    /// Cancel-safe: after an error or a dropped call, the checkpoint is unchanged, and the next call continues. An order that the dropped
+    /// call was just repairing may count as received.
     ///
     /// # Errors
     /// Fails if a request to Wert fails, or if the inbox cannot be read or written.
@@ -83,7 +84,7 @@ impl ReconcileRun {
         }
     }
 
-    /// Makes all remaining steps, and returns the summary of the run.
+    /// Makes all remaining steps, and returns the summary of the run. Cancel-safe: the next call continues.
     ///
     /// # Errors
     /// Fails as [`step`](Self::step) does.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Finding;
 
-/// The results of a run so far.
+/// The results of a [`ReconcileRun`](super::ReconcileRun) so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -13,7 +13,7 @@ pub struct Summary {
     pub orders: u64,
     /// The number of delivered orders that were looked up at Wert.
     pub deliveries: u64,
-    /// The number of orders that were skipped because they changed too recently.
+    /// The number of orders that were skipped because they were created or changed too recently.
     pub too_recent: u64,
     /// The number of complete orders whose event was not received, repaired or not.
     pub missing: u64,
@@ -30,7 +30,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Returns `true` if nothing is left for an operator to do.
+    /// Returns `true` if there are no findings, or all of them were repaired.
     #[must_use]
     pub const fn is_resolved(&self) -> bool {
         self.missing == self.repaired && self.status_differs == 0 && self.unclear == 0 && self.unknown_to_provider == 0

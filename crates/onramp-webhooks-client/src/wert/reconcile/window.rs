@@ -5,7 +5,7 @@ use std::time::Duration;
 use onramp_webhooks::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// The time span in which orders were created or deliveries received. Includes both ends.
+/// The time span of a reconciliation, with both ends. Selects orders by their creation, and deliveries by their arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(i64, i64)", into = "(i64, i64)")]
 #[non_exhaustive]

@@ -19,6 +19,7 @@ CREATE TABLE onramp.deliveries (
     duplicates     BIGINT   NOT NULL DEFAULT 0,
     received_at    BIGINT   NOT NULL,
     settled_at     BIGINT,
+    cause          SMALLINT,                    -- of a dead letter: 0 attempts used up 1 handler 2 check 3 transaction 4 process 5 unreadable
     note           TEXT,
     noise          BIGINT,                      -- size of a body that no version can read; the oldest are removed beyond a bound
     pruned         BOOLEAN  NOT NULL DEFAULT false

@@ -30,8 +30,7 @@ mod transactions_in_transaction_mode {
     async fn open() -> transactional::Fixture {
         let pooled = transaction_mode();
         let inbox = Arc::new(pooled.open(QuarantineBound::default()).await);
-        let schema = Arc::new(pooled.schema);
-        transactional::Fixture::new(Shop::new(inbox, Arc::clone(&schema)).await).keeping((schema, pooled.pooler))
+        transactional::Fixture::new(Shop::new(inbox, pooled.schema).await).keeping(pooled.pooler)
     }
 
     onramp_webhooks_testkit::transactional_suite!(open);

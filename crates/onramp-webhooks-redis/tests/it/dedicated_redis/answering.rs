@@ -7,7 +7,7 @@ use onramp_webhooks::idempotency::{IdempotencyStore, KeyState};
 use onramp_webhooks_redis::{RedisIdempotencyStore, RedisOptions};
 use onramp_webhooks_services::Redis;
 
-use crate::tools::{ask, begin, claim, end, kind, open, running};
+use crate::tools::{ask, begin, claim, end, kind, open, running, within};
 
 #[tokio::test]
 async fn a_server_that_was_stopped_is_found_again() {
@@ -22,16 +22,8 @@ async fn a_server_that_was_stopped_is_found_again() {
             assert!(begun.elapsed() < Duration::from_secs(4));
         }
         server.start_again().unwrap();
-        found_again(&store).await;
-    }
-}
-
-/// Asks until the store has connected again.
-async fn found_again(store: &RedisIdempotencyStore) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while let Err(error) = store.release(claim("nobody's", 1)).await {
-        assert!(Instant::now() < deadline, "{error}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        let is_there = async || store.release(claim("nobody's", 1)).await.is_ok();
+        within(Duration::from_secs(20), "the store has connected again", is_there).await;
     }
 }
 

@@ -1,11 +1,9 @@
 //! A server that is a cluster, where every script may touch one slot only.
 
-use std::time::{Duration, Instant};
-
 use onramp_webhooks::idempotency::IdempotencyStore;
 use onramp_webhooks_services::{Redis, RedisOptions};
 
-use crate::tools::{ask, begin, claim, done, end, renew};
+use crate::tools::{ask, begin, claim, done, end, renew, until};
 
 /// A cluster of one node, which has all slots.
 async fn cluster() -> Redis {
@@ -14,11 +12,7 @@ async fn cluster() -> Redis {
     for slots in slots.chunks(4_096) {
         server.command(&format!("CLUSTER ADDSLOTS {}", slots.join(" "))).unwrap();
     }
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while server.command("SET ready yes").is_err() {
-        assert!(Instant::now() < deadline, "the cluster should come up");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("the cluster comes up", async || server.command("SET ready yes").is_ok()).await;
     server
 }
 

@@ -1,18 +1,14 @@
 //! A server that refuses commands.
 
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use onramp_webhooks::StoreErrorKind;
 use onramp_webhooks::idempotency::{IdempotencyStore, KeyState};
 use onramp_webhooks_redis::RedisIdempotencyStore;
 use onramp_webhooks_services::{Redis, RedisOptions};
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
 
 use super::between::{Between, host_and_port};
-use crate::tools::{KEEP, ask, begin, claim, done, end, fingerprint, kind, now, open, running};
+use crate::tools::{KEEP, ask, begin, claim, done, end, fingerprint, kind, now, open, running, until, within};
 
 #[tokio::test]
 async fn a_full_server_claims_and_keeps_nothing_and_gives_up_keys() {
@@ -42,11 +38,8 @@ async fn a_full_server_claims_and_keeps_nothing_and_gives_up_keys() {
 /// Makes a server copy another one, and waits until it has a key that the other one has.
 async fn copy(replica: &Redis, server: &Redis, key: &str) {
     replica.command(&format!("REPLICAOF {}", host_and_port(server).replace(':', " "))).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while replica.command(&format!("EXISTS {key}")).ok().as_deref() != Some("1") {
-        assert!(Instant::now() < deadline, "it should copy the key");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let exists = format!("EXISTS {key}");
+    until("the key is copied", async || replica.command(&exists).ok().as_deref() == Some("1")).await;
 }
 
 #[tokio::test]
@@ -72,11 +65,8 @@ async fn a_server_that_has_become_a_replica_is_left_for_the_one_that_took_over()
     old.command(&format!("REPLICAOF {}", host_and_port(&new).replace(':', " "))).unwrap();
     assert_eq!(kind(ask(&store, claim("B", 1)).await), StoreErrorKind::ReadOnly);
     between.lead_to(&new);
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while ask(&store, claim("B", 1)).await.ok() != Some(KeyState::Claimed) {
-        assert!(Instant::now() < deadline, "it should find the new one");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let is_claimed = async || ask(&store, claim("B", 1)).await.ok() == Some(KeyState::Claimed);
+    within(Duration::from_secs(20), "the store finds the new one", is_claimed).await;
     assert!(end(&store, claim("A", 1), "created").await);
 }
 
@@ -141,43 +131,12 @@ async fn a_server_that_would_throw_keys_away_is_warned_about() {
     for (memory, policy, warnings) in [("0", "allkeys-lru", 0), ("50mb", "noeviction", 0), ("50mb", "volatile-ttl", 1)] {
         let server = RedisOptions::new().setting("maxmemory", memory).setting("maxmemory-policy", policy);
         let server = server.start().unwrap();
-        let log = Log::default();
-        let guard = tracing::subscriber::set_default(log.clone());
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(log.reopen().unwrap());
+        let guard = tracing::subscriber::set_default(subscriber.finish());
         drop(RedisIdempotencyStore::connect(&server.url()).await.unwrap());
         drop(guard);
-        let named = log.0.lock().unwrap().iter().filter(|field| field.contains(policy)).count();
-        assert_eq!(named, warnings, "{memory} {policy}");
-    }
-}
-
-/// The fields of all warnings of this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-impl Subscriber for Log {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() == Level::WARN
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        event.record(&mut self.clone());
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
-impl Visit for Log {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.0.lock().unwrap().push(format!("{field}={value:?}"));
+        let log = std::fs::read_to_string(log.path()).unwrap();
+        assert_eq!(log.lines().filter(|line| line.contains(policy)).count(), warnings, "{memory} {policy}: {log}");
     }
 }

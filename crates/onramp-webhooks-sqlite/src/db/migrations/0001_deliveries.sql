@@ -9,13 +9,14 @@ CREATE TABLE onramp_deliveries (
     key_expires_at INTEGER,                     -- milliseconds since 1970; NULL: never
     stage          INTEGER,                     -- stage of the order; NULL: no order
     fingerprint    BLOB    NOT NULL,
-    state          INTEGER NOT NULL,            -- 0 pending 1 leased 2 retrying 3 parked 4 handled 5 dead 6 quarantined 7 conflict 8 removed
+    state          INTEGER NOT NULL,            -- 0 pending 1 leased 2 retrying 3 parked 4 handled 5 dead 6 quarantined 7 conflict 254 removed
     due_at         INTEGER,                     -- end of the lease or of the wait; 0: now; NULL: never
     fence          INTEGER NOT NULL DEFAULT 0,
     attempts       INTEGER NOT NULL DEFAULT 0,
     duplicates     INTEGER NOT NULL DEFAULT 0,
     received_at    INTEGER NOT NULL,
     settled_at     INTEGER,
+    cause          INTEGER,                     -- of a dead letter: 0 attempts used up 1 handler 2 check 3 transaction 4 process 5 unreadable
     note           TEXT
 ) STRICT;
 

@@ -1,7 +1,5 @@
 //! Durability of claims and replies.
 
-use std::io::{BufRead, BufReader};
-use std::process::Stdio;
 use std::sync::Arc;
 
 use onramp_webhooks::idempotency::IdempotencyStore;
@@ -9,7 +7,7 @@ use onramp_webhooks_sqlite::SqliteIdempotencyStore;
 use tokio::task::JoinSet;
 
 use super::tools::{ask, begin, claim, done, end, later, running, seen_by_others};
-use crate::tools::{child, child_file, file};
+use crate::tools::{child, child_file, file, kill_after};
 
 #[tokio::test]
 async fn every_step_is_seen_by_others_at_once() {
@@ -69,15 +67,8 @@ fn every_reply_that_was_kept_is_there_after_a_crash() {
     let (_folder, path) = file();
     let mut kept = Vec::new();
     for _ in 0..3 {
-        let mut command = child("idempotency::durable::every_reply_that_was_kept_is_there_after_a_crash", &path);
-        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let mut keys = lines.filter_map(|line| line.split_once("kept ").map(|(_, key)| key.to_owned()));
-        kept.extend(keys.by_ref().take(200));
-        process.kill().unwrap();
-        process.wait().unwrap();
-        // Lines that were printed before the kill were kept, too.
-        kept.extend(keys);
+        let child = child("idempotency::durable::every_reply_that_was_kept_is_there_after_a_crash", &path);
+        kept.extend(kill_after(200, "kept ", child));
     }
     assert!(kept.len() >= 600);
     runtime.block_on(async {

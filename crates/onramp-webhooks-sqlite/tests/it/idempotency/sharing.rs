@@ -12,7 +12,7 @@ use onramp_webhooks_sqlite::{SqliteIdempotencyStore, SqliteInbox, SqliteOptions}
 use rusqlite::Connection;
 
 use super::tools::{ask, begin, claim, done, end, fingerprint, later, seen_by_others};
-use crate::tools::{child, child_file, file, must_succeed, now, purchase, record};
+use crate::tools::{child, child_file, file, must_succeed, new_inbox, now, purchase, record};
 
 /// Each child asks for the same keys, and writes down which of them it claimed.
 #[test]
@@ -46,8 +46,7 @@ fn of_several_processes_one_claims() {
 
 #[tokio::test]
 async fn an_inbox_and_its_stores_know_of_each_other() {
-    let (_folder, path) = file();
-    let inbox = SqliteInbox::open(&path).await.unwrap();
+    let (_folder, path, inbox) = new_inbox().await;
     let (store, other) = (inbox.idempotency_store(), inbox.idempotency_store());
     record(&inbox, purchase()).await;
     begin(&store, claim("A", 1)).await;
@@ -62,8 +61,7 @@ async fn an_inbox_and_its_stores_know_of_each_other() {
 
 #[tokio::test]
 async fn ending_a_request_wakes_no_worker_and_a_delivery_nobody_who_waits_for_a_reply() {
-    let (_folder, path) = file();
-    let inbox = SqliteInbox::open(&path).await.unwrap();
+    let (_folder, _, inbox) = new_inbox().await;
     let store = inbox.idempotency_store();
     let brief = Duration::from_millis(50);
     begin(&store, claim("A", 1)).await;

@@ -8,7 +8,7 @@ use onramp_webhooks::spill::{SpillId, SpillStore};
 use onramp_webhooks_sqlite::{SqliteInbox, SqliteOptions, SqliteSpill};
 use rusqlite::Connection;
 
-use crate::tools::{child, child_file, file, purchase, record};
+use crate::tools::{child, child_file, file, large, new_inbox, purchase, record};
 
 async fn refused(path: &Path) -> String {
     let error = SqliteSpill::open(path).await.unwrap_err();
@@ -18,8 +18,7 @@ async fn refused(path: &Path) -> String {
 
 #[tokio::test]
 async fn an_inbox_is_no_spill_and_a_spill_is_no_inbox() {
-    let (folder, path) = file();
-    let inbox = SqliteInbox::open(&path).await.unwrap();
+    let (folder, path, inbox) = new_inbox().await;
     record(&inbox, purchase()).await;
     assert!(refused(&path).await.contains("a file of its own"));
     record(&inbox, purchase()).await;
@@ -52,14 +51,9 @@ async fn a_newer_schema_is_refused() {
 async fn a_full_spill_says_so_and_gives_back_what_it_has() {
     let (_folder, path) = file();
     let spill = SqliteOptions::new(&path).largest_file(200_000).open_spill().await.unwrap();
-    let big = || {
-        let mut new = purchase();
-        new.body = vec![b'x'; 20_000].into();
-        new
-    };
     let mut kept = 0;
     let error = loop {
-        match spill.append(big()).await {
+        match spill.append(large(20_000)).await {
             Ok(_) => kept += 1,
             Err(error) => break error,
         }
@@ -70,7 +64,7 @@ async fn a_full_spill_says_so_and_gives_back_what_it_has() {
     let ids: Vec<SpillId> = spill.oldest(100, usize::MAX).await.unwrap().into_iter().map(|(id, _)| id).collect();
     assert_eq!(ids.len(), kept);
     spill.remove(ids).await.unwrap();
-    spill.append(big()).await.unwrap();
+    spill.append(large(20_000)).await.unwrap();
 }
 
 #[tokio::test]

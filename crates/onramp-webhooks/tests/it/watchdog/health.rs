@@ -52,6 +52,7 @@ async fn deliveries_are_counted_by_state() {
     let harness = Harness::new().await;
     let none = json!({
         "pending": 0, "leased": 0, "retrying": 0, "parked": 0, "handled": 0, "dead": 0, "quarantined": 0, "conflict": 0,
+        "unknown": 0,
     });
     assert_eq!(harness.health().await["counts"], none);
     harness.posts(2).await;

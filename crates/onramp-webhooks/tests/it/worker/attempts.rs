@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use onramp_webhooks::event::DecodeError;
 use onramp_webhooks::identity::Identity;
-use onramp_webhooks::inbox::{Inbox, NewDelivery, State};
+use onramp_webhooks::inbox::{DeadCause, Inbox, NewDelivery, State};
 use onramp_webhooks::provider::{Facts, Provider, ProviderEvent};
 use onramp_webhooks::worker::RetryPolicy;
 use onramp_webhooks_testkit::events::WertOrder;
@@ -61,6 +61,7 @@ async fn a_failing_event_is_tried_again_until_it_is_a_dead_letter() {
     rest().await;
     let record = harness.only().await;
     assert_eq!((record.state, record.attempts, record.note.as_deref()), (State::Dead, 4, Some("the last words")));
+    assert_eq!(record.cause, Some(DeadCause::AttemptsUsedUp));
     harness.pass(1_000_000);
     working.rests().await;
 }
@@ -109,6 +110,7 @@ async fn what_is_refused_for_good_is_a_dead_letter_at_once() {
     rest().await;
     let record = harness.only().await;
     assert_eq!((record.state, record.attempts, record.note.as_deref()), (State::Dead, 1, Some("refused for good")));
+    assert_eq!(record.cause, Some(DeadCause::RefusedByHandler));
     harness.pass(1_000_000);
     working.rests().await;
 }
@@ -136,6 +138,35 @@ async fn not_yet_parks_and_costs_no_attempt() {
     working.call().await.answer(Do::Handle);
     rest().await;
     assert_eq!(harness.only().await.state, State::Handled);
+}
+
+/// A handler that asks for no pause would run in a tight loop.
+#[tokio::test(start_paused = true)]
+async fn not_yet_waits_for_at_least_a_second() {
+    let harness = Harness::new();
+    harness.post(WertOrder::new().complete()).await;
+    let mut working = harness.worker(|worker| worker);
+    working.call().await.answer(Do::NotYet(Duration::ZERO));
+    rest().await;
+    assert_eq!(harness.only().await.due_at, Some(harness.now().after(Duration::from_secs(1))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn not_yet_ends_as_a_dead_letter() {
+    let harness = Harness::new();
+    harness.post(WertOrder::new().complete()).await;
+    let mut working = harness.worker(|worker| worker.longest_park(Duration::from_secs(7_200)));
+    for _ in 0..2 {
+        working.call().await.answer(Do::NotYet(Duration::from_secs(3_600)));
+        rest().await;
+        assert_eq!(harness.only().await.state, State::Parked);
+        harness.pass(3_600);
+    }
+    working.call().await.answer(Do::NotYet(Duration::from_secs(3_600)));
+    rest().await;
+    let record = harness.only().await;
+    assert_eq!((record.state, record.cause), (State::Dead, Some(DeadCause::AttemptsUsedUp)));
+    assert_eq!(record.note.as_deref(), Some("not ready 2 hours after its arrival: no such customer yet"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -195,8 +226,8 @@ async fn a_duplicate_requeues_a_dead_letter() {
     let harness = Harness::new();
     let order = WertOrder::new();
     harness.post(order.complete()).await;
-    let mut working = harness.worker(|worker| worker);
-    working.call().await.answer(Do::Refuse);
+    let mut working = harness.worker(|worker| worker.retry(RetryPolicy::new(1, Duration::ZERO, Duration::ZERO)));
+    working.call().await.answer(Do::Fail);
     working.rests().await;
     harness.post(order.complete()).await;
     let call = working.call().await;
@@ -208,6 +239,21 @@ async fn a_duplicate_requeues_a_dead_letter() {
     assert_eq!((record.state, record.duplicates), (State::Handled, 2));
 }
 
+/// Its handler may have paid before it refused, and would pay again at every copy.
+#[tokio::test(start_paused = true)]
+async fn a_duplicate_of_what_was_refused_runs_nothing() {
+    let harness = Harness::new();
+    let order = WertOrder::new();
+    harness.post(order.complete()).await;
+    let mut working = harness.worker(|worker| worker);
+    working.call().await.answer(Do::Refuse);
+    working.rests().await;
+    harness.post(order.complete()).await;
+    working.rests().await;
+    let record = harness.only().await;
+    assert_eq!((record.state, record.duplicates), (State::Dead, 1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_event_that_this_version_cannot_read_is_a_dead_letter() {
     let harness = Harness::new();
@@ -216,7 +262,7 @@ async fn an_event_that_this_version_cannot_read_is_a_dead_letter() {
     let mut working = harness.worker(|worker| worker);
     working.rests().await;
     let record = harness.only().await;
-    assert_eq!(record.state, State::Dead);
+    assert_eq!((record.state, record.cause), (State::Dead, Some(DeadCause::Unreadable)));
     assert!(record.note.unwrap().contains("cannot read"));
 }
 

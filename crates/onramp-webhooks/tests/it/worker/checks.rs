@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use onramp_webhooks::inbox::State;
+use onramp_webhooks::inbox::{DeadCause, State};
 use onramp_webhooks::worker::{RetryPolicy, WorkerBuilder};
 use onramp_webhooks::{Delivery, Handler, HandlerError, TransactionalHandler, async_trait};
 use onramp_webhooks_testkit::events::WertOrder;
@@ -83,6 +83,7 @@ async fn an_error_of_a_check_decides_as_the_handlers_own() {
         working.rests().await;
         let record = harness.only().await;
         assert_eq!((record.state, record.attempts, record.note.as_deref()), (state, 1, Some(note)));
+        assert_eq!(record.cause, (state == State::Dead).then_some(DeadCause::RefusedByCheck));
     }
 }
 

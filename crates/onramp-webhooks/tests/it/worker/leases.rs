@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use onramp_webhooks::inbox::{ClaimRequest, Inbox, Settled, Settlement, State};
+use onramp_webhooks::inbox::{ClaimRequest, DeadCause, Inbox, Settled, Settlement, State};
 use onramp_webhooks_testkit::events::WertOrder;
 
 use super::harness::{Do, Harness, rest};
@@ -62,7 +62,7 @@ async fn a_worker_that_died_gives_way_when_its_lease_ends() {
     assert_eq!((call.id, call.attempt), (dead.lease.id, 1));
     call.answer(Do::Handle);
     rest().await;
-    let late = Settlement::new(dead.lease, Settled::Dead { error: "late".into() });
+    let late = Settlement::new(dead.lease, Settled::Dead { cause: DeadCause::AttemptsUsedUp, error: "late".into() });
     assert_eq!(harness.inbox.settle(harness.now(), vec![late]).await.unwrap(), [dead.lease]);
     assert_eq!(harness.only().await.state, State::Handled);
 }
@@ -85,7 +85,8 @@ async fn a_worker_that_lost_its_lease_completes_nothing() {
     call.answer(Do::Handle);
     rest().await;
     assert_eq!(harness.only().await.state, State::Leased, "the late completion was refused");
-    let settlement = Settlement::new(other.lease, Settled::Dead { error: "by the other".into() });
+    let settlement =
+        Settlement::new(other.lease, Settled::Dead { cause: DeadCause::AttemptsUsedUp, error: "by the other".into() });
     assert_eq!(harness.inbox.settle(harness.now(), vec![settlement]).await.unwrap(), []);
     let record = harness.only().await;
     assert_eq!((record.state, record.note.as_deref(), record.attempts), (State::Dead, Some("by the other"), 1));

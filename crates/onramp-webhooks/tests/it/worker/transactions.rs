@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use onramp_webhooks::inbox::{ClaimRequest, DeliveryId, Inbox, Settled, Settlement, State};
+use onramp_webhooks::inbox::{ClaimRequest, DeadCause, DeliveryId, Inbox, Settled, Settlement, State};
 use onramp_webhooks::worker::{RetryPolicy, WorkerBuilder};
 use onramp_webhooks::{Delivery, HandlerError, TransactionalHandler, async_trait};
 use onramp_webhooks_testkit::events::WertOrder;
@@ -240,7 +240,10 @@ async fn what_another_worker_took_over_is_not_committed() {
     shop.working.rests().await;
     assert_eq!(shop.stands().await, (State::Leased, 0));
     shop.has_nothing();
-    let refused = Settlement::new(other.deliveries[0].lease, Settled::Dead { error: "by the other".into() });
+    let refused = Settlement::new(
+        other.deliveries[0].lease,
+        Settled::Dead { cause: DeadCause::AttemptsUsedUp, error: "by the other".into() },
+    );
     assert_eq!(shop.harness.inbox.settle(shop.harness.now(), vec![refused]).await.unwrap(), []);
 }
 

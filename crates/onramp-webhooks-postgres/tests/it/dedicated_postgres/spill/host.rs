@@ -17,8 +17,7 @@ use onramp_webhooks_sqlite::SqliteSpill;
 use onramp_webhooks_testkit::events::WertOrder;
 use tokio::task::{JoinSet, block_in_place};
 
-/// Longer than anything takes that has to come by itself.
-const SOON: Duration = Duration::from_secs(40);
+use crate::tools::until;
 
 /// A server of the test's own, and where it is.
 pub(crate) fn server() -> (Postgres, SocketAddr) {
@@ -69,9 +68,7 @@ impl Host {
             let status = self.inbox.status().await.unwrap();
             status.open_since.is_none() && status.waiting == 0
         };
-        if tokio::time::timeout(SOON, until("the breaker closes", closed)).await.is_err() {
-            panic!("the breaker does not close: {:?}", self.inbox.status().await);
-        }
+        until("the breaker closes", closed).await;
     }
 
     /// All that the primary inbox has, the oldest first.
@@ -140,13 +137,4 @@ pub(crate) fn hardly_waited(took: &[Duration], outages: usize, callers: usize) {
     let slow = took.iter().filter(|took| **took > Duration::from_millis(500)).count();
     assert!(slow <= 4 * outages * callers, "{slow} of {} answers took long", took.len());
     println!("{} answers, {slow} slow ones, the longest {longest:?}", took.len());
-}
-
-/// Waits for what must come.
-pub(crate) async fn until(what: &str, come: impl AsyncFn() -> bool) {
-    let deadline = Instant::now() + SOON;
-    while !come().await {
-        assert!(Instant::now() < deadline, "{what}: not within {SOON:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
