@@ -47,38 +47,48 @@ pub(super) async fn record_new(
     insert(connection, schema, &rows).await
 }
 
-/// Records deliveries whose keys were taken, in their order. Returns `None` for those that would have to wait for another transaction.
+/// The treatment of deliveries whose holders another transaction has locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Locked {
+    Skip,
+    Wait,
+}
+
+/// Records deliveries whose keys were taken, in their order. Returns `None` for those that were skipped.
 pub(super) async fn record_known(
     connection: &mut PgConnection,
     schema: &Schema,
     deliveries: &[&NewDelivery],
+    locked: Locked,
 ) -> sqlx::Result<Vec<Option<Recorded>>> {
-    let locked = lock_holders(connection, schema, deliveries).await?;
+    let ours = lock_holders(connection, schema, deliveries, locked).await?;
     let mut recorded = Vec::with_capacity(deliveries.len());
     for new in deliveries {
-        let is_locked = new.key.as_ref().is_some_and(|key| locked.contains(column::hash_of_key(key).as_slice()));
-        recorded.push(if is_locked { Some(record_alone(connection, schema, new).await?) } else { None });
+        let is_ours = new.key.as_ref().is_some_and(|key| ours.contains(column::hash_of_key(key).as_slice()));
+        let is_recorded = is_ours || locked == Locked::Wait;
+        recorded.push(if is_recorded { Some(record_one_known(connection, schema, new).await?) } else { None });
     }
     Ok(recorded)
 }
 
-const LOCK_HOLDERS: &str = "SELECT key FROM onramp.deliveries WHERE key = ANY ($1) ORDER BY id FOR UPDATE SKIP LOCKED";
+const LOCK_HOLDERS: &str = "SELECT key FROM onramp.deliveries WHERE key = ANY ($1) ORDER BY id FOR UPDATE";
 
-/// Locks the deliveries that hold the keys of `deliveries`, and their conflicts, in the order of their ids. Returns the keys of those that
-/// no other transaction had locked.
+/// Locks the deliveries that hold the keys of `deliveries`, and their conflicts, in the order of their ids. Returns the keys.
 async fn lock_holders(
     connection: &mut PgConnection,
     schema: &Schema,
     deliveries: &[&NewDelivery],
+    locked: Locked,
 ) -> sqlx::Result<HashSet<Vec<u8>>> {
     let keys = deliveries.iter().filter_map(|new| new.key.as_ref().map(|key| [key.clone(), key.conflicting(&new.fingerprint)]));
     let keys: Vec<_> = keys.flatten().map(|key| column::hash_of_key(&key)).collect();
-    let locked = schema.scalar(LOCK_HOLDERS).bind(keys).fetch_all(connection).await?;
-    Ok(locked.into_iter().collect())
+    let skip = if locked == Locked::Skip { " SKIP LOCKED" } else { "" };
+    let held = schema.scalar(&format!("{LOCK_HOLDERS}{skip}")).bind(keys).fetch_all(connection).await?;
+    Ok(held.into_iter().collect())
 }
 
-/// Records a delivery whose key was taken, and waits for other transactions.
-pub(super) async fn record_alone(connection: &mut PgConnection, schema: &Schema, new: &NewDelivery) -> sqlx::Result<Recorded> {
+/// Records a delivery whose key was taken.
+async fn record_one_known(connection: &mut PgConnection, schema: &Schema, new: &NewDelivery) -> sqlx::Result<Recorded> {
     for _ in 0..ATTEMPTS {
         match find_holder(connection, schema, new.key.as_ref()).await? {
             Some(holder) if holder.has_expired(new.received_at) => free_key(connection, schema, holder.id).await?,

@@ -11,7 +11,7 @@ use onramp_webhooks::{StoreError, StoreErrorKind};
 use sqlx::Error;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::record;
+use super::record::{self, Locked};
 use super::wakeups::Wakeups;
 use crate::db::{Database, Limit, Session, failed, is_of_one_delivery};
 
@@ -24,7 +24,7 @@ const BYTES: usize = 16 << 20;
 /// The maximum number of queued deliveries.
 const QUEUE: usize = 1_024;
 
-/// The maximum number of deliveries that wait for other transactions at the same time, on one connection each.
+/// The maximum number of batches that wait for other transactions at the same time, on one connection each.
 const WAITING: usize = 2;
 
 /// A handle to the recording task. The task ends when the handle is dropped.
@@ -66,7 +66,7 @@ struct Task {
     bound: QuarantineBound,
     wakeups: Arc<Wakeups>,
     session: Arc<Session>,
-    /// One permit for each delivery that may wait for another transaction at the same time.
+    /// One permit for each batch that may wait for other transactions at the same time.
     waiting: Arc<Semaphore>,
 }
 
@@ -149,39 +149,57 @@ impl Task {
         }
     }
 
-    /// Records deliveries whose keys were taken, in one transaction. Those that have to wait do so one by one, beside later batches.
+    /// Records deliveries whose keys were taken, in one transaction. Those whose holders are locked wait beside later batches.
     async fn known(&self, calls: Vec<Call>) {
-        let (deliveries, schema) = (&*deliveries(&calls), &*self.database.schema);
-        let record = |_| async move {
-            let mut transaction = self.database.begin(Limit::Prompt).await?;
-            let recorded = record::record_known(&mut transaction, schema, deliveries).await?;
-            transaction.commit().await?;
-            Ok(recorded)
-        };
-        let recorded = match self.database.tried_raw(Limit::Prompt, record).await {
-            Err(error) if !is_of_one_delivery(&error) => return refuse(calls, error),
-            recorded => recorded.unwrap_or_else(|_| vec![None; calls.len()]),
-        };
-        for (call, recorded) in calls.into_iter().zip(recorded) {
-            match recorded {
-                Some(recorded) => self.reply(call, recorded),
-                None => drop(tokio::spawn(self.clone().alone(call))),
+        match self.record_known(&calls, Locked::Skip).await {
+            Ok(recorded) => {
+                let locked = self.reply_to_some(calls, recorded);
+                if !locked.is_empty() {
+                    tokio::spawn(self.clone().wait(locked));
+                }
             }
+            Err(error) if calls.len() > 1 && is_of_one_delivery(&error) => {
+                calls.into_iter().for_each(|call| drop(tokio::spawn(self.clone().wait(vec![call]))));
+            }
+            Err(error) => refuse(calls, error),
         }
     }
 
-    async fn alone(self, call: Call) {
-        let record = |_| async {
-            let _permit = self.waiting.acquire().await;
+    /// Records deliveries whose holders are locked, together. After a wait that is too long, it refuses those that are still locked.
+    async fn wait(self, calls: Vec<Call>) {
+        let _permit = self.waiting.acquire().await;
+        let error = match self.record_known(&calls, Locked::Wait).await {
+            Ok(recorded) => return drop(self.reply_to_some(calls, recorded)),
+            Err(error) => error,
+        };
+        let recorded = match self.record_known(&calls, Locked::Skip).await {
+            Ok(recorded) if is_of_one_delivery(&error) => recorded,
+            _ => return refuse(calls, error),
+        };
+        refuse(self.reply_to_some(calls, recorded), error);
+    }
+
+    async fn record_known(&self, calls: &[Call], locked: Locked) -> sqlx::Result<Vec<Option<Recorded>>> {
+        let (deliveries, schema) = (&*deliveries(calls), &*self.database.schema);
+        let record = |_| async move {
             let mut transaction = self.database.begin(Limit::Prompt).await?;
-            let recorded = record::record_alone(&mut transaction, &self.database.schema, &call.delivery).await?;
+            let recorded = record::record_known(&mut transaction, schema, deliveries, locked).await?;
             transaction.commit().await?;
             Ok(recorded)
         };
-        match self.database.tried_raw(Limit::Prompt, record).await {
-            Ok(recorded) => self.reply(call, recorded),
-            Err(error) => refuse(vec![call], error),
-        }
+        self.database.tried_raw(Limit::Prompt, record).await
+    }
+
+    /// Replies to the callers of recorded deliveries, and returns the others.
+    fn reply_to_some(&self, calls: Vec<Call>, recorded: Vec<Option<Recorded>>) -> Vec<Call> {
+        let replied = |(call, recorded)| match recorded {
+            Some(recorded) => {
+                self.reply(call, recorded);
+                None
+            }
+            None => Some(call),
+        };
+        calls.into_iter().zip(recorded).filter_map(replied).collect()
     }
 
     fn reply(&self, call: Call, recorded: Recorded) {
@@ -196,6 +214,9 @@ fn deliveries(calls: &[Call]) -> Vec<&NewDelivery> {
 }
 
 fn refuse(calls: Vec<Call>, error: Error) {
+    if calls.is_empty() {
+        return;
+    }
     let error = failed(CONTEXT)(error);
     tracing::error!(%error, deliveries = calls.len(), "a transaction failed; none of its deliveries is acknowledged");
     for call in calls {
