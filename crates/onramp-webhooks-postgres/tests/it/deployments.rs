@@ -112,6 +112,24 @@ async fn a_lock_fails_one_delivery_and_not_its_batch() {
     }
 }
 
+/// Both wait, and one of the locks ends in time.
+#[tokio::test]
+async fn a_lock_fails_no_other_delivery_that_waits() {
+    let schema = TestSchema::new();
+    let lock = "SELECT FROM onramp.deliveries WHERE id = $1 FOR UPDATE";
+    let (inbox, _other, stays) = locked(&schema, lock).await;
+    let (_, mut another, ends) = locked(&schema, lock).await;
+    let recording = tokio::spawn({
+        let inbox = Arc::clone(&inbox);
+        async move { batch(&inbox, vec![stays, ends]).await }
+    });
+    until_something_waits(&schema).await;
+    raw_sql("ROLLBACK").execute(&mut another).await.unwrap();
+    let results = recording.await.unwrap();
+    assert_eq!(results[0], Err(StoreErrorKind::Unavailable));
+    assert!(matches!(results[1], Ok(Recorded::Duplicate { .. })), "{results:?}");
+}
+
 /// Another transaction locks the first of two deliveries and then the second, while a batch has them in opposite order. It gives way to
 /// the batch at once where both wait for each other. The runtime has one thread, so that calls arrive in the order of their tasks.
 #[tokio::test]
