@@ -1,5 +1,6 @@
 //! Options for opening the inbox and the other stores.
 
+use std::fmt;
 use std::sync::Arc;
 
 use onramp_webhooks::StoreError;
@@ -20,7 +21,7 @@ use crate::{PostgresIdempotencyStore, PostgresInbox, PostgresPurchaseStore};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PostgresOptions {
     pool: PgPool,
     schema: String,
@@ -104,5 +105,14 @@ impl PostgresOptions {
         let database = Database { pool: self.pool, schema, is_pooled, direct: self.direct.map(Arc::new) };
         migrate(&database).await?;
         Ok(database)
+    }
+}
+
+impl fmt::Debug for PostgresOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresOptions")
+            .field("schema", &self.schema)
+            .field("quarantine", &self.quarantine)
+            .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,6 @@
 //! The pool with a time limit, and retries of transactions.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use super::schema::Schema;
 const TRIES: u32 = 4;
 
 /// The application's pool and the schema in its database.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Database {
     pub(crate) pool: PgPool,
     pub(crate) schema: Arc<Schema>,
@@ -24,6 +25,12 @@ pub(crate) struct Database {
     pub(crate) is_pooled: bool,
     /// The address of the server without a pooler.
     pub(crate) direct: Option<Arc<PgConnectOptions>>,
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").field("schema", &self.schema).finish_non_exhaustive()
+    }
 }
 
 /// The time limit of one attempt. A server that hangs, or a network that drops all packets, reports no error.

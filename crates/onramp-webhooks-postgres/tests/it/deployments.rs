@@ -50,6 +50,13 @@ async fn nothing_is_recorded_in_a_transaction_that_the_application_left_open() {
     assert_eq!(kept, 1);
 }
 
+#[tokio::test]
+async fn options_do_not_show_the_password_of_an_address() {
+    let server: PgConnectOptions = "postgres://shop:hunter2@db.example/shop".parse().unwrap();
+    let options = PostgresOptions::new(PgPool::connect_lazy_with(server.clone())).direct(server);
+    assert!(!format!("{options:?}").contains("hunter2"), "{options:?}");
+}
+
 /// Replication copies rows, and leaves the sequence where it was.
 #[tokio::test]
 async fn a_sequence_that_is_behind_fails_no_call() {
