@@ -123,7 +123,8 @@ impl<I: Inbox> Inbox for SpillInbox<I> {
     }
 
     /// Succeeds if either part can record deliveries, so that an application that can acknowledge deliveries stays in the load
-    /// balancer. [`status`](SpillInbox::status) shows which part records them.
+    /// balancer. Fails while the primary inbox fails [permanently](crate::StoreErrorKind::is_permanent), because deliveries would
+    /// wait in the spill for ever. [`status`](SpillInbox::status) shows which part records them.
     async fn check(&self) -> Result<(), StoreError> {
         self.shared().check().await
     }

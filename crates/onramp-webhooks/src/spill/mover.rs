@@ -151,6 +151,7 @@ impl<I: Inbox> Mover<I> {
     async fn check(&mut self) -> Result<(), StoreError> {
         let begun = Instant::now();
         self.shared.check_primary().await?;
+        self.shared.breaker.responds();
         self.slow &= begun.elapsed() > self.shared.patience / 2;
         Ok(())
     }

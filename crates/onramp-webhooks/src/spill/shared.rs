@@ -79,10 +79,17 @@ impl<I: Inbox> Shared<I> {
         within(self.patience, "record in the primary inbox", primary.record(delivery)).await
     }
 
-    /// Checks that a delivery could be recorded now, in the primary inbox or in the spill.
+    /// Checks that a delivery could be recorded now, in the primary inbox or in the spill, and that no operator has to act on the
+    /// primary inbox.
     pub(super) async fn check(&self) -> Result<(), StoreError> {
-        if !self.breaker.is_open() && self.check_primary().await.is_ok() {
-            return Ok(());
+        let primary = match self.breaker.state() {
+            Some(open) => Err(open.error),
+            None => self.check_primary().await,
+        };
+        match primary {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind().is_permanent() => return Err(error),
+            Err(_) => {}
         }
         let spill = self.spill.check().await;
         if spill.is_err() && self.breaker.is_open() && self.check_primary().await.is_ok() {

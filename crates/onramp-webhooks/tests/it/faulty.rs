@@ -16,6 +16,8 @@ use crate::ledger::Ledger;
 #[derive(Clone, Copy, Debug)]
 enum Fault {
     Errors(usize),
+    /// It fails with this kind, and nothing happens.
+    Fails(StoreErrorKind),
     Hangs,
     /// It happens, and the answer comes so much later.
     Late(Duration),
@@ -39,6 +41,14 @@ impl FaultyInbox {
     /// The next `times` calls of `call` fail, and nothing happens.
     pub(crate) fn errors(&self, call: InboxCall, times: usize) {
         self.faults.lock().unwrap().insert(call, Fault::Errors(times));
+    }
+
+    /// Calls that write fail with an error of `kind`, and nothing happens.
+    pub(crate) fn fails(&self, kind: StoreErrorKind) {
+        for call in [InboxCall::Record, InboxCall::Check, InboxCall::Claim, InboxCall::Renew, InboxCall::Settle, InboxCall::Prune]
+        {
+            self.faults.lock().unwrap().insert(call, Fault::Fails(kind));
+        }
     }
 
     /// Calls of `call` never return, and nothing happens.
@@ -105,6 +115,7 @@ impl InboxDouble for FaultyInbox {
                 self.errors(call, times - 1);
                 Err(StoreError::new(StoreErrorKind::Unavailable, "test"))
             }
+            Some(Fault::Fails(kind)) => Err(StoreError::new(kind, "test")),
             Some(Fault::Hangs) => pending().await,
         }
     }

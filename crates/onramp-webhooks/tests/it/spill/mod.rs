@@ -3,6 +3,7 @@
 pub(crate) mod faulty_spill;
 pub(crate) mod harness;
 mod moving;
+mod permanent;
 mod refused;
 mod sharing;
 mod starting;
