@@ -40,6 +40,19 @@ impl StoreErrorKind {
     pub const fn is_permanent(self) -> bool {
         matches!(self, Self::ReadOnly | Self::Unusable)
     }
+
+    /// Returns the name in health checks.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unavailable => "unavailable",
+            Self::Full => "full",
+            Self::ReadOnly => "read_only",
+            Self::Unusable => "unusable",
+            Self::Closed => "closed",
+            Self::NotFound => "not_found",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 impl StoreError {

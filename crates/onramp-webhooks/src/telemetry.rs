@@ -80,6 +80,11 @@ pub(crate) fn idempotent(outcome: &'static str) {
     metrics::counter!("onramp_webhooks_idempotency_total", "outcome" => outcome).increment(1);
 }
 
+/// Publishes whether the inbox passed its check.
+pub(crate) fn checked_inbox(is_healthy: bool) {
+    metrics::gauge!("onramp_webhooks_healthy").set(f64::from(u8::from(is_healthy)));
+}
+
 /// Counts a delivery that was recorded in the spill.
 pub(crate) fn spilled() {
     metrics::counter!("onramp_webhooks_spilled_total").increment(1);
@@ -90,10 +95,11 @@ pub(crate) fn spill_open(open: bool) {
     metrics::gauge!("onramp_webhooks_spill_open").set(f64::from(u8::from(open)));
 }
 
-/// Publishes the number of deliveries in the spill.
+/// Publishes the number of deliveries in the spill, and the age of the oldest.
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and exact far beyond the capacity of a disk")]
-pub(crate) fn spill_waiting(waiting: u64) {
+pub(crate) fn spill_waiting(waiting: u64, oldest: Duration) {
     metrics::gauge!("onramp_webhooks_spill_waiting").set(waiting as f64);
+    metrics::gauge!("onramp_webhooks_spill_age_seconds").set(oldest.as_secs_f64());
 }
 
 /// Counts a delivery that moved from the spill to the primary inbox.

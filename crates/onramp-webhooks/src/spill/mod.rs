@@ -43,7 +43,8 @@ mod options;
 mod shared;
 mod store;
 
-pub use self::inbox::{SpillInbox, SpillStatus};
+pub use self::inbox::SpillInbox;
 pub use self::memory::MemorySpill;
 pub use self::options::SpillOptions;
 pub use self::store::{MovingLock, SpillCounts, SpillId, SpillStore};
+pub use crate::inbox::SpillStatus;

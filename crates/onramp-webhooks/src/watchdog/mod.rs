@@ -35,5 +35,5 @@ mod monitor;
 mod status;
 
 pub(crate) use self::counters::{Counters, Sender};
-pub(crate) use self::monitor::{CHECK_EVERY, Monitor, Unclaimed, Watched};
+pub(crate) use self::monitor::{CHECK_EVERY, Monitor, Unclaimed, Watched, check};
 pub use self::status::{Answers, EndpointStatus, Verdict};

@@ -8,7 +8,7 @@ use super::{Counters, EndpointStatus, Verdict};
 use crate::clock::Timestamp;
 use crate::delivery::DeliveryId;
 use crate::error::StoreError;
-use crate::inbox::{Filter, Inbox, State};
+use crate::inbox::{Filter, Inbox, SpillStatus, State};
 use crate::provider::Endpoint;
 use crate::telemetry;
 use crate::timeout::within;
@@ -21,6 +21,9 @@ const READ_EVERY: Duration = Duration::from_secs(600);
 
 /// Time limit of reading the inbox.
 const LONGEST_READ: Duration = Duration::from_secs(20);
+
+/// Time limit of the inbox's own check.
+const LONGEST_CHECK: Duration = Duration::from_secs(2);
 
 /// Time after which a delivery that no worker has claimed is reported.
 const UNCLAIMED_FOR: Duration = Duration::from_secs(60);
@@ -97,6 +100,10 @@ impl Monitor {
         }
         self.reported = statuses.into_iter().map(|status| status.verdict).collect();
         self.check_for_worker(inbox, unclaimed, now).await;
+        if let Err(error) = check(inbox).await {
+            tracing::error!(%error, "unhealthy: the inbox cannot record deliveries, or will never have those in its spill");
+        }
+        check_spill(inbox, now).await;
     }
 
     /// Reads the inbox before an endpoint counts as silent, because another receiver may have recorded a delivery.
@@ -127,6 +134,29 @@ impl Monitor {
             tracing::warn!(%id, "deliveries have waited for a minute and no worker has claimed them: start a worker on this inbox");
             self.reported_unclaimed = true;
         }
+    }
+}
+
+/// Checks that the inbox can record deliveries, and publishes the result.
+pub(crate) async fn check(inbox: &dyn Inbox) -> Result<(), StoreError> {
+    let checked = within(LONGEST_CHECK, "check the inbox", inbox.check()).await;
+    telemetry::checked_inbox(checked.is_ok());
+    checked
+}
+
+/// Repeats at every check why deliveries go to the spill or wait in it, once this has lasted for a minute.
+async fn check_spill(inbox: &dyn Inbox, now: Timestamp) {
+    match within(LONGEST_READ, "read the spill", inbox.spill_status()).await {
+        Ok(Some(SpillStatus { waiting, oldest, open_since, error })) => {
+            let since = oldest.into_iter().chain(open_since).min();
+            if since.is_some_and(|since| now.since(since) >= CHECK_EVERY) {
+                let (error, age) =
+                    (error.as_ref().map(tracing::field::display), oldest.map(|oldest| now.since(oldest).as_secs()));
+                tracing::error!(waiting, age, error, "deliveries wait in the spill for the primary inbox");
+            }
+        }
+        Ok(None) => {}
+        Err(error) => tracing::error!(%error, "the spill cannot be read"),
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod harness;
 mod moving;
 mod permanent;
 mod refused;
+mod reported;
 mod sharing;
 mod starting;
 mod suite;

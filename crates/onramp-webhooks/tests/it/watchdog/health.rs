@@ -106,7 +106,8 @@ async fn an_inbox_that_cannot_write_is_unhealthy_and_the_reason_stays_here() {
         let body = json(&reply);
         assert_eq!((reply.status(), &body["healthy"], &body["counts"]), (503, &json!(false), &Value::Null));
         let names: Vec<_> = body.as_object().unwrap().keys().collect();
-        assert_eq!(names, ["counts", "endpoints", "healthy", "worker"]);
+        assert_eq!(names, ["counts", "endpoints", "error", "healthy", "spill", "worker"]);
+        assert_eq!((&body["error"], &body["spill"]), (&json!("unavailable"), &Value::Null));
         harness.inbox.hangs(InboxCall::Check);
     }
 }
