@@ -65,6 +65,14 @@ pub(crate) fn periodic_task_ended(name: &str, result: &'static str) {
     metrics::counter!("onramp_webhooks_periodic_tasks_total", "task" => name.to_owned(), "result" => result).increment(1);
 }
 
+/// Publishes the number of workers in each state.
+pub(crate) fn workers(running: usize, silent: usize, died: usize) {
+    for (state, workers) in [("running", running), ("silent", silent), ("died", died)] {
+        let workers = u32::try_from(workers).unwrap_or(u32::MAX);
+        metrics::gauge!("onramp_webhooks_workers", "state" => state).set(f64::from(workers));
+    }
+}
+
 /// Publishes the age of the oldest due delivery.
 pub(crate) fn backlog_age(age: Duration) {
     metrics::gauge!("onramp_webhooks_backlog_age_seconds").set(age.as_secs_f64());

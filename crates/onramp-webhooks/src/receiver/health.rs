@@ -1,18 +1,18 @@
 //! Health of the receiver and its endpoints.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::{Receiver, time};
+use super::Receiver;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::inbox::{Counts, SpillStatus};
 use crate::reply::Reply;
 use crate::timeout::within;
 use crate::watchdog::{EndpointStatus, check};
+use crate::worker::WorkersStatus;
 
 /// Time limit for counting deliveries, and for reading the spill. If it is exceeded, the report has `null` instead of the numbers.
 const LONGEST_COUNT: Duration = Duration::from_secs(1);
@@ -37,8 +37,10 @@ impl Receiver {
     /// - `spill`: `null` without a spill. `waiting` is the number of deliveries that wait in it, or `null` if it cannot be read;
     ///   `oldest_for` the time that the oldest has waited, and `open_for` the time for which deliveries have gone to the spill, in
     ///   seconds, or `null`. `error` is the kind of the last error, or `null`.
-    /// - `worker`: `last_claim` is the time of the last claim of a worker of this receiver, in seconds since the Unix epoch, or
-    ///   `null`.
+    /// - `worker`: the workers of this receiver. `last_claim` is the time of their last claim, in seconds since the Unix epoch, or
+    ///   `null`. `running` is the number of workers that show signs of life, `silent` of those that have shown none for 45 seconds
+    ///   more than their lease or poll interval, and `died` of those that ended without a shutdown, for example by a panic of the
+    ///   inbox.
     ///
     /// The body contains neither secrets nor paths, but reveals the number of deliveries. Expose only the status to the public.
     pub async fn health(&self) -> Reply {
@@ -50,17 +52,17 @@ impl Receiver {
         let counting =
             async { if checked.is_ok() { within(LONGEST_COUNT, "count deliveries", inbox.counts()).await.ok() } else { None } };
         let (counts, spill) = tokio::join!(counting, within(LONGEST_COUNT, "read the spill", inbox.spill_status()));
-        let last_claim = time(self.shared.last_claim.load(Ordering::Relaxed));
+        let now = self.shared.clock.now();
         let report = Report {
             healthy: checked.is_ok(),
             error: checked.as_ref().err().map(kind),
             endpoints: self.watch(),
             counts: counts.as_ref().map(ByState),
             spill: match &spill {
-                Ok(spill) => spill.as_ref().map(|spill| SpillReport::new(spill, self.shared.clock.now())),
+                Ok(spill) => spill.as_ref().map(|spill| SpillReport::new(spill, now)),
                 Err(error) => Some(SpillReport::unread(error)),
             },
-            worker: WorkerReport { last_claim: last_claim.map(seconds) },
+            worker: WorkerReport::new(self.shared.workers.status(now)),
         };
         Reply::health(report.healthy, &report)
     }
@@ -111,6 +113,16 @@ impl SpillReport {
 #[derive(Serialize)]
 struct WorkerReport {
     last_claim: Option<i64>,
+    running: usize,
+    silent: usize,
+    died: usize,
+}
+
+impl WorkerReport {
+    fn new(workers: WorkersStatus) -> Self {
+        let WorkersStatus { last_claim, running, silent, died } = workers;
+        Self { last_claim: last_claim.map(seconds), running, silent, died }
+    }
 }
 
 struct ByState<'a>(&'a Counts);

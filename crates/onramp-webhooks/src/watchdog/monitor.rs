@@ -12,6 +12,7 @@ use crate::inbox::{Filter, Inbox, SpillStatus, State};
 use crate::provider::Endpoint;
 use crate::telemetry;
 use crate::timeout::within;
+use crate::worker::Workers;
 
 /// Pause between two checks.
 pub(crate) const CHECK_EVERY: Duration = Duration::from_secs(60);
@@ -84,11 +85,19 @@ pub(crate) struct Monitor {
     read_at: Option<Timestamp>,
     reported: Vec<Verdict>,
     reported_unclaimed: bool,
+    reported_silent: usize,
 }
 
 impl Monitor {
     /// Checks all endpoints once, publishes their status and logs changes.
-    pub(crate) async fn check(&mut self, inbox: &dyn Inbox, endpoints: &[Watched], unclaimed: &Unclaimed, now: Timestamp) {
+    pub(crate) async fn check(
+        &mut self,
+        inbox: &dyn Inbox,
+        endpoints: &[Watched],
+        unclaimed: &Unclaimed,
+        workers: &Workers,
+        now: Timestamp,
+    ) {
         for watched in endpoints.iter().filter(|watched| !watched.counters.is_known.load(Ordering::Relaxed)) {
             recall(inbox, watched, now).await;
         }
@@ -99,6 +108,7 @@ impl Monitor {
             report(self.reported.get(at).copied(), status);
         }
         self.reported = statuses.into_iter().map(|status| status.verdict).collect();
+        self.check_workers(workers, now);
         self.check_for_worker(inbox, unclaimed, now).await;
         if let Err(error) = check(inbox).await {
             tracing::error!(%error, "unhealthy: the inbox cannot record deliveries, or will never have those in its spill");
@@ -121,6 +131,18 @@ impl Monitor {
         for watched in endpoints.iter().filter(|watched| !watched.is_overdue(now)) {
             watched.counters.silent.store(false, Ordering::Relaxed);
         }
+    }
+
+    /// Publishes the status of the workers, and reports one that has become silent.
+    fn check_workers(&mut self, workers: &Workers, now: Timestamp) {
+        let silent = workers.status(now).silent;
+        if silent > self.reported_silent {
+            tracing::error!(
+                silent,
+                "a worker shows no sign of life: a call of its inbox blocks its thread, or the runtime is overloaded"
+            );
+        }
+        self.reported_silent = silent;
     }
 
     /// Reports a delivery that has waited for a minute without being claimed.

@@ -19,6 +19,7 @@ enum Fault {
     /// It fails with this kind, and nothing happens.
     Fails(StoreErrorKind),
     Hangs,
+    Panics,
     /// It happens, and the answer comes so much later.
     Late(Duration),
     /// It happens, and the answer is lost.
@@ -54,6 +55,11 @@ impl FaultyInbox {
     /// Calls of `call` never return, and nothing happens.
     pub(crate) fn hangs(&self, call: InboxCall) {
         self.faults.lock().unwrap().insert(call, Fault::Hangs);
+    }
+
+    /// Calls of `call` panic, and nothing happens.
+    pub(crate) fn panics(&self, call: InboxCall) {
+        self.faults.lock().unwrap().insert(call, Fault::Panics);
     }
 
     /// Calls of `call` happen, and answer so much later.
@@ -117,6 +123,7 @@ impl InboxDouble for FaultyInbox {
             }
             Some(Fault::Fails(kind)) => Err(StoreError::new(kind, "test")),
             Some(Fault::Hangs) => pending().await,
+            Some(Fault::Panics) => panic!("the store's own bug"),
         }
     }
 

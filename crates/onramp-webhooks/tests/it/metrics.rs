@@ -35,7 +35,7 @@ impl Seen {
     fn counts(&self) -> BTreeMap<String, usize> {
         let mut counts: BTreeMap<_, _> =
             self.0.lock().unwrap().iter().map(|(name, values)| (name.clone(), values.len())).collect();
-        let every_minute = ["may_be_disabled", "silence_seconds", "healthy"];
+        let every_minute = ["may_be_disabled", "silence_seconds", "healthy", "webhooks_workers"];
         counts.retain(|name, _| !every_minute.iter().any(|gauge| name.contains(gauge)));
         counts
     }
@@ -260,6 +260,29 @@ fn the_watchdog_says_every_minute_whether_the_inbox_records() {
         assert_eq!(last(), Some(0.0));
         inbox.recovers();
         assert_eq!((door.receiver.health().await.status(), last()), (200, Some(1.0)));
+    });
+}
+
+#[test]
+fn the_watchdog_says_every_minute_how_many_workers_live() {
+    let seen = Seen::default();
+    let counted = seen.clone();
+    let last = || {
+        let workers = |state: &str| counted.values(&format!("onramp_webhooks_workers{{state={state}}}")).last().copied();
+        ["running", "silent", "died"].map(workers)
+    };
+    seen.during(async {
+        let harness = Harness::new();
+        let worker = harness.receiver.worker(Remembering::default()).spawn();
+        rest().await;
+        assert_eq!(last(), [Some(1.0), Some(0.0), Some(0.0)]);
+        harness.inbox.panics(InboxCall::Claim);
+        harness.pass(60);
+        rest().await;
+        harness.pass(60);
+        rest().await;
+        assert_eq!(last(), [Some(0.0), Some(0.0), Some(1.0)]);
+        drop(worker);
     });
 }
 

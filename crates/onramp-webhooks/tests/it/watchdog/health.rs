@@ -82,7 +82,7 @@ async fn an_inbox_that_does_not_count_is_healthy_without_counts() {
 #[tokio::test(start_paused = true)]
 async fn the_last_claim_of_a_worker_of_this_receiver_is_reported() {
     let harness = Harness::new().await;
-    assert_eq!(harness.health().await["worker"], json!({ "last_claim": null }));
+    assert_eq!(harness.health().await["worker"], json!({ "last_claim": null, "running": 0, "silent": 0, "died": 0 }));
     harness.inbox.errors(InboxCall::Claim, 1);
     let worker = harness.wert.receiver.worker(Remembering::default()).spawn();
     harness.advance(std::time::Duration::ZERO).await;
