@@ -21,6 +21,11 @@ pub(crate) fn received(endpoint: &Arc<str>, provider: &'static str, label: &'sta
     }
 }
 
+/// Counts a purchase that was recorded in quarantine.
+pub(crate) fn quarantined_purchase(endpoint: &Arc<str>) {
+    metrics::counter!("onramp_webhooks_quarantined_purchases_total", "endpoint" => Arc::clone(endpoint)).increment(1);
+}
+
 /// Records the time from the head of an admitted request to its reply.
 pub(crate) fn answered(endpoint: &Arc<str>, took: Duration) {
     metrics::histogram!("onramp_webhooks_ack_seconds", "endpoint" => Arc::clone(endpoint)).record(took);

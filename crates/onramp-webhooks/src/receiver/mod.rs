@@ -188,10 +188,14 @@ impl Shared {
         let body = body::take(body, self.body_limit, begun + ack_deadline::for_body(self.ack_deadline)).await;
         match self.read(admission, body) {
             Ok(read) => {
-                let (label, now) = (read.label, read.delivery.received_at);
+                let (label, now, unreadable_purchase) = (read.label, read.delivery.received_at, read.unreadable_purchase);
                 let (outcome, recorded) = record::record(&*self.inbox, read, begun + self.ack_deadline).await;
                 if let Some(Recorded::New(id)) = recorded.filter(|_| outcome == Outcome::New) {
                     self.unclaimed.recorded(id, now);
+                }
+                if unreadable_purchase && matches!(recorded, Some(Recorded::New(_) | Recorded::Spilled)) {
+                    telemetry::quarantined_purchase(&admission.watched.endpoint.name);
+                    admission.watched.counters.quarantined_purchase();
                 }
                 (label, outcome)
             }

@@ -138,6 +138,7 @@ fn the_door_counts_what_arrives() {
             ("received_total{endpoint=wert,provider=wert,type=unknown,outcome=new}", 1),
             ("received_total{endpoint=wert,provider=wert,type=test,outcome=new}", 1),
             ("received_total{endpoint=wert,provider=wert,type=unreadable,outcome=quarantined}", 2),
+            ("quarantined_purchases_total{endpoint=wert}", 1),
             ("received_total{endpoint=wert,provider=wert,type=unreadable,outcome=too_large}", 1),
             ("received_total{endpoint=wert,provider=wert,type=unknown,outcome=not_found}", 1),
             ("received_total{endpoint=,provider=,type=unknown,outcome=not_found}", 1),
