@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::faulty_spill::FaultySpill;
 use super::harness::{Harness, options, until};
-use crate::faulty::Faulty;
+use crate::faulty::{Faulty, InboxCall};
 
 const PERMANENT: [StoreErrorKind; 2] = [StoreErrorKind::ReadOnly, StoreErrorKind::Unusable];
 
@@ -66,14 +66,17 @@ async fn a_primary_that_fails_for_good_while_it_runs_is_unhealthy_and_everything
 
 #[tokio::test(start_paused = true)]
 async fn a_primary_that_responds_again_is_healthy_before_everything_has_moved() {
-    let harness = Harness::new().await;
+    let (harness, order) = (Harness::new().await, WertOrder::new());
     harness.primary.fails(StoreErrorKind::ReadOnly);
-    assert_eq!(harness.post(WertOrder::new().complete()).await, 200);
+    assert_eq!(harness.post(order.complete()).await, 200);
     assert_eq!(harness.health().await, 503);
+    for step in 0..300 {
+        assert_eq!(harness.post(order.event(&format!("step-{step}"))).await, 200);
+    }
     harness.primary.recovers();
-    harness.primary.refuses(Some("order_complete"));
+    harness.primary.is_late(InboxCall::Record, Duration::from_millis(100));
     until("the primary inbox responds", async || harness.health().await == 200).await;
-    assert_eq!((harness.is_open().await, harness.waiting().await), (true, 1));
+    assert!(harness.is_open().await && harness.waiting().await > 200, "{}", harness.waiting().await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,9 @@
 //! The spill in health checks and in the log.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use onramp_webhooks::inbox::Inbox;
 use onramp_webhooks_testkit::events::WertOrder;
 use serde_json::{Value, json};
 use tracing::Level;
@@ -24,12 +26,14 @@ async fn health_has_the_number_and_the_age_of_what_waits() {
     let harness = Harness::new().await;
     let nothing = json!({ "waiting": 0, "oldest_for": null, "open_for": null, "error": null });
     assert_eq!(harness.report().await, nothing);
-    harness.primary.is_away();
+    harness.primary.is_silent();
     harness.post(WertOrder::new().complete()).await;
     tokio::time::sleep(Duration::from_secs(90)).await;
     harness.post(WertOrder::new().complete()).await;
-    let expected = json!({ "waiting": 2, "oldest_for": 90, "open_for": 90, "error": "unavailable" });
+    let expected = json!({ "waiting": 2, "oldest_for": 91, "open_for": 90, "error": "unavailable" });
     assert_eq!(harness.report().await, expected);
+    let shared: Arc<dyn Inbox> = Arc::new(harness.inbox.clone());
+    assert_eq!(shared.spill_status().await.unwrap().map(|status| status.waiting), Some(2));
     harness.primary.recovers();
     harness.closes().await;
     assert_eq!(harness.report().await, nothing);
