@@ -50,13 +50,16 @@ async fn on_sqlite(config: &Config, file: &Path) -> Result<Opened, Box<dyn Error
     Ok(Opened { receiver, worker, points: Points::Sqlite(points), widgets })
 }
 
-/// Opens the inbox on a server. With a spill, the shop starts even while the server is down.
+/// Opens the inbox on a server. With a spill, the shop starts even while the server is down, but not if the server refuses the shop.
 async fn on_postgres(config: &Config, url: &str) -> Result<Opened, Box<dyn Error>> {
     let pool = PgPoolOptions::new().acquire_timeout(CONNECT).connect_lazy(url).map_err(unusable)?;
     let points = PostgresPoints::new(pool.clone());
     let handler = Loyalty(points.clone());
     let (receiver, worker, widgets) = match spill(config).await? {
-        Some(spill) => over(config, SpillInbox::opening(move || PostgresInbox::new(pool.clone()), spill).await?, handler)?,
+        Some(spill) => {
+            let inbox = SpillInbox::opening(move || PostgresInbox::new(pool.clone()), spill).await.map_err(unusable)?;
+            over(config, inbox, handler)?
+        }
         None => over(config, PostgresInbox::new(pool).await.map_err(unusable)?, handler)?,
     };
     Ok(Opened { receiver, worker, points: Points::Postgres(points), widgets })

@@ -140,6 +140,9 @@ macro_rules! shop_suite {
                     a_request_in_flight_is_finished
                     what_was_not_handled_is_handled_at_the_next_start
                 }
+                environment {
+                    with_a_spill_a_database_that_does_not_exist_is_refused
+                }
             }
         }
 

@@ -62,6 +62,8 @@ fn of_code(code: &str) -> StoreErrorKind {
         "25006" | "42501" => StoreErrorKind::ReadOnly,
         // A missing database, schema, table or column, or damaged data.
         "3D000" | "3F000" | "42P01" | "42703" | "XX001" | "XX002" => StoreErrorKind::Unusable,
+        // A wrong password, or a role that does not exist or may not log in.
+        "28P01" | "28000" => StoreErrorKind::Unusable,
         _ => StoreErrorKind::Unavailable,
     }
 }
@@ -125,6 +127,10 @@ mod tests {
             ("25006", StoreErrorKind::ReadOnly),
             ("42501", StoreErrorKind::ReadOnly),
             ("42P01", StoreErrorKind::Unusable),
+            ("3D000", StoreErrorKind::Unusable),
+            ("28P01", StoreErrorKind::Unusable),
+            ("28000", StoreErrorKind::Unusable),
+            ("53300", StoreErrorKind::Unavailable),
             ("57P03", StoreErrorKind::Unavailable),
             ("", StoreErrorKind::Unavailable),
         ] {

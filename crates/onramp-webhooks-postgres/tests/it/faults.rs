@@ -94,6 +94,16 @@ async fn where_no_server_is_the_store_is_away() {
 }
 
 #[tokio::test]
+async fn a_server_that_refuses_the_database_or_the_role_is_unusable() {
+    let options: PgConnectOptions = url().parse().unwrap();
+    for refused in [options.clone().database("a database of nobody"), options.username("a role of nobody")] {
+        let pool = PgPoolOptions::new().connect_lazy_with(refused);
+        let error = PostgresInbox::new(pool).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unusable, "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_closed_pool_a_missing_table_and_a_read_only_database_have_their_kinds() {
     let schema = TestSchema::new();
     let kind = |result: Result<Recorded, StoreError>| result.unwrap_err().kind();

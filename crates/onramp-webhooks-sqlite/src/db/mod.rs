@@ -13,5 +13,5 @@ pub(crate) use self::batch::Batch;
 pub(crate) use self::connection::Settings;
 pub(crate) use self::error::{failed, is_of_the_statement};
 pub(crate) use self::migrations::Purpose;
-pub(crate) use self::session::{Call, Commit, Session, Step, ended_by_work};
+pub(crate) use self::session::{Call, Commit, Session, Step, ended_by_work, rolled_back};
 pub(crate) use self::writer::{Effect, Writer};

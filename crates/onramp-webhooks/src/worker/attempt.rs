@@ -118,7 +118,7 @@ async fn run(context: AttemptContext<'_>, claimed: ClaimedDelivery) -> AttemptEn
     let ended = match Delivery::read(claimed, &context.worker.providers) {
         Ok(delivery) => {
             let label = delivery.event().type_label();
-            let span = tracing::debug_span!("attempt", id = %lease.id, attempt = context.attempt, "type" = label);
+            let span = tracing::warn_span!("attempt", id = %lease.id, attempt = context.attempt, "type" = label);
             check_and_handle(context, &delivery, lease).instrument(span).await
         }
         Err(error) => Ended { end: context.unreadable(&error), by: "worker", took: None },
@@ -147,14 +147,14 @@ struct Ended {
 impl Ended {
     /// Logs the end and returns its label in metrics.
     fn log(&self, lease: Lease, attempt: u32, provider: &str) -> &'static str {
-        let (id, by) = (lease.id, self.by);
+        let (id, by, took) = (lease.id, self.by, self.took.map(tracing::field::debug));
         match &self.end {
             AttemptEnd::Settle(Settled::Handled) | AttemptEnd::Committed => {
                 tracing::debug!(%id, attempt, provider, "handled");
                 "handled"
             }
             AttemptEnd::Settle(Settled::Retry { error, .. }) => {
-                tracing::warn!(%id, attempt, provider, by, error, "failed; will be retried");
+                tracing::warn!(%id, attempt, provider, by, took, error, "failed; will be retried");
                 "retry"
             }
             AttemptEnd::Settle(Settled::Parked { reason, .. }) => {
@@ -162,7 +162,7 @@ impl Ended {
                 "parked"
             }
             AttemptEnd::Settle(Settled::Dead { cause, error }) => {
-                tracing::error!(%id, attempt, provider, by, %cause, error, "dead letter: will not be retried");
+                tracing::error!(%id, attempt, provider, by, took, %cause, error, "dead letter: will not be retried");
                 "dead"
             }
             AttemptEnd::Settle(Settled::Released) => "released",
