@@ -5,6 +5,7 @@
 mod calls;
 mod durable;
 mod faults;
+mod files;
 mod idempotency;
 mod migrating;
 mod plans;
