@@ -13,6 +13,7 @@ mod permissions;
 mod queue;
 mod session;
 mod thread;
+mod turns;
 mod writer;
 
 pub(crate) use self::batch::Batch;

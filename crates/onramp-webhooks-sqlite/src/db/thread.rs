@@ -19,6 +19,7 @@ use super::error::{failed, is_of_the_statement};
 use super::file_id::FileIdentity;
 use super::queue::Queue;
 use super::session::{Ended, Session};
+use super::turns::Turns;
 use super::writer::{Effect, Job, Waiting, closed};
 
 /// The maximum number of calls in one transaction.
@@ -40,6 +41,7 @@ pub(super) struct Thread {
     connection: Option<Connection>,
     waiting: Arc<Waiting>,
     sessions: VecDeque<Session>,
+    turns: Turns,
     /// Set after a file was lost and the log was copied into the database file.
     is_rescued: bool,
 }
@@ -48,7 +50,7 @@ impl Thread {
     pub(super) fn open(settings: Settings, waiting: Arc<Waiting>) -> Result<Self, StoreError> {
         let (connection, file) = settings.create_writer()?;
         let (connection, file) = (Some(connection), Arc::new(file));
-        Ok(Self { settings, file, connection, waiting, sessions: VecDeque::new(), is_rescued: false })
+        Ok(Self { settings, file, connection, waiting, sessions: VecDeque::new(), turns: Turns::default(), is_rescued: false })
     }
 
     pub(super) fn file(&self) -> Arc<FileIdentity> {
@@ -63,6 +65,7 @@ impl Thread {
             self.sort(&mut jobs, &mut calls, &mut closing);
             if !calls.is_empty() {
                 self.batch(&mut calls);
+                self.end_turn();
             }
             if closing.is_empty() {
                 self.serve();
@@ -123,10 +126,19 @@ impl Thread {
             };
             match session.run(connection, &file) {
                 // The next event of its order may be due now.
-                Ended::Committed => self.waiting.work.notify_one(),
+                Ended::Committed => {
+                    self.waiting.work.notify_one();
+                    self.end_turn();
+                }
                 Ended::NothingHappened => {}
                 Ended::Failed => self.discard(),
             }
+        }
+    }
+
+    fn end_turn(&mut self) {
+        if let Some(connection) = &self.connection {
+            self.turns.end(connection);
         }
     }
 
