@@ -27,7 +27,7 @@ enum Mode {
 /// Copies the log into the database file after one of the two was lost. Does nothing if another process may have begun a log of its own.
 pub(super) fn rescue(connection: &Connection, file: &FileIdentity) -> Result<(), StoreError> {
     if !file.has_only_log() {
-        return Err(failed_to("save the log", "another log is in its place"));
+        return Err(failed_to("save the log", "it may not be the only one, or not belong to the database file"));
     }
     checkpoint(connection, Mode::Full, "save the log")
 }

@@ -5,6 +5,7 @@
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use onramp_webhooks::{StoreError, StoreErrorKind};
@@ -15,6 +16,8 @@ pub(crate) struct FileIdentity {
     path: PathBuf,
     opened: FileId,
     beside: [Beside; 2],
+    /// Set after the content of the database was overwritten.
+    is_overwritten: AtomicBool,
 }
 
 /// A file beside the database, which belongs to the connections that are open.
@@ -29,7 +32,12 @@ impl FileIdentity {
     pub(crate) fn of(path: &Path) -> Result<Self, StoreError> {
         let metadata = std::fs::metadata(path);
         let opened = metadata.map_err(|error| StoreError::new(StoreErrorKind::Unusable, "open the database").because(error))?;
-        Ok(Self { path: path.to_owned(), opened: id(&opened), beside: beside(path).map(Beside::unknown) })
+        Ok(Self {
+            path: path.to_owned(),
+            opened: id(&opened),
+            beside: beside(path).map(Beside::unknown),
+            is_overwritten: AtomicBool::new(false),
+        })
     }
 
     /// Remembers the log and its index. A connection has to be open: it keeps both from being deleted by SQLite.
@@ -46,7 +54,22 @@ impl FileIdentity {
     /// Checks that the paths still lead to the files that were opened.
     pub(crate) fn verify(&self) -> Result<(), StoreError> {
         self.verify_database()?;
-        self.beside.iter().try_for_each(Beside::verify)
+        self.beside.iter().try_for_each(Beside::verify)?;
+        if self.is_overwritten.load(Ordering::Relaxed) { Err(self.overwritten()) } else { Ok(()) }
+    }
+
+    /// Lets all checks fail, because the content of the database was overwritten.
+    pub(crate) fn reject(&self) -> StoreError {
+        self.is_overwritten.store(true, Ordering::Relaxed);
+        self.overwritten()
+    }
+
+    fn overwritten(&self) -> StoreError {
+        gone(format!(
+            "the database file at {} was overwritten while it was open; stop all processes that use it, restore it without the \
+             files -wal and -shm beside it, and start them again",
+            self.path.display()
+        ))
     }
 
     /// Checks that the path still leads to the database that was opened.
@@ -60,9 +83,12 @@ impl FileIdentity {
         )))
     }
 
-    /// Returns whether the log that was opened is certain to be the only one. If not, another process may have begun a log of its own,
-    /// and the index says nothing about the one that was opened.
+    /// Returns whether the log that was opened is certain to be the only one, and to belong to the database. If not, another process may
+    /// have begun a log of its own, and the index says nothing about the one that was opened.
     pub(crate) fn has_only_log(&self) -> bool {
+        if self.is_overwritten.load(Ordering::Relaxed) {
+            return false;
+        }
         let [log, index] = &self.beside;
         let is_empty = std::fs::metadata(&log.path).map_or(true, |log| log.len() == 0);
         (is_empty || log.verify().is_ok()) && (current(&index.path).is_none() || index.verify().is_ok())

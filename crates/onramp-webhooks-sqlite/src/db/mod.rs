@@ -10,6 +10,7 @@ mod error;
 mod file_id;
 mod migrations;
 mod permissions;
+mod progress;
 mod queue;
 mod session;
 mod thread;

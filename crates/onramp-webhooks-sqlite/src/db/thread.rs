@@ -17,6 +17,7 @@ use super::checkpoint;
 use super::connection::Settings;
 use super::error::{failed, is_of_the_statement};
 use super::file_id::FileIdentity;
+use super::progress::Progress;
 use super::queue::Queue;
 use super::session::{Ended, Session};
 use super::turns::Turns;
@@ -42,6 +43,7 @@ pub(super) struct Thread {
     waiting: Arc<Waiting>,
     sessions: VecDeque<Session>,
     turns: Turns,
+    progress: Progress,
     /// Set after a file was lost and the log was copied into the database file.
     is_rescued: bool,
 }
@@ -50,7 +52,8 @@ impl Thread {
     pub(super) fn open(settings: Settings, waiting: Arc<Waiting>) -> Result<Self, StoreError> {
         let (connection, file) = settings.create_writer()?;
         let (connection, file) = (Some(connection), Arc::new(file));
-        Ok(Self { settings, file, connection, waiting, sessions: VecDeque::new(), turns: Turns::default(), is_rescued: false })
+        let (sessions, turns, progress) = (VecDeque::new(), Turns::default(), Progress::new(settings.purpose));
+        Ok(Self { settings, file, connection, waiting, sessions, turns, progress, is_rescued: false })
     }
 
     pub(super) fn file(&self) -> Arc<FileIdentity> {
@@ -144,10 +147,10 @@ impl Thread {
 
     /// Returns the connection to the file, if the file is still at its path.
     fn connection(&mut self) -> Result<&mut Connection, StoreError> {
-        match self.connection {
-            Some(_) => self.verify()?,
-            None => self.reopen()?,
+        if self.connection.is_none() {
+            self.reopen()?;
         }
+        self.verify()?;
         self.connection.as_mut().ok_or_else(closed)
     }
 
@@ -161,7 +164,10 @@ impl Thread {
 
     /// Checks that the files are those that were opened. If not, saves what is in the log.
     fn verify(&mut self) -> Result<(), StoreError> {
-        let verified = self.file.verify();
+        let verified = self.file.verify().and_then(|()| match self.progress.is_lost(&self.settings.path) {
+            true => Err(self.file.reject()),
+            false => Ok(()),
+        });
         match (&verified, &self.connection) {
             (Ok(()), _) => self.is_rescued = false,
             (Err(error), Some(connection)) if !self.is_rescued => {
@@ -209,8 +215,9 @@ impl Thread {
 
     /// Runs the calls in one transaction, and checks after the commit that the file is still at its path.
     fn commit(&mut self, calls: &mut [Box<dyn Call>]) -> Result<(), Failure> {
-        let connection = self.connection().map_err(Failure::File)?;
-        transact(connection, calls).map_err(|error| {
+        self.connection().map_err(Failure::File)?;
+        let connection = self.connection.as_mut().ok_or_else(|| Failure::File(closed()))?;
+        transact(connection, &mut self.progress, calls).map_err(|error| {
             let of_the_statement = is_of_the_statement(&error);
             // A lock is temporary. After any other failure, only a new connection is certain to read the current contents of the disk.
             if !of_the_statement && error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) {
@@ -241,8 +248,9 @@ fn rescue(connection: &Connection, file: &FileIdentity, lost: &StoreError) -> bo
     rescued.is_ok()
 }
 
-fn transact(connection: &mut Connection, calls: &mut [Box<dyn Call>]) -> rusqlite::Result<()> {
+fn transact(connection: &mut Connection, progress: &mut Progress, calls: &mut [Box<dyn Call>]) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    progress.mark(&transaction)?;
     let mut batch = Batch::new(&transaction);
     for call in calls {
         call.run(&mut batch)?;

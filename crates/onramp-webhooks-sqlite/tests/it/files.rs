@@ -10,7 +10,7 @@ use onramp_webhooks::spill::SpillStore;
 use onramp_webhooks_sqlite::{SqliteInbox, SqliteSpill};
 use rusqlite::Connection;
 
-use crate::tools::{file, purchase, record, seen_by_others};
+use crate::tools::{child, child_file, file, must_succeed, purchase, record, seen_by_others};
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut beside = path.as_os_str().to_owned();
@@ -166,6 +166,93 @@ async fn a_file_that_was_moved_without_its_log_is_complete() {
     rename(&path, &elsewhere).unwrap();
     inbox.record(purchase()).await.unwrap_err();
     assert_eq!(in_a_copy(&elsewhere), 1);
+}
+
+fn checkpoint(path: &Path) {
+    Connection::open(path).unwrap().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_was_restored_over_acknowledges_nothing() {
+    let (folder, path) = file();
+    let inbox = SqliteInbox::open(&path).await.unwrap();
+    record(&inbox, purchase()).await;
+    inbox.close().await.unwrap();
+    let backup = folder.path().join("backup.db");
+    copy(&path, &backup).unwrap();
+    let inbox = SqliteInbox::open(&path).await.unwrap();
+    record(&inbox, purchase()).await;
+    checkpoint(&path);
+    record(&inbox, purchase()).await;
+    let (database, log) = (metadata(&path).unwrap(), beside(&path, "-wal"));
+    copy(&backup, &path).unwrap();
+    assert_eq!(database.len(), metadata(&path).unwrap().len(), "neither the size nor the file has changed");
+    for _ in 0..2 {
+        let errors = [
+            inbox.record(purchase()).await.unwrap_err(),
+            inbox.check().await.unwrap_err(),
+            inbox.list(Filter::all()).await.unwrap_err(),
+        ];
+        for error in errors {
+            assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+            assert!(error.to_string().contains("was overwritten while it was open; stop all processes"), "{error}");
+        }
+    }
+    inbox.close().await.unwrap_err();
+    assert_eq!(std::fs::read(&path).unwrap(), std::fs::read(&backup).unwrap(), "the backup is as it was");
+    assert!(log.exists());
+}
+
+#[tokio::test]
+async fn a_file_with_another_content_acknowledges_nothing() {
+    for content in ["", "not a database ".repeat(1_000).as_str()] {
+        let (_folder, path) = file();
+        SqliteInbox::open(&path).await.unwrap().close().await.unwrap();
+        let inbox = SqliteInbox::open(&path).await.unwrap();
+        record(&inbox, purchase()).await;
+        write(&path, content).unwrap();
+        assert!(inbox.record(purchase()).await.unwrap_err().to_string().contains("was overwritten"));
+        inbox.close().await.unwrap_err();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), content);
+    }
+}
+
+#[tokio::test]
+async fn checkpoints_of_other_processes_are_no_reason_to_stop() {
+    let (_folder, path) = file();
+    let inbox = SqliteInbox::open(&path).await.unwrap();
+    let other = SqliteInbox::open(&path).await.unwrap();
+    for number in 1..=10 {
+        record(&inbox, purchase()).await;
+        record(&other, purchase()).await;
+        checkpoint(&path);
+        assert_eq!(seen_by_others(&path), 2 * number);
+    }
+}
+
+/// The child closes the file while this process uses it. Only the last process may delete the log.
+#[test]
+fn a_process_that_ends_leaves_the_log_to_others() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        if let Some(path) = child_file() {
+            let inbox = SqliteInbox::open(&path).await.unwrap();
+            record(&inbox, purchase()).await;
+            inbox.close().await.unwrap();
+            return;
+        }
+        let (_folder, path) = file();
+        let inbox = SqliteInbox::open(&path).await.unwrap();
+        for _ in 0..2 {
+            record(&inbox, purchase()).await;
+            checkpoint(&path);
+            record(&inbox, purchase()).await;
+            must_succeed(child("files::a_process_that_ends_leaves_the_log_to_others", &path).spawn().unwrap());
+        }
+        record(&inbox, purchase()).await;
+        inbox.close().await.unwrap();
+        assert_eq!(in_a_copy(&path), 7);
+    });
 }
 
 #[tokio::test]
