@@ -91,9 +91,9 @@ async fn a_spill_saves_its_lost_log() {
     assert_eq!(SqliteSpill::open(&path).await.unwrap().counts().await.unwrap().waiting, 1);
 }
 
-/// The check before the commit passes, and only the one before the answer can notice.
+/// The checks before the commit pass, and only the one before the answer can notice.
 #[tokio::test]
-async fn a_log_that_is_lost_during_a_call_is_noticed_before_the_answer() {
+async fn a_log_that_is_lost_during_a_commit_is_noticed_before_the_answer() {
     let (_folder, path) = file();
     let inbox = SqliteInbox::open(&path).await.unwrap();
     let log = beside(&path, "-wal");
@@ -102,6 +102,20 @@ async fn a_log_that_is_lost_during_a_call_is_noticed_before_the_answer() {
         connection.execute_batch("CREATE TABLE points (customer TEXT)")
     });
     assert!(removing.await.unwrap_err().to_string().contains("put it back, or stop all processes"));
+}
+
+/// While the file is locked, the recording waits after its first check.
+#[tokio::test]
+async fn a_log_that_is_lost_during_a_batch_is_noticed_before_the_answer() {
+    let (_folder, path) = file();
+    let inbox = SqliteInbox::open(&path).await.unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let recording = tokio::spawn(async move { inbox.record(purchase()).await });
+    tokio::time::timeout(Duration::from_millis(100), std::future::pending::<()>()).await.unwrap_err();
+    remove_file(beside(&path, "-wal")).unwrap();
+    other.execute_batch("COMMIT").unwrap();
+    assert!(recording.await.unwrap().unwrap_err().to_string().contains("put it back, or stop all processes"));
 }
 
 #[tokio::test]
