@@ -109,7 +109,8 @@ impl Thread {
 
     fn close(&mut self) -> Result<(), StoreError> {
         self.sessions.drain(..).for_each(|session| session.refuse_to_begin(None, &closed()));
-        let closed = self.connection.take().map_or(Ok(()), |connection| checkpoint::close(connection, &self.file));
+        let opened = if self.connection.is_none() { self.reopen() } else { Ok(()) };
+        let closed = self.connection.take().map_or(opened, |connection| checkpoint::close(connection, &self.file));
         closed.inspect_err(|error| tracing::warn!(%error, "the database file alone may be incomplete; keep the files beside it"))
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use onramp_webhooks::StoreErrorKind;
 use onramp_webhooks::inbox::{Filter, Inbox};
 use onramp_webhooks::spill::SpillStore;
-use onramp_webhooks_sqlite::{SqliteInbox, SqliteSpill};
+use onramp_webhooks_sqlite::{SqliteInbox, SqliteOptions, SqliteSpill};
 use rusqlite::Connection;
 
 use crate::tools::{child, child_file, file, must_succeed, purchase, record, seen_by_others};
@@ -30,9 +30,13 @@ fn in_a_copy(path: &Path) -> i64 {
 
 /// Waits until a copy of the database file alone has a number of deliveries.
 async fn copy_has(path: &Path, deliveries: i64) {
-    while in_a_copy(path) != deliveries {
+    for _ in 0..2_000 {
+        if in_a_copy(path) == deliveries {
+            return;
+        }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    panic!("a copy has {} deliveries", in_a_copy(path));
 }
 
 async fn assert_refused(inbox: &SqliteInbox, lost: &Path) {
@@ -298,6 +302,45 @@ async fn a_dropped_inbox_leaves_a_complete_file() {
     drop((keys, purchases));
     assert_eq!(in_a_copy(&path), 1);
     assert!(!beside(&path, "-wal").exists());
+}
+
+/// Without its log, the connection that failed is the only one that leads to what was acknowledged.
+#[tokio::test]
+async fn a_failure_after_the_loss_of_a_log_loses_nothing() {
+    let (_folder, path) = file();
+    let inbox = SqliteOptions::new(&path).largest_file(200_000).open().await.unwrap();
+    record(&inbox, purchase()).await;
+    let other = Connection::open(&path).unwrap();
+    let seen: i64 = other.query_row("SELECT count(*) FROM onramp_deliveries", [], |row| row.get(0)).unwrap();
+    assert_eq!(seen, 1, "the other connection keeps SQLite from copying the log when the failed one is closed");
+    // While the file is locked, the call waits after its first check.
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let (clone, mut big) = (inbox.clone(), purchase());
+    big.body = vec![b'x'; 300_000].into();
+    let failing = tokio::spawn(async move { clone.record(big).await });
+    tokio::time::timeout(Duration::from_millis(100), std::future::pending::<()>()).await.unwrap_err();
+    remove_file(beside(&path, "-wal")).unwrap();
+    other.execute_batch("COMMIT").unwrap();
+    failing.await.unwrap().unwrap_err();
+    assert_refused(&inbox, &beside(&path, "-wal")).await;
+    assert_eq!(in_a_copy(&path), 1);
+    drop(other);
+}
+
+/// After a failure, the connection is closed until the next call.
+#[tokio::test]
+async fn a_failed_file_is_complete_after_a_shutdown() {
+    let (_folder, path) = file();
+    let inbox = SqliteOptions::new(&path).largest_file(200_000).open().await.unwrap();
+    record(&inbox, purchase()).await;
+    let other = Connection::open(&path).unwrap();
+    let seen: i64 = other.query_row("SELECT count(*) FROM onramp_deliveries", [], |row| row.get(0)).unwrap();
+    assert_eq!(seen, 1, "the other connection keeps the log");
+    let mut big = purchase();
+    big.body = vec![b'x'; 300_000].into();
+    assert_eq!(inbox.record(big).await.unwrap_err().kind(), StoreErrorKind::Full);
+    inbox.close().await.unwrap();
+    assert_eq!(in_a_copy(&path), 1);
 }
 
 #[tokio::test]
