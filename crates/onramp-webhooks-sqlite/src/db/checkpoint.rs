@@ -35,7 +35,7 @@ pub(super) fn rescue(connection: &Connection, file: &FileIdentity) -> Result<(),
 /// Closes a connection. If no other process uses the file, the database file alone is complete afterwards.
 pub(super) fn close(connection: Connection, file: &FileIdentity) -> Result<(), StoreError> {
     let copied = waiting_at_most(PATIENCE, || match file.verify() {
-        Ok(()) => checkpoint(&connection, Mode::Truncate, CLOSE),
+        Ok(_) => checkpoint(&connection, Mode::Truncate, CLOSE),
         Err(gone) => rescue(&connection, file).and(Err(gone)),
     });
     if !file.has_only_log() {

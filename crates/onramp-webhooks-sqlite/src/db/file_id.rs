@@ -51,11 +51,11 @@ impl FileIdentity {
         self.beside.iter().for_each(|beside| *beside.opened() = None);
     }
 
-    /// Checks that the paths still lead to the files that were opened.
-    pub(crate) fn verify(&self) -> Result<(), StoreError> {
-        self.verify_database()?;
+    /// Checks that the paths still lead to the files that were opened. Returns the metadata of the database.
+    pub(crate) fn verify(&self) -> Result<Metadata, StoreError> {
+        let database = self.verify_database()?;
         self.beside.iter().try_for_each(Beside::verify)?;
-        if self.is_overwritten.load(Ordering::Relaxed) { Err(self.overwritten()) } else { Ok(()) }
+        if self.is_overwritten.load(Ordering::Relaxed) { Err(self.overwritten()) } else { Ok(database) }
     }
 
     /// Lets all checks fail, because the content of the database was overwritten.
@@ -73,14 +73,14 @@ impl FileIdentity {
     }
 
     /// Checks that the path still leads to the database that was opened.
-    pub(crate) fn verify_database(&self) -> Result<(), StoreError> {
-        if current(&self.path) == Some(self.opened) {
-            return Ok(());
+    pub(crate) fn verify_database(&self) -> Result<Metadata, StoreError> {
+        match std::fs::metadata(&self.path) {
+            Ok(database) if id(&database) == self.opened => Ok(database),
+            _ => Err(gone(format!(
+                "the database file at {} was moved or replaced while it was open; put it back or restart the process",
+                self.path.display()
+            ))),
         }
-        Err(gone(format!(
-            "the database file at {} was moved or replaced while it was open; put it back or restart the process",
-            self.path.display()
-        )))
     }
 
     /// Returns whether the log that was opened is certain to be the only one, and to belong to the database. If not, another process may

@@ -3,6 +3,7 @@
 //! A checkpoint moves the file forward in the history of the database. A file that goes back was overwritten, as by a restored backup.
 //! SQLite does not notice that: it continues with a log that belongs to another state of the file.
 
+use std::fs::Metadata;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -39,8 +40,8 @@ impl Progress {
     }
 
     /// Returns whether the file at `path` has gone back, or holds something else. Reads it only after it was written.
-    pub(super) fn is_lost(&mut self, path: &Path) -> bool {
-        let stamp = stamp(path);
+    pub(super) fn is_lost(&mut self, path: &Path, file: &Metadata) -> bool {
+        let stamp = file.modified().ok().map(|modified| (file.len(), modified));
         if stamp.is_none() || stamp == self.stamp {
             return false;
         }
@@ -73,9 +74,4 @@ fn is_of_another_file(error: &rusqlite::Error) -> bool {
 fn uri(path: &Path) -> String {
     let path = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     format!("file:{path}?immutable=1")
-}
-
-fn stamp(path: &Path) -> Option<(u64, SystemTime)> {
-    let file = std::fs::metadata(path).ok()?;
-    Some((file.len(), file.modified().ok()?))
 }

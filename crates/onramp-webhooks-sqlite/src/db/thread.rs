@@ -165,7 +165,7 @@ impl Thread {
 
     /// Checks that the files are those that were opened. If not, saves what is in the log.
     fn verify(&mut self) -> Result<(), StoreError> {
-        let verified = self.file.verify().and_then(|()| match self.progress.is_lost(&self.settings.path) {
+        let verified = self.file.verify().and_then(|database| match self.progress.is_lost(&self.settings.path, &database) {
             true => Err(self.file.reject()),
             false => Ok(()),
         });

@@ -92,7 +92,7 @@ impl Writer {
 
     /// Returns an error if the file is closed, or is not the one that was opened.
     pub(crate) fn verify(&self) -> Result<(), StoreError> {
-        if self.queue.is_closed() { Err(closed()) } else { self.file.verify() }
+        if self.queue.is_closed() { Err(closed()) } else { self.file.verify().map(drop) }
     }
 
     /// Returns when a delivery may have become due since the last return. Only one task may wait.
