@@ -1,12 +1,20 @@
 //! Access to the database file: connections, migrations, and the thread that writes.
 
 mod batch;
+mod busy;
+mod call;
+mod checkpoint;
 pub(crate) mod column;
 mod connection;
 mod error;
 mod file_id;
 mod migrations;
+mod permissions;
+mod progress;
+mod queue;
 mod session;
+mod thread;
+mod turns;
 mod writer;
 
 pub(crate) use self::batch::Batch;

@@ -185,7 +185,7 @@ fn commit(transaction: Transaction<'_>, file: &FileIdentity, last: Last) -> (Res
         unchanged => unchanged,
     };
     match committed {
-        Ok(true) => (file.verify().map(|()| true), Ended::Committed),
+        Ok(true) => (file.verify().map(|_| true), Ended::Committed),
         Ok(false) => (Ok(false), Ended::NothingHappened),
         Err(error) => {
             // A deferred constraint of the application fails only at the commit.

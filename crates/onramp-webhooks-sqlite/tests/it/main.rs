@@ -6,6 +6,7 @@ mod calls;
 mod cut_off;
 mod durable;
 mod faults;
+mod files;
 mod idempotency;
 mod migrating;
 mod plans;
