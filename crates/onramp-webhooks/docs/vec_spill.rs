@@ -47,7 +47,11 @@ impl SpillStore for VecSpill {
 
     async fn counts(&self) -> Result<SpillCounts, StoreError> {
         let rows = self.rows.lock().unwrap();
-        Ok(SpillCounts { waiting: rows.waiting.len() as u64, newest: rows.waiting.last().map(|(id, _)| *id) })
+        Ok(SpillCounts {
+            waiting: rows.waiting.len() as u64,
+            oldest: rows.waiting.first().map(|(_, delivery)| delivery.received_at),
+            newest: rows.waiting.last().map(|(id, _)| *id),
+        })
     }
 
     async fn check(&self) -> Result<(), StoreError> {

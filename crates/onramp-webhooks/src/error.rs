@@ -25,9 +25,9 @@ pub enum StoreErrorKind {
     Unavailable,
     /// The device is full, or the store has reached its size limit.
     Full,
-    /// The store is read-only.
+    /// The store is read-only, or this process has no right to write.
     ReadOnly,
-    /// The store is damaged or was written by a newer version.
+    /// The store is missing or damaged, refuses the credentials, or was written by a newer version.
     Unusable,
     /// The store has been closed.
     Closed,
@@ -35,6 +35,27 @@ pub enum StoreErrorKind {
     NotFound,
     /// The state of the delivery does not allow the call.
     Refused,
+}
+
+impl StoreErrorKind {
+    /// Returns whether calls will fail until an operator acts: `true` for `ReadOnly` and `Unusable`.
+    #[must_use]
+    pub const fn is_permanent(self) -> bool {
+        matches!(self, Self::ReadOnly | Self::Unusable)
+    }
+
+    /// Returns the name in health checks.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unavailable => "unavailable",
+            Self::Full => "full",
+            Self::ReadOnly => "read_only",
+            Self::Unusable => "unusable",
+            Self::Closed => "closed",
+            Self::NotFound => "not_found",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 impl StoreError {

@@ -21,6 +21,11 @@ pub(crate) fn received(endpoint: &Arc<str>, provider: &'static str, label: &'sta
     }
 }
 
+/// Counts a purchase that was recorded in quarantine.
+pub(crate) fn quarantined_purchase(endpoint: &Arc<str>) {
+    metrics::counter!("onramp_webhooks_quarantined_purchases_total", "endpoint" => Arc::clone(endpoint)).increment(1);
+}
+
 /// Records the time from the head of an admitted request to its reply.
 pub(crate) fn answered(endpoint: &Arc<str>, took: Duration) {
     metrics::histogram!("onramp_webhooks_ack_seconds", "endpoint" => Arc::clone(endpoint)).record(took);
@@ -65,6 +70,14 @@ pub(crate) fn periodic_task_ended(name: &str, result: &'static str) {
     metrics::counter!("onramp_webhooks_periodic_tasks_total", "task" => name.to_owned(), "result" => result).increment(1);
 }
 
+/// Publishes the number of workers in each state.
+pub(crate) fn workers(running: usize, silent: usize, died: usize) {
+    for (state, workers) in [("running", running), ("silent", silent), ("died", died)] {
+        let workers = u32::try_from(workers).unwrap_or(u32::MAX);
+        metrics::gauge!("onramp_webhooks_workers", "state" => state).set(f64::from(workers));
+    }
+}
+
 /// Publishes the age of the oldest due delivery.
 pub(crate) fn backlog_age(age: Duration) {
     metrics::gauge!("onramp_webhooks_backlog_age_seconds").set(age.as_secs_f64());
@@ -80,6 +93,11 @@ pub(crate) fn idempotent(outcome: &'static str) {
     metrics::counter!("onramp_webhooks_idempotency_total", "outcome" => outcome).increment(1);
 }
 
+/// Publishes whether the inbox passed its check.
+pub(crate) fn checked_inbox(is_healthy: bool) {
+    metrics::gauge!("onramp_webhooks_healthy").set(f64::from(u8::from(is_healthy)));
+}
+
 /// Counts a delivery that was recorded in the spill.
 pub(crate) fn spilled() {
     metrics::counter!("onramp_webhooks_spilled_total").increment(1);
@@ -90,10 +108,11 @@ pub(crate) fn spill_open(open: bool) {
     metrics::gauge!("onramp_webhooks_spill_open").set(f64::from(u8::from(open)));
 }
 
-/// Publishes the number of deliveries in the spill.
+/// Publishes the number of deliveries in the spill, and the age of the oldest.
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and exact far beyond the capacity of a disk")]
-pub(crate) fn spill_waiting(waiting: u64) {
+pub(crate) fn spill_waiting(waiting: u64, oldest: Duration) {
     metrics::gauge!("onramp_webhooks_spill_waiting").set(waiting as f64);
+    metrics::gauge!("onramp_webhooks_spill_age_seconds").set(oldest.as_secs_f64());
 }
 
 /// Counts a delivery that moved from the spill to the primary inbox.

@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .endpoint(Wert::with_path_secret(std::env::var("WERT_SECRET").unwrap_or("dev-secret".to_owned())))
         .endpoint(Kriptomat::production())
         .build()?;
-    let worker = receiver.transactional_worker(inbox, Shop).spawn();
+    let worker = receiver.transactional_worker(Arc::clone(&inbox), Shop).spawn();
 
     let app = move || {
         let webhooks = web::scope("/webhooks").service(routes(receiver.clone()));
@@ -47,5 +47,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Actix shuts down gracefully at SIGINT and SIGTERM.
     HttpServer::new(app).listen(listener)?.run().await?;
     worker.shutdown().await;
+    inbox.close().await?;
     Ok(())
 }

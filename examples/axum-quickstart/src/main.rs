@@ -38,7 +38,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .endpoint(Wert::with_path_secret(std::env::var("WERT_SECRET").unwrap_or("dev-secret".to_owned())))
         .endpoint(Kriptomat::production())
         .build()?;
-    let worker = receiver.transactional_worker(inbox, Shop).spawn();
+    let worker = receiver.transactional_worker(Arc::clone(&inbox), Shop).spawn();
 
     let app = Router::new().nest("/webhooks", routes(receiver.clone())).route("/healthz", health(receiver));
     let listener = TcpListener::bind(std::env::var("LISTEN").unwrap_or("127.0.0.1:8080".to_owned())).await?;
@@ -46,6 +46,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, app).with_graceful_shutdown(shutdown_signal()?).await?;
     worker.shutdown().await;
+    inbox.close().await?;
     Ok(())
 }
 

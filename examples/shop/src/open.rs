@@ -24,12 +24,31 @@ use crate::points::sqlite::SqlitePoints;
 /// Timeout of a connection to the server: below the receiver's deadline for a response.
 const CONNECT: Duration = Duration::from_millis(2_500);
 
-/// A receiver, its worker and the points.
+/// A receiver, its worker, the points, and the files to close at the end.
 pub(crate) struct Opened {
     pub(crate) receiver: Receiver,
     pub(crate) worker: WorkerBuilder,
     pub(crate) points: Points,
     pub(crate) widgets: Option<Widgets>,
+    pub(crate) files: Files,
+}
+
+/// The shop's SQLite files.
+pub(crate) struct Files {
+    inbox: Option<SqliteInbox>,
+    spill: Option<SqliteSpill>,
+}
+
+impl Files {
+    /// Closes the files, so that each is complete without the files beside it. The log has the reason if that fails.
+    pub(crate) async fn close(self) {
+        if let Some(inbox) = self.inbox {
+            let _ = inbox.close().await;
+        }
+        if let Some(spill) = self.spill {
+            let _ = spill.close().await;
+        }
+    }
 }
 
 pub(crate) async fn open(config: &Config) -> Result<Opened, Box<dyn Error>> {
@@ -43,23 +62,28 @@ async fn on_sqlite(config: &Config, file: &Path) -> Result<Opened, Box<dyn Error
     let inbox = SqliteInbox::open(file).await.map_err(|error| format!("DATABASE_URL: {}: {error}", file.display()))?;
     let points = SqlitePoints::open(file.to_owned())?;
     let handler = Loyalty(points.clone());
-    let (receiver, worker, widgets) = match spill(config).await? {
+    let files = Files { inbox: Some(inbox.clone()), spill: spill(config).await? };
+    let (receiver, worker, widgets) = match files.spill.clone() {
         Some(spill) => over(config, SpillInbox::new(inbox, spill).await?, handler)?,
         None => over(config, inbox, handler)?,
     };
-    Ok(Opened { receiver, worker, points: Points::Sqlite(points), widgets })
+    Ok(Opened { receiver, worker, points: Points::Sqlite(points), widgets, files })
 }
 
-/// Opens the inbox on a server. With a spill, the shop starts even while the server is down.
+/// Opens the inbox on a server. With a spill, the shop starts even while the server is down, but not if the server refuses the shop.
 async fn on_postgres(config: &Config, url: &str) -> Result<Opened, Box<dyn Error>> {
     let pool = PgPoolOptions::new().acquire_timeout(CONNECT).connect_lazy(url).map_err(unusable)?;
     let points = PostgresPoints::new(pool.clone());
     let handler = Loyalty(points.clone());
-    let (receiver, worker, widgets) = match spill(config).await? {
-        Some(spill) => over(config, SpillInbox::opening(move || PostgresInbox::new(pool.clone()), spill).await?, handler)?,
+    let files = Files { inbox: None, spill: spill(config).await? };
+    let (receiver, worker, widgets) = match files.spill.clone() {
+        Some(spill) => {
+            let inbox = SpillInbox::opening(move || PostgresInbox::new(pool.clone()), spill).await.map_err(unusable)?;
+            over(config, inbox, handler)?
+        }
         None => over(config, PostgresInbox::new(pool).await.map_err(unusable)?, handler)?,
     };
-    Ok(Opened { receiver, worker, points: Points::Postgres(points), widgets })
+    Ok(Opened { receiver, worker, points: Points::Postgres(points), widgets, files })
 }
 
 fn unusable(error: impl std::fmt::Display) -> String {

@@ -30,6 +30,9 @@ const HANDLER_GRACE: Duration = Duration::from_secs(2);
 /// after the next start.
 const WORKER_GRACE: Duration = Duration::from_secs(4);
 
+/// Limit for closing the files after that.
+const FILE_GRACE: Duration = Duration::from_secs(1);
+
 /// Runs the shop until it gets a signal to stop. `serve` serves the routes on the shop's listener until the shop is
 /// [stopped](Shop::stopped).
 ///
@@ -72,7 +75,7 @@ where
     S: AsyncFnOnce(Shop) -> Result<(), E>,
 {
     let stop = Stop::on_signal()?;
-    let Opened { receiver, worker, points, widgets } = open(&config).await?;
+    let Opened { receiver, worker, points, widgets, files } = open(&config).await?;
     let (listener, address) = bind(config.listen).await?;
     let shop = Shop { receiver, points, widgets, listener: Arc::new(Mutex::new(Some(listener))), stop: stop.clone() };
     output::listening(address);
@@ -86,6 +89,9 @@ where
     };
     if let Some(worker) = worker {
         finish(worker).await;
+    }
+    if timeout(FILE_GRACE, files.close()).await.is_err() {
+        tracing::warn!("the database file is in use; keep the files beside it");
     }
     served
 }

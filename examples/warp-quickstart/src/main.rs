@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .endpoint(Wert::with_path_secret(std::env::var("WERT_SECRET").unwrap_or("dev-secret".to_owned())))
         .endpoint(Kriptomat::production())
         .build()?;
-    let worker = receiver.transactional_worker(inbox, Shop).spawn();
+    let worker = receiver.transactional_worker(Arc::clone(&inbox), Shop).spawn();
 
     let webhooks = warp::path("webhooks").and(routes(receiver.clone()));
     let app = webhooks.or(warp::path!("healthz").and(health(receiver)));
@@ -45,6 +45,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("listening on http://{}", listener.local_addr()?);
     warp::serve(app).incoming(listener).graceful(shutdown_signal()?).run().await;
     worker.shutdown().await;
+    inbox.close().await?;
     Ok(())
 }
 

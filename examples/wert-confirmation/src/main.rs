@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let worker = receiver
         .worker(Shop)
         .before(Confirmation::new(wert.clone()))
-        .periodic_task(Duration::from_secs(600), Reconciler::new(wert, inbox, "wert"))
+        .periodic_task(Duration::from_secs(600), Reconciler::new(wert, Arc::<SqliteInbox>::clone(&inbox), "wert"))
         .spawn();
 
     let app = Router::new().nest("/webhooks", routes(receiver.clone())).route("/healthz", health(receiver));
@@ -43,6 +43,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("listening on http://{}", listener.local_addr()?);
     axum::serve(listener, app).with_graceful_shutdown(shutdown_signal()?).await?;
     worker.shutdown().await;
+    inbox.close().await?;
     Ok(())
 }
 

@@ -72,6 +72,7 @@ macro_rules! shop_suite {
                 a_full_disk_is_told_and_recovered_from
                 a_folder_that_goes_away_is_told_and_found_again
                 a_deleted_file_is_refused_until_the_restart
+                a_deleted_log_is_refused_until_the_restart
                 a_replaced_file_is_refused_until_it_is_put_back
                 a_file_that_is_no_database_is_refused_at_the_start
                 a_closed_standard_output_stops_nothing
@@ -94,6 +95,7 @@ macro_rules! shop_suite {
                 ctrl_c_is_a_good_end_too
                 half_a_request_holds_nothing_up_for_long
                 a_locked_file_holds_nothing_up_for_long
+                the_database_file_alone_is_complete
                 what_was_not_handled_is_handled_at_the_next_start
             }
             watch {
@@ -139,6 +141,9 @@ macro_rules! shop_suite {
                 stop {
                     a_request_in_flight_is_finished
                     what_was_not_handled_is_handled_at_the_next_start
+                }
+                environment {
+                    with_a_spill_a_database_that_does_not_exist_is_refused
                 }
             }
         }

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use onramp_webhooks::adapter::{Full, Request};
 use onramp_webhooks::clock::{Clock as _, ManualClock};
-use onramp_webhooks::inbox::{DeliveryId, Filter, Inbox, MemoryInbox, Record, State};
+use onramp_webhooks::inbox::{DeadCause, DeliveryId, Filter, Inbox, MemoryInbox, Record, ReplayScope, State, replay};
+use onramp_webhooks::provider::Providers;
 use onramp_webhooks::worker::{Worker, WorkerBuilder};
 use onramp_webhooks::{Delivery, Endpoint, Handler, HandlerError, Kriptomat, Receiver, Wert};
 use onramp_webhooks_client::wert::Confirmation;
@@ -218,26 +219,28 @@ async fn what_wert_does_not_know_yet_is_asked_about_again_and_handled() {
 }
 
 #[tokio::test]
-async fn a_forged_order_is_given_up_and_a_duplicate_has_it_asked_about_again() {
+async fn a_forged_order_is_given_up_and_a_replay_has_it_asked_about_again() {
     let shop = Shop::open().await;
     let order = WertOrder::new();
     shop.post(&order).await;
     let _worker = shop.work_with(|worker| worker.before(shop.confirmation().give_up_after(HOUR)));
     shop.comes_to(State::Parked, 1).await;
-    shop.pass(HOUR - Duration::from_millis(1)).await;
+    shop.pass(HOUR - Duration::from_secs(1)).await;
     let record = shop.only().await;
     assert_eq!((record.state, record.due_at.unwrap().since(NOW)), (State::Parked, HOUR));
-    shop.pass(Duration::from_millis(1)).await;
+    shop.pass(Duration::from_secs(1)).await;
     shop.comes_to(State::Dead, 1).await;
     assert_eq!(shop.only().await.note.unwrap(), "Wert has not confirmed this event: unknown to the provider");
     let asked = shop.asked();
-    shop.post(&order).await;
-    shop.comes_to(State::Dead, 1).await;
-    assert_eq!((shop.asked(), shop.handled()), (asked + 1, BTreeMap::new()));
     // It was true after all.
     shop.provider.add_order(&order, "success");
     shop.post(&order).await;
+    let record = shop.only().await;
+    assert_eq!((record.duplicates, record.cause), (1, Some(DeadCause::RefusedByCheck)));
+    let inbox = &**shop.receiver.inbox();
+    replay(inbox, &Providers::default(), record.id, ReplayScope::Unhandled, shop.clock.now()).await.unwrap();
     shop.comes_to(State::Handled, 1).await;
+    assert_eq!(shop.asked(), asked + 1, "a duplicate asks nothing");
 }
 
 #[tokio::test]

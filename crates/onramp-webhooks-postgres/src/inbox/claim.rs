@@ -58,15 +58,16 @@ pub(super) async fn claim(
     now: Timestamp,
     request: ClaimRequest,
 ) -> sqlx::Result<Claims> {
-    sqlx::query(schema.sql(&MAKE_DUE)).bind(now.as_millis()).execute(&mut *connection).await?;
-    let rows = sqlx::query(schema.sql(&LEASE))
+    schema.query(&MAKE_DUE).bind(now.as_millis()).execute(&mut *connection).await?;
+    let rows = schema
+        .query(&LEASE)
         .bind(i64::try_from(request.limit).unwrap_or(i64::MAX))
         .bind(now.after(request.lease).as_millis())
         .fetch_all(&mut *connection)
         .await?;
     let mut claimed = rows.iter().map(delivery).collect::<sqlx::Result<Vec<_>>>()?;
     claimed.sort_unstable_by_key(|delivery| delivery.lease.id);
-    let next_due: Option<i64> = sqlx::query_scalar(schema.sql(&NEXT_DUE)).fetch_one(&mut *connection).await?;
+    let next_due: Option<i64> = schema.scalar(&NEXT_DUE).fetch_one(&mut *connection).await?;
     Ok(Claims::new(claimed, next_due.map(Timestamp::from_millis)))
 }
 
@@ -103,7 +104,7 @@ pub(super) async fn renew(
     until: Timestamp,
 ) -> sqlx::Result<Vec<Lease>> {
     let (ids, fences) = numbers(leases.iter());
-    let rows = sqlx::query(schema.sql(&RENEW)).bind(ids).bind(fences).bind(until.as_millis()).fetch_all(connection).await?;
+    let rows = schema.query(&RENEW).bind(ids).bind(fences).bind(until.as_millis()).fetch_all(connection).await?;
     let held = held(&rows)?;
     Ok(leases.iter().filter(|lease| !held.contains(lease)).copied().collect())
 }

@@ -1,17 +1,19 @@
-//! The recording task. It commits all deliveries that arrived during the previous commit in one transaction.
+//! The recording task. It commits all deliveries that arrived during the previous commit in one transaction, which is one statement. Only
+//! deliveries whose keys were taken need another one.
 //!
 //! It never waits for more deliveries: the latency of the server determines the size of a batch.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use onramp_webhooks::inbox::{NewDelivery, QuarantineBound, Recorded};
+use onramp_webhooks::inbox::{DeliveryId, NewDelivery, QuarantineBound, Recorded};
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use sqlx::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::record;
+use super::record::{self, Locked};
 use super::wakeups::Wakeups;
-use crate::db::{Database, Limit, failed, is_of_the_data};
+use crate::db::{Database, Limit, Session, failed, is_of_one_delivery};
 
 /// The maximum number of deliveries in one transaction.
 const BATCH: usize = 256;
@@ -21,6 +23,9 @@ const BYTES: usize = 16 << 20;
 
 /// The maximum number of queued deliveries.
 const QUEUE: usize = 1_024;
+
+/// The maximum number of batches that wait for other transactions at the same time, on one connection each.
+const WAITING: usize = 2;
 
 /// A handle to the recording task. The task ends when the handle is dropped.
 #[derive(Debug)]
@@ -36,7 +41,8 @@ impl Writer {
     /// Starts the task. Must be called in a tokio runtime.
     pub(crate) fn start(database: Database, bound: QuarantineBound, wakeups: Arc<Wakeups>) -> Self {
         let (queue, calls) = mpsc::channel(QUEUE);
-        tokio::spawn(Task { database, bound, wakeups }.run(calls));
+        let (session, waiting) = (Arc::default(), Arc::new(Semaphore::new(WAITING)));
+        tokio::spawn(Task { database, bound, wakeups, session, waiting }.run(calls));
         Self(queue)
     }
 
@@ -54,10 +60,14 @@ fn closed() -> StoreError {
 
 const CONTEXT: &str = "record a delivery";
 
+#[derive(Clone)]
 struct Task {
     database: Database,
     bound: QuarantineBound,
     wakeups: Arc<Wakeups>,
+    session: Arc<Session>,
+    /// One permit for each batch that may wait for other transactions at the same time.
+    waiting: Arc<Semaphore>,
 }
 
 impl Task {
@@ -74,13 +84,13 @@ impl Task {
     }
 
     async fn batch(&self, calls: Vec<Call>) {
-        match self.commit(&calls).await {
-            Ok(recorded) => self.reply(calls, recorded),
-            // One delivery cannot be recorded. The others can succeed without it.
-            Err(error) if calls.len() > 1 && is_of_the_data(&error) => {
+        match self.insert(&calls).await {
+            Ok(ids) => self.inserted(calls, ids).await,
+            // The others can succeed without the one that failed.
+            Err(error) if calls.len() > 1 && is_of_one_delivery(&error) => {
                 for call in calls {
-                    match self.commit(std::slice::from_ref(&call)).await {
-                        Ok(recorded) => self.reply(vec![call], recorded),
+                    match self.insert(std::slice::from_ref(&call)).await {
+                        Ok(ids) => self.inserted(vec![call], ids).await,
                         Err(error) => refuse(vec![call], error),
                     }
                 }
@@ -89,29 +99,124 @@ impl Task {
         }
     }
 
-    /// Records the deliveries in one transaction. After an error none is recorded, unless the connection was lost during the commit.
-    async fn commit(&self, calls: &[Call]) -> sqlx::Result<Vec<Recorded>> {
-        let deliveries: Vec<_> = calls.iter().map(|call| &call.delivery).collect();
-        let deliveries = &*deliveries;
+    /// Inserts the deliveries that are new, in one transaction, and returns their ids by position. After an error none is inserted, unless
+    /// the connection was lost during the commit.
+    async fn insert(&self, calls: &[Call]) -> sqlx::Result<HashMap<i64, DeliveryId>> {
+        let (deliveries, schema) = (&*deliveries(calls), &*self.database.schema);
+        let insert = |_| async move {
+            if !self.database.is_pooled {
+                let mut open = self.session.take(&self.database).await?;
+                let ids = record::record_new(&mut open.connection, schema, deliveries).await?;
+                self.session.keep(open);
+                return Ok(ids);
+            }
+            let mut transaction = self.database.begin(Limit::Prompt).await?;
+            let ids = record::record_new(&mut transaction, schema, deliveries).await?;
+            transaction.commit().await?;
+            Ok(ids)
+        };
+        self.database.tried_raw(Limit::Prompt, insert).await
+    }
+
+    /// Replies to the callers of new deliveries, and records the others.
+    async fn inserted(&self, calls: Vec<Call>, mut ids: HashMap<i64, DeliveryId>) {
+        let (mut new, mut known) = (Vec::with_capacity(calls.len()), Vec::new());
+        for (nth, call) in (1..).zip(calls) {
+            match ids.remove(&nth) {
+                Some(id) => new.push((call, id)),
+                None => known.push(call),
+            }
+        }
+        if new.iter().any(|(call, _)| call.delivery.quarantine.as_ref().is_some_and(|quarantine| quarantine.noise)) {
+            self.evict_noise().await;
+        }
+        for (call, id) in new {
+            self.reply(call, Recorded::New(id));
+        }
+        if !known.is_empty() {
+            self.known(known).await;
+        }
+    }
+
+    async fn evict_noise(&self) {
+        let evict = |_| async move {
+            let mut transaction = self.database.begin(Limit::Prompt).await?;
+            record::evict_noise(&mut transaction, &self.database.schema, self.bound).await?;
+            transaction.commit().await
+        };
+        if let Err(error) = self.database.tried_raw(Limit::Prompt, evict).await {
+            tracing::warn!(%error, "could not remove quarantined noise beyond the bound");
+        }
+    }
+
+    /// Records deliveries whose keys were taken, in one transaction. Those whose holders are locked wait beside later batches.
+    async fn known(&self, calls: Vec<Call>) {
+        match self.record_known(&calls, Locked::Skip).await {
+            Ok(recorded) => {
+                let locked = self.reply_to_some(calls, recorded);
+                if !locked.is_empty() {
+                    tokio::spawn(self.clone().wait(locked));
+                }
+            }
+            Err(error) if calls.len() > 1 && is_of_one_delivery(&error) => {
+                calls.into_iter().for_each(|call| drop(tokio::spawn(self.clone().wait(vec![call]))));
+            }
+            Err(error) => refuse(calls, error),
+        }
+    }
+
+    /// Records deliveries whose holders are locked, together. After a wait that is too long, it refuses those that are still locked.
+    async fn wait(self, calls: Vec<Call>) {
+        let _permit = self.waiting.acquire().await;
+        let error = match self.record_known(&calls, Locked::Wait).await {
+            Ok(recorded) => return drop(self.reply_to_some(calls, recorded)),
+            Err(error) => error,
+        };
+        let recorded = match self.record_known(&calls, Locked::Skip).await {
+            Ok(recorded) if is_of_one_delivery(&error) => recorded,
+            _ => return refuse(calls, error),
+        };
+        refuse(self.reply_to_some(calls, recorded), error);
+    }
+
+    async fn record_known(&self, calls: &[Call], locked: Locked) -> sqlx::Result<Vec<Option<Recorded>>> {
+        let (deliveries, schema) = (&*deliveries(calls), &*self.database.schema);
         let record = |_| async move {
             let mut transaction = self.database.begin(Limit::Prompt).await?;
-            let recorded = record::record(&mut transaction, &self.database.schema, deliveries, self.bound).await?;
+            let recorded = record::record_known(&mut transaction, schema, deliveries, locked).await?;
             transaction.commit().await?;
             Ok(recorded)
         };
         self.database.tried_raw(Limit::Prompt, record).await
     }
 
-    fn reply(&self, calls: Vec<Call>, recorded: Vec<Recorded>) {
-        for (call, recorded) in calls.into_iter().zip(recorded) {
-            // The caller may be gone, which does not undo the commit.
-            let _ = call.reply.send(Ok(recorded));
-        }
+    /// Replies to the callers of recorded deliveries, and returns the others.
+    fn reply_to_some(&self, calls: Vec<Call>, recorded: Vec<Option<Recorded>>) -> Vec<Call> {
+        let replied = |(call, recorded)| match recorded {
+            Some(recorded) => {
+                self.reply(call, recorded);
+                None
+            }
+            None => Some(call),
+        };
+        calls.into_iter().zip(recorded).filter_map(replied).collect()
+    }
+
+    fn reply(&self, call: Call, recorded: Recorded) {
+        // The caller may be gone, which does not undo the commit.
+        let _ = call.reply.send(Ok(recorded));
         self.wakeups.wake();
     }
 }
 
+fn deliveries(calls: &[Call]) -> Vec<&NewDelivery> {
+    calls.iter().map(|call| &call.delivery).collect()
+}
+
 fn refuse(calls: Vec<Call>, error: Error) {
+    if calls.is_empty() {
+        return;
+    }
     let error = failed(CONTEXT)(error);
     tracing::error!(%error, deliveries = calls.len(), "a transaction failed; none of its deliveries is acknowledged");
     for call in calls {

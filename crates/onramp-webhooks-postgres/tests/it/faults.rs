@@ -94,6 +94,16 @@ async fn where_no_server_is_the_store_is_away() {
 }
 
 #[tokio::test]
+async fn a_server_that_refuses_the_database_or_the_role_is_unusable() {
+    let options: PgConnectOptions = url().parse().unwrap();
+    for refused in [options.clone().database("a database of nobody"), options.username("a role of nobody")] {
+        let pool = PgPoolOptions::new().connect_lazy_with(refused);
+        let error = PostgresInbox::new(pool).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unusable, "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_closed_pool_a_missing_table_and_a_read_only_database_have_their_kinds() {
     let schema = TestSchema::new();
     let kind = |result: Result<Recorded, StoreError>| result.unwrap_err().kind();
@@ -187,14 +197,13 @@ async fn a_call_that_is_cut_off_leaves_no_open_transaction() {
     }
 }
 
-/// The application has them all, for once.
+/// The application has them all, for once. Recording has a connection of its own after the first delivery.
 #[tokio::test]
 async fn a_pool_without_a_free_connection_fails_calls_in_time() {
     let schema = TestSchema::new();
     let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(Duration::from_millis(500));
     let pool = pool.connect(&url()).await.unwrap();
     let inbox = PostgresOptions::new(pool.clone()).schema(schema.name()).open().await.unwrap();
-    record(&inbox, purchase()).await;
     let taken = [pool.acquire().await.unwrap(), pool.acquire().await.unwrap()];
     let in_time = |call| tokio::time::timeout(Duration::from_secs(10), call);
     assert_eq!(in_time(inbox.record(purchase())).await.unwrap().unwrap_err().kind(), StoreErrorKind::Unavailable);
@@ -202,5 +211,8 @@ async fn a_pool_without_a_free_connection_fails_calls_in_time() {
     assert_eq!(claim_one.await.unwrap_err().kind(), StoreErrorKind::Unavailable);
     drop(taken);
     record(&inbox, purchase()).await;
+    let taken = [pool.acquire().await.unwrap(), pool.acquire().await.unwrap()];
+    record(&inbox, purchase()).await;
+    drop(taken);
     assert_eq!(claim(&inbox, 9).await.len(), 2);
 }

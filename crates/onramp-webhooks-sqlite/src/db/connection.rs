@@ -4,14 +4,20 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use onramp_webhooks::{StoreError, StoreErrorKind};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::busy::{wait, wait_at_most};
 use super::error::failed;
+use super::file_id::FileIdentity;
 use super::migrations::{Purpose, migrate};
+use super::permissions::restrict;
 
 const OPEN: &str = "open the database";
 const OPEN_FOR_READING: &str = "open the database for reading";
 const SWITCH_TO_WAL: &str = "switch the database to write-ahead logging";
+const PRAGMAS: &str = "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA cache_size = -8000;
+    PRAGMA journal_size_limit = 67108864;";
 
 /// The file, and how to use it.
 #[derive(Clone, Debug)]
@@ -25,24 +31,28 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// Opens the connection that writes, creates the file if it is missing, and migrates it.
-    pub(crate) fn create_writer(&self) -> Result<Connection, StoreError> {
-        self.writer(flags() | OpenFlags::SQLITE_OPEN_CREATE)
+    pub(super) fn create_writer(&self) -> Result<(Connection, FileIdentity), StoreError> {
+        let connection =
+            Connection::open_with_flags(&self.path, flags() | OpenFlags::SQLITE_OPEN_CREATE).map_err(failed(OPEN))?;
+        let file = FileIdentity::of(&self.path)?;
+        let connection = self.writer(connection)?;
+        file.remember_log()?;
+        Ok((connection, file))
     }
 
     /// Opens the connection that writes to an existing file.
-    pub(crate) fn reopen_writer(&self) -> Result<Connection, StoreError> {
-        self.writer(flags())
+    pub(super) fn reopen_writer(&self) -> Result<Connection, StoreError> {
+        self.writer(Connection::open_with_flags(&self.path, flags()).map_err(failed(OPEN))?)
     }
 
-    fn writer(&self, flags: OpenFlags) -> Result<Connection, StoreError> {
-        let mut connection = Connection::open_with_flags(&self.path, flags).map_err(failed(OPEN))?;
+    fn writer(&self, mut connection: Connection) -> Result<Connection, StoreError> {
         reject_read_only(&connection)?;
-        connection.busy_timeout(self.busy_timeout).map_err(failed(OPEN))?;
+        restrict(&self.path);
+        wait_at_most(self.busy_timeout);
+        connection.busy_handler(Some(wait as fn(i32) -> bool)).map_err(failed(OPEN))?;
         connection.set_prepared_statement_cache_capacity(64);
         self.switch_to_wal(&connection)?;
-        connection
-            .execute_batch("PRAGMA synchronous = FULL; PRAGMA cache_size = -8000; PRAGMA journal_size_limit = 67108864;")
-            .map_err(failed(OPEN))?;
+        connection.execute_batch(PRAGMAS).map_err(failed(OPEN))?;
         if let Some(largest) = self.largest {
             limit_size(&connection, largest).map_err(failed(OPEN))?;
         }
@@ -76,6 +86,8 @@ impl Settings {
     pub(crate) fn reader(&self) -> Result<Connection, StoreError> {
         let connection = Connection::open_with_flags(&self.path, flags()).map_err(failed(OPEN_FOR_READING))?;
         connection.busy_timeout(self.busy_timeout).map_err(failed(OPEN_FOR_READING))?;
+        // Only the writer knows whether the log is still the right one.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed(OPEN_FOR_READING))?;
         connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -2000;").map_err(failed(OPEN_FOR_READING))?;
         Ok(connection)
     }

@@ -37,6 +37,14 @@ impl Purpose {
         }
     }
 
+    /// The table of one row whose `writes` only grows.
+    pub(super) const fn probe(self) -> &'static str {
+        match self {
+            Self::Inbox => "onramp_probe",
+            Self::Spill => "onramp_spill_probe",
+        }
+    }
+
     /// Returns the reason why a file cannot have this purpose.
     fn objection(self, connection: &Connection) -> rusqlite::Result<Option<&'static str>> {
         let has = |table: &str| connection.table_exists(None, table);

@@ -19,6 +19,8 @@ pub(crate) struct Session {
     pub(crate) steps: Receiver<Step>,
     /// The time that the transaction may stay open.
     pub(crate) limit: Duration,
+    /// The span of the caller, which names the delivery.
+    pub(crate) span: tracing::Span,
 }
 
 /// A step of a transaction.
@@ -105,13 +107,14 @@ impl Session {
     fn next(&self, deadline: Instant) -> Option<Step> {
         match self.steps.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(late) if Instant::now() >= deadline && !matches!(late, Step::RollBack { .. }) => {
-                self.refuse(Some(late), &too_long());
+                self.refuse(Some(late), &rolled_back());
                 None
             }
             Ok(step) => Some(step),
             Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => {
-                tracing::warn!(limit = ?self.limit, "rolled back a transaction that was open for too long");
+                let cut_off = "rolled back a transaction that was open for too long: SqliteOptions::longest_transaction, or a faster handler";
+                self.span.in_scope(|| tracing::warn!(limit = ?self.limit, "{cut_off}"));
                 None
             }
         }
@@ -182,7 +185,7 @@ fn commit(transaction: Transaction<'_>, file: &FileIdentity, last: Last) -> (Res
         unchanged => unchanged,
     };
     match committed {
-        Ok(true) => (file.verify().map(|()| true), Ended::Committed),
+        Ok(true) => (file.verify().map(|_| true), Ended::Committed),
         Ok(false) => (Ok(false), Ended::NothingHappened),
         Err(error) => {
             // A deferred constraint of the application fails only at the commit.
@@ -192,8 +195,11 @@ fn commit(transaction: Transaction<'_>, file: &FileIdentity, last: Last) -> (Res
     }
 }
 
-fn too_long() -> StoreError {
-    StoreError::new(StoreErrorKind::Unavailable, "use a transaction").because("it was open for too long and was rolled back")
+/// Returns the error for a transaction that is over.
+pub(crate) fn rolled_back() -> StoreError {
+    let why = "it was rolled back after an error, or because it was open longer than SqliteOptions::longest_transaction or \
+        WorkerBuilder::attempt_timeout allows";
+    StoreError::new(StoreErrorKind::Unavailable, "use a transaction").because(why)
 }
 
 /// Returns the error for a closure that ended the transaction with its own statement.

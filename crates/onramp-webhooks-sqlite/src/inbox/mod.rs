@@ -30,11 +30,14 @@ use crate::{SqliteIdempotencyStore, SqliteOptions, SqlitePurchaseStore};
 /// An [`Inbox`] in one SQLite file.
 ///
 /// Any number of inboxes, in any number of processes on one machine, may share a file, and an application may keep its own tables in it.
-/// A call that writes returns after the commit that holds it has reached the disk.
+/// A call that writes returns after the commit that holds it has reached the disk. Cheap to clone; clones share their thread. The last
+/// clone that is dropped closes the file as [`close`](Self::close) does, and blocks until then.
+#[derive(Clone)]
 pub struct SqliteInbox {
     options: Arc<SqliteOptions>,
-    writer: Writer,
+    // Dropped before the writer, so that the writer's connection is the last one.
     reader: Arc<Mutex<Option<Connection>>>,
+    writer: Writer,
 }
 
 impl SqliteInbox {
@@ -61,6 +64,22 @@ impl SqliteInbox {
     #[must_use]
     pub fn purchases(&self) -> SqlitePurchaseStore {
         SqlitePurchaseStore::sharing(Arc::clone(&self.options), self.writer.clone())
+    }
+
+    /// Closes the file after the calls that are queued, for every clone and for the stores in the same file. Later calls fail with
+    /// [`Closed`](StoreErrorKind::Closed). Call it at the end of a shutdown, after [`Worker::shutdown`](onramp_webhooks::Worker::shutdown).
+    ///
+    /// If no other process uses the file, the database file alone is complete afterwards, and a copy of it is a backup.
+    ///
+    /// # Errors
+    /// Returns an error if the database file alone may be incomplete, because another process uses it or because one of the files was
+    /// moved, deleted or replaced. The file is closed in any case, and nothing is lost as long as all its files are kept.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        let close_reader = || drop(self.reader.lock().unwrap_or_else(PoisonError::into_inner).take());
+        close_reader();
+        let closed = self.writer.close().await;
+        close_reader();
+        closed
     }
 
     /// Runs `work` in one transaction on the writing thread, and returns when the commit is on the disk. Use it to create the
@@ -107,14 +126,14 @@ impl SqliteInbox {
         T: Send + 'static,
         Q: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let (options, file, reader) = (Arc::clone(&self.options), Arc::clone(&self.writer.file), Arc::clone(&self.reader));
+        let (options, writer, reader) = (Arc::clone(&self.options), self.writer.clone(), Arc::clone(&self.reader));
         let reading = tokio::task::spawn_blocking(move || {
             let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
-            file.verify()?;
+            writer.verify()?;
             // The connection is taken out, so that after a failure the next call opens a new one.
             let connection = reader.take().map_or_else(|| options.file.reader(), Ok)?;
             let result = query(&connection).map_err(failed("read the database"))?;
-            file.verify()?;
+            writer.verify()?;
             *reader = Some(connection);
             Ok(result)
         });

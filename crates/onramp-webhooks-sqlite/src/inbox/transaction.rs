@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use super::settle::settle;
 use crate::SqliteInbox;
-use crate::db::{Call, Commit, Session, Step, Writer, ended_by_work, failed, is_of_the_statement};
+use crate::db::{Call, Commit, Session, Step, Writer, ended_by_work, failed, is_of_the_statement, rolled_back};
 
 /// The transaction in which a delivery is completed, for the handler's own statements.
 ///
@@ -88,15 +88,10 @@ impl SqliteTransaction {
         }
         let (session, steps) = mpsc::channel();
         session.send(step).map_err(|_| rolled_back())?;
-        self.writer.serve(Session { steps, limit: self.limit }).await?;
+        self.writer.serve(Session { steps, limit: self.limit, span: tracing::Span::current() }).await?;
         self.session = Some(session);
         Ok(())
     }
-}
-
-fn rolled_back() -> StoreError {
-    StoreError::new(StoreErrorKind::Unavailable, "use a transaction")
-        .because("it was rolled back after an error or after it was open for too long")
 }
 
 impl SqliteInbox {

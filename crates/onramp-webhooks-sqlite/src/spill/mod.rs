@@ -20,7 +20,8 @@ use crate::db::{Batch, Effect, Purpose, Writer};
 /// Any number of spills, in any number of processes on one machine, may share a file. One process at a time moves the deliveries: it
 /// locks the file `PATH-moving` next to the database, and the lock is released when the process ends.
 ///
-/// A call that writes returns after the commit that holds it has reached the disk. Cheap to clone; clones share their thread.
+/// A call that writes returns after the commit that holds it has reached the disk. Cheap to clone; clones share their thread. The last
+/// clone that is dropped closes the file as [`close`](Self::close) does, and blocks until then.
 #[derive(Clone)]
 pub struct SqliteSpill {
     options: Arc<SqliteOptions>,
@@ -34,6 +35,15 @@ impl SqliteSpill {
     /// Returns the errors of [`SqliteOptions::open_spill`].
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         SqliteOptions::new(path).open_spill().await
+    }
+
+    /// Closes the file after the calls that are queued, for every clone. Later calls fail with
+    /// [`Closed`](onramp_webhooks::StoreErrorKind::Closed).
+    ///
+    /// # Errors
+    /// Returns the errors of [`SqliteInbox::close`](crate::SqliteInbox::close).
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.writer.close().await
     }
 
     pub(crate) async fn start(mut options: SqliteOptions) -> Result<Self, StoreError> {

@@ -75,10 +75,13 @@ pub(super) fn remove(connection: &Connection, ids: &[SpillId]) -> rusqlite::Resu
     ids.iter().try_for_each(|id| remove.execute([id.as_i64()]).map(drop))
 }
 
+const COUNTS: &str = "SELECT count(*), max(id), (SELECT received_at FROM onramp_spill ORDER BY id LIMIT 1) FROM onramp_spill";
+
 /// Counts the deliveries.
 pub(super) fn counts(connection: &Connection) -> rusqlite::Result<SpillCounts> {
-    connection.prepare_cached("SELECT count(*), max(id) FROM onramp_spill")?.query_row([], |row| {
+    connection.prepare_cached(COUNTS)?.query_row([], |row| {
         let newest = row.get::<_, Option<i64>>(1)?.map(SpillId::from_i64);
-        Ok(SpillCounts { waiting: column::count(row, 0)?, newest })
+        let oldest = row.get::<_, Option<i64>>(2)?.map(Timestamp::from_millis);
+        Ok(SpillCounts { waiting: column::count(row, 0)?, oldest, newest })
     })
 }

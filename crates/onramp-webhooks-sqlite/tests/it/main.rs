@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod calls;
+mod cut_off;
 mod durable;
 mod faults;
+mod files;
 mod idempotency;
 mod migrating;
 mod plans;

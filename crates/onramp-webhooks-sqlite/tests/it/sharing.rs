@@ -1,7 +1,7 @@
 //! Several users of one file.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use onramp_webhooks::inbox::{Inbox, State};
 use onramp_webhooks_sqlite::SqliteInbox;
@@ -64,6 +64,28 @@ fn several_processes_share_a_file() {
         assert_eq!(all.len(), 4 * EACH);
         assert!(all.iter().all(|record| record.state == State::Handled && record.attempts == 1));
     });
+}
+
+/// Two inboxes commit without a pause. Commits are counted instead of time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn inboxes_on_one_file_take_turns() {
+    const COMMITS: usize = 400;
+    let (_folder, path) = file();
+    let writers = Arc::new(Mutex::new(Vec::new()));
+    let commit = async |name: &'static str| {
+        let inbox = SqliteInbox::open(&path).await.unwrap();
+        while writers.lock().unwrap().len() < COMMITS {
+            let writers = Arc::clone(&writers);
+            let write = move |connection: &Connection| {
+                writers.lock().unwrap().push(name);
+                connection.execute("UPDATE onramp_probe SET writes = writes + 1", [])
+            };
+            inbox.call(write).await.unwrap();
+        }
+    };
+    tokio::join!(commit("one"), commit("other"));
+    let turns = writers.lock().unwrap().windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert!(turns >= COMMITS / 4, "{turns} turns");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use onramp_webhooks::StoreError;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
     ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Record, Recorded, Replayed, Retention,
-    Settlement, State, TransactionalInbox,
+    Settlement, SpillStatus, State, TransactionalInbox,
 };
 
 use super::Double;
@@ -29,6 +29,7 @@ double! {
         Counts: counts() -> Counts;
         Requeue: requeue(id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Replayed;
         Prune: prune(now: Timestamp, retention: Retention) -> u64;
+        SpillStatus: spill_status() -> Option<SpillStatus>;
     }
     waits { Wait: wait_for_work; }
     else {

@@ -93,6 +93,21 @@ pub(super) async fn an_empty_spill_has_nothing(store: &Store) {
     assert!(spill.ids().await.is_empty());
 }
 
+pub(super) async fn the_age_of_the_oldest_is_known(store: &Store) {
+    let spill = store.open().await;
+    let oldest = async || spill.counts().await.unwrap().oldest;
+    assert_eq!(oldest().await, None);
+    let mut ids = Vec::new();
+    for seconds in [7, 5, 9] {
+        ids.push(spill.add(NewDelivery::new("wert", "wert", at(seconds), format!("at {seconds}").into())).await);
+    }
+    for (id, expected) in ids.into_iter().zip([at(7), at(5), at(9)]) {
+        assert_eq!(oldest().await, Some(expected), "the oldest is the first that was appended");
+        spill.forget(&[id]).await;
+    }
+    assert_eq!(oldest().await, None);
+}
+
 pub(super) async fn a_healthy_spill_says_so(store: &Store) {
     let spill = store.open().await;
     spill.check().await.unwrap();

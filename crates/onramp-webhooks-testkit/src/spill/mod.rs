@@ -54,6 +54,7 @@ suite! {
         nothing_is_a_duplicate,
         many_at_once_are_all_kept,
         an_empty_spill_has_nothing,
+        the_age_of_the_oldest_is_known,
         a_healthy_spill_says_so,
     }
     removing {

@@ -3,7 +3,7 @@
 use onramp_webhooks::StoreError;
 use onramp_webhooks::async_trait;
 use onramp_webhooks::inbox::NewDelivery;
-use onramp_webhooks::spill::{MemorySpill, MovingLock, SpillId, SpillStore};
+use onramp_webhooks::spill::{MemorySpill, MovingLock, SpillCounts, SpillId, SpillStore};
 use onramp_webhooks_testkit::doubles::{Double, SpillDouble};
 use onramp_webhooks_testkit::spill::{Fixture, Store, cases};
 
@@ -55,6 +55,15 @@ impl SpillDouble for Mutant {
         self.spill.remove(ids).await
     }
 
+    async fn counts(&self) -> Result<SpillCounts, StoreError> {
+        let mut counts = self.spill.counts().await?;
+        if self.defect == Defect::ForgetsTheOldest {
+            let waiting = self.spill.oldest(1_000, usize::MAX).await?;
+            counts.oldest = waiting.last().map(|(_, new)| new.received_at);
+        }
+        Ok(counts)
+    }
+
     async fn lock(&self) -> Result<Option<MovingLock>, StoreError> {
         match self.defect {
             Defect::LocksNothing => Ok(Some(MovingLock::holding(()))),
@@ -76,6 +85,7 @@ mutants! {
     Deduplicates: a_spill_that_deduplicates => "appending::nothing_is_a_duplicate";
     ForgetsToRemove: a_spill_that_forgets_to_remove => "removing::what_was_removed_is_gone";
     UsesIdsAgain: a_spill_that_uses_ids_again => "removing::an_id_is_never_used_again";
+    ForgetsTheOldest: a_spill_that_forgets_its_oldest => "appending::the_age_of_the_oldest_is_known";
     LocksNothing: a_spill_that_locks_nothing => "locking::one_moves_at_a_time",
         a_spill_that_locks_nothing_when_many_come => "locking::of_many_at_once_one_moves";
 }

@@ -19,6 +19,8 @@ pub(crate) struct Read {
     pub(crate) delivery: NewDelivery,
     pub(crate) label: &'static str,
     pub(crate) cut: bool,
+    /// Set if the body cannot be read although its type reports purchases.
+    pub(crate) unreadable_purchase: bool,
 }
 
 /// Reads a whole body.
@@ -27,8 +29,10 @@ pub(crate) fn delivery(endpoint: &Arc<str>, decoder: Decoder, now: Timestamp, bo
         Ok(event) => readable(&event, endpoint, now, body),
         Err(error) => {
             let reason = error.to_string();
+            let unreadable_purchase = !error.is_noise() && (decoder.reports_purchase)(&body);
             let quarantine = if error.is_noise() { Quarantine::noise(reason) } else { Quarantine::unreadable(reason) };
-            quarantined(NewDelivery::new(Arc::clone(endpoint), decoder.facts.name(), now, body), quarantine)
+            let new = NewDelivery::new(Arc::clone(endpoint), decoder.facts.name(), now, body);
+            Read { unreadable_purchase, ..quarantined(new, quarantine) }
         }
     }
 }
@@ -41,7 +45,7 @@ fn readable(event: &Event, endpoint: &Arc<str>, now: Timestamp, body: Bytes) -> 
     new.key = identity.key(endpoint, event.type_name(), &fingerprint);
     new.key_expires_at = identity.horizon(event.facts().retry_horizon).map(|horizon| now.after(horizon));
     new.stage = identity.stage();
-    Read { delivery: new, label: event.type_label(), cut: false }
+    Read { delivery: new, label: event.type_label(), cut: false, unreadable_purchase: false }
 }
 
 /// Returns the reason for a body in an unsupported content encoding.
@@ -82,5 +86,5 @@ pub(crate) fn is_cut(key: Option<&DedupKey>) -> bool {
 fn quarantined(mut new: NewDelivery, quarantine: Quarantine) -> Read {
     new.key = Some(DedupKey::new(&new.endpoint, "quarantine", "", new.fingerprint.to_string()));
     new.quarantine = Some(quarantine);
-    Read { delivery: new, label: "unreadable", cut: false }
+    Read { delivery: new, label: "unreadable", cut: false, unreadable_purchase: false }
 }

@@ -60,7 +60,7 @@ impl Record {
 }
 
 impl fmt::Debug for Record {
-    /// Leaves out the body and the key, which hold personal data.
+    /// Leaves out the body and the key, which hold personal data. The note has been logged before.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Record")
             .field("id", &self.id)
@@ -76,6 +76,7 @@ impl fmt::Debug for Record {
             .field("cause", &self.cause)
             .field("attempts", &self.attempts)
             .field("duplicates", &self.duplicates)
+            .field("note", &self.note)
             .finish_non_exhaustive()
     }
 }
@@ -188,5 +189,24 @@ impl FromIterator<(State, u64)> for Counts {
             *all.entry(state).or_default() += count;
         }
         Self(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::delivery::{NewDelivery, Quarantine};
+    use crate::inbox::{Filter, Inbox, MemoryInbox};
+
+    #[tokio::test]
+    async fn debug_shows_the_note_and_neither_body_nor_key() {
+        let inbox = MemoryInbox::new();
+        let mut new = NewDelivery::new("wert", "wert", crate::clock::Timestamp::from_millis(0), r#"{"name":"Ada"}"#.into());
+        new.key = Some(crate::identity::DedupKey::new("wert", "click", "click of Ada", "login"));
+        new.quarantine = Some(Quarantine::unreadable("order.base: not a string"));
+        inbox.record(new).await.unwrap();
+        let listed = inbox.list(Filter::all()).await.unwrap();
+        let shown = format!("{:?} {:?}", listed[0], inbox.show(listed[0].id).await.unwrap());
+        assert_eq!(shown.matches("order.base: not a string").count(), 2);
+        assert!(!shown.contains("Ada"), "{shown}");
     }
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{ClaimRequest, Claims, Counts, Filter, Inbox, Lease, Record, Recorded, Replayed, Retention, Settlement, State};
+use super::{
+    ClaimRequest, Claims, Counts, Filter, Inbox, Lease, Record, Recorded, Replayed, Retention, Settlement, SpillStatus, State,
+};
 use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery};
 use crate::error::StoreError;
@@ -53,5 +55,9 @@ impl<I: Inbox + ?Sized> Inbox for Arc<I> {
 
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
         (**self).prune(now, retention).await
+    }
+
+    async fn spill_status(&self) -> Result<Option<SpillStatus>, StoreError> {
+        (**self).spill_status().await
     }
 }

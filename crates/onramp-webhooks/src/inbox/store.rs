@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{ClaimRequest, Claims, Counts, Filter, Lease, Record, Recorded, Replayed, Settlement, State};
+use super::{ClaimRequest, Claims, Counts, Filter, Lease, Record, Recorded, Replayed, Settlement, SpillStatus, State};
 use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery};
 use crate::error::StoreError;
@@ -124,6 +124,14 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Returns an error if the store cannot be written.
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError>;
+
+    /// Returns the status of the spill; `None` for an inbox without one, which is the default.
+    ///
+    /// # Errors
+    /// Returns an error if the spill cannot be read.
+    async fn spill_status(&self) -> Result<Option<SpillStatus>, StoreError> {
+        Ok(None)
+    }
 }
 
 /// The limits of noise in an inbox. If either is exceeded, the oldest noise is removed.

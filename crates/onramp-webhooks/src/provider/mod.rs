@@ -148,4 +148,15 @@ pub trait ProviderEvent: fmt::Debug + Send + Sync + 'static {
     fn completed_purchase(&self) -> Result<Option<CompletedPurchase>, UnclearPurchase> {
         Ok(None)
     }
+
+    /// Returns whether the type of an object that cannot be read reports completed purchases. Such a delivery is in quarantine
+    /// although a customer has paid, so it is counted and logged separately. The default returns `false`.
+    #[must_use]
+    fn reports_purchase(body: &[u8]) -> bool
+    where
+        Self: Sized,
+    {
+        let _ = body;
+        false
+    }
 }

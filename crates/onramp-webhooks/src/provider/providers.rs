@@ -17,11 +17,17 @@ pub struct Providers(Vec<Decoder>);
 pub(crate) struct Decoder {
     pub(crate) facts: &'static Facts,
     pub(crate) read: fn(&[u8]) -> Result<Event, DecodeError>,
+    /// [`ProviderEvent::reports_purchase`].
+    pub(crate) reports_purchase: fn(&[u8]) -> bool,
 }
 
 impl Decoder {
     pub(crate) const fn of<P: Provider>() -> Self {
-        Self { facts: const { &P::FACTS }, read: |body| P::Event::read(body).map(Event::new::<P>) }
+        Self {
+            facts: const { &P::FACTS },
+            read: |body| P::Event::read(body).map(Event::new::<P>),
+            reports_purchase: P::Event::reports_purchase,
+        }
     }
 }
 

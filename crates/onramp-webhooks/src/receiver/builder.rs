@@ -10,6 +10,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::inbox::{Inbox, Retention};
 use crate::provider::{Endpoint, Providers};
 use crate::watchdog::{Unclaimed, Watched};
+use crate::worker::Workers;
 
 /// Builder of a [`Receiver`].
 #[derive(Debug)]
@@ -115,7 +116,7 @@ impl ReceiverBuilder {
             retention: self.retention,
             clock: self.clock,
             unclaimed: Unclaimed::default(),
-            last_claim: Arc::default(),
+            workers: Workers::default(),
             watchdog: OnceLock::new(),
         });
         shared.watch();

@@ -10,7 +10,6 @@ mod record;
 
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -24,7 +23,7 @@ use self::admission::Admission;
 pub use self::builder::{BuildError, ReceiverBuilder};
 use crate::body::{self, Taken};
 use crate::client_ip::ClientIp;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::delivery::read::{self, Read};
 use crate::inbox::{Inbox, Recorded, Retention, TransactionalInbox};
 use crate::provider::{Providers, SignedRequest};
@@ -32,7 +31,7 @@ use crate::reply::{Outcome, Reply};
 use crate::request::Request;
 use crate::telemetry;
 use crate::watchdog::{CHECK_EVERY, Monitor, Sender, Unclaimed, Watched};
-use crate::worker::{Handler, TransactionalHandler, WorkerBuilder};
+use crate::worker::{Handler, TransactionalHandler, WorkerBuilder, Workers};
 
 /// A receiver, which records the events of providers and replies as each provider requires. Cheap to clone; clones share all state.
 ///
@@ -67,8 +66,7 @@ struct Shared {
     retention: Option<Retention>,
     clock: Arc<dyn Clock>,
     unclaimed: Unclaimed,
-    /// The time of the last claim of a worker of this receiver, in milliseconds since the Unix epoch. Zero: never.
-    last_claim: Arc<AtomicI64>,
+    workers: Workers,
     watchdog: OnceLock<AbortHandle>,
 }
 
@@ -151,7 +149,7 @@ impl Receiver {
             .clock(Arc::clone(&self.shared.clock))
             .retention(self.shared.retention)
             .providers(self.shared.providers.clone())
-            .last_claim(Arc::clone(&self.shared.last_claim))
+            .workers(self.shared.workers.clone())
     }
 }
 
@@ -190,10 +188,14 @@ impl Shared {
         let body = body::take(body, self.body_limit, begun + ack_deadline::for_body(self.ack_deadline)).await;
         match self.read(admission, body) {
             Ok(read) => {
-                let (label, now) = (read.label, read.delivery.received_at);
+                let (label, now, unreadable_purchase) = (read.label, read.delivery.received_at, read.unreadable_purchase);
                 let (outcome, recorded) = record::record(&*self.inbox, read, begun + self.ack_deadline).await;
                 if let Some(Recorded::New(id)) = recorded.filter(|_| outcome == Outcome::New) {
                     self.unclaimed.recorded(id, now);
+                }
+                if unreadable_purchase && matches!(recorded, Some(Recorded::New(_) | Recorded::Spilled)) {
+                    telemetry::quarantined_purchase(&admission.watched.endpoint.name);
+                    admission.watched.counters.quarantined_purchase();
                 }
                 (label, outcome)
             }
@@ -232,15 +234,10 @@ fn unverified(endpoint: &str, why: &dyn fmt::Display) -> Outcome {
 async fn watch(shared: Weak<Shared>, clock: Arc<dyn Clock>) {
     let mut monitor = Monitor::default();
     while let Some(receiver) = shared.upgrade() {
-        monitor.check(&*receiver.inbox, &receiver.endpoints, &receiver.unclaimed, clock.now()).await;
+        monitor.check(&*receiver.inbox, &receiver.endpoints, &receiver.unclaimed, &receiver.workers, clock.now()).await;
         drop(receiver);
         clock.sleep_until(clock.now().after(CHECK_EVERY)).await;
     }
-}
-
-/// Returns a stored time; `None` for never.
-fn time(millis: i64) -> Option<Timestamp> {
-    (millis != 0).then(|| Timestamp::from_millis(millis))
 }
 
 impl Drop for Shared {

@@ -25,7 +25,15 @@ pub(super) async fn record(inbox: &dyn Inbox, read: Read, deadline: Instant) -> 
     };
     let outcome = match unreadable {
         Some(reason) => {
-            tracing::warn!(?recorded, reason, "recorded in quarantine");
+            if read.unreadable_purchase {
+                tracing::error!(
+                    ?recorded,
+                    reason,
+                    "a purchase is in quarantine, because its body cannot be read: replay it with a version that can"
+                );
+            } else {
+                tracing::warn!(?recorded, reason, "recorded in quarantine");
+            }
             if read.cut { Outcome::TooLarge } else { Outcome::Unreadable(reason) }
         }
         None => outcome(recorded, read.label),

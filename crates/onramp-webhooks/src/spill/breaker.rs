@@ -3,7 +3,7 @@
 use tokio::sync::watch;
 
 use crate::clock::Timestamp;
-use crate::error::StoreError;
+use crate::error::{StoreError, StoreErrorKind};
 use crate::telemetry;
 
 /// A circuit breaker that is open while deliveries go to the spill.
@@ -54,16 +54,27 @@ impl Breaker {
     /// Stores the latest error of the primary inbox while the breaker is open.
     pub(super) fn still(&self, error: &StoreError) {
         self.0.send_if_modified(|state| {
-            if let Some(open) = state {
-                open.error = error.clone();
-            }
-            false
+            let open = state.as_mut().map(|open| open.error = error.clone());
+            open.is_some()
         });
     }
 
+    /// Ends a permanent error: the primary inbox responds again, and the deliveries that waited have to move to it.
+    pub(super) fn responds(&self) {
+        if self.state().is_some_and(|open| open.error.kind().is_permanent()) {
+            let moving = StoreError::new(StoreErrorKind::Unavailable, "move deliveries to the primary inbox");
+            self.still(&moving.because("not all of them have moved yet"));
+        }
+    }
+
     /// Waits until the breaker is closed.
-    pub(super) async fn closed(&self) {
+    ///
+    /// # Errors
+    /// Returns a permanent error of the primary inbox.
+    pub(super) async fn closed(&self) -> Result<(), StoreError> {
+        let decided = |state: &Option<Open>| state.as_ref().is_none_or(|open| open.error.kind().is_permanent());
         // `self` keeps the sender alive, so waiting cannot fail.
-        let _ = self.0.subscribe().wait_for(Option::is_none).await;
+        let state = self.0.subscribe().wait_for(decided).await.map(|state| state.clone());
+        state.ok().flatten().map_or(Ok(()), |open| Err(open.error))
     }
 }

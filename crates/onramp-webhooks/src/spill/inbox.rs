@@ -9,12 +9,12 @@ use tokio::task::AbortHandle;
 
 use super::breaker::Open;
 use super::shared::Shared;
-use super::{SpillOptions, SpillStore};
+use super::{SpillCounts, SpillOptions, SpillStore};
 use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery};
 use crate::error::StoreError;
 use crate::inbox::{
-    ClaimRequest, Claims, Counts, Filter, Inbox, Lease, Record, Recorded, Replayed, Retention, Settlement, State,
+    ClaimRequest, Claims, Counts, Filter, Inbox, Lease, Record, Recorded, Replayed, Retention, Settlement, SpillStatus, State,
     TransactionalInbox,
 };
 
@@ -81,22 +81,10 @@ impl<I: Inbox> SpillInbox<I> {
     /// # Errors
     /// Returns an error if the spill cannot be read.
     pub async fn status(&self) -> Result<SpillStatus, StoreError> {
-        let counts = self.shared().spill.counts().await?;
+        let SpillCounts { waiting, oldest, .. } = self.shared().count().await?;
         let (open_since, error) = self.shared().breaker.state().map(|Open { since, error }| (since, error)).unzip();
-        Ok(SpillStatus { waiting: counts.waiting, open_since, error })
+        Ok(SpillStatus { waiting, oldest, open_since, error })
     }
-}
-
-/// The status of a spill.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct SpillStatus {
-    /// The number of deliveries that wait in the spill, including those of other processes that share it.
-    pub waiting: u64,
-    /// The time since which deliveries go to the spill; `None` if they go to the primary inbox.
-    pub open_since: Option<Timestamp>,
-    /// The last error of the primary inbox, while deliveries go to the spill.
-    pub error: Option<StoreError>,
 }
 
 #[async_trait]
@@ -123,7 +111,8 @@ impl<I: Inbox> Inbox for SpillInbox<I> {
     }
 
     /// Succeeds if either part can record deliveries, so that an application that can acknowledge deliveries stays in the load
-    /// balancer. [`status`](SpillInbox::status) shows which part records them.
+    /// balancer. Fails while the primary inbox fails [permanently](crate::StoreErrorKind::is_permanent), because deliveries would
+    /// wait in the spill for ever. [`status`](SpillInbox::status) shows which part records them.
     async fn check(&self) -> Result<(), StoreError> {
         self.shared().check().await
     }
@@ -146,6 +135,10 @@ impl<I: Inbox> Inbox for SpillInbox<I> {
 
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
         self.shared().primary()?.prune(now, retention).await
+    }
+
+    async fn spill_status(&self) -> Result<Option<SpillStatus>, StoreError> {
+        self.status().await.map(Some)
     }
 }
 

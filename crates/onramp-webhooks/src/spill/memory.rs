@@ -66,8 +66,9 @@ impl SpillStore for MemorySpill {
 
     async fn counts(&self) -> Result<SpillCounts, StoreError> {
         let rows = self.rows();
+        let oldest = rows.by_id.first_key_value().map(|(_, delivery)| delivery.received_at);
         let newest = rows.by_id.last_key_value().map(|(id, _)| *id);
-        Ok(SpillCounts { waiting: rows.by_id.len() as u64, newest })
+        Ok(SpillCounts { waiting: rows.by_id.len() as u64, oldest, newest })
     }
 
     async fn check(&self) -> Result<(), StoreError> {

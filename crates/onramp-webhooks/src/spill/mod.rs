@@ -28,8 +28,12 @@
 //!   The order is not kept between machines, or if the spill cannot be written.
 //! - **A refused delivery does not block others.** A delivery that the primary inbox refuses is tried again with growing pauses,
 //!   and delays only later events of its order.
-//! - **Observable.** The log has an `ERROR` when the breaker opens and an `INFO` when it closes; [`status`](SpillInbox::status) and
-//!   the metrics count the deliveries that wait. `check` succeeds during an outage, because deliveries can be recorded.
+//! - **Observable.** The log has an `ERROR` when the breaker opens, another every minute with the number and the age of the
+//!   deliveries that wait and the cause, and an `INFO` when it closes. [`status`](SpillInbox::status),
+//!   [`Receiver::health`](crate::Receiver::health) and the metrics have the same numbers.
+//! - **For outages only.** `check` succeeds during an outage, because deliveries can be recorded. An error that does not end by
+//!   itself ([`is_permanent`](crate::StoreErrorKind::is_permanent)), such as a wrong password, stops the start, and makes `check`
+//!   fail while the application runs.
 //!
 //! Claiming, settling and reading use the primary inbox only, so workers do not handle deliveries that wait in the spill.
 
@@ -43,7 +47,8 @@ mod options;
 mod shared;
 mod store;
 
-pub use self::inbox::{SpillInbox, SpillStatus};
+pub use self::inbox::SpillInbox;
 pub use self::memory::MemorySpill;
 pub use self::options::SpillOptions;
 pub use self::store::{MovingLock, SpillCounts, SpillId, SpillStore};
+pub use crate::inbox::SpillStatus;

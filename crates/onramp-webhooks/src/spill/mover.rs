@@ -113,8 +113,8 @@ impl<I: Inbox> Mover<I> {
     /// Moves deliveries until none waits and the breaker is closed.
     async fn round(&mut self) -> Result<(), StoreError> {
         self.open().await?;
-        let counts = self.shared.count().await?;
-        if counts == 0 && self.moved.is_empty() && !self.shared.breaker.is_open() {
+        let waiting = self.shared.count().await?.waiting;
+        if waiting == 0 && self.moved.is_empty() && !self.shared.breaker.is_open() {
             return Ok(());
         }
         self.check().await?;
@@ -151,6 +151,7 @@ impl<I: Inbox> Mover<I> {
     async fn check(&mut self) -> Result<(), StoreError> {
         let begun = Instant::now();
         self.shared.check_primary().await?;
+        self.shared.breaker.responds();
         self.slow &= begun.elapsed() > self.shared.patience / 2;
         Ok(())
     }

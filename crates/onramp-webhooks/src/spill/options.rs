@@ -63,9 +63,13 @@ impl SpillOptions {
     /// application move first. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// Returns an error if the spill cannot be read.
+    /// Returns an error if the spill cannot be read, and a [permanent](StoreErrorKind::is_permanent) error of the primary inbox.
     pub async fn over<I: Inbox>(self, primary: I) -> Result<SpillInbox<I>, StoreError> {
-        self.start(SetOnce::new_with(Some(Arc::new(primary))), None).await
+        let inbox = self.start(SetOnce::new_with(Some(Arc::new(primary))), None).await?;
+        match inbox.shared().check_primary().await {
+            Err(error) if error.kind().is_permanent() => Err(error),
+            Ok(()) | Err(_) => Ok(inbox),
+        }
     }
 
     /// Combines the spill with a primary inbox that is opened by `open`, now or as soon as it is available.
@@ -75,7 +79,8 @@ impl SpillOptions {
     /// succeeds; one call may take up to two minutes. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// Returns an error if the spill cannot be read. Failures of the primary inbox are not returned.
+    /// Returns an error if the spill cannot be read. Returns a [permanent](StoreErrorKind::is_permanent) error of the primary inbox
+    /// that occurs within the patience, such as a wrong password. No other error of the primary inbox is returned.
     pub async fn opening<I, O, F>(self, mut open: O) -> Result<SpillInbox<I>, StoreError>
     where
         I: Inbox,
@@ -85,10 +90,13 @@ impl SpillOptions {
         let patience = self.patience;
         let inbox = self.start(SetOnce::new(), Some(Box::new(move || Box::pin(open())))).await?;
         let breaker = &inbox.shared().breaker;
-        if tokio::time::timeout(patience, breaker.closed()).await.is_err()
-            && let Some(Open { error, .. }) = breaker.state()
-        {
-            tracing::error!(%error, "the primary inbox is unavailable at the start; deliveries are recorded in the spill and acknowledged");
+        match tokio::time::timeout(patience, breaker.closed()).await {
+            Ok(opened) => opened?,
+            Err(_) => {
+                if let Some(Open { error, .. }) = breaker.state() {
+                    tracing::error!(%error, "the primary inbox is unavailable at the start; deliveries are recorded in the spill and acknowledged");
+                }
+            }
         }
         Ok(inbox)
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, RwLock, SetOnce};
 
 use super::breaker::Breaker;
-use super::{SpillId, SpillStore};
+use super::{SpillCounts, SpillId, SpillStore};
 use crate::clock::{Clock, Timestamp};
 use crate::delivery::NewDelivery;
 use crate::error::{StoreError, StoreErrorKind};
@@ -79,10 +79,17 @@ impl<I: Inbox> Shared<I> {
         within(self.patience, "record in the primary inbox", primary.record(delivery)).await
     }
 
-    /// Checks that a delivery could be recorded now, in the primary inbox or in the spill.
+    /// Checks that a delivery could be recorded now, in the primary inbox or in the spill, and that no operator has to act on the
+    /// primary inbox.
     pub(super) async fn check(&self) -> Result<(), StoreError> {
-        if !self.breaker.is_open() && self.check_primary().await.is_ok() {
-            return Ok(());
+        let primary = match self.breaker.state() {
+            Some(open) => Err(open.error),
+            None => self.check_primary().await,
+        };
+        match primary {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind().is_permanent() => return Err(error),
+            Err(_) => {}
         }
         let spill = self.spill.check().await;
         if spill.is_err() && self.breaker.is_open() && self.check_primary().await.is_ok() {
@@ -96,11 +103,11 @@ impl<I: Inbox> Shared<I> {
         within(self.patience, "check the primary inbox", primary.check()).await
     }
 
-    /// Counts the deliveries in the spill and publishes the number.
-    pub(super) async fn count(&self) -> Result<u64, StoreError> {
+    /// Counts the deliveries in the spill, and publishes their number and age.
+    pub(super) async fn count(&self) -> Result<SpillCounts, StoreError> {
         let counts = self.spill.counts().await?;
-        telemetry::spill_waiting(counts.waiting);
-        Ok(counts.waiting)
+        telemetry::spill_waiting(counts.waiting, counts.oldest.map_or(Duration::ZERO, |oldest| self.clock.now().since(oldest)));
+        Ok(counts)
     }
 
     /// Waits until a delivery is appended or `moment` is reached.

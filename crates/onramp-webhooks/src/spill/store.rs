@@ -5,6 +5,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
+use crate::clock::Timestamp;
 use crate::delivery::NewDelivery;
 use crate::error::StoreError;
 
@@ -49,7 +50,7 @@ impl fmt::Display for SpillId {
 /// let spill = VecSpill::default();
 /// let delivery = NewDelivery::new("acme", "acme", Timestamp::from_millis(0), "{}".into());
 /// let id = spill.append(delivery).await?;
-/// assert_eq!(spill.counts().await?, SpillCounts { waiting: 1, newest: Some(id) });
+/// assert_eq!(spill.counts().await?, SpillCounts { waiting: 1, oldest: Some(Timestamp::from_millis(0)), newest: Some(id) });
 ///
 /// let lock = spill.lock().await?;
 /// assert!(lock.is_some() && spill.lock().await?.is_none());
@@ -106,6 +107,8 @@ pub trait SpillStore: fmt::Debug + Send + Sync + 'static {
 pub struct SpillCounts {
     /// The deliveries that wait for the primary inbox.
     pub waiting: u64,
+    /// The time at which the first of them in the order of ids was [received](NewDelivery::received_at); `None` if the spill is empty.
+    pub oldest: Option<Timestamp>,
     /// The newest delivery; `None` if the spill is empty.
     pub newest: Option<SpillId>,
 }

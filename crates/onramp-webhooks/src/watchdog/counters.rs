@@ -32,6 +32,7 @@ pub(crate) struct Counters {
     success: AtomicU64,
     client_error: AtomicU64,
     server_error: AtomicU64,
+    quarantined_purchases: AtomicU64,
     refused_in_a_row: AtomicU32,
     refused_by_hour: [RefusedInHour; 24],
     unlisted: AtomicU32,
@@ -53,6 +54,7 @@ impl Default for Counters {
             success: AtomicU64::default(),
             client_error: AtomicU64::default(),
             server_error: AtomicU64::default(),
+            quarantined_purchases: AtomicU64::default(),
             refused_in_a_row: AtomicU32::default(),
             refused_by_hour: Default::default(),
             unlisted: AtomicU32::default(),
@@ -88,6 +90,15 @@ impl Counters {
             Sender::Guessing => drop(self.guesses.fetch_add(1, Ordering::Relaxed)),
             Sender::Other => {}
         }
+    }
+
+    /// Counts a purchase that was recorded in quarantine.
+    pub(crate) fn quarantined_purchase(&self) {
+        self.quarantined_purchases.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn quarantined_purchases(&self) -> u64 {
+        self.quarantined_purchases.load(Ordering::Relaxed)
     }
 
     fn received(&self, now: Timestamp) {

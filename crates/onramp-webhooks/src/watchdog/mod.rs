@@ -26,8 +26,13 @@
 //! another receiver may have recorded one. If the inbox cannot be read, no endpoint counts as silent. Refusals are counted per
 //! process.
 //!
-//! # Without a worker
-//! A `WARN` is logged when a delivery has waited for a minute and no worker has claimed it.
+//! # Workers
+//! A `WARN` is logged when a delivery has waited for a minute and no worker has claimed it, and an `ERROR` when a worker shows no sign of
+//! life.
+//!
+//! # The inbox
+//! The inbox is checked, too. An `ERROR` is logged every minute while the check fails, and while deliveries have waited in a
+//! [spill](crate::spill) for a minute.
 
 mod advice;
 mod counters;
@@ -35,5 +40,5 @@ mod monitor;
 mod status;
 
 pub(crate) use self::counters::{Counters, Sender};
-pub(crate) use self::monitor::{CHECK_EVERY, Monitor, Unclaimed, Watched};
+pub(crate) use self::monitor::{CHECK_EVERY, Monitor, Unclaimed, Watched, check};
 pub use self::status::{Answers, EndpointStatus, Verdict};

@@ -8,10 +8,11 @@ use super::{Counters, EndpointStatus, Verdict};
 use crate::clock::Timestamp;
 use crate::delivery::DeliveryId;
 use crate::error::StoreError;
-use crate::inbox::{Filter, Inbox, State};
+use crate::inbox::{Filter, Inbox, SpillStatus, State};
 use crate::provider::Endpoint;
 use crate::telemetry;
 use crate::timeout::within;
+use crate::worker::Workers;
 
 /// Pause between two checks.
 pub(crate) const CHECK_EVERY: Duration = Duration::from_secs(60);
@@ -21,6 +22,9 @@ const READ_EVERY: Duration = Duration::from_secs(600);
 
 /// Time limit of reading the inbox.
 const LONGEST_READ: Duration = Duration::from_secs(20);
+
+/// Time limit of the inbox's own check.
+const LONGEST_CHECK: Duration = Duration::from_secs(2);
 
 /// Time after which a delivery that no worker has claimed is reported.
 const UNCLAIMED_FOR: Duration = Duration::from_secs(60);
@@ -81,11 +85,19 @@ pub(crate) struct Monitor {
     read_at: Option<Timestamp>,
     reported: Vec<Verdict>,
     reported_unclaimed: bool,
+    reported_silent: usize,
 }
 
 impl Monitor {
     /// Checks all endpoints once, publishes their status and logs changes.
-    pub(crate) async fn check(&mut self, inbox: &dyn Inbox, endpoints: &[Watched], unclaimed: &Unclaimed, now: Timestamp) {
+    pub(crate) async fn check(
+        &mut self,
+        inbox: &dyn Inbox,
+        endpoints: &[Watched],
+        unclaimed: &Unclaimed,
+        workers: &Workers,
+        now: Timestamp,
+    ) {
         for watched in endpoints.iter().filter(|watched| !watched.counters.is_known.load(Ordering::Relaxed)) {
             recall(inbox, watched, now).await;
         }
@@ -96,7 +108,12 @@ impl Monitor {
             report(self.reported.get(at).copied(), status);
         }
         self.reported = statuses.into_iter().map(|status| status.verdict).collect();
+        self.check_workers(workers, now);
         self.check_for_worker(inbox, unclaimed, now).await;
+        if let Err(error) = check(inbox).await {
+            tracing::error!(%error, "unhealthy: the inbox cannot record deliveries, or will never have those in its spill");
+        }
+        check_spill(inbox, now).await;
     }
 
     /// Reads the inbox before an endpoint counts as silent, because another receiver may have recorded a delivery.
@@ -116,6 +133,18 @@ impl Monitor {
         }
     }
 
+    /// Publishes the status of the workers, and reports one that has become silent.
+    fn check_workers(&mut self, workers: &Workers, now: Timestamp) {
+        let silent = workers.status(now).silent;
+        if silent > self.reported_silent {
+            tracing::error!(
+                silent,
+                "a worker shows no sign of life: a call of its inbox blocks its thread, or the runtime is overloaded"
+            );
+        }
+        self.reported_silent = silent;
+    }
+
     /// Reports a delivery that has waited for a minute without being claimed.
     async fn check_for_worker(&mut self, inbox: &dyn Inbox, unclaimed: &Unclaimed, now: Timestamp) {
         let Some(id) = unclaimed.overdue(now) else { return };
@@ -127,6 +156,29 @@ impl Monitor {
             tracing::warn!(%id, "deliveries have waited for a minute and no worker has claimed them: start a worker on this inbox");
             self.reported_unclaimed = true;
         }
+    }
+}
+
+/// Checks that the inbox can record deliveries, and publishes the result.
+pub(crate) async fn check(inbox: &dyn Inbox) -> Result<(), StoreError> {
+    let checked = within(LONGEST_CHECK, "check the inbox", inbox.check()).await;
+    telemetry::checked_inbox(checked.is_ok());
+    checked
+}
+
+/// Repeats at every check why deliveries go to the spill or wait in it, once this has lasted for a minute.
+async fn check_spill(inbox: &dyn Inbox, now: Timestamp) {
+    match within(LONGEST_READ, "read the spill", inbox.spill_status()).await {
+        Ok(Some(SpillStatus { waiting, oldest, open_since, error })) => {
+            let since = oldest.into_iter().chain(open_since).min();
+            if since.is_some_and(|since| now.since(since) >= CHECK_EVERY) {
+                let (error, age) =
+                    (error.as_ref().map(tracing::field::display), oldest.map(|oldest| now.since(oldest).as_secs()));
+                tracing::error!(waiting, age, error, "deliveries wait in the spill for the primary inbox");
+            }
+        }
+        Ok(None) => {}
+        Err(error) => tracing::error!(%error, "the spill cannot be read"),
     }
 }
 

@@ -80,6 +80,8 @@ pub struct EndpointStatus {
     pub silent_after: Option<Duration>,
     /// The number of replies since the receiver was built.
     pub answers: Answers,
+    /// The number of purchases that were recorded in quarantine since the receiver was built, because their bodies cannot be read.
+    pub quarantined_purchases: u64,
     /// The number of refusals that the provider has received since its last success.
     pub refused_in_a_row: u32,
     /// The number of refusals that the provider has received in the current hour and the 23 hours before it.
@@ -103,6 +105,7 @@ impl EndpointStatus {
             silent_for: counters.silent_for(now),
             silent_after: endpoint.silent_after,
             answers: counters.answers(),
+            quarantined_purchases: counters.quarantined_purchases(),
             refused_in_a_row: counters.refused_in_a_row(),
             refused_last_day: counters.refused_last_day(now),
             unlisted: counters.unlisted(),
@@ -127,7 +130,7 @@ impl fmt::Display for EndpointStatus {
 impl Serialize for EndpointStatus {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let seconds = |time: Option<Duration>| time.map(|time| time.as_secs());
-        let mut object = serializer.serialize_struct("EndpointStatus", 12)?;
+        let mut object = serializer.serialize_struct("EndpointStatus", 13)?;
         object.serialize_field("name", &*self.name)?;
         object.serialize_field("provider", self.provider.as_str())?;
         object.serialize_field("verdict", self.verdict.as_str())?;
@@ -135,6 +138,7 @@ impl Serialize for EndpointStatus {
         object.serialize_field("silent_for", &seconds(self.silent_for))?;
         object.serialize_field("silent_after", &seconds(self.silent_after))?;
         object.serialize_field("answers", &self.answers)?;
+        object.serialize_field("quarantined_purchases", &self.quarantined_purchases)?;
         object.serialize_field("refused_in_a_row", &self.refused_in_a_row)?;
         object.serialize_field("refused_last_day", &self.refused_last_day)?;
         object.serialize_field("unlisted", &self.unlisted)?;

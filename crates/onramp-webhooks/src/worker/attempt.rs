@@ -157,7 +157,7 @@ pub(super) async fn attempt(worker: &WorkerBuilder, lease: Lease, delivery: &Del
 }
 
 fn span(delivery: &Delivery) -> tracing::Span {
-    tracing::debug_span!("attempt", id = %delivery.id(), attempt = delivery.attempt(), "type" = delivery.event().type_label())
+    tracing::warn_span!("attempt", id = %delivery.id(), attempt = delivery.attempt(), "type" = delivery.event().type_label())
 }
 
 /// The end of an attempt, with the part of the worker that determined it and the duration of the handler.
@@ -177,14 +177,14 @@ impl Ended {
 
     /// Logs the end and returns its label in metrics.
     fn log(&self, lease: Lease, attempt: u32, provider: &str) -> &'static str {
-        let (id, by) = (lease.id, self.by);
+        let (id, by, took) = (lease.id, self.by, self.took.map(tracing::field::debug));
         match &self.end {
             AttemptEnd::Settle(Settled::Handled) | AttemptEnd::Committed => {
                 tracing::debug!(%id, attempt, provider, "handled");
                 "handled"
             }
             AttemptEnd::Settle(Settled::Retry { error, .. }) => {
-                tracing::warn!(%id, attempt, provider, by, error, "failed; will be retried");
+                tracing::warn!(%id, attempt, provider, by, took, error, "failed; will be retried");
                 "retry"
             }
             AttemptEnd::Settle(Settled::Parked { reason, .. }) => {
@@ -192,7 +192,7 @@ impl Ended {
                 "parked"
             }
             AttemptEnd::Settle(Settled::Dead { cause, error }) => {
-                tracing::error!(%id, attempt, provider, by, %cause, error, "dead letter: will not be retried");
+                tracing::error!(%id, attempt, provider, by, took, %cause, error, "dead letter: will not be retried");
                 "dead"
             }
             AttemptEnd::Settle(Settled::Released) => "released",

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -12,7 +11,7 @@ use super::handling::{Handling, Plain};
 use super::periodic_task::{self, PeriodicTask, Scheduled};
 use super::run::Run;
 use super::transactional::Transactional;
-use super::{Handler, RetryPolicy, TransactionalHandler, Worker, idle};
+use super::{Handler, RetryPolicy, TransactionalHandler, Worker, Workers, idle};
 use crate::clock::{Clock, SystemClock};
 use crate::inbox::{Inbox, Retention, TransactionalInbox};
 use crate::provider::{Provider, Providers};
@@ -36,8 +35,8 @@ pub struct WorkerBuilder {
     pub(super) retention: Option<Retention>,
     pub(super) periodic_tasks: Vec<Scheduled>,
     pub(super) providers: Providers,
-    /// The time of the last claim, in milliseconds, for the receiver's health.
-    pub(super) last_claim: Arc<AtomicI64>,
+    /// The workers of the same receiver, for its health.
+    pub(super) workers: Workers,
 }
 
 impl WorkerBuilder {
@@ -77,7 +76,7 @@ impl WorkerBuilder {
             retention: None,
             periodic_tasks: Vec::new(),
             providers: Providers::default(),
-            last_claim: Arc::default(),
+            workers: Workers::default(),
         }
     }
 
@@ -228,8 +227,8 @@ impl WorkerBuilder {
         self
     }
 
-    pub(crate) fn last_claim(mut self, last_claim: Arc<AtomicI64>) -> Self {
-        self.last_claim = last_claim;
+    pub(crate) fn workers(mut self, workers: Workers) -> Self {
+        self.workers = workers;
         self
     }
 

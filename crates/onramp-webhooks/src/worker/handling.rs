@@ -40,7 +40,7 @@ where
     match tokio::time::timeout(timeout, handling).await {
         Ok(Ok(result)) => result,
         Ok(Err(panic)) => Err(panicked(who, &*panic)),
-        Err(_) => Err(HandlerError::transient(format!("{who} took longer than {timeout:?}"))),
+        Err(_) => Err(HandlerError::transient(format!("{who} took longer than {timeout:?} (WorkerBuilder::attempt_timeout)"))),
     }
 }
 

@@ -8,6 +8,7 @@ mod handler;
 mod handling;
 mod held;
 mod idle;
+mod life;
 mod periodic_task;
 mod run;
 mod transactional;
@@ -21,6 +22,7 @@ pub use self::builder::WorkerBuilder;
 pub use self::delivery::Delivery;
 pub use self::handler::{Handler, HandlerError, HandlerErrorKind, ResultExt, TransactionalHandler};
 use self::idle::IdleRequests;
+pub(crate) use self::life::{Workers, WorkersStatus};
 pub use self::periodic_task::PeriodicTask;
 pub use crate::retry::RetryPolicy;
 

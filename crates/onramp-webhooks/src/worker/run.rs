@@ -4,7 +4,6 @@ use std::collections::{HashMap, VecDeque};
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -13,6 +12,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use super::attempt::{AttemptEnd, Checked, attempt, check};
 use super::held::Held;
 use super::idle::IdleReports;
+use super::life::Alive;
 use super::{Delivery, WorkerBuilder};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
@@ -53,6 +53,7 @@ enum Happened {
 
 pub(super) struct Run {
     worker: Arc<WorkerBuilder>,
+    alive: Alive,
     stopped: watch::Receiver<bool>,
     stopping: bool,
     held: Held,
@@ -94,6 +95,7 @@ impl Run {
         let now = worker.clock.now();
         let renew_at = now.after(worker.lease / 3);
         Self {
+            alive: worker.workers.begin(now, worker.poll.max(worker.lease) + ANSWER),
             stopped,
             stopping: false,
             held: Held::default(),
@@ -137,6 +139,7 @@ impl Run {
                 Happened::GraceOver => self.give_up(),
             }
         }
+        self.alive.ended();
     }
 
     /// Waits for the next event. Cancel-safe: calls in flight are not dropped.
@@ -175,6 +178,7 @@ impl Run {
     /// Starts everything that can start now.
     fn begin(&mut self) {
         let now = self.worker.clock.now();
+        self.alive.seen(now);
         // A clock that was set back must not postpone the next claim or settlement.
         self.look_at = self.look_at.min(now.after(self.worker.poll));
         self.settle_at = self.settle_at.min(now.after(AFTER_FAILURE));
@@ -331,7 +335,7 @@ impl Run {
                 return;
             }
         };
-        self.worker.last_claim.store(claimed_at.as_millis(), Ordering::Relaxed);
+        self.alive.claimed(claimed_at);
         let oldest = claims.deliveries.first().map_or(claimed_at, |delivery| delivery.received_at);
         telemetry::backlog_age(claimed_at.since(oldest));
         self.look_at = claims.next_due.map_or(poll, |due| due.min(poll));

@@ -65,7 +65,7 @@ where
         match timeout(left, self.inbox.complete(open, context.clock().now(), lease)).await {
             Ok(Ok(true)) => {
                 if caught(async { self.handler.committed(delivery) }).await.is_err() {
-                    tracing::error!("the handler panicked in `committed`");
+                    tracing::error!(id = %lease.id, "the handler panicked in `committed`");
                 }
                 AttemptEnd::Committed
             }
@@ -73,7 +73,8 @@ where
             Ok(Err(error)) if error.kind() == StoreErrorKind::Refused => ended_by_handler(context, error),
             Ok(Err(error)) => context.settle(Err(HandlerError::transient(error))),
             Err(_) => {
-                let late = format!("the handler and its commit took longer than {:?}", context.timeout());
+                let limit = context.timeout();
+                let late = format!("the handler and its commit took longer than {limit:?} (WorkerBuilder::attempt_timeout)");
                 context.settle(Err(HandlerError::transient(late)))
             }
         }

@@ -16,7 +16,10 @@ use crate::ledger::Ledger;
 #[derive(Clone, Copy, Debug)]
 enum Fault {
     Errors(usize),
+    /// It fails with this kind, and nothing happens.
+    Fails(StoreErrorKind),
     Hangs,
+    Panics,
     /// It happens, and the answer comes so much later.
     Late(Duration),
     /// It happens, and the answer is lost.
@@ -41,9 +44,22 @@ impl FaultyInbox {
         self.faults.lock().unwrap().insert(call, Fault::Errors(times));
     }
 
+    /// Calls that write fail with an error of `kind`, and nothing happens.
+    pub(crate) fn fails(&self, kind: StoreErrorKind) {
+        for call in [InboxCall::Record, InboxCall::Check, InboxCall::Claim, InboxCall::Renew, InboxCall::Settle, InboxCall::Prune]
+        {
+            self.faults.lock().unwrap().insert(call, Fault::Fails(kind));
+        }
+    }
+
     /// Calls of `call` never return, and nothing happens.
     pub(crate) fn hangs(&self, call: InboxCall) {
         self.faults.lock().unwrap().insert(call, Fault::Hangs);
+    }
+
+    /// Calls of `call` panic, and nothing happens.
+    pub(crate) fn panics(&self, call: InboxCall) {
+        self.faults.lock().unwrap().insert(call, Fault::Panics);
     }
 
     /// Calls of `call` happen, and answer so much later.
@@ -105,7 +121,9 @@ impl InboxDouble for FaultyInbox {
                 self.errors(call, times - 1);
                 Err(StoreError::new(StoreErrorKind::Unavailable, "test"))
             }
+            Some(Fault::Fails(kind)) => Err(StoreError::new(kind, "test")),
             Some(Fault::Hangs) => pending().await,
+            Some(Fault::Panics) => panic!("the store's own bug"),
         }
     }
 

@@ -35,7 +35,8 @@ impl Seen {
     fn counts(&self) -> BTreeMap<String, usize> {
         let mut counts: BTreeMap<_, _> =
             self.0.lock().unwrap().iter().map(|(name, values)| (name.clone(), values.len())).collect();
-        counts.retain(|name, _| !name.contains("may_be_disabled") && !name.contains("silence_seconds"));
+        let every_minute = ["may_be_disabled", "silence_seconds", "healthy", "webhooks_workers"];
+        counts.retain(|name, _| !every_minute.iter().any(|gauge| name.contains(gauge)));
         counts
     }
 
@@ -137,6 +138,7 @@ fn the_door_counts_what_arrives() {
             ("received_total{endpoint=wert,provider=wert,type=unknown,outcome=new}", 1),
             ("received_total{endpoint=wert,provider=wert,type=test,outcome=new}", 1),
             ("received_total{endpoint=wert,provider=wert,type=unreadable,outcome=quarantined}", 2),
+            ("quarantined_purchases_total{endpoint=wert}", 1),
             ("received_total{endpoint=wert,provider=wert,type=unreadable,outcome=too_large}", 1),
             ("received_total{endpoint=wert,provider=wert,type=unknown,outcome=not_found}", 1),
             ("received_total{endpoint=,provider=,type=unknown,outcome=not_found}", 1),
@@ -165,14 +167,17 @@ fn the_spill_counts_what_waits_and_what_moves() {
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert_eq!(counted.values("onramp_webhooks_spill_open{}"), [0.0, 1.0]);
         assert_eq!(counted.values("onramp_webhooks_spill_waiting{}").last(), Some(&3.0));
+        let age = counted.values("onramp_webhooks_spill_age_seconds{}").last().copied();
+        assert!(age.is_some_and(|age| (50.0..=61.0).contains(&age)), "{age:?}");
         harness.primary.recovers();
         harness.closes().await;
         rest().await;
         assert_eq!(counted.values("onramp_webhooks_spill_open{}"), [0.0, 1.0, 0.0]);
         assert_eq!(counted.values("onramp_webhooks_spill_waiting{}").last(), Some(&0.0));
+        assert_eq!(counted.values("onramp_webhooks_spill_age_seconds{}").last(), Some(&0.0));
     });
     let mut counts = seen.counts();
-    counts.retain(|name, _| !name.contains("spill_waiting") && !name.contains("ack_"));
+    counts.retain(|name, _| !name.contains("spill_waiting") && !name.contains("spill_age") && !name.contains("ack_"));
     assert_eq!(
         counts,
         expected(&[
@@ -236,6 +241,49 @@ fn the_watchdog_says_every_minute_how_an_endpoint_stands() {
         clock.advance(Duration::from_secs(60));
         rest().await;
         assert_eq!((last("silence_seconds"), last("may_be_disabled")), (Some(60.0), Some(0.0)));
+    });
+}
+
+#[test]
+fn the_watchdog_says_every_minute_whether_the_inbox_records() {
+    let seen = Seen::default();
+    let counted = seen.clone();
+    let last = || counted.values("onramp_webhooks_healthy{}").last().copied();
+    seen.during(async {
+        let inbox = Faulty::default();
+        let clock = ManualClock::at(Timestamp::from_millis(1_704_067_200_000));
+        let door = Door::new("wert", inbox.clone(), |builder| builder.clock(Arc::new(clock.clone())));
+        rest().await;
+        assert_eq!(last(), Some(1.0));
+        inbox.is_away();
+        clock.advance(Duration::from_secs(60));
+        rest().await;
+        assert_eq!(last(), Some(0.0));
+        inbox.recovers();
+        assert_eq!((door.receiver.health().await.status(), last()), (200, Some(1.0)));
+    });
+}
+
+#[test]
+fn the_watchdog_says_every_minute_how_many_workers_live() {
+    let seen = Seen::default();
+    let counted = seen.clone();
+    let last = || {
+        let workers = |state: &str| counted.values(&format!("onramp_webhooks_workers{{state={state}}}")).last().copied();
+        ["running", "silent", "died"].map(workers)
+    };
+    seen.during(async {
+        let harness = Harness::new();
+        let worker = harness.receiver.worker(Remembering::default()).spawn();
+        rest().await;
+        assert_eq!(last(), [Some(1.0), Some(0.0), Some(0.0)]);
+        harness.inbox.panics(InboxCall::Claim);
+        harness.pass(60);
+        rest().await;
+        harness.pass(60);
+        rest().await;
+        assert_eq!(last(), [Some(0.0), Some(0.0), Some(1.0)]);
+        drop(worker);
     });
 }
 

@@ -24,6 +24,17 @@ pub async fn a_variable_that_cannot_be_used_is_named(subject: Subject) {
     assert!(!home.file().exists());
 }
 
+/// A spill bridges outages, and no outage ends by itself if the database does not exist.
+pub async fn with_a_spill_a_database_that_does_not_exist_is_refused(subject: Subject) {
+    let home = Home::of(subject);
+    let spill = format!("sqlite://{}", home.folder().join("spill.db").display());
+    let missing = home.url().replace("/shop_", "/missing_");
+    let ended = home.launch().env("SPILL", &spill).env("DATABASE_URL", &missing).refused().await;
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("DATABASE_URL") && ended.stderr.contains("does not exist"), "{ended:?}");
+    assert!(ended.stdout.is_empty(), "{ended:?}");
+}
+
 /// The URL may contain a password.
 pub async fn a_database_that_cannot_be_used_is_refused_without_telling_its_password(subject: Subject) {
     let home = Home::of(subject);

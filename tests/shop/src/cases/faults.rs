@@ -102,6 +102,23 @@ pub async fn a_deleted_file_is_refused_until_the_restart(subject: Subject) {
     }
 }
 
+/// Events are refused without the log. Those that were acknowledged are in the database file by then, and survive a stop and a kill.
+pub async fn a_deleted_log_is_refused_until_the_restart(subject: Subject) {
+    for is_killed in [false, true] {
+        let home = Home::of(subject);
+        let shop = home.start().await;
+        shop.wert(order_complete("1", "ada", "1")).await.assert_received();
+        std::fs::remove_file(home.folder().join("shop.db-wal")).unwrap();
+        is_refused(&shop).await;
+        let log = if is_killed { shop.kill().stderr } else { shop.stop().await.stderr };
+        assert!(log.contains("shop.db-wal was deleted, moved or replaced"), "{log}");
+        let shop = home.start().await;
+        shop.wert(order_complete("2", "bob", "2")).await.assert_received();
+        home.database().settled().await;
+        assert_eq!((shop.points("ada").await, shop.points("bob").await), ("1".to_owned(), "2".to_owned()));
+    }
+}
+
 /// Events are refused while another file, even a copy, replaces the shop's file.
 pub async fn a_replaced_file_is_refused_until_it_is_put_back(subject: Subject) {
     let (home, shop) = Home::started(subject).await;

@@ -6,6 +6,7 @@ use rustix::process::Signal;
 use tokio::net::TcpStream;
 
 use crate::connection::Connection;
+use crate::database::Database;
 use crate::event::order_complete;
 use crate::home::{Home, Subject};
 use crate::wait::until;
@@ -107,4 +108,20 @@ pub async fn a_locked_file_holds_nothing_up_for_long(subject: Subject) {
     let shop = home.start().await;
     shop.has_handled(1).await;
     assert_eq!(shop.points("ada").await, "1.5");
+}
+
+/// A copy of the database file that is made after the shop has ended is a backup.
+pub async fn the_database_file_alone_is_complete(subject: Subject) {
+    let home = Home::of(subject);
+    for order in 1..=5 {
+        let shop = home.start().await;
+        shop.wert(order_complete(&order.to_string(), "ada", "1.5")).await.assert_received();
+        if order % 2 == 0 {
+            shop.has_handled(1).await;
+        }
+        shop.stop().await;
+        let copy = home.outer().join(format!("copy-{order}.db"));
+        std::fs::copy(home.file(), &copy).unwrap();
+        assert_eq!(Database::file(&copy).deliveries(), order);
+    }
 }

@@ -155,6 +155,11 @@ impl ProviderEvent for KriptomatPostback {
             ..CompletedPurchase::new(self.customer(), fiat, crypto)
         }))
     }
+
+    /// Postbacks are the only type.
+    fn reports_purchase(_: &[u8]) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

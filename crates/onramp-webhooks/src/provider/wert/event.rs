@@ -89,6 +89,10 @@ impl ProviderEvent for WertEvent {
             _ => Ok(None),
         }
     }
+
+    fn reports_purchase(body: &[u8]) -> bool {
+        raw_json::pointer(body, "/type").is_some_and(|received| received.to_text().is_some_and(|name| name == "order_complete"))
+    }
 }
 
 fn purchase(click_id: Option<&ClickId>, order: &Order) -> Result<CompletedPurchase, UnclearPurchase> {

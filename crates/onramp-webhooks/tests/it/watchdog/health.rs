@@ -2,10 +2,12 @@
 
 use onramp_webhooks::Reply;
 use serde_json::{Value, json};
+use tracing::Level;
 
 use super::harness::{Harness, SILENT_AFTER};
 use crate::faulty::InboxCall;
-use crate::tools::header;
+use crate::logs::Log;
+use crate::tools::{Door, doors, header};
 use crate::worker::harness::{Remembering, end};
 
 fn json(reply: &Reply) -> Value {
@@ -32,7 +34,7 @@ async fn the_endpoints_are_reported_and_do_not_make_it_unhealthy() {
     let expected = json!({
         "name": "wert", "provider": "wert", "verdict": "refusing",
         "last_received": null, "silent_for": null, "silent_after": SILENT_AFTER.as_secs(),
-        "answers": { "success": 0, "client_error": 0, "server_error": 3 },
+        "answers": { "success": 0, "client_error": 0, "server_error": 3 }, "quarantined_purchases": 0,
         "refused_in_a_row": 3, "refused_last_day": 3, "unlisted": 0, "wrong_secrets": 0, "advice": wert["advice"],
     });
     assert_eq!(*wert, expected);
@@ -45,6 +47,29 @@ async fn the_endpoints_are_reported_and_do_not_make_it_unhealthy() {
     assert_eq!(body["endpoints"][0]["last_received"], 1_704_067_200);
     assert_eq!(body["endpoints"][0]["silent_for"], 0);
     assert!(!body.to_string().contains("s3cret"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn purchases_in_quarantine_are_counted_once() {
+    let (log, _listening) = Log::listen("record", Level::WARN);
+    for door in doors() {
+        let quarantined =
+            async |door: &Door| json(&door.receiver.health().await)["endpoints"][0]["quarantined_purchases"].clone();
+        door.post("{").await;
+        if door.provider == "wert" {
+            door.post(r#"{"type":"order_failed","order":7}"#).await;
+        }
+        assert_eq!(quarantined(&door).await, 0);
+        assert!(log.take().iter().all(|entry| entry.level == Level::WARN));
+        let body = door.unreadable();
+        door.post(body.clone()).await;
+        door.post(body).await;
+        door.post(door.unreadable()).await;
+        assert_eq!(quarantined(&door).await, 2, "the second copy is a duplicate");
+        let entries = log.take();
+        assert!(entries.len() == 3 && entries.iter().all(|entry| entry.level == Level::ERROR), "{entries:?}");
+        assert!(entries[0].field("recorded").starts_with("New("), "{entries:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,7 +108,7 @@ async fn an_inbox_that_does_not_count_is_healthy_without_counts() {
 #[tokio::test(start_paused = true)]
 async fn the_last_claim_of_a_worker_of_this_receiver_is_reported() {
     let harness = Harness::new().await;
-    assert_eq!(harness.health().await["worker"], json!({ "last_claim": null }));
+    assert_eq!(harness.health().await["worker"], json!({ "last_claim": null, "running": 0, "silent": 0, "died": 0 }));
     harness.inbox.errors(InboxCall::Claim, 1);
     let worker = harness.wert.receiver.worker(Remembering::default()).spawn();
     harness.advance(std::time::Duration::ZERO).await;
@@ -107,7 +132,8 @@ async fn an_inbox_that_cannot_write_is_unhealthy_and_the_reason_stays_here() {
         let body = json(&reply);
         assert_eq!((reply.status(), &body["healthy"], &body["counts"]), (503, &json!(false), &Value::Null));
         let names: Vec<_> = body.as_object().unwrap().keys().collect();
-        assert_eq!(names, ["counts", "endpoints", "healthy", "worker"]);
+        assert_eq!(names, ["counts", "endpoints", "error", "healthy", "spill", "worker"]);
+        assert_eq!((&body["error"], &body["spill"]), (&json!("unavailable"), &Value::Null));
         harness.inbox.hangs(InboxCall::Check);
     }
 }

@@ -206,7 +206,10 @@ async fn a_timeout_is_a_transient_error() {
     rest().await;
     assert_eq!(working.running(), 0);
     let record = harness.only().await;
-    assert_eq!((record.state, record.note.as_deref()), (State::Dead, Some("the handler took longer than 20s")));
+    assert_eq!(
+        (record.state, record.note.as_deref()),
+        (State::Dead, Some("the handler took longer than 20s (WorkerBuilder::attempt_timeout)"))
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,6 +11,7 @@ mod failures;
 pub(crate) mod harness;
 mod idle;
 mod leases;
+mod life;
 mod orders;
 mod periodic_tasks;
 mod suspects;

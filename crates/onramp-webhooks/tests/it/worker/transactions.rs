@@ -8,10 +8,12 @@ use onramp_webhooks::worker::{RetryPolicy, WorkerBuilder};
 use onramp_webhooks::{Delivery, HandlerError, TransactionalHandler, async_trait};
 use onramp_webhooks_testkit::events::WertOrder;
 use tokio::time::Instant;
+use tracing::Level;
 
 use super::harness::{Asking, Do, Harness, Working, end, rest};
 use crate::faulty::InboxCall;
 use crate::ledger::Transaction;
+use crate::logs::Log;
 
 const LEASE: Duration = Duration::from_secs(30);
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -175,9 +177,11 @@ async fn a_commit_whose_answer_is_lost_counts() {
 
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_takes_too_long_is_rolled_back() {
+    let (log, _listening) = Log::listen("attempt", Level::WARN);
     for hangs in [false, true] {
         let mut shop = Shop::new().await;
         let call = shop.working.call().await;
+        let id = call.id.to_string();
         if hangs {
             shop.harness.inbox.hangs(InboxCall::RollBack);
         }
@@ -185,6 +189,10 @@ async fn a_handler_that_takes_too_long_is_rolled_back() {
         assert!(call.is_dropped());
         assert_eq!(shop.stands().await, (State::Retrying, 1));
         assert!(shop.note().await.contains("the handler took longer than 5s"));
+        let entries = log.take();
+        assert_eq!(entries.iter().map(|entry| entry.field("id")).collect::<Vec<_>>(), [id]);
+        assert!(entries[0].field("error").contains("WorkerBuilder::attempt_timeout"), "{entries:?}");
+        assert!(!entries[0].field("took").is_empty(), "{entries:?}");
         shop.has_nothing();
         shop.goes_well(2).await;
     }
@@ -201,7 +209,7 @@ async fn the_commit_has_what_the_handler_left_of_the_time() {
     assert_eq!(shop.stands().await, (State::Leased, 0));
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(shop.stands().await, (State::Retrying, 1));
-    assert!(shop.note().await.contains("the handler and its commit took longer than 5s"));
+    assert!(shop.note().await.contains("the handler and its commit took longer than 5s (WorkerBuilder::attempt_timeout)"));
     shop.has_nothing();
     shop.harness.inbox.recovers();
     shop.goes_well(2).await;
