@@ -15,6 +15,20 @@ use crate::error::StoreError;
 /// Every method is atomic: it has taken full effect, durably, when it returns `Ok`, and has had no effect when it returns an error.
 /// A dropped call may or may not have taken effect. The caller passes the time, so a store needs no clock.
 ///
+/// # The queue
+/// A delivery *waits* while it is pending, leased, retrying or parked. Each order has one *head*, the only one of its waiting
+/// deliveries that can be claimed; a delivery without an order is a head by itself. Costs must not grow with the number of deliveries
+/// that are handled or that wait behind a head.
+///
+/// - An order is identified by the subject of the key, for deliveries with a [stage](NewDelivery::stage).
+/// - The head of an order is its leased delivery. Without one, it is the oldest delivery that was never settled, or the one that is
+///   due again first, whichever has been due longer.
+/// - A delivery that was never settled is due since its arrival, whatever the clock says. Of several, the one that was recorded
+///   first comes first. A requeued delivery counts as never settled. A retrying or parked one is due at the time of its settlement.
+/// - A lease that has ended makes its delivery due again in its old place. The store counts such lost claims; a settlement or a
+///   release resets the count. From [`SUSPECT_AFTER`](super::SUSPECT_AFTER) on, the delivery is a *suspect*.
+/// - [`ClaimRequest::choose`] decides which heads are claimed, so that all stores behave in the same way.
+///
 /// # Example
 /// A complete inbox, as a starting point for your own. A store on disk runs each method as one transaction, and replaces the
 /// searches by indexes on the key, its subject, and the time at which a delivery is due.
@@ -32,7 +46,7 @@ use crate::error::StoreError;
 /// assert_eq!(inbox.record(delivery.clone()).await?, Recorded::Duplicate { first, requeued: false });
 ///
 /// let claims = inbox.claim(now, ClaimRequest::new(10, lease_time)).await?;
-/// assert_eq!((claims.deliveries.len(), claims.next_due), (1, Some(now.after(lease_time))));
+/// assert_eq!((claims.deliveries.len(), claims.next_due), (1, None));
 /// let settlement = Settlement::new(claims.deliveries[0].lease, Settled::Handled);
 /// assert_eq!(inbox.settle(now, vec![settlement]).await?, []);
 /// assert_eq!(inbox.counts().await?.of(State::Handled), 1);
@@ -58,8 +72,8 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// Returns an error if the delivery could not be made durable.
     async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError>;
 
-    /// Leases due deliveries: pending ones, and retrying, parked or leased ones whose time has come, in the order of arrival. Never
-    /// leases two deliveries of one order at the same time.
+    /// Leases due heads, in the sequence of [`ClaimRequest::choose`]. See [the queue](Inbox#the-queue). Never leases two deliveries of
+    /// one order at the same time.
     ///
     /// # Errors
     /// Returns an error if the store cannot be written.
