@@ -427,7 +427,7 @@ impl Run {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Suspect {
     None,
-    /// Nothing else is claimed until it can run.
+    /// A suspect is due. The worker claims no others until it can run.
     IsDue,
     /// It was claimed. Nothing else is claimed until it has ended.
     Runs,
