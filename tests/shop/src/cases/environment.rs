@@ -28,7 +28,9 @@ pub async fn a_variable_that_cannot_be_used_is_named(subject: Subject) {
 pub async fn with_a_spill_a_database_that_does_not_exist_is_refused(subject: Subject) {
     let home = Home::of(subject);
     let spill = format!("sqlite://{}", home.folder().join("spill.db").display());
-    let missing = home.url().replace("/shop_", "/missing_");
+    let url = home.url();
+    let (server, _) = url.rsplit_once('/').expect("a URL of a database");
+    let missing = format!("{server}/this_database_is_missing");
     let ended = home.launch().env("SPILL", &spill).env("DATABASE_URL", &missing).refused().await;
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     assert!(ended.stderr.contains("DATABASE_URL") && ended.stderr.contains("does not exist"), "{ended:?}");
