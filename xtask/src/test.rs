@@ -87,6 +87,10 @@ fn limits(services: &Services) -> Vec<Remark> {
         let text = "only root may mount a small disk, and tests with this in their name fill one";
         remarks.push(limit("mounted_disk", text, vec!["mounted_disk"]));
     }
+    if !onramp_webhooks_services::is_pgbouncer_installed() {
+        let text = "it is not installed, and tests with this in their name need it";
+        remarks.push(limit("pgbouncer", text, vec!["pgbouncer"]));
+    }
     remarks.extend(services.missing().map(|kind| limit(kind.name, kind.missing, vec![kind.on, kind.dedicated])));
     let text = "the server is not installed, and tests with this in their name start their own";
     remarks.extend(services.not_installed().map(|kind| limit(kind.dedicated, text, vec![kind.dedicated])));

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use onramp_webhooks::StoreError;
 use onramp_webhooks::inbox::QuarantineBound;
 use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
 
-use crate::db::{Database, Schema, migrate};
+use crate::db::{Database, Schema, is_behind_pooler, migrate};
 use crate::{PostgresIdempotencyStore, PostgresInbox, PostgresPurchaseStore};
 
 /// Options for opening a [`PostgresInbox`], a [`PostgresIdempotencyStore`] or a [`PostgresPurchaseStore`].
@@ -24,13 +25,15 @@ pub struct PostgresOptions {
     pool: PgPool,
     schema: String,
     quarantine: QuarantineBound,
+    is_pooled: Option<bool>,
+    direct: Option<PgConnectOptions>,
 }
 
 impl PostgresOptions {
     /// Returns the default options for the database of `pool`. The application may use the pool as well.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        Self { pool, schema: "onramp".into(), quarantine: QuarantineBound::default() }
+        Self { pool, schema: "onramp".into(), quarantine: QuarantineBound::default(), is_pooled: None, direct: None }
     }
 
     /// Sets the schema of the tables, which is created if it is missing. A name has up to 48 characters of a to z, 0 to 9 and `_`. The
@@ -48,11 +51,27 @@ impl PostgresOptions {
         self
     }
 
+    /// Sets whether a connection pooler stands between the application and the server and gives a connection to several clients in turn.
+    /// The default is found out when the inbox opens, and is `true` behind a pooler of any kind. `false` is right for one in session mode.
+    #[must_use]
+    pub fn transaction_pooler(mut self, is_there: bool) -> Self {
+        self.is_pooled = Some(is_there);
+        self
+    }
+
+    /// Sets an address of the server without a connection pooler, at which a worker waits for deliveries of other machines. Without one,
+    /// a worker behind a pooler finds them when it polls.
+    #[must_use]
+    pub fn direct(mut self, server: PgConnectOptions) -> Self {
+        self.direct = Some(server);
+        self
+    }
+
     /// Opens the inbox. Must be called in a tokio runtime.
     ///
     /// # Errors
-    /// Returns an error if the schema's name is invalid, the server cannot be reached, or the schema cannot be migrated or was written by
-    /// a newer version.
+    /// Returns an error if the schema's name is invalid, the server cannot be reached or is a read-only replica, or the schema cannot be
+    /// migrated or was written by a newer version.
     pub async fn open(self) -> Result<PostgresInbox, StoreError> {
         let bound = self.quarantine;
         PostgresInbox::start(self.database().await?, bound).await
@@ -76,7 +95,13 @@ impl PostgresOptions {
 
     /// Migrates the database and returns it.
     async fn database(self) -> Result<Database, StoreError> {
-        let database = Database { pool: self.pool, schema: Arc::new(Schema::new(&self.schema)?) };
+        let schema = Schema::new(&self.schema)?;
+        let is_pooled = match self.is_pooled {
+            Some(declared) => declared,
+            None => is_behind_pooler(&self.pool).await?,
+        };
+        let schema = Arc::new(schema.unnamed_statements(is_pooled));
+        let database = Database { pool: self.pool, schema, is_pooled, direct: self.direct.map(Arc::new) };
         migrate(&database).await?;
         Ok(database)
     }

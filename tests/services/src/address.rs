@@ -49,6 +49,7 @@ impl Address {
 pub(crate) struct Url<'a> {
     pub(crate) scheme: &'a str,
     pub(crate) user: Option<&'a str>,
+    pub(crate) password: Option<&'a str>,
     pub(crate) host: &'a str,
     pub(crate) port: Option<u16>,
     pub(crate) path: &'a str,
@@ -61,10 +62,14 @@ impl<'a> Url<'a> {
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
-        let user = user.map(|user| user.split_once(':').map_or(user, |(user, _)| user)).filter(|user| !user.is_empty());
+        let (user, password) = match user.map(|user| user.split_once(':').unwrap_or((user, ""))) {
+            Some((user, password)) => (Some(user), Some(password)),
+            None => (None, None),
+        };
+        let [user, password] = [user, password].map(|part| part.filter(|part| !part.is_empty()));
         let number = host.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
         let (host, port) = number.map_or((host, None), |(host, port)| (host, Some(port)));
-        Some(Self { scheme, user, host, port, path, query })
+        Some(Self { scheme, user, password, host, port, path, query })
     }
 
     /// Returns the TCP address.
@@ -91,6 +96,7 @@ mod tests {
             let parsed = Url::parse(url).unwrap();
             assert_eq!((parsed.tcp(7), parsed.user), (Address::Tcp(address.into()), user), "{url}");
         }
+        assert_eq!(Url::parse("redis://:secret@cache:1/2").and_then(|url| url.password), Some("secret"));
         assert_eq!(Url::parse("shop.db"), None);
     }
 }

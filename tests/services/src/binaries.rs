@@ -22,6 +22,12 @@ pub(crate) fn redis() -> Result<PathBuf, ServiceError> {
     programs.into_iter().find(|program| program.is_file()).ok_or(ServiceError::NotInstalled("Redis"))
 }
 
+/// Returns the path of the program.
+pub(crate) fn pgbouncer() -> Result<PathBuf, ServiceError> {
+    let mut programs = folders().map(|folder| folder.join("pgbouncer"));
+    programs.find(|program| program.is_file()).ok_or(ServiceError::NotInstalled("PgBouncer"))
+}
+
 fn folders() -> impl Iterator<Item = PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path: Vec<_> = std::env::split_paths(&path).collect();

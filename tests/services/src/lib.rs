@@ -1,4 +1,4 @@
-//! PostgreSQL and Redis servers for tests.
+//! PostgreSQL, PgBouncer and Redis servers for tests.
 //!
 //! [`Postgres`] and [`Redis`] start installed servers on a free port of `127.0.0.1`, in a new temporary folder, for tests that stop,
 //! kill, freeze or fill a server. All functions block. A start takes about a second.
@@ -21,12 +21,15 @@
 //! removes its folder. Tests that need an installed server have `dedicated_postgres` or `dedicated_redis` in their names, so that `cargo
 //! xtask test` can skip and report them if none is installed.
 //!
+//! [`PgBouncer`] stands in front of a PostgreSQL server, in tests with `pgbouncer` in their names.
+//!
 //! [`probe`] checks whether a server is already running.
 
 mod address;
 mod binaries;
 mod error;
 mod family;
+mod pgbouncer;
 mod port;
 mod postgres;
 pub mod probe;
@@ -36,6 +39,7 @@ mod user;
 mod watchdog;
 
 pub use self::error::ServiceError;
+pub use self::pgbouncer::{PgBouncer, PgBouncerOptions};
 pub use self::postgres::{Postgres, PostgresOptions};
 pub use self::redis::{Redis, RedisOptions};
 
@@ -49,4 +53,10 @@ pub fn is_postgres_installed() -> bool {
 #[must_use]
 pub fn is_redis_installed() -> bool {
     binaries::redis().is_ok()
+}
+
+/// Returns whether [`PgBouncerOptions::start`] finds the installed program.
+#[must_use]
+pub fn is_pgbouncer_installed() -> bool {
+    binaries::pgbouncer().is_ok()
 }

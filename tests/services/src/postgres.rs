@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use rustix::process::Signal;
 
 use crate::server::{Recipe, Server, end, folder, run_as};
-use crate::user::{User, instead_of_root};
+use crate::user::{User, give, instead_of_root};
 use crate::{ServiceError, binaries};
 
 /// Options of a temporary PostgreSQL server.
@@ -103,6 +103,20 @@ impl Server<PostgresRecipe> {
         self.stop_fast()?;
         self.start_again()
     }
+
+    /// Restarts the server as a read-only replica of a primary that is gone. `SELECT pg_promote()` makes it a primary again.
+    ///
+    /// # Errors
+    /// Returns an error if the server does not start.
+    pub fn restart_as_replica(&mut self) -> Result<(), ServiceError> {
+        self.stop_fast()?;
+        let signal = self.folder().join("data/standby.signal");
+        std::fs::write(&signal, "").map_err(ServiceError::io("making a server a replica"))?;
+        if let Some(user) = instead_of_root()? {
+            give(&signal, user)?;
+        }
+        self.start_again()
+    }
 }
 
 #[derive(Debug)]
@@ -157,7 +171,8 @@ impl Recipe for PostgresRecipe {
     fn is_ready(&self, folder: &Path, process: u32) -> bool {
         let status = std::fs::read_to_string(folder.join("data/postmaster.pid")).unwrap_or_default();
         let mut lines = status.lines();
-        lines.next() == Some(&*process.to_string()) && lines.nth(6).is_some_and(|status| status.trim() == "ready")
+        lines.next() == Some(&*process.to_string())
+            && lines.nth(6).is_some_and(|status| ["ready", "standby"].contains(&status.trim()))
     }
 
     fn user(&self) -> Option<User> {

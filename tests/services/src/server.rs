@@ -26,6 +26,11 @@ pub trait Recipe {
     /// The signal that ends the server immediately.
     const KILL: (Signal, &'static str);
 
+    /// Writes the files that the server reads when it starts.
+    fn prepare(&self, _folder: &Path, _port: u16) -> Result<(), ServiceError> {
+        Ok(())
+    }
+
     fn command(&self, folder: &Path, port: u16) -> Command;
 
     /// Returns whether the server is ready and `process` is this server.
@@ -55,7 +60,7 @@ impl<R: Recipe> Server<R> {
         for last in (0..PORTS).map(|attempt| attempt + 1 == PORTS) {
             server.port = port::free().ok_or_else(|| ServiceError::io("finding a free port")(std::io::ErrorKind::AddrInUse))?;
             match server.start_again() {
-                Err(ServiceError::DidNotStart { log, .. }) if log.contains("Address already in use") && !last => {}
+                Err(ServiceError::DidNotStart { log, .. }) if log.to_lowercase().contains("address already in use") && !last => {}
                 result => return result.map(|()| server),
             }
         }
@@ -70,6 +75,7 @@ impl<R: Recipe> Server<R> {
         if self.child.is_some() {
             return Ok(());
         }
+        self.recipe.prepare(self.folder.path(), self.port)?;
         let log = File::create(self.log()).map_err(ServiceError::io("creating a server's log"))?;
         let errors = log.try_clone().map_err(ServiceError::io("creating a server's log"))?;
         let mut command = self.recipe.command(self.folder.path(), self.port);

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use onramp_webhooks::StoreError;
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use super::error::failed;
 
 /// The time that a call waits for a connection. It leaves the receiver time to respond before its ack deadline.
 const ACQUIRE: Duration = Duration::from_millis(2_500);
 
-/// Connects a pool to `url`.
+/// Connects a pool to `url`. Connection poolers refuse the setting that sqlx sends for floats, and the stores have none.
 pub(crate) async fn connect(url: &str) -> Result<PgPool, StoreError> {
-    PgPoolOptions::new().acquire_timeout(ACQUIRE).connect(url).await.map_err(failed("connect to the database"))
+    let pool = PgPoolOptions::new().acquire_timeout(ACQUIRE);
+    let connect = async { pool.connect_with(url.parse::<PgConnectOptions>()?.extra_float_digits(None)).await };
+    connect.await.map_err(failed("connect to the database"))
 }

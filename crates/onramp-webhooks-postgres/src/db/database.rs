@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use onramp_webhooks::StoreError;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{Error, PgPool};
 use tokio::time::timeout;
 
-use super::error::{failed, is_passing};
+use super::error::{failed, is_passing, is_read_only};
 use super::schema::Schema;
 
 /// The number of attempts for a transaction that conflicts with another one or loses its connection.
@@ -19,6 +20,10 @@ const TRIES: u32 = 4;
 pub(crate) struct Database {
     pub(crate) pool: PgPool,
     pub(crate) schema: Arc<Schema>,
+    /// Set if a connection to the server is shared with other clients, between transactions.
+    pub(crate) is_pooled: bool,
+    /// The address of the server without a pooler.
+    pub(crate) direct: Option<Arc<PgConnectOptions>>,
 }
 
 /// The time limit of one attempt. A server that hangs, or a network that drops all packets, reports no error.
@@ -37,9 +42,30 @@ impl Limit {
             Self::Patient => Duration::from_secs(30),
         }
     }
+
+    /// Returns the milliseconds after which the server ends a statement or a transaction.
+    pub(super) fn at_the_server(self) -> u128 {
+        at_the_server(self.time())
+    }
+}
+
+/// Returns the milliseconds after which the server ends a transaction of a client with this limit. Otherwise the server would keep the
+/// locks of a client that disappears during a statement or behind a network that drops all packets, because it notices neither.
+pub(super) fn at_the_server(limit: Duration) -> u128 {
+    (limit.as_millis() * 9 / 10).clamp(1, 2_000_000_000)
+}
+
+/// Returns the error of a server that does not respond in time.
+pub(super) fn silence(limit: Limit) -> Error {
+    Error::Protocol(format!("the server did not respond within {:?}", limit.time()))
 }
 
 impl Database {
+    /// Returns the address for a session that is not shared with other clients, if there is one.
+    pub(crate) fn unshared(&self) -> Option<Arc<PgConnectOptions>> {
+        self.direct.clone().or_else(|| (!self.is_pooled).then(|| self.pool.connect_options()))
+    }
+
     /// Runs `work`, which is one complete transaction, and retries it after a transient failure. `work` gets the number of previous
     /// attempts.
     pub(crate) async fn tried<T, W, F>(&self, context: &'static str, limit: Limit, work: W) -> Result<T, StoreError>
@@ -60,16 +86,27 @@ impl Database {
         loop {
             let Ok(done) = timeout(limit.time(), work(before)).await else {
                 self.close_idle_connections();
-                return Err(Error::Protocol(format!("the server did not respond within {:?}", limit.time())));
+                return Err(silence(limit));
             };
             match done {
-                Err(error) if before + 1 < TRIES && is_passing(&error) => {
-                    tracing::debug!(%error, before, "repeating a transaction");
+                Err(error) if before + 1 < TRIES => {
+                    let recovered = timeout(limit.time(), self.recover(error)).await;
+                    recovered.unwrap_or_else(|_| Err(silence(limit)))?;
                     before += 1;
                 }
                 done => return done,
             }
         }
+    }
+
+    /// Makes a retry possible, or returns the error.
+    async fn recover(&self, error: Error) -> sqlx::Result<()> {
+        tracing::debug!(%error, "a transaction failed");
+        if is_read_only(&error) {
+            // After a failover, connections may lead to the server that is no longer the primary.
+            self.close_idle_connections();
+        }
+        if is_passing(&error) { Ok(()) } else { self.advance_ids(error).await }
     }
 
     /// Closes the idle connections after a timeout. They may be dead as well, and each dead connection would make another call time out.

@@ -1,13 +1,44 @@
 //! Conversion of PostgreSQL's errors.
 
-use std::io;
+use std::{fmt, io};
 
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use sqlx::Error;
 
 /// Returns a function that converts an error of the database. `context` names the failed action.
 pub(crate) fn failed(context: &'static str) -> impl Fn(Error) -> StoreError {
-    move |error| StoreError::new(kind(&error), context).because(error)
+    move |error| match remedy(&code(&error)) {
+        Some(remedy) => StoreError::new(kind(&error), context).because(Explained { error, remedy }),
+        None => StoreError::new(kind(&error), context).because(error),
+    }
+}
+
+/// Returns the sentence that an operator needs, where the server's own message lacks it.
+fn remedy(code: &str) -> Option<&'static str> {
+    match code {
+        "25006" => Some("the server is a read-only replica, or its transactions are read-only by default"),
+        "42501" => Some("GRANT the rights that the README lists, or use a role that has them"),
+        _ => None,
+    }
+}
+
+/// An error with the remedy.
+#[derive(Debug)]
+struct Explained {
+    error: Error,
+    remedy: &'static str,
+}
+
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.error, self.remedy)
+    }
+}
+
+impl std::error::Error for Explained {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
 }
 
 fn kind(error: &Error) -> StoreErrorKind {
@@ -36,7 +67,7 @@ fn of_code(code: &str) -> StoreErrorKind {
 }
 
 /// Returns the error code of PostgreSQL. It is empty if the error is not the server's.
-fn code(error: &Error) -> String {
+pub(super) fn code(error: &Error) -> String {
     error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned()
 }
 
@@ -51,14 +82,31 @@ pub(crate) fn is_passing(error: &Error) -> bool {
     }
 }
 
-/// Returns whether the data of a statement caused the failure, and not the server, the disk or another transaction.
-pub(crate) fn is_of_the_data(error: &Error) -> bool {
+/// Returns whether one delivery caused the failure of a statement, by its data or because another transaction holds its key, and not the
+/// server or the disk.
+pub(crate) fn is_of_one_delivery(error: &Error) -> bool {
     match error {
-        // Invalid values, violated constraints, and exceeded limits.
-        Error::Database(_) => ["22", "23", "54"].iter().any(|class| code(error).starts_with(class)),
+        // Invalid values, violated constraints, exceeded limits, and a lock that was not available in time.
+        Error::Database(_) => ["22", "23", "54", "55P03"].iter().any(|class| code(error).starts_with(class)),
         Error::Encode(_) | Error::InvalidArgument(_) | Error::RowNotFound => true,
         _ => false,
     }
+}
+
+/// Returns whether the sequence gave an id that is taken.
+pub(super) fn is_taken_id(error: &Error) -> bool {
+    let constraint = error.as_database_error().and_then(|error| error.constraint());
+    code(error) == "23505" && constraint.is_some_and(|name| ["deliveries_pkey", "bodies_pkey"].contains(&name))
+}
+
+/// Returns whether the server does not accept writes.
+pub(super) fn is_read_only(error: &Error) -> bool {
+    code(error) == "25006"
+}
+
+/// Returns whether the connection is inside a transaction that somebody else began: one that failed, or one of sqlx.
+pub(super) fn is_unclean(error: &Error) -> bool {
+    matches!(error, Error::InvalidSavePointStatement) || ["25P02", "25001"].contains(&&*code(error))
 }
 
 /// Returns whether the savepoint or the transaction does not exist.

@@ -8,7 +8,8 @@ use sqlx::postgres::PgTransactionManager;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
 
-use super::database::{Database, Limit};
+use super::database::{Database, Limit, at_the_server};
+use super::error::is_unclean;
 
 /// A setting that ends with its transaction and therefore identifies it.
 pub(crate) const MARK: &str = "onramp.transaction";
@@ -61,10 +62,9 @@ impl Database {
     }
 }
 
-/// Returns the statements that begin a transaction. The server also enforces the limit. Otherwise it would keep the locks of a client
-/// that disappears during a statement or behind a network that drops all packets, because it notices neither.
+/// Returns the statements that begin a transaction.
 fn beginning(limit: Duration) -> String {
-    let millis = (limit.as_millis() * 9 / 10).clamp(1, 2_000_000_000);
+    let millis = at_the_server(limit);
     format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED; \
          SELECT set_config('lock_timeout', '2500ms', true), \
@@ -72,6 +72,22 @@ fn beginning(limit: Duration) -> String {
                 set_config('idle_in_transaction_session_timeout', '{millis}ms', true), \
                 CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END"
     )
+}
+
+/// Repeats `begin` while the pool has connections that the application returned inside a transaction.
+pub(super) async fn on_clean_connection<T, F>(pool: &PgPool, begin: impl Fn() -> F) -> sqlx::Result<T>
+where
+    F: Future<Output = sqlx::Result<T>>,
+{
+    for _ in 0..pool.options().get_max_connections() {
+        match begin().await {
+            Err(error) if is_unclean(&error) => {
+                tracing::warn!(%error, "closing a connection that was returned to the pool inside a transaction");
+            }
+            begun => return begun,
+        }
+    }
+    begin().await
 }
 
 /// A transaction on a connection of the pool.
@@ -85,9 +101,13 @@ pub(crate) struct Transaction {
 
 impl Transaction {
     async fn begin(pool: &PgPool, statement: String) -> sqlx::Result<Self> {
-        let mut transaction = Self { connection: pool.acquire().await?, is_open: true };
-        PgTransactionManager::begin(&mut transaction.connection, Some(AssertSqlSafe(statement).into_sql_str())).await?;
-        Ok(transaction)
+        let statement = AssertSqlSafe(statement).into_sql_str();
+        on_clean_connection(pool, || async {
+            let mut transaction = Self { connection: pool.acquire().await?, is_open: true };
+            PgTransactionManager::begin(&mut transaction.connection, Some(statement.clone())).await?;
+            Ok(transaction)
+        })
+        .await
     }
 
     pub(crate) async fn commit(mut self) -> sqlx::Result<()> {

@@ -60,7 +60,7 @@ impl PostgresIdempotencyStore {
     ) -> Result<bool, StoreError> {
         let change = |_| async move {
             let mut transaction = self.database.begin(Limit::Prompt).await?;
-            let query = sqlx::query(self.database.schema.sql(statement)).bind(lease.key.as_bytes().as_slice()).bind(lease.token);
+            let query = self.database.schema.query(statement).bind(lease.key.as_bytes().as_slice()).bind(lease.token);
             let query = if let Some(until) = until { query.bind(until.as_millis()) } else { query };
             let query = if let Some(reply) = reply { query.bind(reply) } else { query };
             let changed = query.execute(&mut *transaction).await?.rows_affected();

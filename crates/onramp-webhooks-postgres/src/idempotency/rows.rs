@@ -39,7 +39,8 @@ const FIND: &str = "SELECT token, fingerprint, reply FROM onramp.idempotency WHE
 pub(super) async fn claim(connection: &mut PgConnection, schema: &Schema, attempt: &Attempt) -> sqlx::Result<KeyState> {
     let key = attempt.lease.key.as_bytes().as_slice();
     for _ in 0..ATTEMPTS {
-        let claimed = sqlx::query(schema.sql(CLAIM))
+        let claimed = schema
+            .query(CLAIM)
             .bind(key)
             .bind(attempt.lease.token)
             .bind(attempt.fingerprint.as_bytes().as_slice())
@@ -50,7 +51,7 @@ pub(super) async fn claim(connection: &mut PgConnection, schema: &Schema, attemp
         if claimed.rows_affected() > 0 {
             return Ok(KeyState::Claimed);
         }
-        if let Some(row) = sqlx::query(schema.sql(FIND)).bind(key).fetch_optional(&mut *connection).await? {
+        if let Some(row) = schema.query(FIND).bind(key).fetch_optional(&mut *connection).await? {
             return found(&row, attempt);
         }
     }
@@ -75,7 +76,7 @@ const PRUNE_ABANDONED: &str = "DELETE FROM onramp.idempotency WHERE key IN
 pub(super) async fn prune(connection: &mut PgConnection, schema: &Schema, now: Timestamp) -> sqlx::Result<u64> {
     let mut pruned = 0;
     for (statement, until) in [(PRUNE_DONE, now), (PRUNE_ABANDONED, now.before(ABANDONED_AFTER))] {
-        let removed = sqlx::query(schema.sql(statement)).bind(until.as_millis()).bind(ROUND).execute(&mut *connection).await?;
+        let removed = schema.query(statement).bind(until.as_millis()).bind(ROUND).execute(&mut *connection).await?;
         pruned += removed.rows_affected();
     }
     Ok(pruned)

@@ -10,7 +10,7 @@ use onramp_webhooks::inbox::{ClaimRequest, ClaimedDelivery, Claims, Lease};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::state::{HANDLED, LEASED, PARKED, PENDING, RETRYING, sql};
+use super::state::{HANDLED, LEASED, PENDING, sql};
 use crate::db::{Schema, column};
 
 const UNPLACED: u8 = OrderStage::UNPLACED.as_u8();
@@ -19,7 +19,7 @@ const UNPLACED: u8 = OrderStage::UNPLACED.as_u8();
 // expects few ids in an array and many in a query.
 sql!(
     MAKE_DUE = "UPDATE onramp.deliveries SET state = {PENDING}, due_at = NULL
-    WHERE id = ANY (ARRAY (SELECT id FROM onramp.deliveries WHERE due_at <= $1 AND state IN ({LEASED}, {RETRYING}, {PARKED}) ORDER BY due_at FOR UPDATE SKIP LOCKED))"
+    WHERE id = ANY (ARRAY (SELECT id FROM onramp.deliveries WHERE due_at <= $1 ORDER BY due_at FOR UPDATE SKIP LOCKED))"
 );
 
 // Leases the oldest due deliveries, at most one of each order, and none of an order that has a leased delivery. While another transaction
@@ -46,9 +46,7 @@ sql!(
               AND later.order_key = d.order_key AND later.stage > d.stage) AS stale"
 );
 
-sql!(
-    NEXT_DUE = "SELECT min(due_at) FROM onramp.deliveries WHERE due_at IS NOT NULL AND state IN ({LEASED}, {RETRYING}, {PARKED})"
-);
+const NEXT_DUE: &str = "SELECT min(due_at) FROM onramp.deliveries WHERE due_at IS NOT NULL";
 
 /// Leases due deliveries. The caller must hold the lock for claims. Without it, two claims could lock different events of one order
 /// without seeing each other.
@@ -58,15 +56,16 @@ pub(super) async fn claim(
     now: Timestamp,
     request: ClaimRequest,
 ) -> sqlx::Result<Claims> {
-    sqlx::query(schema.sql(&MAKE_DUE)).bind(now.as_millis()).execute(&mut *connection).await?;
-    let rows = sqlx::query(schema.sql(&LEASE))
+    schema.query(&MAKE_DUE).bind(now.as_millis()).execute(&mut *connection).await?;
+    let rows = schema
+        .query(&LEASE)
         .bind(i64::try_from(request.limit).unwrap_or(i64::MAX))
         .bind(now.after(request.lease).as_millis())
         .fetch_all(&mut *connection)
         .await?;
     let mut claimed = rows.iter().map(delivery).collect::<sqlx::Result<Vec<_>>>()?;
     claimed.sort_unstable_by_key(|delivery| delivery.lease.id);
-    let next_due: Option<i64> = sqlx::query_scalar(schema.sql(&NEXT_DUE)).fetch_one(&mut *connection).await?;
+    let next_due: Option<i64> = schema.scalar(NEXT_DUE).fetch_one(&mut *connection).await?;
     Ok(Claims::new(claimed, next_due.map(Timestamp::from_millis)))
 }
 
@@ -103,7 +102,7 @@ pub(super) async fn renew(
     until: Timestamp,
 ) -> sqlx::Result<Vec<Lease>> {
     let (ids, fences) = numbers(leases.iter());
-    let rows = sqlx::query(schema.sql(&RENEW)).bind(ids).bind(fences).bind(until.as_millis()).fetch_all(connection).await?;
+    let rows = schema.query(&RENEW).bind(ids).bind(fences).bind(until.as_millis()).fetch_all(connection).await?;
     let held = held(&rows)?;
     Ok(leases.iter().filter(|lease| !held.contains(lease)).copied().collect())
 }

@@ -27,7 +27,7 @@ use tokio::sync::{Notify, Semaphore};
 pub use self::transaction::PostgresTransaction;
 use self::wakeups::Wakeups;
 use self::writer::Writer;
-use crate::db::{Database, Limit, connect, failed};
+use crate::db::{Database, Limit, connect};
 use crate::{PostgresIdempotencyStore, PostgresOptions, PostgresPurchaseStore};
 
 /// The number of connections in the pool that handlers' transactions leave free for the receiver, the worker and the application.
@@ -74,8 +74,7 @@ impl PostgresInbox {
     }
 
     pub(crate) async fn start(database: Database, bound: QuarantineBound) -> Result<Self, StoreError> {
-        let name = sqlx::query_scalar::<_, String>("SELECT gen_random_uuid()::text").fetch_one(&database.pool).await;
-        let name = name.map_err(failed("open the database"))?;
+        let name = database.tried("open the database", Limit::Prompt, |_| unique_name(&database)).await?;
         let wakeups = Arc::new(Wakeups::start(database.clone(), name.into()));
         let writer = Writer::start(database.clone(), bound, Arc::clone(&wakeups));
         let transactions = database.pool.options().get_max_connections().saturating_sub(KEPT_FREE).max(1);
@@ -94,6 +93,13 @@ impl PostgresInbox {
     pub fn purchases(&self) -> PostgresPurchaseStore {
         PostgresPurchaseStore::of(self.database.clone())
     }
+}
+
+async fn unique_name(database: &Database) -> sqlx::Result<String> {
+    let mut transaction = database.begin_reading().await?;
+    let name = database.schema.scalar("SELECT gen_random_uuid()::text").fetch_one(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(name)
 }
 
 #[async_trait]
@@ -143,8 +149,8 @@ impl Inbox for PostgresInbox {
     async fn check(&self) -> Result<(), StoreError> {
         let write = |_| async move {
             let mut transaction = self.database.begin(Limit::Prompt).await?;
-            let probe = self.database.schema.sql("UPDATE onramp.probe SET writes = writes + 1");
-            sqlx::query(probe).execute(&mut *transaction).await?;
+            let probe = self.database.schema.query("UPDATE onramp.probe SET writes = writes + 1");
+            probe.execute(&mut *transaction).await?;
             transaction.commit().await
         };
         self.database.tried("write to the database", Limit::Prompt, write).await

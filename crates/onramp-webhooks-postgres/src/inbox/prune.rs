@@ -25,7 +25,8 @@ pub(super) async fn prune(
     now: Timestamp,
     retention: Retention,
 ) -> sqlx::Result<u64> {
-    let rows = sqlx::query(schema.sql(&OLD))
+    let rows = schema
+        .query(&OLD)
         .bind(now.as_millis())
         .bind(now.before(retention.handled).as_millis())
         .bind(ROUND)
@@ -37,6 +38,6 @@ pub(super) async fn prune(
         among.push(row.try_get::<i64, _>("id")?);
     }
     remove(connection, schema, &whole).await?;
-    sqlx::query(schema.sql(REMOVE_BODIES)).bind(bodies).execute(connection).await?;
+    schema.query(REMOVE_BODIES).bind(bodies).execute(connection).await?;
     Ok(rows.len() as u64)
 }

@@ -32,7 +32,8 @@ pub(super) async fn list(connection: &mut PgConnection, schema: &Schema, filter:
     let page = format!(
         "SELECT {COLUMNS}, NULL::bytea AS body FROM onramp.deliveries d WHERE {MATCHES} AND {key} ORDER BY d.id DESC LIMIT $6"
     );
-    let rows = sqlx::query(schema.sql(&page))
+    let rows = schema
+        .query(&page)
         .bind(Some(states).filter(|states| !states.is_empty()))
         .bind(filter.endpoint.as_deref().map(text::stored))
         .bind(filter.event_type.as_deref().map(text::stored))
@@ -51,7 +52,7 @@ pub(super) async fn list(connection: &mut PgConnection, schema: &Schema, filter:
 pub(super) async fn show(connection: &mut PgConnection, schema: &Schema, id: DeliveryId) -> sqlx::Result<Option<Record>> {
     let one =
         format!("SELECT {COLUMNS}, b.body FROM onramp.deliveries d LEFT JOIN onramp.bodies b ON b.id = d.id WHERE d.id = $1");
-    let row = sqlx::query(schema.sql(&one)).bind(id.as_i64()).fetch_optional(connection).await?;
+    let row = schema.query(&one).bind(id.as_i64()).fetch_optional(connection).await?;
     row.as_ref().map(record).transpose()
 }
 
@@ -79,6 +80,6 @@ fn record(row: &PgRow) -> sqlx::Result<Record> {
 /// Returns the number of deliveries in each state.
 pub(super) async fn counts(connection: &mut PgConnection, schema: &Schema) -> sqlx::Result<Counts> {
     let count = "SELECT state, count(*) AS deliveries FROM onramp.deliveries GROUP BY state";
-    let rows = sqlx::query(schema.sql(count)).fetch_all(connection).await?;
+    let rows = schema.query(count).fetch_all(connection).await?;
     rows.iter().map(|row| Ok((column::state(row)?, column::count(row, "deliveries")?))).collect()
 }

@@ -1,7 +1,7 @@
 //! Recording of deliveries as new, duplicate or conflict.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
@@ -19,7 +19,7 @@ const ATTEMPTS: usize = 5;
 /// Ids follow the order of arrival. Rows are written in the order of their keys, because two batches that wait for each other's keys
 /// would deadlock.
 const INSERT: &str = "WITH new AS MATERIALIZED (
-        SELECT nextval(pg_get_serial_sequence('onramp.deliveries', 'id')) AS id, arrived.*
+        SELECT nextval((SELECT pg_get_serial_sequence('onramp.deliveries', 'id')::regclass)) AS id, arrived.*
         FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::bigint[], $8::smallint[],
                     $9::bytea[], $10::bytea[], $11::smallint[], $12::bigint[], $13::text[], $14::bigint[], $15::bytea[])
             WITH ORDINALITY AS arrived (endpoint, provider, event_type, subject, discriminator, key, key_expires_at, stage,
@@ -37,31 +37,48 @@ const INSERT: &str = "WITH new AS MATERIALIZED (
     )
     SELECT nth, id FROM new JOIN kept USING (id)";
 
-/// Records deliveries in their order, and returns the result of each.
-pub(super) async fn record(
+/// Records deliveries that have no key or a key that is free. Returns their ids by position in `deliveries`, starting at one.
+pub(super) async fn record_new(
     connection: &mut PgConnection,
     schema: &Schema,
     deliveries: &[&NewDelivery],
-    bound: QuarantineBound,
-) -> sqlx::Result<Vec<Recorded>> {
+) -> sqlx::Result<HashMap<i64, DeliveryId>> {
     let rows: Vec<_> = deliveries.iter().map(|new| Entry::of(new)).collect();
-    let mut ids = insert(connection, schema, &rows).await?;
+    insert(connection, schema, &rows).await
+}
+
+/// Records deliveries whose keys were taken, in their order. Returns `None` for those that would have to wait for another transaction.
+pub(super) async fn record_known(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    deliveries: &[&NewDelivery],
+) -> sqlx::Result<Vec<Option<Recorded>>> {
+    let locked = lock_holders(connection, schema, deliveries).await?;
     let mut recorded = Vec::with_capacity(deliveries.len());
-    for (nth, new) in (1..).zip(deliveries) {
-        recorded.push(match ids.remove(&nth) {
-            Some(id) => Recorded::New(id),
-            None => record_known(connection, schema, new).await?,
-        });
-    }
-    let is_noise = |new: &&NewDelivery| new.quarantine.as_ref().is_some_and(|quarantine| quarantine.noise);
-    if deliveries.iter().zip(&recorded).any(|(new, recorded)| is_noise(new) && matches!(recorded, Recorded::New(_))) {
-        evict_noise(connection, schema, bound).await?;
+    for new in deliveries {
+        let is_locked = new.key.as_ref().is_some_and(|key| locked.contains(column::hash_of_key(key).as_slice()));
+        recorded.push(if is_locked { Some(record_alone(connection, schema, new).await?) } else { None });
     }
     Ok(recorded)
 }
 
-/// Records a delivery whose key was taken.
-async fn record_known(connection: &mut PgConnection, schema: &Schema, new: &NewDelivery) -> sqlx::Result<Recorded> {
+const LOCK_HOLDERS: &str = "SELECT key FROM onramp.deliveries WHERE key = ANY ($1) ORDER BY id FOR UPDATE SKIP LOCKED";
+
+/// Locks the deliveries that hold the keys of `deliveries`, and their conflicts, in the order of their ids. Returns the keys of those that
+/// no other transaction had locked.
+async fn lock_holders(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    deliveries: &[&NewDelivery],
+) -> sqlx::Result<HashSet<Vec<u8>>> {
+    let keys = deliveries.iter().filter_map(|new| new.key.as_ref().map(|key| [key.clone(), key.conflicting(&new.fingerprint)]));
+    let keys: Vec<_> = keys.flatten().map(|key| column::hash_of_key(&key)).collect();
+    let locked = schema.scalar(LOCK_HOLDERS).bind(keys).fetch_all(connection).await?;
+    Ok(locked.into_iter().collect())
+}
+
+/// Records a delivery whose key was taken, and waits for other transactions.
+pub(super) async fn record_alone(connection: &mut PgConnection, schema: &Schema, new: &NewDelivery) -> sqlx::Result<Recorded> {
     for _ in 0..ATTEMPTS {
         match find_holder(connection, schema, new.key.as_ref()).await? {
             Some(holder) if holder.has_expired(new.received_at) => free_key(connection, schema, holder.id).await?,
@@ -120,7 +137,8 @@ async fn insert(connection: &mut PgConnection, schema: &Schema, rows: &[Entry<'_
             rows.iter().map(|$row| $value).collect::<Vec<_>>()
         };
     }
-    let inserted = sqlx::query(schema.sql(INSERT))
+    let inserted = schema
+        .query(INSERT)
         .bind(each!(|row| text::stored(&row.new.endpoint)))
         .bind(each!(|row| row.new.provider.as_str()))
         .bind(each!(|row| row.new.event_type.as_deref().map(text::stored)))
@@ -176,7 +194,7 @@ pub(super) async fn find_holder(
     key: Option<&DedupKey>,
 ) -> sqlx::Result<Option<Holder>> {
     let Some(key) = key else { return Ok(None) };
-    let found = sqlx::query(schema.sql(FIND_HOLDER)).bind(column::hash_of_key(key)).fetch_optional(connection).await?;
+    let found = schema.query(FIND_HOLDER).bind(column::hash_of_key(key)).fetch_optional(connection).await?;
     found.as_ref().map(holder).transpose()
 }
 
@@ -195,7 +213,7 @@ const FREE_KEY: &str =
 
 /// Takes the key from a delivery.
 pub(super) async fn free_key(connection: &mut PgConnection, schema: &Schema, holder: DeliveryId) -> sqlx::Result<()> {
-    sqlx::query(schema.sql(FREE_KEY)).bind(holder.as_i64()).execute(connection).await.map(drop)
+    schema.query(FREE_KEY).bind(holder.as_i64()).execute(connection).await.map(drop)
 }
 
 const COUNT: &str = "UPDATE onramp.deliveries SET duplicates = duplicates + 1 WHERE id = $1";
@@ -208,7 +226,7 @@ sql!(
 pub(super) async fn count_duplicate(connection: &mut PgConnection, schema: &Schema, first: &Holder) -> sqlx::Result<bool> {
     let requeued = first.state == State::Retrying || first.cause == Some(DeadCause::AttemptsUsedUp);
     let count = if requeued { &**COUNT_AND_REQUEUE } else { COUNT };
-    sqlx::query(schema.sql(count)).bind(first.id.as_i64()).execute(connection).await?;
+    schema.query(count).bind(first.id.as_i64()).execute(connection).await?;
     Ok(requeued)
 }
 
@@ -234,14 +252,18 @@ pub(super) async fn keep_conflict(
 }
 
 const LOCK_NOISE: &str = "SELECT pg_advisory_xact_lock(hashtextextended('onramp-webhooks/noise/' || $1, 0))";
-const NOISE_BEYOND: &str = "SELECT id FROM (SELECT id, row_number() OVER newest AS nth, sum(noise) OVER newest AS bytes
-                     FROM onramp.deliveries WHERE noise IS NOT NULL WINDOW newest AS (ORDER BY id DESC)) AS noise
-     WHERE nth > $1 OR bytes > $2";
+const NOISE_BEYOND: &str = "SELECT id FROM onramp.deliveries WHERE id = ANY (ARRAY (
+        SELECT id FROM (SELECT id, row_number() OVER newest AS nth, sum(noise) OVER newest AS bytes
+                        FROM onramp.deliveries WHERE noise IS NOT NULL WINDOW newest AS (ORDER BY id DESC)) AS noise
+        WHERE nth > $1 OR bytes > $2))
+    ORDER BY id FOR UPDATE SKIP LOCKED";
 
-/// Removes the oldest noise beyond the bound. Such transactions run one at a time, because uncommitted noise is not visible to others.
-async fn evict_noise(connection: &mut PgConnection, schema: &Schema, bound: QuarantineBound) -> sqlx::Result<()> {
-    sqlx::query(LOCK_NOISE).bind(schema.name()).execute(&mut *connection).await?;
-    let evicted: Vec<i64> = sqlx::query_scalar(schema.sql(NOISE_BEYOND))
+/// Removes the oldest noise beyond the bound, one transaction at a time. Noise that another transaction has locked is left for the next
+/// one.
+pub(super) async fn evict_noise(connection: &mut PgConnection, schema: &Schema, bound: QuarantineBound) -> sqlx::Result<()> {
+    schema.query(LOCK_NOISE).bind(schema.name()).execute(&mut *connection).await?;
+    let evicted: Vec<i64> = schema
+        .scalar(NOISE_BEYOND)
         .bind(i64::from(bound.deliveries))
         .bind(i64::try_from(bound.bytes).unwrap_or(i64::MAX))
         .fetch_all(&mut *connection)
@@ -254,5 +276,5 @@ const REMOVE: &str =
 
 /// Removes deliveries and their bodies. Their ids come from a sequence and are never used again.
 pub(super) async fn remove(connection: &mut PgConnection, schema: &Schema, ids: &[i64]) -> sqlx::Result<()> {
-    sqlx::query(schema.sql(REMOVE)).bind(ids).execute(connection).await.map(drop)
+    schema.query(REMOVE).bind(ids).execute(connection).await.map(drop)
 }

@@ -25,7 +25,7 @@ pub(super) async fn requeue(
     {
         return Ok(Ok(replayed));
     }
-    sqlx::query(schema.sql(&MAKE_PENDING)).bind(id.as_i64()).execute(connection).await?;
+    schema.query(&MAKE_PENDING).bind(id.as_i64()).execute(connection).await?;
     Ok(Ok(Replayed::Due))
 }
 
@@ -44,7 +44,7 @@ async fn refusal(
     id: DeliveryId,
     seen: State,
 ) -> sqlx::Result<Option<StoreError>> {
-    let found = sqlx::query(schema.sql(LOCK)).bind(id.as_i64()).fetch_optional(connection).await?;
+    let found = schema.query(LOCK).bind(id.as_i64()).fetch_optional(connection).await?;
     let Some(row) = found else { return Ok(Some(StoreError::new(StoreErrorKind::NotFound, "replay"))) };
     let refused = |why| Some(StoreError::new(StoreErrorKind::Refused, "replay").because(why));
     Ok(match (column::state(&row)?, row.try_get("whole")?) {
@@ -88,7 +88,8 @@ const IDENTIFY: &str = "UPDATE onramp.deliveries
 
 async fn identify(connection: &mut PgConnection, schema: &Schema, id: DeliveryId, reread: &NewDelivery) -> sqlx::Result<()> {
     let key = reread.key.as_ref();
-    sqlx::query(schema.sql(IDENTIFY))
+    schema
+        .query(IDENTIFY)
         .bind(id.as_i64())
         .bind(reread.event_type.as_deref().map(text::stored))
         .bind(key.map(|key| text::stored(key.subject())))

@@ -31,7 +31,8 @@ pub(super) async fn settle(
     let first: Vec<_> = settlements.iter().filter(|settlement| seen.insert(settlement.lease)).collect();
     let ends: Vec<_> = first.iter().map(|settlement| End::of(&settlement.outcome, now)).collect();
     let (ids, fences) = numbers(first.iter().map(|settlement| &settlement.lease));
-    let rows = sqlx::query(schema.sql(&SETTLE))
+    let rows = schema
+        .query(&SETTLE)
         .bind(ids)
         .bind(fences)
         .bind(ends.iter().map(|end| column::number(end.state)).collect::<Vec<_>>())
@@ -54,7 +55,8 @@ sql!(
 
 /// Completes a delivery in a handler's transaction. Returns `false` if the lease was lost or this is another transaction.
 pub(super) async fn complete(connection: &mut PgConnection, schema: &Schema, now: Timestamp, lease: Lease) -> sqlx::Result<bool> {
-    let completed = sqlx::query(schema.sql(&COMPLETE))
+    let completed = schema
+        .query(&COMPLETE)
         .bind(lease.id.as_i64())
         .bind(lease.fence)
         .bind(now.as_millis())

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sqlx::Error;
-use sqlx::postgres::{PgListener, PgNotification, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgNotification, PgPoolOptions};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -50,7 +50,7 @@ impl Wakeups {
     }
 
     /// Returns when a delivery may have become due since the last return. The first call opens a listening connection outside of the
-    /// pool, so an application that only receives does not have one.
+    /// pool, so an application that only receives does not have one. Behind a pooler, only a direct address has one.
     pub(crate) async fn work(&self) {
         self.listening
             .get_or_init(|| Task(tokio::spawn(listen(self.database.clone(), Arc::clone(&self.name), Arc::clone(&self.work)))));
@@ -73,11 +73,8 @@ async fn notify_others(database: Database, name: Arc<str>, changed: Arc<Notify>)
         changed.notified().await;
         let notify = |_| async {
             let mut transaction = database.begin_hasty().await?;
-            sqlx::query("SELECT pg_notify($1, $2)")
-                .bind(database.schema.channel())
-                .bind(&*name)
-                .execute(&mut *transaction)
-                .await?;
+            let notify = database.schema.query("SELECT pg_notify($1, $2)").bind(database.schema.channel()).bind(&*name);
+            notify.execute(&mut *transaction).await?;
             transaction.commit().await
         };
         if let Err(error) = database.tried_raw(Limit::Prompt, notify).await {
@@ -88,9 +85,9 @@ async fn notify_others(database: Database, name: Arc<str>, changed: Arc<Notify>)
 }
 
 async fn listen(database: Database, name: Arc<str>, work: Arc<Notify>) {
-    loop {
+    while let Some(server) = database.unshared() {
         let hearing = async {
-            if let Err(error) = hear(&database, &name, &work).await {
+            if let Err(error) = hear(&server, &database.schema.channel(), &name, &work).await {
                 tracing::debug!(%error, "could not listen for work of other inboxes; it is found by polling");
             }
             tokio::time::sleep(AGAIN).await;
@@ -104,11 +101,11 @@ async fn listen(database: Database, name: Arc<str>, work: Arc<Notify>) {
 
 /// Wakes a worker for each notification of another inbox, and after each gap in which a notification may have been missed. Returns only
 /// after an error.
-async fn hear(database: &Database, name: &str, work: &Notify) -> sqlx::Result<()> {
+async fn hear(server: &PgConnectOptions, channel: &str, name: &str, work: &Notify) -> sqlx::Result<()> {
     let options = PgPoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
-    let own = options.connect_lazy_with(database.pool.connect_options().as_ref().clone());
+    let own = options.connect_lazy_with(server.clone());
     let mut listener = PgListener::connect_with(&own).await?;
-    listener.listen(&database.schema.channel()).await?;
+    listener.listen(channel).await?;
     loop {
         work.notify_one();
         while let Some(notification) = next(&mut listener).await? {

@@ -1,17 +1,19 @@
-//! The recording task. It commits all deliveries that arrived during the previous commit in one transaction.
+//! The recording task. It commits all deliveries that arrived during the previous commit in one transaction, which is one statement. Only
+//! deliveries whose keys were taken need another one.
 //!
 //! It never waits for more deliveries: the latency of the server determines the size of a batch.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use onramp_webhooks::inbox::{NewDelivery, QuarantineBound, Recorded};
+use onramp_webhooks::inbox::{DeliveryId, NewDelivery, QuarantineBound, Recorded};
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use sqlx::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::record;
 use super::wakeups::Wakeups;
-use crate::db::{Database, Limit, failed, is_of_the_data};
+use crate::db::{Database, Limit, Session, failed, is_of_one_delivery};
 
 /// The maximum number of deliveries in one transaction.
 const BATCH: usize = 256;
@@ -21,6 +23,9 @@ const BYTES: usize = 16 << 20;
 
 /// The maximum number of queued deliveries.
 const QUEUE: usize = 1_024;
+
+/// The maximum number of deliveries that wait for other transactions at the same time, on one connection each.
+const WAITING: usize = 2;
 
 /// A handle to the recording task. The task ends when the handle is dropped.
 #[derive(Debug)]
@@ -36,7 +41,8 @@ impl Writer {
     /// Starts the task. Must be called in a tokio runtime.
     pub(crate) fn start(database: Database, bound: QuarantineBound, wakeups: Arc<Wakeups>) -> Self {
         let (queue, calls) = mpsc::channel(QUEUE);
-        tokio::spawn(Task { database, bound, wakeups }.run(calls));
+        let (session, waiting) = (Arc::default(), Arc::new(Semaphore::new(WAITING)));
+        tokio::spawn(Task { database, bound, wakeups, session, waiting }.run(calls));
         Self(queue)
     }
 
@@ -54,10 +60,14 @@ fn closed() -> StoreError {
 
 const CONTEXT: &str = "record a delivery";
 
+#[derive(Clone)]
 struct Task {
     database: Database,
     bound: QuarantineBound,
     wakeups: Arc<Wakeups>,
+    session: Arc<Session>,
+    /// One permit for each delivery that may wait for another transaction at the same time.
+    waiting: Arc<Semaphore>,
 }
 
 impl Task {
@@ -74,13 +84,13 @@ impl Task {
     }
 
     async fn batch(&self, calls: Vec<Call>) {
-        match self.commit(&calls).await {
-            Ok(recorded) => self.reply(calls, recorded),
-            // One delivery cannot be recorded. The others can succeed without it.
-            Err(error) if calls.len() > 1 && is_of_the_data(&error) => {
+        match self.insert(&calls).await {
+            Ok(ids) => self.inserted(calls, ids).await,
+            // The others can succeed without the one that failed.
+            Err(error) if calls.len() > 1 && is_of_one_delivery(&error) => {
                 for call in calls {
-                    match self.commit(std::slice::from_ref(&call)).await {
-                        Ok(recorded) => self.reply(vec![call], recorded),
+                    match self.insert(std::slice::from_ref(&call)).await {
+                        Ok(ids) => self.inserted(vec![call], ids).await,
                         Err(error) => refuse(vec![call], error),
                     }
                 }
@@ -89,26 +99,100 @@ impl Task {
         }
     }
 
-    /// Records the deliveries in one transaction. After an error none is recorded, unless the connection was lost during the commit.
-    async fn commit(&self, calls: &[Call]) -> sqlx::Result<Vec<Recorded>> {
-        let deliveries: Vec<_> = calls.iter().map(|call| &call.delivery).collect();
-        let deliveries = &*deliveries;
+    /// Inserts the deliveries that are new, in one transaction, and returns their ids by position. After an error none is inserted, unless
+    /// the connection was lost during the commit.
+    async fn insert(&self, calls: &[Call]) -> sqlx::Result<HashMap<i64, DeliveryId>> {
+        let (deliveries, schema) = (&*deliveries(calls), &*self.database.schema);
+        let insert = |_| async move {
+            if !self.database.is_pooled {
+                let mut open = self.session.take(&self.database).await?;
+                let ids = record::record_new(&mut open.connection, schema, deliveries).await?;
+                self.session.keep(open);
+                return Ok(ids);
+            }
+            let mut transaction = self.database.begin(Limit::Prompt).await?;
+            let ids = record::record_new(&mut transaction, schema, deliveries).await?;
+            transaction.commit().await?;
+            Ok(ids)
+        };
+        self.database.tried_raw(Limit::Prompt, insert).await
+    }
+
+    /// Replies to the callers of new deliveries, and records the others.
+    async fn inserted(&self, calls: Vec<Call>, mut ids: HashMap<i64, DeliveryId>) {
+        let (mut new, mut known) = (Vec::with_capacity(calls.len()), Vec::new());
+        for (nth, call) in (1..).zip(calls) {
+            match ids.remove(&nth) {
+                Some(id) => new.push((call, id)),
+                None => known.push(call),
+            }
+        }
+        if new.iter().any(|(call, _)| call.delivery.quarantine.as_ref().is_some_and(|quarantine| quarantine.noise)) {
+            self.evict_noise().await;
+        }
+        for (call, id) in new {
+            self.reply(call, Recorded::New(id));
+        }
+        if !known.is_empty() {
+            self.known(known).await;
+        }
+    }
+
+    async fn evict_noise(&self) {
+        let evict = |_| async move {
+            let mut transaction = self.database.begin(Limit::Prompt).await?;
+            record::evict_noise(&mut transaction, &self.database.schema, self.bound).await?;
+            transaction.commit().await
+        };
+        if let Err(error) = self.database.tried_raw(Limit::Prompt, evict).await {
+            tracing::warn!(%error, "could not remove quarantined noise beyond the bound");
+        }
+    }
+
+    /// Records deliveries whose keys were taken, in one transaction. Those that have to wait do so one by one, beside later batches.
+    async fn known(&self, calls: Vec<Call>) {
+        let (deliveries, schema) = (&*deliveries(&calls), &*self.database.schema);
         let record = |_| async move {
             let mut transaction = self.database.begin(Limit::Prompt).await?;
-            let recorded = record::record(&mut transaction, &self.database.schema, deliveries, self.bound).await?;
+            let recorded = record::record_known(&mut transaction, schema, deliveries).await?;
             transaction.commit().await?;
             Ok(recorded)
         };
-        self.database.tried_raw(Limit::Prompt, record).await
+        let recorded = match self.database.tried_raw(Limit::Prompt, record).await {
+            Err(error) if !is_of_one_delivery(&error) => return refuse(calls, error),
+            recorded => recorded.unwrap_or_else(|_| vec![None; calls.len()]),
+        };
+        for (call, recorded) in calls.into_iter().zip(recorded) {
+            match recorded {
+                Some(recorded) => self.reply(call, recorded),
+                None => drop(tokio::spawn(self.clone().alone(call))),
+            }
+        }
     }
 
-    fn reply(&self, calls: Vec<Call>, recorded: Vec<Recorded>) {
-        for (call, recorded) in calls.into_iter().zip(recorded) {
-            // The caller may be gone, which does not undo the commit.
-            let _ = call.reply.send(Ok(recorded));
+    async fn alone(self, call: Call) {
+        let record = |_| async {
+            let _permit = self.waiting.acquire().await;
+            let mut transaction = self.database.begin(Limit::Prompt).await?;
+            let recorded = record::record_alone(&mut transaction, &self.database.schema, &call.delivery).await?;
+            transaction.commit().await?;
+            Ok(recorded)
+        };
+        match self.database.tried_raw(Limit::Prompt, record).await {
+            Ok(recorded) => self.reply(call, recorded),
+            Err(error) => refuse(vec![call], error),
         }
+    }
+
+    fn reply(&self, call: Call, recorded: Recorded) {
+        // The caller may be gone, which does not undo the commit.
+        let _ = call.reply.send(Ok(recorded));
         self.wakeups.wake();
     }
+}
+
+fn deliveries(calls: &[Call]) -> Vec<&NewDelivery> {
+    calls.iter().map(|call| &call.delivery).collect()
 }
 
 fn refuse(calls: Vec<Call>, error: Error) {

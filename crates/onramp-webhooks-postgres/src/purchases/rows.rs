@@ -40,7 +40,8 @@ const START: &str = "INSERT INTO onramp.purchases
 pub(super) async fn start(connection: &mut PgConnection, schema: &Schema, purchase: &Purchase) -> sqlx::Result<bool> {
     let key = Key::of(&purchase.id);
     for _ in 0..ATTEMPTS {
-        let inserted = sqlx::query(schema.sql(START))
+        let inserted = schema
+            .query(START)
             .bind(key.hash())
             .bind(text::stored(&key.id))
             .bind(purchase.asset_type.as_ref().map(|code| text::stored(code.as_str())))
@@ -68,7 +69,7 @@ const FIND: &str = "SELECT id, asset_type, network, to_address, fiat_amount, cry
 
 /// Returns the purchase and the release that are stored under a key.
 pub(super) async fn find(connection: &mut PgConnection, schema: &Schema, key: &Key) -> sqlx::Result<PurchaseStatus> {
-    let row = sqlx::query(schema.sql(FIND)).bind(key.hash()).fetch_one(connection).await?;
+    let row = schema.query(FIND).bind(key.hash()).fetch_one(connection).await?;
     Ok(PurchaseStatus { started: started(&row)?, released_at: column::timestamp(&row, "released_at")? })
 }
 
@@ -90,7 +91,7 @@ const RELEASE: &str =
 
 /// Releases a purchase. A repeated release keeps the first time.
 pub(super) async fn release(connection: &mut PgConnection, schema: &Schema, key: &Key, now: Timestamp) -> sqlx::Result<()> {
-    let release = sqlx::query(schema.sql(RELEASE)).bind(key.hash()).bind(text::stored(&key.id)).bind(now.as_millis());
+    let release = schema.query(RELEASE).bind(key.hash()).bind(text::stored(&key.id)).bind(now.as_millis());
     release.execute(connection).await.map(drop)
 }
 
@@ -103,7 +104,7 @@ const PRUNE_RELEASED: &str = "DELETE FROM onramp.released_purchases WHERE key IN
 pub(super) async fn prune(connection: &mut PgConnection, schema: &Schema, before: Timestamp) -> sqlx::Result<u64> {
     let mut pruned = 0;
     for statement in [PRUNE_STARTED, PRUNE_RELEASED] {
-        let removed = sqlx::query(schema.sql(statement)).bind(before.as_millis()).bind(ROUND).execute(&mut *connection).await?;
+        let removed = schema.query(statement).bind(before.as_millis()).bind(ROUND).execute(&mut *connection).await?;
         pruned += removed.rows_affected();
     }
     Ok(pruned)

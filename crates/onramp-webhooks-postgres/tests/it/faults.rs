@@ -187,14 +187,13 @@ async fn a_call_that_is_cut_off_leaves_no_open_transaction() {
     }
 }
 
-/// The application has them all, for once.
+/// The application has them all, for once. Recording has a connection of its own after the first delivery.
 #[tokio::test]
 async fn a_pool_without_a_free_connection_fails_calls_in_time() {
     let schema = TestSchema::new();
     let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(Duration::from_millis(500));
     let pool = pool.connect(&url()).await.unwrap();
     let inbox = PostgresOptions::new(pool.clone()).schema(schema.name()).open().await.unwrap();
-    record(&inbox, purchase()).await;
     let taken = [pool.acquire().await.unwrap(), pool.acquire().await.unwrap()];
     let in_time = |call| tokio::time::timeout(Duration::from_secs(10), call);
     assert_eq!(in_time(inbox.record(purchase())).await.unwrap().unwrap_err().kind(), StoreErrorKind::Unavailable);
@@ -202,5 +201,8 @@ async fn a_pool_without_a_free_connection_fails_calls_in_time() {
     assert_eq!(claim_one.await.unwrap_err().kind(), StoreErrorKind::Unavailable);
     drop(taken);
     record(&inbox, purchase()).await;
+    let taken = [pool.acquire().await.unwrap(), pool.acquire().await.unwrap()];
+    record(&inbox, purchase()).await;
+    drop(taken);
     assert_eq!(claim(&inbox, 9).await.len(), 2);
 }

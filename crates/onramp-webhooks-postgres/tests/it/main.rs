@@ -4,10 +4,13 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod dedicated_postgres;
+mod deployments;
 mod faults;
 mod migrating;
 mod network;
+mod pgbouncer;
 mod plans;
+mod round_trips;
 mod same_as_memory;
 mod sharing;
 mod skew;

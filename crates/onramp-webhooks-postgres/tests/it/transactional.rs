@@ -11,9 +11,17 @@ use sqlx::{Connection, raw_sql};
 
 use crate::tools::{TestSchema, assert_idle, claim, connection, now, pool, purchase, record};
 
-struct Shop {
+pub(crate) struct Shop {
     inbox: Arc<PostgresInbox>,
     schema: TestSchema,
+}
+
+impl Shop {
+    pub(crate) async fn new(inbox: Arc<PostgresInbox>, schema: TestSchema) -> Self {
+        let table = schema.sql("CREATE TABLE onramp.ledger (cents BIGINT NOT NULL)");
+        raw_sql(table).execute(&mut connection().await).await.unwrap();
+        Self { inbox, schema }
+    }
 }
 
 #[async_trait]
@@ -26,13 +34,13 @@ impl Ledger for Shop {
 
     async fn credit(&self, transaction: &mut PostgresTransaction, cents: i64) -> Result<(), HandlerError> {
         let credit = self.schema.sql("INSERT INTO onramp.ledger VALUES ($1)");
-        sqlx::query(credit).bind(cents).execute(&mut **transaction).await?;
+        sqlx::query(credit).bind(cents).persistent(false).execute(&mut **transaction).await?;
         Ok(())
     }
 
     async fn fail(&self, transaction: &mut PostgresTransaction) -> Result<(), HandlerError> {
         let fail = self.schema.sql("INSERT INTO onramp.ledger VALUES (NULL)");
-        sqlx::query(fail).execute(&mut **transaction).await?;
+        sqlx::query(fail).persistent(false).execute(&mut **transaction).await?;
         Ok(())
     }
 
@@ -50,9 +58,7 @@ impl Ledger for Shop {
 async fn shop() -> Shop {
     let schema = TestSchema::new();
     let inbox = Arc::new(schema.open(QuarantineBound::default()).await);
-    let table = schema.sql("CREATE TABLE onramp.ledger (cents BIGINT NOT NULL)");
-    raw_sql(table).execute(&mut connection().await).await.unwrap();
-    Shop { inbox, schema }
+    Shop::new(inbox, schema).await
 }
 
 async fn open() -> Fixture {

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use onramp_webhooks_services::probe::{Access, postgres};
-use onramp_webhooks_services::{Postgres, PostgresOptions, ServiceError};
+use onramp_webhooks_services::{PgBouncerOptions, Postgres, PostgresOptions, ServiceError};
 
 #[test]
 fn it_stops_and_starts_at_the_same_url() {
@@ -74,4 +74,16 @@ fn one_that_cannot_start_says_why_and_leaves_no_folder() {
     let error = PostgresOptions::new().folder(parent.path()).setting("max_connections", "many").start().unwrap_err();
     assert!(matches!(&error, ServiceError::DidNotStart { log, .. } if log.contains("max_connections")), "{error}");
     assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn pgbouncer_stands_in_front_of_one() {
+    let server = Postgres::start().unwrap();
+    for options in [PgBouncerOptions::transaction_mode(), PgBouncerOptions::session_mode()] {
+        let pooler = options.start(&server.url()).unwrap();
+        assert_eq!(postgres(&pooler.url()).unwrap(), Access::Open);
+        let url = pooler.url();
+        drop(pooler);
+        postgres(&url).unwrap_err();
+    }
 }

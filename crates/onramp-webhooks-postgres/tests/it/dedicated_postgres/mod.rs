@@ -13,6 +13,7 @@ use onramp_webhooks::StoreErrorKind;
 use onramp_webhooks::inbox::{Inbox, State};
 use onramp_webhooks_postgres::PostgresInbox;
 use onramp_webhooks_services::{Postgres, PostgresOptions as Server};
+use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 use tokio::task::{JoinSet, block_in_place};
 
@@ -48,6 +49,25 @@ async fn a_server_that_crashes_and_restarts_has_all_that_was_acknowledged() {
     let kept = counts.of(State::Pending) + counts.of(State::Handled);
     assert!(kept >= acknowledged, "{acknowledged} were acknowledged, and {kept} are kept");
     assert_eq!(counts.of(State::Handled), 1);
+}
+
+/// A failover: the address leads to a server that becomes a replica, and is promoted later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_is_refused_and_is_used_once_it_is_promoted() {
+    let mut server = block_in_place(Postgres::start).unwrap();
+    let inbox = PostgresInbox::connect(&server.url()).await.unwrap();
+    record(&inbox, purchase()).await;
+    block_in_place(|| server.restart_as_replica()).unwrap();
+    let refused = PostgresInbox::connect(&server.url()).await.unwrap_err();
+    assert_eq!(refused.kind(), StoreErrorKind::ReadOnly);
+    assert!(refused.to_string().contains("read-only replica"), "{refused}");
+    for error in [inbox.check().await.unwrap_err(), inbox.record(purchase()).await.unwrap_err()] {
+        assert_eq!(error.kind(), StoreErrorKind::ReadOnly);
+        assert!(error.to_string().contains("replica"), "{error}");
+    }
+    sqlx::query("SELECT pg_promote()").execute(&mut PgConnection::connect(&server.url()).await.unwrap()).await.unwrap();
+    record(&inbox, purchase()).await;
+    inbox.check().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
