@@ -54,12 +54,13 @@ pub(super) async fn settle(
     Ok(settlements.iter().map(|settlement| settlement.lease).filter(|lease| !held.remove(lease)).collect())
 }
 
+// The statement that follows it in the handler's transaction has to use its index.
 sql!(
     COMPLETE = "UPDATE onramp.deliveries
     SET state = {HANDLED}, due_at = NULL, waits_at = NULL, lease_until = NULL, lost_claims = 0, settled_at = $3, attempts = attempts + 1,
         note = NULL
     WHERE id = $1 AND fence = $2 AND state = {LEASED} AND current_setting($4, true) = $5
-    RETURNING order_key"
+    RETURNING order_key, set_config('enable_seqscan', 'off', true)"
 );
 
 /// Completes a delivery in a handler's transaction, and makes the next delivery of its order the head. Returns `false` if the lease was lost
