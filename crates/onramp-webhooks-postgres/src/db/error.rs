@@ -77,7 +77,9 @@ pub(super) fn code(error: &Error) -> String {
 pub(crate) fn is_passing(error: &Error) -> bool {
     match error {
         // A serialization failure, a deadlock, a server that stopped, or a connection that was closed.
-        Error::Database(_) => ["40001", "40P01", "57P01", "57P02"].contains(&&*code(error)) || code(error).starts_with("08"),
+        Error::Database(_) => {
+            ["40001", "40P01", "57P01", "57P02"].contains(&&*code(error)) || code(error).starts_with("08") || is_taken_head(error)
+        }
         Error::Io(error) => !matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound),
         Error::WorkerCrashed => true,
         _ => false,
@@ -95,10 +97,19 @@ pub(crate) fn is_of_one_delivery(error: &Error) -> bool {
     }
 }
 
+/// Returns whether another transaction made a delivery the head of the same order.
+fn is_taken_head(error: &Error) -> bool {
+    is_taken(error, &["deliveries_head"])
+}
+
 /// Returns whether the sequence gave an id that is taken.
 pub(super) fn is_taken_id(error: &Error) -> bool {
+    is_taken(error, &["deliveries_pkey", "bodies_pkey"])
+}
+
+fn is_taken(error: &Error, indexes: &[&str]) -> bool {
     let constraint = error.as_database_error().and_then(|error| error.constraint());
-    code(error) == "23505" && constraint.is_some_and(|name| ["deliveries_pkey", "bodies_pkey"].contains(&name))
+    code(error) == "23505" && constraint.is_some_and(|name| indexes.contains(&name))
 }
 
 /// Returns whether the server does not accept writes.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use sqlx::{AssertSqlSafe, PgConnection, SqlSafeStr, raw_sql};
 
 use super::database::{Database, Limit};
-use super::transaction::on_clean_connection;
+use super::transaction::{BY_INDEX, on_clean_connection, settings};
 
 /// The time that a statement waits for a lock. A delivery that has to wait longer is recorded by itself.
 const LOCK_TIMEOUT: &str = "1s";
@@ -64,7 +64,8 @@ impl Database {
             "BEGIN; ROLLBACK; SELECT set_config('lock_timeout', '{LOCK_TIMEOUT}', false), \
                 set_config('statement_timeout', '{millis}ms', false), \
                 set_config('default_transaction_isolation', 'read committed', false), \
-                set_config('synchronous_commit', {DURABLE}, false)"
+                set_config('synchronous_commit', {DURABLE}, false), {}",
+            settings(&BY_INDEX, "false")
         );
         let session = AssertSqlSafe(session).into_sql_str();
         on_clean_connection(&self.pool, || async {

@@ -20,11 +20,15 @@ pub(crate) const OPEN: &str = "open";
 /// A savepoint that also ends with its transaction, and identifies it even after a failed statement.
 pub(crate) const SAVEPOINT: &str = "onramp_transaction";
 
+/// The settings to turn off for statements that must use their indexes. A planner without fresh statistics, as in an inbox that was empty
+/// a moment ago, would read the whole table, sort all due deliveries or compile the statement.
+pub(super) const BY_INDEX: [&str; 4] = ["jit", "enable_sort", "enable_seqscan", "enable_bitmapscan"];
+
 impl Database {
     /// Begins a transaction. Its commit returns when it is on the server's disk. The time that its statements wait for locks leaves the
-    /// receiver time to respond before its ack deadline.
+    /// receiver time to respond before its ack deadline. Its statements use [`BY_INDEX`].
     pub(crate) async fn begin(&self, limit: Limit) -> sqlx::Result<Transaction> {
-        Transaction::begin(&self.pool, beginning(limit.time())).await
+        Transaction::begin(&self.pool, format!("{}, {}", beginning(limit.time()), settings(&BY_INDEX, "true"))).await
     }
 
     /// Begins a transaction that excludes all others with the same `name` in this schema. It waits for them in a separate statement, so
@@ -33,12 +37,10 @@ impl Database {
         Transaction::begin(&self.pool, format!("{}; {}", beginning(Limit::Patient.time()), self.alone(name))).await
     }
 
-    /// Begins a transaction as [`begin_alone`](Self::begin_alone), for statements that must use their indexes. A planner without fresh
-    /// statistics, as in an inbox that was empty a moment ago, would sort all due deliveries or compile the statement.
+    /// Begins a transaction as [`begin_alone`](Self::begin_alone). Its statements use [`BY_INDEX`].
     pub(crate) async fn begin_alone_by_index(&self, name: &'static str) -> sqlx::Result<Transaction> {
-        let by_index = ["jit", "enable_sort", "enable_seqscan", "enable_bitmapscan"];
-        let by_index = by_index.map(|setting| format!("set_config('{setting}', 'off', true)")).join(", ");
-        Transaction::begin(&self.pool, format!("{}, {by_index}; {}", beginning(Limit::Patient.time()), self.alone(name))).await
+        let beginning = format!("{}, {}", beginning(Limit::Patient.time()), settings(&BY_INDEX, "true"));
+        Transaction::begin(&self.pool, format!("{beginning}; {}", self.alone(name))).await
     }
 
     /// Begins a transaction for a handler that may take `limit`.
@@ -60,6 +62,11 @@ impl Database {
     fn alone(&self, name: &str) -> String {
         format!("SELECT pg_advisory_xact_lock(hashtextextended('onramp-webhooks/{name}/{}', 0))", self.schema)
     }
+}
+
+/// Returns expressions that turn settings off, until the end of the transaction if `is_local` is `true`.
+pub(super) fn settings(names: &[&str], is_local: &str) -> String {
+    names.iter().map(|name| format!("set_config('{name}', 'off', {is_local})")).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns the statements that begin a transaction.

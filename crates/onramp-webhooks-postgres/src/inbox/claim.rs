@@ -1,80 +1,180 @@
 //! Claiming of due deliveries, and renewal of leases.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::identity::OrderStage;
-use onramp_webhooks::inbox::{ClaimRequest, ClaimedDelivery, Claims, Lease};
+use onramp_webhooks::inbox::{Candidate, Candidates, ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Lease, SUSPECT_AFTER};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::state::{HANDLED, LEASED, PARKED, PENDING, RETRYING, sql};
-use crate::db::{Schema, column};
+use crate::db::{Schema, column, text};
 
 const UNPLACED: u8 = OrderStage::UNPLACED.as_u8();
 
-// Makes waiting deliveries due, except those that another transaction is changing. Uses an array, because a planner without statistics
-// expects few ids in an array and many in a query.
+// Reads the heads of orders that are due, and the time at which the next one is. `$3` are endpoints to leave out, and `$4` deliveries.
+// The recursion jumps from one endpoint to the next in the index.
 sql!(
-    MAKE_DUE = "UPDATE onramp.deliveries SET state = {PENDING}, due_at = NULL
-    WHERE id = ANY (ARRAY (SELECT id FROM onramp.deliveries WHERE due_at <= $1 AND state IN ({LEASED}, {RETRYING}, {PARKED}) ORDER BY due_at FOR UPDATE SKIP LOCKED))"
+    CANDIDATES = "WITH RECURSIVE queue AS (
+        (SELECT hashtextextended(endpoint, 0) AS hash, endpoint FROM onramp.deliveries
+         WHERE due_at IS NOT NULL ORDER BY hashtextextended(endpoint, 0) LIMIT 1)
+        UNION ALL
+        SELECT next.* FROM queue CROSS JOIN LATERAL (
+            SELECT hashtextextended(d.endpoint, 0), d.endpoint FROM onramp.deliveries d
+            WHERE d.due_at IS NOT NULL AND hashtextextended(d.endpoint, 0) > queue.hash
+            ORDER BY hashtextextended(d.endpoint, 0) LIMIT 1) AS next
+    )
+    SELECT queue.endpoint, found.* FROM queue CROSS JOIN LATERAL (
+        (SELECT 'untried' AS list, id, received_at AS since FROM onramp.deliveries
+         WHERE hashtextextended(endpoint, 0) = queue.hash AND due_at IS NOT NULL AND due_at = 0 AND id <> ALL ($4)
+            AND (state IN ({PENDING}, {RETRYING}, {PARKED})
+                OR (state = {LEASED} AND lease_until <= $2 AND lost_claims + 1 < {SUSPECT_AFTER}))
+            AND queue.endpoint <> ALL ($3)
+         ORDER BY id LIMIT $1)
+        UNION ALL
+        (SELECT 'newest', id, received_at FROM onramp.deliveries
+         WHERE hashtextextended(endpoint, 0) = queue.hash AND due_at IS NOT NULL AND due_at = 0 AND id <> ALL ($4)
+            AND (state IN ({PENDING}, {RETRYING}, {PARKED})
+                OR (state = {LEASED} AND lease_until <= $2 AND lost_claims + 1 < {SUSPECT_AFTER}))
+            AND queue.endpoint <> ALL ($3)
+         ORDER BY id DESC LIMIT $1)
+        UNION ALL
+        (SELECT 'again', id, due_at FROM onramp.deliveries
+         WHERE hashtextextended(endpoint, 0) = queue.hash AND due_at IS NOT NULL AND due_at > 0 AND due_at <= $2 AND id <> ALL ($4)
+            AND (state IN ({PENDING}, {RETRYING}, {PARKED})
+                OR (state = {LEASED} AND lease_until <= $2 AND lost_claims + 1 < {SUSPECT_AFTER}))
+            AND queue.endpoint <> ALL ($3)
+         ORDER BY due_at, id LIMIT $1)
+        UNION ALL
+        (SELECT CASE due_at WHEN 0 THEN 'untried suspect' ELSE 'suspect again' END, id,
+            CASE due_at WHEN 0 THEN received_at ELSE due_at END AS since
+         FROM onramp.deliveries
+         WHERE hashtextextended(endpoint, 0) = queue.hash AND due_at IS NOT NULL AND lost_claims > 0
+            AND due_at <= $2 AND state = {LEASED} AND lease_until <= $2 AND lost_claims + 1 >= {SUSPECT_AFTER} AND id <> ALL ($4)
+            AND queue.endpoint <> ALL ($3)
+         ORDER BY due_at, id LIMIT $1)
+        UNION ALL
+        (SELECT 'next', NULL, due_at FROM onramp.deliveries
+         WHERE hashtextextended(endpoint, 0) = queue.hash AND due_at IS NOT NULL AND due_at > $2 ORDER BY due_at LIMIT 1)
+    ) AS found"
 );
 
-// Leases the oldest due deliveries, at most one of each order, and none of an order that has a leased delivery. While another transaction
-// changes a delivery, later deliveries of its order are not leased. The query compares the smallest ids instead of using `NOT EXISTS`,
-// for which a planner without statistics would join all rows. `state < LEASED` means `state = PENDING`, written as in the condition of
-// the index for orders.
-sql!(
-    LEASE = "UPDATE onramp.deliveries d SET state = {LEASED}, due_at = $2, fence = fence + 1
-    WHERE d.id = ANY (ARRAY (
-        SELECT due.id FROM onramp.deliveries due
-        WHERE due.state = {PENDING}
-          AND (due.order_key IS NULL OR (
-            (SELECT min(busy.id) FROM onramp.deliveries busy
-             WHERE busy.state = {LEASED} AND busy.order_key IS NOT NULL AND busy.order_key = due.order_key) IS NULL
-            AND (SELECT min(first.id) FROM onramp.deliveries first
-                 WHERE first.state < {LEASED} AND first.order_key IS NOT NULL AND first.order_key = due.order_key) = due.id))
-        ORDER BY due.id LIMIT $1 FOR UPDATE OF due SKIP LOCKED
-    ))
-    RETURNING d.id, d.fence, d.attempts, d.duplicates, d.endpoint, d.provider, d.subject, d.discriminator, d.fingerprint,
-        d.received_at,
-        (SELECT b.body FROM onramp.bodies b WHERE b.id = d.id) AS body,
-        d.stage > {UNPLACED} AND EXISTS (SELECT FROM onramp.deliveries later
-            WHERE later.state = {HANDLED} AND later.order_key IS NOT NULL
-              AND later.order_key = d.order_key AND later.stage > d.stage) AS stale"
-);
-
-sql!(
-    NEXT_DUE = "SELECT min(due_at) FROM onramp.deliveries WHERE due_at IS NOT NULL AND state IN ({LEASED}, {RETRYING}, {PARKED})"
-);
-
-/// Leases due deliveries. The caller must hold the lock for claims. Without it, two claims could lock different events of one order
-/// without seeing each other.
+/// Leases due deliveries. The caller must hold the lock for claims. Without it, two claims would choose the same deliveries.
+///
+/// Deliveries that another transaction is changing are left out. If these are all that were chosen, the claim chooses again.
 pub(super) async fn claim(
     connection: &mut PgConnection,
     schema: &Schema,
     now: Timestamp,
-    request: ClaimRequest,
+    request: &ClaimRequest,
 ) -> sqlx::Result<Claims> {
-    schema.query(&MAKE_DUE).bind(now.as_millis()).execute(&mut *connection).await?;
-    let rows = schema
-        .query(&LEASE)
-        .bind(i64::try_from(request.limit).unwrap_or(i64::MAX))
-        .bind(now.after(request.lease).as_millis())
-        .fetch_all(&mut *connection)
-        .await?;
-    let mut claimed = rows.iter().map(delivery).collect::<sqlx::Result<Vec<_>>>()?;
-    claimed.sort_unstable_by_key(|delivery| delivery.lease.id);
-    let next_due: Option<i64> = schema.scalar(&NEXT_DUE).fetch_one(&mut *connection).await?;
-    Ok(Claims::new(claimed, next_due.map(Timestamp::from_millis)))
+    let limit = if request.suspect { 1 } else { usize::MAX };
+    let mut skipped = Vec::new();
+    loop {
+        let due = Due::read(connection, schema, now, request, &skipped).await?;
+        let chosen: Vec<_> = request.choose(now, due.candidates).into_iter().take(limit).map(DeliveryId::as_i64).collect();
+        let claimed = lease_all(connection, schema, now, now.after(request.lease), &chosen).await?;
+        if chosen.is_empty() || !claimed.is_empty() {
+            return Ok(Claims::new(claimed, due.next_due).with_suspect(due.has_suspect));
+        }
+        skipped.extend(chosen);
+    }
+}
+
+/// The heads that are due.
+struct Due {
+    candidates: Vec<Candidates>,
+    has_suspect: bool,
+    next_due: Option<Timestamp>,
+}
+
+impl Due {
+    async fn read(
+        connection: &mut PgConnection,
+        schema: &Schema,
+        now: Timestamp,
+        request: &ClaimRequest,
+        skipped: &[i64],
+    ) -> sqlx::Result<Self> {
+        let except: Vec<_> = request.except.iter().map(|endpoint| text::stored(endpoint)).collect();
+        let rows = schema
+            .query(&CANDIDATES)
+            .bind(i64::try_from(request.limit).unwrap_or(i64::MAX))
+            .bind(now.as_millis())
+            .bind(except)
+            .bind(skipped)
+            .fetch_all(connection)
+            .await?;
+        let (mut lists, mut has_suspect, mut next_due) = (BTreeMap::<Arc<str>, Candidates>::new(), false, None);
+        for row in &rows {
+            let since = Timestamp::from_millis(row.try_get("since")?);
+            let list: String = row.try_get("list")?;
+            if list == "next" {
+                next_due = next_due.into_iter().chain([since]).min();
+                continue;
+            }
+            let is_suspect = list.contains("suspect");
+            has_suspect |= is_suspect;
+            if is_suspect == request.suspect {
+                let endpoint: Arc<str> = column::text(row, "endpoint")?.unwrap_or_default().into();
+                let lists =
+                    lists.entry(Arc::clone(&endpoint)).or_insert_with(|| Candidates { endpoint, ..Candidates::default() });
+                let list = match &*list {
+                    "newest" => &mut lists.newest,
+                    "again" | "suspect again" => &mut lists.again,
+                    _ => &mut lists.untried,
+                };
+                list.push(Candidate { id: column::id(row)?, since });
+            }
+        }
+        Ok(Self { candidates: lists.into_values().collect(), has_suspect, next_due })
+    }
+}
+
+// Leases deliveries, except those that another transaction is changing or has changed meanwhile.
+sql!(
+    LEASE = "UPDATE onramp.deliveries d SET state = {LEASED}, lease_until = $3, fence = d.fence + 1,
+        lost_claims = CASE d.state WHEN {LEASED} THEN d.lost_claims + 1 ELSE 0 END
+    WHERE d.id = ANY (ARRAY (
+        SELECT free.id FROM onramp.deliveries free
+        WHERE free.id = ANY ($1) AND free.due_at <= $2
+            AND (free.state IN ({PENDING}, {RETRYING}, {PARKED}) OR (free.state = {LEASED} AND free.lease_until <= $2))
+        FOR UPDATE SKIP LOCKED
+    ))
+    RETURNING d.id, d.fence, d.attempts, d.lost_claims, d.duplicates, d.endpoint, d.provider, d.subject, d.discriminator, d.fingerprint,
+        d.received_at,
+        (SELECT b.body FROM onramp.bodies b WHERE b.id = d.id) AS body,
+        d.stage > {UNPLACED} AND EXISTS (SELECT FROM onramp.deliveries later
+            WHERE later.state = {HANDLED} AND later.settled_at IS NOT NULL AND later.cause IS NULL AND later.order_key IS NOT NULL
+              AND later.order_key = d.order_key AND later.stage > d.stage) AS stale"
+);
+
+/// Leases deliveries, and returns those that were free, in the sequence of `ids`.
+async fn lease_all(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    now: Timestamp,
+    until: Timestamp,
+    ids: &[i64],
+) -> sqlx::Result<Vec<ClaimedDelivery>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let lease = schema.query(&LEASE).bind(ids).bind(now.as_millis()).bind(until.as_millis());
+    let rows = lease.fetch_all(connection).await?;
+    let claimed = rows.iter().map(delivery).collect::<sqlx::Result<Vec<_>>>()?;
+    let mut claimed: HashMap<_, _> = claimed.into_iter().map(|delivery| (delivery.lease.id.as_i64(), delivery)).collect();
+    Ok(ids.iter().filter_map(|id| claimed.remove(id)).collect())
 }
 
 fn delivery(row: &PgRow) -> sqlx::Result<ClaimedDelivery> {
     Ok(ClaimedDelivery {
         lease: lease(row)?,
         attempt: column::attempts(row)?.saturating_add(1),
+        lost_claims: u32::try_from(row.try_get::<i64, _>("lost_claims")?).unwrap_or(u32::MAX),
         duplicates: column::count(row, "duplicates")?,
         endpoint: Arc::from(column::text(row, "endpoint")?.unwrap_or_default()),
         provider: column::provider(row)?,
@@ -91,7 +191,7 @@ fn lease(row: &PgRow) -> sqlx::Result<Lease> {
 }
 
 sql!(
-    RENEW = "UPDATE onramp.deliveries d SET due_at = $3 FROM UNNEST($1::bigint[], $2::bigint[]) AS held (id, fence)
+    RENEW = "UPDATE onramp.deliveries d SET lease_until = $3 FROM UNNEST($1::bigint[], $2::bigint[]) AS held (id, fence)
     WHERE d.id = held.id AND d.fence = held.fence AND d.state = {LEASED}
     RETURNING d.id, d.fence"
 );

@@ -3,6 +3,7 @@
 mod claim;
 mod prune;
 mod query;
+mod queue;
 mod record;
 mod requeue;
 mod settle;
@@ -109,6 +110,7 @@ impl Inbox for PostgresInbox {
     }
 
     async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError> {
+        let request = &request;
         let claim = |_| async move {
             let mut transaction = self.database.begin_alone_by_index("claim").await?;
             let claims = claim::claim(&mut transaction, &self.database.schema, now, request).await?;

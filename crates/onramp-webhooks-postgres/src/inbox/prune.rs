@@ -13,7 +13,7 @@ const ROUND: i64 = 1_000;
 
 sql!(
     OLD = "SELECT id, key IS NULL OR coalesce(key_expires_at <= $1, false) AS expired FROM onramp.deliveries
-    WHERE state = {HANDLED} AND NOT pruned AND settled_at < $2 ORDER BY settled_at LIMIT $3 FOR UPDATE SKIP LOCKED"
+    WHERE state = {HANDLED} AND cause IS NULL AND NOT pruned AND settled_at < $2 ORDER BY settled_at LIMIT $3 FOR UPDATE SKIP LOCKED"
 );
 const REMOVE_BODIES: &str = "WITH removed AS (DELETE FROM onramp.bodies WHERE id = ANY ($1))
     UPDATE onramp.deliveries SET pruned = true WHERE id = ANY ($1)";

@@ -8,10 +8,15 @@ use onramp_webhooks::inbox::{Counts, DeliveryId, Filter, Record, State};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
+use super::state::{LEASED, PENDING, sql};
 use crate::db::{Schema, column, text};
 
-const COLUMNS: &str = "d.id, d.endpoint, d.provider, d.event_type, d.subject, d.discriminator, d.stage, d.fingerprint, d.state,
-    d.received_at, d.due_at, d.settled_at, d.attempts, d.duplicates, d.note, d.cause";
+sql!(
+    COLUMNS = "d.id, d.endpoint, d.provider, d.event_type, d.subject, d.discriminator, d.stage, d.fingerprint, d.state,
+    d.received_at,
+    CASE d.state WHEN {LEASED} THEN d.lease_until WHEN {PENDING} THEN NULL ELSE coalesce(d.due_at, d.waits_at) END AS due_at,
+    d.settled_at, d.attempts, d.duplicates, d.note, d.cause"
+);
 
 /// The conditions of a filter. A subject is endpoint/kind/id, and neither endpoint nor kind contains a slash.
 const MATCHES: &str = "($1::smallint[] IS NULL OR d.state = ANY ($1) OR ($8 AND d.state > $9))
@@ -30,7 +35,8 @@ pub(super) async fn list(connection: &mut PgConnection, schema: &Schema, filter:
     let states: Vec<i16> = filter.states.iter().map(|state| column::number(*state)).collect();
     let key = if filter.key.is_some() { KEY } else { NO_KEY };
     let page = format!(
-        "SELECT {COLUMNS}, NULL::bytea AS body FROM onramp.deliveries d WHERE {MATCHES} AND {key} ORDER BY d.id DESC LIMIT $6"
+        "SELECT {}, NULL::bytea AS body FROM onramp.deliveries d WHERE {MATCHES} AND {key} ORDER BY d.id DESC LIMIT $6",
+        *COLUMNS
     );
     let rows = schema
         .query(&page)
@@ -51,7 +57,7 @@ pub(super) async fn list(connection: &mut PgConnection, schema: &Schema, filter:
 /// Returns one delivery with its body.
 pub(super) async fn show(connection: &mut PgConnection, schema: &Schema, id: DeliveryId) -> sqlx::Result<Option<Record>> {
     let one =
-        format!("SELECT {COLUMNS}, b.body FROM onramp.deliveries d LEFT JOIN onramp.bodies b ON b.id = d.id WHERE d.id = $1");
+        format!("SELECT {}, b.body FROM onramp.deliveries d LEFT JOIN onramp.bodies b ON b.id = d.id WHERE d.id = $1", *COLUMNS);
     let row = schema.query(&one).bind(id.as_i64()).fetch_optional(connection).await?;
     row.as_ref().map(record).transpose()
 }

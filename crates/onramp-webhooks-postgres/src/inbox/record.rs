@@ -10,34 +10,68 @@ use onramp_webhooks::inbox::{DeadCause, DeliveryId, NewDelivery, QuarantineBound
 use sqlx::postgres::PgRow;
 use sqlx::{Error, PgConnection, Row};
 
-use super::state::{PENDING, sql};
+use super::queue::{enter, free_key, leave, lock_head, return_head, settle_head};
+use super::state::{LEASED, PENDING, sql};
 use crate::db::{Schema, column, text};
 
 /// The number of attempts to record a delivery if the delivery that holds its key is removed before it can be read.
 const ATTEMPTS: usize = 5;
 
-/// Ids follow the order of arrival. Rows are written in the order of their keys, because two batches that wait for each other's keys
-/// would deadlock.
-const INSERT: &str = "WITH new AS MATERIALIZED (
+// Ids follow the order of arrival. Rows are written in the order of their orders and keys, because two batches that wait for each other's
+// would deadlock. `$16` is set for the first delivery of its order in the batch.
+//
+// A delivery goes behind the head of its order only if that is locked, or is written by this statement. Left out are deliveries whose key
+// is taken, whose head another transaction has locked, and those that may precede the head.
+sql!(
+    INSERT = "WITH new AS MATERIALIZED (
         SELECT nextval((SELECT pg_get_serial_sequence('onramp.deliveries', 'id')::regclass)) AS id, arrived.*
         FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::bigint[], $8::smallint[],
-                    $9::bytea[], $10::bytea[], $11::smallint[], $12::bigint[], $13::text[], $14::bigint[], $15::bytea[])
+                    $9::bytea[], $10::bytea[], $11::smallint[], $12::bigint[], $13::text[], $14::bigint[], $15::bytea[], $16::boolean[])
             WITH ORDINALITY AS arrived (endpoint, provider, event_type, subject, discriminator, key, key_expires_at, stage,
-                order_key, fingerprint, state, received_at, note, noise, body, nth)
+                order_key, fingerprint, state, received_at, note, noise, body, is_first, nth)
+    ), head AS MATERIALIZED (
+        SELECT order_key FROM onramp.deliveries
+        WHERE order_key = ANY ($9) AND order_key IS NOT NULL AND due_at IS NOT NULL
+    ), locked AS MATERIALIZED (
+        SELECT order_key, state, due_at FROM onramp.deliveries
+        WHERE order_key = ANY ($9) AND order_key IS NOT NULL AND due_at IS NOT NULL ORDER BY id FOR UPDATE SKIP LOCKED
+    ), placed AS MATERIALIZED (
+        SELECT new.*,
+            CASE WHEN new.state <> {PENDING} THEN 'nowhere'
+                 WHEN new.order_key IS NULL THEN 'head'
+                 WHEN NOT EXISTS (SELECT FROM head WHERE head.order_key = new.order_key) THEN
+                    CASE WHEN new.is_first THEN 'head' ELSE 'after' END
+                 WHEN EXISTS (SELECT FROM locked WHERE locked.order_key = new.order_key
+                    AND (locked.state = {LEASED} OR locked.due_at = 0 OR locked.due_at < new.received_at)) THEN 'behind'
+            END AS place
+        FROM new
     ), kept AS (
         INSERT INTO onramp.deliveries (id, endpoint, provider, event_type, subject, discriminator, key, key_expires_at, stage,
-            order_key, fingerprint, state, received_at, note, noise)
+            order_key, fingerprint, state, received_at, note, noise, due_at, waits_at)
         SELECT id, endpoint, provider, event_type, subject, discriminator, key, key_expires_at, stage,
-            order_key, fingerprint, state, received_at, note, noise
-        FROM new ORDER BY key, nth
+            order_key, fingerprint, state, received_at, note, noise,
+            CASE place WHEN 'head' THEN 0 END, CASE place WHEN 'behind' THEN 0 END
+        FROM placed WHERE place IN ('nowhere', 'head', 'behind') ORDER BY order_key, key, nth
+        ON CONFLICT (key) DO NOTHING
+        RETURNING id, CASE WHEN due_at IS NOT NULL THEN order_key END AS order_key
+    ), followed AS (
+        INSERT INTO onramp.deliveries (id, endpoint, provider, event_type, subject, discriminator, key, key_expires_at, stage,
+            order_key, fingerprint, state, received_at, note, noise, waits_at)
+        SELECT after.id, endpoint, provider, event_type, subject, discriminator, key, key_expires_at, stage,
+            after.order_key, fingerprint, state, received_at, note, noise, 0
+        FROM placed after JOIN kept ON kept.order_key = after.order_key WHERE place = 'after' ORDER BY after.order_key, key, nth
         ON CONFLICT (key) DO NOTHING
         RETURNING id
+    ), inserted AS MATERIALIZED (
+        SELECT id FROM kept UNION ALL SELECT id FROM followed
     ), bodies AS (
-        INSERT INTO onramp.bodies (id, body) SELECT id, body FROM new JOIN kept USING (id)
+        INSERT INTO onramp.bodies (id, body) SELECT id, body FROM new JOIN inserted USING (id)
     )
-    SELECT nth, id FROM new JOIN kept USING (id)";
+    SELECT nth, id FROM new JOIN inserted USING (id)"
+);
 
-/// Records deliveries that have no key or a key that is free. Returns their ids by position in `deliveries`, starting at one.
+/// Records deliveries that have no key or a key that is free, and that find a place in their order at once. Returns their ids by position in
+/// `deliveries`, starting at one.
 pub(super) async fn record_new(
     connection: &mut PgConnection,
     schema: &Schema,
@@ -91,7 +125,9 @@ async fn lock_holders(
 async fn record_one_known(connection: &mut PgConnection, schema: &Schema, new: &NewDelivery) -> sqlx::Result<Recorded> {
     for _ in 0..ATTEMPTS {
         match find_holder(connection, schema, new.key.as_ref()).await? {
-            Some(holder) if holder.has_expired(new.received_at) => free_key(connection, schema, holder.id).await?,
+            Some(holder) if holder.has_expired(new.received_at) => {
+                free_key(connection, schema, holder.id, holder.order.as_deref()).await?;
+            }
             Some(first) if first.is_repeated_by(new) => {
                 let requeued = count_duplicate(connection, schema, &first).await?;
                 return Ok(Recorded::Duplicate { first: first.id, requeued });
@@ -135,20 +171,29 @@ impl<'a> Entry<'a> {
         Self { new, key: key.map(Cow::Owned), state: State::Conflict, note, is_noise: false }
     }
 
+    /// Returns the order in which the delivery waits.
+    fn order(&self) -> Option<Vec<u8>> {
+        let key = self.key.as_deref().filter(|_| self.state == State::Pending);
+        column::hash_of_order(key, self.new.stage)
+    }
+
     fn size_of_noise(&self) -> Option<i64> {
         self.is_noise.then(|| i64::try_from(self.new.body.len()).unwrap_or(i64::MAX))
     }
 }
 
-/// Inserts rows without a key and rows whose key is free. Returns the ids by position in `rows`, starting at one.
+/// Inserts rows without a key and rows whose key is free, if they find a place in their order. Returns the ids by position in `rows`,
+/// starting at one.
 async fn insert(connection: &mut PgConnection, schema: &Schema, rows: &[Entry<'_>]) -> sqlx::Result<HashMap<i64, DeliveryId>> {
     macro_rules! each {
         (|$row:ident| $value:expr) => {
             rows.iter().map(|$row| $value).collect::<Vec<_>>()
         };
     }
+    let mut seen = HashSet::new();
+    let is_first: Vec<_> = rows.iter().map(|row| row.order().is_none_or(|order| seen.insert(order))).collect();
     let inserted = schema
-        .query(INSERT)
+        .query(&INSERT)
         .bind(each!(|row| text::stored(&row.new.endpoint)))
         .bind(each!(|row| row.new.provider.as_str()))
         .bind(each!(|row| row.new.event_type.as_deref().map(text::stored)))
@@ -164,19 +209,32 @@ async fn insert(connection: &mut PgConnection, schema: &Schema, rows: &[Entry<'_
         .bind(each!(|row| row.note.as_deref()))
         .bind(each!(|row| row.size_of_noise()))
         .bind(each!(|row| row.new.body.as_ref()))
+        .bind(is_first)
         .fetch_all(connection)
         .await?;
     inserted.iter().map(|row| Ok((row.try_get("nth")?, column::id(row)?))).collect()
 }
 
-/// Inserts a row. Returns `None` if another delivery holds its key.
+/// Inserts a row, and waits for other transactions. Returns `None` if another delivery holds its key.
 async fn insert_one(connection: &mut PgConnection, schema: &Schema, row: Entry<'_>) -> sqlx::Result<Option<DeliveryId>> {
-    Ok(insert(connection, schema, &[row]).await?.remove(&1))
+    let Some(order) = row.order() else { return Ok(insert(connection, schema, &[row]).await?.remove(&1)) };
+    let head = lock_head(connection, schema, &order).await?;
+    let may_yield = head.is_some_and(|head| head.may_yield(row.new.received_at));
+    if may_yield {
+        return_head(connection, schema, &order).await?;
+    }
+    let inserted = insert(connection, schema, &[row]).await?.remove(&1);
+    if may_yield {
+        settle_head(connection, schema, &order).await?;
+    }
+    Ok(inserted)
 }
 
 /// A delivery that holds a key.
 pub(super) struct Holder {
     pub(super) id: DeliveryId,
+    /// The order of the delivery.
+    pub(super) order: Option<Vec<u8>>,
     state: State,
     cause: Option<DeadCause>,
     fingerprint: Fingerprint,
@@ -195,7 +253,8 @@ impl Holder {
     }
 }
 
-const FIND_HOLDER: &str = "SELECT id, state, cause, fingerprint, key_expires_at FROM onramp.deliveries WHERE key = $1 FOR UPDATE";
+const FIND_HOLDER: &str =
+    "SELECT id, order_key, state, cause, fingerprint, key_expires_at FROM onramp.deliveries WHERE key = $1 FOR UPDATE";
 
 /// Returns the delivery that holds `key`, even if its key has expired. The delivery is locked until the transaction ends.
 pub(super) async fn find_holder(
@@ -211,6 +270,7 @@ pub(super) async fn find_holder(
 fn holder(row: &PgRow) -> sqlx::Result<Holder> {
     Ok(Holder {
         id: column::id(row)?,
+        order: row.try_get("order_key")?,
         state: column::state(row)?,
         cause: column::cause(row)?,
         fingerprint: column::fingerprint(row)?,
@@ -218,26 +278,33 @@ fn holder(row: &PgRow) -> sqlx::Result<Holder> {
     })
 }
 
-const FREE_KEY: &str =
-    "UPDATE onramp.deliveries SET subject = NULL, discriminator = NULL, key = NULL, order_key = NULL WHERE id = $1";
-
-/// Takes the key from a delivery.
-pub(super) async fn free_key(connection: &mut PgConnection, schema: &Schema, holder: DeliveryId) -> sqlx::Result<()> {
-    schema.query(FREE_KEY).bind(holder.as_i64()).execute(connection).await.map(drop)
-}
-
 const COUNT: &str = "UPDATE onramp.deliveries SET duplicates = duplicates + 1 WHERE id = $1";
-sql!(
-    COUNT_AND_REQUEUE = "UPDATE onramp.deliveries
-    SET duplicates = duplicates + 1, state = {PENDING}, due_at = NULL, attempts = 0, settled_at = NULL, cause = NULL WHERE id = $1"
-);
 
 /// Counts a duplicate of `first`, and returns whether that requeued it.
 pub(super) async fn count_duplicate(connection: &mut PgConnection, schema: &Schema, first: &Holder) -> sqlx::Result<bool> {
     let requeued = first.state == State::Retrying || first.cause == Some(DeadCause::AttemptsUsedUp);
-    let count = if requeued { &**COUNT_AND_REQUEUE } else { COUNT };
-    schema.query(count).bind(first.id.as_i64()).execute(connection).await?;
+    schema.query(COUNT).bind(first.id.as_i64()).execute(&mut *connection).await?;
+    if requeued {
+        make_pending(connection, schema, first.id, first.order.as_deref()).await?;
+    }
     Ok(requeued)
+}
+
+sql!(
+    MAKE_PENDING = "UPDATE onramp.deliveries
+    SET state = {PENDING}, attempts = 0, settled_at = NULL, cause = NULL, noise = NULL WHERE id = $1"
+);
+
+/// Makes a delivery due at once, as if it had never been settled.
+pub(super) async fn make_pending(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    id: DeliveryId,
+    order: Option<&[u8]>,
+) -> sqlx::Result<()> {
+    leave(connection, schema, id, order).await?;
+    schema.query(&MAKE_PENDING).bind(id.as_i64()).execute(&mut *connection).await?;
+    enter(connection, schema, id, order).await
 }
 
 /// Records a delivery as a conflict with the one that holds its key. Repetitions of the conflict are only counted.

@@ -5,8 +5,8 @@ use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Replayed, State};
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use sqlx::{PgConnection, Row};
 
-use super::record::{count_duplicate, find_holder, free_key, keep_conflict, remove};
-use super::state::{PENDING, sql};
+use super::queue::{free_key, leave, lock_head};
+use super::record::{count_duplicate, find_holder, keep_conflict, make_pending, remove};
 use crate::db::{Schema, column, text};
 
 /// Makes a delivery pending. The inner error is the reason why it cannot be requeued.
@@ -17,22 +17,35 @@ pub(super) async fn requeue(
     seen: State,
     reread: Option<&NewDelivery>,
 ) -> sqlx::Result<Result<Replayed, StoreError>> {
+    let order = order(connection, schema, id).await?;
     if let Some(refusal) = refusal(connection, schema, id, seen).await? {
         return Ok(Err(refusal));
     }
-    if let Some(reread) = reread
-        && let Some(replayed) = adopt(connection, schema, id, reread).await?
-    {
-        return Ok(Ok(replayed));
-    }
-    schema.query(&MAKE_PENDING).bind(id.as_i64()).execute(connection).await?;
+    leave(connection, schema, id, order.as_deref()).await?;
+    let order = match reread {
+        Some(reread) => {
+            if let Some(replayed) = adopt(connection, schema, id, reread).await? {
+                return Ok(Ok(replayed));
+            }
+            column::hash_of_order(reread.key.as_ref(), reread.stage)
+        }
+        None => order,
+    };
+    make_pending(connection, schema, id, order.as_deref()).await?;
     Ok(Ok(Replayed::Due))
 }
 
-sql!(
-    MAKE_PENDING = "UPDATE onramp.deliveries
-    SET state = {PENDING}, due_at = NULL, attempts = 0, settled_at = NULL, cause = NULL, noise = NULL WHERE id = $1"
-);
+const ORDER: &str = "SELECT order_key FROM onramp.deliveries WHERE id = $1";
+
+/// Returns the order of a delivery, whose head is locked before the delivery itself.
+async fn order(connection: &mut PgConnection, schema: &Schema, id: DeliveryId) -> sqlx::Result<Option<Vec<u8>>> {
+    let order: Option<Option<Vec<u8>>> = schema.scalar(ORDER).bind(id.as_i64()).fetch_optional(&mut *connection).await?;
+    let order = order.flatten();
+    if let Some(order) = &order {
+        lock_head(connection, schema, order).await?;
+    }
+    Ok(order)
+}
 
 const LOCK: &str = "SELECT state, EXISTS (SELECT FROM onramp.bodies b WHERE b.id = d.id) AS whole
     FROM onramp.deliveries d WHERE id = $1 FOR UPDATE";
@@ -65,7 +78,9 @@ async fn adopt(
     reread: &NewDelivery,
 ) -> sqlx::Result<Option<Replayed>> {
     match find_holder(connection, schema, reread.key.as_ref()).await? {
-        Some(holder) if holder.has_expired(reread.received_at) => free_key(connection, schema, holder.id).await?,
+        Some(holder) if holder.has_expired(reread.received_at) => {
+            free_key(connection, schema, holder.id, holder.order.as_deref()).await?;
+        }
         Some(first) if first.id != id => {
             remove(connection, schema, &[id.as_i64()]).await?;
             if first.is_repeated_by(reread) {

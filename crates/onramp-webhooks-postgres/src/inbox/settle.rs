@@ -4,23 +4,27 @@ use std::collections::HashSet;
 
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{DeadCause, Lease, Settled, Settlement, State};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Row};
 
 use super::claim::{held, numbers};
+use super::queue::promote;
 use super::state::{HANDLED, LEASED, PENDING, sql};
 use crate::db::{MARK, OPEN, Schema, column, text};
 
 sql!(
     SETTLE = "UPDATE onramp.deliveries d
-    SET state = ended.state, due_at = ended.due_at, settled_at = ended.settled_at, cause = ended.cause, attempts = d.attempts + ended.attempts,
-        note = CASE WHEN ended.state = {PENDING} THEN d.note ELSE ended.note END
+    SET state = ended.state, settled_at = ended.settled_at, cause = ended.cause, attempts = d.attempts + ended.attempts,
+        note = CASE WHEN ended.state = {PENDING} THEN d.note ELSE ended.note END, lease_until = NULL, lost_claims = 0,
+        due_at = CASE WHEN d.order_key IS NULL THEN CASE WHEN ended.state = {PENDING} THEN d.due_at ELSE ended.due_at END END,
+        waits_at = CASE WHEN d.order_key IS NOT NULL THEN CASE WHEN ended.state = {PENDING} THEN d.due_at ELSE ended.due_at END END
     FROM UNNEST($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::smallint[])
         AS ended (id, fence, state, due_at, settled_at, attempts, note, cause)
     WHERE d.id = ended.id AND d.fence = ended.fence AND d.state = {LEASED}
-    RETURNING d.id, d.fence"
+    RETURNING d.id, d.fence, d.order_key"
 );
 
-/// Settles leases, and returns those that were lost. If a lease is settled several times, the first settlement counts.
+/// Settles leases, and returns those that were lost. If a lease is settled several times, the first settlement counts. The next delivery of
+/// each order becomes the head.
 pub(super) async fn settle(
     connection: &mut PgConnection,
     schema: &Schema,
@@ -28,7 +32,8 @@ pub(super) async fn settle(
     settlements: &[Settlement],
 ) -> sqlx::Result<Vec<Lease>> {
     let mut seen = HashSet::new();
-    let first: Vec<_> = settlements.iter().filter(|settlement| seen.insert(settlement.lease)).collect();
+    let mut first: Vec<_> = settlements.iter().filter(|settlement| seen.insert(settlement.lease)).collect();
+    first.sort_unstable_by_key(|settlement| settlement.lease.id);
     let ends: Vec<_> = first.iter().map(|settlement| End::of(&settlement.outcome, now)).collect();
     let (ids, fences) = numbers(first.iter().map(|settlement| &settlement.lease));
     let rows = schema
@@ -36,35 +41,44 @@ pub(super) async fn settle(
         .bind(ids)
         .bind(fences)
         .bind(ends.iter().map(|end| column::number(end.state)).collect::<Vec<_>>())
-        .bind(ends.iter().map(|end| end.due_at.map(Timestamp::as_millis)).collect::<Vec<_>>())
+        .bind(ends.iter().map(|end| end.due_at.map(again_at)).collect::<Vec<_>>())
         .bind(ends.iter().map(|end| end.settled_at.map(Timestamp::as_millis)).collect::<Vec<_>>())
         .bind(ends.iter().map(|end| end.attempts).collect::<Vec<_>>())
         .bind(ends.iter().map(|end| end.note.map(text::stored)).collect::<Vec<_>>())
         .bind(ends.iter().map(|end| end.cause.map(|cause| i16::from(cause.as_u8()))).collect::<Vec<_>>())
-        .fetch_all(connection)
+        .fetch_all(&mut *connection)
         .await?;
+    let orders = rows.iter().filter_map(|row| row.try_get("order_key").transpose()).collect::<sqlx::Result<Vec<_>>>()?;
+    promote(connection, schema, &orders).await?;
     let mut held = held(&rows)?;
     Ok(settlements.iter().map(|settlement| settlement.lease).filter(|lease| !held.remove(lease)).collect())
 }
 
+// The statement that follows it in the handler's transaction has to use its index.
 sql!(
     COMPLETE = "UPDATE onramp.deliveries
-    SET state = {HANDLED}, due_at = NULL, settled_at = $3, attempts = attempts + 1, note = NULL
-    WHERE id = $1 AND fence = $2 AND state = {LEASED} AND current_setting($4, true) = $5"
+    SET state = {HANDLED}, due_at = NULL, waits_at = NULL, lease_until = NULL, lost_claims = 0, settled_at = $3, attempts = attempts + 1,
+        note = NULL
+    WHERE id = $1 AND fence = $2 AND state = {LEASED} AND current_setting($4, true) = $5
+    RETURNING order_key, set_config('enable_seqscan', 'off', true)"
 );
 
-/// Completes a delivery in a handler's transaction. Returns `false` if the lease was lost or this is another transaction.
+/// Completes a delivery in a handler's transaction, and makes the next delivery of its order the head. Returns `false` if the lease was lost
+/// or this is another transaction.
 pub(super) async fn complete(connection: &mut PgConnection, schema: &Schema, now: Timestamp, lease: Lease) -> sqlx::Result<bool> {
-    let completed = schema
-        .query(&COMPLETE)
+    let completed: Option<Option<Vec<u8>>> = schema
+        .scalar(&COMPLETE)
         .bind(lease.id.as_i64())
         .bind(lease.fence)
         .bind(now.as_millis())
         .bind(MARK)
         .bind(OPEN)
-        .execute(connection)
+        .fetch_optional(&mut *connection)
         .await?;
-    Ok(completed.rows_affected() > 0)
+    if let Some(Some(order)) = &completed {
+        promote(connection, schema, std::slice::from_ref(order)).await?;
+    }
+    Ok(completed.is_some())
 }
 
 /// The columns of a delivery after its lease.
@@ -89,4 +103,9 @@ impl<'a> End<'a> {
         };
         Self { state, due_at, settled_at, attempts, note, cause: outcome.cause() }
     }
+}
+
+/// Returns the column's value for a time. Zero means "never settled" in the column, so the value is at least one.
+fn again_at(at: Timestamp) -> i64 {
+    at.as_millis().max(1)
 }

@@ -10,6 +10,7 @@ mod migrating;
 mod network;
 mod pgbouncer;
 mod plans;
+mod promoting;
 mod round_trips;
 mod same_as_memory;
 mod sharing;

@@ -13,8 +13,11 @@ CREATE TABLE onramp.deliveries (
     order_key      BYTEA,                       -- hash of the subject; NULL: no order
     fingerprint    BYTEA    NOT NULL,
     state          SMALLINT NOT NULL,           -- 0 pending 1 leased 2 retrying 3 parked 4 handled 5 dead 6 quarantined 7 conflict
-    due_at         BIGINT,                      -- end of the lease or of the wait; NULL: due now, or never
+    due_at         BIGINT,                      -- of the head of an order: when it is due again; 0: never settled; NULL: waits for nothing
+    waits_at       BIGINT,                      -- the same of a delivery behind the head of its order
+    lease_until    BIGINT,
     fence          BIGINT   NOT NULL DEFAULT 0,
+    lost_claims    BIGINT   NOT NULL DEFAULT 0, -- latest claims that ended with neither a settlement nor a release
     attempts       BIGINT   NOT NULL DEFAULT 0,
     duplicates     BIGINT   NOT NULL DEFAULT 0,
     received_at    BIGINT   NOT NULL,
@@ -27,18 +30,24 @@ CREATE TABLE onramp.deliveries (
 
 CREATE UNIQUE INDEX deliveries_key ON onramp.deliveries (key);
 
--- Due and waiting deliveries. The cost of a claim does not grow with the number of handled ones.
-CREATE INDEX deliveries_due ON onramp.deliveries (id) WHERE state = 0;
-CREATE INDEX deliveries_waiting ON onramp.deliveries (due_at) WHERE due_at IS NOT NULL;
+-- No index contains a column that a claim or a renewal changes, so that these do not write to any index. Therefore a handled delivery is
+-- one that was settled without a cause here, and not one in a state.
 
--- Finds an order's first due delivery, its leased delivery, and its last handled stage. "state < 1" matches only 0. It is deliberately
--- not written as "state = 0", so that a query for the first delivery of an order uses this index instead of the one of all due
--- deliveries.
-CREATE INDEX deliveries_order_due ON onramp.deliveries (order_key, id) WHERE state < 1 AND order_key IS NOT NULL;
-CREATE INDEX deliveries_order_leased ON onramp.deliveries (order_key, id) WHERE state = 1 AND order_key IS NOT NULL;
-CREATE INDEX deliveries_order_handled ON onramp.deliveries (order_key, stage) WHERE state = 4 AND order_key IS NOT NULL;
+-- Contains the head of each order that waits, so the cost of a claim does not grow with the number of handled deliveries, or with those
+-- behind a head. A name of an endpoint may be too long for an index.
+CREATE INDEX deliveries_due ON onramp.deliveries (hashtextextended(endpoint, 0), due_at, id) WHERE due_at IS NOT NULL;
+CREATE UNIQUE INDEX deliveries_head ON onramp.deliveries (order_key) WHERE due_at IS NOT NULL AND order_key IS NOT NULL;
+CREATE INDEX deliveries_behind ON onramp.deliveries (order_key, waits_at, id) WHERE waits_at IS NOT NULL;
 
-CREATE INDEX deliveries_old ON onramp.deliveries (settled_at) WHERE state = 4 AND NOT pruned;
+-- Finds suspects.
+CREATE INDEX deliveries_lost ON onramp.deliveries (hashtextextended(endpoint, 0), due_at, id)
+    WHERE due_at IS NOT NULL AND lost_claims > 0;
+
+-- Finds out whether a later stage of an order was handled.
+CREATE INDEX deliveries_handled ON onramp.deliveries (order_key, stage)
+    WHERE settled_at IS NOT NULL AND cause IS NULL AND order_key IS NOT NULL;
+
+CREATE INDEX deliveries_old ON onramp.deliveries (settled_at) WHERE settled_at IS NOT NULL AND cause IS NULL AND NOT pruned;
 CREATE INDEX deliveries_noise ON onramp.deliveries (id) INCLUDE (noise) WHERE noise IS NOT NULL;
 
 CREATE TABLE onramp.bodies (
