@@ -8,6 +8,7 @@ mod durable;
 mod faults;
 mod files;
 mod idempotency;
+mod killers;
 mod migrating;
 mod plans;
 mod purchases;

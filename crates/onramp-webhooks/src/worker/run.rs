@@ -355,7 +355,12 @@ impl Run {
                 }
             }
         }
-        if self.is_idle() && self.unchecked.is_empty() && self.queue.is_empty() && self.finished.is_empty() {
+        if self.is_idle()
+            && self.suspect == Suspect::None
+            && self.unchecked.is_empty()
+            && self.queue.is_empty()
+            && self.finished.is_empty()
+        {
             self.idle.report(self.claimed_for);
         }
     }
@@ -436,9 +441,10 @@ enum Suspect {
 impl Suspect {
     fn after(self, claims: &Claims) -> Self {
         match self {
-            Self::IsDue if !claims.deliveries.is_empty() => Self::Runs,
-            Self::None if claims.has_suspect => Self::IsDue,
-            _ => Self::None,
+            Self::IsDue if claims.deliveries.is_empty() => Self::None,
+            Self::IsDue => Self::Runs,
+            Self::None | Self::Runs if claims.has_suspect => Self::IsDue,
+            Self::None | Self::Runs => Self::None,
         }
     }
 }
