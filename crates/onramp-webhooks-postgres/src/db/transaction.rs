@@ -20,15 +20,22 @@ pub(crate) const OPEN: &str = "open";
 /// A savepoint that also ends with its transaction, and identifies it even after a failed statement.
 pub(crate) const SAVEPOINT: &str = "onramp_transaction";
 
-/// The settings to turn off for statements that must use their indexes. A planner without fresh statistics, as in an inbox that was empty
-/// a moment ago, would read the whole table, sort all due deliveries or compile the statement.
-pub(super) const BY_INDEX: [&str; 4] = ["jit", "enable_sort", "enable_seqscan", "enable_bitmapscan"];
+/// The settings for statements that must use their indexes. A planner without fresh statistics, as in an inbox that was empty a moment
+/// ago, would read the whole table, sort all due deliveries or compile the statement. The plans do not depend on values, so that they are
+/// made once.
+const BY_INDEX: [(&str, &str); 5] = [
+    ("jit", "off"),
+    ("enable_sort", "off"),
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("plan_cache_mode", "force_generic_plan"),
+];
 
 impl Database {
     /// Begins a transaction. Its commit returns when it is on the server's disk. The time that its statements wait for locks leaves the
-    /// receiver time to respond before its ack deadline. Its statements use [`BY_INDEX`].
+    /// receiver time to respond before its ack deadline. Its statements are planned with [`BY_INDEX`].
     pub(crate) async fn begin(&self, limit: Limit) -> sqlx::Result<Transaction> {
-        Transaction::begin(&self.pool, format!("{}, {}", beginning(limit.time()), settings(&BY_INDEX, "true"))).await
+        Transaction::begin(&self.pool, format!("{}, {}", beginning(limit.time()), by_index(true))).await
     }
 
     /// Begins a transaction that excludes all others with the same `name` in this schema. It waits for them in a separate statement, so
@@ -37,9 +44,9 @@ impl Database {
         Transaction::begin(&self.pool, format!("{}; {}", beginning(Limit::Patient.time()), self.alone(name))).await
     }
 
-    /// Begins a transaction as [`begin_alone`](Self::begin_alone). Its statements use [`BY_INDEX`].
+    /// Begins a transaction as [`begin_alone`](Self::begin_alone). Its statements are planned with [`BY_INDEX`].
     pub(crate) async fn begin_alone_by_index(&self, name: &'static str) -> sqlx::Result<Transaction> {
-        let beginning = format!("{}, {}", beginning(Limit::Patient.time()), settings(&BY_INDEX, "true"));
+        let beginning = format!("{}, {}", beginning(Limit::Patient.time()), by_index(true));
         Transaction::begin(&self.pool, format!("{beginning}; {}", self.alone(name))).await
     }
 
@@ -64,9 +71,10 @@ impl Database {
     }
 }
 
-/// Returns expressions that turn settings off, until the end of the transaction if `is_local` is `true`.
-pub(super) fn settings(names: &[&str], is_local: &str) -> String {
-    names.iter().map(|name| format!("set_config('{name}', 'off', {is_local})")).collect::<Vec<_>>().join(", ")
+/// Returns expressions that change [`BY_INDEX`], until the end of the transaction or of the session.
+pub(super) fn by_index(is_of_transaction: bool) -> String {
+    let set = |(name, value)| format!("set_config('{name}', '{value}', {is_of_transaction})");
+    BY_INDEX.map(set).join(", ")
 }
 
 /// Returns the statements that begin a transaction.
