@@ -66,7 +66,7 @@ impl WorkerBuilder {
             clock: Arc::new(SystemClock),
             retry: RetryPolicy::default(),
             concurrency: 16,
-            check_concurrency: 16,
+            check_concurrency: 64,
             batch: 128,
             lease: Duration::from_secs(30),
             attempt_timeout: Duration::from_secs(30),
@@ -114,7 +114,7 @@ impl WorkerBuilder {
 
     /// Sets how many deliveries of one endpoint are in the checks [before](Self::before) the handler at the same time, at least 1.
     /// Checks use none of the [concurrency](Self::concurrency) of handlers, and a slow check of one endpoint holds up no other
-    /// endpoint. Default 16.
+    /// endpoint. Default 64.
     #[must_use]
     pub fn check_concurrency(mut self, deliveries: usize) -> Self {
         self.check_concurrency = deliveries.max(1);

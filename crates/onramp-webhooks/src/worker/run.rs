@@ -336,7 +336,7 @@ impl Run {
             }
         };
         self.alive.claimed(claimed_at);
-        let oldest = claims.deliveries.first().map_or(claimed_at, |delivery| delivery.received_at);
+        let oldest = claims.deliveries.iter().map(|delivery| delivery.received_at).min().unwrap_or(claimed_at);
         telemetry::backlog_age(claimed_at.since(oldest));
         self.look_at = claims.next_due.map_or(poll, |due| due.min(poll));
         self.may_be_due |= claims.deliveries.len() == self.worker.batch || claims.has_suspect;

@@ -40,9 +40,10 @@ const MAX_ID_LENGTH: usize = 512;
 /// Parking costs no attempt. A dead letter is kept, and is checked again after a replay.
 ///
 /// Checks are batched: those that arrive during a request are combined into the next request, of up to 20 orders. There is one
-/// request at a time. The worker's [concurrency](onramp_webhooks::worker::WorkerBuilder::concurrency) limits the number of
-/// simultaneous checks, so a concurrency of 20 or more is needed to fill a request. After a failure, no request is made for a
-/// while; then a single check probes Wert. Therefore the worker continues to handle other events while Wert does not respond.
+/// request at a time. The worker limits the number of simultaneous checks
+/// ([`check_concurrency`](onramp_webhooks::worker::WorkerBuilder::check_concurrency)); 20 or more are needed to fill a request. After
+/// a failure, no request is made for a while; then a single check probes Wert. Therefore the worker continues to handle other events
+/// while Wert does not respond.
 ///
 /// Every result is counted: see [metrics](crate#metrics).
 ///
