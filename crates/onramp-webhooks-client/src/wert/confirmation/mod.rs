@@ -67,7 +67,7 @@ const MAX_ID_LENGTH: usize = 512;
 /// let wert = WertDataApi::at(provider.url(), FakeProvider::API_KEY).build()?;
 ///
 /// let receiver = Receiver::builder(MemoryInbox::new()).endpoint(Wert::with_path_secret("s3cret")).build()?;
-/// let worker = receiver.worker(Shop).before(Confirmation::new(wert)).concurrency(40).spawn();
+/// let worker = receiver.worker(Shop).before(Confirmation::new(wert)).spawn();
 ///
 /// let order = WertOrder::new();
 /// provider.add_order(&order, "success");
