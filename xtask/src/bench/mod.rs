@@ -1,11 +1,20 @@
 //! `cargo xtask bench`
 
+mod against;
+mod tables;
+
 use clap::Args;
 use xshell::{Shell, cmd};
 
 /// Run the benchmarks in release mode, and print ratios from one run.
 #[derive(Args)]
 pub(crate) struct Bench {
+    /// Also build this revision of the repository, measure both in turn, and print every figure with its ratio to that of the revision.
+    #[arg(long, value_name = "REV")]
+    against: Option<String>,
+    /// Measure both so many times with `--against`. Every figure is the median.
+    #[arg(long, default_value_t = 3)]
+    turns: usize,
     /// Arguments of the benchmark. `--help` lists them.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<String>,
@@ -13,7 +22,10 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn run(self, sh: &Shell) -> anyhow::Result<()> {
-        run(sh, Some("--release"), &self.args)
+        match self.against {
+            Some(revision) => against::run(sh, &revision, self.turns.max(1), &self.args),
+            None => run(sh, Some("--release"), &self.args),
+        }
     }
 }
 
