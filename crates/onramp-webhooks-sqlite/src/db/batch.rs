@@ -5,7 +5,7 @@ use rusqlite::{CachedStatement, Connection};
 const INSERT: &str = "INSERT INTO onramp_deliveries
         (endpoint, provider, event_type, subject, discriminator, key_expires_at, stage, fingerprint, state, due_at, waits_at, received_at, note)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (subject, discriminator) DO NOTHING";
+     ON CONFLICT DO NOTHING";
 
 const INSERT_BODY: &str = "INSERT INTO onramp_bodies (id, body) VALUES (?, ?)";
 
@@ -22,7 +22,7 @@ impl<'a> Batch<'a> {
         Self { connection, insert: None, insert_body: None }
     }
 
-    /// Returns the statement that inserts a row of thirteen columns, unless its key is taken.
+    /// Returns the statement that inserts a row of thirteen columns, unless its key or the head of its order is taken.
     pub(crate) fn insert(&mut self) -> rusqlite::Result<&mut CachedStatement<'a>> {
         prepared(&mut self.insert, self.connection, INSERT)
     }

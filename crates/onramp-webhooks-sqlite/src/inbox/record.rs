@@ -55,23 +55,30 @@ fn insert(
 ) -> rusqlite::Result<Option<DeliveryId>> {
     let waits = state == State::Pending;
     let order = key.filter(|_| waits && new.stage.is_some()).map(DedupKey::subject);
-    let place = order.map_or(Ok(Place::Head), |order| place(batch.connection, order))?;
-    let is_head = matches!(place, Place::Head);
-    let inserted = batch.insert()?.execute(params![
-        &*new.endpoint,
-        new.provider.as_str(),
-        new.event_type,
-        key.map(DedupKey::subject),
-        key.map(DedupKey::discriminator),
-        new.key_expires_at.map(Timestamp::as_millis),
-        new.stage.map(OrderStage::as_u8),
-        new.fingerprint.as_bytes().as_slice(),
-        state.as_u8(),
-        (waits && is_head).then_some(0_i64),
-        (waits && !is_head).then_some(0_i64),
-        new.received_at.as_millis(),
-        note,
-    ])?;
+    let connection = batch.connection;
+    let mut insert = |is_head: bool| {
+        batch.insert()?.execute(params![
+            &*new.endpoint,
+            new.provider.as_str(),
+            new.event_type,
+            key.map(DedupKey::subject),
+            key.map(DedupKey::discriminator),
+            new.key_expires_at.map(Timestamp::as_millis),
+            new.stage.map(OrderStage::as_u8),
+            new.fingerprint.as_bytes().as_slice(),
+            state.as_u8(),
+            (waits && is_head).then_some(0_i64),
+            (waits && !is_head).then_some(0_i64),
+            new.received_at.as_millis(),
+            note,
+        ])
+    };
+    // The indexes refuse a second delivery with the key, and a second head of the order.
+    let (mut inserted, mut place) = (insert(true)?, Place::Head);
+    if let (0, Some(order)) = (inserted, order) {
+        place = self::place(connection, order)?;
+        inserted = if matches!(place, Place::Head) { 0 } else { insert(false)? };
+    }
     if inserted == 0 {
         return Ok(None);
     }
