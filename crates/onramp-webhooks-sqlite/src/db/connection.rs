@@ -51,6 +51,8 @@ impl Settings {
         wait_at_most(self.busy_timeout);
         connection.busy_handler(Some(wait as fn(i32) -> bool)).map_err(failed(OPEN))?;
         connection.set_prepared_statement_cache_capacity(64);
+        // Otherwise SQLite compares parameters with the conditions of partial indexes, and prepares a statement again for every value.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed(OPEN))?;
         self.switch_to_wal(&connection)?;
         connection.execute_batch(PRAGMAS).map_err(failed(OPEN))?;
         if let Some(largest) = self.largest {

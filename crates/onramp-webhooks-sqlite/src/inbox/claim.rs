@@ -12,8 +12,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::state::{HANDLED, LEASED, PARKED, PENDING, RETRYING, sql};
 use crate::db::column;
 
-const NEXT_DUE: &str =
-    "SELECT min(due_at) FROM onramp_deliveries INDEXED BY onramp_deliveries_due WHERE endpoint = ? AND due_at > ?";
+const NEXT_DUE: &str = "SELECT min(due_at) FROM onramp_deliveries INDEXED BY onramp_deliveries_due
+     WHERE due_at IS NOT NULL AND endpoint = ? AND due_at > ?";
 
 /// Leases due deliveries. Every statement reads only the heads of orders, through the partial index on `due_at`.
 pub(super) fn claim(connection: &Connection, now: Timestamp, request: &ClaimRequest) -> rusqlite::Result<Claims> {
@@ -58,17 +58,17 @@ fn endpoints(connection: &Connection) -> rusqlite::Result<Vec<Arc<str>>> {
 sql!(
     UNTRIED = "SELECT id, received_at, state = {LEASED}, lease_until, lost_claims
      FROM onramp_deliveries INDEXED BY onramp_deliveries_due
-     WHERE endpoint = ? AND due_at = 0 AND state IN ({PENDING}, {LEASED}, {RETRYING}, {PARKED}) ORDER BY id"
+     WHERE due_at IS NOT NULL AND endpoint = ? AND due_at = 0 AND state IN ({PENDING}, {LEASED}, {RETRYING}, {PARKED}) ORDER BY id"
 );
 sql!(
     NEWEST = "SELECT id, received_at, state = {LEASED}, lease_until, lost_claims
      FROM onramp_deliveries INDEXED BY onramp_deliveries_due
-     WHERE endpoint = ? AND due_at = 0 AND state IN ({PENDING}, {LEASED}, {RETRYING}, {PARKED}) ORDER BY id DESC"
+     WHERE due_at IS NOT NULL AND endpoint = ? AND due_at = 0 AND state IN ({PENDING}, {LEASED}, {RETRYING}, {PARKED}) ORDER BY id DESC"
 );
 sql!(
     AGAIN = "SELECT id, due_at, state = {LEASED}, lease_until, lost_claims
      FROM onramp_deliveries INDEXED BY onramp_deliveries_due
-     WHERE endpoint = ? AND due_at > 0 AND due_at <= ? AND state IN ({PENDING}, {LEASED}, {RETRYING}, {PARKED}) ORDER BY due_at, id"
+     WHERE due_at IS NOT NULL AND endpoint = ? AND due_at > 0 AND due_at <= ? AND state IN ({PENDING}, {LEASED}, {RETRYING}, {PARKED}) ORDER BY due_at, id"
 );
 
 /// Reads the candidates of one endpoint with `sql`, and notes whether a suspect is due.
@@ -106,15 +106,19 @@ fn candidates_of(
 sql!(
     LEASE = "UPDATE onramp_deliveries
      SET state = {LEASED}, lease_until = ?, fence = fence + 1, lost_claims = CASE WHEN state = {LEASED} THEN lost_claims + 1 ELSE 0 END
-     WHERE id = ?
-     RETURNING id, fence, attempts, duplicates, endpoint, provider, subject, discriminator, received_at, stage, fingerprint, lost_claims"
+     WHERE id = ?"
 );
+const LEASED_NOW: &str =
+    "SELECT id, fence, attempts, duplicates, endpoint, provider, subject, discriminator, received_at, stage, fingerprint,
+        lost_claims
+     FROM onramp_deliveries WHERE id = ?";
 const BODY: &str = "SELECT body FROM onramp_bodies WHERE id = ?";
 
 fn lease(connection: &Connection, id: DeliveryId, until: Timestamp) -> rusqlite::Result<ClaimedDelivery> {
     let body: Option<Vec<u8>> = connection.prepare_cached(BODY)?.query_row([id.as_i64()], |row| row.get(0)).optional()?;
-    let mut lease = connection.prepare_cached(&LEASE)?;
-    let (mut delivery, stage) = lease.query_row(params![until.as_millis(), id.as_i64()], |row| {
+    // `RETURNING` would open a temporary table for every row.
+    connection.prepare_cached(&LEASE)?.execute(params![until.as_millis(), id.as_i64()])?;
+    let (mut delivery, stage) = connection.prepare_cached(LEASED_NOW)?.query_row([id.as_i64()], |row| {
         let stage = row.get::<_, Option<u8>>(9)?.map(OrderStage::from_u8);
         Ok((delivery(row, body.unwrap_or_default().into())?, stage))
     })?;
@@ -140,7 +144,7 @@ fn delivery(row: &Row<'_>, body: Bytes) -> rusqlite::Result<ClaimedDelivery> {
 
 sql!(
     LATER_HANDLED = "SELECT EXISTS (SELECT 1 FROM onramp_deliveries INDEXED BY onramp_deliveries_handled
-     WHERE subject = ? AND state = {HANDLED} AND stage IS NOT NULL AND stage > ?)"
+     WHERE state = {HANDLED} AND stage IS NOT NULL AND subject = ? AND stage > ?)"
 );
 
 /// Returns whether a later stage of the order was handled.

@@ -20,7 +20,7 @@ pub(super) enum Place {
 
 sql!(
     HEAD = "SELECT id, state = {LEASED} FROM onramp_deliveries INDEXED BY onramp_deliveries_head
-     WHERE subject = ? AND due_at IS NOT NULL AND stage IS NOT NULL"
+     WHERE due_at IS NOT NULL AND stage IS NOT NULL AND subject = ?"
 );
 
 /// Returns the place of a new delivery of `order`.
@@ -70,7 +70,7 @@ fn order(connection: &Connection, id: DeliveryId) -> rusqlite::Result<(Option<St
 }
 
 const RETURN_HEAD: &str = "UPDATE onramp_deliveries SET waits_at = due_at, due_at = NULL
-     WHERE subject = ? AND due_at IS NOT NULL AND stage IS NOT NULL";
+     WHERE due_at IS NOT NULL AND stage IS NOT NULL AND subject = ?";
 
 /// Chooses the head of an order again. Its head must not be leased.
 pub(super) fn settle_head(connection: &Connection, order: &str) -> rusqlite::Result<()> {
@@ -78,8 +78,14 @@ pub(super) fn settle_head(connection: &Connection, order: &str) -> rusqlite::Res
     promote(connection, order)
 }
 
+/// Makes the next delivery of the order of `ended` its head.
+pub(super) fn promote_after(connection: &Connection, ended: DeliveryId) -> rusqlite::Result<()> {
+    let (order, _) = order(connection, ended)?;
+    order.map_or(Ok(()), |order| promote(connection, &order))
+}
+
 const FIRST_BEHIND: &str = "SELECT id, waits_at, received_at FROM onramp_deliveries INDEXED BY onramp_deliveries_behind
-     WHERE subject = ? AND waits_at >= ? ORDER BY waits_at, id LIMIT 1";
+     WHERE waits_at IS NOT NULL AND subject = ? AND waits_at >= ? ORDER BY waits_at, id LIMIT 1";
 
 /// Makes the next delivery of an order its head: the oldest untried one, or the one that is due again first, whichever has been due
 /// longer.

@@ -126,14 +126,13 @@ pub(super) fn find_holder(connection: &Connection, key: Option<&DedupKey>) -> ru
         .optional()
 }
 
-sql!(
-    COUNT = "UPDATE onramp_deliveries SET duplicates = duplicates + 1 WHERE id = ?
-     RETURNING state = {RETRYING} OR coalesce(cause = {ATTEMPTS_USED_UP}, false)"
-);
+sql!(REQUEUES = "SELECT state = {RETRYING} OR coalesce(cause = {ATTEMPTS_USED_UP}, false) FROM onramp_deliveries WHERE id = ?");
+const COUNT: &str = "UPDATE onramp_deliveries SET duplicates = duplicates + 1 WHERE id = ?";
 
 /// Counts a duplicate of `first`, and returns whether that requeued it.
 pub(super) fn count_duplicate(connection: &Connection, first: DeliveryId) -> rusqlite::Result<bool> {
-    let requeues = connection.prepare_cached(&COUNT)?.query_row([first.as_i64()], |row| row.get(0))?;
+    connection.prepare_cached(COUNT)?.execute([first.as_i64()])?;
+    let requeues = connection.prepare_cached(&REQUEUES)?.query_row([first.as_i64()], |row| row.get(0))?;
     if requeues {
         make_pending(connection, first)?;
     }

@@ -2,19 +2,18 @@
 
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{DeadCause, Lease, Settled, Settlement, State};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
-use super::queue::promote;
+use super::queue::promote_after;
 use super::state::{LEASED, sql};
 
 sql!(
     SETTLE = "UPDATE onramp_deliveries
-     SET state = ?1, settled_at = ?2, cause = ?3, attempts = attempts + ?4, note = CASE WHEN ?5 THEN ?6 ELSE note END,
+     SET state = ?1, settled_at = ?2, cause = ?3, attempts = attempts + ?4, note = CASE ?5 WHEN 1 THEN ?6 ELSE note END,
         lease_until = NULL, lost_claims = 0,
-        due_at = CASE WHEN stage IS NULL OR subject IS NULL THEN CASE WHEN ?7 THEN due_at ELSE ?8 END END,
-        waits_at = CASE WHEN stage IS NOT NULL AND subject IS NOT NULL THEN CASE WHEN ?7 THEN due_at ELSE ?8 END END
-     WHERE id = ?9 AND fence = ?10 AND state = {LEASED}
-     RETURNING CASE WHEN stage IS NOT NULL THEN subject END"
+        due_at = CASE WHEN stage IS NULL OR subject IS NULL THEN CASE ?7 WHEN 1 THEN due_at ELSE ?8 END END,
+        waits_at = CASE WHEN stage IS NOT NULL AND subject IS NOT NULL THEN CASE ?7 WHEN 1 THEN due_at ELSE ?8 END END
+     WHERE id = ?9 AND fence = ?10 AND state = {LEASED}"
 );
 
 /// Settles leases, and returns those that were lost.
@@ -51,11 +50,11 @@ fn settle_one(connection: &Connection, now: Timestamp, settlement: &Settlement) 
         settlement.lease.id.as_i64(),
         settlement.lease.fence,
     ];
-    let settled: Option<Option<String>> = connection.prepare_cached(&SETTLE)?.query_row(values, |row| row.get(0)).optional()?;
-    if let Some(Some(order)) = &settled {
-        promote(connection, order)?;
+    let is_settled = connection.prepare_cached(&SETTLE)?.execute(values)? > 0;
+    if is_settled {
+        promote_after(connection, settlement.lease.id)?;
     }
-    Ok(settled.is_some())
+    Ok(is_settled)
 }
 
 /// Returns the column's value for a time. Zero means "never settled" in the column, so the value is at least one.

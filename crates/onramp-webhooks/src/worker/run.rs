@@ -65,7 +65,7 @@ pub(super) struct Run {
     /// The endpoints of the deliveries that are being checked.
     in_check: HashMap<Id, Arc<str>>,
     /// Deliveries that the handler has not been called for.
-    queue: VecDeque<(Lease, Box<Delivery>)>,
+    queue: VecDeque<(Lease, Ready)>,
     running: JoinSet<(Lease, AttemptEnd)>,
     /// Outcomes that are not being settled yet.
     finished: Vec<Settlement>,
@@ -191,6 +191,10 @@ impl Run {
     }
 
     fn begin_checks(&mut self, now: Timestamp) {
+        if self.worker.checks.is_empty() {
+            self.queue.extend(self.unchecked.drain(..).map(|claimed| (claimed.lease, Ready::Unchecked(claimed))));
+            return;
+        }
         let mut waiting = VecDeque::new();
         while let Some(claimed) = self.unchecked.pop_front() {
             let (lease, endpoint) = (claimed.lease, Arc::clone(&claimed.endpoint));
@@ -212,19 +216,18 @@ impl Run {
 
     /// Returns whether as many deliveries of an endpoint are being checked as may be.
     fn is_full(&self, endpoint: &Arc<str>) -> bool {
-        let limit = if self.worker.checks.is_empty() { self.worker.batch } else { self.worker.check_concurrency };
-        self.in_check.values().filter(|other| *other == endpoint).count() >= limit
+        self.in_check.values().filter(|other| *other == endpoint).count() >= self.worker.check_concurrency
     }
 
     fn begin_attempts(&mut self, now: Timestamp) {
         while self.running.len() < self.worker.concurrency {
-            let Some((lease, delivery)) = self.queue.pop_front() else { break };
+            let Some((lease, ready)) = self.queue.pop_front() else { break };
             if !self.held.holds(lease, now) {
                 self.held.lost(lease);
                 continue;
             }
             let worker = Arc::clone(&self.worker);
-            let running = self.running.spawn(async move { (lease, attempt(&worker, lease, &delivery).await) });
+            let running = self.running.spawn(async move { (lease, ready.attempt(&worker, lease).await) });
             self.held.begun(lease, running);
         }
     }
@@ -291,7 +294,7 @@ impl Run {
                     Checked::Ended(end) => self.ended(Ok((task, (lease, end)))),
                     Checked::Passed(delivery) => match self.held.ended(lease.id, task) {
                         Some(lease) if self.stopping => self.finished.push(Settlement::new(lease, Settled::Released)),
-                        Some(lease) => self.queue.push_back((lease, delivery)),
+                        Some(lease) => self.queue.push_back((lease, Ready::Checked(delivery))),
                         None => {}
                     },
                 }
@@ -425,6 +428,26 @@ impl Run {
         }
         self.checking.abort_all();
         self.running.abort_all();
+    }
+}
+
+/// A delivery that the handler can be called for.
+enum Ready {
+    /// The worker has no checks. The delivery is not read yet, so that no task but the attempt's own is needed.
+    Unchecked(ClaimedDelivery),
+    Checked(Box<Delivery>),
+}
+
+impl Ready {
+    async fn attempt(self, worker: &WorkerBuilder, lease: Lease) -> AttemptEnd {
+        let delivery = match self {
+            Self::Checked(delivery) => delivery,
+            Self::Unchecked(claimed) => match check(worker, claimed).await {
+                Checked::Passed(delivery) => delivery,
+                Checked::Ended(end) => return end,
+            },
+        };
+        attempt(worker, lease, &delivery).await
     }
 }
 
