@@ -125,7 +125,7 @@ async fn it_reports_and_then_repairs_once() {
 }
 
 #[tokio::test]
-async fn what_is_left_for_a_person_is_told_by_the_exit_code() {
+async fn what_is_left_for_an_operator_is_told_by_the_exit_code() {
     let (harness, _) = Harness::with_sqlite(0).await;
     let order = WertOrder::new();
     harness.provider.add_order(&order, "on_hold");
