@@ -8,7 +8,7 @@ use onramp_webhooks::inbox::{Inbox, Lease, NewDelivery, QuarantineBound, Recorde
 use onramp_webhooks_postgres::PostgresInbox;
 use sqlx::{Connection, PgConnection, raw_sql};
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::tools::{TestSchema, claim, connection, handled, now, purchase, record};
 
@@ -63,7 +63,21 @@ impl Gated {
     }
 }
 
-const A_MOMENT: Duration = Duration::from_millis(200);
+const BLOCKED: &str = "WITH RECURSIVE waiting AS MATERIALIZED (SELECT DISTINCT pid FROM pg_locks WHERE NOT granted), blocked AS (
+        SELECT pid FROM waiting WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))
+        UNION
+        SELECT waiting.pid FROM waiting JOIN blocked ON blocked.pid = ANY (pg_blocking_pids(waiting.pid))
+    ) SELECT count(*) FROM blocked";
+
+/// Waits until so many sessions wait for `holder`, or for one that waits for it. Returns early if `task` ends without having waited.
+async fn until_blocked<T>(holder: &mut PgConnection, sessions: i64, task: &JoinHandle<T>) {
+    let blocked = async {
+        while !task.is_finished() && sqlx::query_scalar::<_, i64>(BLOCKED).fetch_one(&mut *holder).await.unwrap() < sessions {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), blocked).await.unwrap();
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_that_goes_behind_a_head_that_is_being_settled_follows_it() {
@@ -72,12 +86,12 @@ async fn a_delivery_that_goes_behind_a_head_that_is_being_settled_follows_it() {
         let [first, second] = events();
         record(&*gated.inbox, first).await;
         let (_, lease) = gated.claim_one().await;
-        let gate = gated.close().await;
+        let mut gate = gated.close().await;
         let recording = gated.record(second);
-        sleep(A_MOMENT).await;
+        until_blocked(&mut gate, 1, &recording).await;
         let there = Arc::new(gated.schema.open(QuarantineBound::default()).await);
         let settling = tokio::spawn(async move { there.settle(now(), vec![Settlement::new(lease, outcome)]).await });
-        sleep(A_MOMENT).await;
+        until_blocked(&mut gate, 2, &settling).await;
         gate.close().await.unwrap();
         let second = recording.await.unwrap();
         assert_eq!(settling.await.unwrap().unwrap(), []);
@@ -96,15 +110,15 @@ async fn a_delivery_that_goes_behind_a_head_that_is_being_completed_follows_it()
     assert!(gated.inbox.complete(transaction, now(), lease).await.unwrap());
     let (id, lease) = gated.claim_one().await;
     assert_eq!(id, 2);
-    let gate = gated.close().await;
+    let mut gate = gated.close().await;
     let recording = gated.record(third);
-    sleep(A_MOMENT).await;
+    until_blocked(&mut gate, 1, &recording).await;
     let inbox = Arc::clone(&gated.inbox);
     let completing = tokio::spawn(async move {
         let transaction = inbox.begin(Duration::from_secs(30)).await.unwrap();
         inbox.complete(transaction, now(), lease).await
     });
-    sleep(A_MOMENT).await;
+    until_blocked(&mut gate, 2, &completing).await;
     gate.close().await.unwrap();
     let third = recording.await.unwrap();
     assert!(completing.await.unwrap().unwrap());
@@ -116,11 +130,11 @@ async fn of_two_first_events_one_waits_behind_the_other() {
     let gated = Gated::new().await;
     let [first, second, third] = events();
     let there = Arc::new(gated.schema.open(QuarantineBound::default()).await);
-    let gate = gated.close().await;
+    let mut gate = gated.close().await;
     let first = gated.record(first);
-    sleep(A_MOMENT).await;
+    until_blocked(&mut gate, 1, &first).await;
     let other = tokio::spawn(async move { (record(&*there, second).await, record(&*there, third).await) });
-    sleep(A_MOMENT).await;
+    until_blocked(&mut gate, 2, &other).await;
     gate.close().await.unwrap();
     let (second, third) = other.await.unwrap();
     let expected = [first.await.unwrap(), second, third];
@@ -146,7 +160,7 @@ async fn a_delivery_whose_head_ends_meanwhile_is_the_next_head() {
         let inbox = Arc::clone(&inbox);
         async move { record(&*inbox, second).await }
     });
-    sleep(A_MOMENT).await;
+    until_blocked(&mut other, 1, &recording).await;
     raw_sql("COMMIT").execute(&mut other).await.unwrap();
     let second = recording.await.unwrap();
     let claimed = claim(&*inbox, 10).await;

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use tracing::Instrument;
 
-use super::checks::CHECK;
 use super::handling::{HANDLER, panicked};
 use super::{Delivery, HandlerError, HandlerErrorKind, WorkerBuilder};
 use crate::clock::{Clock, Timestamp};
@@ -123,24 +122,28 @@ pub(super) enum Checked {
     Ended(AttemptEnd),
 }
 
-/// Reads a delivery and runs the checks before the handler. Never panics.
+/// Reads a delivery and runs the checks before the handler. Never panics: a panic of a provider's reader or of a check, also one while its
+/// error is formatted, becomes a transient error.
 pub(super) async fn check(worker: &WorkerBuilder, claimed: ClaimedDelivery) -> Checked {
     let context = AttemptContext::of(worker, &claimed);
     let (provider, lease) = (claimed.provider.clone(), claimed.lease);
-    let ended = |end, by| Checked::Ended(Ended { end, by, took: None }.told(lease, context.attempt, &provider));
-    if claimed.lost_claims > SUSPECT_AFTER {
-        return ended(AttemptEnd::killed(claimed.lost_claims), "worker");
-    }
-    let delivery = match Delivery::read(claimed, &worker.providers) {
-        Ok(delivery) => delivery,
-        Err(error) => return ended(context.unreadable(&error), "worker"),
+    let ended = match caught(read_and_check(context, claimed)).await {
+        Ok(Ok(delivery)) => return Checked::Passed(delivery),
+        Ok(Err(ended)) => ended,
+        Err(panic) => Ended::before(context.settle(Err(panicked("reading or checking the event", &*panic))), "check"),
     };
-    let checking = worker.checks.pass(context, &delivery).instrument(span(&delivery));
-    match caught(checking).await {
-        Ok(Ok(())) => Checked::Passed(Box::new(delivery)),
-        Ok(Err(error)) => ended(context.fail(&error, DeadCause::RefusedByCheck), "check"),
-        Err(panic) => ended(context.settle(Err(panicked(CHECK, &*panic))), "check"),
+    Checked::Ended(ended.told(lease, context.attempt, &provider))
+}
+
+async fn read_and_check(context: AttemptContext<'_>, claimed: ClaimedDelivery) -> Result<Box<Delivery>, Ended> {
+    if claimed.lost_claims > SUSPECT_AFTER {
+        return Err(Ended::before(AttemptEnd::killed(claimed.lost_claims), "worker"));
     }
+    let delivery = Delivery::read(claimed, &context.worker.providers)
+        .map_err(|error| Ended::before(context.unreadable(&error), "worker"))?;
+    let checked = context.worker.checks.pass(context, &delivery).instrument(span(&delivery)).await;
+    checked.map_err(|error| Ended::before(context.fail(&error, DeadCause::RefusedByCheck), "check"))?;
+    Ok(Box::new(delivery))
 }
 
 /// Calls the handler for a delivery. Never panics: a panic of the handler, also one while its error is formatted or its values are
@@ -168,6 +171,11 @@ struct Ended {
 }
 
 impl Ended {
+    /// The end of an attempt before its handler was called.
+    const fn before(end: AttemptEnd, by: &'static str) -> Self {
+        Self { end, by, took: None }
+    }
+
     /// Logs and counts the end, and returns it.
     fn told(self, lease: Lease, attempt: u32, provider: &ProviderName) -> AttemptEnd {
         let result = self.log(lease, attempt, provider.as_str());

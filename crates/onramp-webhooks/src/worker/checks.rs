@@ -9,7 +9,7 @@ use crate::panics::caught;
 use crate::telemetry;
 
 /// The name of a check in error messages.
-pub(super) const CHECK: &str = "the check before the handler";
+const CHECK: &str = "the check before the handler";
 
 /// The checks of a worker, in order.
 #[derive(Clone, Default)]

@@ -10,7 +10,7 @@ use onramp_webhooks::provider::{Facts, Provider, ProviderEvent};
 use onramp_webhooks::worker::RetryPolicy;
 use onramp_webhooks_testkit::events::WertOrder;
 
-use super::harness::{Do, Harness, end, rest};
+use super::harness::{Do, Harness, Unspeakable, end, rest};
 use crate::faulty::InboxCall;
 
 #[tokio::test(start_paused = true)]
@@ -367,17 +367,6 @@ async fn quarantine_and_conflicts_are_not_handled() {
 /// The handler's error is the shop's code, too.
 #[tokio::test(start_paused = true)]
 async fn a_panic_in_the_handlers_error_is_a_transient_error() {
-    #[derive(Debug)]
-    struct Unspeakable;
-
-    impl std::fmt::Display for Unspeakable {
-        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            panic!("no words")
-        }
-    }
-
-    impl std::error::Error for Unspeakable {}
-
     let harness = Harness::new();
     harness.post(WertOrder::new().complete()).await;
     let once = RetryPolicy::new(1, Duration::from_secs(1), Duration::from_secs(1));

@@ -7,12 +7,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use onramp_webhooks::adapter::{Full, Request};
-use onramp_webhooks::inbox::{DeadCause, State};
+use onramp_webhooks::event::DecodeError;
+use onramp_webhooks::identity::Identity;
+use onramp_webhooks::inbox::{DeadCause, Inbox, NewDelivery, State};
+use onramp_webhooks::provider::{Facts, Provider, ProviderEvent};
 use onramp_webhooks::worker::{RetryPolicy, WorkerBuilder};
 use onramp_webhooks::{Delivery, Handler, HandlerError, Kriptomat, TransactionalHandler, WertEvent, async_trait};
 use onramp_webhooks_testkit::events::{Postback, WertOrder};
 
-use super::harness::{Do, Harness, Remembering, rest};
+use super::harness::{Do, Harness, Remembering, Unspeakable, rest};
 use crate::faulty::InboxCall;
 
 /// A check that says what the test wants, and then yes. Clones are the same one.
@@ -186,4 +189,69 @@ async fn so_many_of_an_endpoint_are_checked_at_the_same_time_and_no_more() {
     let _worker = harness.receiver.worker(handled.clone()).before(counted.clone()).check_concurrency(3).spawn();
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!((counted.1.load(Ordering::SeqCst), handled.seen().len()), (3, 300));
+}
+
+struct Fails;
+
+#[async_trait]
+impl Handler for Fails {
+    async fn handle(&self, _: &Delivery) -> Result<(), HandlerError> {
+        Err(HandlerError::permanent(Unspeakable))
+    }
+}
+
+/// An event whose reader panics.
+#[derive(Debug)]
+struct Unread;
+
+impl ProviderEvent for Unread {
+    fn read(_: &[u8]) -> Result<Self, DecodeError> {
+        panic!("a bug of the reader")
+    }
+
+    fn type_name(&self) -> &str {
+        "unread"
+    }
+
+    fn type_label(&self) -> &'static str {
+        "unread"
+    }
+
+    fn identity(&self) -> Identity {
+        Identity::unique()
+    }
+}
+
+#[derive(Debug)]
+struct Acme;
+
+impl Provider for Acme {
+    type Event = Unread;
+
+    const FACTS: Facts = Facts::new("acme");
+}
+
+/// Released, it would be claimed again for ever.
+#[tokio::test(start_paused = true)]
+async fn a_panic_before_the_handler_is_a_transient_error() {
+    let retry = || RetryPolicy::new(1, Duration::ZERO, Duration::ZERO);
+    let harness = Harness::new();
+    harness.post(WertOrder::new().complete()).await;
+    let mut working = harness.worker(|worker| worker.before(Fails).retry(retry()));
+    working.rests().await;
+    let record = harness.only().await;
+    assert_eq!((record.state, record.cause), (State::Dead, Some(DeadCause::AttemptsUsedUp)));
+
+    for is_checked in [false, true] {
+        let harness = Harness::new();
+        harness.inbox.record(NewDelivery::new("acme", "acme", harness.now(), "{}".into())).await.unwrap();
+        let mut working = harness.worker(|worker| {
+            let worker = worker.provider::<Acme>().retry(retry());
+            if is_checked { worker.before(Scripted::default()) } else { worker }
+        });
+        working.rests().await;
+        let record = harness.only().await;
+        assert_eq!((record.state, record.cause), (State::Dead, Some(DeadCause::AttemptsUsedUp)));
+        assert!(record.note.unwrap().contains("a bug of the reader"));
+    }
 }

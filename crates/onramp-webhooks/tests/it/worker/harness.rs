@@ -201,6 +201,18 @@ pub(crate) async fn end(worker: Worker) {
     tokio::time::timeout(Duration::from_secs(60), worker.shutdown()).await.expect("the worker does not end");
 }
 
+/// An error that panics when it is formatted.
+#[derive(Debug)]
+pub(super) struct Unspeakable;
+
+impl std::fmt::Display for Unspeakable {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("no words")
+    }
+}
+
+impl std::error::Error for Unspeakable {}
+
 /// A handler that only remembers, and how often it saw each delivery.
 #[derive(Clone, Default)]
 pub(crate) struct Remembering(Arc<Mutex<BTreeMap<DeliveryId, usize>>>);
