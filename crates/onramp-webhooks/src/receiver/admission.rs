@@ -44,7 +44,7 @@ impl Refusal {
         let provider = endpoint.map_or("", |endpoint| endpoint.facts().name);
         telemetry::received(&name, provider, "unknown", self.outcome.as_str(), reply.status());
         if let Some(watched) = &self.watched {
-            watched.counters.answered(now, self.sender, reply.status(), false);
+            watched.counters.answered(now, self.sender, reply.status());
         }
         reply
     }

@@ -176,7 +176,7 @@ impl Shared {
         telemetry::received(&endpoint.name, facts.name, label, outcome.as_str(), reply.status());
         telemetry::answered(&endpoint.name, begun.elapsed());
         let sender = if outcome == Outcome::Unverified { Sender::Guessing } else { Sender::Provider };
-        admission.watched.counters.answered(self.clock.now(), sender, reply.status(), outcome.is_recorded());
+        admission.watched.counters.answered(self.clock.now(), sender, reply.status());
         reply
     }
 
@@ -190,6 +190,9 @@ impl Shared {
             Ok(read) => {
                 let (label, now, unreadable_purchase) = (read.label, read.delivery.received_at, read.unreadable_purchase);
                 let (outcome, recorded) = record::record(&*self.inbox, read, begun + self.ack_deadline).await;
+                if outcome.is_recorded() {
+                    admission.watched.counters.received(now);
+                }
                 if let Some(Recorded::New(id)) = recorded.filter(|_| outcome == Outcome::New) {
                     self.unclaimed.recorded(id, now);
                 }

@@ -67,19 +67,14 @@ impl Default for Counters {
 }
 
 impl Counters {
-    /// Counts a reply. `recorded` is `true` if the request is in the inbox now.
-    pub(crate) fn answered(&self, now: Timestamp, sender: Sender, status: u16, recorded: bool) {
+    /// Counts a reply.
+    pub(crate) fn answered(&self, now: Timestamp, sender: Sender, status: u16) {
         let class = match status {
             200..300 => &self.success,
             500.. => &self.server_error,
             _ => &self.client_error,
         };
         class.fetch_add(1, Ordering::Relaxed);
-        if recorded {
-            self.received(now);
-            reset(&self.unlisted);
-            reset(&self.guesses);
-        }
         match sender {
             Sender::Provider if (200..300).contains(&status) => reset(&self.refused_in_a_row),
             Sender::Provider => {
@@ -101,8 +96,11 @@ impl Counters {
         self.quarantined_purchases.load(Ordering::Relaxed)
     }
 
-    fn received(&self, now: Timestamp) {
-        self.last_received.store(now.as_millis(), Ordering::Relaxed);
+    /// Counts a delivery that is in the inbox now. `at` is the time that the inbox keeps, which may be long before the reply.
+    pub(crate) fn received(&self, at: Timestamp) {
+        reset(&self.unlisted);
+        reset(&self.guesses);
+        self.last_received.store(at.as_millis(), Ordering::Relaxed);
         if self.silent.load(Ordering::Relaxed) {
             self.silent.store(false, Ordering::Relaxed);
         }

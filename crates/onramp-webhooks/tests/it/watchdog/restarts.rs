@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use onramp_webhooks::clock::Clock;
 use onramp_webhooks::watchdog::Verdict;
 
 use super::harness::{HOUR, Harness, MINUTE, SILENT_AFTER};
@@ -20,6 +21,17 @@ async fn a_restart_forgets_neither_the_last_delivery_nor_the_alarm() {
     assert_eq!(harness.beside().await.verdict(), Verdict::Silent);
     harness.advance(HOUR * 24 * 60).await;
     assert_eq!(harness.beside().await.verdict(), Verdict::Silent);
+}
+
+/// A store that answers late shifts no time: a new process would know another.
+#[tokio::test(start_paused = true)]
+async fn the_last_delivery_was_received_when_the_inbox_says() {
+    let harness = Harness::new().await;
+    let received = harness.clock.now();
+    harness.inbox.is_late(InboxCall::Record, MINUTE / 60);
+    let (answers, ()) = tokio::join!(harness.posts(1), harness.advance(MINUTE));
+    assert_eq!((answers, harness.watch("wert").last_received), (vec![200], Some(received)));
+    assert_eq!(harness.beside().await.watch("wert").last_received, Some(received));
 }
 
 /// The only delivery of one endpoint lies behind thousands of another.
