@@ -99,11 +99,15 @@ impl Inbox for LedgerInbox {
         self.deliveries.counts().await
     }
 
-    async fn requeue(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
-        self.deliveries.requeue(id, seen, reread).await
+    async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {
+        self.deliveries.requeue(request).await
     }
 
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
         self.deliveries.prune(now, retention).await
+    }
+
+    async fn forget(&self, id: DeliveryId) -> Result<(), StoreError> {
+        self.deliveries.forget(id).await
     }
 }

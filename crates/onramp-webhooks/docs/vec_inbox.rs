@@ -72,11 +72,25 @@ impl Row {
     /// Counts a duplicate. Returns whether the delivery is due again because of it.
     fn repeated(&mut self) -> bool {
         self.record.duplicates += 1;
-        let requeued = self.record.state == State::Retrying || self.record.cause == Some(DeadCause::AttemptsUsedUp);
+        let is_used_up = self.record.cause == Some(DeadCause::AttemptsUsedUp) && self.record.body.is_some();
+        let requeued = self.record.state == State::Retrying || is_used_up;
         if requeued {
             self.requeue();
         }
         requeued
+    }
+
+    /// Whether the row is to be pruned. A key that can expire is kept, together with the body, until it has expired.
+    fn is_old(&self, now: Timestamp, retention: Retention) -> bool {
+        let since = self.record.settled_at.unwrap_or(self.record.received_at);
+        let is_old = retention.of(self.record.state).is_some_and(|kept| since < now.before(kept));
+        is_old && self.record.body.is_some() && self.key_expires_at.is_none_or(|expires_at| expires_at <= now)
+    }
+
+    /// Removes the body and the note. Returns whether the row is kept for its key.
+    fn forget(&mut self) -> bool {
+        (self.record.body, self.record.note) = (None, None);
+        self.record.key.is_some() && self.record.state != State::Quarantined
     }
 
     fn claimed(&mut self, until: Timestamp, stale: bool) -> ClaimedDelivery {
@@ -355,13 +369,14 @@ impl Inbox for VecInbox {
         Ok(State::ALL.into_iter().map(|state| (state, count(state))).collect())
     }
 
-    async fn requeue(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
+    async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {
         let mut rows = self.rows.lock().unwrap();
+        let Requeue { id, seen, reread, .. } = request;
         let refused = |why| Err(StoreError::new(StoreErrorKind::Refused, "replay").because(why));
         match rows.find(id) {
             None => return Err(StoreError::new(StoreErrorKind::NotFound, "replay")),
             Some(row) if row.record.state == State::Leased => return refused("a worker holds it"),
-            Some(row) if row.record.body.is_none() => return refused("its body was pruned"),
+            Some(row) if row.record.body.is_none() => return refused("its body was removed"),
             Some(row) if row.record.state != seen => return refused("its state has changed meanwhile"),
             Some(_) => {}
         }
@@ -374,15 +389,24 @@ impl Inbox for VecInbox {
     }
 
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
-        let (mut rows, cutoff, mut pruned) = (self.rows.lock().unwrap(), now.before(retention.handled), 0);
+        let (mut rows, mut pruned) = (self.rows.lock().unwrap(), 0);
         rows.all.retain_mut(|row| {
-            let is_old = row.record.settled_at.is_some_and(|settled_at| settled_at < cutoff);
-            if row.record.state == State::Handled && is_old && row.record.body.take().is_some() {
-                pruned += 1;
-                return row.record.key.is_some() && row.key_expires_at.is_none_or(|expires_at| expires_at > now);
+            if !row.is_old(now, retention) {
+                return true;
             }
-            true
+            pruned += 1;
+            row.forget() && row.key_expires_at.is_none()
         });
         Ok(pruned)
+    }
+
+    async fn forget(&self, id: DeliveryId) -> Result<(), StoreError> {
+        let mut rows = self.rows.lock().unwrap();
+        let Some(row) = rows.find(id) else { return Err(StoreError::new(StoreErrorKind::NotFound, "forget")) };
+        if let Some(why) = why_not_forgotten(row.record.state) {
+            return Err(StoreError::new(StoreErrorKind::Refused, "forget").because(why));
+        }
+        rows.all.retain_mut(|row| row.record.id != id || row.forget());
+        Ok(())
     }
 }

@@ -40,8 +40,11 @@ impl DedupKey {
     /// Long identifiers and identifiers with control characters are replaced by their hash, which bounds the size of indexes.
     #[must_use]
     pub fn new(endpoint: &str, kind: &str, id: &str, discriminator: impl Into<String>) -> Self {
-        let subject = format!("{endpoint}/{kind}/{}", plain_or_hash(id, LONGEST_ID));
-        Self { subject, discriminator: discriminator.into() }
+        Self::about(endpoint, kind, &plain_or_hash(id, LONGEST_ID), discriminator.into())
+    }
+
+    fn about(endpoint: &str, kind: &str, stored_id: &str, discriminator: String) -> Self {
+        Self { subject: format!("{endpoint}/{kind}/{stored_id}"), discriminator }
     }
 
     /// Returns the subject with the endpoint's name in front: `wert/order/01HBE0YY5SMKXXA4ZCM952HS90`.
@@ -59,7 +62,13 @@ impl DedupKey {
     /// Returns whether the subject is the identifier `id`, of any kind.
     #[must_use]
     pub fn is_about(&self, id: &str) -> bool {
-        self.subject.splitn(3, '/').nth(2) == Some(id)
+        self.subject.splitn(3, '/').nth(2).is_some_and(|stored| Self::stored_ids(id).iter().any(|id| id == stored))
+    }
+
+    /// Returns the forms in which subjects contain the identifier `id`: as it is, and its hash.
+    #[must_use]
+    pub fn stored_ids(id: &str) -> [String; 2] {
+        [id.to_owned(), hashed(id)]
     }
 
     /// Returns the key of a conflict: a delivery with this key and another fingerprint.
@@ -125,7 +134,7 @@ impl OrderStage {
 /// // A purchase completes once:
 /// let complete = Identity::once("order", "01HBE0YY5SMKXXA4ZCM952HS90").at(OrderStage::FINAL);
 /// // A login has no id of its own; the same content counts as a retry for a while:
-/// let login = Identity::by_content("user", "42").while_retried();
+/// let login = Identity::by_content("user", "42").personal().while_retried();
 /// # let _ = (complete, login);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,6 +149,7 @@ pub struct Identity {
 struct Subject {
     kind: &'static str,
     id: String,
+    is_personal: bool,
 }
 
 impl Identity {
@@ -156,7 +166,8 @@ impl Identity {
     /// never equal.
     #[must_use]
     pub fn once(kind: &'static str, id: impl Into<String>) -> Self {
-        Self { subject: Some(Subject { kind, id: id.into() }), by_content: false, while_retried: false, stage: None }
+        let subject = Subject { kind, id: id.into(), is_personal: false };
+        Self { subject: Some(subject), by_content: false, while_retried: false, stage: None }
     }
 
     /// Creates the identity of an event that can happen several times for each `id`. Another event of its type with the same `id`
@@ -170,6 +181,13 @@ impl Identity {
     #[must_use]
     pub fn while_retried(mut self) -> Self {
         self.while_retried = true;
+        self
+    }
+
+    /// Keeps only the hash of the identifier in keys, which outlive the bodies. For identifiers of customers, and of their clicks.
+    #[must_use]
+    pub fn personal(mut self) -> Self {
+        self.subject.iter_mut().for_each(|subject| subject.is_personal = true);
         self
     }
 
@@ -189,10 +207,13 @@ impl Identity {
     /// Returns the dedup key at `endpoint`; `None` for a unique event.
     #[must_use]
     pub fn key(&self, endpoint: &str, type_name: &str, fingerprint: &Fingerprint) -> Option<DedupKey> {
-        let Subject { kind, id } = self.subject.as_ref()?;
+        let Subject { kind, id, is_personal } = self.subject.as_ref()?;
         let type_name = plain_or_hash(type_name, LONGEST_TYPE);
         let discriminator = if self.by_content { format!("{type_name}:{fingerprint}") } else { type_name.into_owned() };
-        Some(DedupKey::new(endpoint, kind, id, discriminator))
+        Some(match is_personal {
+            true => DedupKey::about(endpoint, kind, &hashed(id), discriminator),
+            false => DedupKey::new(endpoint, kind, id, discriminator),
+        })
     }
 
     /// Returns the lifetime of the key for a provider that retries for `retry_horizon`; `None` if the key never expires.
@@ -212,8 +233,11 @@ fn plain_or_hash(word: &str, longest: usize) -> Cow<'_, str> {
     if word.len() <= longest && !word.chars().any(char::is_control) && !word.starts_with(HASHED) {
         return Cow::Borrowed(word);
     }
-    let hash = Fingerprint::from_bytes(Sha256::digest(word).into());
-    Cow::Owned(format!("{HASHED}{hash}"))
+    Cow::Owned(hashed(word))
+}
+
+fn hashed(word: &str) -> String {
+    format!("{HASHED}{}", Fingerprint::from_bytes(Sha256::digest(word).into()))
 }
 
 #[cfg(test)]
@@ -245,6 +269,16 @@ mod tests {
     }
 
     #[test]
+    fn a_subject_is_found_by_what_was_received() {
+        let fingerprint = Fingerprint::of(b"{}");
+        let personal = Identity::once("click", "C").personal().key("wert", "login", &fingerprint).unwrap();
+        let (plain, long) = (DedupKey::new("wert", "order", "O", ""), DedupKey::new("wert", "order", &"a".repeat(500), ""));
+        assert!(personal.is_about("C") && plain.is_about("O") && long.is_about(&"a".repeat(500)));
+        assert!(personal.is_about(personal.subject().trim_start_matches("wert/click/")), "as it is shown");
+        assert!(!personal.is_about("O") && !plain.is_about("C") && !long.is_about("a"));
+    }
+
+    #[test]
     fn an_identity_determines_the_key_and_its_lifetime() {
         let fingerprint = Fingerprint::of(b"{}");
         let key = |identity: &Identity| identity.key("wert", "login", &fingerprint).map(|key| key.to_string());
@@ -252,6 +286,7 @@ mod tests {
             (Identity::once("order", "O").at(OrderStage::FINAL), Identity::by_content("click", "C").while_retried());
         assert_eq!(key(&once).unwrap(), "wert/order/O/login");
         assert_eq!(key(&content).unwrap(), format!("wert/click/C/login:{fingerprint}"));
+        assert_eq!(key(&content.clone().personal()).unwrap(), format!("wert/click/{}/login:{fingerprint}", hashed("C")));
         assert_eq!(key(&Identity::unique()), None);
         let hour = Duration::from_secs(3_600);
         assert_eq!((once.horizon(hour), content.horizon(hour)), (None, Some(hour)));

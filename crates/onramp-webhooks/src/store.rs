@@ -24,8 +24,8 @@ pub use crate::identity::{DedupKey, OrderStage};
 #[doc(inline)]
 pub use crate::inbox::{
     Candidate, Candidates, ClaimRequest, ClaimedDelivery, Claims, Counts, DeadCause, DeliveryId, Filter, Inbox, Lease,
-    NewDelivery, Quarantine, QuarantineBound, Record, Recorded, Replayed, Retention, SUSPECT_AFTER, Settled, Settlement, State,
-    TransactionalInbox, conflict_note,
+    NewDelivery, Quarantine, QuarantineBound, Record, Recorded, Replayed, Requeue, Retention, SUSPECT_AFTER, Settled, Settlement,
+    State, TransactionalInbox, conflict_note, why_not_forgotten,
 };
 #[doc(inline)]
 pub use crate::provider::ProviderName;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use onramp_webhooks::inbox::TransactionalInbox;
-use onramp_webhooks::purchases::{KnownPurchases, PurchaseInbox, PurchaseStore};
+use onramp_webhooks::purchases::{KnownPurchases, PrunePurchases, PurchaseInbox, PurchaseStore};
 use onramp_webhooks::spill::SpillInbox;
 use onramp_webhooks::{Inbox, Kriptomat, Receiver, TransactionalHandler, Wert, WorkerBuilder};
 use onramp_webhooks_client::wert::{Confirmation, Reconciler};
@@ -23,6 +23,8 @@ use crate::points::sqlite::SqlitePoints;
 
 /// Timeout of a connection to the server: below the receiver's deadline for a response.
 const CONNECT: Duration = Duration::from_millis(2_500);
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// A receiver, its worker, the points, and the files to close at the end.
 pub(crate) struct Opened {
@@ -125,5 +127,6 @@ fn with_checks<I: PurchaseInbox>(config: &Config, inbox: Arc<I>, mut worker: Wor
     let purchases: Arc<dyn PurchaseStore> = Arc::new(inbox.purchases());
     let webhook_url = config.public_url.as_ref().map(|url| format!("{}/webhooks/kriptomat", url.trim_end_matches('/')));
     let widgets = Widgets { api, purchases: Arc::clone(&purchases), webhook_url };
-    (worker.before(KnownPurchases::new(purchases)), Some(widgets))
+    let prune = PrunePurchases::new(Arc::clone(&purchases));
+    (worker.before(KnownPurchases::new(purchases)).periodic_task(DAY, prune), Some(widgets))
 }

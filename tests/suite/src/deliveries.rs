@@ -5,7 +5,7 @@ use std::time::Duration;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{
-    ClaimRequest, ClaimedDelivery, DeliveryId, Filter, Inbox, NewDelivery, Recorded, Settled, Settlement, State,
+    ClaimRequest, ClaimedDelivery, DeliveryId, Filter, Inbox, NewDelivery, Recorded, Requeue, Settled, Settlement, State,
 };
 use onramp_webhooks_testkit::events::WertOrder;
 
@@ -60,7 +60,8 @@ pub async fn a_later_state_waits_alone(inbox: &impl Inbox, later: &NewDelivery, 
     }
     assert_eq!(inbox.list(Filter::all().state(State::Leased)).await.unwrap().len(), 1);
     assert_eq!(inbox.record(later.clone()).await.unwrap(), Recorded::Duplicate { first: id, requeued: false });
-    inbox.requeue(id, State::Unknown, None).await.unwrap_err();
+    inbox.requeue(Requeue::new(id, State::Unknown)).await.unwrap_err();
+    inbox.forget(id).await.unwrap_err();
     handled(inbox, &claimed).await;
     let record = inbox.show(id).await.unwrap().unwrap();
     assert_eq!((record.state, record.duplicates), (State::Unknown, 1));

@@ -20,7 +20,7 @@ use onramp_webhooks::StoreError;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
     ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, QuarantineBound, Record, Recorded, Replayed,
-    Retention, Settlement, State,
+    Requeue, Retention, Settlement,
 };
 use sqlx::PgPool;
 use tokio::sync::{Notify, Semaphore};
@@ -189,11 +189,11 @@ impl Inbox for PostgresInbox {
         self.database.tried("read the database", Limit::Patient, count).await
     }
 
-    async fn requeue(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
-        let reread = reread.as_ref();
+    async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {
+        let request = &request;
         let requeue = |_| async move {
             let mut transaction = self.database.begin(Limit::Prompt).await?;
-            let replayed = requeue::requeue(&mut transaction, &self.database.schema, id, seen, reread).await?;
+            let replayed = requeue::requeue(&mut transaction, &self.database.schema, request).await?;
             transaction.commit().await?;
             Ok(replayed)
         };
@@ -210,6 +210,16 @@ impl Inbox for PostgresInbox {
             Ok(pruned)
         };
         self.database.tried("prune deliveries", Limit::Patient, prune).await
+    }
+
+    async fn forget(&self, id: DeliveryId) -> Result<(), StoreError> {
+        let forget = |_| async move {
+            let mut transaction = self.database.begin(Limit::Prompt).await?;
+            let forgotten = prune::forget(&mut transaction, &self.database.schema, id).await?;
+            transaction.commit().await?;
+            Ok(forgotten)
+        };
+        self.database.tried("forget", Limit::Prompt, forget).await?
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::identity::DedupKey;
 use onramp_webhooks::inbox::{Counts, DeliveryId, Filter, Record, State};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
@@ -22,8 +23,8 @@ sql!(
 const MATCHES: &str = "($1::smallint[] IS NULL OR d.state = ANY ($1) OR ($8 AND d.state > $9))
     AND ($2::text IS NULL OR d.endpoint = $2)
     AND ($3::text IS NULL OR d.event_type = $3)
-    AND ($4::text IS NULL OR (d.subject LIKE '%/%/%'
-        AND substr(d.subject, length(split_part(d.subject, '/', 1)) + length(split_part(d.subject, '/', 2)) + 3) = $4))
+    AND ($4::text[] IS NULL OR (d.subject LIKE '%/%/%'
+        AND substr(d.subject, length(split_part(d.subject, '/', 1)) + length(split_part(d.subject, '/', 2)) + 3) = ANY ($4)))
     AND ($5::bigint IS NULL OR d.id < $5)";
 
 /// The condition on a key. It is separate, because a condition with an alternative does not use its index.
@@ -33,6 +34,7 @@ const NO_KEY: &str = "$7::bytea IS NULL";
 /// Returns the deliveries that match `filter`, newest first, without bodies.
 pub(super) async fn list(connection: &mut PgConnection, schema: &Schema, filter: &Filter) -> sqlx::Result<Vec<Record>> {
     let states: Vec<i16> = filter.states.iter().map(|state| column::number(*state)).collect();
+    let about = filter.about.as_deref().map(DedupKey::stored_ids);
     let key = if filter.key.is_some() { KEY } else { NO_KEY };
     let page = format!(
         "SELECT {}, NULL::bytea AS body FROM onramp.deliveries d WHERE {MATCHES} AND {key} ORDER BY d.id DESC LIMIT $6",
@@ -43,7 +45,7 @@ pub(super) async fn list(connection: &mut PgConnection, schema: &Schema, filter:
         .bind(Some(states).filter(|states| !states.is_empty()))
         .bind(filter.endpoint.as_deref().map(text::stored))
         .bind(filter.event_type.as_deref().map(text::stored))
-        .bind(filter.about.as_deref().map(text::stored))
+        .bind(about.as_ref().map(|ids| ids.each_ref().map(|id| text::stored(id))))
         .bind(filter.before.map(DeliveryId::as_i64))
         .bind(i64::try_from(filter.page_size()).unwrap_or(i64::MAX))
         .bind(filter.key.as_ref().map(column::hash_of_key))

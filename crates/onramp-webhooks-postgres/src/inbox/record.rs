@@ -237,6 +237,7 @@ pub(super) struct Holder {
     pub(super) order: Option<Vec<u8>>,
     state: State,
     cause: Option<DeadCause>,
+    pruned: bool,
     fingerprint: Fingerprint,
     expires_at: Option<Timestamp>,
 }
@@ -254,7 +255,7 @@ impl Holder {
 }
 
 const FIND_HOLDER: &str =
-    "SELECT id, order_key, state, cause, fingerprint, key_expires_at FROM onramp.deliveries WHERE key = $1 FOR UPDATE";
+    "SELECT id, order_key, state, cause, pruned, fingerprint, key_expires_at FROM onramp.deliveries WHERE key = $1 FOR UPDATE";
 
 /// Returns the delivery that holds `key`, even if its key has expired. The delivery is locked until the transaction ends.
 pub(super) async fn find_holder(
@@ -273,6 +274,7 @@ fn holder(row: &PgRow) -> sqlx::Result<Holder> {
         order: row.try_get("order_key")?,
         state: column::state(row)?,
         cause: column::cause(row)?,
+        pruned: row.try_get("pruned")?,
         fingerprint: column::fingerprint(row)?,
         expires_at: column::timestamp(row, "key_expires_at")?,
     })
@@ -282,7 +284,8 @@ const COUNT: &str = "UPDATE onramp.deliveries SET duplicates = duplicates + 1 WH
 
 /// Counts a duplicate of `first`, and returns whether that requeued it.
 pub(super) async fn count_duplicate(connection: &mut PgConnection, schema: &Schema, first: &Holder) -> sqlx::Result<bool> {
-    let requeued = first.state == State::Retrying || first.cause == Some(DeadCause::AttemptsUsedUp);
+    let is_used_up = first.cause == Some(DeadCause::AttemptsUsedUp) && !first.pruned;
+    let requeued = first.state == State::Retrying || is_used_up;
     schema.query(COUNT).bind(first.id.as_i64()).execute(&mut *connection).await?;
     if requeued {
         make_pending(connection, schema, first.id, first.order.as_deref()).await?;

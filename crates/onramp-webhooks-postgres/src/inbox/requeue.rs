@@ -1,7 +1,7 @@
 //! Requeueing of one delivery, for a replay.
 
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Replayed, State};
+use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Replayed, Requeue, State};
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use sqlx::{PgConnection, Row};
 
@@ -13,10 +13,9 @@ use crate::db::{Schema, column, text};
 pub(super) async fn requeue(
     connection: &mut PgConnection,
     schema: &Schema,
-    id: DeliveryId,
-    seen: State,
-    reread: Option<&NewDelivery>,
+    request: &Requeue,
 ) -> sqlx::Result<Result<Replayed, StoreError>> {
+    let Requeue { id, seen, ref reread, .. } = *request;
     let order = order(connection, schema, id).await?;
     if let Some(refusal) = refusal(connection, schema, id, seen).await? {
         return Ok(Err(refusal));
@@ -63,7 +62,7 @@ async fn refusal(
     Ok(match (column::state(&row)?, row.try_get("whole")?) {
         (State::Unknown, _) => refused("this version does not know its state"),
         (State::Leased, _) => refused("a worker holds it"),
-        (_, false) => refused("its body was pruned"),
+        (_, false) => refused("its body was removed"),
         (state, true) if state != seen => refused("its state has changed meanwhile"),
         _ => None,
     })

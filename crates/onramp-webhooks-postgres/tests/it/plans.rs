@@ -6,8 +6,9 @@ use sqlx::{AssertSqlSafe, PgConnection, raw_sql};
 use crate::tools::{TestSchema, claim, connection, purchase, record};
 
 /// The sources that hold the statements, which are no part of the public interface.
-const SOURCES: [&str; 4] = [
+const SOURCES: [&str; 5] = [
     include_str!("../../src/inbox/claim.rs"),
+    include_str!("../../src/inbox/prune.rs"),
     include_str!("../../src/inbox/queue.rs"),
     include_str!("../../src/inbox/record.rs"),
     include_str!("../../src/inbox/settle.rs"),
@@ -55,6 +56,12 @@ const SETTLE: Case = Case {
     types: "(bigint[], bigint[], smallint[], bigint[], bigint[], bigint[], text[], smallint[])",
     values: "('{1}', '{1}', '{4}', '{NULL}', '{0}', '{1}', '{NULL}', '{NULL}')",
     indexes: &["deliveries_pkey"],
+};
+const OLD: Case = Case {
+    name: "OLD",
+    types: "(bigint, bigint, bigint, bigint, bigint, bigint)",
+    values: "(1700000000000, 1600000000000, 1600000000000, 1600000000000, 1600000000000, 1000)",
+    indexes: &["deliveries_old", "deliveries_dead", "deliveries_aside", "deliveries_pkey"],
 };
 const INSERT: Case = Case {
     name: "INSERT",
@@ -104,7 +111,7 @@ impl Case {
 }
 
 async fn assert_flat(connection: &mut PgConnection, schema: &TestSchema, when: &str) {
-    for case in [CANDIDATES, LEASE, PROMOTE, LOCK_HEAD, SETTLE, INSERT] {
+    for case in [CANDIDATES, LEASE, PROMOTE, LOCK_HEAD, SETTLE, OLD, INSERT] {
         case.assert_by_index(connection, schema, when).await;
     }
 }
@@ -213,7 +220,7 @@ async fn a_key_is_found_by_its_index() {
     };
     let (fits, key) = (condition("MATCHES"), condition("KEY"));
     let query = format!("SELECT d.id FROM onramp.deliveries d WHERE {fits} AND {key} ORDER BY d.id DESC LIMIT $6");
-    let types = " (smallint[], text, text, text, bigint, bigint, bytea, boolean, smallint)";
+    let types = " (smallint[], text, text, text[], bigint, bigint, bytea, boolean, smallint)";
     for analyze in ["", "ANALYZE onramp.deliveries"] {
         raw_sql(schema.sql(analyze)).execute(&mut connection).await.unwrap();
         for mode in ["force_generic_plan", "force_custom_plan"] {

@@ -17,8 +17,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
-    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Record, Recorded, Replayed, Retention,
-    Settlement, State,
+    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Record, Recorded, Replayed, Requeue, Retention,
+    Settlement,
 };
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::Connection;
@@ -183,12 +183,16 @@ impl Inbox for SqliteInbox {
         self.read(query::counts).await
     }
 
-    async fn requeue(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
-        self.writer.call(Effect::MakesWork, move |batch| requeue::requeue(batch, id, seen, reread.as_ref())).await?
+    async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {
+        self.writer.call(Effect::MakesWork, move |batch| requeue::requeue(batch, &request)).await?
     }
 
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
         self.writer.call(Effect::Quiet, move |batch| prune::prune(batch.connection, now, retention)).await
+    }
+
+    async fn forget(&self, id: DeliveryId) -> Result<(), StoreError> {
+        self.writer.call(Effect::Quiet, move |batch| prune::forget(batch.connection, id)).await?
     }
 }
 

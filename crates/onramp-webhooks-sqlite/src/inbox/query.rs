@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::identity::OrderStage;
+use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{Counts, DeadCause, DeliveryId, Filter, Record, State};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
@@ -30,6 +30,10 @@ pub(super) fn list(connection: &Connection, filter: &Filter) -> rusqlite::Result
         .collect()
 }
 
+/// The condition that a subject is about an identifier. A subject is endpoint/kind/id, and neither endpoint nor kind contains a slash.
+const ABOUT: &str = "substr(d.subject, -length(?) - 1) = '/' || ?
+    AND length(d.subject) - length(replace(d.subject, '/', '')) = 2 + length(?) - length(replace(?, '/', ''))";
+
 fn conditions(filter: &Filter) -> (String, Vec<Value>) {
     let mut conditions = vec![format!("d.state <> {REMOVED}")];
     let mut values = Vec::new();
@@ -44,12 +48,8 @@ fn conditions(filter: &Filter) -> (String, Vec<Value>) {
         values.push(Value::from(wanted));
     }
     if let Some(id) = &filter.about {
-        // A subject is endpoint/kind/id, and neither endpoint nor kind contains a slash.
-        conditions.push("substr(d.subject, -length(?) - 1) = '/' || ?".to_owned());
-        conditions.push(
-            "length(d.subject) - length(replace(d.subject, '/', '')) = 2 + length(?) - length(replace(?, '/', ''))".to_owned(),
-        );
-        values.extend(std::iter::repeat_n(Value::from(id.clone()), 4));
+        conditions.push(format!("({ABOUT} OR {ABOUT})"));
+        values.extend(DedupKey::stored_ids(id).into_iter().flat_map(|id| std::iter::repeat_n(Value::from(id), 4)));
     }
     if let Some(key) = &filter.key {
         conditions.push("d.subject = ? AND d.discriminator = ?".to_owned());

@@ -126,7 +126,10 @@ pub(super) fn find_holder(connection: &Connection, key: Option<&DedupKey>) -> ru
         .optional()
 }
 
-sql!(REQUEUES = "SELECT state = {RETRYING} OR coalesce(cause = {ATTEMPTS_USED_UP}, false) FROM onramp_deliveries WHERE id = ?");
+sql!(
+    REQUEUES = "SELECT d.state = {RETRYING} OR (coalesce(d.cause = {ATTEMPTS_USED_UP}, false) AND b.id IS NOT NULL)
+     FROM onramp_deliveries d LEFT JOIN onramp_bodies b ON b.id = d.id WHERE d.id = ?"
+);
 const COUNT: &str = "UPDATE onramp_deliveries SET duplicates = duplicates + 1 WHERE id = ?";
 
 /// Counts a duplicate of `first`, and returns whether that requeued it.

@@ -1,6 +1,6 @@
 //! Requeueing of one delivery, for a replay.
 
-use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Replayed, State};
+use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Replayed, Requeue, State};
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -10,12 +10,8 @@ use super::state::{REMOVED, sql};
 use crate::db::Batch;
 
 /// Makes a delivery pending. The inner error is the reason why it cannot be requeued.
-pub(super) fn requeue(
-    batch: &mut Batch<'_>,
-    id: DeliveryId,
-    seen: State,
-    reread: Option<&NewDelivery>,
-) -> rusqlite::Result<Result<Replayed, StoreError>> {
+pub(super) fn requeue(batch: &mut Batch<'_>, request: &Requeue) -> rusqlite::Result<Result<Replayed, StoreError>> {
+    let Requeue { id, seen, ref reread, .. } = *request;
     if let Some(refusal) = refusal(batch.connection, id, seen)? {
         return Ok(Err(refusal));
     }
@@ -43,7 +39,7 @@ fn refusal(connection: &Connection, id: DeliveryId, seen: State) -> rusqlite::Re
         None => Some(StoreError::new(StoreErrorKind::NotFound, "replay")),
         Some((state, _)) if State::from_u8(state) == State::Unknown => refused("this version does not know its state"),
         Some((state, _)) if state == State::Leased.as_u8() => refused("a worker holds it"),
-        Some((_, false)) => refused("its body was pruned"),
+        Some((_, false)) => refused("its body was removed"),
         Some((state, _)) if state != seen.as_u8() => refused("its state has changed meanwhile"),
         Some(_) => None,
     })

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use onramp_webhooks::StoreError;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
-    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Record, Recorded, Replayed, Retention,
-    Settlement, SpillStatus, State, TransactionalInbox,
+    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Record, Recorded, Replayed, Requeue, Retention,
+    Settlement, SpillStatus, TransactionalInbox,
 };
 
 use super::Double;
@@ -27,8 +27,9 @@ double! {
         List: list(filter: Filter) -> Vec<Record>;
         Show: show(id: DeliveryId) -> Option<Record>;
         Counts: counts() -> Counts;
-        Requeue: requeue(id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Replayed;
+        Requeue: requeue(request: Requeue) -> Replayed;
         Prune: prune(now: Timestamp, retention: Retention) -> u64;
+        Forget: forget(id: DeliveryId) -> ();
         SpillStatus: spill_status() -> Option<SpillStatus>;
     }
     waits { Wait: wait_for_work; }

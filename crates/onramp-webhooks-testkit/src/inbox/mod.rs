@@ -3,6 +3,7 @@
 //! [`inbox_suite!`](crate::inbox_suite) turns every case into a test. [`cases`] returns the cases, to run them in other ways.
 
 mod claiming;
+mod forgetting;
 mod leasing;
 mod pruning;
 mod quarantining;
@@ -178,9 +179,19 @@ suite! {
     pruning {
         bodies_go_and_keys_stay,
         what_has_no_key_any_more_goes_whole,
-        nothing_else_is_touched,
+        each_state_has_its_retention,
+        a_dead_letter_is_as_old_as_its_settlement,
+        a_dead_letter_without_a_body_is_not_requeued,
+        what_waits_is_never_old,
         the_newest_id_stays_taken,
         many_go_in_rounds,
+    }
+    forgetting {
+        a_body_goes_at_once_and_the_key_stays,
+        what_has_no_key_and_what_is_quarantined_goes_whole,
+        what_waits_is_refused,
+        what_is_not_there_is_not_found,
+        a_copy_of_a_forgotten_dead_letter_is_only_counted,
     }
     waking {
         a_new_delivery_wakes,

@@ -221,7 +221,7 @@ pub(super) async fn a_real_one_after_a_synthetic_one_that_was_settled_only_count
     assert!(inbox.due(4).await.is_empty(), "nothing is handled twice");
 
     let pruned = inbox.led_to(5, synthetic(complete("B")), Settled::Handled).await;
-    while inbox.prune(at(1_000), Retention::new(Duration::from_secs(1))).await.unwrap() > 0 {}
+    while inbox.prune(at(1_000), Retention::default().handled(Duration::from_secs(1))).await.unwrap() > 0 {}
     assert_eq!(inbox.tell(received(complete("B"), 1_001)).await, Recorded::Duplicate { first: pruned, requeued: false });
     let record = inbox.see(pruned).await;
     assert_eq!((record.body.as_ref(), record.is_synthetic()), (None, true));

@@ -43,7 +43,7 @@ pub(super) async fn what_was_handled_has_to_be_asked_for(store: &Store) {
 pub(super) async fn what_a_worker_holds_what_is_not_there_and_what_was_pruned_is_refused(store: &Store) {
     let inbox = store.open().await;
     let [_, leased, _, _, handled, ..] = inbox.one_of_each().await;
-    assert_eq!(inbox.prune(at(1_000), Retention::new(LEASE)).await.unwrap(), 1);
+    assert_eq!(inbox.prune(at(1_000), Retention::default().handled(LEASE)).await.unwrap(), 1);
     for scope in [ReplayScope::Unhandled, ReplayScope::EvenHandled] {
         assert_eq!(replayed(&inbox, leased, scope).await, Err(StoreErrorKind::Refused));
         assert_eq!(replayed(&inbox, handled, scope).await, Err(StoreErrorKind::Refused));

@@ -1,7 +1,7 @@
 //! Requeueing, which is the store's part of a replay.
 
 use onramp_webhooks::StoreErrorKind;
-use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Recorded, Replayed, Retention, Settled, State, conflict_note};
+use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Recorded, Replayed, Requeue, Retention, Settled, State, conflict_note};
 
 use super::tools::{
     LEASE, at, complete, ids, login, order_event, paying, received, saying, started, synthetic, unreadable, used_up,
@@ -12,8 +12,11 @@ pub(super) async fn what_was_settled_meanwhile_is_refused(store: &Store) {
     let inbox = store.open().await;
     let id = inbox.led_to(0, complete("A"), Settled::Handled).await;
     for seen in [State::Pending, State::Retrying, State::Parked, State::Dead, State::Quarantined, State::Conflict] {
-        assert_eq!(inbox.requeue(id, seen, None).await.unwrap_err().kind(), StoreErrorKind::Refused);
-        assert_eq!(inbox.requeue(id, seen, Some(complete("B"))).await.unwrap_err().kind(), StoreErrorKind::Refused);
+        assert_eq!(inbox.requeue(Requeue::new(id, seen)).await.unwrap_err().kind(), StoreErrorKind::Refused);
+        assert_eq!(
+            inbox.requeue(Requeue::new(id, seen).reread(complete("B"))).await.unwrap_err().kind(),
+            StoreErrorKind::Refused
+        );
     }
     assert_eq!((inbox.state(id).await, inbox.due(1).await.len()), (State::Handled, 0));
 }
@@ -78,7 +81,7 @@ pub(super) async fn what_is_not_there_is_not_found(store: &Store) {
 pub(super) async fn what_was_pruned_is_refused(store: &Store) {
     let inbox = store.open().await;
     let id = inbox.led_to(0, complete("A"), Settled::Handled).await;
-    assert_eq!(inbox.prune(at(1_000), Retention::new(LEASE)).await.unwrap(), 1);
+    assert_eq!(inbox.prune(at(1_000), Retention::default().handled(LEASE)).await.unwrap(), 1);
     assert_eq!(inbox.requeue_any(id, None).await.unwrap_err().kind(), StoreErrorKind::Refused);
     assert_eq!(inbox.state(id).await, State::Handled);
     assert!(inbox.due(1_001).await.is_empty(), "there is nothing to handle any more");

@@ -9,7 +9,7 @@ use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{
     ClaimRequest, ClaimedDelivery, Claims, DeadCause, DeliveryId, Filter, Lease, NewDelivery, Quarantine, Record, Recorded,
-    Replayed, Settled, Settlement, State,
+    Replayed, Requeue, Settled, Settlement, State,
 };
 
 use super::Fixture;
@@ -184,7 +184,7 @@ impl Fixture {
     /// Requeues a delivery in any state.
     pub(crate) async fn requeue_any(&self, id: DeliveryId, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
         let seen = self.show(id).await.unwrap().map_or(State::Dead, |record| record.state);
-        self.requeue(id, seen, reread).await
+        self.requeue(Requeue::new(id, seen).reread(reread)).await
     }
 
     pub(crate) async fn is_gone(&self, id: DeliveryId) -> bool {

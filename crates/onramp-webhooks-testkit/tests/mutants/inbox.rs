@@ -12,7 +12,7 @@ use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::DedupKey;
 use onramp_webhooks::inbox::{
     ClaimRequest, ClaimedDelivery, Claims, DeadCause, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery,
-    QuarantineBound, Record, Recorded, Replayed, Retention, Settled, Settlement, State,
+    QuarantineBound, Record, Recorded, Replayed, Requeue, Retention, Settled, Settlement, State,
 };
 use onramp_webhooks_testkit::doubles::{Double, InboxDouble};
 use onramp_webhooks_testkit::inbox::{Fixture, Store, cases};
@@ -60,7 +60,9 @@ impl InboxDouble for Mutant {
             }
             Defect::LosesBytes => new.body = String::from_utf8_lossy(&new.body).into_owned().into(),
             Defect::TreatsUnreadableAsNoise => new.quarantine.iter_mut().for_each(|quarantine| quarantine.noise = true),
-            Defect::PrunesKeys if new.key.as_ref().is_some_and(|key| self.forgotten.lock().unwrap().contains(key)) => {
+            Defect::PrunesKeys | Defect::ForgetsKeys
+                if new.key.as_ref().is_some_and(|key| self.forgotten.lock().unwrap().contains(key)) =>
+            {
                 new.key = None
             }
             Defect::DuplicatesDoNotRequeue | Defect::DuplicatesOnlyLook => {
@@ -174,23 +176,28 @@ impl InboxDouble for Mutant {
         self.inbox.list(filter).await
     }
 
-    async fn requeue(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
-        let lease = self.leases.lock().unwrap().get(&id).copied();
+    async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {
+        let lease = self.leases.lock().unwrap().get(&request.id).copied();
         match (self.defect, lease) {
             (Defect::RequeuesWhatIsHeld, Some(lease)) => {
                 let release = Settlement::new(lease, Settled::Released);
                 drop(self.inbox.settle(Timestamp::default(), vec![release]).await?);
             }
-            (Defect::ForgetsWhatWasReread, _) => return self.inbox.requeue(id, seen, None).await,
+            (Defect::ForgetsWhatWasReread, _) => return self.inbox.requeue(Requeue::new(request.id, request.seen)).await,
             _ => {}
         }
-        self.inbox.requeue(id, seen, reread).await
+        self.inbox.requeue(request).await
     }
 
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
-        if self.defect == Defect::PrunesTooEarly {
-            return self.inbox.prune(now, Retention::new(Duration::ZERO)).await;
-        }
+        let retention = match self.defect {
+            Defect::PrunesTooEarly => retention.handled(Duration::ZERO),
+            Defect::KeepsAllForTheSameTime => {
+                let kept = retention.handled;
+                retention.dead(kept).conflict(kept).quarantined(kept)
+            }
+            _ => retention,
+        };
         let pruned = self.inbox.prune(now, retention).await?;
         let handled = self.inbox.list(Filter::all().state(State::Handled)).await?;
         for record in handled {
@@ -199,6 +206,18 @@ impl InboxDouble for Mutant {
             }
         }
         Ok(pruned)
+    }
+
+    async fn forget(&self, id: DeliveryId) -> Result<(), StoreError> {
+        match self.defect {
+            Defect::ForgetsNothing => return Ok(()),
+            Defect::ForgetsKeys => {
+                let record = self.inbox.show(id).await?;
+                self.forgotten.lock().unwrap().extend(record.and_then(|record| record.key));
+            }
+            _ => {}
+        }
+        self.inbox.forget(id).await
     }
 }
 
@@ -244,6 +263,9 @@ mutants! {
     ForgetsTheNote: an_inbox_that_forgets_the_note => "settling::a_dead_letter_waits_for_an_operator";
     PrunesKeys: an_inbox_that_prunes_keys => "pruning::bodies_go_and_keys_stay";
     PrunesTooEarly: an_inbox_that_prunes_too_early => "pruning::bodies_go_and_keys_stay";
+    KeepsAllForTheSameTime: an_inbox_that_keeps_all_for_the_same_time => "pruning::each_state_has_its_retention";
+    ForgetsNothing: an_inbox_that_forgets_nothing => "forgetting::a_body_goes_at_once_and_the_key_stays";
+    ForgetsKeys: an_inbox_that_forgets_keys => "forgetting::a_body_goes_at_once_and_the_key_stays";
     RequeuesWhatIsHeld: an_inbox_that_requeues_what_is_held => "requeuing::what_a_worker_holds_is_refused";
     ForgetsWhatWasReread: an_inbox_that_forgets_what_was_reread => "requeuing::a_reread_one_takes_its_identity";
     ListsIgnoreTheSubject: an_inbox_whose_lists_ignore_the_subject => "querying::lists_fit_their_filter";

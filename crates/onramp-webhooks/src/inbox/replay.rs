@@ -6,6 +6,33 @@ use crate::delivery::{DeliveryId, NewDelivery, read};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::provider::{Providers, ReadError};
 
+/// A request to handle a delivery again; see [`Inbox::requeue`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Requeue {
+    /// The delivery.
+    pub id: DeliveryId,
+    /// The state in which it was seen. A delivery in another state is left as it is.
+    pub seen: State,
+    /// The delivery as this version reads it from the body; `None` keeps its type, key and order.
+    pub reread: Option<NewDelivery>,
+}
+
+impl Requeue {
+    /// Creates a request for a delivery that was seen in a state.
+    #[must_use]
+    pub const fn new(id: DeliveryId, seen: State) -> Self {
+        Self { id, seen, reread: None }
+    }
+
+    /// Sets the delivery as this version reads it.
+    #[must_use]
+    pub fn reread(mut self, reread: impl Into<Option<NewDelivery>>) -> Self {
+        self.reread = reread.into();
+        self
+    }
+}
+
 /// The result of a replay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -47,7 +74,7 @@ pub enum ReplayScope {
 ///
 /// # Errors
 /// Returns [`NotFound`](StoreErrorKind::NotFound) if there is no such delivery, [`Refused`](StoreErrorKind::Refused) if a worker
-/// holds the delivery, if `scope` does not include its state, if its state changed meanwhile, or if its body was pruned, and the
+/// holds the delivery, if `scope` does not include its state, if its state changed meanwhile, or if its body was removed, and the
 /// errors of the inbox.
 pub async fn replay(
     inbox: &dyn Inbox,
@@ -63,17 +90,18 @@ pub async fn replay(
         State::Unknown => return refused("this version does not know its state"),
         State::Handled if scope != ReplayScope::EvenHandled => return refused("it was handled"),
         State::Conflict if scope == ReplayScope::Unhandled => return refused("it contradicts an earlier delivery"),
-        _ if record.body.is_none() => return refused("its body was pruned"),
+        _ if record.body.is_none() => return refused("its body was removed"),
         State::Quarantined if read::is_cut(record.key.as_ref()) => {
             return Ok(Replayed::StillUnreadable { reason: record.note.unwrap_or_default() });
         }
         _ => {}
     }
+    let request = Requeue::new(id, record.state);
     if record.state != State::Quarantined {
-        return inbox.requeue(id, record.state, None).await;
+        return inbox.requeue(request).await;
     }
     match reread(&record, providers, now) {
-        Ok(reread) => inbox.requeue(id, record.state, Some(reread)).await,
+        Ok(reread) => inbox.requeue(request.reread(reread)).await,
         Err(reason) => Ok(Replayed::StillUnreadable { reason }),
     }
 }

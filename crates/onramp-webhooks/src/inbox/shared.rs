@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{
-    ClaimRequest, Claims, Counts, Filter, Inbox, Lease, Record, Recorded, Replayed, Retention, Settlement, SpillStatus, State,
+    ClaimRequest, Claims, Counts, Filter, Inbox, Lease, Record, Recorded, Replayed, Requeue, Retention, Settlement, SpillStatus,
 };
 use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery};
@@ -49,12 +49,16 @@ impl<I: Inbox + ?Sized> Inbox for Arc<I> {
         (**self).counts().await
     }
 
-    async fn requeue(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
-        (**self).requeue(id, seen, reread).await
+    async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {
+        (**self).requeue(request).await
     }
 
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
         (**self).prune(now, retention).await
+    }
+
+    async fn forget(&self, id: DeliveryId) -> Result<(), StoreError> {
+        (**self).forget(id).await
     }
 
     async fn spill_status(&self) -> Result<Option<SpillStatus>, StoreError> {

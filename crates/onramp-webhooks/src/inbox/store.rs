@@ -1,11 +1,12 @@
 //! The contract of inboxes.
 
 use std::fmt;
-use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{ClaimRequest, Claims, Counts, Filter, Lease, Record, Recorded, Replayed, Settlement, SpillStatus, State};
+use super::{
+    ClaimRequest, Claims, Counts, Filter, Lease, Record, Recorded, Replayed, Requeue, Retention, Settlement, SpillStatus,
+};
 use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery};
 use crate::error::StoreError;
@@ -62,7 +63,7 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// - A delivery that repeats the first one with its key
     ///   ([`Fingerprint::is_repeated_by`](crate::fingerprint::Fingerprint::is_repeated_by)) is a duplicate. It increments the count
     ///   of duplicates of the first delivery, which is requeued if it is retrying, or dead with its
-    ///   [attempts used up](super::DeadCause::AttemptsUsedUp).
+    ///   [attempts used up](super::DeadCause::AttemptsUsedUp) and not yet [pruned](Self::prune).
     /// - Any other delivery with a known key is kept as a conflict, under
     ///   [`DedupKey::conflicting`](crate::identity::DedupKey::conflicting).
     ///
@@ -120,24 +121,37 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// Returns an error if the store cannot be read.
     async fn counts(&self) -> Result<Counts, StoreError>;
 
-    /// Makes a delivery pending and resets its count of attempts, if it is still in the state `seen`. Operators call
+    /// Makes a delivery pending and resets its count of attempts, if it is still in the state that was seen. Operators call
     /// [`replay`](super::replay) instead.
     ///
-    /// If `reread` is set, its type, key and order first replace those of the delivery. If another delivery already has that key,
-    /// the delivery is removed as a duplicate or becomes a conflict.
+    /// If the request contains a [reread](Requeue::reread) delivery, its type, key and order first replace those of the delivery. If
+    /// another delivery already has that key, the delivery is removed as a duplicate or becomes a conflict.
     ///
     /// # Errors
     /// Returns [`NotFound`](crate::StoreErrorKind::NotFound) if there is no such delivery,
-    /// [`Refused`](crate::StoreErrorKind::Refused) if a worker holds the delivery, if its body was pruned, or if its state has
+    /// [`Refused`](crate::StoreErrorKind::Refused) if a worker holds the delivery, if its body was removed, or if its state has
     /// changed, and another error if the store cannot be written.
-    async fn requeue(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError>;
+    async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError>;
 
-    /// Removes the bodies of deliveries handled longer ago than `retention`, and whole deliveries whose key has expired. Removes a
-    /// bounded number in one call. Returns the number of removals, which is zero if nothing is left to prune.
+    /// Removes deliveries that are older than the [`Retention`] of their state. Removes a bounded number in one call. Returns the number
+    /// of removals, which is zero if nothing is left to prune.
+    ///
+    /// - A quarantined delivery, and one without a key, is removed whole.
+    /// - A delivery with a key that can expire is removed whole as soon as the key has expired, and not before.
+    /// - Any other delivery loses its body and its note, and stays for its key.
     ///
     /// # Errors
     /// Returns an error if the store cannot be written.
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError>;
+
+    /// Removes the body and the note of a delivery at once, or the whole delivery if it is quarantined or has no key. Otherwise its key
+    /// stays, so that copies are still recognised. Changes nothing if they were removed before.
+    ///
+    /// # Errors
+    /// Returns [`NotFound`](crate::StoreErrorKind::NotFound) if there is no such delivery,
+    /// [`Refused`](crate::StoreErrorKind::Refused) if it still waits to be handled, or if its state is unknown, and another error if
+    /// the store cannot be written.
+    async fn forget(&self, id: DeliveryId) -> Result<(), StoreError>;
 
     /// Returns the status of the spill; `None` for an inbox without one, which is the default.
     ///
@@ -169,21 +183,5 @@ impl QuarantineBound {
     #[must_use]
     pub const fn new(deliveries: u32, bytes: u64) -> Self {
         Self { deliveries, bytes }
-    }
-}
-
-/// The retention of bodies of handled deliveries. Keys are kept until they expire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Retention {
-    /// Time since the delivery was handled.
-    pub handled: Duration,
-}
-
-impl Retention {
-    /// Creates a retention that removes bodies of deliveries handled longer than `handled` ago.
-    #[must_use]
-    pub const fn new(handled: Duration) -> Self {
-        Self { handled }
     }
 }

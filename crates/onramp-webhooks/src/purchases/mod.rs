@@ -52,6 +52,7 @@
 mod check;
 mod inbox;
 mod memory;
+mod prune;
 mod purchase;
 mod release;
 mod store;
@@ -59,6 +60,7 @@ mod store;
 pub use self::check::KnownPurchases;
 pub use self::inbox::{PurchaseInbox, SpillPurchases};
 pub use self::memory::MemoryPurchaseStore;
+pub use self::prune::PrunePurchases;
 pub use self::purchase::{Purchase, PurchaseDifference};
 pub use self::release::release;
-pub use self::store::{PurchaseStatus, PurchaseStore, RETENTION};
+pub use self::store::{PurchaseStatus, PurchaseStore};

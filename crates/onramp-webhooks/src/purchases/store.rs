@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -10,9 +9,6 @@ use super::Purchase;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::event::OrderId;
-
-/// Default retention of started purchases: 90 days.
-pub const RETENTION: Duration = Duration::from_secs(90 * 24 * 3_600);
 
 /// A store of purchases that the shop started, and of those that an operator released.
 ///
@@ -62,8 +58,7 @@ pub trait PurchaseStore: fmt::Debug + Send + Sync + 'static {
     /// Removes purchases that were started, and releases that were made, before `before`. Removes a bounded number in one call.
     /// Returns the number of removals, which is zero if nothing is left to prune.
     ///
-    /// Not called by this crate. Run it once a day with `now.before(RETENTION)` until it returns zero. A removed purchase counts as
-    /// never started.
+    /// [`PrunePurchases`](super::PrunePurchases) calls it. A removed purchase counts as never started.
     ///
     /// # Errors
     /// Returns an error if the store cannot be written.

@@ -7,7 +7,7 @@ use super::{Receiver, Shared, ack_deadline};
 use crate::body;
 use crate::client_ip::ClientIp;
 use crate::clock::{Clock, SystemClock};
-use crate::inbox::{Inbox, Retention};
+use crate::inbox::Inbox;
 use crate::provider::{Endpoint, Providers};
 use crate::watchdog::{Unclaimed, Watched};
 use crate::worker::Workers;
@@ -20,7 +20,6 @@ pub struct ReceiverBuilder {
     client_ip: ClientIp,
     body_limit: usize,
     ack_deadline: Duration,
-    retention: Option<Retention>,
     clock: Arc<dyn Clock>,
 }
 
@@ -32,7 +31,6 @@ impl ReceiverBuilder {
             client_ip: ClientIp::peer_only(),
             body_limit: body::DEFAULT_LIMIT,
             ack_deadline: ack_deadline::DEFAULT,
-            retention: Some(Retention::new(Duration::from_secs(30 * 24 * 3_600))),
             clock: Arc::new(SystemClock),
         }
     }
@@ -67,14 +65,6 @@ impl ReceiverBuilder {
         self
     }
 
-    /// Sets how long the bodies of handled deliveries are kept; `None` keeps them for ever. Keys are kept until they expire.
-    /// Default 30 days. It must be at least the longest retry horizon of the providers.
-    #[must_use]
-    pub fn retention(mut self, retention: Option<Retention>) -> Self {
-        self.retention = retention;
-        self
-    }
-
     /// Sets the clock. Default: the machine's clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -100,10 +90,6 @@ impl ReceiverBuilder {
             return Err(BuildError::BodyLimit);
         }
         ack_deadline::check(self.ack_deadline, &self.endpoints)?;
-        let horizon = self.endpoints.iter().map(|endpoint| endpoint.facts().retry_horizon).max().unwrap_or_default();
-        if let Some(retention) = self.retention.filter(|retention| retention.handled < horizon) {
-            return Err(BuildError::Retention { retention: retention.handled, horizon });
-        }
         let mut providers = Providers::default();
         self.endpoints.iter().for_each(|endpoint| providers.add(endpoint.decoder));
         let shared = Arc::new(Shared {
@@ -113,7 +99,6 @@ impl ReceiverBuilder {
             client_ip: self.client_ip,
             body_limit: self.body_limit,
             ack_deadline: self.ack_deadline,
-            retention: self.retention,
             clock: self.clock,
             unclaimed: Unclaimed::default(),
             workers: Workers::default(),
@@ -162,14 +147,6 @@ pub enum BuildError {
         /// The longest deadline for these endpoints.
         longest: Duration,
     },
-    /// Handled deliveries would be removed before the provider's last retry.
-    #[error("handled deliveries would be kept for {retention:?}, which is less than the retry horizon of {horizon:?}")]
-    Retention {
-        /// The retention that was set.
-        retention: Duration,
-        /// The longest retry horizon of the providers.
-        horizon: Duration,
-    },
 }
 
 #[cfg(test)]
@@ -194,12 +171,6 @@ mod tests {
         let longest = Duration::from_millis(4_900);
         let error = build(|b| b.endpoint(wert()).ack_deadline(late)).unwrap_err();
         assert_eq!(error, BuildError::AckDeadline { deadline: late, longest });
-        let short = Duration::from_secs(15 * 3_600);
-        let horizon = Duration::from_secs(16 * 3_600);
-        assert_eq!(
-            build(|b| b.endpoint(wert()).retention(Some(Retention::new(short)))).unwrap_err(),
-            BuildError::Retention { retention: short, horizon }
-        );
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::body::{self, Taken};
 use crate::client_ip::ClientIp;
 use crate::clock::Clock;
 use crate::delivery::read::{self, Read};
-use crate::inbox::{Inbox, Recorded, Retention, TransactionalInbox};
+use crate::inbox::{Inbox, Recorded, TransactionalInbox};
 use crate::provider::{Providers, SignedRequest};
 use crate::reply::{Outcome, Reply};
 use crate::request::Request;
@@ -63,7 +63,6 @@ struct Shared {
     client_ip: ClientIp,
     body_limit: usize,
     ack_deadline: Duration,
-    retention: Option<Retention>,
     clock: Arc<dyn Clock>,
     unclaimed: Unclaimed,
     workers: Workers,
@@ -145,11 +144,7 @@ impl Receiver {
     }
 
     fn configured(&self, worker: WorkerBuilder) -> WorkerBuilder {
-        worker
-            .clock(Arc::clone(&self.shared.clock))
-            .retention(self.shared.retention)
-            .providers(self.shared.providers.clone())
-            .workers(self.shared.workers.clone())
+        worker.clock(Arc::clone(&self.shared.clock)).providers(self.shared.providers.clone()).workers(self.shared.workers.clone())
     }
 }
 

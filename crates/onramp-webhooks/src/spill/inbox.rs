@@ -14,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery};
 use crate::error::StoreError;
 use crate::inbox::{
-    ClaimRequest, Claims, Counts, Filter, Inbox, Lease, Record, Recorded, Replayed, Retention, Settlement, SpillStatus, State,
+    ClaimRequest, Claims, Counts, Filter, Inbox, Lease, Record, Recorded, Replayed, Requeue, Retention, Settlement, SpillStatus,
     TransactionalInbox,
 };
 
@@ -129,12 +129,16 @@ impl<I: Inbox> Inbox for SpillInbox<I> {
         self.shared().primary()?.counts().await
     }
 
-    async fn requeue(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
-        self.shared().primary()?.requeue(id, seen, reread).await
+    async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {
+        self.shared().primary()?.requeue(request).await
     }
 
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
         self.shared().primary()?.prune(now, retention).await
+    }
+
+    async fn forget(&self, id: DeliveryId) -> Result<(), StoreError> {
+        self.shared().primary()?.forget(id).await
     }
 
     async fn spill_status(&self) -> Result<Option<SpillStatus>, StoreError> {

@@ -11,10 +11,13 @@ use super::handling::{Handling, Plain};
 use super::periodic_task::{self, PeriodicTask, Scheduled};
 use super::run::Run;
 use super::transactional::Transactional;
-use super::{Handler, RetryPolicy, TransactionalHandler, Worker, Workers, idle};
+use super::{Handler, PruneInbox, RetryPolicy, TransactionalHandler, Worker, Workers, idle};
 use crate::clock::{Clock, SystemClock};
 use crate::inbox::{Inbox, Retention, TransactionalInbox};
 use crate::provider::{Provider, Providers};
+
+/// Pause between two runs of [`PruneInbox`].
+const BETWEEN_PRUNES: Duration = Duration::from_secs(600);
 
 /// Builder of a [`Worker`]. The defaults suit a handler that writes to a database.
 #[derive(Clone)]
@@ -73,7 +76,7 @@ impl WorkerBuilder {
             longest_park: Duration::from_secs(7 * 24 * 3_600),
             poll: Duration::from_secs(1),
             grace: Duration::from_secs(8),
-            retention: None,
+            retention: Some(Retention::default()),
             periodic_tasks: Vec::new(),
             providers: Providers::default(),
             workers: Workers::default(),
@@ -167,6 +170,13 @@ impl WorkerBuilder {
         self
     }
 
+    /// Sets how long deliveries are kept that wait no more; `None` keeps them for ever. Default: see [`Retention`].
+    #[must_use]
+    pub fn retention(mut self, retention: Option<Retention>) -> Self {
+        self.retention = retention;
+        self
+    }
+
     /// Adds a task that runs periodically: soon after the start, and then with pauses of `every`, at least a second. Runs of the
     /// task never overlap in this worker; workers of other processes run it independently.
     ///
@@ -232,17 +242,16 @@ impl WorkerBuilder {
         self
     }
 
-    pub(crate) fn retention(mut self, retention: Option<Retention>) -> Self {
-        self.retention = retention;
-        self
-    }
-
     /// Starts the worker.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
     #[must_use = "a dropped worker keeps running and cannot be shut down"]
-    pub fn spawn(self) -> Worker {
+    pub fn spawn(mut self) -> Worker {
+        if let Some(retention) = self.retention {
+            let prune = PruneInbox::new(Arc::clone(&self.inbox), retention).clock(Arc::clone(&self.clock));
+            self = self.periodic_task(BETWEEN_PRUNES, prune);
+        }
         let (stop, stopped) = watch::channel(false);
         let (requests, reports) = idle::channel();
         let mut periodic_tasks = periodic_task::start(&self, &stopped);

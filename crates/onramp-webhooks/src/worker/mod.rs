@@ -10,6 +10,7 @@ mod held;
 mod idle;
 mod life;
 mod periodic_task;
+mod prune;
 mod run;
 mod transactional;
 
@@ -24,6 +25,8 @@ pub use self::handler::{Handler, HandlerError, HandlerErrorKind, ResultExt, Tran
 use self::idle::IdleRequests;
 pub(crate) use self::life::{Workers, WorkersStatus};
 pub use self::periodic_task::PeriodicTask;
+pub use self::prune::PruneInbox;
+pub(crate) use self::prune::in_rounds;
 pub use crate::retry::RetryPolicy;
 
 /// A running worker. Dropping it leaves it running; [`shutdown`](Self::shutdown) ends it.

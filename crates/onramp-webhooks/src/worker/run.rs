@@ -27,12 +27,6 @@ const AFTER_FAILURE: Duration = Duration::from_millis(500);
 /// effect; a lost or expired lease shows this later.
 const ANSWER: Duration = Duration::from_secs(45);
 
-/// Time limit of one round of pruning.
-const PRUNING: Duration = Duration::from_secs(600);
-
-/// Pause after a round that left nothing to prune.
-const BETWEEN_PRUNES: Duration = Duration::from_secs(600);
-
 /// The leases that were lost, or the error of the inbox.
 type Lost = Result<Vec<Lease>, StoreError>;
 
@@ -72,7 +66,6 @@ pub(super) struct Run {
     claiming: InFlight<(Timestamp, Result<Claims, StoreError>)>,
     settling: InFlight<(Vec<Settlement>, Lost)>,
     renewing: InFlight<(Vec<Lease>, Timestamp, Lost)>,
-    pruning: InFlight<()>,
     grace: InFlight<()>,
     grace_over: bool,
     /// Set if something may be due.
@@ -109,7 +102,6 @@ impl Run {
             claiming: None,
             settling: None,
             renewing: None,
-            pruning: prune(Arc::clone(&worker)),
             grace: None,
             grace_over: false,
             may_be_due: true,
@@ -155,7 +147,6 @@ impl Run {
             (claimed_at, claims) = in_flight(&mut self.claiming) => Happened::Claimed(claimed_at, claims),
             (settlements, lost) = in_flight(&mut self.settling) => Happened::Settled(settlements, lost),
             (leases, until, lost) = in_flight(&mut self.renewing) => Happened::Renewed(leases, until, lost),
-            () = in_flight(&mut self.pruning) => Happened::Time,
             () = in_flight(&mut self.grace) => Happened::GraceOver,
             () = inbox.wait_for_work(), if looking => Happened::MayBeDue,
             () = clock.sleep_until(self.look_at), if looking => Happened::MayBeDue,
@@ -410,7 +401,6 @@ impl Run {
     /// Stops claiming and releases deliveries that have not started.
     fn stop(&mut self) {
         self.stopping = true;
-        self.pruning = None;
         self.grace = Some(Box::pin(tokio::time::sleep(self.worker.grace)));
         let unchecked = std::mem::take(&mut self.unchecked).into_iter().map(|claimed| claimed.lease);
         let queued = std::mem::take(&mut self.queue).into_iter().map(|(lease, _)| lease);
@@ -486,21 +476,4 @@ async fn in_flight<T>(slot: &mut InFlight<T>) -> T {
     let output = future.await;
     *slot = None;
     output
-}
-
-/// Prunes periodically while the worker runs.
-fn prune(worker: Arc<WorkerBuilder>) -> InFlight<()> {
-    let retention = worker.retention?;
-    Some(Box::pin(async move {
-        loop {
-            match within(PRUNING, "prune", worker.inbox.prune(worker.clock.now(), retention)).await {
-                Ok(0) => worker.clock.sleep_until(worker.clock.now().after(BETWEEN_PRUNES)).await,
-                Ok(pruned) => tracing::debug!(pruned, "pruned handled deliveries"),
-                Err(error) => {
-                    tracing::error!(%error, "could not prune");
-                    worker.clock.sleep_until(worker.clock.now().after(BETWEEN_PRUNES)).await;
-                }
-            }
-        }
-    }))
 }

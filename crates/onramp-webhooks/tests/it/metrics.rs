@@ -295,7 +295,7 @@ fn the_worker_counts_its_attempts() {
         let harness = Harness::new();
         harness.post(WertOrder::new().complete()).await;
         harness.pass(90);
-        let mut working = harness.worker(|worker| worker.lease(Duration::from_secs(30)));
+        let mut working = harness.worker(|worker| worker.lease(Duration::from_secs(30)).retention(None));
         let call = working.call().await;
         assert_eq!(counted.values("onramp_webhooks_backlog_age_seconds{}")[0], 90.0);
         call.answer(Do::Handle);

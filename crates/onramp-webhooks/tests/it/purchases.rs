@@ -10,8 +10,10 @@ use onramp_webhooks::clock::{Clock, ManualClock, Timestamp};
 use onramp_webhooks::event::OrderId;
 use onramp_webhooks::inbox::{DeadCause, Filter, Inbox, MemoryInbox, Record, ReplayScope, Replayed, State, replay};
 use onramp_webhooks::provider::Providers;
-use onramp_webhooks::purchases::{KnownPurchases, MemoryPurchaseStore, Purchase, PurchaseStatus, PurchaseStore, release};
-use onramp_webhooks::worker::Worker;
+use onramp_webhooks::purchases::{
+    KnownPurchases, MemoryPurchaseStore, PrunePurchases, Purchase, PurchaseStatus, PurchaseStore, release,
+};
+use onramp_webhooks::worker::{PeriodicTask, Worker};
 use onramp_webhooks::{Kriptomat, Receiver, StoreError, StoreErrorKind, Wert, async_trait};
 use onramp_webhooks_testkit::events::{Postback, WertOrder};
 
@@ -235,4 +237,20 @@ async fn only_a_postback_can_be_released() {
     let missing = onramp_webhooks::inbox::DeliveryId::from_i64(77);
     let error = release(shop.inbox(), shop.receiver.providers(), &shop.purchases, missing, shop.clock.now()).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn purchases_are_kept_for_ninety_days_unless_told_otherwise() {
+    let (store, clock) = (Arc::new(MemoryPurchaseStore::new()), ManualClock::at(Timestamp::from_millis(0)));
+    store.start(Purchase::new("c472856c", clock.now())).await.unwrap();
+    let is_kept = async || store.find(&"c472856c".into()).await.unwrap().started.is_some();
+    let (day, prune) = (Duration::from_secs(24 * 3_600), PrunePurchases::new(Arc::clone(&store)).clock(Arc::new(clock.clone())));
+    clock.advance(day * 90);
+    prune.run().await.unwrap();
+    assert!(is_kept().await);
+    clock.advance(Duration::from_millis(1));
+    PrunePurchases::new(Arc::clone(&store)).clock(Arc::new(clock.clone())).retention(day * 91).run().await.unwrap();
+    assert!(is_kept().await);
+    prune.run().await.unwrap();
+    assert!(!is_kept().await);
 }

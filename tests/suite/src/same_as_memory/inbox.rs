@@ -8,7 +8,7 @@ use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{
     ClaimRequest, DeadCause, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery, Quarantine, QuarantineBound, Record,
-    Retention, Settled, Settlement, State,
+    Requeue, Retention, Settled, Settlement, State,
 };
 use onramp_webhooks_testkit::inbox::Fixture;
 use proptest::prelude::*;
@@ -26,7 +26,8 @@ enum Step {
     Settle(Vec<(usize, Outcome)>),
     Renew(Vec<usize>, u64),
     Requeue(u8, Option<Event>),
-    Prune(u64),
+    Prune([u8; 4]),
+    Forget(u8),
     List(Query),
     /// Moves the clock by a number of seconds, sometimes backwards.
     Pass(i16),
@@ -98,7 +99,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => prop::collection::vec((0..12_usize, outcome()), 0..4).prop_map(Step::Settle),
         1 => (prop::collection::vec(0..12_usize, 0..4), 0..60_u64).prop_map(|(leases, until)| Step::Renew(leases, until)),
         1 => (0..25_u8, prop::option::of(event())).prop_map(|(id, reread)| Step::Requeue(id, reread)),
-        1 => (0..60_u64).prop_map(Step::Prune),
+        1 => prop::array::uniform4(0..60_u8).prop_map(Step::Prune),
+        1 => (0..25_u8).prop_map(Step::Forget),
         1 => query().prop_map(Step::List),
         3 => prop_oneof![4 => 0..30_i16, 1 => -20..0_i16].prop_map(Step::Pass),
     ]
@@ -185,11 +187,17 @@ impl View {
                 let reread = reread.as_ref().map(|event| Event { quarantine: None, ..event.clone() }.delivery(self.now));
                 let id = self.id(*id);
                 let seen = inbox.show(id).await.unwrap().map_or(State::Dead, |record| record.state);
-                let requeued = inbox.requeue(id, seen, reread).await;
+                let requeued = inbox.requeue(Requeue::new(id, seen).reread(reread)).await;
                 format!("{:?}", requeued.map_err(|error| error.to_string()))
             }
             Step::Prune(seconds) => {
-                format!("{:?}", inbox.prune(self.latest, Retention::new(Duration::from_secs(*seconds))).await)
+                let [handled, dead, conflict, quarantined] = seconds.map(|seconds| Duration::from_secs(seconds.into()));
+                let retention = Retention::default().handled(handled).dead(dead).conflict(conflict).quarantined(quarantined);
+                format!("{:?}", inbox.prune(self.latest, retention).await)
+            }
+            Step::Forget(id) => {
+                let forgotten = inbox.forget(self.id(*id)).await;
+                format!("{:?}", forgotten.map_err(|error| error.to_string()))
             }
             Step::List(query) => {
                 let mut filter = query.filter();

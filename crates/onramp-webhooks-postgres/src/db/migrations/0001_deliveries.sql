@@ -47,7 +47,11 @@ CREATE INDEX deliveries_lost ON onramp.deliveries (hashtextextended(endpoint, 0)
 CREATE INDEX deliveries_handled ON onramp.deliveries (order_key, stage)
     WHERE settled_at IS NOT NULL AND cause IS NULL AND order_key IS NOT NULL;
 
+-- Find what is old: handled deliveries, dead letters, and what was never to be handled, which is in conflict or in quarantine.
 CREATE INDEX deliveries_old ON onramp.deliveries (settled_at) WHERE settled_at IS NOT NULL AND cause IS NULL AND NOT pruned;
+CREATE INDEX deliveries_dead ON onramp.deliveries (settled_at) WHERE cause IS NOT NULL AND NOT pruned;
+CREATE INDEX deliveries_aside ON onramp.deliveries (received_at)
+    WHERE due_at IS NULL AND waits_at IS NULL AND settled_at IS NULL AND NOT pruned;
 CREATE INDEX deliveries_noise ON onramp.deliveries (id) INCLUDE (noise) WHERE noise IS NOT NULL;
 
 CREATE TABLE onramp.bodies (

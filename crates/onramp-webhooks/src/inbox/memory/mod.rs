@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use self::queue::{Place, Queue};
 use super::{
     ClaimRequest, ClaimedDelivery, Claims, Counts, DeadCause, Filter, Inbox, Lease, QuarantineBound, Record, Recorded, Replayed,
-    Retention, Settled, Settlement, State, conflict_note,
+    Requeue, Retention, Settled, Settlement, State, conflict_note, why_not_forgotten,
 };
 use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery};
@@ -48,6 +48,17 @@ impl Row {
     /// Returns the order that the event belongs to: events with a stage and the same subject.
     fn order(&self) -> Option<&str> {
         self.record.stage.and(self.record.key.as_ref()).map(DedupKey::subject)
+    }
+
+    fn has_expired(&self, now: Timestamp) -> bool {
+        self.key_expires_at.is_some_and(|expires| expires <= now)
+    }
+
+    /// Returns whether the row is to be pruned. A key that can expire is kept, together with its body, until it has expired.
+    fn is_old(&self, now: Timestamp, retention: Retention) -> bool {
+        let since = self.record.settled_at.unwrap_or(self.record.received_at);
+        let is_old = retention.of(self.record.state).is_some_and(|kept| since < now.before(kept));
+        is_old && self.record.body.is_some() && (self.key_expires_at.is_none() || self.has_expired(now))
     }
 }
 
@@ -149,6 +160,15 @@ impl Rows {
         *count = if adds { *count + 1 } else { count.saturating_sub(1) };
     }
 
+    /// Removes the body and the note, or the whole delivery if it was quarantined or has no key.
+    fn forget(&mut self, id: DeliveryId) {
+        let Some(row) = self.by_id.get_mut(&id) else { return };
+        (row.record.body, row.record.note) = (None, None);
+        if row.record.key.is_none() || row.record.state == State::Quarantined {
+            self.remove(id);
+        }
+    }
+
     fn remove(&mut self, id: DeliveryId) {
         self.end(id, State::Dead);
         if let Some(Row { record: Record { key: Some(key), .. }, .. }) = self.by_id.remove(&id)
@@ -161,12 +181,14 @@ impl Rows {
     /// Returns the delivery that holds `key`. Removes the key from the delivery if it has expired.
     fn take_holder(&mut self, key: &DedupKey, now: Timestamp) -> Option<DeliveryId> {
         let first = *self.by_key.get(key)?;
-        let row = self.by_id.get(&first)?;
-        if row.key_expires_at.is_some_and(|expires| expires <= now) {
-            self.free_key(first);
-            return None;
+        self.take_expired_key(first, now);
+        self.by_key.get(key).copied()
+    }
+
+    fn take_expired_key(&mut self, id: DeliveryId, now: Timestamp) {
+        if self.by_id.get(&id).is_some_and(|row| row.has_expired(now)) {
+            self.free_key(id);
         }
-        Some(first)
     }
 
     /// Removes the key from a delivery, which is an order of its own from then on.
@@ -184,7 +206,8 @@ impl Rows {
     fn count_duplicate(&mut self, first: DeliveryId) -> bool {
         let Some(row) = self.by_id.get_mut(&first) else { return false };
         row.record.duplicates += 1;
-        let requeued = row.record.state == State::Retrying || row.record.cause == Some(DeadCause::AttemptsUsedUp);
+        let is_used_up = row.record.cause == Some(DeadCause::AttemptsUsedUp) && row.record.body.is_some();
+        let requeued = row.record.state == State::Retrying || is_used_up;
         if requeued {
             self.requeue(first);
         }
@@ -390,19 +413,15 @@ impl Inbox for MemoryInbox {
         Ok(State::ALL.into_iter().map(|state| (state, count(state))).collect())
     }
 
-    async fn requeue(&self, id: DeliveryId, seen: State, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
+    async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {
+        let Requeue { id, seen, reread } = request;
         let mut rows = self.rows();
+        let refused = |why| Err(StoreError::new(StoreErrorKind::Refused, "replay").because(why));
         match rows.by_id.get(&id) {
             None => return Err(StoreError::new(StoreErrorKind::NotFound, "replay")),
-            Some(row) if row.record.state == State::Leased => {
-                return Err(StoreError::new(StoreErrorKind::Refused, "replay").because("a worker holds it"));
-            }
-            Some(row) if row.record.body.is_none() => {
-                return Err(StoreError::new(StoreErrorKind::Refused, "replay").because("its body was pruned"));
-            }
-            Some(row) if row.record.state != seen => {
-                return Err(StoreError::new(StoreErrorKind::Refused, "replay").because("its state has changed meanwhile"));
-            }
+            Some(row) if row.record.state == State::Leased => return refused("a worker holds it"),
+            Some(row) if row.record.body.is_none() => return refused("its body was removed"),
+            Some(row) if row.record.state != seen => return refused("its state has changed meanwhile"),
             Some(_) => {}
         }
         let elsewhere = reread.and_then(|reread| rows.reread(id, reread));
@@ -416,20 +435,21 @@ impl Inbox for MemoryInbox {
 
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
         let mut rows = self.rows();
-        let cutoff = now.before(retention.handled);
-        let old = |row: &&Row| {
-            row.record.state == State::Handled
-                && row.record.body.is_some()
-                && row.record.settled_at.is_some_and(|settled| settled < cutoff)
-        };
-        let ids: Vec<_> = rows.by_id.values().filter(old).map(|row| row.record.id).collect();
-        for id in &ids {
-            let Some(row) = rows.by_id.get_mut(id) else { continue };
-            row.record.body = None;
-            if row.record.key.is_none() || row.key_expires_at.is_some_and(|expires| expires <= now) {
-                rows.remove(*id);
-            }
+        let old: Vec<_> = rows.by_id.values().filter(|row| row.is_old(now, retention)).map(|row| row.record.id).collect();
+        for id in &old {
+            rows.take_expired_key(*id, now);
+            rows.forget(*id);
         }
-        Ok(ids.len() as u64)
+        Ok(old.len() as u64)
+    }
+
+    async fn forget(&self, id: DeliveryId) -> Result<(), StoreError> {
+        let mut rows = self.rows();
+        let Some(row) = rows.by_id.get(&id) else { return Err(StoreError::new(StoreErrorKind::NotFound, "forget")) };
+        if let Some(why) = why_not_forgotten(row.record.state) {
+            return Err(StoreError::new(StoreErrorKind::Refused, "forget").because(why));
+        }
+        rows.forget(id);
+        Ok(())
     }
 }

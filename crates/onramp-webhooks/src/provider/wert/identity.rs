@@ -12,7 +12,7 @@ pub(super) fn of(event: &WertEvent) -> Identity {
     if let WertPayload::Test = event.payload {
         return Identity::unique();
     }
-    let by_click = || Identity::by_content("click", event.click_id.as_ref().map_or("", |id| id.as_str()));
+    let by_click = || Identity::by_content("click", event.click_id.as_ref().map_or("", |id| id.as_str())).personal();
     if let Some((stage, order)) = stage(&event.payload) {
         // A click does not identify an order: one click of a customer can lead to several orders.
         let Some((kind, id)) = named(order) else { return by_click() };
@@ -77,11 +77,15 @@ mod tests {
     use crate::fingerprint::Fingerprint;
     use crate::provider::ProviderEvent;
 
-    /// Returns the key, whether it counts for ever, and the stage, with the fingerprint abbreviated to `#`.
+    /// Returns the key, whether it counts for ever, and the stage, with the fingerprint abbreviated to `#` and hashes of clicks to `<C>`.
     fn identity(body: &str) -> Option<(String, bool, Option<OrderStage>)> {
         let (fingerprint, event) = (Fingerprint::of(body.as_bytes()), WertEvent::read(body.as_bytes()).unwrap());
         let identity = event.identity();
-        let key = identity.key("wert", event.type_name(), &fingerprint)?.to_string().replace(&fingerprint.to_string(), "#");
+        let mut key = identity.key("wert", event.type_name(), &fingerprint)?.to_string().replace(&fingerprint.to_string(), "#");
+        for click in ["C", ""] {
+            let [_, hashed] = DedupKey::stored_ids(click);
+            key = key.replace(&hashed, &format!("<{click}>"));
+        }
         Some((key, identity.horizon(std::time::Duration::ZERO).is_none(), identity.stage()))
     }
 
@@ -98,8 +102,8 @@ mod tests {
             (json!({"id": "O", "transaction_id": null}), "wert/order/O/order_complete"),
             (json!({"id": "", "transaction_id": "T"}), "wert/transaction/T/order_complete"),
             (json!({"transaction_id": "T"}), "wert/transaction/T/order_complete"),
-            (json!({"id": null, "transaction_id": ""}), "wert/click/C/order_complete:#"),
-            (json!({}), "wert/click/C/order_complete:#"),
+            (json!({"id": null, "transaction_id": ""}), "wert/click/<C>/order_complete:#"),
+            (json!({}), "wert/click/<C>/order_complete:#"),
         ] {
             let stage = (!key.contains("/click/")).then_some(OrderStage::FINAL);
             assert_eq!(identity(&order_event("order_complete", ids)), Some((key.into(), true, stage)));
@@ -131,10 +135,10 @@ mod tests {
             for (ids, subject) in [
                 (json!({"id": "O", "transaction_id": "T"}), "order/O"),
                 (json!({"transaction_id": "T"}), "transaction/T"),
-                (json!({"transaction_id": null}), "click/C"),
+                (json!({"transaction_id": null}), "click/<C>"),
             ] {
                 let key = format!("wert/{subject}/{kind}:#");
-                let stage = (subject != "click/C").then_some(stage);
+                let stage = (subject != "click/<C>").then_some(stage);
                 assert_eq!(identity(&order_event(kind, ids)), Some((key, true, stage)));
             }
         }
@@ -154,24 +158,24 @@ mod tests {
             "verify_success",
             "new_type",
         ] {
-            let key = format!("wert/click/C/{kind}:#");
+            let key = format!("wert/click/<C>/{kind}:#");
             assert_eq!(identity(&json!({"type": kind, "click_id": "C"}).to_string()), Some((key, false, None)));
-            let key = format!("wert/click//{kind}:#");
+            let key = format!("wert/click/<>/{kind}:#");
             assert_eq!(identity(&json!({"type": kind, "click_id": ""}).to_string()), Some((key, false, None)));
         }
         let verified = order_event("verify_success", json!({"id": "O"}));
-        assert_eq!(identity(&verified), Some(("wert/click/C/verify_success:#".into(), false, None)));
+        assert_eq!(identity(&verified), Some(("wert/click/<C>/verify_success:#".into(), false, None)));
     }
 
     #[test]
     fn an_unknown_type_is_about_an_order_if_it_names_one() {
         for (order, subject, for_ever, stage) in [
             (json!({"id": "O"}), "order/O", true, Some(OrderStage::UNPLACED)),
-            (json!({"id": ""}), "click/C", false, None),
-            (json!({"id": 5}), "click/C", false, None),
-            (json!({"transaction_id": "T"}), "click/C", false, None),
-            (json!("O"), "click/C", false, None),
-            (json!(null), "click/C", false, None),
+            (json!({"id": ""}), "click/<C>", false, None),
+            (json!({"id": 5}), "click/<C>", false, None),
+            (json!({"transaction_id": "T"}), "click/<C>", false, None),
+            (json!("O"), "click/<C>", false, None),
+            (json!(null), "click/<C>", false, None),
         ] {
             let body = json!({"type": "order_refunded", "click_id": "C", "order": order}).to_string();
             assert_eq!(identity(&body), Some((format!("wert/{subject}/order_refunded:#"), for_ever, stage)));
@@ -189,8 +193,8 @@ mod tests {
     fn long_and_unprintable_types_are_hashed() {
         let key = |kind: &str| identity(&json!({"type": kind, "click_id": "C"}).to_string()).unwrap().0;
         let (long, null) = (key(&"x".repeat(1 << 20)), key("a\u{0}"));
-        assert!(long.len() < 100 && long.starts_with("wert/click/C/#sha256:"), "{long}");
-        assert!(null.starts_with("wert/click/C/#sha256:"), "{null}");
+        assert!(long.len() < 100 && long.starts_with("wert/click/<C>/#sha256:"), "{long}");
+        assert!(null.starts_with("wert/click/<C>/#sha256:"), "{null}");
         assert_ne!(key(&"x".repeat(65)), key(&"y".repeat(65)));
         assert_ne!(key("a b"), key("a  b"));
     }

@@ -94,13 +94,14 @@ async fn a_shutdown_ends_even_if_the_inbox_is_away() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_worker_prunes_what_the_receiver_keeps_for_so_long() {
+async fn the_worker_prunes_what_is_older_than_the_retention() {
     let day = 24 * 3_600;
-    let harness = Harness::with(|builder| builder.retention(Some(Retention::new(Duration::from_secs(2 * day)))));
+    let harness = Harness::new();
     let order = WertOrder::new();
     harness.post(order.complete()).await;
     harness.post(wert_test()).await;
-    let mut working = harness.worker(|worker| worker);
+    let retention = Retention::default().handled(Duration::from_secs(2 * day));
+    let mut working = harness.worker(|worker| worker.retention(Some(retention)));
     for _ in 0..2 {
         working.call().await.answer(Do::Handle);
     }
@@ -119,13 +120,28 @@ async fn the_worker_prunes_what_the_receiver_keeps_for_so_long() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_retention_nothing_is_pruned() {
-    let harness = Harness::with(|builder| builder.retention(None));
+    let harness = Harness::new();
     harness.post(WertOrder::new().complete()).await;
-    let mut working = harness.worker(|worker| worker);
+    let mut working = harness.worker(|worker| worker.retention(None));
     working.call().await.answer(Do::Handle);
     for _ in 0..3 {
         working.rests().await;
         harness.pass(365 * 24 * 3_600);
     }
     assert!(harness.only().await.body.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_of_handled_deliveries_go_after_thirty_days_unless_told_otherwise() {
+    let harness = Harness::new();
+    harness.post(WertOrder::new().complete()).await;
+    let mut working = harness.worker(|worker| worker);
+    working.call().await.answer(Do::Handle);
+    working.rests().await;
+    let day = 24 * 3_600;
+    for (days, is_kept) in [(30, true), (1, false)] {
+        harness.pass(days * day);
+        rest().await;
+        assert_eq!(harness.only().await.body.is_some(), is_kept);
+    }
 }
