@@ -150,6 +150,8 @@ struct Subject {
     kind: &'static str,
     id: String,
     is_personal: bool,
+    /// The hash of a second identifier.
+    second: Option<String>,
 }
 
 impl Identity {
@@ -166,7 +168,7 @@ impl Identity {
     /// never equal.
     #[must_use]
     pub fn once(kind: &'static str, id: impl Into<String>) -> Self {
-        let subject = Subject { kind, id: id.into(), is_personal: false };
+        let subject = Subject { kind, id: id.into(), is_personal: false, second: None };
         Self { subject: Some(subject), by_content: false, while_retried: false, stage: None }
     }
 
@@ -191,6 +193,13 @@ impl Identity {
         self
     }
 
+    /// Adds a second identifier, for an event with an `id` that several events of its type may share. Keys hold only its hash.
+    #[must_use]
+    pub fn and(mut self, second: &str) -> Self {
+        self.subject.iter_mut().for_each(|subject| subject.second = Some(hashed(second)));
+        self
+    }
+
     /// Makes the event part of an order, at `stage`. Such events of one subject are never handled at the same time.
     #[must_use]
     pub const fn at(mut self, stage: OrderStage) -> Self {
@@ -207,9 +216,14 @@ impl Identity {
     /// Returns the dedup key at `endpoint`; `None` for a unique event.
     #[must_use]
     pub fn key(&self, endpoint: &str, type_name: &str, fingerprint: &Fingerprint) -> Option<DedupKey> {
-        let Subject { kind, id, is_personal } = self.subject.as_ref()?;
-        let type_name = plain_or_hash(type_name, LONGEST_TYPE);
-        let discriminator = if self.by_content { format!("{type_name}:{fingerprint}") } else { type_name.into_owned() };
+        let Subject { kind, id, is_personal, second } = self.subject.as_ref()?;
+        let mut discriminator = plain_or_hash(type_name, LONGEST_TYPE).into_owned();
+        if let Some(second) = second {
+            discriminator = format!("{discriminator}@{second}");
+        }
+        if self.by_content {
+            discriminator = format!("{discriminator}:{fingerprint}");
+        }
         Some(match is_personal {
             true => DedupKey::about(endpoint, kind, &hashed(id), discriminator),
             false => DedupKey::new(endpoint, kind, id, discriminator),

@@ -1,32 +1,122 @@
 //! Identifiers, each of its own type.
 
+use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
+
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::DecodeError;
+use super::fields::Decode;
+
+/// Maximum number of digits of an identifier that is a JSON number.
+const MOST_DIGITS: usize = 128;
+
+/// The text of an identifier. A string and a whole number with the same text are the same identifier.
+#[derive(Clone)]
+pub(crate) struct IdText {
+    text: Box<str>,
+    is_number: bool,
+}
+
+impl IdText {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl<T: Into<Box<str>>> From<T> for IdText {
+    fn from(text: T) -> Self {
+        Self { text: text.into(), is_number: false }
+    }
+}
+
+impl From<IdText> for String {
+    fn from(id: IdText) -> Self {
+        id.text.into()
+    }
+}
+
+impl Decode for IdText {
+    fn decode(json: &str) -> Result<Self, DecodeError> {
+        let is_number = !json.is_empty() && json.len() <= MOST_DIGITS && json.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number {
+            return Ok(Self { text: json.into(), is_number });
+        }
+        String::decode(json).map(Self::from).map_err(|_| DecodeError::unreadable("neither a string nor a whole number"))
+    }
+}
+
+impl PartialEq for IdText {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for IdText {}
+
+impl PartialOrd for IdText {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for IdText {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text.cmp(&other.text)
+    }
+}
+
+impl Hash for IdText {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+/// Writes the identifier as it was received.
+impl Serialize for IdText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.is_number {
+            return serde_json::from_str::<&RawValue>(&self.text).map_err(S::Error::custom)?.serialize(serializer);
+        }
+        serializer.serialize_str(&self.text)
+    }
+}
+
+impl<'de> Deserialize<'de> for IdText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
+    }
+}
+
 /// Defines identifier types.
 macro_rules! ids {
     ($($(#[$doc:meta])* $id:ident)+) => {$(
         $(#[$doc])*
         ///
-        /// Kept as it was received; case and white space are significant.
+        /// Kept as it was received, a string or a whole number; case and white space are significant.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(transparent)]
-        pub struct $id(Box<str>);
+        pub struct $id($crate::event::id::IdText);
 
         impl $id {
             /// Returns the identifier as it was received.
             #[must_use]
             pub fn as_str(&self) -> &str {
-                &self.0
+                self.0.as_str()
             }
         }
 
         impl std::fmt::Display for $id {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.pad(&self.0)
+                f.pad(self.as_str())
             }
         }
 
         impl AsRef<str> for $id {
             fn as_ref(&self) -> &str {
-                &self.0
+                self.as_str()
             }
         }
 
@@ -50,7 +140,7 @@ macro_rules! ids {
 
         impl $crate::event::fields::Decode for $id {
             fn decode(json: &str) -> Result<Self, $crate::event::DecodeError> {
-                <String as $crate::event::fields::Decode>::decode(json).map(Self::from)
+                $crate::event::fields::Decode::decode(json).map(Self)
             }
         }
     )+};
@@ -72,7 +162,7 @@ macro_rules! shown_ids {
     ($($id:ident)+) => {$(
         impl std::fmt::Debug for $id {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.debug_tuple(stringify!($id)).field(&self.0).finish()
+                f.debug_tuple(stringify!($id)).field(&self.as_str()).finish()
             }
         }
     )+};

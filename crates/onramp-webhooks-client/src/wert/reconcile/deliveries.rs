@@ -42,5 +42,5 @@ impl DeliveredOrders {
 fn order(endpoint: &str, record: &Record) -> Option<OrderId> {
     let key = record.key.as_ref()?;
     let order = completed_order(endpoint, key)?;
-    completion_keys(endpoint, &order, None).contains(key).then_some(order)
+    completion_keys(endpoint, &order, None, None).contains(key).then_some(order)
 }

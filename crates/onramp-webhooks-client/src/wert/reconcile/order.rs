@@ -44,7 +44,7 @@ fn is_recent(reconciler: &Reconciler, row: &OrderRow) -> bool {
 
 /// Returns `true` if the inbox has the completion event of the order.
 pub(super) async fn was_received(reconciler: &Reconciler, row: &OrderRow) -> Result<bool, ReconcileError> {
-    for key in completion_keys(&reconciler.endpoint, &row.order_id, row.transaction_id.as_ref()) {
+    for key in completion_keys(&reconciler.endpoint, &row.order_id, row.click_id.as_ref(), row.transaction_id.as_ref()) {
         let records = reconciler.inbox.list(Filter::all().key(key).limit(1)).await.map_err(ReconcileError::Inbox)?;
         if !records.is_empty() {
             return Ok(true);

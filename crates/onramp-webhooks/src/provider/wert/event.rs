@@ -25,7 +25,7 @@ use crate::provider::ProviderEvent;
 pub struct WertEvent {
     /// The string that the shop passed to the widget. Documented as always present, but optional here.
     pub click_id: Option<ClickId>,
-    /// The id of the visit to the payment page, in newer events. A value that is not a string is in `extra`.
+    /// The id of the visit to the payment page, in newer events. A value that is no identifier is in `extra`.
     pub hpp_session_id: Option<SessionId>,
     /// The type of the event and its content.
     pub payload: WertPayload,
@@ -45,6 +45,9 @@ impl Decode for WertEvent {
     fn decode(json: &str) -> Result<Self, DecodeError> {
         let mut fields = Fields::read(json)?;
         let payload = WertPayload::take(fields.required("type")?, &mut fields)?;
+        if let WertPayload::OrderComplete(order) = &payload {
+            order.check_complete()?;
+        }
         let click_id = match payload {
             WertPayload::Test | WertPayload::Unknown(_) => fields.if_fits("click_id"),
             _ => fields.optional("click_id"),
@@ -85,7 +88,7 @@ impl ProviderEvent for WertEvent {
 
     fn completed_purchase(&self) -> Result<Option<CompletedPurchase>, UnclearPurchase> {
         match &self.payload {
-            WertPayload::OrderComplete(order) => purchase(self.click_id.as_ref(), order).map(Some),
+            WertPayload::OrderComplete(order) => purchase(self.click_id.as_ref(), order),
             _ => Ok(None),
         }
     }
@@ -95,15 +98,15 @@ impl ProviderEvent for WertEvent {
     }
 }
 
-fn purchase(click_id: Option<&ClickId>, order: &Order) -> Result<CompletedPurchase, UnclearPurchase> {
-    let base = Money::new(order.base_amount.clone(), order.base.clone());
-    let quote = Money::new(order.quote_amount.clone(), order.quote.clone());
+/// Returns `None` for an order without amounts, which is never read from a body.
+fn purchase(click_id: Option<&ClickId>, order: &Order) -> Result<Option<CompletedPurchase>, UnclearPurchase> {
+    let Some((base, quote)) = order.sides() else { return Ok(None) };
     let (fiat, crypto) = Money::fiat_and_crypto(base, quote)?;
     let customer = CustomerReference::new(click_id.map(ToString::to_string), BTreeMap::new());
-    Ok(CompletedPurchase {
+    Ok(Some(CompletedPurchase {
         address: order.address.clone(),
         transaction: order.transaction_id.clone(),
         order: order.id.clone(),
         ..CompletedPurchase::new(customer, fiat, crypto)
-    })
+    }))
 }

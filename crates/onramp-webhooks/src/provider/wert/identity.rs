@@ -1,23 +1,27 @@
 //! Identity of Wert's events. The events have no id, so their identity depends on their type.
 
-use super::{Order, WertEvent, WertPayload};
+use super::{ClickId, Order, WertEvent, WertPayload};
 use crate::event::fields::Fields;
 use crate::event::{OrderId, TransactionId};
+use crate::fingerprint::Fingerprint;
 use crate::identity::{DedupKey, Identity, OrderStage};
 
 const COMPLETE: &str = "order_complete";
+const ORDER: &str = "order";
+const TRANSACTION: &str = "transaction";
 
 /// Returns the identity of an event.
 pub(super) fn of(event: &WertEvent) -> Identity {
     if let WertPayload::Test = event.payload {
         return Identity::unique();
     }
-    let by_click = || Identity::by_content("click", event.click_id.as_ref().map_or("", |id| id.as_str())).personal();
+    let click = event.click_id.as_ref().map_or("", ClickId::as_str);
+    let by_click = || Identity::by_content("click", click).personal();
     if let Some((stage, order)) = stage(&event.payload) {
         // A click does not identify an order: one click of a customer can lead to several orders.
         let Some((kind, id)) = named(order) else { return by_click() };
         return match event.payload {
-            WertPayload::OrderComplete(_) => Identity::once(kind, id).at(stage),
+            WertPayload::OrderComplete(_) => completion(kind, id, click).at(stage),
             _ => Identity::by_content(kind, id).at(stage),
         };
     }
@@ -27,13 +31,27 @@ pub(super) fn of(event: &WertEvent) -> Identity {
     }
 }
 
-/// Returns the keys that the `order_complete` of an order can have at `endpoint`: by its id, and by its transaction for events
-/// without an id. An event that has neither has no such key.
+/// Several orders may have been paid out in one transaction, so the click belongs to its identity.
+fn completion(kind: &'static str, id: &str, click: &str) -> Identity {
+    let identity = Identity::once(kind, id);
+    if kind == TRANSACTION { identity.and(click) } else { identity }
+}
+
+/// Returns the keys that the `order_complete` of an order can have at `endpoint`: by its id, and by its transaction and click for
+/// events without an id. An event that has neither has no such key.
 #[must_use]
-pub fn completion_keys(endpoint: &str, order: &OrderId, transaction: Option<&TransactionId>) -> Vec<DedupKey> {
-    let names = [("order", Some(order.as_str())), ("transaction", transaction.map(TransactionId::as_str))];
+pub fn completion_keys(
+    endpoint: &str,
+    order: &OrderId,
+    click: Option<&ClickId>,
+    transaction: Option<&TransactionId>,
+) -> Vec<DedupKey> {
+    let names = [(ORDER, Some(order.as_str())), (TRANSACTION, transaction.map(TransactionId::as_str))];
     let names = names.into_iter().filter_map(|(kind, id)| Some((kind, id.filter(|id| !id.is_empty())?)));
-    names.map(|(kind, id)| DedupKey::new(endpoint, kind, id, COMPLETE)).collect()
+    let click = click.map_or("", ClickId::as_str);
+    // The fingerprint is no part of these keys.
+    let none = Fingerprint::of(b"");
+    names.filter_map(|(kind, id)| completion(kind, id, click).key(endpoint, COMPLETE, &none)).collect()
 }
 
 /// Returns the order of an `order_complete`, or of a conflict with one, by its key at `endpoint`. `None` if the event did not
@@ -58,8 +76,8 @@ const fn stage(payload: &WertPayload) -> Option<(OrderStage, &Order)> {
 }
 
 fn named(order: &Order) -> Option<(&'static str, &str)> {
-    let id = order.id.as_ref().map(|id| ("order", id.as_str()));
-    let transaction = order.transaction_id.as_ref().map(|id| ("transaction", id.as_str()));
+    let id = order.id.as_ref().map(|id| (ORDER, id.as_str()));
+    let transaction = order.transaction_id.as_ref().map(|id| (TRANSACTION, id.as_str()));
     [id, transaction].into_iter().flatten().find(|(_, id)| !id.is_empty())
 }
 
@@ -74,7 +92,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::fingerprint::Fingerprint;
     use crate::provider::ProviderEvent;
 
     /// Returns the key, whether it counts for ever, and the stage, with the fingerprint abbreviated to `#` and hashes of clicks to `<C>`.
@@ -100,8 +117,8 @@ mod tests {
         for (ids, key) in [
             (json!({"id": "O", "transaction_id": "T"}), "wert/order/O/order_complete"),
             (json!({"id": "O", "transaction_id": null}), "wert/order/O/order_complete"),
-            (json!({"id": "", "transaction_id": "T"}), "wert/transaction/T/order_complete"),
-            (json!({"transaction_id": "T"}), "wert/transaction/T/order_complete"),
+            (json!({"id": "", "transaction_id": "T"}), "wert/transaction/T/order_complete@<C>"),
+            (json!({"transaction_id": "T"}), "wert/transaction/T/order_complete@<C>"),
             (json!({"id": null, "transaction_id": ""}), "wert/click/<C>/order_complete:#"),
             (json!({}), "wert/click/<C>/order_complete:#"),
         ] {
@@ -111,12 +128,30 @@ mod tests {
     }
 
     #[test]
+    fn orders_that_were_paid_out_in_one_transaction_are_different_purchases() {
+        let of = |click: &str| identity(&order_event("order_complete", json!({"transaction_id": "T"})).replace("\"C\"", click));
+        assert_ne!(of("\"C\"").unwrap().0, of("\"D\"").unwrap().0);
+    }
+
+    #[test]
+    fn an_id_may_be_a_number() {
+        let numbers = order_event("order_complete", json!({"id": 7, "transaction_id": 8})).replace("\"C\"", "9");
+        assert_eq!(identity(&numbers), identity(&numbers.replace('7', "\"7\"")));
+        let event = WertEvent::read(numbers.as_bytes()).unwrap();
+        let purchase = event.completed_purchase().unwrap().unwrap();
+        assert_eq!((purchase.order, purchase.transaction), (Some("7".into()), Some("8".into())));
+        assert_eq!(purchase.customer.primary(), Some("9"));
+    }
+
+    #[test]
     fn the_order_is_found_by_its_completion_key() {
         let keys = |transaction: Option<&str>| {
-            let keys = completion_keys("wert", &"O".into(), transaction.map(TransactionId::from).as_ref());
-            keys.iter().map(ToString::to_string).collect::<Vec<_>>()
+            let transaction = transaction.map(TransactionId::from);
+            completion_keys("wert", &"O".into(), Some(&"C".into()), transaction.as_ref())
         };
-        assert_eq!(keys(Some("T")), ["wert/order/O/order_complete", "wert/transaction/T/order_complete"]);
+        let event = WertEvent::read(order_event("order_complete", json!({"transaction_id": "T"})).as_bytes()).unwrap();
+        let by_transaction = event.identity().key("wert", COMPLETE, &Fingerprint::of(b"{}")).unwrap();
+        assert_eq!(keys(Some("T")), [DedupKey::new("wert", "order", "O", COMPLETE), by_transaction]);
         assert_eq!(keys(Some("")), keys(None));
         let order = |subject: &str| completed_order("wert", &DedupKey::from_parts(subject.into(), "order_complete".into()));
         assert_eq!(order("wert/order/O/1"), Some("O/1".into()));
@@ -172,7 +207,8 @@ mod tests {
         for (order, subject, for_ever, stage) in [
             (json!({"id": "O"}), "order/O", true, Some(OrderStage::UNPLACED)),
             (json!({"id": ""}), "click/<C>", false, None),
-            (json!({"id": 5}), "click/<C>", false, None),
+            (json!({"id": 5}), "order/5", true, Some(OrderStage::UNPLACED)),
+            (json!({"id": 5.5}), "click/<C>", false, None),
             (json!({"transaction_id": "T"}), "click/<C>", false, None),
             (json!("O"), "click/<C>", false, None),
             (json!(null), "click/<C>", false, None),

@@ -7,25 +7,26 @@ use serde::Serializer;
 use super::payload::Payload;
 use crate::event::fields::{Decode, Fields};
 use crate::event::model::{ObjectWriter, model};
-use crate::event::{Amount, Currency, DecodeError, Extra, OrderId, TransactionId, WalletAddress};
+use crate::event::{Amount, Currency, DecodeError, Extra, Money, OrderId, TransactionId, WalletAddress};
 
 /// An order: crypto for fiat money.
 ///
 /// Wert's documentation shows the crypto both as `base` and as `quote`.
 /// [`Delivery::completed_purchase`](crate::Delivery::completed_purchase) distinguishes them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Order {
     /// Wert's id of the order. Missing in some events, including `order_complete`.
     pub id: Option<OrderId>,
-    /// The code of one side, most often the crypto.
-    pub base: Currency,
+    /// The code of one side, most often the crypto. An `order_complete` without the two codes and their amounts is unreadable; in
+    /// other events they may be missing.
+    pub base: Option<Currency>,
     /// The amount of `base`.
-    pub base_amount: Amount,
+    pub base_amount: Option<Amount>,
     /// The code of the other side, most often the fiat currency.
-    pub quote: Currency,
+    pub quote: Option<Currency>,
     /// The amount of `quote`.
-    pub quote_amount: Amount,
+    pub quote_amount: Option<Amount>,
     /// The wallet or contract that receives the crypto.
     pub address: Option<WalletAddress>,
     /// The blockchain transaction, once it exists.
@@ -42,10 +43,10 @@ pub struct Order {
 
 model!(Order {
     id: optional,
-    base: required,
-    base_amount: required,
-    quote: required,
-    quote_amount: required,
+    base: optional,
+    base_amount: optional,
+    quote: optional,
+    quote_amount: optional,
     address: optional,
     transaction_id: optional,
     error_code: if_fits,
@@ -71,18 +72,30 @@ impl Order {
     #[must_use]
     pub fn new(base: Currency, base_amount: Amount, quote: Currency, quote_amount: Amount) -> Self {
         Self {
-            id: None,
-            base,
-            base_amount,
-            quote,
-            quote_amount,
-            address: None,
-            transaction_id: None,
-            error_code: None,
-            partner_data: None,
-            fallback_order: None,
-            extra: Extra::default(),
+            base: Some(base),
+            base_amount: Some(base_amount),
+            quote: Some(quote),
+            quote_amount: Some(quote_amount),
+            ..Self::default()
         }
+    }
+
+    /// Returns the two sides; `None` if a code or an amount is missing.
+    pub(super) fn sides(&self) -> Option<(Money, Money)> {
+        let side = |amount: &Option<Amount>, code: &Option<Currency>| Some(Money::new(amount.clone()?, code.clone()?));
+        Some((side(&self.base_amount, &self.base)?, side(&self.quote_amount, &self.quote)?))
+    }
+
+    /// Returns an error for the first field that a completed purchase needs and that is missing.
+    pub(super) fn check_complete(&self) -> Result<(), DecodeError> {
+        let needed = [
+            ("base", self.base.is_some()),
+            ("base_amount", self.base_amount.is_some()),
+            ("quote", self.quote.is_some()),
+            ("quote_amount", self.quote_amount.is_some()),
+        ];
+        let missing = needed.into_iter().find(|(_, is_present)| !is_present);
+        missing.map_or(Ok(()), |(name, _)| Err(DecodeError::unreadable("missing").under(name).under("order")))
     }
 }
 
@@ -150,9 +163,9 @@ mod tests {
         let body = include_str!("../../../fixtures/wert/tx_smart_contract_failed.json");
         let event: WertEvent = serde_json::from_str(body).unwrap();
         let fallback = event.payload.order().unwrap().fallback_order.as_ref().unwrap();
-        assert_eq!(fallback.base_amount.to_string(), "0.08499127");
-        let error = order(r#""fallback_order":{"base":"ETH"}"#).unwrap_err();
-        assert!(error.to_string().starts_with("fallback_order.base_amount: missing"), "{error}");
+        assert_eq!(fallback.base_amount.as_ref().unwrap().to_string(), "0.08499127");
+        let error = order(r#""fallback_order":{"base_amount":"much"}"#).unwrap_err();
+        assert!(error.to_string().starts_with("fallback_order.base_amount: not an amount"), "{error}");
     }
 
     #[test]
