@@ -40,14 +40,6 @@ async fn another_database_is_no_spill() {
 }
 
 #[tokio::test]
-async fn a_newer_schema_is_refused() {
-    let (_folder, path) = file();
-    drop(SqliteSpill::open(&path).await.unwrap());
-    Connection::open(&path).unwrap().execute("INSERT INTO onramp_spill_schema VALUES (1000)", []).unwrap();
-    assert!(refused(&path).await.contains("1000"));
-}
-
-#[tokio::test]
 async fn a_full_spill_says_so_and_gives_back_what_it_has() {
     let (_folder, path) = file();
     let spill = SqliteOptions::new(&path).largest_file(200_000).open_spill().await.unwrap();
