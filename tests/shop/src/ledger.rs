@@ -66,7 +66,11 @@ impl Ledger {
         for (number, entry) in entries.iter().enumerate() {
             match points.get(&customer(number)) {
                 Some(points) => assert_eq!(*points, entry.amount, "event {number}"),
-                None => assert!(!entry.acknowledged, "event {number} was acknowledged and is lost"),
+                None => assert!(
+                    !entry.acknowledged,
+                    "event {number} was acknowledged and is lost; deliveries by state: {:?}",
+                    home.database().states()
+                ),
             }
         }
     }

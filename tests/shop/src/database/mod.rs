@@ -92,6 +92,11 @@ impl Database {
         rows.iter().map(|row| (row[0].clone(), plain(&row[1]))).collect()
     }
 
+    /// Asserts that no page of the file is damaged.
+    pub fn assert_intact(&self) {
+        assert_eq!(self.rows("PRAGMA integrity_check"), [["ok"]]);
+    }
+
     /// Makes every credit of points fail.
     pub fn break_points(&self) {
         match &self.0 {
