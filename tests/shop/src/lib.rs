@@ -141,6 +141,7 @@ macro_rules! shop_suite {
                     a_worker_that_was_frozen_past_its_lease_changes_nothing
                 }
                 watch {
+                    what_only_a_later_version_knows_waits_alone
                     the_last_delivery_is_known_after_a_restart
                 }
                 stop {

@@ -41,8 +41,8 @@ pub async fn what_only_a_later_version_knows_waits_alone(subject: Subject) {
     }
     receiver.stop().await;
     home.database().execute(
-        "UPDATE onramp_deliveries SET provider = 'later' WHERE id = 1;
-         UPDATE onramp_deliveries SET state = 99, due_at = NULL WHERE id = 2",
+        "UPDATE {deliveries} SET provider = 'later' WHERE id = 1;
+         UPDATE {deliveries} SET state = 99, due_at = NULL WHERE id = 2",
     );
     let shop = home.start().await;
     shop.has_handled(1).await;
