@@ -72,7 +72,7 @@ impl PostgresOptions {
     ///
     /// # Errors
     /// Returns an error if the schema's name is invalid, the server cannot be reached or is a read-only replica, or the schema cannot be
-    /// migrated or was written by a newer version.
+    /// migrated or is too new.
     pub async fn open(self) -> Result<PostgresInbox, StoreError> {
         let bound = self.quarantine;
         PostgresInbox::start(self.database().await?, bound).await

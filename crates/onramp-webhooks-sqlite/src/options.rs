@@ -75,7 +75,7 @@ impl SqliteOptions {
     /// Opens the inbox.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be opened, written or migrated, is not an SQLite database, or was written by a newer version.
+    /// Returns an error if the file cannot be opened, written or migrated, is not an SQLite database, or is too new.
     pub async fn open(self) -> Result<SqliteInbox, StoreError> {
         SqliteInbox::start(self).await
     }

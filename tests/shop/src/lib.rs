@@ -73,6 +73,7 @@ macro_rules! shop_suite {
                 a_folder_that_goes_away_is_told_and_found_again
                 a_deleted_file_is_refused_until_the_restart
                 a_deleted_log_is_refused_until_the_restart
+                moved_files_are_refused_until_they_are_put_back
                 a_replaced_file_is_refused_until_it_is_put_back
                 a_file_that_is_no_database_is_refused_at_the_start
                 a_closed_standard_output_stops_nothing
@@ -82,12 +83,15 @@ macro_rules! shop_suite {
             }
             together {
                 two_shops_on_one_database_handle_every_event_once
+                eight_senders_are_acknowledged_while_two_shops_handle
             }
             providers {
                 only_confirmed_orders_are_credited
                 what_was_dropped_is_found_and_what_was_forged_is_not_credited
                 only_the_postback_of_a_widget_that_was_started_is_credited
                 a_provider_that_is_away_is_waited_for
+                a_slow_api_holds_up_no_other_provider
+                a_flood_of_forged_events_is_not_asked_about_twice_before_true_ones
             }
             stop {
                 a_request_in_flight_is_finished
@@ -100,6 +104,7 @@ macro_rules! shop_suite {
             }
             watch {
                 a_provider_that_is_refused_is_reported_with_advice
+                what_only_a_later_version_knows_waits_alone
                 the_last_delivery_is_known_after_a_restart
             }
             environment {
@@ -136,6 +141,7 @@ macro_rules! shop_suite {
                     a_worker_that_was_frozen_past_its_lease_changes_nothing
                 }
                 watch {
+                    what_only_a_later_version_knows_waits_alone
                     the_last_delivery_is_known_after_a_restart
                 }
                 stop {
@@ -143,7 +149,8 @@ macro_rules! shop_suite {
                     what_was_not_handled_is_handled_at_the_next_start
                 }
                 environment {
-                    with_a_spill_a_database_that_does_not_exist_is_refused
+                    with_a_spill_a_database_that_will_never_work_is_refused
+                    with_a_spill_a_database_of_a_later_version_is_refused
                 }
             }
         }

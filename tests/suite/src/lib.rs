@@ -4,7 +4,7 @@
 
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
-#[cfg(any(feature = "postgres", feature = "redis"))]
+#[cfg(any(feature = "postgres", feature = "redis", feature = "same-as-memory"))]
 mod clean_up;
 pub mod deliveries;
 pub mod keys;
@@ -18,5 +18,5 @@ pub mod redis;
 #[cfg(feature = "same-as-memory")]
 pub mod same_as_memory;
 pub mod serve;
-#[cfg(any(feature = "postgres", feature = "redis"))]
+#[cfg(any(feature = "postgres", feature = "redis", feature = "same-as-memory"))]
 pub mod wait;

@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use xshell::{Shell, cmd};
 
-use super::tables::{Cell, Row, read};
+use super::tables::{Cell, Row, aligned, read};
 
 /// Builds `revision` in a worktree below `target`, and measures it and this tree in turn.
 pub(super) fn run(sh: &Shell, revision: &str, turns: usize, args: &[String]) -> anyhow::Result<()> {
@@ -46,16 +46,15 @@ fn compared(of_this: &[Vec<Row>], of_other: &[Vec<Row>]) -> anyhow::Result<Vec<S
     let cell = |outputs: &[Vec<Row>], row: usize, column: usize| -> Vec<Cell> {
         outputs.iter().filter_map(|output| output.get(row)?.get(column).cloned()).collect()
     };
-    let mut lines = Vec::new();
+    let mut rows = Vec::new();
     for (row, cells) in first.iter().enumerate() {
         let compared = (0..cells.len()).map(|column| {
             let (these, others) = (cell(of_this, row, column), cell(of_other, row, column));
             Cell::compared(&these.iter().collect::<Vec<_>>(), &others.iter().collect::<Vec<_>>())
         });
-        let compared = compared.collect::<Option<Vec<_>>>().context("the two revisions print different cells")?;
-        lines.push(if let [line] = &compared[..] { line.clone() } else { format!("|{}|", compared.join("|")) });
+        rows.push(compared.collect::<Option<Vec<_>>>().context("the two revisions print different cells")?);
     }
-    Ok(lines)
+    Ok(aligned(&rows))
 }
 
 #[cfg(test)]
@@ -64,9 +63,10 @@ mod tests {
 
     #[test]
     fn every_figure_has_a_ratio() {
-        let output = |rate: u32| read(&format!("(b) inserts\n\n| callers | rate |\n|---|---|\n| 128 | {rate} |"));
+        let output = |rate: u32| read(&format!("(b) inserts\n\n| callers | rate |\n|---------|------|\n| 1       | {rate}   |"));
         let lines = compared(&[output(30), output(20), output(40)], &[output(10), output(15), output(20)]).unwrap();
-        assert_eq!(lines, ["(b) inserts", "", "| callers | rate |", "|---|---|", "| 128 | 30 (2.00) |"]);
+        assert_eq!(lines[..2], ["(b) inserts", ""]);
+        assert_eq!(lines[2..5], ["| callers | rate      |", "|---------|-----------|", "| 1       | 30 (2.00) |"]);
         let other = read("(b) inserts");
         assert!(compared(&[output(1)], &[other]).is_err());
     }

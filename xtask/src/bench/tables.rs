@@ -25,6 +25,40 @@ fn row(line: &str) -> Row {
     cells.split('|').enumerate().map(of).collect()
 }
 
+/// Returns the lines of rows, with the columns of each table as wide as their widest cells.
+pub(super) fn aligned(rows: &[Vec<String>]) -> Vec<String> {
+    let tables = rows.chunk_by(|row, next| row.len() > 1 && row.len() == next.len());
+    tables.flat_map(|table| table.iter().map(|row| line(row, &widths(table)))).collect()
+}
+
+fn widths(table: &[Vec<String>]) -> Vec<usize> {
+    let width = |column: usize| {
+        table
+            .iter()
+            .filter_map(|row| row.get(column))
+            .filter(|cell| !is_rule(cell))
+            .map(|cell| cell.trim().chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    (0..table.first().map_or(0, Vec::len)).map(width).collect()
+}
+
+fn line(row: &[String], widths: &[usize]) -> String {
+    if let [line] = row {
+        return line.clone();
+    }
+    let padded = |(cell, width): (&String, &usize)| match is_rule(cell) {
+        true => "-".repeat(width + 2),
+        false => format!(" {:width$} ", cell.trim()),
+    };
+    format!("|{}|", row.iter().zip(widths).map(padded).collect::<Vec<_>>().join("|"))
+}
+
+fn is_rule(cell: &str) -> bool {
+    !cell.is_empty() && cell.chars().all(|character| character == '-')
+}
+
 impl Cell {
     fn text(text: &str) -> Self {
         Self { text: vec![text.to_owned()], numbers: Vec::new() }

@@ -6,6 +6,7 @@ mod figures;
 mod files;
 mod floors;
 mod functions;
+mod links;
 mod manifests;
 mod modules;
 mod prose;
@@ -53,6 +54,7 @@ const RULES: &[Rule] = &[
     ("functions", |house| functions::violations(&house.files)),
     ("quickstarts", |house| quickstarts::violations(&house.files, &house.builds)),
     ("prose", |house| prose::violations(&house.files)),
+    ("links", |house| links::violations(&house.files)),
 ];
 
 impl Tidy {

@@ -28,5 +28,5 @@ mod request;
 mod widget;
 
 pub use self::api::KriptomatApi;
-pub use self::request::{AmountType, WidgetRequest};
+pub use self::request::WidgetRequest;
 pub use self::widget::Widget;

@@ -41,13 +41,10 @@ pub struct WidgetRequest {
     additional_fields: BTreeMap<String, String>,
 }
 
-/// The kind of an amount: fiat or crypto.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AmountType {
-    /// An amount of fiat, in euro.
+/// The kind of an amount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AmountType {
     Fiat,
-    /// An amount of crypto.
     Crypto,
 }
 

@@ -40,6 +40,8 @@ pub(crate) enum Limit {
     Prompt,
     /// For calls that may read many rows.
     Patient,
+    /// For migrations, which may build an index on many rows.
+    Endless,
 }
 
 impl Limit {
@@ -47,6 +49,7 @@ impl Limit {
         match self {
             Self::Prompt => Duration::from_secs(5),
             Self::Patient => Duration::from_secs(30),
+            Self::Endless => Duration::MAX,
         }
     }
 

@@ -20,6 +20,9 @@ pub(crate) const OPEN: &str = "open";
 /// A savepoint that also ends with its transaction, and identifies it even after a failed statement.
 pub(crate) const SAVEPOINT: &str = "onramp_transaction";
 
+/// The time that a statement waits for a lock.
+const LOCK_TIMEOUT: &str = "2500ms";
+
 /// The settings for statements that must use their indexes. A planner without fresh statistics, as in an inbox that was empty a moment
 /// ago, would read the whole table, sort all due deliveries or compile the statement. The plans do not depend on values, so that they are
 /// made once.
@@ -48,6 +51,15 @@ impl Database {
     pub(crate) async fn begin_alone_by_index(&self, name: &'static str) -> sqlx::Result<Transaction> {
         let beginning = format!("{}, {}", beginning(Limit::Patient.time()), by_index(true));
         Transaction::begin(&self.pool, format!("{beginning}; {}", self.alone(name))).await
+    }
+
+    /// Begins a transaction for a migration, and waits for those of other processes. Its statements take as long as they need, but wait for
+    /// no lock for long, because everything else would wait behind them.
+    pub(crate) async fn begin_migration(&self) -> sqlx::Result<Transaction> {
+        let (beginning, alone) = (beginning(Limit::Patient.time()), self.alone("migrate"));
+        let patient = "SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true)";
+        let begin = format!("{beginning}; {patient}; {alone}; SELECT set_config('lock_timeout', '{LOCK_TIMEOUT}', true)");
+        Transaction::begin(&self.pool, begin).await
     }
 
     /// Begins a transaction for a handler that may take `limit`.
@@ -82,7 +94,7 @@ fn beginning(limit: Duration) -> String {
     let millis = at_the_server(limit);
     format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED; \
-         SELECT set_config('lock_timeout', '2500ms', true), \
+         SELECT set_config('lock_timeout', '{LOCK_TIMEOUT}', true), \
                 set_config('statement_timeout', '{millis}ms', true), \
                 set_config('idle_in_transaction_session_timeout', '{millis}ms', true), \
                 CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END"

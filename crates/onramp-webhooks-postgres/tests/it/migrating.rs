@@ -1,21 +1,25 @@
 //! Schemas of other versions, and invalid names.
 
+use std::time::Duration;
+
 use onramp_webhooks::StoreErrorKind;
 use onramp_webhooks::idempotency::IdempotencyStore;
 use onramp_webhooks::inbox::{Inbox, QuarantineBound, State};
 use onramp_webhooks::purchases::{PurchaseStatus, PurchaseStore};
 use onramp_webhooks_postgres::PostgresOptions;
+use onramp_webhooks_suite::keys::{begin, claim as request};
 use sqlx::raw_sql;
 
-use crate::tools::{TestSchema, connection, now, pool, purchase, record};
+use crate::tools::{TestSchema, claim, connection, handled, now, pool, purchase, record, until};
+
+const VERSIONS: &str = "CREATE TABLE onramp.version (version INTEGER PRIMARY KEY, oldest INTEGER NOT NULL);";
 
 #[tokio::test]
 async fn a_schema_of_the_first_version_gets_the_rest_and_keeps_what_it_has() {
     let schema = TestSchema::new();
     let mut old = connection().await;
     let first = format!(
-        "CREATE SCHEMA {}; CREATE TABLE onramp.version (version INTEGER PRIMARY KEY); INSERT INTO onramp.version VALUES (1);
-         {}
+        "CREATE SCHEMA {}; {VERSIONS} INSERT INTO onramp.version VALUES (1, 1); {}
          INSERT INTO onramp.deliveries (endpoint, provider, fingerprint, state, received_at)
          VALUES ('wert', 'wert', sha256(''), 0, 0);
          INSERT INTO onramp.bodies VALUES (1, '{{}}');",
@@ -30,18 +34,123 @@ async fn a_schema_of_the_first_version_gets_the_rest_and_keeps_what_it_has() {
     assert_eq!(inbox.purchases().find(&"A".into()).await.unwrap(), PurchaseStatus::default());
 }
 
+/// Migrates a schema as a program of the next version would, which adds a column to every table.
+async fn migrate_further(schema: &TestSchema, oldest: i32) {
+    let mut next = connection().await;
+    let tables = sqlx::query_scalar("SELECT tablename::text FROM pg_tables WHERE schemaname = $1").bind(schema.name());
+    let tables: Vec<String> = tables.fetch_all(&mut next).await.unwrap();
+    let columns = tables.iter().map(|table| format!("ALTER TABLE onramp.{table} ADD COLUMN later_{oldest} TEXT;"));
+    let further = format!(
+        "{} CREATE TABLE onramp.later_{oldest} (id BIGINT PRIMARY KEY);
+         INSERT INTO onramp.version (version, oldest) SELECT max(version) + 1, {oldest} FROM onramp.version",
+        columns.collect::<String>()
+    );
+    raw_sql(schema.sql(&further)).execute(&mut next).await.unwrap();
+}
+
+/// Returns the steps that a schema has gone through.
+async fn steps(schema: &TestSchema) -> Vec<(i32, i32)> {
+    let steps = schema.sql("SELECT version, oldest FROM onramp.version ORDER BY version");
+    sqlx::query_as(steps).fetch_all(&mut connection().await).await.unwrap()
+}
+
+/// As while several machines are updated, and after the update of one was reverted.
 #[tokio::test]
-async fn a_schema_of_a_newer_version_is_refused_and_stays_as_it_is() {
+async fn a_schema_of_the_next_version_is_used_as_it_is() {
+    let schema = TestSchema::new();
+    let running = schema.open(QuarantineBound::default()).await;
+    record(&running, purchase()).await;
+    migrate_further(&schema, 3).await;
+    record(&running, purchase()).await;
+    let restarted = schema.open(QuarantineBound::default()).await;
+    record(&restarted, purchase()).await;
+    for inbox in [&restarted, &running, &restarted] {
+        handled(inbox, &claim(inbox, 1).await).await;
+    }
+    assert_eq!(running.counts().await.unwrap().of(State::Handled), 3);
+    let keys = restarted.idempotency_store();
+    begin(&keys, request("A", 1)).await;
+    assert!(keys.release(request("A", 1)).await.unwrap());
+    restarted.purchases().release(&"A".into(), now()).await.unwrap();
+    restarted.check().await.unwrap();
+    assert_eq!(steps(&schema).await, [(1, 1), (2, 1), (3, 1), (4, 3)]);
+}
+
+#[tokio::test]
+async fn a_schema_for_newer_programs_is_refused_and_stays_as_it_is() {
     let schema = TestSchema::new();
     drop(schema.open(QuarantineBound::default()).await);
-    let mut newer = connection().await;
-    raw_sql(schema.sql("INSERT INTO onramp.version VALUES (1000)")).execute(&mut newer).await.unwrap();
-    let error = PostgresOptions::new(pool(2).await).schema(schema.name()).open().await.unwrap_err();
+    migrate_further(&schema, 4).await;
+    refused(&schema).await;
+    // What the step before the last one changed stays changed.
+    migrate_further(&schema, 1).await;
+    refused(&schema).await;
+    assert_eq!(steps(&schema).await, [(1, 1), (2, 1), (3, 1), (4, 4), (5, 1)]);
+}
+
+async fn refused(schema: &TestSchema) {
+    let error = schema.options().await.open().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unusable);
-    assert!(error.to_string().contains("version 1000"), "{error}");
-    let versions: i64 =
-        sqlx::query_scalar(schema.sql("SELECT count(*) FROM onramp.version")).fetch_one(&mut newer).await.unwrap();
-    assert_eq!(versions, 4);
+    let text = error.to_string();
+    assert!(text.contains("a program of version 4 or newer, and this one has version 3; update"), "{text}");
+}
+
+/// As an index on many rows would. The trigger lets the last step take until the test ends it. The time of both processes passes.
+#[tokio::test]
+async fn a_step_takes_as_long_as_it_needs_while_other_processes_wait() {
+    let schema = TestSchema::new();
+    let mut gate = connection().await;
+    let slow = format!(
+        "CREATE SCHEMA {0}; {VERSIONS}
+         CREATE FUNCTION onramp.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF current_setting('statement_timeout') <> '0' THEN RAISE EXCEPTION 'a limit'; END IF;
+             WHILE NOT pg_try_advisory_xact_lock(hashtext('{0}')) LOOP PERFORM pg_sleep(0.01); END LOOP;
+             RETURN NEW;
+         END $$;
+         CREATE TRIGGER slow BEFORE INSERT ON onramp.version FOR EACH ROW WHEN (NEW.version = 3) EXECUTE FUNCTION onramp.slow();
+         SELECT pg_advisory_lock(hashtext('{0}'))",
+        schema.name()
+    );
+    raw_sql(schema.sql(&slow)).execute(&mut gate).await.unwrap();
+    let open = async |schema: &TestSchema| tokio::spawn(schema.options().await.open());
+    let (one, other) = (open(&schema).await, open(&schema).await);
+    let waiting = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'advisory'
+        AND (classid::bigint << 32) | objid::bigint = hashtextextended('onramp-webhooks/migrate/' || $1, 0))";
+    until("one process migrates, and the other waits", async || {
+        sqlx::query_scalar(waiting).bind(schema.name()).fetch_one(&mut gate).await.unwrap()
+    })
+    .await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    tokio::time::resume();
+    let is_open = sqlx::query_scalar::<_, bool>("SELECT pg_advisory_unlock(hashtext($1))").bind(schema.name());
+    assert!(is_open.fetch_one(&mut gate).await.unwrap());
+    for opened in [one, other] {
+        record(&opened.await.unwrap().unwrap(), purchase()).await;
+    }
+    assert_eq!(steps(&schema).await, [(1, 1), (2, 1), (3, 1)]);
+}
+
+/// A build that failed, as one that was interrupted, leaves an index that no statement uses.
+#[tokio::test]
+async fn an_index_whose_build_failed_is_not_taken_for_one() {
+    let schema = TestSchema::new();
+    let inbox = schema.open(QuarantineBound::default()).await;
+    for _ in 0..2 {
+        record(&inbox, purchase()).await;
+    }
+    let mut operator = connection().await;
+    let build = schema.sql("CREATE UNIQUE INDEX CONCURRENTLY deliveries_early ON onramp.deliveries (endpoint)");
+    raw_sql(build).execute(&mut operator).await.unwrap_err();
+    drop(schema.open(QuarantineBound::default()).await);
+    let behind = "DROP TABLE onramp.purchases, onramp.released_purchases; DELETE FROM onramp.version WHERE version = 3";
+    raw_sql(schema.sql(behind)).execute(&mut operator).await.unwrap();
+    let error = schema.options().await.open().await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unusable);
+    assert!(error.to_string().contains("deliveries_early is not complete"), "{error}");
+    assert_eq!(steps(&schema).await, [(1, 1), (2, 1)]);
+    raw_sql(schema.sql("DROP INDEX onramp.deliveries_early")).execute(&mut operator).await.unwrap();
+    drop(schema.open(QuarantineBound::default()).await);
 }
 
 #[tokio::test]

@@ -1,4 +1,7 @@
 //! Migrations of the schemas, in numbered steps. Released steps never change; new ones are added.
+//!
+//! Each step records the oldest version of the program that can use the schema after it. A program that is not older than that uses a
+//! schema of a later version as it is.
 
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::{Connection, TransactionBehavior};
@@ -14,15 +17,23 @@ pub(crate) enum Purpose {
     Spill,
 }
 
-const INBOX: [&str; 3] = [
-    include_str!("migrations/0001_deliveries.sql"),
-    include_str!("migrations/0002_idempotency.sql"),
-    include_str!("migrations/0003_purchases.sql"),
+/// A step of a schema. Its number is the version of the schema after it, and of the programs that know it.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    sql: &'static str,
+    /// The oldest version of the program that can use the schema after this step.
+    oldest: i64,
+}
+
+const INBOX: [Step; 3] = [
+    Step { sql: include_str!("migrations/0001_deliveries.sql"), oldest: 1 },
+    Step { sql: include_str!("migrations/0002_idempotency.sql"), oldest: 1 },
+    Step { sql: include_str!("migrations/0003_purchases.sql"), oldest: 1 },
 ];
-const SPILL: [&str; 1] = [include_str!("migrations/spill/0001_spill.sql")];
+const SPILL: [Step; 1] = [Step { sql: include_str!("migrations/spill/0001_spill.sql"), oldest: 1 }];
 
 impl Purpose {
-    const fn steps(self) -> &'static [&'static str] {
+    const fn steps(self) -> &'static [Step] {
         match self {
             Self::Inbox => &INBOX,
             Self::Spill => &SPILL,
@@ -76,21 +87,26 @@ fn migrate_unless_refused(connection: &mut Connection, purpose: Purpose) -> rusq
     if let Some(objection) = purpose.objection(&transaction)? {
         return Ok(Some(objection.to_owned()));
     }
-    let version = version(&transaction, table)?;
+    let (version, oldest) = version(&transaction, table)?;
     let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
-    if version > known {
+    if oldest > known {
         return Ok(Some(format!(
-            "the file has schema version {version}, but this program only supports {known}; update the program"
+            "the file has schema version {version}, which is for a program of version {oldest} or newer, and this one has version {known}; \
+             update the program, or restore a backup from before the migration"
         )));
     }
     for (number, step) in (1_i64..).zip(steps).filter(|(number, _)| *number > version) {
-        transaction.execute_batch(step)?;
-        transaction.execute(&format!("INSERT INTO {table} VALUES (?)"), [number])?;
+        transaction.execute_batch(step.sql)?;
+        transaction.execute(&format!("INSERT INTO {table} (version, oldest) VALUES (?, ?)"), [number, step.oldest])?;
     }
     transaction.commit().map(|()| None)
 }
 
-fn version(connection: &Connection, table: &str) -> rusqlite::Result<i64> {
-    connection.execute_batch(&format!("CREATE TABLE IF NOT EXISTS {table} (version INTEGER PRIMARY KEY) STRICT"))?;
-    connection.query_row(&format!("SELECT coalesce(max(version), 0) FROM {table}"), [], |row| row.get(0))
+/// Returns the version of the schema and the oldest version of the program that can use it. Both are zero in a new file.
+fn version(connection: &Connection, table: &str) -> rusqlite::Result<(i64, i64)> {
+    connection.execute_batch(&format!(
+        "CREATE TABLE IF NOT EXISTS {table} (version INTEGER PRIMARY KEY, oldest INTEGER NOT NULL) STRICT"
+    ))?;
+    let newest = format!("SELECT coalesce(max(version), 0), coalesce(max(oldest), 0) FROM {table}");
+    connection.query_row(&newest, [], |row| Ok((row.get(0)?, row.get(1)?)))
 }

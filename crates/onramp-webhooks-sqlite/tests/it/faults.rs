@@ -107,16 +107,6 @@ async fn a_missing_folder_is_an_error_that_names_it() {
     assert!(error.to_string().contains("open the database"), "{error}");
 }
 
-#[tokio::test]
-async fn a_newer_schema_is_refused_and_left_alone() {
-    let (_folder, path) = file();
-    drop(SqliteInbox::open(&path).await.unwrap());
-    Connection::open(&path).unwrap().execute("INSERT INTO onramp_schema VALUES (1000)", []).unwrap();
-    let error = open_error(&path).await;
-    assert_eq!(error.kind(), StoreErrorKind::Unusable);
-    assert!(error.to_string().contains("1000") && error.to_string().contains("update"), "{error}");
-}
-
 /// Every call fails, with a hint for the operator, and no file is made.
 async fn assert_fails_closed(inbox: &SqliteInbox) {
     let filter = onramp_webhooks::inbox::Filter::all();

@@ -1,6 +1,7 @@
 //! Environments that the shop refuses.
 
 use crate::home::{Home, Subject};
+use crate::launch::Launch;
 
 /// The shop prints the error to standard error, and exits with a non-zero code before it does anything else.
 pub async fn a_variable_that_cannot_be_used_is_named(subject: Subject) {
@@ -24,16 +25,34 @@ pub async fn a_variable_that_cannot_be_used_is_named(subject: Subject) {
     assert!(!home.file().exists());
 }
 
-/// A spill bridges outages, and no outage ends by itself if the database does not exist.
-pub async fn with_a_spill_a_database_that_does_not_exist_is_refused(subject: Subject) {
+/// A spill bridges outages, and no outage ends by itself if the server does not have the database or the role.
+pub async fn with_a_spill_a_database_that_will_never_work_is_refused(subject: Subject) {
     let home = Home::of(subject);
     let spill = format!("sqlite://{}", home.folder().join("spill.db").display());
     let url = home.url();
-    let (server, _) = url.rsplit_once('/').expect("a URL of a database");
-    let missing = format!("{server}/this_database_is_missing");
-    let ended = home.launch().env("SPILL", &spill).env("DATABASE_URL", &missing).refused().await;
+    let (server, database) = url.rsplit_once('/').expect("a URL of a database");
+    let host = server.rsplit_once('@').expect("a URL with a role").1;
+    for (url, reason) in [
+        (format!("{server}/this_database_is_missing"), "does not exist"),
+        (format!("postgres://this_role_is_missing@{host}/{database}"), "does not exist"),
+    ] {
+        refused(home.launch().env("SPILL", &spill).env("DATABASE_URL", &url), reason).await;
+    }
+}
+
+/// An update that was reverted to a program that is too old.
+pub async fn with_a_spill_a_database_of_a_later_version_is_refused(subject: Subject) {
+    let home = Home::of(subject);
+    let spill = format!("sqlite://{}", home.folder().join("spill.db").display());
+    home.start().await.stop().await;
+    home.database().execute("INSERT INTO onramp.version VALUES (1000, 1000)");
+    refused(home.launch().env("SPILL", &spill), "update the program").await;
+}
+
+async fn refused(launch: Launch, reason: &str) {
+    let ended = launch.refused().await;
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-    assert!(ended.stderr.contains("DATABASE_URL") && ended.stderr.contains("does not exist"), "{ended:?}");
+    assert!(ended.stderr.contains("DATABASE_URL") && ended.stderr.contains(reason), "{ended:?}");
     assert!(ended.stdout.is_empty(), "{ended:?}");
 }
 

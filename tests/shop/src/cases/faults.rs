@@ -1,5 +1,6 @@
 //! A database that cannot be written: only recorded events are acknowledged, and the shop recovers by itself.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
@@ -117,6 +118,28 @@ pub async fn a_deleted_log_is_refused_until_the_restart(subject: Subject) {
         home.database().settled().await;
         assert_eq!((shop.points("ada").await, shop.points("bob").await), ("1".to_owned(), "2".to_owned()));
     }
+}
+
+/// Events are refused while the file is elsewhere with its log. When all are back, nothing is handled again.
+pub async fn moved_files_are_refused_until_they_are_put_back(subject: Subject) {
+    let (home, shop) = Home::started(subject).await;
+    let mut orders = Orders::default();
+    assert_eq!(orders.send(&shop).await.status, 200);
+    home.database().settled().await;
+    let moved = |from: PathBuf, to: PathBuf| {
+        for file in ["shop.db", "shop.db-wal", "shop.db-shm"] {
+            std::fs::rename(from.join(file), to.join(file)).unwrap();
+        }
+    };
+    moved(home.folder(), home.outer().to_owned());
+    is_refused(&shop).await;
+    assert!(!home.file().exists(), "no empty file takes the place of the moved one");
+    moved(home.outer().to_owned(), home.folder());
+    orders.recover(&shop).await;
+    shop.wert(order_complete("0", "customer-0", "1")).await.assert_received();
+    orders.assert_kept(&home).await;
+    let handled = shop.stop().await.handled().len();
+    assert_eq!(handled, orders.acknowledged.len());
 }
 
 /// Events are refused while another file, even a copy, replaces the shop's file.

@@ -1,12 +1,14 @@
 //! Checks against the providers' APIs, which a fake provider serves: only confirmed purchases are credited.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use onramp_webhooks_testkit::events::{Postback, WertOrder};
-use onramp_webhooks_testkit::provider::FakeProvider;
+use onramp_webhooks_testkit::provider::{Answer, FakeProvider};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use crate::event;
 use crate::home::{Home, Subject};
 use crate::launch::Launch;
 use crate::shop::ShopProcess;
@@ -130,7 +132,6 @@ async fn the_rest_is_refused(shop: &ShopProcess) {
 
 /// While the provider is unavailable, nothing is credited or lost, and no attempt is used.
 pub async fn a_provider_that_is_away_is_waited_for(subject: Subject) {
-    use onramp_webhooks_testkit::provider::Answer;
     let (home, provider) = (Home::of(subject), FakeProvider::start().await);
     let shop = asking(&home, &provider).start().await;
     let paid = order("ada", "35.5");
@@ -143,4 +144,49 @@ pub async fn a_provider_that_is_away_is_waited_for(subject: Subject) {
     provider.answer_always(Answer::truth());
     shop.has_handled(1).await;
     assert_eq!(shop.points("ada").await, "35.5");
+}
+
+/// Many purchases of one provider wait for its API, which responds slowly. An event of another provider needs no API.
+pub async fn a_slow_api_holds_up_no_other_provider(subject: Subject) {
+    let (home, provider) = (Home::of(subject), FakeProvider::start().await);
+    provider.answer_always(Answer::truth().after(Duration::from_secs(2)));
+    let confirming = home.launch().env("WERT_API_KEY", FakeProvider::API_KEY).env("WERT_API_URL", &provider.url());
+    let shop = confirming.env("RECONCILE_EVERY", "3600").start().await;
+    for _ in 0..600 {
+        shop.wert(order("ada", "35.5").complete()).await.assert_received();
+    }
+    until("the API is asked", async || !provider.requests().is_empty()).await;
+    shop.kriptomat(event::postback("1", "bob", "20")).await.assert_received();
+    shop.has_handled(1).await;
+    assert_eq!(shop.points("bob").await, "20");
+    assert_eq!(home.database().waiting(), 600);
+}
+
+/// No event of a flood is asked about again before the true ones in it have been asked about. The API is so slow that many fall due again
+/// meanwhile.
+pub async fn a_flood_of_forged_events_is_not_asked_about_twice_before_true_ones(subject: Subject) {
+    let (home, provider) = (Home::of(subject), FakeProvider::start().await);
+    let receiver = home.launch().env("HANDLE", "no").start().await;
+    let forge = async |events: usize| {
+        for _ in 0..events {
+            receiver.wert(order("mallory", "5000").complete()).await.assert_received();
+        }
+    };
+    forge(240).await;
+    let paid: Vec<_> = (0..20).map(|_| order("ada", "1")).collect();
+    for order in &paid {
+        provider.add_order(order, "success");
+        receiver.wert(order.complete()).await.assert_received();
+    }
+    // With these, no claim has room for both a true one and one that is due again.
+    forge(60).await;
+    receiver.stop().await;
+    provider.answer_always(Answer::truth().after(Duration::from_millis(500)));
+    let shop = asking(&home, &provider).env("RECONCILE_EVERY", "3600").start().await;
+    shop.has_handled(20).await;
+    assert_eq!(shop.points("ada").await, "20");
+    let (requests, mut asked) = (provider.requests(), BTreeSet::new());
+    let mut ids = requests.iter().filter_map(|request| request.parameter("search_by")).flat_map(|ids| ids.split(','));
+    let again = ids.find(|id| !asked.insert(*id));
+    assert!(paid.iter().all(|paid| asked.contains(paid.id().unwrap())), "{again:?} came first");
 }

@@ -110,18 +110,25 @@ pub async fn a_locked_file_holds_nothing_up_for_long(subject: Subject) {
     assert_eq!(shop.points("ada").await, "1.5");
 }
 
-/// A copy of the database file that is made after the shop has ended is a backup.
+/// A copy of the database file that is made after the shop has ended is a backup, whatever the shop was doing when it was told to end.
 pub async fn the_database_file_alone_is_complete(subject: Subject) {
     let home = Home::of(subject);
-    for order in 1..=5 {
+    let mut orders = 0;
+    for stop in 1..=10 {
         let shop = home.start().await;
-        shop.wert(order_complete(&order.to_string(), "ada", "1.5")).await.assert_received();
-        if order % 2 == 0 {
-            shop.has_handled(1).await;
+        for _ in 0..stop {
+            orders += 1;
+            shop.wert(order_complete(&orders.to_string(), "ada", "1.5")).await.assert_received();
         }
-        shop.stop().await;
-        let copy = home.outer().join(format!("copy-{order}.db"));
+        if stop % 2 == 0 {
+            shop.has_handled(stop).await;
+        }
+        let handled = shop.stop().await.handled().len();
+        let copy = home.outer().join(format!("copy-{stop}.db"));
         std::fs::copy(home.file(), &copy).unwrap();
-        assert_eq!(Database::file(&copy).deliveries(), order);
+        let copy = Database::file(&copy);
+        copy.assert_intact();
+        assert_eq!(copy.deliveries(), orders);
+        assert!(copy.completed().len() >= handled, "what was handled is kept");
     }
 }

@@ -32,6 +32,28 @@ pub async fn the_last_delivery_is_known_after_a_restart(subject: Subject) {
     assert_eq!(endpoint(&shop, "wert").await["answers"]["success"], 0);
 }
 
+/// A later version recorded deliveries before its update was reverted. They wait, are counted, and hold nothing up.
+pub async fn what_only_a_later_version_knows_waits_alone(subject: Subject) {
+    let home = Home::of(subject);
+    let receiver = home.launch().env("HANDLE", "no").start().await;
+    for order in ["1", "2", "3"] {
+        receiver.wert(order_complete(order, "ada", "1.5")).await.assert_received();
+    }
+    receiver.stop().await;
+    home.database().execute(
+        "UPDATE {deliveries} SET provider = 'later' WHERE id = 1;
+         UPDATE {deliveries} SET state = 99, due_at = NULL WHERE id = 2",
+    );
+    let shop = home.start().await;
+    shop.has_handled(1).await;
+    shop.wert(order_complete("4", "ada", "1.5")).await.assert_received();
+    shop.has_handled(2).await;
+    let counts = async || shop.get("/healthz").await.json()["counts"].clone();
+    until("the delivery of a later provider is parked", async || counts().await["parked"] == 1).await;
+    assert_eq!((&counts().await["unknown"], &counts().await["handled"]), (&1.into(), &2.into()));
+    assert_eq!(shop.points("ada").await, "3");
+}
+
 async fn endpoint(shop: &ShopProcess, name: &str) -> Value {
     let reply = shop.get("/healthz").await;
     assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/json")));

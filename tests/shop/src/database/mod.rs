@@ -40,6 +40,13 @@ impl Database {
         rows.into_iter().flatten().collect()
     }
 
+    /// Returns the ids in the keys of dead letters that a process was killed with several times.
+    #[must_use]
+    pub fn killed(&self) -> BTreeSet<String> {
+        let subjects = self.rows("SELECT subject FROM {deliveries} WHERE state = 5 AND cause = 4");
+        subjects.iter().filter_map(|subject| Some(subject[0].rsplit_once('/')?.1.to_owned())).collect()
+    }
+
     /// Counts all deliveries.
     #[must_use]
     pub fn deliveries(&self) -> usize {
@@ -92,6 +99,11 @@ impl Database {
         rows.iter().map(|row| (row[0].clone(), plain(&row[1]))).collect()
     }
 
+    /// Asserts that no page of the file is damaged.
+    pub fn assert_intact(&self) {
+        assert_eq!(self.rows("PRAGMA integrity_check"), [["ok"]]);
+    }
+
     /// Makes every credit of points fail.
     pub fn break_points(&self) {
         match &self.0 {
@@ -114,12 +126,20 @@ impl Database {
         }
     }
 
-    /// Runs statements.
+    /// Runs statements, in which `{deliveries}` stands for the table of deliveries.
     pub fn execute(&self, statements: &str) {
         match &self.0 {
-            Kind::Sqlite(connection) => connection.execute_batch(statements).unwrap(),
-            Kind::Postgres(database) => database.execute(statements),
+            Kind::Sqlite(connection) => connection.execute_batch(&self.named(statements)).unwrap(),
+            Kind::Postgres(database) => database.execute(&self.named(statements)),
         }
+    }
+
+    fn named(&self, statements: &str) -> String {
+        let deliveries = match &self.0 {
+            Kind::Sqlite(_) => "onramp_deliveries",
+            Kind::Postgres(_) => "onramp.deliveries",
+        };
+        statements.replace("{deliveries}", deliveries)
     }
 
     fn count(&self, condition: &str) -> usize {
@@ -129,8 +149,8 @@ impl Database {
 
     fn rows(&self, query: &str) -> Vec<Vec<String>> {
         match &self.0 {
-            Kind::Sqlite(connection) => sqlite::rows(connection, &query.replace("{deliveries}", "onramp_deliveries")),
-            Kind::Postgres(database) => database.rows(&query.replace("{deliveries}", "onramp.deliveries")),
+            Kind::Sqlite(connection) => sqlite::rows(connection, &self.named(query)),
+            Kind::Postgres(database) => database.rows(&self.named(query)),
         }
     }
 }

@@ -4,11 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use onramp_webhooks::StoreErrorKind;
-use onramp_webhooks::spill::{SpillId, SpillStore};
+use onramp_webhooks::inbox::{Filter, Inbox};
+use onramp_webhooks::spill::{SpillId, SpillInbox, SpillStore};
 use onramp_webhooks_sqlite::{SqliteInbox, SqliteOptions, SqliteSpill};
+use onramp_webhooks_suite::wait::until;
 use rusqlite::Connection;
 
-use crate::tools::{child, child_file, file, large, new_inbox, purchase, record};
+use crate::tools::{child, child_file, claim, file, large, new_inbox, purchase, record};
 
 async fn refused(path: &Path) -> String {
     let error = SqliteSpill::open(path).await.unwrap_err();
@@ -39,12 +41,23 @@ async fn another_database_is_no_spill() {
     assert!(refused(&path).await.contains("something else"));
 }
 
+/// A later version recorded it, before its update was reverted.
 #[tokio::test]
-async fn a_newer_schema_is_refused() {
-    let (_folder, path) = file();
-    drop(SqliteSpill::open(&path).await.unwrap());
-    Connection::open(&path).unwrap().execute("INSERT INTO onramp_spill_schema VALUES (1000)", []).unwrap();
-    assert!(refused(&path).await.contains("1000"));
+async fn a_delivery_of_a_later_provider_moves_with_the_others() {
+    let (folder, path) = file();
+    let spill = SqliteSpill::open(&path).await.unwrap();
+    let mut later = purchase();
+    (later.endpoint, later.provider) = ("later".into(), "later".into());
+    for new in [later, purchase()] {
+        spill.append(new).await.unwrap();
+    }
+    let primary = SqliteInbox::open(&folder.path().join("primary.db")).await.unwrap();
+    let inbox = SpillInbox::new(primary, spill.clone()).await.unwrap();
+    until("both have moved", async || spill.counts().await.unwrap().waiting == 0).await;
+    let claimed = claim(&inbox, 10).await;
+    let providers: Vec<_> = claimed.iter().map(|claimed| claimed.provider.as_str()).collect();
+    assert_eq!(providers, ["later", "wert"]);
+    assert_eq!(inbox.list(Filter::all()).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
