@@ -29,10 +29,15 @@ pub(crate) fn delivery(endpoint: &Arc<str>, decoder: Decoder, now: Timestamp, bo
         Ok(event) => readable(&event, endpoint, now, body),
         Err(error) => {
             let reason = error.to_string();
-            let unreadable_purchase = !error.is_noise() && (decoder.reports_purchase)(&body);
-            let quarantine = if error.is_noise() { Quarantine::noise(reason) } else { Quarantine::unreadable(reason) };
-            let new = NewDelivery::new(Arc::clone(endpoint), decoder.facts.name(), now, body);
-            Read { unreadable_purchase, ..quarantined(new, quarantine) }
+            if error.is_noise() {
+                let new = NewDelivery::new(Arc::clone(endpoint), decoder.facts.name(), now, body);
+                return quarantined(new, Quarantine::noise(reason));
+            }
+            let claimed_type = (decoder.claimed_type)(&body);
+            let unreadable_purchase = claimed_type.is_some() && claimed_type.as_deref() == decoder.facts.purchase_type;
+            let mut new = NewDelivery::new(Arc::clone(endpoint), decoder.facts.name(), now, body);
+            new.event_type = claimed_type.as_deref().map(identity::stored_type);
+            Read { unreadable_purchase, ..quarantined(new, Quarantine::unreadable(reason)) }
         }
     }
 }

@@ -32,6 +32,8 @@ pub struct Facts {
     /// `true` if the shop learns the id of a purchase before its customer pays, so that the purchase can be
     /// [recorded](crate::purchases) and compared. Default: `false`.
     pub starts_purchases: bool,
+    /// The type of the events that report completed purchases. A delivery of this type that cannot be read is an alarm. Default: none.
+    pub purchase_type: Option<&'static str>,
     /// The consequences of replies that are not an acknowledgement.
     pub refusals: Refusals,
 }
@@ -69,6 +71,7 @@ impl Facts {
             retry_horizon: Duration::from_secs(16 * 3_600),
             signed_headers: &[],
             starts_purchases: false,
+            purchase_type: None,
             refusals: Refusals {
                 alarm_after: 3,
                 consequence: "Events that were refused may never be sent again.",
@@ -109,6 +112,13 @@ impl Facts {
     #[must_use]
     pub const fn starts_purchases(mut self) -> Self {
         self.starts_purchases = true;
+        self
+    }
+
+    /// Sets the type of the events that report completed purchases.
+    #[must_use]
+    pub const fn purchase_type(mut self, name: &'static str) -> Self {
+        self.purchase_type = Some(name);
         self
     }
 

@@ -149,14 +149,14 @@ pub trait ProviderEvent: fmt::Debug + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Returns whether the type of an object that cannot be read reports completed purchases. Such a delivery is in quarantine
-    /// although a customer has paid, so it is counted and logged separately. The default returns `false`.
+    /// Returns the type that an object claims to have, although it cannot be read as an event. Operators find the delivery by it, and a
+    /// delivery that claims to report a purchase ([`Facts::purchase_type`]) is an alarm. The default returns `None`.
     #[must_use]
-    fn reports_purchase(body: &[u8]) -> bool
+    fn claimed_type(body: &[u8]) -> Option<String>
     where
         Self: Sized,
     {
         let _ = body;
-        false
+        None
     }
 }

@@ -17,8 +17,8 @@ pub struct Providers(Vec<Decoder>);
 pub(crate) struct Decoder {
     pub(crate) facts: &'static Facts,
     pub(crate) read: fn(&[u8]) -> Result<Event, DecodeError>,
-    /// [`ProviderEvent::reports_purchase`].
-    pub(crate) reports_purchase: fn(&[u8]) -> bool,
+    /// [`ProviderEvent::claimed_type`].
+    pub(crate) claimed_type: fn(&[u8]) -> Option<String>,
 }
 
 impl Decoder {
@@ -26,7 +26,7 @@ impl Decoder {
         Self {
             facts: const { &P::FACTS },
             read: |body| P::Event::read(body).map(Event::new::<P>),
-            reports_purchase: P::Event::reports_purchase,
+            claimed_type: P::Event::claimed_type,
         }
     }
 }
@@ -47,6 +47,11 @@ impl Providers {
     /// Returns the names of the providers.
     pub fn names(&self) -> impl Iterator<Item = ProviderName> + '_ {
         self.0.iter().map(|decoder| decoder.facts.name())
+    }
+
+    /// Returns the types of events that report completed purchases.
+    pub(crate) fn purchase_types(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.0.iter().filter_map(|decoder| decoder.facts.purchase_type)
     }
 
     /// Reads a body that `provider` sent.

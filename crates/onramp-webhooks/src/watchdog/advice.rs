@@ -21,6 +21,11 @@ pub(super) fn advice(status: &EndpointStatus, refusals: &Refusals) -> Option<Str
             refusals.consequence,
             refusals.remedy
         )),
+        Verdict::Attention => Some(format!(
+            "{} events that report purchases cannot be read and are in quarantine. A version that can read them handles them by itself; \
+             update, or credit them by hand.",
+            status.quarantined_purchases
+        )),
         Verdict::Fine if status.last_received.is_none() && !strangers.is_empty() => {
             Some(format!("Nothing was received yet.{strangers} {}", refusals.remedy))
         }

@@ -92,6 +92,11 @@ impl Counters {
         self.quarantined_purchases.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Replaces the count by what is in the inbox.
+    pub(super) fn recalled_quarantine(&self, purchases: usize) {
+        self.quarantined_purchases.store(purchases as u64, Ordering::Relaxed);
+    }
+
     pub(super) fn quarantined_purchases(&self) -> u64 {
         self.quarantined_purchases.load(Ordering::Relaxed)
     }
@@ -173,6 +178,8 @@ impl Counters {
             Verdict::Refusing
         } else if self.silent.load(Ordering::Relaxed) {
             Verdict::Silent
+        } else if self.quarantined_purchases() > 0 {
+            Verdict::Attention
         } else {
             Verdict::Fine
         }

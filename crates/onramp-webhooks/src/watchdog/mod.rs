@@ -21,6 +21,10 @@
 //! [`silent_after`](crate::Endpoint::silent_after). Without that setting, silence is no alarm; watch the gauge
 //! `onramp_webhooks_silence_seconds` instead.
 //!
+//! # Attention
+//! An endpoint needs [`Attention`](Verdict::Attention) while purchases of it are in quarantine, because their bodies cannot be read: a
+//! customer has paid and nothing was handled. A worker of a version that can read them handles them by itself.
+//!
 //! # Restarts and several receivers
 //! The time of the last delivery is read from the inbox at the start, and again before an endpoint counts as silent, because
 //! another receiver may have recorded one. If the inbox cannot be read, no endpoint counts as silent. Refusals are counted per

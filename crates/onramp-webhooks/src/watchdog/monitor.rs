@@ -17,8 +17,11 @@ use crate::worker::Workers;
 /// Pause between two checks.
 pub(crate) const CHECK_EVERY: Duration = Duration::from_secs(60);
 
-/// Pause between two reads of the inbox while an endpoint is silent.
+/// Pause between two reads of the inbox, for its quarantine, and while an endpoint is silent.
 const READ_EVERY: Duration = Duration::from_secs(600);
+
+/// Maximum number of purchases in quarantine that are counted.
+const MOST_COUNTED: usize = 1_000;
 
 /// Time limit of reading the inbox.
 const LONGEST_READ: Duration = Duration::from_secs(20);
@@ -83,6 +86,7 @@ impl Watched {
 #[derive(Debug, Default)]
 pub(crate) struct Monitor {
     read_at: Option<Timestamp>,
+    quarantine_read_at: Option<Timestamp>,
     reported: Vec<Verdict>,
     reported_unclaimed: bool,
     reported_silent: usize,
@@ -102,6 +106,12 @@ impl Monitor {
             recall(inbox, watched, now).await;
         }
         self.confirm_silence(inbox, endpoints, now).await;
+        if is_long_ago(self.quarantine_read_at, now) {
+            self.quarantine_read_at = Some(now);
+            for watched in endpoints {
+                recall_quarantine(inbox, watched).await;
+            }
+        }
         let statuses = endpoints.iter().map(|watched| watched.status(now)).collect::<Vec<_>>();
         for (at, status) in statuses.iter().enumerate() {
             telemetry::watched(&status.name, status.verdict.is_alarm(), status.silent_for);
@@ -120,8 +130,7 @@ impl Monitor {
     async fn confirm_silence(&mut self, inbox: &dyn Inbox, endpoints: &[Watched], now: Timestamp) {
         let overdue: Vec<_> = endpoints.iter().filter(|watched| watched.is_overdue(now)).collect();
         let is_new = overdue.iter().any(|watched| !watched.counters.silent.load(Ordering::Relaxed));
-        let read_long_ago = self.read_at.is_none_or(|at| now < at || now.since(at) >= READ_EVERY);
-        if !overdue.is_empty() && (is_new || read_long_ago) {
+        if !overdue.is_empty() && (is_new || is_long_ago(self.read_at, now)) {
             self.read_at = Some(now);
             for watched in overdue {
                 let is_silent = recall(inbox, watched, now).await && watched.is_overdue(now);
@@ -193,6 +202,19 @@ async fn recall(inbox: &dyn Inbox, watched: &Watched, now: Timestamp) -> bool {
     true
 }
 
+/// Counts the purchases of an endpoint that are in quarantine.
+async fn recall_quarantine(inbox: &dyn Inbox, watched: &Watched) {
+    let Some(purchase) = watched.endpoint.facts().purchase_type else { return };
+    let quarantined = Filter::all().state(State::Quarantined).endpoint(watched.endpoint.name()).event_type(purchase);
+    if let Some(quarantined) = read(inbox.list(quarantined.limit(MOST_COUNTED))).await {
+        watched.counters.recalled_quarantine(quarantined.len());
+    }
+}
+
+fn is_long_ago(read_at: Option<Timestamp>, now: Timestamp) -> bool {
+    read_at.is_none_or(|at| now < at || now.since(at) >= READ_EVERY)
+}
+
 async fn read<T>(reading: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
     let read = within(LONGEST_READ, "read recent deliveries", reading).await;
     read.inspect_err(|error| tracing::debug!(%error, "the inbox cannot be read")).ok()
@@ -203,7 +225,9 @@ fn report(before: Option<Verdict>, status: &EndpointStatus) {
     if before == Some(status.verdict) {
         return;
     }
-    if status.verdict.is_alarm() {
+    if status.verdict == Verdict::Attention {
+        tracing::error!(endpoint = &*status.name, advice = status.advice, "purchases are in quarantine");
+    } else if status.verdict.is_alarm() {
         tracing::warn!(
             endpoint = &*status.name, verdict = %status.verdict, advice = status.advice,
             "the provider may stop sending, or has stopped"

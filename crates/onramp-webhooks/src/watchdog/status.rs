@@ -22,6 +22,8 @@ pub enum Verdict {
     Refusing,
     /// No delivery arrives: the provider may have stopped sending.
     Silent,
+    /// Purchases are in quarantine, because their bodies cannot be read.
+    Attention,
 }
 
 impl Verdict {
@@ -32,13 +34,14 @@ impl Verdict {
             Self::Fine => "fine",
             Self::Refusing => "refusing",
             Self::Silent => "silent",
+            Self::Attention => "attention",
         }
     }
 
-    /// Returns whether an operator has to act: `true` for `Refusing` and `Silent`.
+    /// Returns whether an operator has to act: `true` for all but `Fine`.
     #[must_use]
     pub const fn is_alarm(self) -> bool {
-        matches!(self, Self::Refusing | Self::Silent)
+        !matches!(self, Self::Fine)
     }
 }
 
@@ -80,7 +83,8 @@ pub struct EndpointStatus {
     pub silent_after: Option<Duration>,
     /// The number of replies since the receiver was built.
     pub answers: Answers,
-    /// The number of purchases that were recorded in quarantine since the receiver was built, because their bodies cannot be read.
+    /// The number of purchases in quarantine, because their bodies cannot be read. Counts up to 1 000, is read from the inbox every
+    /// ten minutes, and includes those that were recorded meanwhile.
     pub quarantined_purchases: u64,
     /// The number of refusals that the provider has received since its last success.
     pub refused_in_a_row: u32,

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::checks::Checks;
 use super::handling::{Handling, Plain};
 use super::periodic_task::{self, PeriodicTask, Scheduled};
+use super::reread::RereadPurchases;
 use super::run::Run;
 use super::transactional::Transactional;
 use super::{Handler, PruneInbox, RetryPolicy, TransactionalHandler, Worker, Workers, idle};
@@ -18,6 +19,9 @@ use crate::provider::{Provider, Providers};
 
 /// Pause between two runs of [`PruneInbox`].
 const BETWEEN_PRUNES: Duration = Duration::from_secs(600);
+
+/// Pause between two attempts to read purchases in quarantine. Only another version can read more, so the first attempt counts.
+const BETWEEN_REREADS: Duration = Duration::from_secs(24 * 3_600);
 
 /// Builder of a [`Worker`]. The defaults suit a handler that writes to a database.
 #[derive(Clone)]
@@ -252,6 +256,9 @@ impl WorkerBuilder {
             let prune = PruneInbox::new(Arc::clone(&self.inbox), retention).clock(Arc::clone(&self.clock));
             self = self.periodic_task(BETWEEN_PRUNES, prune);
         }
+        let reread =
+            RereadPurchases { inbox: Arc::clone(&self.inbox), providers: self.providers.clone(), clock: Arc::clone(&self.clock) };
+        self = self.periodic_task(BETWEEN_REREADS, reread);
         let (stop, stopped) = watch::channel(false);
         let (requests, reports) = idle::channel();
         let mut periodic_tasks = periodic_task::start(&self, &stopped);

@@ -11,6 +11,7 @@ mod idle;
 mod life;
 mod periodic_task;
 mod prune;
+mod reread;
 mod run;
 mod transactional;
 

@@ -16,6 +16,9 @@ use crate::event::{
 use crate::identity::{Identity, OrderStage};
 use crate::provider::ProviderEvent;
 
+/// The only type of Kriptomat's events.
+pub(super) const POSTBACK: &str = "postback";
+
 ids! {
     /// Kriptomat's `uuid` of a purchase.
     PostbackId
@@ -139,7 +142,7 @@ impl ProviderEvent for KriptomatPostback {
     }
 
     fn type_label(&self) -> &'static str {
-        "postback"
+        POSTBACK
     }
 
     fn identity(&self) -> Identity {
@@ -156,9 +159,8 @@ impl ProviderEvent for KriptomatPostback {
         }))
     }
 
-    /// Postbacks are the only type.
-    fn reports_purchase(_: &[u8]) -> bool {
-        true
+    fn claimed_type(_: &[u8]) -> Option<String> {
+        Some(POSTBACK.to_owned())
     }
 }
 

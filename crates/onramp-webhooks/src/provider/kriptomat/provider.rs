@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::KriptomatPostback;
+use super::postback::POSTBACK;
 use crate::allow_list::AllowList;
 use crate::provider::{Endpoint, Facts, Provider};
 
@@ -42,7 +43,7 @@ impl Kriptomat {
 impl Provider for Kriptomat {
     type Event = KriptomatPostback;
 
-    const FACTS: Facts = Facts::new("kriptomat").starts_purchases().refusals(
+    const FACTS: Facts = Facts::new("kriptomat").starts_purchases().purchase_type(POSTBACK).refusals(
         3,
         "Kriptomat documents no retries: a postback that was refused may never be sent again.",
         "Check the webhook_url that widget/init is given, and whether postbacks still come from an address on the allow-list \

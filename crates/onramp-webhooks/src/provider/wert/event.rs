@@ -93,8 +93,8 @@ impl ProviderEvent for WertEvent {
         }
     }
 
-    fn reports_purchase(body: &[u8]) -> bool {
-        raw_json::pointer(body, "/type").is_some_and(|received| received.to_text().is_some_and(|name| name == "order_complete"))
+    fn claimed_type(body: &[u8]) -> Option<String> {
+        Some(raw_json::pointer(body, "/type")?.to_text()?.into_owned())
     }
 }
 

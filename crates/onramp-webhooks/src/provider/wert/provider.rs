@@ -37,6 +37,7 @@ impl Provider for Wert {
         .acknowledgement(Acknowledgement::Always)
         .answer_within(Duration::from_secs(5))
         .retry_horizon(Duration::from_secs(16 * 3_600))
+        .purchase_type("order_complete")
         .refusals(
             3,
             "Wert repeats an event after 5 min, 1 h, 2 h, 4 h and 8 h; when all of these fail, it sends nothing more to this address \

@@ -1,10 +1,12 @@
 //! The health check.
 
 use onramp_webhooks::Reply;
+use onramp_webhooks::inbox::{Filter, Inbox, State};
+use onramp_webhooks::watchdog::Verdict;
 use serde_json::{Value, json};
 use tracing::Level;
 
-use super::harness::{Harness, SILENT_AFTER};
+use super::harness::{Harness, MINUTE, SILENT_AFTER};
 use crate::faulty::InboxCall;
 use crate::logs::Log;
 use crate::tools::{Door, doors, header};
@@ -47,6 +49,23 @@ async fn the_endpoints_are_reported_and_do_not_make_it_unhealthy() {
     assert_eq!(body["endpoints"][0]["last_received"], 1_704_067_200);
     assert_eq!(body["endpoints"][0]["silent_for"], 0);
     assert!(!body.to_string().contains("s3cret"));
+}
+
+/// The quarantine is read from the inbox, so that a restart forgets nothing and a replay ends the alarm.
+#[tokio::test(start_paused = true)]
+async fn a_purchase_in_quarantine_needs_attention_until_it_is_handled() {
+    let harness = Harness::new().await;
+    harness.wert.post(harness.wert.unreadable()).await;
+    let attention = (Verdict::Attention, 1);
+    let seen = |harness: &Harness| (harness.verdict(), harness.watch("wert").quarantined_purchases);
+    assert_eq!(seen(&harness), attention);
+    assert!(harness.watch("wert").advice.unwrap().contains("1 events that report purchases"));
+    let restarted = harness.beside().await;
+    assert_eq!(seen(&restarted), attention);
+    let quarantined = harness.inbox.list(Filter::all().state(State::Quarantined)).await.unwrap().remove(0);
+    harness.inbox.forget(quarantined.id).await.unwrap();
+    harness.advance(MINUTE * 10).await;
+    assert_eq!((seen(&harness), seen(&restarted)), ((Verdict::Fine, 0), (Verdict::Fine, 0)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -43,7 +43,7 @@ async fn the_last_deliveries_of_a_busy_inbox_are_found() {
     harness.records("wert", 5_000).await;
     let looks = harness.inbox.calls(InboxCall::List);
     let restarted = harness.beside().await;
-    assert_eq!(restarted.inbox.calls(InboxCall::List) - looks, 3, "one for each endpoint");
+    assert_eq!(restarted.inbox.calls(InboxCall::List) - looks, 6, "two for each endpoint");
     assert_eq!(restarted.watch("wert").silent_for, Some(Duration::ZERO));
     assert_eq!(restarted.watch("kriptomat").silent_for, Some(HOUR));
     assert_eq!(restarted.watch("both").silent_for, None);

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use onramp_webhooks::async_trait;
+use onramp_webhooks::inbox::{Inbox, NewDelivery, Quarantine, State};
 use onramp_webhooks::worker::PeriodicTask;
 use onramp_webhooks_testkit::events::WertOrder;
 use tokio::sync::mpsc;
@@ -152,4 +153,28 @@ async fn a_worker_that_was_dropped_goes_on() {
     harness.pass(61);
     rest().await;
     assert_eq!((task.begun(), handler.seen().len()), (1, 3));
+}
+
+/// As after an update: the earlier version could not read a body that this one can.
+#[tokio::test(start_paused = true)]
+async fn purchases_in_quarantine_are_handled_once_a_version_can_read_them() {
+    let harness = Harness::new();
+    for (event_type, body) in [
+        ("order_complete", WertOrder::new().complete()),
+        ("order_complete", WertOrder::new().without("base_amount").complete()),
+        ("order_failed", WertOrder::new().event("order_failed")),
+    ] {
+        let mut new = NewDelivery::new("wert", "wert", harness.now(), body);
+        new.event_type = Some(event_type.to_owned());
+        new.quarantine = Some(Quarantine::unreadable("order.base: not a string"));
+        harness.inbox.record(new).await.unwrap();
+    }
+    let mut working = harness.worker(|worker| worker);
+    rest().await;
+    harness.pass(60);
+    let call = working.call().await;
+    assert_eq!(call.event_type, "order_complete");
+    call.answer(Do::Handle);
+    working.rests().await;
+    assert_eq!(harness.states().await, [(State::Handled, 1), (State::Quarantined, 2)].into());
 }
