@@ -190,6 +190,7 @@ fn lease(row: &PgRow) -> sqlx::Result<Lease> {
     Ok(Lease::new(column::id(row)?, row.try_get("fence")?))
 }
 
+// Locks the rows in the order of the arrays or of the primary key, which is the same.
 sql!(
     RENEW = "UPDATE onramp.deliveries d SET lease_until = $3 FROM UNNEST($1::bigint[], $2::bigint[]) AS held (id, fence)
     WHERE d.id = held.id AND d.fence = held.fence AND d.state = {LEASED}
@@ -203,7 +204,9 @@ pub(super) async fn renew(
     leases: &[Lease],
     until: Timestamp,
 ) -> sqlx::Result<Vec<Lease>> {
-    let (ids, fences) = numbers(leases.iter());
+    let mut sorted = leases.to_vec();
+    sorted.sort_unstable_by_key(|lease| lease.id);
+    let (ids, fences) = numbers(sorted.iter());
     let rows = schema.query(&RENEW).bind(ids).bind(fences).bind(until.as_millis()).fetch_all(connection).await?;
     let held = held(&rows)?;
     Ok(leases.iter().filter(|lease| !held.contains(lease)).copied().collect())

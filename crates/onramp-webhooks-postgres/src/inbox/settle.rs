@@ -11,6 +11,7 @@ use super::queue::promote;
 use super::state::{HANDLED, LEASED, PENDING, sql};
 use crate::db::{MARK, OPEN, Schema, column, text};
 
+// Locks the rows in the order of the arrays or of the primary key, which is the same.
 sql!(
     SETTLE = "UPDATE onramp.deliveries d
     SET state = ended.state, settled_at = ended.settled_at, cause = ended.cause, attempts = d.attempts + ended.attempts,

@@ -11,7 +11,8 @@ use onramp_webhooks::{StoreError, StoreErrorKind};
 use sqlx::Error;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::record::{self, Locked};
+use super::lock::Locked;
+use super::record;
 use super::wakeups::Wakeups;
 use crate::db::{Database, Limit, Session, failed, is_of_one_delivery};
 

@@ -6,8 +6,9 @@ use sqlx::{AssertSqlSafe, PgConnection, raw_sql};
 use crate::tools::{TestSchema, claim, connection, purchase, record};
 
 /// The sources that hold the statements, which are no part of the public interface.
-const SOURCES: [&str; 4] = [
+const SOURCES: [&str; 5] = [
     include_str!("../../src/inbox/claim.rs"),
+    include_str!("../../src/inbox/lock.rs"),
     include_str!("../../src/inbox/queue.rs"),
     include_str!("../../src/inbox/record.rs"),
     include_str!("../../src/inbox/settle.rs"),
