@@ -36,14 +36,22 @@ impl Rows {
     }
 }
 
+// A condition on an array, or without a limit, would let the planner read all heads where it has no statistics.
 const HEADS: &str = "SELECT id FROM onramp.deliveries
-    WHERE order_key = ANY ($1) AND order_key IS NOT NULL AND due_at IS NOT NULL ORDER BY id FOR UPDATE";
+    WHERE id = ANY (ARRAY (SELECT head.id FROM UNNEST($1::bytea[]) AS wanted (order_key) CROSS JOIN LATERAL (
+            SELECT id FROM onramp.deliveries
+            WHERE order_key = wanted.order_key AND order_key IS NOT NULL AND due_at IS NOT NULL LIMIT 1) AS head))
+        AND due_at IS NOT NULL
+    ORDER BY id FOR UPDATE";
 
 // Leaves out deliveries whose heads are not among those that are locked, `$4`.
 const ROWS: &str = "SELECT d.key FROM onramp.deliveries d
-    WHERE d.id = ANY (ARRAY (SELECT holder.id FROM onramp.deliveries holder WHERE holder.key = ANY ($2) UNION ALL SELECT UNNEST($1::bigint[])))
-        AND ($3 OR NOT EXISTS (SELECT FROM onramp.deliveries head WHERE head.order_key = d.order_key AND head.order_key IS NOT NULL
-            AND head.due_at IS NOT NULL AND head.id <> ALL ($4)))
+    WHERE d.id = ANY (ARRAY (
+            SELECT holder.id FROM UNNEST($2::bytea[]) AS wanted (key) CROSS JOIN LATERAL (
+                SELECT id FROM onramp.deliveries WHERE key = wanted.key LIMIT 1) AS holder
+            UNION ALL SELECT UNNEST($1::bigint[])))
+        AND ($3 OR (SELECT head.id FROM onramp.deliveries head WHERE head.order_key = d.order_key AND head.order_key IS NOT NULL
+            AND head.due_at IS NOT NULL AND head.id <> ALL ($4) LIMIT 1) IS NULL)
     ORDER BY d.id FOR UPDATE";
 
 /// Locks the heads of the orders, and then the deliveries, until the transaction ends. Returns the keys of the deliveries that are locked.

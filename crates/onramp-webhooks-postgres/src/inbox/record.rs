@@ -31,21 +31,21 @@ sql!(
             WITH ORDINALITY AS arrived (endpoint, provider, event_type, subject, discriminator, key, key_expires_at, stage,
                 order_key, fingerprint, state, received_at, note, noise, body, is_first, nth)
     ), head AS MATERIALIZED (
-        SELECT order_key FROM onramp.deliveries
-        WHERE order_key = ANY ($9) AND order_key IS NOT NULL AND due_at IS NOT NULL
+        SELECT found.* FROM new CROSS JOIN LATERAL (
+            SELECT id, order_key FROM onramp.deliveries
+            WHERE order_key = new.order_key AND order_key IS NOT NULL AND due_at IS NOT NULL LIMIT 1) AS found
+        WHERE new.is_first AND new.state = {PENDING}
     ), locked AS MATERIALIZED (
         SELECT order_key, state, due_at FROM onramp.deliveries
-        WHERE order_key = ANY ($9) AND order_key IS NOT NULL AND due_at IS NOT NULL ORDER BY id FOR UPDATE SKIP LOCKED
+        WHERE id = ANY (ARRAY (SELECT id FROM head)) AND due_at IS NOT NULL ORDER BY id FOR UPDATE SKIP LOCKED
     ), placed AS MATERIALIZED (
         SELECT new.*,
             CASE WHEN new.state <> {PENDING} THEN 'nowhere'
                  WHEN new.order_key IS NULL THEN 'head'
-                 WHEN NOT EXISTS (SELECT FROM head WHERE head.order_key = new.order_key) THEN
-                    CASE WHEN new.is_first THEN 'head' ELSE 'after' END
-                 WHEN EXISTS (SELECT FROM locked WHERE locked.order_key = new.order_key
-                    AND (locked.state = {LEASED} OR locked.due_at = 0 OR locked.due_at < new.received_at)) THEN 'behind'
+                 WHEN head.id IS NULL THEN CASE WHEN new.is_first THEN 'head' ELSE 'after' END
+                 WHEN locked.state = {LEASED} OR locked.due_at = 0 OR locked.due_at < new.received_at THEN 'behind'
             END AS place
-        FROM new
+        FROM new LEFT JOIN head ON head.order_key = new.order_key LEFT JOIN locked ON locked.order_key = new.order_key
     ), kept AS (
         INSERT INTO onramp.deliveries (id, endpoint, provider, event_type, subject, discriminator, key, key_expires_at, stage,
             order_key, fingerprint, state, received_at, note, noise, due_at, waits_at)

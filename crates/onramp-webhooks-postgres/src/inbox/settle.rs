@@ -55,13 +55,13 @@ pub(super) async fn settle(
     Ok(settlements.iter().map(|settlement| settlement.lease).filter(|lease| !held.remove(lease)).collect())
 }
 
-// The statement that follows it in the handler's transaction has to use its index.
+// The statement that follows it in the handler's transaction has to use its index, and a plan that is made once.
 sql!(
     COMPLETE = "UPDATE onramp.deliveries
     SET state = {HANDLED}, due_at = NULL, waits_at = NULL, lease_until = NULL, lost_claims = 0, settled_at = $3, attempts = attempts + 1,
         note = NULL
     WHERE id = $1 AND fence = $2 AND state = {LEASED} AND current_setting($4, true) = $5
-    RETURNING order_key, set_config('enable_seqscan', 'off', true)"
+    RETURNING order_key, set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)"
 );
 
 /// Completes a delivery in a handler's transaction, and makes the next delivery of its order the head. Returns `false` if the lease was lost

@@ -111,7 +111,7 @@ impl Task {
                 self.session.keep(open);
                 return Ok(ids);
             }
-            let mut transaction = self.database.begin(Limit::Prompt).await?;
+            let mut transaction = self.database.begin_batch().await?;
             let ids = record::record_new(&mut transaction, schema, deliveries).await?;
             transaction.commit().await?;
             Ok(ids)
