@@ -96,6 +96,15 @@ pub(crate) fn is_passing(error: &Error) -> bool {
     }
 }
 
+/// Returns whether the connection was lost while no statement ran on it.
+pub(super) fn is_lost(error: &Error) -> bool {
+    match error {
+        Error::Database(_) => ["57P01", "57P02", "57P05"].contains(&&*code(error)),
+        Error::Io(error) => !matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound),
+        _ => false,
+    }
+}
+
 /// Returns whether one delivery caused the failure of a statement, by its data or because another transaction holds its key, and not the
 /// server or the disk.
 pub(crate) fn is_of_one_delivery(error: &Error) -> bool {

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
 
 use super::database::{Database, Limit, at_the_server};
-use super::error::is_unclean;
+use super::error::{is_lost, is_unclean};
 
 /// A setting that ends with its transaction and therefore identifies it.
 pub(crate) const MARK: &str = "onramp.transaction";
@@ -107,7 +107,7 @@ fn beginning(limit: Duration) -> String {
     )
 }
 
-/// Repeats `begin` while the pool has connections that the application returned inside a transaction.
+/// Repeats `begin` while the pool has connections that the application returned inside a transaction, or that were lost while they were idle.
 pub(super) async fn on_clean_connection<T, F>(pool: &PgPool, begin: impl Fn() -> F) -> sqlx::Result<T>
 where
     F: Future<Output = sqlx::Result<T>>,
@@ -117,6 +117,7 @@ where
             Err(error) if is_unclean(&error) => {
                 tracing::warn!(%error, "closing a connection that was returned to the pool inside a transaction");
             }
+            Err(error) if is_lost(&error) => tracing::debug!(%error, "closing a connection that was lost"),
             begun => return begun,
         }
     }

@@ -18,6 +18,10 @@ const SOURCES: [&str; 5] = [
 fn statement(name: &str) -> String {
     let is_before =
         |source: &&str| source.ends_with(&format!(" {name} = ")) || source.ends_with(&format!("const {name}: &str = "));
+    if name == "PROMOTE" {
+        let body = include_str!("../../src/db/migrations/0001_deliveries.sql").split("BEGIN\n").nth(1).unwrap();
+        return body.split(";\nEND").next().unwrap().replace("UNNEST(orders)", "UNNEST($1)");
+    }
     let text = SOURCES.iter().find_map(|source| source.split('"').skip_while(|part| !is_before(part)).nth(1)).unwrap();
     let named = State::ALL.iter().map(|state| (state.as_str().to_uppercase(), u32::from(state.as_u8())));
     let named = named.chain([("UNPLACED".to_owned(), 0), ("SUSPECT_AFTER".to_owned(), SUSPECT_AFTER)]);

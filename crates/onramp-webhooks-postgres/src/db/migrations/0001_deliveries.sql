@@ -63,3 +63,24 @@ CREATE TABLE onramp.probe (
     writes BIGINT   NOT NULL
 );
 INSERT INTO onramp.probe VALUES (1, 0);
+
+-- Makes the next delivery of each order its head: the oldest untried one, or the one that is due again first, whichever has been due longer.
+-- The orders must not have heads. A statement that has just locked heads calls it, because a volatile function sees what was committed
+-- before the locks were granted, and the calling statement does not.
+CREATE FUNCTION onramp.promote(orders BYTEA[]) RETURNS VOID VOLATILE LANGUAGE plpgsql
+SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    -- The delivery waits, because the head is locked. A condition on waits_at would let the planner read all that wait.
+    UPDATE onramp.deliveries SET due_at = waits_at, waits_at = NULL
+    WHERE id = ANY (ARRAY (
+        SELECT next.id FROM UNNEST(orders) AS ended (order_key) CROSS JOIN LATERAL (
+            SELECT first.id FROM (
+                (SELECT id, received_at AS since, 1 AS rank FROM onramp.deliveries
+                 WHERE order_key = ended.order_key AND waits_at IS NOT NULL AND waits_at = 0 ORDER BY id LIMIT 1)
+                UNION ALL
+                (SELECT id, waits_at, 2 FROM onramp.deliveries
+                 WHERE order_key = ended.order_key AND waits_at IS NOT NULL AND waits_at > 0 ORDER BY waits_at, id LIMIT 1)
+            ) AS first ORDER BY first.since, first.rank LIMIT 1
+        ) AS next));
+END
+$$;
