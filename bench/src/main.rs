@@ -2,6 +2,7 @@
 
 mod callers;
 mod frameworks;
+mod hot;
 mod http;
 mod inbox;
 mod load;
@@ -56,6 +57,8 @@ enum Command {
         #[arg(long, default_value_t = 1_000_000)]
         rows: u64,
     },
+    /// (g) An order with 100 000 events that wait, and recording of other orders meanwhile.
+    Hot,
     /// Prints the address of a server, and serves.
     #[command(hide = true)]
     Serve {
@@ -94,6 +97,7 @@ fn main() -> anyhow::Result<()> {
         Some(Command::Decode) => decode(scale),
         Some(Command::Frameworks { peers }) => frameworks::run(scale, peers),
         Some(Command::Postgres { rows }) => postgres::run(scale, rows),
+        Some(Command::Hot) => hot::run(scale),
         Some(Command::Serve { kind }) => server::serve(kind),
         Some(Command::ServeIn { framework, component }) => frameworks::serve(framework, component),
         None => {
@@ -102,7 +106,8 @@ fn main() -> anyhow::Result<()> {
             worker::run(scale)?;
             decode(scale)?;
             frameworks::run(scale, false)?;
-            postgres::run(scale, 1_000_000)
+            postgres::run(scale, 1_000_000)?;
+            hot::run(scale)
         }
     }
 }

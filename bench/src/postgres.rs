@@ -32,16 +32,30 @@ const TABLE: &str = "CREATE TABLE onramp_bench.one_insert (
 
 /// Runs the benchmark and prints its tables.
 pub(crate) fn run(scale: Scale, rows: u64) -> anyhow::Result<()> {
-    let given = std::env::var("DATABASE_URL").ok().filter(|url| url.starts_with("postgres"));
-    let temporary = if given.is_none() { Some(Postgres::start().context("starting a PostgreSQL server")?) } else { None };
-    let url = given.or_else(|| temporary.as_ref().map(Postgres::url)).context("a server")?;
+    let server = Server::start()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let bench = Bench::open(&url, scale).await?;
+        let bench = Bench::open(&server.url, scale).await?;
         let measured = bench.measure(rows).await;
         bench.drop_schema().await?;
         measured
     })
+}
+
+/// The server in `DATABASE_URL`, or a temporary one.
+pub(crate) struct Server {
+    pub(crate) url: String,
+    _temporary: Option<Postgres>,
+}
+
+impl Server {
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        if let Some(url) = std::env::var("DATABASE_URL").ok().filter(|url| url.starts_with("postgres")) {
+            return Ok(Self { url, _temporary: None });
+        }
+        let temporary = Postgres::start().context("starting a PostgreSQL server")?;
+        Ok(Self { url: temporary.url(), _temporary: Some(temporary) })
+    }
 }
 
 struct Bench {
@@ -53,7 +67,7 @@ struct Bench {
 
 impl Bench {
     async fn open(url: &str, scale: Scale) -> anyhow::Result<Self> {
-        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect(url).await?;
+        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).test_before_acquire(false).connect(url).await?;
         raw_sql("DROP SCHEMA IF EXISTS onramp_bench CASCADE").execute(&pool).await?;
         let inbox = Arc::new(PostgresOptions::new(pool.clone()).schema("onramp_bench").open().await?);
         raw_sql(TABLE).execute(&pool).await?;

@@ -28,6 +28,7 @@ const INBOX: [&str; 7] = [
 
 /// Files that only one store has.
 const EXTRA: &[Extra] = &[
+    Extra { store: POSTGRES, path: "inbox/lock.rs", reason: "SQLite locks the file and not rows" },
     Extra { store: POSTGRES, path: "inbox/wakeups.rs", reason: "workers on other machines are notified" },
     Extra {
         store: POSTGRES,

@@ -78,13 +78,30 @@ pub(crate) fn number(state: State) -> i16 {
     i16::from(state.as_u8())
 }
 
-/// Returns the hash that identifies a key. Its size does not depend on the key.
+/// The number of bytes of a subject that begin its hash: those of an id that grows with time.
+const PREFIX: usize = 26;
+
+/// The number of bytes of a hash that follow.
+const HASH: usize = 20;
+
+/// Returns the hash that identifies a key. Its size is bounded. The hashes of ids that grow with time grow as well, so that their indexes
+/// grow at their ends.
 pub(crate) fn hash_of_key(key: &DedupKey) -> Vec<u8> {
-    IdempotencyKey::of(&[key.subject().as_bytes(), key.discriminator().as_bytes()]).as_bytes().to_vec()
+    hash(key, &[key.subject().as_bytes(), key.discriminator().as_bytes()])
 }
 
 /// Returns the hash that identifies an order, or `None` for an event without an order.
 pub(crate) fn hash_of_order(key: Option<&DedupKey>, stage: Option<OrderStage>) -> Option<Vec<u8>> {
-    let key = stage.and(key)?;
-    Some(IdempotencyKey::of(&[key.subject().as_bytes()]).as_bytes().to_vec())
+    stage.and(key).map(hash_of_subject)
+}
+
+/// Returns the hash of the order that events with this key belong to, if they belong to any.
+pub(crate) fn hash_of_subject(key: &DedupKey) -> Vec<u8> {
+    hash(key, &[key.subject().as_bytes()])
+}
+
+fn hash(key: &DedupKey, parts: &[&[u8]]) -> Vec<u8> {
+    let id = key.subject().rsplit('/').next().unwrap_or_default();
+    let hash = IdempotencyKey::of(parts);
+    id.bytes().take(PREFIX).chain(hash.as_bytes().iter().copied().take(HASH)).collect()
 }

@@ -7,15 +7,18 @@ use sqlx::Error;
 
 /// Returns a function that converts an error of the database. `context` names the failed action.
 pub(crate) fn failed(context: &'static str) -> impl Fn(Error) -> StoreError {
-    move |error| match remedy(&code(&error)) {
+    move |error| match remedy(&error) {
         Some(remedy) => StoreError::new(kind(&error), context).because(Explained { error, remedy }),
         None => StoreError::new(kind(&error), context).because(error),
     }
 }
 
 /// Returns the sentence that an operator needs, where the server's own message lacks it.
-fn remedy(code: &str) -> Option<&'static str> {
-    match code {
+fn remedy(error: &Error) -> Option<&'static str> {
+    match &*code(error) {
+        _ if is_statement_mode(error) => Some(
+            "the connection pooler is in statement mode, but the stores need transactions; set its pool_mode to transaction or session",
+        ),
         "25006" => Some("the server is a read-only replica, or its transactions are read-only by default"),
         "42501" => Some("GRANT the rights that the README lists, or use a role that has them"),
         _ => None,
@@ -43,6 +46,7 @@ impl std::error::Error for Explained {
 
 fn kind(error: &Error) -> StoreErrorKind {
     match error {
+        Error::Database(_) if is_statement_mode(error) => StoreErrorKind::Unusable,
         Error::Database(_) => of_code(&code(error)),
         Error::PoolClosed => StoreErrorKind::Closed,
         Error::Configuration(_)
@@ -73,15 +77,30 @@ pub(super) fn code(error: &Error) -> String {
     error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned()
 }
 
+/// Returns whether a connection pooler refused a transaction because of its mode. Its error code is that of a lost connection.
+fn is_statement_mode(error: &Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.message().contains("statement pooling mode"))
+}
+
 /// Returns whether an immediate retry may succeed, because two transactions conflicted or a connection was lost.
 pub(crate) fn is_passing(error: &Error) -> bool {
     match error {
+        Error::Database(_) if is_statement_mode(error) => false,
         // A serialization failure, a deadlock, a server that stopped, or a connection that was closed.
         Error::Database(_) => {
             ["40001", "40P01", "57P01", "57P02"].contains(&&*code(error)) || code(error).starts_with("08") || is_taken_head(error)
         }
         Error::Io(error) => !matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound),
         Error::WorkerCrashed => true,
+        _ => false,
+    }
+}
+
+/// Returns whether the connection was lost while no statement ran on it.
+pub(super) fn is_lost(error: &Error) -> bool {
+    match error {
+        Error::Database(_) => ["57P01", "57P02", "57P05"].contains(&&*code(error)),
+        Error::Io(error) => !matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound),
         _ => false,
     }
 }

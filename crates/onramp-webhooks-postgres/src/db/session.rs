@@ -6,7 +6,7 @@ use std::time::Instant;
 use sqlx::{AssertSqlSafe, PgConnection, SqlSafeStr, raw_sql};
 
 use super::database::{Database, Limit};
-use super::transaction::{by_index, on_clean_connection};
+use super::transaction::{of_batch, on_clean_connection};
 
 /// The time that a statement waits for a lock. A delivery that has to wait longer is recorded by itself.
 const LOCK_TIMEOUT: &str = "1s";
@@ -65,7 +65,7 @@ impl Database {
                 set_config('statement_timeout', '{millis}ms', false), \
                 set_config('default_transaction_isolation', 'read committed', false), \
                 set_config('synchronous_commit', {DURABLE}, false), {}",
-            by_index(false)
+            of_batch(false)
         );
         let session = AssertSqlSafe(session).into_sql_str();
         on_clean_connection(&self.pool, || async {

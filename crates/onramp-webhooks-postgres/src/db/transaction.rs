@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
 
 use super::database::{Database, Limit, at_the_server};
-use super::error::is_unclean;
+use super::error::{is_lost, is_unclean};
 
 /// A setting that ends with its transaction and therefore identifies it.
 pub(crate) const MARK: &str = "onramp.transaction";
@@ -41,6 +41,11 @@ impl Database {
         Transaction::begin(&self.pool, format!("{}, {}", beginning(limit.time()), by_index(true))).await
     }
 
+    /// Begins a transaction as [`begin`](Self::begin), for the statement that records a batch.
+    pub(crate) async fn begin_batch(&self) -> sqlx::Result<Transaction> {
+        Transaction::begin(&self.pool, format!("{}, {}", beginning(Limit::Prompt.time()), of_batch(true))).await
+    }
+
     /// Begins a transaction that excludes all others with the same `name` in this schema. It waits for them in a separate statement, so
     /// that the next statement sees their changes.
     pub(crate) async fn begin_alone(&self, name: &'static str) -> sqlx::Result<Transaction> {
@@ -64,8 +69,8 @@ impl Database {
 
     /// Begins a transaction for a handler that may take `limit`.
     pub(crate) async fn begin_for(&self, limit: Duration) -> sqlx::Result<Transaction> {
-        let mark = format!("SELECT set_config('{MARK}', '{OPEN}', true)");
-        Transaction::begin(&self.pool, format!("{}; {mark}; SAVEPOINT {SAVEPOINT}", beginning(limit))).await
+        let mark = format!("set_config('{MARK}', '{OPEN}', true)");
+        Transaction::begin(&self.pool, format!("{}, {mark}; SAVEPOINT {SAVEPOINT}", beginning(limit))).await
     }
 
     /// Begins a transaction whose commit does not wait for the disk, for changes whose loss is acceptable.
@@ -83,10 +88,23 @@ impl Database {
     }
 }
 
+/// The setting for the statement that records a batch. The planner takes a batch for a few rows, which it would compare with each other one
+/// by one.
+const OF_BATCH: (&str, &str) = ("enable_nestloop", "off");
+
 /// Returns expressions that change [`BY_INDEX`], until the end of the transaction or of the session.
-pub(super) fn by_index(is_of_transaction: bool) -> String {
-    let set = |(name, value)| format!("set_config('{name}', '{value}', {is_of_transaction})");
-    BY_INDEX.map(set).join(", ")
+fn by_index(is_of_transaction: bool) -> String {
+    settings(&BY_INDEX, is_of_transaction)
+}
+
+/// Returns expressions that change the settings for the statement that records a batch.
+pub(super) fn of_batch(is_of_transaction: bool) -> String {
+    format!("{}, {}", by_index(is_of_transaction), settings(&[OF_BATCH], is_of_transaction))
+}
+
+fn settings(settings: &[(&str, &str)], is_of_transaction: bool) -> String {
+    let set = |(name, value): &(&str, &str)| format!("set_config('{name}', '{value}', {is_of_transaction})");
+    settings.iter().map(set).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns the statements that begin a transaction.
@@ -101,7 +119,7 @@ fn beginning(limit: Duration) -> String {
     )
 }
 
-/// Repeats `begin` while the pool has connections that the application returned inside a transaction.
+/// Repeats `begin` while the pool has connections that the application returned inside a transaction, or that were lost while they were idle.
 pub(super) async fn on_clean_connection<T, F>(pool: &PgPool, begin: impl Fn() -> F) -> sqlx::Result<T>
 where
     F: Future<Output = sqlx::Result<T>>,
@@ -111,6 +129,7 @@ where
             Err(error) if is_unclean(&error) => {
                 tracing::warn!(%error, "closing a connection that was returned to the pool inside a transaction");
             }
+            Err(error) if is_lost(&error) => tracing::debug!(%error, "closing a connection that was lost"),
             begun => return begun,
         }
     }

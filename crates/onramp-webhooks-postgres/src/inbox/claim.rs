@@ -20,30 +20,30 @@ const UNPLACED: u8 = OrderStage::UNPLACED.as_u8();
 sql!(
     CANDIDATES = "WITH RECURSIVE queue AS (
         (SELECT hashtextextended(endpoint, 0) AS hash, endpoint FROM onramp.deliveries
-         WHERE due_at IS NOT NULL ORDER BY hashtextextended(endpoint, 0) LIMIT 1)
+         WHERE due_at IS NOT NULL AND id > 0 ORDER BY hashtextextended(endpoint, 0) LIMIT 1)
         UNION ALL
         SELECT next.* FROM queue CROSS JOIN LATERAL (
             SELECT hashtextextended(d.endpoint, 0), d.endpoint FROM onramp.deliveries d
-            WHERE d.due_at IS NOT NULL AND hashtextextended(d.endpoint, 0) > queue.hash
+            WHERE d.due_at IS NOT NULL AND d.id > 0 AND hashtextextended(d.endpoint, 0) > queue.hash
             ORDER BY hashtextextended(d.endpoint, 0) LIMIT 1) AS next
     )
     SELECT queue.endpoint, found.* FROM queue CROSS JOIN LATERAL (
         (SELECT 'untried' AS list, id, received_at AS since FROM onramp.deliveries
-         WHERE hashtextextended(endpoint, 0) = queue.hash AND due_at IS NOT NULL AND due_at = 0 AND id <> ALL ($4)
+         WHERE hashtextextended(endpoint, 0) = queue.hash AND due_at IS NOT NULL AND id > 0 AND due_at = 0 AND id <> ALL ($4)
             AND (state IN ({PENDING}, {RETRYING}, {PARKED})
                 OR (state = {LEASED} AND lease_until <= $2 AND lost_claims + 1 < {SUSPECT_AFTER}))
             AND queue.endpoint <> ALL ($3)
          ORDER BY id LIMIT $1)
         UNION ALL
         (SELECT 'newest', id, received_at FROM onramp.deliveries
-         WHERE hashtextextended(endpoint, 0) = queue.hash AND due_at IS NOT NULL AND due_at = 0 AND id <> ALL ($4)
+         WHERE hashtextextended(endpoint, 0) = queue.hash AND due_at IS NOT NULL AND id > 0 AND due_at = 0 AND id <> ALL ($4)
             AND (state IN ({PENDING}, {RETRYING}, {PARKED})
                 OR (state = {LEASED} AND lease_until <= $2 AND lost_claims + 1 < {SUSPECT_AFTER}))
             AND queue.endpoint <> ALL ($3)
          ORDER BY id DESC LIMIT $1)
         UNION ALL
         (SELECT 'again', id, due_at FROM onramp.deliveries
-         WHERE hashtextextended(endpoint, 0) = queue.hash AND due_at IS NOT NULL AND due_at > 0 AND due_at <= $2 AND id <> ALL ($4)
+         WHERE hashtextextended(endpoint, 0) = queue.hash AND due_at IS NOT NULL AND id > 0 AND due_at > 0 AND due_at <= $2 AND id <> ALL ($4)
             AND (state IN ({PENDING}, {RETRYING}, {PARKED})
                 OR (state = {LEASED} AND lease_until <= $2 AND lost_claims + 1 < {SUSPECT_AFTER}))
             AND queue.endpoint <> ALL ($3)
@@ -58,7 +58,7 @@ sql!(
          ORDER BY due_at, id LIMIT $1)
         UNION ALL
         (SELECT 'next', NULL, due_at FROM onramp.deliveries
-         WHERE hashtextextended(endpoint, 0) = queue.hash AND due_at IS NOT NULL AND due_at > $2 ORDER BY due_at LIMIT 1)
+         WHERE hashtextextended(endpoint, 0) = queue.hash AND due_at IS NOT NULL AND id > 0 AND due_at > $2 ORDER BY due_at LIMIT 1)
     ) AS found"
 );
 
@@ -190,6 +190,7 @@ fn lease(row: &PgRow) -> sqlx::Result<Lease> {
     Ok(Lease::new(column::id(row)?, row.try_get("fence")?))
 }
 
+// Locks the rows in the order of the arrays or of the primary key, which is the same.
 sql!(
     RENEW = "UPDATE onramp.deliveries d SET lease_until = $3 FROM UNNEST($1::bigint[], $2::bigint[]) AS held (id, fence)
     WHERE d.id = held.id AND d.fence = held.fence AND d.state = {LEASED}
@@ -203,7 +204,9 @@ pub(super) async fn renew(
     leases: &[Lease],
     until: Timestamp,
 ) -> sqlx::Result<Vec<Lease>> {
-    let (ids, fences) = numbers(leases.iter());
+    let mut sorted = leases.to_vec();
+    sorted.sort_unstable_by_key(|lease| lease.id);
+    let (ids, fences) = numbers(sorted.iter());
     let rows = schema.query(&RENEW).bind(ids).bind(fences).bind(until.as_millis()).fetch_all(connection).await?;
     let held = held(&rows)?;
     Ok(leases.iter().filter(|lease| !held.contains(lease)).copied().collect())

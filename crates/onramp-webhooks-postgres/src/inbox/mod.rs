@@ -1,6 +1,7 @@
 //! The inbox, over the application's pool.
 
 mod claim;
+mod lock;
 mod prune;
 mod query;
 mod queue;

@@ -4,7 +4,7 @@
 //! arrival, whatever the clock says.
 //!
 //! A transaction that changes which deliveries of an order wait holds the row of the head, or fails because the index of heads has another
-//! one; then it is repeated. It promotes in a statement of its own, which sees the deliveries that went behind the head before the row was
+//! one; then it is repeated. It promotes by a function of the database, which sees the deliveries that went behind the head before the row was
 //! locked.
 
 use onramp_webhooks::clock::Timestamp;
@@ -127,21 +127,9 @@ pub(super) async fn settle_head(connection: &mut PgConnection, schema: &Schema, 
     promote(connection, schema, &[order.to_vec()]).await
 }
 
-// The delivery waits, because the head is locked. A condition on `waits_at` would let the planner read all that wait.
-const PROMOTE: &str = "UPDATE onramp.deliveries SET due_at = waits_at, waits_at = NULL
-    WHERE id = ANY (ARRAY (
-        SELECT next.id FROM UNNEST($1::bytea[]) AS ended (order_key) CROSS JOIN LATERAL (
-            SELECT first.id FROM (
-                (SELECT id, received_at AS since, 1 AS rank FROM onramp.deliveries
-                 WHERE order_key = ended.order_key AND waits_at IS NOT NULL AND waits_at = 0 ORDER BY id LIMIT 1)
-                UNION ALL
-                (SELECT id, waits_at, 2 FROM onramp.deliveries
-                 WHERE order_key = ended.order_key AND waits_at IS NOT NULL AND waits_at > 0 ORDER BY waits_at, id LIMIT 1)
-            ) AS first ORDER BY first.since, first.rank LIMIT 1
-        ) AS next))";
+const PROMOTE: &str = "SELECT onramp.promote($1)";
 
-/// Makes the next delivery of each order its head: the oldest untried one, or the one that is due again first, whichever has been due
-/// longer. The orders must not have heads.
+/// Makes the next delivery of each order its head. The orders must not have heads.
 pub(super) async fn promote(connection: &mut PgConnection, schema: &Schema, orders: &[Vec<u8>]) -> sqlx::Result<()> {
     if orders.is_empty() {
         return Ok(());

@@ -10,6 +10,7 @@ use onramp_webhooks::inbox::{DeadCause, DeliveryId, NewDelivery, QuarantineBound
 use sqlx::postgres::PgRow;
 use sqlx::{Error, PgConnection, Row};
 
+use super::lock::{Locked, Rows, lock};
 use super::queue::{enter, free_key, leave, lock_head, return_head, settle_head};
 use super::state::{LEASED, PENDING, sql};
 use crate::db::{Schema, column, text};
@@ -30,21 +31,21 @@ sql!(
             WITH ORDINALITY AS arrived (endpoint, provider, event_type, subject, discriminator, key, key_expires_at, stage,
                 order_key, fingerprint, state, received_at, note, noise, body, is_first, nth)
     ), head AS MATERIALIZED (
-        SELECT order_key FROM onramp.deliveries
-        WHERE order_key = ANY ($9) AND order_key IS NOT NULL AND due_at IS NOT NULL
+        SELECT found.* FROM new CROSS JOIN LATERAL (
+            SELECT id, order_key FROM onramp.deliveries
+            WHERE order_key = new.order_key AND order_key IS NOT NULL AND due_at IS NOT NULL LIMIT 1) AS found
+        WHERE new.is_first AND new.state = {PENDING}
     ), locked AS MATERIALIZED (
         SELECT order_key, state, due_at FROM onramp.deliveries
-        WHERE order_key = ANY ($9) AND order_key IS NOT NULL AND due_at IS NOT NULL ORDER BY id FOR UPDATE SKIP LOCKED
+        WHERE id = ANY (ARRAY (SELECT id FROM head)) AND due_at IS NOT NULL ORDER BY id FOR UPDATE SKIP LOCKED
     ), placed AS MATERIALIZED (
         SELECT new.*,
             CASE WHEN new.state <> {PENDING} THEN 'nowhere'
                  WHEN new.order_key IS NULL THEN 'head'
-                 WHEN NOT EXISTS (SELECT FROM head WHERE head.order_key = new.order_key) THEN
-                    CASE WHEN new.is_first THEN 'head' ELSE 'after' END
-                 WHEN EXISTS (SELECT FROM locked WHERE locked.order_key = new.order_key
-                    AND (locked.state = {LEASED} OR locked.due_at = 0 OR locked.due_at < new.received_at)) THEN 'behind'
+                 WHEN head.id IS NULL THEN CASE WHEN new.is_first THEN 'head' ELSE 'after' END
+                 WHEN locked.state = {LEASED} OR locked.due_at = 0 OR locked.due_at < new.received_at THEN 'behind'
             END AS place
-        FROM new
+        FROM new LEFT JOIN head ON head.order_key = new.order_key LEFT JOIN locked ON locked.order_key = new.order_key
     ), kept AS (
         INSERT INTO onramp.deliveries (id, endpoint, provider, event_type, subject, discriminator, key, key_expires_at, stage,
             order_key, fingerprint, state, received_at, note, noise, due_at, waits_at)
@@ -81,13 +82,6 @@ pub(super) async fn record_new(
     insert(connection, schema, &rows).await
 }
 
-/// The treatment of deliveries whose holders another transaction has locked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Locked {
-    Skip,
-    Wait,
-}
-
 /// Records deliveries whose keys were taken, in their order. Returns `None` for those that were skipped.
 pub(super) async fn record_known(
     connection: &mut PgConnection,
@@ -105,20 +99,16 @@ pub(super) async fn record_known(
     Ok(recorded)
 }
 
-const LOCK_HOLDERS: &str = "SELECT key FROM onramp.deliveries WHERE key = ANY ($1) ORDER BY id FOR UPDATE";
-
-/// Locks the deliveries that hold the keys of `deliveries`, and their conflicts, in the order of their ids. Returns the keys.
+/// Locks the deliveries that hold the keys of `deliveries`, and their conflicts. Returns the keys.
 async fn lock_holders(
     connection: &mut PgConnection,
     schema: &Schema,
     deliveries: &[&NewDelivery],
     locked: Locked,
 ) -> sqlx::Result<HashSet<Vec<u8>>> {
-    let keys = deliveries.iter().filter_map(|new| new.key.as_ref().map(|key| [key.clone(), key.conflicting(&new.fingerprint)]));
-    let keys: Vec<_> = keys.flatten().map(|key| column::hash_of_key(&key)).collect();
-    let skip = if locked == Locked::Skip { " SKIP LOCKED" } else { "" };
-    let held = schema.scalar(&format!("{LOCK_HOLDERS}{skip}")).bind(keys).fetch_all(connection).await?;
-    Ok(held.into_iter().collect())
+    let mut rows = Rows::default();
+    deliveries.iter().for_each(|new| rows.add_holders_of(new));
+    lock(connection, schema, rows, locked).await
 }
 
 /// Records a delivery whose key was taken.

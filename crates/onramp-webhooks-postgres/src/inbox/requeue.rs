@@ -5,7 +5,8 @@ use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Replayed, Requeue, State};
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use sqlx::{PgConnection, Row};
 
-use super::queue::{free_key, leave, lock_head};
+use super::lock::{Locked, Rows, lock};
+use super::queue::{free_key, leave};
 use super::record::{count_duplicate, find_holder, keep_conflict, make_pending, remove};
 use crate::db::{Schema, column, text};
 
@@ -17,6 +18,9 @@ pub(super) async fn requeue(
 ) -> sqlx::Result<Result<Replayed, StoreError>> {
     let Requeue { id, seen, ref reread, .. } = *request;
     let order = order(connection, schema, id).await?;
+    let mut rows = Rows { ids: vec![id.as_i64()], orders: order.iter().cloned().collect(), ..Rows::default() };
+    reread.into_iter().for_each(|reread| rows.add_holders_of(reread));
+    lock(connection, schema, rows, Locked::Wait).await?;
     if let Some(refusal) = refusal(connection, schema, id, seen).await? {
         return Ok(Err(refusal));
     }
@@ -36,27 +40,22 @@ pub(super) async fn requeue(
 
 const ORDER: &str = "SELECT order_key FROM onramp.deliveries WHERE id = $1";
 
-/// Returns the order of a delivery, whose head is locked before the delivery itself.
 async fn order(connection: &mut PgConnection, schema: &Schema, id: DeliveryId) -> sqlx::Result<Option<Vec<u8>>> {
-    let order: Option<Option<Vec<u8>>> = schema.scalar(ORDER).bind(id.as_i64()).fetch_optional(&mut *connection).await?;
-    let order = order.flatten();
-    if let Some(order) = &order {
-        lock_head(connection, schema, order).await?;
-    }
-    Ok(order)
+    let order: Option<Option<Vec<u8>>> = schema.scalar(ORDER).bind(id.as_i64()).fetch_optional(connection).await?;
+    Ok(order.flatten())
 }
 
-const LOCK: &str = "SELECT state, EXISTS (SELECT FROM onramp.bodies b WHERE b.id = d.id) AS whole
-    FROM onramp.deliveries d WHERE id = $1 FOR UPDATE";
+const FOUND: &str = "SELECT state, EXISTS (SELECT FROM onramp.bodies b WHERE b.id = d.id) AS whole
+    FROM onramp.deliveries d WHERE id = $1";
 
-/// Returns the reason why a delivery cannot be requeued. Otherwise the delivery is locked until the transaction ends.
+/// Returns the reason why a delivery cannot be requeued.
 async fn refusal(
     connection: &mut PgConnection,
     schema: &Schema,
     id: DeliveryId,
     seen: State,
 ) -> sqlx::Result<Option<StoreError>> {
-    let found = schema.query(LOCK).bind(id.as_i64()).fetch_optional(connection).await?;
+    let found = schema.query(FOUND).bind(id.as_i64()).fetch_optional(connection).await?;
     let Some(row) = found else { return Ok(Some(StoreError::new(StoreErrorKind::NotFound, "replay"))) };
     let refused = |why| Some(StoreError::new(StoreErrorKind::Refused, "replay").because(why));
     Ok(match (column::state(&row)?, row.try_get("whole")?) {

@@ -4,15 +4,16 @@ use std::collections::HashSet;
 
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{DeadCause, Lease, Settled, Settlement, State};
-use sqlx::{PgConnection, Row};
+use sqlx::PgConnection;
 
 use super::claim::{held, numbers};
-use super::queue::promote;
 use super::state::{HANDLED, LEASED, PENDING, sql};
 use crate::db::{MARK, OPEN, Schema, column, text};
 
+// Locks the rows in the order of the arrays or of the primary key, which is the same.
 sql!(
-    SETTLE = "UPDATE onramp.deliveries d
+    SETTLE = "WITH settled AS MATERIALIZED (
+        UPDATE onramp.deliveries d
     SET state = ended.state, settled_at = ended.settled_at, cause = ended.cause, attempts = d.attempts + ended.attempts,
         note = CASE WHEN ended.state = {PENDING} THEN d.note ELSE ended.note END, lease_until = NULL, lost_claims = 0,
         due_at = CASE WHEN d.order_key IS NULL THEN CASE WHEN ended.state = {PENDING} THEN d.due_at ELSE ended.due_at END END,
@@ -20,7 +21,11 @@ sql!(
     FROM UNNEST($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::smallint[])
         AS ended (id, fence, state, due_at, settled_at, attempts, note, cause)
     WHERE d.id = ended.id AND d.fence = ended.fence AND d.state = {LEASED}
-    RETURNING d.id, d.fence, d.order_key"
+    RETURNING d.id, d.fence, d.order_key
+    ), promoted AS MATERIALIZED (
+        SELECT onramp.promote(array_agg(order_key)) AS done FROM settled WHERE order_key IS NOT NULL HAVING count(*) > 0
+    )
+    SELECT settled.id, settled.fence, promoted.done FROM settled LEFT JOIN promoted ON true"
 );
 
 /// Settles leases, and returns those that were lost. If a lease is settled several times, the first settlement counts. The next delivery of
@@ -46,38 +51,35 @@ pub(super) async fn settle(
         .bind(ends.iter().map(|end| end.attempts).collect::<Vec<_>>())
         .bind(ends.iter().map(|end| end.note.map(text::stored)).collect::<Vec<_>>())
         .bind(ends.iter().map(|end| end.cause.map(|cause| i16::from(cause.as_u8()))).collect::<Vec<_>>())
-        .fetch_all(&mut *connection)
+        .fetch_all(connection)
         .await?;
-    let orders = rows.iter().filter_map(|row| row.try_get("order_key").transpose()).collect::<sqlx::Result<Vec<_>>>()?;
-    promote(connection, schema, &orders).await?;
     let mut held = held(&rows)?;
     Ok(settlements.iter().map(|settlement| settlement.lease).filter(|lease| !held.remove(lease)).collect())
 }
 
-// The statement that follows it in the handler's transaction has to use its index.
 sql!(
-    COMPLETE = "UPDATE onramp.deliveries
-    SET state = {HANDLED}, due_at = NULL, waits_at = NULL, lease_until = NULL, lost_claims = 0, settled_at = $3, attempts = attempts + 1,
-        note = NULL
-    WHERE id = $1 AND fence = $2 AND state = {LEASED} AND current_setting($4, true) = $5
-    RETURNING order_key, set_config('enable_seqscan', 'off', true)"
+    COMPLETE = "WITH completed AS MATERIALIZED (
+        UPDATE onramp.deliveries
+        SET state = {HANDLED}, due_at = NULL, waits_at = NULL, lease_until = NULL, lost_claims = 0, settled_at = $3,
+            attempts = attempts + 1, note = NULL
+        WHERE id = $1 AND fence = $2 AND state = {LEASED} AND current_setting($4, true) = $5
+        RETURNING order_key
+    )
+    SELECT CASE WHEN order_key IS NOT NULL THEN onramp.promote(ARRAY[order_key]) END FROM completed"
 );
 
 /// Completes a delivery in a handler's transaction, and makes the next delivery of its order the head. Returns `false` if the lease was lost
 /// or this is another transaction.
 pub(super) async fn complete(connection: &mut PgConnection, schema: &Schema, now: Timestamp, lease: Lease) -> sqlx::Result<bool> {
-    let completed: Option<Option<Vec<u8>>> = schema
-        .scalar(&COMPLETE)
+    let completed = schema
+        .query(&COMPLETE)
         .bind(lease.id.as_i64())
         .bind(lease.fence)
         .bind(now.as_millis())
         .bind(MARK)
         .bind(OPEN)
-        .fetch_optional(&mut *connection)
+        .fetch_optional(connection)
         .await?;
-    if let Some(Some(order)) = &completed {
-        promote(connection, schema, std::slice::from_ref(order)).await?;
-    }
     Ok(completed.is_some())
 }
 

@@ -11,7 +11,8 @@ use onramp_webhooks::{StoreError, StoreErrorKind};
 use sqlx::Error;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::record::{self, Locked};
+use super::lock::Locked;
+use super::record;
 use super::wakeups::Wakeups;
 use crate::db::{Database, Limit, Session, failed, is_of_one_delivery};
 
@@ -110,7 +111,7 @@ impl Task {
                 self.session.keep(open);
                 return Ok(ids);
             }
-            let mut transaction = self.database.begin(Limit::Prompt).await?;
+            let mut transaction = self.database.begin_batch().await?;
             let ids = record::record_new(&mut transaction, schema, deliveries).await?;
             transaction.commit().await?;
             Ok(ids)

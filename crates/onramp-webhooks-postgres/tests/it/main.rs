@@ -6,6 +6,7 @@
 mod dedicated_postgres;
 mod deployments;
 mod faults;
+mod locking;
 mod migrating;
 mod network;
 mod pgbouncer;

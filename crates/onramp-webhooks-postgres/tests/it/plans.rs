@@ -6,8 +6,9 @@ use sqlx::{AssertSqlSafe, PgConnection, raw_sql};
 use crate::tools::{TestSchema, claim, connection, purchase, record};
 
 /// The sources that hold the statements, which are no part of the public interface.
-const SOURCES: [&str; 5] = [
+const SOURCES: [&str; 6] = [
     include_str!("../../src/inbox/claim.rs"),
+    include_str!("../../src/inbox/lock.rs"),
     include_str!("../../src/inbox/prune.rs"),
     include_str!("../../src/inbox/queue.rs"),
     include_str!("../../src/inbox/record.rs"),
@@ -18,6 +19,10 @@ const SOURCES: [&str; 5] = [
 fn statement(name: &str) -> String {
     let is_before =
         |source: &&str| source.ends_with(&format!(" {name} = ")) || source.ends_with(&format!("const {name}: &str = "));
+    if name == "PROMOTE" {
+        let body = include_str!("../../src/db/migrations/0001_deliveries.sql").split("BEGIN\n").nth(1).unwrap();
+        return body.split(";\nEND").next().unwrap().replace("UNNEST(orders)", "UNNEST($1)");
+    }
     let text = SOURCES.iter().find_map(|source| source.split('"').skip_while(|part| !is_before(part)).nth(1)).unwrap();
     let named = State::ALL.iter().map(|state| (state.as_str().to_uppercase(), u32::from(state.as_u8())));
     let named = named.chain([("UNPLACED".to_owned(), 0), ("SUSPECT_AFTER".to_owned(), SUSPECT_AFTER)]);
@@ -71,11 +76,36 @@ const INSERT: Case = Case {
     indexes: &["deliveries_head"],
 };
 
+const HEADS: Case = Case {
+    name: "HEADS",
+    types: "(bytea[])",
+    values: "(ARRAY[sha256('hot'), sha256('none')])",
+    indexes: &["deliveries_head", "deliveries_pkey"],
+};
+const ROWS: Case = Case {
+    name: "ROWS",
+    types: "(bigint[], bytea[], boolean, bigint[])",
+    values: "('{1}', ARRAY[sha256('none')], false, '{1}')",
+    indexes: &["deliveries_pkey", "deliveries_key", "deliveries_head"],
+};
+
+/// The statements of an inbox at work, and the number of rows that each may read where one head is due.
+const CASES: [(Case, u64); 8] =
+    [(CANDIDATES, 5), (LEASE, 20), (LOCK_HEAD, 1), (SETTLE, 1), (INSERT, 2), (PROMOTE, 2), (HEADS, 2), (ROWS, 2)];
+
 impl Case {
     /// Explains the statement, with the plan of a connection that runs it often.
     async fn explain(&self, connection: &mut PgConnection, schema: &TestSchema, how: &str) -> String {
+        self.prepare(connection, schema).await;
+        self.explain_prepared(connection, how).await
+    }
+
+    async fn prepare(&self, connection: &mut PgConnection, schema: &TestSchema) {
         let prepare = format!("DEALLOCATE ALL; PREPARE it{} AS {}", self.types, statement(self.name));
-        raw_sql(schema.sql(&prepare)).execute(&mut *connection).await.unwrap();
+        raw_sql(schema.sql(&prepare)).execute(connection).await.unwrap();
+    }
+
+    async fn explain_prepared(&self, connection: &mut PgConnection, how: &str) -> String {
         let explain = AssertSqlSafe(format!("EXPLAIN {how} EXECUTE it{}", self.values));
         let lines: Vec<(String,)> = sqlx::query_as(explain).persistent(false).fetch_all(connection).await.unwrap();
         lines.into_iter().map(|(line,)| line).collect::<Vec<_>>().join("\n")
@@ -92,9 +122,17 @@ impl Case {
         }
     }
 
+    async fn assert_reads(&self, connection: &mut PgConnection, schema: &TestSchema, most: u64, when: &str) {
+        let before = if self.name == "PROMOTE" { "UPDATE onramp.deliveries SET due_at = NULL WHERE id = 1" } else { "" };
+        raw_sql(schema.sql(&format!("BEGIN; {before}"))).execute(&mut *connection).await.unwrap();
+        let read = self.rows_read(connection).await;
+        assert!((1..=most).contains(&read), "{}: reads {read} rows {when}", self.name);
+        raw_sql("ROLLBACK").execute(connection).await.unwrap();
+    }
+
     /// Runs the statement, and returns the number of rows that it read from the table.
-    async fn rows_read(&self, connection: &mut PgConnection, schema: &TestSchema) -> u64 {
-        let plan = self.explain(connection, schema, "(ANALYZE, TIMING OFF, COSTS OFF)").await;
+    async fn rows_read(&self, connection: &mut PgConnection) -> u64 {
+        let plan = self.explain_prepared(connection, "(ANALYZE, TIMING OFF, COSTS OFF)").await;
         let mut rows = 0;
         let mut loops = 0;
         for line in plan.lines() {
@@ -111,7 +149,7 @@ impl Case {
 }
 
 async fn assert_flat(connection: &mut PgConnection, schema: &TestSchema, when: &str) {
-    for case in [CANDIDATES, LEASE, PROMOTE, LOCK_HEAD, SETTLE, OLD, INSERT] {
+    for case in CASES.into_iter().map(|(case, _)| case).chain([OLD]) {
         case.assert_by_index(connection, schema, when).await;
     }
 }
@@ -171,19 +209,42 @@ async fn rows_that_wait_are_not_read() {
     assert_eq!(claim(&inbox, 32).await.len(), 1);
     for analyze in ["", "ANALYZE onramp.deliveries"] {
         raw_sql(schema.sql(analyze)).execute(&mut connection).await.unwrap();
-        for (case, before, most) in [
-            (CANDIDATES, "", 5),
-            (LEASE, "", 20),
-            (LOCK_HEAD, "", 1),
-            (SETTLE, "", 1),
-            (INSERT, "", 2),
-            (PROMOTE, "UPDATE onramp.deliveries SET due_at = NULL WHERE id = 1", 2),
-        ] {
-            raw_sql(schema.sql(&format!("BEGIN; {before}"))).execute(&mut connection).await.unwrap();
-            let read = case.rows_read(&mut connection, &schema).await;
-            assert!((1..=most).contains(&read), "{}: reads {read} rows {analyze}", case.name);
-            raw_sql("ROLLBACK").execute(&mut connection).await.unwrap();
+        for (case, most) in CASES {
+            case.prepare(&mut connection, &schema).await;
+            case.assert_reads(&mut connection, &schema, most, analyze).await;
         }
+    }
+}
+
+/// A plan is kept until there are new statistics, so one that was made while nothing waited also serves a backlog.
+#[tokio::test]
+async fn a_backlog_is_not_read_with_earlier_plans() {
+    let schema = TestSchema::new();
+    let _inbox = schema.open(QuarantineBound::default()).await;
+    let idle = "ALTER TABLE onramp.deliveries SET (autovacuum_enabled = false);
+        INSERT INTO onramp.deliveries (id, endpoint, provider, subject, stage, key, order_key, fingerprint, state, received_at, settled_at)
+        SELECT n, 'wert', 'wert', n, 1, sha256(n::text::bytea), sha256(n::text::bytea), sha256(''), 4, 0, 0
+        FROM generate_series(30001, 50000) AS n;
+        ANALYZE onramp.deliveries";
+    raw_sql(schema.sql(idle)).execute(&mut connection().await).await.unwrap();
+    let mut connections = Vec::new();
+    for (case, most) in CASES {
+        let mut connection = by_index().await;
+        case.prepare(&mut connection, &schema).await;
+        let plan = format!("SET plan_cache_mode = force_generic_plan; BEGIN; EXECUTE it{}; ROLLBACK", case.values);
+        raw_sql(AssertSqlSafe(plan)).execute(&mut connection).await.unwrap();
+        connections.push((case, most, connection));
+    }
+    let fill =
+        "INSERT INTO onramp.deliveries (id, endpoint, provider, subject, stage, order_key, fingerprint, state, due_at, waits_at,
+            received_at)
+        SELECT n, 'wert', 'wert', n, 1, CASE WHEN n <= 2 THEN sha256('hot') ELSE sha256(n::text::bytea) END, sha256(''), 0,
+            CASE n WHEN 1 THEN 0 WHEN 2 THEN NULL ELSE 1800000000000 END, CASE n WHEN 2 THEN 0 END, 0
+        FROM generate_series(1, 20000) AS n;
+        SELECT setval(pg_get_serial_sequence('onramp.deliveries', 'id'), 50000)";
+    raw_sql(schema.sql(fill)).execute(&mut connection().await).await.unwrap();
+    for (case, most, mut connection) in connections {
+        case.assert_reads(&mut connection, &schema, most, "with a plan of an idle inbox").await;
     }
 }
 

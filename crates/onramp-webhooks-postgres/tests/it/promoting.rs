@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use crate::tools::{TestSchema, claim, connection, handled, now, purchase, record};
 
 /// Returns events of one order.
-fn events<const N: usize>() -> [NewDelivery; N] {
+pub(crate) fn events<const N: usize>() -> [NewDelivery; N] {
     let first = purchase();
     let subject = first.key.as_ref().unwrap().subject().to_owned();
     std::array::from_fn(|event| {
@@ -70,7 +70,7 @@ const BLOCKED: &str = "WITH RECURSIVE waiting AS MATERIALIZED (SELECT DISTINCT p
     ) SELECT count(*) FROM blocked";
 
 /// Waits until so many sessions wait for `holder`, or for one that waits for it. Returns early if `task` ends without having waited.
-async fn until_blocked<T>(holder: &mut PgConnection, sessions: i64, task: &JoinHandle<T>) {
+pub(crate) async fn until_blocked<T>(holder: &mut PgConnection, sessions: i64, task: &JoinHandle<T>) {
     let blocked = async {
         while !task.is_finished() && sqlx::query_scalar::<_, i64>(BLOCKED).fetch_one(&mut *holder).await.unwrap() < sessions {
             sleep(Duration::from_millis(5)).await;

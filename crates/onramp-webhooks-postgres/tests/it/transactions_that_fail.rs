@@ -102,7 +102,7 @@ async fn a_handler_whose_statement_hangs_is_tried_again() {
     assert_eq!(shop.inbox.settle(now(), released).await.unwrap(), []);
     let quick = RetryPolicy::new(3, Duration::from_millis(5), Duration::from_millis(5));
     let worker = WorkerBuilder::transactional(Arc::clone(&shop.inbox), Sleeps);
-    let worker = worker.attempt_timeout(SHORT).retry(quick).poll(Duration::from_millis(5)).spawn();
+    let worker = worker.attempt_timeout(Duration::from_secs(3)).retry(quick).poll(Duration::from_millis(5)).spawn();
     let is_handled = async || shop.only().await.state == State::Handled;
     within(Duration::from_secs(10), "the delivery is handled", is_handled).await;
     worker.shutdown().await;
