@@ -7,6 +7,7 @@ mod cut_off;
 mod durable;
 mod faults;
 mod files;
+mod groups;
 mod idempotency;
 mod killers;
 mod migrating;
