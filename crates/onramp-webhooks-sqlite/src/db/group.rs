@@ -9,6 +9,7 @@ use super::deferred::Deferred;
 use super::error::{Failure, failed, is_of_the_statement};
 use super::guard;
 use super::session::{Ended, Reply, Session, Step};
+use super::turns::Turns;
 
 const COMMIT: &str = "commit a transaction";
 
@@ -45,8 +46,9 @@ pub(super) struct Group<'c> {
 }
 
 impl<'c> Group<'c> {
-    pub(super) fn begin(connection: &'c mut Connection, deferred: &mut Deferred) -> rusqlite::Result<Self> {
+    pub(super) fn begin(connection: &'c mut Connection, turns: &mut Turns, deferred: &mut Deferred) -> rusqlite::Result<Self> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        turns.begin(&transaction)?;
         let may_defer = deferred.may_exist(&transaction)?;
         Ok(Self { transaction, may_defer, members: Vec::new(), last_is_open: false, is_closed: false, failure: None })
     }

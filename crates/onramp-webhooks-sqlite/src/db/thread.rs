@@ -192,7 +192,7 @@ impl Thread {
         queue: &mut Queue<Job>,
     ) -> (Vec<Reply>, Result<(), Failure>) {
         let until = Instant::now() + GROUP;
-        let mut group = match Group::begin(connection, &mut self.deferred) {
+        let mut group = match Group::begin(connection, &mut self.turns, &mut self.deferred) {
             Ok(group) => group,
             Err(error) => {
                 session.refuse_to_begin(Some(first), &failed("begin a transaction")(error));
@@ -220,13 +220,7 @@ impl Thread {
             // The caller may be gone, which does not undo the commit.
             let _ = reply.send(committed.clone().map(|()| true));
         }
-        self.end_turn();
-    }
-
-    fn end_turn(&mut self) {
-        if let Some(connection) = &self.connection {
-            self.turns.end(connection);
-        }
+        self.turns.end();
     }
 
     /// Makes sure that there is a connection to the file, and that the file is still at its path.
@@ -277,7 +271,7 @@ impl Thread {
         let mut calls = std::mem::take(&mut self.calls);
         self.run_calls(&mut calls);
         self.calls = calls;
-        self.end_turn();
+        self.turns.end();
     }
 
     fn run_calls(&mut self, calls: &mut Calls) {
@@ -311,7 +305,7 @@ impl Thread {
     fn commit(&mut self, calls: &mut [Box<dyn Call>]) -> Result<(), Failure> {
         self.connect().map_err(Failure::File)?;
         let connection = self.connection.as_mut().ok_or_else(|| Failure::File(closed()))?;
-        transact(connection, &mut self.progress, calls).map_err(|error| {
+        transact(connection, &mut self.turns, &mut self.progress, calls).map_err(|error| {
             let of_the_statement = is_of_the_statement(&error);
             // A lock is temporary. After any other failure, only a new connection is certain to read the current contents of the disk.
             if !of_the_statement && error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) {
@@ -334,8 +328,14 @@ fn rescue(connection: &Connection, file: &FileIdentity, lost: &StoreError) -> bo
     rescued.is_ok()
 }
 
-fn transact(connection: &mut Connection, progress: &mut Progress, calls: &mut [Box<dyn Call>]) -> rusqlite::Result<()> {
+fn transact(
+    connection: &mut Connection,
+    turns: &mut Turns,
+    progress: &mut Progress,
+    calls: &mut [Box<dyn Call>],
+) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    turns.begin(&transaction)?;
     progress.mark(&transaction)?;
     let mut batch = Batch::new(&transaction);
     for call in calls {

@@ -16,6 +16,7 @@ mod purchases;
 mod same_as_memory;
 mod sharing;
 mod spill;
+mod stale;
 mod suite;
 mod tools;
 mod transactional;
