@@ -10,6 +10,7 @@ mod postgres;
 mod process;
 mod report;
 mod server;
+mod transactional;
 mod worker;
 
 use std::time::Duration;
@@ -56,6 +57,8 @@ enum Command {
         #[arg(long, default_value_t = 1_000_000)]
         rows: u64,
     },
+    /// (g) Deliveries per second through a worker whose handler writes into the inbox's SQLite file.
+    Transactional,
     /// Prints the address of a server, and serves.
     #[command(hide = true)]
     Serve {
@@ -94,6 +97,7 @@ fn main() -> anyhow::Result<()> {
         Some(Command::Decode) => decode(scale),
         Some(Command::Frameworks { peers }) => frameworks::run(scale, peers),
         Some(Command::Postgres { rows }) => postgres::run(scale, rows),
+        Some(Command::Transactional) => transactional::run(scale),
         Some(Command::Serve { kind }) => server::serve(kind),
         Some(Command::ServeIn { framework, component }) => frameworks::serve(framework, component),
         None => {
@@ -102,7 +106,8 @@ fn main() -> anyhow::Result<()> {
             worker::run(scale)?;
             decode(scale)?;
             frameworks::run(scale, false)?;
-            postgres::run(scale, 1_000_000)
+            postgres::run(scale, 1_000_000)?;
+            transactional::run(scale)
         }
     }
 }
