@@ -11,6 +11,7 @@ mod postgres;
 mod process;
 mod report;
 mod server;
+mod transactional;
 mod worker;
 
 use std::time::Duration;
@@ -59,6 +60,8 @@ enum Command {
     },
     /// (g) An order with 100 000 events that wait, and recording of other orders meanwhile.
     Hot,
+    /// (h) Deliveries per second through a worker whose handler writes into the inbox's SQLite file.
+    Transactional,
     /// Prints the address of a server, and serves.
     #[command(hide = true)]
     Serve {
@@ -98,6 +101,7 @@ fn main() -> anyhow::Result<()> {
         Some(Command::Frameworks { peers }) => frameworks::run(scale, peers),
         Some(Command::Postgres { rows }) => postgres::run(scale, rows),
         Some(Command::Hot) => hot::run(scale),
+        Some(Command::Transactional) => transactional::run(scale),
         Some(Command::Serve { kind }) => server::serve(kind),
         Some(Command::ServeIn { framework, component }) => frameworks::serve(framework, component),
         None => {
@@ -107,7 +111,8 @@ fn main() -> anyhow::Result<()> {
             decode(scale)?;
             frameworks::run(scale, false)?;
             postgres::run(scale, 1_000_000)?;
-            hot::run(scale)
+            hot::run(scale)?;
+            transactional::run(scale)
         }
     }
 }

@@ -41,6 +41,13 @@ impl<Tx: Send> TransactionalHandler<Tx> for NoOp {
     }
 }
 
+impl NoOp {
+    /// Counts a delivery as handled.
+    pub(crate) fn count(&self) {
+        self.0.decrement();
+    }
+}
+
 impl Countdown {
     fn decrement(&self) {
         if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {

@@ -25,6 +25,9 @@ pub(super) fn run(sh: &Shell, revision: &str, turns: usize, args: &[String]) -> 
         of_this.push(read(&cmd!(sh, "{this} {args...}").read()?));
         of_other.push(read(&cmd!(sh, "{other} {args...}").read()?));
     }
+    // Parts that one of the revisions lacks are the last.
+    let rows = of_this.iter().chain(&of_other).map(Vec::len).min().unwrap_or_default();
+    of_this.iter_mut().chain(&mut of_other).for_each(|output| output.truncate(rows));
     for line in compared(&of_this, &of_other)? {
         println!("{line}");
     }

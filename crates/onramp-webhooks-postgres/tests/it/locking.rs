@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use onramp_webhooks::inbox::{
-    DeliveryId, Inbox, Lease, NewDelivery, Quarantine, QuarantineBound, Recorded, Replayed, Settled, Settlement, State,
+    DeliveryId, Inbox, Lease, NewDelivery, Quarantine, QuarantineBound, Recorded, Replayed, Requeue, Settled, Settlement, State,
 };
 use onramp_webhooks_postgres::PostgresInbox;
 use sqlx::{PgConnection, raw_sql};
@@ -110,7 +110,8 @@ async fn a_replay_waits_for_the_heads_of_all_orders_before_it_locks_another_row(
     let unreadable = record(&*other.inbox, unreadable).await;
     let (first, id) = other.behind_a_held_head().await;
     let inbox = Arc::clone(&other.inbox);
-    let reread = async move { inbox.requeue(DeliveryId::from_i64(unreadable), State::Quarantined, Some(first)).await };
+    let request = Requeue::new(DeliveryId::from_i64(unreadable), State::Quarantined).reread(first);
+    let reread = async move { inbox.requeue(request).await };
     let replay = tokio::spawn(reread);
     assert_eq!(other.free_beside(&replay).await, [unreadable, id]);
     other.ends().await;

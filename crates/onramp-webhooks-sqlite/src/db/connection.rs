@@ -10,6 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::busy::{wait, wait_at_most};
 use super::error::failed;
 use super::file_id::FileIdentity;
+use super::guard;
 use super::migrations::{Purpose, migrate};
 use super::permissions::restrict;
 
@@ -59,6 +60,7 @@ impl Settings {
             limit_size(&connection, largest).map_err(failed(OPEN))?;
         }
         migrate(&mut connection, self.purpose)?;
+        guard::install(&mut connection).map_err(failed(OPEN))?;
         Ok(connection)
     }
 

@@ -17,6 +17,14 @@ fn kind(error: &rusqlite::Error) -> StoreErrorKind {
     }
 }
 
+/// The cause of a failed transaction.
+pub(super) enum Failure {
+    /// The data of one call or handler. The others can succeed without it.
+    Statement(StoreError),
+    /// The file, the disk or another process.
+    File(StoreError),
+}
+
 /// Returns whether one statement's own data caused the failure, and not the file, the disk or another process.
 pub(crate) fn is_of_the_statement(error: &rusqlite::Error) -> bool {
     matches!(

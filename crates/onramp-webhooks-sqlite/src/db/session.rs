@@ -1,18 +1,14 @@
 //! Interactive transactions on the writing thread, which run one step at a time.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use onramp_webhooks::{StoreError, StoreErrorKind};
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::error::{failed, is_of_the_statement};
-use super::file_id::FileIdentity;
-
-/// The number of SQLite virtual machine instructions between two checks of the deadline.
-const STEPS: i32 = 1_000;
+use super::guard::{self, has_ended};
 
 /// A requested transaction and its steps. The first step is queued before the session starts.
 pub(crate) struct Session {
@@ -30,13 +26,16 @@ pub(crate) enum Step {
     RollBack { reply: oneshot::Sender<Result<(), StoreError>> },
 }
 
+/// The sender of the result of a commit.
+pub(super) type Reply = oneshot::Sender<Result<bool, StoreError>>;
+
 /// The last statements of a transaction. It is rolled back if they return `false`.
 type Last = Box<dyn FnOnce(&Connection) -> rusqlite::Result<bool> + Send>;
 
 /// The last step of a transaction that is to be committed.
 pub(crate) struct Commit {
     pub(crate) last: Last,
-    pub(crate) reply: oneshot::Sender<Result<bool, StoreError>>,
+    pub(crate) reply: Reply,
 }
 
 /// A closure with statements of the application.
@@ -49,52 +48,46 @@ pub(crate) trait Call: Send {
     fn never_began(self: Box<Self>, error: StoreError);
 }
 
-/// The state of the file after a session.
-pub(crate) enum Ended {
-    Committed,
+/// The end of a session.
+pub(super) enum Ended {
+    /// The transaction waits for the commit, whose result is to be sent.
+    Done(Reply),
+    /// The transaction has to be rolled back.
     NothingHappened,
-    /// The call had no effect, and the connection has to be replaced.
-    Failed,
+    /// The file, the disk or another process failed, and the connection has to be replaced.
+    Failed(StoreError),
 }
 
 impl Session {
-    pub(crate) fn run(self, connection: &mut Connection, file: &FileIdentity) -> Ended {
-        // The caller may be gone.
-        let Ok(first) = self.steps.try_recv() else { return Ended::NothingHappened };
-        // SQLite interrupts a slow statement at the deadline, because other calls wait for the thread.
-        let deadline = Arc::new(OnceLock::new());
-        let watched = Arc::clone(&deadline);
-        let is_over = move || watched.get().is_some_and(|deadline| Instant::now() >= *deadline);
-        let ended = match connection.progress_handler(STEPS, Some(is_over)).and_then(|()| begin(connection)) {
-            Ok(transaction) => {
-                let limit = *deadline.get_or_init(|| Instant::now() + self.limit);
-                self.serve(transaction, file, first, limit)
-            }
-            Err(error) => {
-                self.refuse_to_begin(Some(first), &failed("begin a transaction")(error));
-                Ended::NothingHappened
-            }
-        };
-        match connection.progress_handler(0, None::<fn() -> bool>) {
-            Ok(()) => ended,
-            Err(_) => Ended::Failed,
-        }
+    /// Returns the first step. `None` if the caller is gone.
+    pub(super) fn first(&self) -> Option<Step> {
+        self.steps.try_recv().ok()
     }
 
-    fn serve(self, transaction: Transaction<'_>, file: &FileIdentity, first: Step, deadline: Instant) -> Ended {
+    /// Runs the steps in the open savepoint of `connection`. SQLite interrupts a slow statement at the deadline, because other calls
+    /// wait for the thread.
+    pub(super) fn run(self, connection: &Connection, first: Step) -> Ended {
+        let deadline = Instant::now() + self.limit;
+        guard::begin(deadline);
+        let ended = self.serve(connection, first, deadline);
+        guard::end();
+        ended
+    }
+
+    fn serve(self, connection: &Connection, first: Step, deadline: Instant) -> Ended {
         let mut step = first;
         loop {
             match step {
-                Step::Call(call) if transaction.is_autocommit() => call.refuse(ended_by_work()),
+                Step::Call(call) if has_ended(connection) => call.refuse(ended_by_work()),
                 Step::Call(call) => {
-                    if let Err(error) = call.run(&transaction) {
+                    if let Err(error) = guard::watching(|| call.run(connection)) {
                         self.refuse(None, &error);
-                        return Ended::Failed;
+                        return Ended::Failed(error);
                     }
                 }
-                Step::Commit(commit) => return commit.run(transaction, file),
+                Step::Commit(commit) => return commit.run(connection),
                 Step::RollBack { reply } => {
-                    roll_back(transaction, reply);
+                    roll_back(connection, reply);
                     return Ended::NothingHappened;
                 }
             }
@@ -148,51 +141,37 @@ impl Step {
     }
 }
 
-/// Begins a transaction with a savepoint. The savepoint ends with its transaction, so it identifies the transaction later.
-fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch("SAVEPOINT onramp_transaction")?;
-    Ok(transaction)
-}
-
-fn is_ours(transaction: &Transaction<'_>) -> bool {
-    !transaction.is_autocommit() && transaction.execute_batch("RELEASE onramp_transaction").is_ok()
-}
-
-fn roll_back(transaction: Transaction<'_>, reply: oneshot::Sender<Result<(), StoreError>>) {
-    let ours = if is_ours(&transaction) { Ok(()) } else { Err(ended_by_work()) };
-    drop(transaction);
+fn roll_back(connection: &Connection, reply: oneshot::Sender<Result<(), StoreError>>) {
+    let ours = if has_ended(connection) { Err(ended_by_work()) } else { Ok(()) };
     // The caller may be gone.
     let _ = reply.send(ours);
 }
 
 impl Commit {
-    fn run(self, transaction: Transaction<'_>, file: &FileIdentity) -> Ended {
+    fn run(self, connection: &Connection) -> Ended {
+        // To interrupt a statement of the inbox would roll back other transactions, too.
+        guard::end();
         let Self { last, reply } = self;
-        let (result, ended) = commit(transaction, file, last);
-        // The caller may be gone, which does not undo the commit.
-        let _ = reply.send(result);
-        ended
+        if has_ended(connection) {
+            return undone(reply, Err(ended_by_work()));
+        }
+        match last(connection) {
+            Ok(true) => Ended::Done(reply),
+            Ok(false) => undone(reply, Ok(false)),
+            Err(error) => {
+                let of_the_statement = is_of_the_statement(&error);
+                let error = failed("commit a transaction")(error);
+                let ended = undone(reply, Err(error.clone()));
+                if of_the_statement { ended } else { Ended::Failed(error) }
+            }
+        }
     }
 }
 
-fn commit(transaction: Transaction<'_>, file: &FileIdentity, last: Last) -> (Result<bool, StoreError>, Ended) {
-    if !is_ours(&transaction) {
-        return (Err(ended_by_work()), Ended::NothingHappened);
-    }
-    let committed = match last(&transaction) {
-        Ok(true) => transaction.commit().map(|()| true),
-        unchanged => unchanged,
-    };
-    match committed {
-        Ok(true) => (file.verify().map(|_| true), Ended::Committed),
-        Ok(false) => (Ok(false), Ended::NothingHappened),
-        Err(error) => {
-            // A deferred constraint of the application fails only at the commit.
-            let ended = if is_of_the_statement(&error) { Ended::NothingHappened } else { Ended::Failed };
-            (Err(failed("commit a transaction")(error)), ended)
-        }
-    }
+fn undone(reply: Reply, result: Result<bool, StoreError>) -> Ended {
+    // The caller may be gone.
+    let _ = reply.send(result);
+    Ended::NothingHappened
 }
 
 /// Returns the error for a transaction that is over.
@@ -204,6 +183,6 @@ pub(crate) fn rolled_back() -> StoreError {
 
 /// Returns the error for a closure that ended the transaction with its own statement.
 pub(crate) fn ended_by_work() -> StoreError {
-    let why = "a closure ended the transaction with COMMIT or ROLLBACK, which it must not do";
+    let why = "a closure ended the transaction with COMMIT or ROLLBACK, or tried to, which it must not do";
     StoreError::new(StoreErrorKind::Refused, "use a transaction").because(why)
 }

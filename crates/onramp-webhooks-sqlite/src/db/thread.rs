@@ -15,11 +15,14 @@ use super::batch::Batch;
 use super::call::Call;
 use super::checkpoint;
 use super::connection::Settings;
-use super::error::{failed, is_of_the_statement};
+use super::deferred::Deferred;
+use super::error::{Failure, failed, is_of_the_statement};
 use super::file_id::FileIdentity;
+use super::group::Group;
+use super::guard;
 use super::progress::Progress;
 use super::queue::Queue;
-use super::session::{Ended, Session};
+use super::session::{Reply, Session, Step};
 use super::turns::Turns;
 use super::writer::{Effect, Job, Waiting, closed};
 
@@ -29,11 +32,13 @@ const BATCH: usize = 512;
 /// The time for sessions between two batches.
 const SERVING: Duration = Duration::from_millis(100);
 
+/// The time after which no other session follows in the same commit.
+const GROUP: Duration = Duration::from_millis(20);
+
 /// The time between two checks of the files of an idle database.
 const IDLE: Duration = Duration::from_secs(1);
 
 type Calls = Vec<Box<dyn Call>>;
-type Closing = Vec<oneshot::Sender<Result<(), StoreError>>>;
 
 pub(super) struct Thread {
     settings: Settings,
@@ -41,7 +46,14 @@ pub(super) struct Thread {
     /// `None` after a failure of the file. The next call opens it again.
     connection: Option<Connection>,
     waiting: Arc<Waiting>,
+    /// Room for jobs on the way into the three queues.
+    jobs: Vec<Job>,
+    calls: Calls,
     sessions: VecDeque<Session>,
+    closing: Vec<oneshot::Sender<Result<(), StoreError>>>,
+    /// Set if the latest session was quick, so that another may follow it in the same commit.
+    is_quick: bool,
+    deferred: Deferred,
     turns: Turns,
     progress: Progress,
     /// Set after a file was lost and the log was copied into the database file.
@@ -52,8 +64,21 @@ impl Thread {
     pub(super) fn open(settings: Settings, waiting: Arc<Waiting>) -> Result<Self, StoreError> {
         let (connection, file) = settings.create_writer()?;
         let (connection, file) = (Some(connection), Arc::new(file));
-        let (sessions, turns, progress) = (VecDeque::new(), Turns::default(), Progress::new(settings.purpose));
-        Ok(Self { settings, file, connection, waiting, sessions, turns, progress, is_rescued: false })
+        Ok(Self {
+            progress: Progress::new(settings.purpose),
+            settings,
+            file,
+            connection,
+            waiting,
+            jobs: Vec::with_capacity(BATCH),
+            calls: Vec::with_capacity(BATCH),
+            sessions: VecDeque::new(),
+            closing: Vec::new(),
+            is_quick: true,
+            deferred: Deferred::default(),
+            turns: Turns::default(),
+            is_rescued: false,
+        })
     }
 
     pub(super) fn file(&self) -> Arc<FileIdentity> {
@@ -63,33 +88,29 @@ impl Thread {
     /// Works until the last handle is gone, or one of them closes the file.
     pub(super) fn run(mut self, jobs: mpsc::Receiver<Job>) {
         let mut queue = Queue::new(jobs);
-        let (mut jobs, mut calls, mut closing) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH), Vec::new());
-        while closing.is_empty() && self.receive(&mut queue, &mut jobs) {
-            self.sort(&mut jobs, &mut calls, &mut closing);
-            if !calls.is_empty() {
-                self.batch(&mut calls);
-                self.end_turn();
-            }
-            if closing.is_empty() {
-                self.serve();
+        while self.closing.is_empty() && self.receive(&mut queue) {
+            self.batch();
+            if self.closing.is_empty() {
+                self.serve(&mut queue);
             }
         }
+        self.batch();
         let closed = self.close();
         // After this, all calls fail.
         drop(queue);
-        for reply in closing {
+        for reply in self.closing {
             // The caller may be gone.
             let _ = reply.send(closed.clone());
         }
     }
 
-    /// Takes queued jobs, and waits for one if no session waits. Returns `false` when the last handle is gone.
-    fn receive(&mut self, queue: &mut Queue<Job>, jobs: &mut Vec<Job>) -> bool {
-        if !self.sessions.is_empty() {
-            return queue.receive(jobs, BATCH, Duration::ZERO) != Poll::Ready(0);
+    /// Takes queued jobs, and waits for one if there is nothing to do. Returns `false` when the last handle is gone.
+    fn receive(&mut self, queue: &mut Queue<Job>) -> bool {
+        if !self.sessions.is_empty() || !self.calls.is_empty() {
+            return self.take(queue, Duration::ZERO) != Poll::Ready(0);
         }
         loop {
-            match queue.receive(jobs, BATCH, IDLE) {
+            match self.take(queue, IDLE) {
                 Poll::Ready(received) => return received > 0,
                 // The next call reports the error.
                 Poll::Pending => drop(self.verify()),
@@ -97,14 +118,20 @@ impl Thread {
         }
     }
 
-    fn sort(&mut self, jobs: &mut Vec<Job>, calls: &mut Calls, closing: &mut Closing) {
-        for job in jobs.drain(..) {
+    fn take(&mut self, queue: &mut Queue<Job>, limit: Duration) -> Poll<usize> {
+        let most = BATCH.saturating_sub(self.calls.len());
+        if most == 0 {
+            return Poll::Pending;
+        }
+        let taken = queue.receive(&mut self.jobs, most, limit);
+        for job in self.jobs.drain(..) {
             match job {
-                Job::Call(call) => calls.push(call),
+                Job::Call(call) => self.calls.push(call),
                 Job::Session(session) => self.sessions.push_back(session),
-                Job::Close(reply) => closing.push(reply),
+                Job::Close(reply) => self.closing.push(reply),
             }
         }
+        taken
     }
 
     fn close(&mut self) -> Result<(), StoreError> {
@@ -115,44 +142,93 @@ impl Thread {
     }
 
     /// Serves sessions for a short time, so that queued calls do not wait for all of them.
-    fn serve(&mut self) {
+    fn serve(&mut self, queue: &mut Queue<Job>) {
         let until = Instant::now() + SERVING;
         while Instant::now() < until
-            && let Some(session) = self.sessions.pop_front()
+            && self.closing.is_empty()
+            && let Some((session, first)) = self.next_session(queue)
         {
-            let file = Arc::clone(&self.file);
-            let connection = match self.connection() {
-                Ok(connection) => connection,
-                Err(error) => {
-                    session.refuse_to_begin(None, &error);
-                    continue;
-                }
-            };
-            match session.run(connection, &file) {
-                // The next event of its order may be due now.
-                Ended::Committed => {
-                    self.waiting.work.notify_one();
-                    self.end_turn();
-                }
-                Ended::NothingHappened => {}
-                Ended::Failed => self.discard(),
+            self.serve_group(session, first, queue);
+        }
+    }
+
+    /// Returns the next session that waits, and its first step.
+    fn next_session(&mut self, queue: &mut Queue<Job>) -> Option<(Session, Step)> {
+        // The next wait for jobs notices that the last handle is gone.
+        let _ = self.take(queue, Duration::ZERO);
+        loop {
+            let session = self.sessions.pop_front()?;
+            if let Some(first) = session.first() {
+                return Some((session, first));
             }
         }
     }
 
-    fn end_turn(&mut self) {
-        if let Some(connection) = &self.connection {
-            self.turns.end(connection);
+    /// Runs sessions in one transaction, and replies to them after its commit.
+    fn serve_group(&mut self, session: Session, first: Step, queue: &mut Queue<Job>) {
+        if let Err(error) = self.connect() {
+            return session.refuse_to_begin(Some(first), &error);
         }
+        let Some(mut connection) = self.connection.take() else { return };
+        let (members, committed) = self.run_group(&mut connection, session, first, queue);
+        self.connection = Some(connection);
+        let committed = match committed {
+            Ok(()) if members.is_empty() => return,
+            Ok(()) => self.verify(),
+            Err(Failure::Statement(error)) => Err(error),
+            Err(Failure::File(error)) => {
+                self.discard();
+                Err(error)
+            }
+        };
+        self.end_group(members, committed);
     }
 
-    /// Returns the connection to the file, if the file is still at its path.
-    fn connection(&mut self) -> Result<&mut Connection, StoreError> {
+    fn run_group(
+        &mut self,
+        connection: &mut Connection,
+        session: Session,
+        first: Step,
+        queue: &mut Queue<Job>,
+    ) -> (Vec<Reply>, Result<(), Failure>) {
+        let until = Instant::now() + GROUP;
+        let mut group = match Group::begin(connection, &mut self.turns, &mut self.deferred) {
+            Ok(group) => group,
+            Err(error) => {
+                session.refuse_to_begin(Some(first), &failed("begin a transaction")(error));
+                return (Vec::new(), Ok(()));
+            }
+        };
+        let mut next = Some((session, first));
+        while let Some((session, first)) = next {
+            let was_quick = std::mem::replace(&mut self.is_quick, group.run(session, first));
+            let may_follow = was_quick && group.is_open() && Instant::now() < until && self.closing.is_empty();
+            next = if may_follow { self.next_session(queue) } else { None };
+        }
+        if guard::outlasts() {
+            self.deferred.forget();
+        }
+        group.commit()
+    }
+
+    fn end_group(&mut self, members: Vec<Reply>, committed: Result<(), StoreError>) {
+        if committed.is_ok() {
+            // The next event of an order may be due now.
+            self.waiting.work.notify_one();
+        }
+        for reply in members {
+            // The caller may be gone, which does not undo the commit.
+            let _ = reply.send(committed.clone().map(|()| true));
+        }
+        self.turns.end();
+    }
+
+    /// Makes sure that there is a connection to the file, and that the file is still at its path.
+    fn connect(&mut self) -> Result<(), StoreError> {
         if self.connection.is_none() {
             self.reopen()?;
         }
-        self.verify()?;
-        self.connection.as_mut().ok_or_else(closed)
+        self.verify()
     }
 
     fn reopen(&mut self) -> Result<(), StoreError> {
@@ -187,12 +263,23 @@ impl Thread {
         }
     }
 
-    fn batch(&mut self, calls: &mut Calls) {
+    /// Runs the calls that wait.
+    fn batch(&mut self) {
+        if self.calls.is_empty() {
+            return;
+        }
+        let mut calls = std::mem::take(&mut self.calls);
+        self.run_calls(&mut calls);
+        self.calls = calls;
+        self.turns.end();
+    }
+
+    fn run_calls(&mut self, calls: &mut Calls) {
         match self.commit(calls) {
             Ok(()) => self.committed(calls),
             Err(Failure::Statement(_)) if calls.len() > 1 => {
                 for call in std::mem::take(calls) {
-                    self.batch(&mut vec![call]);
+                    self.run_calls(&mut vec![call]);
                 }
             }
             Err(Failure::Statement(error) | Failure::File(error)) => {
@@ -216,9 +303,9 @@ impl Thread {
 
     /// Runs the calls in one transaction, and checks after the commit that the file is still at its path.
     fn commit(&mut self, calls: &mut [Box<dyn Call>]) -> Result<(), Failure> {
-        self.connection().map_err(Failure::File)?;
+        self.connect().map_err(Failure::File)?;
         let connection = self.connection.as_mut().ok_or_else(|| Failure::File(closed()))?;
-        transact(connection, &mut self.progress, calls).map_err(|error| {
+        transact(connection, &mut self.turns, &mut self.progress, calls).map_err(|error| {
             let of_the_statement = is_of_the_statement(&error);
             // A lock is temporary. After any other failure, only a new connection is certain to read the current contents of the disk.
             if !of_the_statement && error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) {
@@ -231,14 +318,6 @@ impl Thread {
     }
 }
 
-/// The cause of a failed transaction.
-enum Failure {
-    /// The data of one call. The other calls can succeed without it.
-    Statement(StoreError),
-    /// The file, the disk or another process.
-    File(StoreError),
-}
-
 /// Copies the log into the database file, and returns whether that succeeded.
 fn rescue(connection: &Connection, file: &FileIdentity, lost: &StoreError) -> bool {
     let rescued = checkpoint::rescue(connection, file);
@@ -249,8 +328,14 @@ fn rescue(connection: &Connection, file: &FileIdentity, lost: &StoreError) -> bo
     rescued.is_ok()
 }
 
-fn transact(connection: &mut Connection, progress: &mut Progress, calls: &mut [Box<dyn Call>]) -> rusqlite::Result<()> {
+fn transact(
+    connection: &mut Connection,
+    turns: &mut Turns,
+    progress: &mut Progress,
+    calls: &mut [Box<dyn Call>],
+) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    turns.begin(&transaction)?;
     progress.mark(&transaction)?;
     let mut batch = Batch::new(&transaction);
     for call in calls {

@@ -23,22 +23,19 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    /// Leaves the lock to others for a moment after a commit, if there are any.
-    pub(super) fn end(&mut self, connection: &Connection) {
-        if self.has_others(connection) {
-            std::thread::sleep(PAUSE);
-        }
-    }
-
-    /// Returns whether another connection has committed recently.
-    fn has_others(&mut self, connection: &Connection) -> bool {
-        let version =
-            connection.prepare_cached("PRAGMA data_version").and_then(|mut version| version.query_row([], |row| row.get(0)));
-        // If it cannot be read, the next transaction tells why.
-        let Ok(version) = version else { return false };
+    /// Notices commits of other connections, in an open transaction: outside of one, this would lock the log once more.
+    pub(super) fn begin(&mut self, transaction: &Connection) -> rusqlite::Result<()> {
+        let version = transaction.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
         if self.version.replace(version).is_some_and(|before| before != version) {
             self.others_wrote = Some(Instant::now());
         }
-        self.others_wrote.is_some_and(|wrote| wrote.elapsed() < RECENT)
+        Ok(())
+    }
+
+    /// Leaves the lock to others for a moment after a commit, if there are any.
+    pub(super) fn end(&self) {
+        if self.others_wrote.is_some_and(|wrote| wrote.elapsed() < RECENT) {
+            std::thread::sleep(PAUSE);
+        }
     }
 }

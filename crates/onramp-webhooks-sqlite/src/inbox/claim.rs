@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::OrderStage;
 use onramp_webhooks::inbox::{Candidate, Candidates, ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Lease, SUSPECT_AFTER};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 
-use super::state::{HANDLED, LEASED, PARKED, PENDING, RETRYING, sql};
+use super::state::{LEASED, PARKED, PENDING, RETRYING, sql};
 use crate::db::column;
 
 const NEXT_DUE: &str = "SELECT min(due_at) FROM onramp_deliveries INDEXED BY onramp_deliveries_due
@@ -104,55 +103,49 @@ fn candidates_of(
 }
 
 sql!(
-    LEASE = "UPDATE onramp_deliveries
-     SET state = {LEASED}, lease_until = ?, fence = fence + 1, lost_claims = CASE WHEN state = {LEASED} THEN lost_claims + 1 ELSE 0 END
-     WHERE id = ?"
+    TO_LEASE =
+        "SELECT fence + 1, attempts, duplicates, endpoint, provider, subject, discriminator, received_at, stage, fingerprint,
+        CASE WHEN state = {LEASED} THEN lost_claims + 1 ELSE 0 END, body
+     FROM onramp_deliveries d LEFT JOIN onramp_bodies b ON b.id = d.id WHERE d.id = ?"
 );
-const LEASED_NOW: &str =
-    "SELECT id, fence, attempts, duplicates, endpoint, provider, subject, discriminator, received_at, stage, fingerprint,
-        lost_claims
-     FROM onramp_deliveries WHERE id = ?";
-const BODY: &str = "SELECT body FROM onramp_bodies WHERE id = ?";
+sql!(LEASE = "UPDATE onramp_deliveries SET state = {LEASED}, lease_until = ?, fence = ?, lost_claims = ? WHERE id = ?");
 
 fn lease(connection: &Connection, id: DeliveryId, until: Timestamp) -> rusqlite::Result<ClaimedDelivery> {
-    let body: Option<Vec<u8>> = connection.prepare_cached(BODY)?.query_row([id.as_i64()], |row| row.get(0)).optional()?;
-    // `RETURNING` would open a temporary table for every row.
-    connection.prepare_cached(&LEASE)?.execute(params![until.as_millis(), id.as_i64()])?;
-    let (mut delivery, stage) = connection.prepare_cached(LEASED_NOW)?.query_row([id.as_i64()], |row| {
-        let stage = row.get::<_, Option<u8>>(9)?.map(OrderStage::from_u8);
-        Ok((delivery(row, body.unwrap_or_default().into())?, stage))
+    let (mut delivery, stage) = connection.prepare_cached(&TO_LEASE)?.query_row([id.as_i64()], |row| {
+        let stage = row.get::<_, Option<u8>>(8)?.map(OrderStage::from_u8);
+        Ok((delivery(id, row)?, stage))
     })?;
+    let values = params![until.as_millis(), delivery.lease.fence, delivery.lost_claims, id.as_i64()];
+    connection.prepare_cached(&LEASE)?.execute(values)?;
     delivery.stale = is_stale(connection, &delivery, stage)?;
     Ok(delivery)
 }
 
-fn delivery(row: &Row<'_>, body: Bytes) -> rusqlite::Result<ClaimedDelivery> {
+fn delivery(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<ClaimedDelivery> {
     Ok(ClaimedDelivery {
-        lease: Lease::new(DeliveryId::from_i64(row.get(0)?), row.get(1)?),
-        attempt: row.get::<_, u32>(2)?.saturating_add(1),
-        lost_claims: row.get(11)?,
-        duplicates: column::count(row, 3)?,
-        endpoint: Arc::from(row.get::<_, String>(4)?),
-        provider: column::provider(row, 5)?,
-        key: column::key(row, 6)?,
-        fingerprint: Fingerprint::from_bytes(row.get(10)?),
-        received_at: column::timestamp(row, 8)?,
-        body,
+        lease: Lease::new(id, row.get(0)?),
+        attempt: row.get::<_, u32>(1)?.saturating_add(1),
+        duplicates: column::count(row, 2)?,
+        endpoint: row.get_ref(3)?.as_str()?.into(),
+        provider: column::provider(row, 4)?,
+        key: column::key(row, 5)?,
+        received_at: column::timestamp(row, 7)?,
+        fingerprint: Fingerprint::from_bytes(row.get(9)?),
+        lost_claims: row.get(10)?,
+        body: row.get::<_, Option<Vec<u8>>>(11)?.unwrap_or_default().into(),
         stale: false,
     })
 }
 
-sql!(
-    LATER_HANDLED = "SELECT EXISTS (SELECT 1 FROM onramp_deliveries INDEXED BY onramp_deliveries_handled
-     WHERE state = {HANDLED} AND stage IS NOT NULL AND subject = ? AND stage > ?)"
-);
+const LATER_HANDLED: &str = "SELECT id FROM onramp_deliveries INDEXED BY onramp_deliveries_handled
+     WHERE handled_stage IS NOT NULL AND subject = ? AND handled_stage > ? LIMIT 1";
 
 /// Returns whether a later stage of the order was handled.
 fn is_stale(connection: &Connection, delivery: &ClaimedDelivery, stage: Option<OrderStage>) -> rusqlite::Result<bool> {
-    let (Some(key), Some(stage)) = (&delivery.key, stage.filter(|stage| *stage != OrderStage::UNPLACED)) else {
+    let (Some(key), Some(stage)) = (&delivery.key, stage.filter(|stage| stage.is_before(OrderStage::FINAL))) else {
         return Ok(false);
     };
-    connection.prepare_cached(&LATER_HANDLED)?.query_row(params![key.subject(), stage.as_u8()], |row| row.get(0))
+    connection.prepare_cached(LATER_HANDLED)?.exists(params![key.subject(), stage.as_u8()])
 }
 
 sql!(RENEW = "UPDATE onramp_deliveries SET lease_until = ? WHERE id = ? AND fence = ? AND state = {LEASED}");

@@ -84,6 +84,14 @@ pub(super) fn promote_after(connection: &Connection, ended: DeliveryId) -> rusql
     order.map_or(Ok(()), |order| promote(connection, &order))
 }
 
+const ANY_BEHIND: &str =
+    "SELECT id FROM onramp_deliveries INDEXED BY onramp_deliveries_behind WHERE waits_at IS NOT NULL AND subject >= '' LIMIT 1";
+
+/// Returns whether any delivery waits behind the head of its order.
+pub(super) fn any_behind(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.prepare_cached(ANY_BEHIND)?.exists([])
+}
+
 const FIRST_BEHIND: &str = "SELECT id, waits_at, received_at FROM onramp_deliveries INDEXED BY onramp_deliveries_behind
      WHERE waits_at IS NOT NULL AND subject = ? AND waits_at >= ? ORDER BY waits_at, id LIMIT 1";
 

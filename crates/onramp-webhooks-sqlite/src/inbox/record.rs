@@ -142,7 +142,9 @@ pub(super) fn count_duplicate(connection: &Connection, first: DeliveryId) -> rus
     Ok(requeues)
 }
 
-sql!(MAKE_PENDING = "UPDATE onramp_deliveries SET state = {PENDING}, attempts = 0, settled_at = NULL, cause = NULL WHERE id = ?");
+sql!(
+    MAKE_PENDING = "UPDATE onramp_deliveries SET state = {PENDING}, attempts = 0, settled_at = NULL, cause = NULL, handled_stage = NULL WHERE id = ?"
+);
 
 /// Makes a delivery due at once, as if it had never been settled.
 pub(super) fn make_pending(connection: &Connection, id: DeliveryId) -> rusqlite::Result<()> {
@@ -181,7 +183,8 @@ fn keep_noise(connection: &Connection, id: DeliveryId, size: usize, bound: Quara
 const REMOVE_BODY: &str = "DELETE FROM onramp_bodies WHERE id = ?";
 const REMOVE_NOISE: &str = "DELETE FROM onramp_noise WHERE id = ?";
 sql!(
-    HIDE = "UPDATE onramp_deliveries SET state = {REMOVED}, due_at = NULL, waits_at = NULL, subject = NULL, discriminator = NULL, note = NULL WHERE id = ?"
+    HIDE = "UPDATE onramp_deliveries
+     SET state = {REMOVED}, due_at = NULL, waits_at = NULL, subject = NULL, discriminator = NULL, handled_stage = NULL, note = NULL WHERE id = ?"
 );
 const REMOVE_UNLESS_NEWEST: &str = "DELETE FROM onramp_deliveries WHERE id = ? AND id < (SELECT max(id) FROM onramp_deliveries)";
 

@@ -4,57 +4,79 @@ use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{DeadCause, Lease, Settled, Settlement, State};
 use rusqlite::{Connection, params};
 
-use super::queue::promote_after;
-use super::state::{LEASED, sql};
+use super::queue::{any_behind, promote_after};
+use super::state::{HANDLED, LEASED, sql};
 
 sql!(
-    SETTLE = "UPDATE onramp_deliveries
-     SET state = ?1, settled_at = ?2, cause = ?3, attempts = attempts + ?4, note = CASE ?5 WHEN 1 THEN ?6 ELSE note END,
-        lease_until = NULL, lost_claims = 0,
-        due_at = CASE WHEN stage IS NULL OR subject IS NULL THEN CASE ?7 WHEN 1 THEN due_at ELSE ?8 END END,
-        waits_at = CASE WHEN stage IS NOT NULL AND subject IS NOT NULL THEN CASE ?7 WHEN 1 THEN due_at ELSE ?8 END END
-     WHERE id = ?9 AND fence = ?10 AND state = {LEASED}"
+    END = "UPDATE onramp_deliveries
+     SET state = ?1, settled_at = ?2, cause = ?3, attempts = attempts + 1, note = ?4, lease_until = NULL, lost_claims = 0, due_at = NULL,
+        handled_stage = CASE WHEN ?1 = {HANDLED} THEN stage END
+     WHERE id = ?5 AND fence = ?6 AND state = {LEASED}"
 );
 
 /// Settles leases, and returns those that were lost.
 pub(super) fn settle(connection: &Connection, now: Timestamp, settlements: &[Settlement]) -> rusqlite::Result<Vec<Lease>> {
+    let mut settling = Settling { connection, now, may_be_behind: any_behind(connection)? };
     let mut lost = Vec::new();
     for settlement in settlements {
-        if !settle_one(connection, now, settlement)? {
+        if !settling.settle(settlement)? {
             lost.push(settlement.lease);
         }
     }
     Ok(lost)
 }
 
-/// Settles a lease. The next delivery of its order becomes the head.
-fn settle_one(connection: &Connection, now: Timestamp, settlement: &Settlement) -> rusqlite::Result<bool> {
-    let settled_at = Some(now.as_millis());
-    let (state, waits_until, settled_at, attempts, note) = match &settlement.outcome {
-        Settled::Handled => (State::Handled, None, settled_at, 1, Some(None)),
-        Settled::Retry { at, error } => (State::Retrying, Some(again_at(*at)), None, 1, Some(Some(error))),
-        Settled::Parked { until, reason } => (State::Parked, Some(again_at(*until)), None, 0, Some(Some(reason))),
-        Settled::Dead { error, .. } => (State::Dead, None, settled_at, 1, Some(Some(error))),
-        // An outcome that only a later version of the core knows releases the delivery, so that it is not lost.
-        Settled::Released | _ => (State::Pending, None, None, 0, None),
-    };
-    let values = params![
-        state.as_u8(),
-        settled_at,
-        settlement.outcome.cause().map(DeadCause::as_u8),
-        attempts,
-        note.is_some(),
-        note.flatten(),
-        state == State::Pending,
-        waits_until,
-        settlement.lease.id.as_i64(),
-        settlement.lease.fence,
-    ];
-    let is_settled = connection.prepare_cached(&SETTLE)?.execute(values)? > 0;
-    if is_settled {
-        promote_after(connection, settlement.lease.id)?;
+/// Settlements at one time.
+struct Settling<'a> {
+    connection: &'a Connection,
+    now: Timestamp,
+    /// Set if any delivery may wait behind the head of its order.
+    may_be_behind: bool,
+}
+
+impl Settling<'_> {
+    /// Settles a lease. The next delivery of its order becomes the head.
+    fn settle(&mut self, settlement: &Settlement) -> rusqlite::Result<bool> {
+        let is_settled = match &settlement.outcome {
+            Settled::Handled => self.end(settlement, State::Handled, None)?,
+            Settled::Dead { error, .. } => self.end(settlement, State::Dead, Some(error))?,
+            outcome => {
+                self.may_be_behind = true;
+                wait(self.connection, settlement.lease, outcome)?
+            }
+        };
+        if is_settled && self.may_be_behind {
+            promote_after(self.connection, settlement.lease.id)?;
+        }
+        Ok(is_settled)
     }
-    Ok(is_settled)
+
+    fn end(&self, settlement: &Settlement, state: State, note: Option<&str>) -> rusqlite::Result<bool> {
+        let cause = settlement.outcome.cause().map(DeadCause::as_u8);
+        let Lease { id, fence, .. } = settlement.lease;
+        let values = params![state.as_u8(), self.now.as_millis(), cause, note, id.as_i64(), fence];
+        Ok(self.connection.prepare_cached(&END)?.execute(values)? > 0)
+    }
+}
+
+sql!(
+    WAIT = "UPDATE onramp_deliveries
+     SET state = ?1, attempts = attempts + ?2, note = CASE ?3 WHEN 1 THEN ?4 ELSE note END, lease_until = NULL, lost_claims = 0,
+        due_at = CASE WHEN stage IS NULL OR subject IS NULL THEN coalesce(?5, due_at) END,
+        waits_at = CASE WHEN stage IS NOT NULL AND subject IS NOT NULL THEN coalesce(?5, due_at) END
+     WHERE id = ?6 AND fence = ?7 AND state = {LEASED}"
+);
+
+/// Lets a leased delivery wait again.
+fn wait(connection: &Connection, lease: Lease, outcome: &Settled) -> rusqlite::Result<bool> {
+    let (state, waits_until, attempts, note) = match outcome {
+        Settled::Retry { at, error } => (State::Retrying, Some(again_at(*at)), 1, Some(error)),
+        Settled::Parked { until, reason } => (State::Parked, Some(again_at(*until)), 0, Some(reason)),
+        // An outcome that only a later version of the core knows releases the delivery, so that it is not lost.
+        _ => (State::Pending, None, 0, None),
+    };
+    let values = params![state.as_u8(), attempts, note.is_some(), note, waits_until, lease.id.as_i64(), lease.fence];
+    Ok(connection.prepare_cached(&WAIT)?.execute(values)? > 0)
 }
 
 /// Returns the column's value for a time. Zero means "never settled" in the column, so the value is at least one.

@@ -15,13 +15,17 @@ use tokio::sync::oneshot;
 
 use super::settle::settle;
 use crate::SqliteInbox;
-use crate::db::{Call, Commit, Session, Step, Writer, ended_by_work, failed, is_of_the_statement, rolled_back};
+use crate::db::{Call, Commit, Session, Step, Writer, ended_by_work, failed, has_ended, is_of_the_statement, rolled_back};
 
 /// The transaction in which a delivery is completed, for the handler's own statements.
 ///
 /// SQLite has one writer at a time; here it is the thread that also records deliveries. The transaction begins with the first
 /// [`call`](Self::call), and all other writes wait until the handler returns. Do slow work before the first call: a transaction that is
 /// open for longer than [`SqliteOptions::longest_transaction`](crate::SqliteOptions::longest_transaction) is rolled back.
+///
+/// Transactions that wait at the same time share a commit, as savepoints of one transaction of SQLite, unless they take longer than a
+/// few milliseconds. One that fails is rolled back alone, also if it leaves a deferred constraint unresolved. A constraint with
+/// `ON CONFLICT ROLLBACK`, a statement that is interrupted, and an error of the disk roll back all of a commit; the others are retried.
 pub struct SqliteTransaction {
     writer: Writer,
     limit: Duration,
@@ -38,7 +42,7 @@ pub enum CallError {
     #[error(transparent)]
     Statement(rusqlite::Error),
     /// The transaction is over and was rolled back: the file could not be written, the transaction was open for too long, or (with
-    /// [`Refused`](StoreErrorKind::Refused)) the closure ended it itself.
+    /// [`Refused`](StoreErrorKind::Refused)) the closure tried to end it itself.
     #[error(transparent)]
     Over(StoreError),
 }
@@ -175,7 +179,7 @@ where
                 let error = failed("write to the database")(error);
                 (Outcome::Done(Err(CallError::Over(error.clone()))), Err(error))
             }
-            Ok(_) if connection.is_autocommit() => (Outcome::Done(Err(CallError::Over(ended_by_work()))), Ok(())),
+            Ok(_) if has_ended(connection) => (Outcome::Done(Err(CallError::Over(ended_by_work()))), Ok(())),
             Ok(result) => (Outcome::Done(result.map_err(CallError::Statement)), Ok(())),
         };
         // The caller may be gone.

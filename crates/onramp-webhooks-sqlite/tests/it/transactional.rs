@@ -146,7 +146,7 @@ async fn another_transaction_in_place_of_the_first_is_noticed() {
     let (_folder, path) = file();
     let (inbox, lease) = leased(SqliteOptions::new(&path)).await;
     let mut open = inbox.begin(Duration::from_secs(30)).await.unwrap();
-    open.call(|connection| connection.execute_batch("CREATE TABLE shop (x); COMMIT; BEGIN")).await.unwrap();
+    open.call(|connection| connection.execute_batch("CREATE TABLE shop (x); COMMIT; BEGIN")).await.unwrap_err();
     assert_eq!(inbox.complete(open, now(), lease).await.unwrap_err().kind(), StoreErrorKind::Refused);
     assert_eq!(inbox.counts().await.unwrap().of(State::Handled), 0);
 }

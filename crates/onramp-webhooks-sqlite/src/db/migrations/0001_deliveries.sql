@@ -20,6 +20,7 @@ CREATE TABLE onramp_deliveries (
     received_at    INTEGER NOT NULL,
     settled_at     INTEGER,
     cause          INTEGER,                     -- of a dead letter: 0 attempts used up 1 handler 2 check 3 transaction 4 process 5 unreadable
+    handled_stage  INTEGER,                     -- the stage, once it is handled; claims change no column of an index
     note           TEXT
 ) STRICT;
 
@@ -32,7 +33,7 @@ CREATE UNIQUE INDEX onramp_deliveries_head ON onramp_deliveries (subject) WHERE 
 CREATE INDEX onramp_deliveries_behind ON onramp_deliveries (subject, waits_at, id) WHERE waits_at IS NOT NULL;
 
 -- Finds out whether a later stage of an order was handled.
-CREATE INDEX onramp_deliveries_handled ON onramp_deliveries (subject, stage) WHERE state = 4 AND stage IS NOT NULL;
+CREATE INDEX onramp_deliveries_handled ON onramp_deliveries (subject, handled_stage) WHERE handled_stage IS NOT NULL;
 
 CREATE TABLE onramp_bodies (
     id   INTEGER PRIMARY KEY,
