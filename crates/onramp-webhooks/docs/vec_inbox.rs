@@ -173,7 +173,7 @@ impl Rows {
     fn record(&mut self, new: NewDelivery) -> Recorded {
         if let Some(holder) = self.holder(new.key.as_ref(), new.received_at) {
             let first = holder.record.id;
-            if holder.record.fingerprint.is_repeated_by(&new.fingerprint) {
+            if new.repeats(&holder.record.fingerprint, holder.record.received_at) {
                 return Recorded::Duplicate { first, requeued: holder.repeated() };
             }
             return Recorded::Conflict { first, kept: self.keep_conflict(first, new) };
@@ -269,7 +269,7 @@ impl Rows {
         let holder = self.holder(new.key.as_ref(), new.received_at).filter(|holder| holder.record.id != id);
         if let Some(holder) = holder {
             let first = holder.record.id;
-            let is_duplicate = holder.record.fingerprint.is_repeated_by(&new.fingerprint);
+            let is_duplicate = new.repeats(&holder.record.fingerprint, holder.record.received_at);
             if is_duplicate {
                 holder.repeated();
             }

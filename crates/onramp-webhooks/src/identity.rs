@@ -142,6 +142,7 @@ pub struct Identity {
     subject: Option<Subject>,
     by_content: bool,
     while_retried: bool,
+    conflicts_later: bool,
     stage: Option<OrderStage>,
 }
 
@@ -158,7 +159,7 @@ impl Identity {
     /// Creates the identity of an event that is never a duplicate.
     #[must_use]
     pub const fn unique() -> Self {
-        Self { subject: None, by_content: false, while_retried: false, stage: None }
+        Self { subject: None, by_content: false, while_retried: false, conflicts_later: false, stage: None }
     }
 
     /// Creates the identity of an event that happens once for each `id`. Another event of its type with the same `id` is a
@@ -169,7 +170,7 @@ impl Identity {
     #[must_use]
     pub fn once(kind: &'static str, id: impl Into<String>) -> Self {
         let subject = Subject { kind, id: id.into(), is_personal: false, second: None };
-        Self { subject: Some(subject), by_content: false, while_retried: false, stage: None }
+        Self { subject: Some(subject), ..Self::unique() }
     }
 
     /// Creates the identity of an event that can happen several times for each `id`. Another event of its type with the same `id`
@@ -183,6 +184,14 @@ impl Identity {
     #[must_use]
     pub fn while_retried(mut self) -> Self {
         self.while_retried = true;
+        self
+    }
+
+    /// Makes the same content a conflict once the provider does not retry any more. For an event that moves money and has no id: two of
+    /// them may be one event or two, and an operator has to decide.
+    #[must_use]
+    pub const fn conflicting_later(mut self) -> Self {
+        self.conflicts_later = true;
         self
     }
 
@@ -228,6 +237,13 @@ impl Identity {
             true => DedupKey::about(endpoint, kind, &hashed(id), discriminator),
             false => DedupKey::new(endpoint, kind, id, discriminator),
         })
+    }
+
+    /// Returns the time for which the same content is a duplicate, and not a conflict, for a provider that retries for
+    /// `retry_horizon`; `None` if it always is one.
+    #[must_use]
+    pub fn duplicate_within(&self, retry_horizon: Duration) -> Option<Duration> {
+        self.conflicts_later.then_some(retry_horizon)
     }
 
     /// Returns the lifetime of the key for a provider that retries for `retry_horizon`; `None` if the key never expires.

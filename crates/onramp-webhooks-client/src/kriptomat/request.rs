@@ -113,6 +113,7 @@ impl WidgetRequest {
         purchase.asset_type.clone_from(&self.asset_type);
         purchase.network.clone_from(&self.network);
         purchase.to_address.clone_from(&self.to_address);
+        purchase.additional_fields = self.additional_fields.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         match &self.amount {
             Some((AmountType::Fiat, amount)) => purchase.fiat_amount(amount.clone()),
             Some((AmountType::Crypto, amount)) => purchase.crypto_amount(amount.clone()),

@@ -7,6 +7,7 @@ use onramp_webhooks::idempotency::IdempotencyKey;
 use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{DeadCause, DeliveryId, State};
 use onramp_webhooks::provider::ProviderName;
+use onramp_webhooks::purchases::PurchaseFields;
 use sqlx::postgres::PgRow;
 use sqlx::{Error, Row};
 
@@ -40,6 +41,11 @@ pub(crate) fn provider(row: &PgRow) -> sqlx::Result<ProviderName> {
 pub(crate) fn amount(row: &PgRow, column: &str) -> sqlx::Result<Option<Amount>> {
     let parsed = row.try_get::<Option<String>, _>(column)?.map(|text| text.parse()).transpose();
     parsed.map_err(|error| Error::Decode(Box::new(error)))
+}
+
+pub(crate) fn fields(row: &PgRow, column: &str) -> sqlx::Result<PurchaseFields> {
+    let stored = text(row, column)?.unwrap_or_default();
+    PurchaseFields::from_json(&stored).ok_or_else(|| Error::Decode("the fields of a purchase are no JSON object".into()))
 }
 
 pub(crate) fn key(row: &PgRow) -> sqlx::Result<Option<DedupKey>> {

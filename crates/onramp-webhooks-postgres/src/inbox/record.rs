@@ -229,13 +229,14 @@ pub(super) struct Holder {
     cause: Option<DeadCause>,
     pruned: bool,
     fingerprint: Fingerprint,
+    received_at: Timestamp,
     expires_at: Option<Timestamp>,
 }
 
 impl Holder {
     /// Returns whether `new` is a duplicate of this delivery, and not a conflict.
     pub(super) fn is_repeated_by(&self, new: &NewDelivery) -> bool {
-        self.fingerprint.is_repeated_by(&new.fingerprint)
+        new.repeats(&self.fingerprint, self.received_at)
     }
 
     /// Returns whether the delivery has to give up its key.
@@ -244,8 +245,8 @@ impl Holder {
     }
 }
 
-const FIND_HOLDER: &str =
-    "SELECT id, order_key, state, cause, pruned, fingerprint, key_expires_at FROM onramp.deliveries WHERE key = $1 FOR UPDATE";
+const FIND_HOLDER: &str = "SELECT id, order_key, state, cause, pruned, fingerprint, received_at, key_expires_at
+    FROM onramp.deliveries WHERE key = $1 FOR UPDATE";
 
 /// Returns the delivery that holds `key`, even if its key has expired. The delivery is locked until the transaction ends.
 pub(super) async fn find_holder(
@@ -266,6 +267,7 @@ fn holder(row: &PgRow) -> sqlx::Result<Holder> {
         cause: column::cause(row)?,
         pruned: row.try_get("pruned")?,
         fingerprint: column::fingerprint(row)?,
+        received_at: Timestamp::from_millis(row.try_get("received_at")?),
         expires_at: column::timestamp(row, "key_expires_at")?,
     })
 }

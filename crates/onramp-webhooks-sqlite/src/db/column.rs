@@ -4,6 +4,7 @@ use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::event::Amount;
 use onramp_webhooks::identity::DedupKey;
 use onramp_webhooks::provider::ProviderName;
+use onramp_webhooks::purchases::PurchaseFields;
 use rusqlite::Row;
 use rusqlite::types::Type;
 
@@ -22,6 +23,11 @@ pub(crate) fn provider(row: &Row<'_>, column: usize) -> rusqlite::Result<Provide
 
 pub(crate) fn amount(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Amount>> {
     row.get::<_, Option<String>>(column)?.map(|text| text.parse()).transpose().map_err(invalid_text(column))
+}
+
+pub(crate) fn fields(row: &Row<'_>, column: usize) -> rusqlite::Result<PurchaseFields> {
+    let fields = PurchaseFields::from_json(&row.get::<_, String>(column)?);
+    fields.ok_or_else(|| rusqlite::Error::InvalidColumnType(column, "fields".into(), Type::Text))
 }
 
 /// Reads a key from two adjacent columns.

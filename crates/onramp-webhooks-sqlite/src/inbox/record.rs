@@ -94,13 +94,14 @@ fn insert(
 pub(super) struct Holder {
     pub(super) id: DeliveryId,
     fingerprint: Fingerprint,
+    received_at: Timestamp,
     expires_at: Option<Timestamp>,
 }
 
 impl Holder {
     /// Returns whether `new` is a duplicate of this delivery, and not a conflict.
     pub(super) fn is_repeated_by(&self, new: &NewDelivery) -> bool {
-        self.fingerprint.is_repeated_by(&new.fingerprint)
+        new.repeats(&self.fingerprint, self.received_at)
     }
 
     /// Returns whether the delivery has to give up its key.
@@ -109,7 +110,8 @@ impl Holder {
     }
 }
 
-const FIND_HOLDER: &str = "SELECT id, fingerprint, key_expires_at FROM onramp_deliveries WHERE subject = ? AND discriminator = ?";
+const FIND_HOLDER: &str =
+    "SELECT id, fingerprint, key_expires_at, received_at FROM onramp_deliveries WHERE subject = ? AND discriminator = ?";
 
 /// Returns the delivery that holds `key`, even if its key has expired.
 pub(super) fn find_holder(connection: &Connection, key: Option<&DedupKey>) -> rusqlite::Result<Option<Holder>> {
@@ -121,6 +123,7 @@ pub(super) fn find_holder(connection: &Connection, key: Option<&DedupKey>) -> ru
                 id: DeliveryId::from_i64(row.get(0)?),
                 fingerprint: Fingerprint::from_bytes(row.get(1)?),
                 expires_at: row.get::<_, Option<i64>>(2)?.map(Timestamp::from_millis),
+                received_at: Timestamp::from_millis(row.get(3)?),
             })
         })
         .optional()

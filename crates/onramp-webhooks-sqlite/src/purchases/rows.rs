@@ -15,8 +15,9 @@ pub(super) fn key(id: &OrderId) -> String {
     id.as_str().to_ascii_lowercase()
 }
 
-const START: &str = "INSERT INTO onramp_purchases (id, asset_type, network, to_address, fiat_amount, crypto_amount, started_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
+const START: &str = "INSERT INTO onramp_purchases (id, asset_type, network, to_address, fiat_amount, crypto_amount, started_at,
+        additional_fields)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
 
 /// Stores a purchase. Returns `false` if a different purchase has its `id`.
 pub(super) fn start(connection: &Connection, purchase: &Purchase) -> rusqlite::Result<bool> {
@@ -29,12 +30,13 @@ pub(super) fn start(connection: &Connection, purchase: &Purchase) -> rusqlite::R
         purchase.fiat_amount.as_ref().map(Amount::as_str),
         purchase.crypto_amount.as_ref().map(Amount::as_str),
         purchase.started_at.as_millis(),
+        purchase.additional_fields.to_json(),
     ])?;
     Ok(inserted > 0 || find(connection, &key)?.started.is_some_and(|first| first.is_same_request(purchase)))
 }
 
-const FIND_STARTED: &str = "SELECT id, asset_type, network, to_address, fiat_amount, crypto_amount, started_at
-     FROM onramp_purchases WHERE id = ?";
+const FIND_STARTED: &str = "SELECT id, asset_type, network, to_address, fiat_amount, crypto_amount, started_at,
+        additional_fields FROM onramp_purchases WHERE id = ?";
 const FIND_RELEASED: &str = "SELECT released_at FROM onramp_released_purchases WHERE id = ?";
 
 /// Returns the purchase and the release that are stored under a key.
@@ -51,6 +53,7 @@ fn started(row: &Row<'_>) -> rusqlite::Result<Purchase> {
     started.to_address = row.get::<_, Option<String>>(3)?.map(Into::into);
     started.fiat_amount = column::amount(row, 4)?;
     started.crypto_amount = column::amount(row, 5)?;
+    started.additional_fields = column::fields(row, 7)?;
     Ok(started)
 }
 

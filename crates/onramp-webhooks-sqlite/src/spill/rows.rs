@@ -1,6 +1,7 @@
 //! Statements on the rows of spilled deliveries.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use onramp_webhooks::clock::Timestamp;
@@ -14,8 +15,8 @@ use crate::db::column;
 
 const APPEND: &str =
     "INSERT INTO onramp_spill (endpoint, provider, event_type, subject, discriminator, key_expires_at, stage, fingerprint,
-        received_at, quarantine, noise, body)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        received_at, quarantine, noise, body, duplicate_within)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// Appends a delivery.
 pub(super) fn append(connection: &Connection, new: &NewDelivery) -> rusqlite::Result<SpillId> {
@@ -32,13 +33,14 @@ pub(super) fn append(connection: &Connection, new: &NewDelivery) -> rusqlite::Re
         new.quarantine.as_ref().map(|quarantine| quarantine.reason.as_str()),
         new.quarantine.as_ref().is_some_and(|quarantine| quarantine.noise),
         new.body.as_ref(),
+        new.duplicate_within.map(|limit| column::bound(limit.as_millis())),
     ])?;
     Ok(SpillId::from_i64(connection.last_insert_rowid()))
 }
 
 const OLDEST: &str =
     "SELECT id, endpoint, provider, event_type, subject, discriminator, key_expires_at, stage, fingerprint, received_at,
-        quarantine, noise, body
+        quarantine, noise, body, duplicate_within
      FROM onramp_spill ORDER BY id LIMIT ?";
 
 /// Returns the oldest deliveries, up to a number of deliveries and of bytes in their bodies, and at least one.
@@ -62,6 +64,8 @@ fn delivery(row: &Row<'_>) -> rusqlite::Result<(SpillId, NewDelivery)> {
     new.event_type = row.get(3)?;
     new.key = column::key(row, 4)?;
     new.key_expires_at = row.get::<_, Option<i64>>(6)?.map(Timestamp::from_millis);
+    let limit = row.get::<_, Option<i64>>(13)?.map(i64::unsigned_abs);
+    new.duplicate_within = limit.map(Duration::from_millis);
     new.stage = row.get::<_, Option<u8>>(7)?.map(OrderStage::from_u8);
     new.fingerprint = Fingerprint::from_bytes(row.get(8)?);
     let quarantine = if row.get(11)? { Quarantine::noise } else { Quarantine::unreadable };

@@ -75,6 +75,7 @@ suite! {
     /// their data.
     inbox_suite! runs inbox on Store::new
     recording {
+        the_same_content_is_a_conflict_after_its_time,
         a_first_delivery_is_new_and_pending,
         the_same_again_is_a_duplicate,
         another_body_is_a_conflict_and_the_first_stands,

@@ -334,3 +334,18 @@ async fn at_once(inbox: &Fixture, deliveries: Vec<NewDelivery>) -> Vec<Recorded>
     }
     recorded
 }
+
+pub(super) async fn the_same_content_is_a_conflict_after_its_time(store: &Store) {
+    let inbox = store.open().await;
+    let sent_at = |seconds| {
+        let mut new = received(complete("A"), seconds);
+        new.duplicate_within = Some(Duration::from_secs(100));
+        new
+    };
+    let first = inbox.led_to(0, sent_at(0), Settled::Handled).await;
+    assert_eq!(inbox.tell(sent_at(100)).await, Recorded::Duplicate { first, requeued: false });
+    let Recorded::Conflict { first: of, kept } = inbox.tell(sent_at(101)).await else { panic!("it is no conflict") };
+    assert_eq!((of, inbox.state(kept).await, inbox.due(200).await.len()), (first, State::Conflict, 0));
+    assert_eq!(inbox.tell(sent_at(102)).await, Recorded::Conflict { first, kept }, "its copies are counted");
+    assert_eq!((inbox.see(first).await.duplicates, inbox.see(kept).await.duplicates), (1, 1));
+}

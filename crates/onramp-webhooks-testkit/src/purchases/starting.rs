@@ -61,6 +61,7 @@ pub(super) async fn something_else_under_the_same_uuid_is_refused_and_changes_no
         first.clone().to_address("0x1"),
         first.clone().fiat_amount("35.01".parse().unwrap()),
         first.clone().crypto_amount("1".parse().unwrap()),
+        first.clone().additional_field("0", "customer-8"),
         Purchase::new("a", at(1)),
     ];
     for other in others {
@@ -74,6 +75,7 @@ pub(super) async fn any_text_is_kept(store: &Store) {
     let store = store.open().await;
     for text in ["'; DROP TABLE x; --", "\0a\u{1}b", "\u{1}0", "ß🦀", "", &"x".repeat(20_000)] {
         let odd = Purchase::new(format!("uuid {text}"), at(1)).asset_type(text).network(text).to_address(text);
+        let odd = odd.additional_field(text, text);
         store.started(&odd).await;
         assert_eq!(store.known(odd.id.as_str()).await.started, Some(odd), "{text:?}");
     }

@@ -27,6 +27,7 @@ pub(super) async fn every_field_comes_back(store: &Store) {
     let plain = NewDelivery::new("kriptomat-sandbox", "kriptomat", at(-3), "{}".into());
     let mut full = event("A");
     full.key_expires_at = Some(at(7).after(Duration::from_millis(1)));
+    full.duplicate_within = Some(Duration::from_millis(57_600_001));
     full.stage = Some(OrderStage::STARTED);
     full.fingerprint = Fingerprint::from_bytes([7; 32]);
     let mut names = event("B");

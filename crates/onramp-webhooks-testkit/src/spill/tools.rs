@@ -19,7 +19,7 @@ pub(super) fn event(order: &str) -> NewDelivery {
 /// Describes a delivery for comparison.
 pub(super) fn described(new: &NewDelivery) -> String {
     let key = new.key.as_ref().map(|key| (key.subject().to_owned(), key.discriminator().to_owned()));
-    format!("{new:?} {key:?} {:?} {:?} {:?}", new.key_expires_at, new.fingerprint.as_bytes(), new.body)
+    format!("{new:?} {key:?} {:?} {:?} {:?} {:?}", new.key_expires_at, new.duplicate_within, new.fingerprint.as_bytes(), new.body)
 }
 
 impl Fixture {

@@ -75,6 +75,7 @@ impl InboxDouble for Mutant {
                 }
             }
             Defect::TakesSyntheticOnesForReal if new.fingerprint.is_synthetic() => new.fingerprint = Fingerprint::of(&new.body),
+            Defect::ForgetsTheTimeOfDuplicates => new.duplicate_within = None,
             Defect::IgnoresMoney => new.fingerprint = new.fingerprint.with_money(&[]),
             Defect::ForgetsConflicts => {
                 if let Some(first) = self.holder(new.key.as_ref()).await {
@@ -239,6 +240,7 @@ mutants! {
     StopsAtABusyOrder: an_inbox_that_stops_at_a_busy_order => "claiming::the_limit_is_filled_past_a_busy_order";
     ForgetsTheCause: an_inbox_that_forgets_the_cause => "settling::a_dead_letter_says_why",
         an_inbox_that_requeues_what_was_refused => "recording::a_duplicate_requeues_no_first_that_was_refused";
+    ForgetsTheTimeOfDuplicates: an_inbox_that_forgets_the_time_of_duplicates => "recording::the_same_content_is_a_conflict_after_its_time";
     IgnoresMoney: an_inbox_that_ignores_money => "recording::a_real_and_a_synthetic_one_with_other_money_are_in_conflict";
     IgnoresWhatIsHeld: an_inbox_that_ignores_what_is_held => "claiming::endpoints_share_a_claim";
     LeavesNothingOut: an_inbox_that_leaves_no_endpoint_out => "claiming::an_endpoint_can_be_left_out";

@@ -4,6 +4,7 @@ use std::fmt;
 use std::num::ParseIntError;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -58,6 +59,9 @@ pub struct NewDelivery {
     pub key: Option<DedupKey>,
     /// The time at which `key` expires; `None` if it never does.
     pub key_expires_at: Option<Timestamp>,
+    /// The time after the arrival of the first delivery with `key` for which the same content is a duplicate. Afterwards it is a
+    /// conflict. `None` if it always is a duplicate.
+    pub duplicate_within: Option<Duration>,
     /// The stage of its order; `None` if it belongs to no order.
     pub stage: Option<OrderStage>,
     /// The hash of the body, and the digest of the event's money.
@@ -90,12 +94,22 @@ impl NewDelivery {
             event_type: None,
             key: None,
             key_expires_at: None,
+            duplicate_within: None,
             stage: None,
             fingerprint,
             received_at,
             body,
             quarantine: None,
         }
+    }
+}
+
+impl NewDelivery {
+    /// Returns whether the delivery is a duplicate of the first one with its key, and not a conflict.
+    #[must_use]
+    pub fn repeats(&self, first: &Fingerprint, first_received_at: Timestamp) -> bool {
+        let is_in_time = self.duplicate_within.is_none_or(|limit| self.received_at.since(first_received_at) <= limit);
+        is_in_time && first.is_repeated_by(&self.fingerprint)
     }
 }
 

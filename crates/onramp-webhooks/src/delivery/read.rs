@@ -49,6 +49,7 @@ fn readable(event: &Event, endpoint: &Arc<str>, now: Timestamp, body: Bytes) -> 
     new.event_type = Some(identity::stored_type(event.type_name()));
     new.key = identity.key(endpoint, event.type_name(), &fingerprint);
     new.key_expires_at = identity.horizon(event.facts().retry_horizon).map(|horizon| now.after(horizon));
+    new.duplicate_within = identity.duplicate_within(event.facts().retry_horizon);
     new.stage = identity.stage();
     Read { delivery: new, label: event.type_label(), cut: false, unreadable_purchase: false }
 }

@@ -60,9 +60,8 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     ///
     /// - A delivery without a key, with a new key, or with a key that has [expired](NewDelivery::key_expires_at), is new. It becomes
     ///   pending, or quarantined if [`NewDelivery::quarantine`] is set.
-    /// - A delivery that repeats the first one with its key
-    ///   ([`Fingerprint::is_repeated_by`](crate::fingerprint::Fingerprint::is_repeated_by)) is a duplicate. It increments the count
-    ///   of duplicates of the first delivery, which is requeued if it is retrying, or dead with its
+    /// - A delivery that repeats the first one with its key ([`NewDelivery::repeats`]) is a duplicate. It increments the count of
+    ///   duplicates of the first delivery, which is requeued if it is retrying, or dead with its
     ///   [attempts used up](super::DeadCause::AttemptsUsedUp) and not yet [pruned](Self::prune).
     /// - Any other delivery with a known key is kept as a conflict, under
     ///   [`DedupKey::conflicting`](crate::identity::DedupKey::conflicting).

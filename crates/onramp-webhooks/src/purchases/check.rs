@@ -14,7 +14,8 @@ use crate::worker::{Delivery, Handler, HandlerError};
 const UNTIL_THE_STORE_IS_BACK: Duration = Duration::from_secs(5);
 
 /// A check for [`WorkerBuilder::before`](crate::worker::WorkerBuilder::before): a completed purchase passes only if the shop started
-/// it, with the same asset and address.
+/// it, with the same asset, address, amount and additional fields. An asset, an address or an amount that was left to the customer is not
+/// compared.
 ///
 /// Applies to providers whose purchases the shop [starts](crate::provider::Facts::starts_purchases): Kriptomat. Events of other
 /// providers pass. Any other purchase becomes a dead letter at once: kept, logged as an error, counted in
@@ -24,35 +25,24 @@ const UNTIL_THE_STORE_IS_BACK: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct KnownPurchases<S> {
     store: S,
-    amounts: bool,
 }
 
 impl<S: PurchaseStore> KnownPurchases<S> {
-    /// Creates a check against `store`. It compares the asset and the address if the started purchase has them.
+    /// Creates a check against `store`.
     #[must_use]
     pub const fn new(store: S) -> Self {
-        Self { store, amounts: false }
-    }
-
-    /// Also compares the amounts if the started purchase has them. They are not compared by default, because Kriptomat's
-    /// documentation does not exclude that the customer changes them in the widget.
-    #[must_use]
-    pub const fn with_amounts(mut self) -> Self {
-        self.amounts = true;
-        self
+        Self { store }
     }
 
     /// Returns the reason to refuse the purchase.
-    fn objection(&self, status: &PurchaseStatus, completed: &CompletedPurchase) -> Option<Objection> {
+    fn objection(status: &PurchaseStatus, completed: &CompletedPurchase) -> Option<Objection> {
         if status.released_at.is_some() {
             return None;
         }
         let Some(started) = &status.started else {
             return Some(Objection { reason: "unknown", text: "no purchase with this id was started".into() });
         };
-        let mut differences = started.differences(completed);
-        differences.retain(|difference| self.amounts || !difference.is_of_amount());
-        let differences: Vec<_> = differences.iter().map(ToString::to_string).collect();
+        let differences: Vec<_> = started.differences(completed).iter().map(ToString::to_string).collect();
         let text = || format!("differs from the purchase that was started: {}", differences.join(", "));
         (!differences.is_empty()).then(|| Objection { reason: "different", text: text() })
     }
@@ -74,7 +64,7 @@ impl<S: PurchaseStore> Handler for KnownPurchases<S> {
             Some(id) => self.store.find(id).await.map_err(not_read)?,
             None => PurchaseStatus::default(),
         };
-        match self.objection(&status, &completed) {
+        match Self::objection(&status, &completed) {
             None => Ok(()),
             Some(Objection { reason, text }) => {
                 telemetry::untrusted(reason);

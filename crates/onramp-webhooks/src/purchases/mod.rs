@@ -1,9 +1,9 @@
 //! Purchases that the shop started, and the check that a completed purchase is one of them.
 //!
 //! Kriptomat does not sign its postbacks. However, a shop that starts the widget through the API learns the `uuid` of the later
-//! postback, and can record it together with the asset, the address and the amount. [`KnownPurchases`] is a check for a worker: a
-//! postback with an unknown `uuid`, or with another asset or address, becomes a dead letter until an operator [releases](release)
-//! it.
+//! postback, and can record it together with the asset, the address, the amount and the customer. [`KnownPurchases`] is a check for
+//! a worker: a postback with an unknown `uuid`, or with other values than were asked for, becomes a dead letter until an operator
+//! [releases](release) it.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -29,12 +29,13 @@
 //! let store = Arc::new(MemoryPurchaseStore::new());
 //!
 //! // `KriptomatApi::start` of `onramp-webhooks-client` does this when it starts the widget.
-//! store.start(Purchase::new("c472856c", Timestamp::now()).asset_type("eth").to_address("0x7873ce9E")).await?;
+//! let purchase = Purchase::new("c472856c", Timestamp::now()).asset_type("eth").to_address("0x7873ce9E");
+//! store.start(purchase.additional_field("0", "customer-7")).await?;
 //!
 //! let receiver = Receiver::builder(MemoryInbox::new()).endpoint(Kriptomat::with_path_secret("s3cret")).build()?;
 //! let worker = receiver.worker(Shop).before(KnownPurchases::new(Arc::clone(&store))).spawn();
 //!
-//! let forged = br#"{"uuid":"c472856c","amount":5,"asset_type":"eth","fiat_amount":"9000","to_address":"0xbad"}"#;
+//! let forged = br#"{"uuid":"c472856c","amount":5,"asset_type":"eth","fiat_amount":"9000","to_address":"0xbad","0":"customer-7"}"#;
 //! receiver.receive(&Request::new("POST", "/kriptomat/s3cret", None, &[]), Full::new(&forged[..])).await;
 //! worker.idle().await;
 //! let held = receiver.inbox().list(Filter::all().state(State::Dead)).await?.remove(0);
@@ -50,6 +51,7 @@
 //! ```
 
 mod check;
+mod fields;
 mod inbox;
 mod memory;
 mod prune;
@@ -58,6 +60,7 @@ mod release;
 mod store;
 
 pub use self::check::KnownPurchases;
+pub use self::fields::PurchaseFields;
 pub use self::inbox::{PurchaseInbox, SpillPurchases};
 pub use self::memory::MemoryPurchaseStore;
 pub use self::prune::PrunePurchases;

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use super::PurchaseFields;
 use crate::clock::Timestamp;
-use crate::event::{Amount, CompletedPurchase, Currency, OrderId, WalletAddress};
+use crate::event::{Amount, CompletedPurchase, Currency, CustomerReference, OrderId, WalletAddress};
 
 /// A purchase that the shop started. Fields that the customer chooses are `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Purchase {
     pub fiat_amount: Option<Amount>,
     /// The amount to buy.
     pub crypto_amount: Option<Amount>,
+    /// The fields that the shop passed to the widget.
+    pub additional_fields: PurchaseFields,
     /// The time at which the purchase was started.
     pub started_at: Timestamp,
 }
@@ -37,6 +40,8 @@ pub enum PurchaseDifference {
     FiatAmount,
     /// The bought amount differs.
     CryptoAmount,
+    /// A field that the shop passed to the widget differs or is missing, or there is a customer although the shop passed none.
+    AdditionalField,
 }
 
 impl Purchase {
@@ -50,6 +55,7 @@ impl Purchase {
             to_address: None,
             fiat_amount: None,
             crypto_amount: None,
+            additional_fields: PurchaseFields::default(),
             started_at,
         }
     }
@@ -89,6 +95,14 @@ impl Purchase {
         self
     }
 
+    /// Adds a field that the shop passed to the widget. The field `0` is the
+    /// [customer](crate::event::CustomerReference::primary).
+    #[must_use]
+    pub fn additional_field(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.additional_fields.extend([(key, value)]);
+        self
+    }
+
     /// Returns whether `other` has the same values, except for the time.
     #[must_use]
     pub fn is_same_request(&self, other: &Self) -> bool {
@@ -99,7 +113,8 @@ impl Purchase {
     ///
     /// Assets are compared ignoring case, and so are addresses that begin with `0x`, where the case of the digits is only a
     /// checksum. In other addresses, case is significant (base58) or lower by convention (bech32), so they have to be equal.
-    /// Amounts are compared by value.
+    /// Amounts are compared by value, additional fields as text. The event may have more fields, but no customer unless the shop passed
+    /// one.
     #[must_use]
     pub fn differences(&self, completed: &CompletedPurchase) -> Vec<PurchaseDifference> {
         let (crypto, fiat, address) = (&completed.crypto, &completed.fiat, completed.address.as_ref());
@@ -110,19 +125,21 @@ impl Purchase {
             (PurchaseDifference::Address, self.to_address.as_ref().is_some_and(|started| !same_wallet(started))),
             (PurchaseDifference::FiatAmount, self.fiat_amount.as_ref().is_some_and(|started| *started != fiat.amount)),
             (PurchaseDifference::CryptoAmount, self.crypto_amount.as_ref().is_some_and(|started| *started != crypto.amount)),
+            (PurchaseDifference::AdditionalField, !self.is_for(&completed.customer)),
         ];
         differs.into_iter().filter_map(|(difference, differs)| differs.then_some(difference)).collect()
     }
 }
 
-fn same_address(a: &str, b: &str) -> bool {
-    a == b || (a.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("0x")) && a.eq_ignore_ascii_case(b))
+impl Purchase {
+    fn is_for(&self, customer: &CustomerReference) -> bool {
+        customer.primary() == self.additional_fields.get("0").filter(|value| !value.is_empty())
+            && self.additional_fields.iter().all(|(key, value)| customer.get(key).unwrap_or_default() == value)
+    }
 }
 
-impl PurchaseDifference {
-    pub(super) const fn is_of_amount(self) -> bool {
-        matches!(self, Self::FiatAmount | Self::CryptoAmount)
-    }
+fn same_address(a: &str, b: &str) -> bool {
+    a == b || (a.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("0x")) && a.eq_ignore_ascii_case(b))
 }
 
 /// Names the difference without any address or amount.
@@ -133,14 +150,17 @@ impl fmt::Display for PurchaseDifference {
             Self::Address => "another address",
             Self::FiatAmount => "another amount paid",
             Self::CryptoAmount => "another amount bought",
+            Self::AdditionalField => "another additional field",
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::event::{CustomerReference, Money};
+    use crate::event::Money;
 
     fn completed(asset: &str, address: &str) -> CompletedPurchase {
         let money = |amount: &str, code: &str| Money::new(amount.parse().unwrap(), code.into());
@@ -184,6 +204,28 @@ mod tests {
         };
         assert_eq!(amounts("9.1", "0.50"), []);
         assert_eq!(amounts("9.11", "0.500000000000000001"), [FiatAmount, CryptoAmount]);
+    }
+
+    #[test]
+    fn additional_fields_are_what_was_passed() {
+        use PurchaseDifference::AdditionalField;
+        let paid = |fields: &[(&str, &str)]| {
+            let fields: BTreeMap<_, _> = fields.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            let customer = CustomerReference::new(fields.get("0").cloned(), fields);
+            CompletedPurchase { customer, ..completed("eth", "0x1") }
+        };
+        let passed = started().additional_field("0", "ada").additional_field("campaign", "spring");
+        for (purchase, fields, differs) in [
+            (passed.clone(), &[("0", "ada"), ("campaign", "spring"), ("more", "1")][..], false),
+            (passed.clone(), &[("0", "eve"), ("campaign", "spring")], true),
+            (passed.clone(), &[("0", "ada"), ("campaign", "")], true),
+            (passed, &[("0", "ada")], true),
+            (started(), &[("more", "1")], false),
+            (started(), &[("0", "eve")], true),
+            (started().additional_field("0", ""), &[], false),
+        ] {
+            assert_eq!(purchase.differences(&paid(fields)) == [AdditionalField], differs, "{fields:?}");
+        }
     }
 
     #[test]

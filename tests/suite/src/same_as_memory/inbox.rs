@@ -41,6 +41,7 @@ struct Event {
     keyed: bool,
     stage: Option<u8>,
     expires: Option<u8>,
+    within: Option<u8>,
     quarantine: Option<bool>,
 }
 
@@ -65,10 +66,12 @@ struct Query {
 fn event() -> impl Strategy<Value = Event> {
     let stage = prop::option::weighted(0.7, 0..4_u8);
     let expires = prop::option::weighted(0.3, 0..60_u8);
+    let within = prop::option::weighted(0.2, 0..60_u8);
     let quarantine = prop::option::weighted(0.2, any::<bool>());
-    (0..4_u8, 0..3_u8, 0..4_u8, prop::bool::weighted(0.9), stage, expires, quarantine).prop_map(
-        |(order, kind, body, keyed, stage, expires, quarantine)| Event { order, kind, body, keyed, stage, expires, quarantine },
-    )
+    let identity = (0..4_u8, 0..3_u8, 0..4_u8, prop::bool::weighted(0.9));
+    (identity, stage, expires, within, quarantine).prop_map(|((order, kind, body, keyed), stage, expires, within, quarantine)| {
+        Event { order, kind, body, keyed, stage, expires, within, quarantine }
+    })
 }
 
 fn outcome() -> impl Strategy<Value = Outcome> {
@@ -114,6 +117,7 @@ impl Event {
         new.key = self.keyed.then(|| DedupKey::from_parts(format!("wert/order/{}", self.order), kind.clone()));
         new.event_type = Some(kind);
         new.stage = self.stage.map(OrderStage::from_u8);
+        new.duplicate_within = self.within.map(|seconds| Duration::from_secs(seconds.into()));
         new.key_expires_at = self.expires.map(|seconds| now.after(Duration::from_secs(seconds.into())));
         new.quarantine =
             self.quarantine.map(|noise| if noise { Quarantine::noise("noise") } else { Quarantine::unreadable("unreadable") });
@@ -275,8 +279,9 @@ async fn compare(inbox: &dyn Inbox, bound: QuarantineBound, steps: &[Step]) -> R
 
 /// A sequence whose results once differed from those in memory.
 fn regression() -> Vec<Step> {
-    let record =
-        |kind| Step::Record(Event { order: 0, kind, body: 0, keyed: false, stage: None, expires: None, quarantine: None });
+    let record = |kind| {
+        Step::Record(Event { order: 0, kind, body: 0, keyed: false, stage: None, expires: None, within: None, quarantine: None })
+    };
     let claim = |limit| Step::Claim { limit, lease: 1 };
     let handled = |lease| (lease, Outcome::Handled);
     vec![

@@ -7,7 +7,8 @@ CREATE TABLE onramp.purchases (
     to_address    TEXT,
     fiat_amount   TEXT,
     crypto_amount TEXT,
-    started_at    BIGINT NOT NULL               -- milliseconds since 1970
+    started_at    BIGINT NOT NULL,              -- milliseconds since 1970
+    additional_fields TEXT NOT NULL             -- JSON
 );
 
 -- One row for each purchase that an operator released, started or not.

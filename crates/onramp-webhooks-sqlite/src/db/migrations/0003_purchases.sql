@@ -6,7 +6,8 @@ CREATE TABLE onramp_purchases (
     to_address    TEXT,
     fiat_amount   TEXT,
     crypto_amount TEXT,
-    started_at    INTEGER NOT NULL              -- milliseconds since 1970
+    started_at    INTEGER NOT NULL,             -- milliseconds since 1970
+    additional_fields TEXT NOT NULL             -- JSON
 ) STRICT, WITHOUT ROWID;
 
 -- One row for each purchase that an operator released, started or not.

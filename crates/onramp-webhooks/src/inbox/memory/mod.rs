@@ -200,7 +200,7 @@ impl Rows {
     }
 
     fn repeats(&self, first: DeliveryId, new: &NewDelivery) -> bool {
-        self.by_id.get(&first).is_some_and(|row| row.record.fingerprint.is_repeated_by(&new.fingerprint))
+        self.by_id.get(&first).is_some_and(|row| new.repeats(&row.record.fingerprint, row.record.received_at))
     }
 
     fn count_duplicate(&mut self, first: DeliveryId) -> bool {

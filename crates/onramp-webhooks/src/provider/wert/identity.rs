@@ -19,7 +19,10 @@ pub(super) fn of(event: &WertEvent) -> Identity {
     let by_click = || Identity::by_content("click", click).personal();
     if let Some((stage, order)) = stage(&event.payload) {
         // A click does not identify an order: one click of a customer can lead to several orders.
-        let Some((kind, id)) = named(order) else { return by_click() };
+        let is_complete = matches!(event.payload, WertPayload::OrderComplete(_));
+        let Some((kind, id)) = named(order) else {
+            return if is_complete { by_click().conflicting_later() } else { by_click() };
+        };
         return match event.payload {
             WertPayload::OrderComplete(_) => completion(kind, id, click).at(stage),
             _ => Identity::by_content(kind, id).at(stage),
@@ -131,6 +134,19 @@ mod tests {
     fn orders_that_were_paid_out_in_one_transaction_are_different_purchases() {
         let of = |click: &str| identity(&order_event("order_complete", json!({"transaction_id": "T"})).replace("\"C\"", click));
         assert_ne!(of("\"C\"").unwrap().0, of("\"D\"").unwrap().0);
+    }
+
+    #[test]
+    fn only_a_purchase_without_any_id_conflicts_with_the_same_content_later() {
+        let hour = std::time::Duration::from_secs(3_600);
+        let within = |kind: &str, ids: Value| {
+            let event = WertEvent::read(order_event(kind, ids).as_bytes()).unwrap();
+            event.identity().duplicate_within(hour)
+        };
+        assert_eq!(within("order_complete", json!({})), Some(hour));
+        assert_eq!(within("order_complete", json!({"id": "O"})), None);
+        assert_eq!(within("order_complete", json!({"transaction_id": "T"})), None);
+        assert_eq!(within("order_failed", json!({})), None);
     }
 
     #[test]

@@ -12,7 +12,8 @@ CREATE TABLE onramp_spill (
     received_at    INTEGER NOT NULL,
     quarantine     TEXT,                        -- reason why it could not be read; NULL: it could
     noise          INTEGER NOT NULL,            -- 1: no version can read it
-    body           BLOB    NOT NULL
+    body           BLOB    NOT NULL,
+    duplicate_within INTEGER                    -- milliseconds; NULL: the same content always is a duplicate
 ) STRICT;
 
 -- Counting reads this index instead of the bodies.
