@@ -5,6 +5,7 @@ use futures_util::stream;
 use onramp_webhooks::clock::Clock;
 use reqwest::header::HeaderValue;
 
+use super::compare::CryptoCodes;
 use super::{OrderRow, OrdersPager, OrdersQuery, Page, Position};
 use crate::error::{ClientError, ClientErrorKind};
 use crate::http::{ApiBuilder, Call, Connection, FromConnection};
@@ -18,6 +19,7 @@ const PATH: &str = "/api/external/orders";
 pub struct WertDataApi {
     connection: Connection,
     key: HeaderValue,
+    pub(super) codes: CryptoCodes,
 }
 
 impl WertDataApi {
@@ -110,6 +112,6 @@ impl FromConnection for WertDataApi {
             ClientError::new(ClientErrorKind::Invalid, "setting up the client").with_detail(detail)
         })?;
         key.set_sensitive(true);
-        Ok(Self { connection, key })
+        Ok(Self { connection, key, codes: CryptoCodes::default() })
     }
 }

@@ -198,6 +198,68 @@ async fn a_contradiction_is_a_dead_letter_that_names_no_person() {
 }
 
 #[tokio::test]
+async fn codes_match_exactly_in_wert_s_internal_form_or_by_an_alias() {
+    for (event, row, state) in [
+        ("MATIC", "matic.sc.polygon", State::Handled),
+        ("POL", "MATIC", State::Handled),
+        ("TRX", "tron", State::Handled),
+        ("ETH", "ETHW", State::Dead),
+        ("USDC", "USDC.e", State::Dead),
+        ("B", "btc", State::Dead),
+    ] {
+        let (shop, order) = (Shop::open().await, WertOrder::new());
+        shop.provider.add_order(&order.clone().crypto("0.00391274", row), "success");
+        shop.post(&order.crypto("0.00391274", event)).await;
+        let _worker = shop.work_with(|worker| worker.before(shop.confirmation().alias("TRX", "TRON")));
+        shop.comes_to(state, 1).await;
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_is_not_final_parks_whatever_its_other_fields_are() {
+    let shop = Shop::open().await;
+    let rows = [
+        serde_json::json!({"status": "pending", "currency_amount": null, "crypto_amount": null}),
+        serde_json::json!({"status": "progress", "currency_amount": 0, "crypto_amount": 0, "currency": "usd", "crypto": "btc"}),
+        serde_json::json!({"status": null, "click_id": null}),
+        serde_json::json!({"status": "created", "click_id": "somebody-else", "currency_amount": 1, "currency": "eur"}),
+    ];
+    let orders = rows.map(|mut row| {
+        let order = WertOrder::new();
+        row["order_id"] = order.id().into();
+        shop.provider.add_row(row);
+        order
+    });
+    for order in &orders {
+        shop.post(order).await;
+    }
+    let _worker = shop.work();
+    shop.comes_to(State::Parked, 4).await;
+    shop.provider.forget_orders();
+    orders.iter().for_each(|order| shop.provider.add_order(order, "success"));
+    shop.pass(HOUR).await;
+    shop.comes_to(State::Handled, 4).await;
+}
+
+#[tokio::test]
+async fn a_row_with_fewer_digits_confirms_and_another_amount_does_not() {
+    for (crypto, fiat, state) in [
+        ("0.0039127", "250.00", State::Handled),
+        ("0.003913", "250", State::Handled),
+        ("0.003912", "250.00", State::Dead),
+        ("0.003912741", "250.00", State::Dead),
+        ("0.00391274", "250.01", State::Dead),
+        ("0.00391274", "0", State::Dead),
+    ] {
+        let (shop, order) = (Shop::open().await, WertOrder::new());
+        shop.provider.add_order(&order.clone().crypto(crypto, "BTC").fiat(fiat, "USD"), "success");
+        shop.post(&order).await;
+        let _worker = shop.work();
+        shop.comes_to(state, 1).await;
+    }
+}
+
+#[tokio::test]
 async fn what_wert_does_not_know_yet_is_asked_about_again_and_handled() {
     let shop = Shop::open().await;
     let order = WertOrder::new();
@@ -210,7 +272,7 @@ async fn what_wert_does_not_know_yet_is_asked_about_again_and_handled() {
     shop.pass(Duration::from_secs(5)).await;
     let record = shop.only().await;
     assert_eq!((record.state, record.attempts, shop.asked()), (State::Parked, 0, 2));
-    assert_eq!(record.note.as_deref(), Some(r#"Wert has not confirmed this event yet: contradicted: the status is "pending""#));
+    assert_eq!(record.note.as_deref(), Some(r#"Wert has not confirmed this event yet: not final: the status is "pending""#));
     shop.provider.forget_orders();
     shop.provider.add_order(&order, "success");
     shop.pass(HOUR).await;

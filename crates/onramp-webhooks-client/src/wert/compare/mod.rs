@@ -1,5 +1,7 @@
 //! Comparing completed purchases with Wert's orders.
 
+mod amounts;
+mod codes;
 mod difference;
 mod verdict;
 
@@ -9,13 +11,39 @@ use std::sync::Arc;
 use onramp_webhooks::event::{CompletedPurchase, OrderId};
 use onramp_webhooks::wert::ClickId;
 
-pub use self::difference::{Difference, differences};
+pub(super) use self::codes::CryptoCodes;
+pub use self::difference::Difference;
 pub use self::verdict::Verdict;
 use super::query::MAX_PAGE_SIZE;
 use super::{OrderRow, WertDataApi};
 use crate::error::ClientError;
 
 impl WertDataApi {
+    /// States that two codes name the same crypto, in addition to [those that are known](#method.differences).
+    #[must_use]
+    pub fn alias(mut self, code: &str, other: &str) -> Self {
+        self.codes.alias(code, other);
+        self
+    }
+
+    /// Returns the differences between a purchase and Wert's order, whose status is [final](super::OrderStatus::is_final). Empty if
+    /// they agree.
+    ///
+    /// - The status must be a success.
+    /// - Fiat and crypto must be present and equal. The customer must be equal, or missing in both.
+    /// - Address and transaction, which the Data API does not document, are compared if both sides have them. Case is ignored in
+    ///   hexadecimal ones.
+    /// - Amounts must be equal, or the order's amount has fewer decimals and the event's amount rounds to it: half up, as floats do,
+    ///   and by one percent at most. An amount that is cut off instead differs. The paid amount has at least the decimals of its
+    ///   currency: 1 USD is 1.00 USD.
+    /// - Currency codes must be equal, ignoring case. The code of a crypto may have Wert's internal form, `CODE.sc.NETWORK`:
+    ///   `matic.sc.polygon` is `MATIC`. `MATIC` and `POL` are the same crypto, and so are `ETHSC` and `ETH`;
+    ///   [`alias`](Self::alias) adds others.
+    #[must_use]
+    pub fn differences(&self, purchase: &CompletedPurchase, row: &OrderRow) -> Vec<Difference> {
+        difference::differences(&self.codes, purchase, row)
+    }
+
     /// Compares purchases with Wert's orders, and returns one verdict for each purchase, in the same order. Makes one request for every
     /// 20 orders. Only purchases from Wert have a meaningful verdict.
     ///
@@ -38,7 +66,7 @@ impl WertDataApi {
         let mut verdicts = Vec::with_capacity(purchases.len());
         for purchase in purchases {
             verdicts.push(match &purchase.order {
-                Some(id) => lookups.verdict(id, purchase),
+                Some(id) => lookups.verdict(self, id, purchase),
                 None => self.confirm_by_click(&mut lookups, purchase).await,
             });
         }
@@ -52,7 +80,7 @@ impl WertDataApi {
             None => lookups.note(self.find_by_click(&click).await),
         };
         match found {
-            Ok(rows) => Verdict::of_candidates(purchase, &rows),
+            Ok(rows) => Verdict::of_candidates(&self.codes, purchase, &rows),
             Err(error) => Verdict::ProviderUnavailable(error),
         }
     }
@@ -75,9 +103,9 @@ impl Lookups {
         result
     }
 
-    fn verdict(&self, id: &OrderId, purchase: &CompletedPurchase) -> Verdict {
+    fn verdict(&self, api: &WertDataApi, id: &OrderId, purchase: &CompletedPurchase) -> Verdict {
         match self.orders.get(id) {
-            Some(Ok(row)) => Verdict::of(purchase, row.as_ref()),
+            Some(Ok(row)) => Verdict::of(&api.codes, purchase, row.as_ref()),
             Some(Err(error)) => Verdict::ProviderUnavailable(Arc::clone(error)),
             None => Verdict::Unknown,
         }

@@ -107,6 +107,13 @@ impl Confirmation {
         self
     }
 
+    /// States that two codes name the same crypto, as [`WertDataApi::alias`] does.
+    #[must_use]
+    pub fn alias(mut self, code: &str, other: &str) -> Self {
+        self.api = self.api.alias(code, other);
+        self
+    }
+
     /// Sets the shortest and the longest pause between checks of a delivery. Between these limits, a pause is half of the delivery's age.
     /// Default: 5 s to 10 min.
     #[must_use]
