@@ -259,6 +259,32 @@ async fn a_row_with_fewer_digits_confirms_and_another_amount_does_not() {
     }
 }
 
+/// The Data API documents neither the address nor the transaction, so nothing contradicts forged ones.
+#[tokio::test]
+async fn a_field_that_the_row_does_not_have_is_not_confirmed() {
+    let row = |order: &WertOrder| {
+        serde_json::json!({
+            "order_id": order.id(), "click_id": "shop-20418", "status": "success", "currency": "usd", "currency_amount": 250,
+            "crypto": "btc", "crypto_amount": "0.00391274",
+        })
+    };
+    for (field, value, state) in [
+        ("user_id", "U", State::Handled),
+        ("address", "bc1qtrue", State::Dead),
+        ("transaction_id", "0x1", State::Dead),
+        ("click_id", "somebody-else", State::Dead),
+        ("click_id", "", State::Dead),
+    ] {
+        let (shop, order) = (Shop::open().await, WertOrder::new().with("address", "bc1qforged"));
+        let mut row = row(&order);
+        row[field] = value.into();
+        shop.provider.add_row(row);
+        shop.post(&order).await;
+        let _worker = shop.work();
+        shop.comes_to(state, 1).await;
+    }
+}
+
 #[tokio::test]
 async fn what_wert_does_not_know_yet_is_asked_about_again_and_handled() {
     let shop = Shop::open().await;

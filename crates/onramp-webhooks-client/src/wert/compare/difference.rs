@@ -28,6 +28,8 @@ pub enum Difference {
         /// The money in the provider's order.
         provider: Option<Money>,
     },
+    /// The order id differs.
+    Order,
     /// The customer differs.
     Customer,
     /// The wallet address differs.
@@ -61,6 +63,9 @@ pub(super) fn differences(codes: &CryptoCodes, purchase: &CompletedPurchase, row
     if !crypto.as_ref().is_some_and(same_crypto) {
         found.push(Difference::Crypto { event: purchase.crypto.clone(), provider: crypto });
     }
+    if purchase.order.as_ref().is_some_and(|order| *order != row.order_id) {
+        found.push(Difference::Order);
+    }
     if purchase.customer.primary() != row.click_id.as_ref().map(AsRef::as_ref) {
         found.push(Difference::Customer);
     }
@@ -89,6 +94,7 @@ impl fmt::Display for Difference {
             Self::Status(status) => write!(f, "the status is {:?}", status.as_str()),
             Self::Fiat { event, provider } => money(f, "paid", event, provider),
             Self::Crypto { event, provider } => money(f, "bought", event, provider),
+            Self::Order => f.write_str("the order differs"),
             Self::Customer => f.write_str("the customer differs"),
             Self::Address => f.write_str("the wallet differs"),
             Self::Transaction => f.write_str("the transaction differs"),
@@ -166,6 +172,7 @@ mod tests {
             ),
             (r#"{"crypto":"b"}"#, "contradicted: bought 0.00391274 BTC in the event, 0.00391274 b at the provider"),
             (r#"{"crypto":null}"#, "contradicted: bought 0.00391274 BTC in the event, missing at the provider"),
+            (r#"{"order_id":"o"}"#, "contradicted: the order differs"),
             (r#"{"click_id":"customer-8"}"#, "contradicted: the customer differs"),
             (r#"{"click_id":null}"#, "contradicted: the customer differs"),
             (r#"{"address":"0xAc"}"#, "contradicted: the wallet differs"),

@@ -30,7 +30,8 @@ impl WertDataApi {
     /// they agree.
     ///
     /// - The status must be a success.
-    /// - Fiat and crypto must be present and equal. The customer must be equal, or missing in both.
+    /// - Fiat and crypto must be present and equal. The customer must be equal, or missing in both. The order id must be equal if the
+    ///   purchase has one.
     /// - Address and transaction, which the Data API does not document, are compared if both sides have them. Case is ignored in
     ///   hexadecimal ones.
     /// - Amounts must be equal, or the order's amount has fewer decimals and the event's amount rounds to it: half up, as floats do,

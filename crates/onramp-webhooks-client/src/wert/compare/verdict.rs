@@ -29,7 +29,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Returns the verdict on a purchase, given the provider's order or `None` if it has none. The order's id is not compared.
+    /// Returns the verdict on a purchase, given the provider's order or `None` if it has none.
     pub(super) fn of(codes: &CryptoCodes, purchase: &CompletedPurchase, row: Option<&OrderRow>) -> Self {
         let Some(row) = row else { return Self::Unknown };
         if !is_final(row) {

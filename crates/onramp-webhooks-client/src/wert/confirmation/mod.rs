@@ -32,6 +32,11 @@ const MAX_ID_LENGTH: usize = 512;
 /// | the order is unknown or not complete yet | is parked and checked again with growing pauses; becomes a dead letter after [`give_up_after`](Self::give_up_after) |
 /// | none, or an unusable one: unavailable, too busy, key not accepted (401, 403) | is parked without a time limit, and checked again with growing pauses, at the earliest after Wert's `retry-after` |
 ///
+/// [`WertDataApi::differences`] has the rules of the comparison. A value that Wert's order does not have cannot be confirmed: the Data API
+/// documents no address, no transaction and no `partner_data`. A forged event for a real order, with the right click id and amounts, can
+/// therefore be confirmed with a forged address if it arrives first; the real event is then kept as a conflict. Do not rely on these
+/// fields of a confirmed event.
+///
 /// A completed purchase without an order id, as in events of older versions, becomes a dead letter as well, because one real order would
 /// confirm any number of them.
 ///
