@@ -105,6 +105,24 @@ async fn a_lie_about_some_orders_is_no_word_about_the_others() {
 }
 
 #[tokio::test]
+async fn an_id_that_is_not_wert_s_is_not_asked_about_and_harms_no_other() {
+    let provider = FakeProvider::start().await;
+    let order = WertOrder::new();
+    provider.add_order(&order, "success");
+    let longest = WertOrder::new().with("id", "x".repeat(64));
+    let forged = ["a,b", "a b", "", &"x".repeat(65)].map(|id| WertOrder::new().with("id", id));
+    let purchases: Vec<_> = forged.iter().chain([&longest, &order]).map(purchase).collect();
+    let verdicts = wert(&provider).build().unwrap().confirm(&purchases).await;
+    let told: Vec<_> = verdicts.iter().map(ToString::to_string).collect();
+    let invalid = "the order id does not have the form of the provider's ids";
+    assert_eq!(told[..2], [invalid, invalid]);
+    assert_eq!(told[3..], [invalid, "unknown to the provider", "confirmed"]);
+    assert!(!verdicts[0].may_change());
+    let asked = provider.requests();
+    assert!(asked.iter().all(|seen| !seen.parameter("search_by").unwrap().contains("a b")));
+}
+
+#[tokio::test]
 async fn nothing_is_asked_about_nothing() {
     let provider = FakeProvider::start().await;
     assert!(wert(&provider).build().unwrap().confirm(&[]).await.is_empty());

@@ -14,7 +14,7 @@ use onramp_webhooks::wert::ClickId;
 pub(super) use self::codes::CryptoCodes;
 pub use self::difference::Difference;
 pub use self::verdict::Verdict;
-use super::query::MAX_PAGE_SIZE;
+use super::query::{MAX_PAGE_SIZE, is_order_id};
 use super::{OrderRow, WertDataApi};
 use crate::error::ClientError;
 
@@ -48,6 +48,9 @@ impl WertDataApi {
     /// Compares purchases with Wert's orders, and returns one verdict for each purchase, in the same order. Makes one request for every
     /// 20 orders. Only purchases from Wert have a meaningful verdict.
     ///
+    /// A purchase whose order id does not have the form of Wert's ids gets the verdict [`InvalidOrderId`](Verdict::InvalidOrderId)
+    /// without a request.
+    ///
     /// A purchase without an order id, as in events of older versions, is searched by its click id, and is confirmed only if
     /// exactly one order with that click id agrees. One order confirms every such event, so a single payment can confirm several
     /// events. [`Confirmation`](super::Confirmation) therefore refuses purchases without an order id.
@@ -55,7 +58,8 @@ impl WertDataApi {
     /// If Wert becomes unavailable, all remaining purchases get the verdict [`ProviderUnavailable`](Verdict::ProviderUnavailable) without a
     /// request. Each request takes at most one [deadline](crate::ApiBuilder::deadline). Cancel-safe.
     pub async fn confirm(&self, purchases: &[CompletedPurchase]) -> Vec<Verdict> {
-        let ids: Vec<OrderId> = purchases.iter().filter_map(|purchase| purchase.order.clone()).collect();
+        let ids: Vec<OrderId> =
+            purchases.iter().filter_map(|purchase| purchase.order.clone()).filter(|id| is_order_id(id.as_str())).collect();
         let mut lookups = Lookups::default();
         for ids in ids.chunks(MAX_PAGE_SIZE) {
             let found = match &lookups.unavailable {
@@ -67,6 +71,7 @@ impl WertDataApi {
         let mut verdicts = Vec::with_capacity(purchases.len());
         for purchase in purchases {
             verdicts.push(match &purchase.order {
+                Some(id) if !is_order_id(id.as_str()) => Verdict::InvalidOrderId,
                 Some(id) => lookups.verdict(self, id, purchase),
                 None => self.confirm_by_click(&mut lookups, purchase).await,
             });

@@ -24,6 +24,8 @@ pub enum Verdict {
     NotFinal(Option<OrderStatus>),
     /// The provider does not know the order, or not yet, or several orders could be the right one.
     Unknown,
+    /// The purchase's order id does not have the form of the provider's ids, `[A-Za-z0-9_-]{1,64}`, and was not looked up.
+    InvalidOrderId,
     /// The provider could not be queried, or its response was unusable.
     ProviderUnavailable(Arc<ClientError>),
 }
@@ -60,7 +62,7 @@ impl Verdict {
     #[must_use]
     pub fn may_change(&self) -> bool {
         match self {
-            Self::Confirmed | Self::Contradicted(_) => false,
+            Self::Confirmed | Self::Contradicted(_) | Self::InvalidOrderId => false,
             Self::NotFinal(_) | Self::Unknown => true,
             Self::ProviderUnavailable(error) => error.is_transient(),
         }
@@ -78,6 +80,7 @@ impl fmt::Display for Verdict {
             Self::NotFinal(Some(status)) => write!(f, "not final: the status is {:?}", status.as_str()),
             Self::NotFinal(None) => f.write_str("not final: the status is missing"),
             Self::Unknown => f.write_str("unknown to the provider"),
+            Self::InvalidOrderId => f.write_str("the order id does not have the form of the provider's ids"),
             Self::ProviderUnavailable(error) => write!(f, "provider unavailable: {error}"),
             Self::Contradicted(differences) => {
                 f.write_str("contradicted")?;

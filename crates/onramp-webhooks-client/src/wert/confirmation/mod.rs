@@ -8,17 +8,14 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use onramp_webhooks::event::{CompletedPurchase, OrderId};
+use onramp_webhooks::event::CompletedPurchase;
 use onramp_webhooks::{Delivery, Handler, HandlerError, WertEvent, async_trait};
 use tokio::sync::{mpsc, oneshot};
 
 use self::batcher::{Check, Checked};
 use self::schedule::Schedule;
-use super::query::is_search_term;
+use super::query::is_order_id;
 use super::{Verdict, WertDataApi};
-
-/// The longest order id that is searched for, in bytes. A forged id could be as long as an event, and would not fit into a URL.
-const MAX_ID_LENGTH: usize = 512;
 
 /// A check that confirms completed purchases with Wert before they are handled.
 ///
@@ -38,7 +35,7 @@ const MAX_ID_LENGTH: usize = 512;
 /// fields of a confirmed event.
 ///
 /// A completed purchase without an order id, as in events of older versions, becomes a dead letter as well, because one real order would
-/// confirm any number of them.
+/// confirm any number of them. So does one whose id does not have the form of Wert's ids, `[A-Za-z0-9_-]{1,64}`.
 ///
 /// Configure each Wert account to send to one endpoint only. The same order at two endpoints is two events, and both would be confirmed.
 ///
@@ -200,7 +197,7 @@ impl Handler for Confirmation {
             Err(error) => return refuse("given_up", format!("this event cannot be confirmed: {error}")),
         };
         if !can_be_confirmed(&purchase) {
-            return refuse("given_up", "this event cannot be confirmed: it has no order id that can be searched for".into());
+            return refuse("given_up", "this event cannot be confirmed: it has no order id of Wert's form".into());
         }
         let age = self.api.clock().now().since(delivery.received_at());
         match tokio::time::timeout(self.timeout, self.check(purchase)).await {
@@ -224,11 +221,10 @@ impl fmt::Debug for Confirmation {
     }
 }
 
-/// Returns `true` if the event has an order id that can be searched for together with others. Without one, a single real order would
-/// confirm any number of events with different dedup keys.
+/// Returns `true` if the event has an order id of Wert's form. Without an id, a single real order would confirm any number of events with
+/// different dedup keys.
 fn can_be_confirmed(purchase: &CompletedPurchase) -> bool {
-    let id = purchase.order.as_ref().map(OrderId::as_str);
-    id.is_some_and(|id| id.len() <= MAX_ID_LENGTH && is_search_term(id))
+    purchase.order.as_ref().is_some_and(|id| is_order_id(id.as_str()))
 }
 
 fn refuse(result: &'static str, reason: String) -> Result<(), HandlerError> {
