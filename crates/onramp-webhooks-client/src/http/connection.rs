@@ -53,6 +53,11 @@ impl Connection {
         Ok(Self { http, base, secret, limits })
     }
 
+    pub(crate) fn without_retries(&self) -> Self {
+        let retry = RetryPolicy::new(1, Duration::ZERO, Duration::ZERO);
+        Self { limits: Limits { retry, ..self.limits.clone() }, ..self.clone() }
+    }
+
     pub(crate) fn secret(&self) -> &Secret {
         &self.secret
     }

@@ -48,6 +48,11 @@ impl WertDataApi {
         ApiBuilder::new(base_url, api_key)
     }
 
+    /// Returns the same client, but with a single attempt for every request.
+    pub(super) fn without_retries(&self) -> Self {
+        Self { connection: self.connection.without_retries(), ..self.clone() }
+    }
+
     pub(super) fn clock(&self) -> &dyn Clock {
         self.connection.clock()
     }

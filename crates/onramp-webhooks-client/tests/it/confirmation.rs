@@ -77,6 +77,10 @@ impl Shop {
         self.receiver.inbox().list(Filter::all().limit(1_000)).await.unwrap()
     }
 
+    async fn in_state(&self, state: State) -> Vec<Record> {
+        self.kept().await.into_iter().filter(|record| record.state == state).collect()
+    }
+
     async fn only(&self) -> Record {
         let [record] = <[Record; 1]>::try_from(self.kept().await).unwrap();
         record
@@ -362,12 +366,13 @@ async fn an_outage_in_the_middle_costs_no_attempt_and_loses_nothing() {
     shop.provider.answer_always(Answer::status(503));
     let _worker = shop.work();
     shop.comes_to(State::Parked, 25).await;
-    assert_eq!((shop.handled().len(), shop.asked()), (20, 2), "after a failure nobody is asked for a while");
+    // Each failure of a request about orders has another that asks about none.
+    assert_eq!((shop.handled().len(), shop.asked()), (20, 3), "after a failure nobody is asked for a while");
     for day in 1..=3 {
         shop.pass(24 * HOUR).await;
-        assert_eq!(shop.asked(), 2 + day);
+        assert_eq!(shop.asked(), 3 + 2 * day);
     }
-    let waiting: Vec<_> = shop.kept().await.into_iter().filter(|record| record.state == State::Parked).collect();
+    let waiting = shop.in_state(State::Parked).await;
     assert!(waiting.len() == 25 && waiting.iter().all(|record| record.attempts == 0));
     assert!(waiting[0].note.as_ref().unwrap().contains("(status 503)"), "{:?}", waiting[0].note);
     shop.provider.answer_always(Answer::truth());
@@ -427,7 +432,37 @@ async fn a_lie_about_another_order_confirms_nothing() {
 }
 
 #[tokio::test]
-async fn an_answer_of_no_use_to_all_is_asked_for_one_by_one_but_not_for_ever() {
+async fn one_id_that_makes_wert_fail_stops_nobody_else() {
+    for fault in [Answer::status(500), Answer::status(400), Answer::lie(Lie::AnotherOrder)] {
+        let shop = Shop::open().await;
+        let poison = WertOrder::new();
+        shop.provider.answer_about(poison.id().unwrap(), fault);
+        for number in 0..20 {
+            match number {
+                7 => shop.post(&poison).await,
+                _ => drop(shop.post_paid().await),
+            }
+        }
+        let _worker = shop.work();
+        shop.comes_to(State::Handled, 19).await;
+        assert!(shop.asked() <= 12, "{} requests", shop.asked());
+        // Its pauses grow, and it never becomes a dead letter by itself.
+        let mut pauses = Vec::new();
+        for _ in 0..20 {
+            let [parked] = <[_; 1]>::try_from(shop.in_state(State::Parked).await).unwrap();
+            let pause = parked.due_at.unwrap().since(shop.clock.now());
+            pauses.push(pause);
+            shop.pass(pause).await;
+        }
+        assert!(
+            pauses.is_sorted() && pauses[0] == Duration::from_secs(5) && pauses[19] == Duration::from_secs(600),
+            "{pauses:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_no_use_to_all_is_not_pursued_for_ever() {
     let shop = Shop::open().await;
     for _ in 0..20 {
         shop.post_paid().await;
@@ -435,7 +470,7 @@ async fn an_answer_of_no_use_to_all_is_asked_for_one_by_one_but_not_for_ever() {
     shop.provider.answer_next(Answer::lie(Lie::AnotherOrder));
     let worker = shop.work();
     shop.comes_to(State::Handled, 20).await;
-    assert_eq!(shop.asked(), 21);
+    assert_eq!(shop.asked(), 3, "all, and both halves");
     worker.shutdown().await;
 
     let shop = Shop::open().await;
@@ -445,7 +480,7 @@ async fn an_answer_of_no_use_to_all_is_asked_for_one_by_one_but_not_for_ever() {
     shop.provider.answer_always(Answer::lie(Lie::AnotherOrder));
     let _worker = shop.work();
     shop.comes_to(State::Parked, 20).await;
-    assert_eq!(shop.asked(), 3);
+    assert_eq!(shop.asked(), 11);
 }
 
 /// Each has a dedup key of its own, and is like the order in everything: confirmed, one order would be paid again and again.

@@ -3,9 +3,9 @@
 mod amounts;
 mod codes;
 mod difference;
+mod lookup;
 mod verdict;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use onramp_webhooks::event::{CompletedPurchase, OrderId};
@@ -13,10 +13,10 @@ use onramp_webhooks::wert::ClickId;
 
 pub(super) use self::codes::CryptoCodes;
 pub use self::difference::Difference;
+use self::lookup::Lookups;
 pub use self::verdict::Verdict;
-use super::query::{MAX_PAGE_SIZE, is_order_id};
+use super::query::is_order_id;
 use super::{OrderRow, WertDataApi};
-use crate::error::ClientError;
 
 impl WertDataApi {
     /// States that two codes name the same crypto, in addition to [those that are known](#method.differences).
@@ -55,24 +55,21 @@ impl WertDataApi {
     /// exactly one order with that click id agrees. One order confirms every such event, so a single payment can confirm several
     /// events. [`Confirmation`](super::Confirmation) therefore refuses purchases without an order id.
     ///
+    /// If a request fails although Wert responds, it is repeated for halves of its orders, at most 10 times. Purchases for whose orders it
+    /// still fails get the verdict [`OrderUnavailable`](Verdict::OrderUnavailable): one of their ids may be the cause.
+    ///
     /// If Wert becomes unavailable, all remaining purchases get the verdict [`ProviderUnavailable`](Verdict::ProviderUnavailable) without a
     /// request. Each request takes at most one [deadline](crate::ApiBuilder::deadline). Cancel-safe.
     pub async fn confirm(&self, purchases: &[CompletedPurchase]) -> Vec<Verdict> {
         let ids: Vec<OrderId> =
             purchases.iter().filter_map(|purchase| purchase.order.clone()).filter(|id| is_order_id(id.as_str())).collect();
         let mut lookups = Lookups::default();
-        for ids in ids.chunks(MAX_PAGE_SIZE) {
-            let found = match &lookups.unavailable {
-                Some(error) => Err(Arc::clone(error)),
-                None => lookups.note(self.find_orders(ids).await),
-            };
-            lookups.orders.extend(ids.iter().map(|id| (id.clone(), found.clone().map(|mut rows| rows.remove(id)))));
-        }
+        lookups.find(self, &ids).await;
         let mut verdicts = Vec::with_capacity(purchases.len());
         for purchase in purchases {
             verdicts.push(match &purchase.order {
                 Some(id) if !is_order_id(id.as_str()) => Verdict::InvalidOrderId,
-                Some(id) => lookups.verdict(self, id, purchase),
+                Some(id) => Verdict::of_lookup(&self.codes, purchase, lookups.get(id)),
                 None => self.confirm_by_click(&mut lookups, purchase).await,
             });
         }
@@ -81,39 +78,16 @@ impl WertDataApi {
 
     async fn confirm_by_click(&self, lookups: &mut Lookups, purchase: &CompletedPurchase) -> Verdict {
         let Some(click) = purchase.customer.primary().map(ClickId::from) else { return Verdict::Unknown };
-        let found = match &lookups.unavailable {
-            Some(error) => Err(Arc::clone(error)),
-            None => lookups.note(self.find_by_click(&click).await),
-        };
-        match found {
-            Ok(rows) => Verdict::of_candidates(&self.codes, purchase, &rows),
-            Err(error) => Verdict::ProviderUnavailable(error),
+        if let Some(error) = &lookups.unavailable {
+            return Verdict::ProviderUnavailable(Arc::clone(error));
         }
-    }
-}
-
-type LookupResult<T> = Result<T, Arc<ClientError>>;
-
-/// The results of the requests so far.
-#[derive(Default)]
-struct Lookups {
-    orders: BTreeMap<OrderId, LookupResult<Option<OrderRow>>>,
-    /// The error after which no further request is made.
-    unavailable: Option<Arc<ClientError>>,
-}
-
-impl Lookups {
-    fn note<T>(&mut self, result: Result<T, ClientError>) -> LookupResult<T> {
-        let result = result.map_err(Arc::new);
-        self.unavailable = result.as_ref().err().filter(|error| !error.is_request_specific()).cloned();
-        result
-    }
-
-    fn verdict(&self, api: &WertDataApi, id: &OrderId, purchase: &CompletedPurchase) -> Verdict {
-        match self.orders.get(id) {
-            Some(Ok(row)) => Verdict::of(&api.codes, purchase, row.as_ref()),
-            Some(Err(error)) => Verdict::ProviderUnavailable(Arc::clone(error)),
-            None => Verdict::Unknown,
+        match self.find_by_click(&click).await.map_err(Arc::new) {
+            Ok(rows) => Verdict::of_candidates(&self.codes, purchase, &rows),
+            Err(error) if error.is_request_specific() => Verdict::OrderUnavailable(error),
+            Err(error) => {
+                lookups.unavailable = Some(Arc::clone(&error));
+                Verdict::ProviderUnavailable(error)
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use onramp_webhooks::event::CompletedPurchase;
 
 use super::codes::CryptoCodes;
 use super::difference::differences;
+use super::lookup::Lookup;
 use super::{Difference, OrderRow};
 use crate::error::ClientError;
 use crate::wert::OrderStatus;
@@ -26,7 +27,10 @@ pub enum Verdict {
     Unknown,
     /// The purchase's order id does not have the form of the provider's ids, `[A-Za-z0-9_-]{1,64}`, and was not looked up.
     InvalidOrderId,
-    /// The provider could not be queried, or its response was unusable.
+    /// A request for this order, alone or with others, failed or had an unusable response, but the provider responds to other
+    /// requests.
+    OrderUnavailable(Arc<ClientError>),
+    /// The provider could not be queried.
     ProviderUnavailable(Arc<ClientError>),
 }
 
@@ -39,6 +43,15 @@ impl Verdict {
         }
         let differences = differences(codes, purchase, row);
         if differences.is_empty() { Self::Confirmed } else { Self::Contradicted(differences) }
+    }
+
+    pub(super) fn of_lookup(codes: &CryptoCodes, purchase: &CompletedPurchase, lookup: Option<&Lookup>) -> Self {
+        match lookup {
+            Some(Lookup::Found(row)) => Self::of(codes, purchase, Some(row)),
+            Some(Lookup::Unknown) | None => Self::Unknown,
+            Some(Lookup::OrderFailed(error)) => Self::OrderUnavailable(Arc::clone(error)),
+            Some(Lookup::ProviderFailed(error)) => Self::ProviderUnavailable(Arc::clone(error)),
+        }
     }
 
     /// Returns the verdict on a purchase without an order id, given all orders that could be the right one.
@@ -63,7 +76,7 @@ impl Verdict {
     pub fn may_change(&self) -> bool {
         match self {
             Self::Confirmed | Self::Contradicted(_) | Self::InvalidOrderId => false,
-            Self::NotFinal(_) | Self::Unknown => true,
+            Self::NotFinal(_) | Self::Unknown | Self::OrderUnavailable(_) => true,
             Self::ProviderUnavailable(error) => error.is_transient(),
         }
     }
@@ -81,6 +94,7 @@ impl fmt::Display for Verdict {
             Self::NotFinal(None) => f.write_str("not final: the status is missing"),
             Self::Unknown => f.write_str("unknown to the provider"),
             Self::InvalidOrderId => f.write_str("the order id does not have the form of the provider's ids"),
+            Self::OrderUnavailable(error) => write!(f, "the order cannot be looked up: {error}"),
             Self::ProviderUnavailable(error) => write!(f, "provider unavailable: {error}"),
             Self::Contradicted(differences) => {
                 f.write_str("contradicted")?;

@@ -7,12 +7,9 @@ use onramp_webhooks::event::CompletedPurchase;
 use tokio::sync::{mpsc, oneshot};
 
 use super::outage::Outage;
-use crate::error::{ClientError, ClientErrorKind};
+use crate::error::ClientError;
 use crate::wert::query::MAX_PAGE_SIZE;
 use crate::wert::{Verdict, WertDataApi};
-
-/// After this number of failures in checks of single orders, the orders are assumed not to be the cause.
-const MAX_ORDER_FAILURES: usize = 2;
 
 /// A purchase to check, with the channel for its result.
 pub(super) struct Check {
@@ -48,7 +45,7 @@ pub(super) async fn run(api: WertDataApi, min_backoff: Duration, mut checks: mps
         }
         let (purchases, senders): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|Check { purchase, sender }| (purchase, sender)).unzip();
-        let verdicts = verdicts(&api, &purchases);
+        let verdicts = api.confirm(&purchases);
         let verdicts = match &outage {
             None => verdicts.await,
             Some(outage) => outage.reject_during(&mut checks, min_backoff, verdicts).await,
@@ -67,33 +64,9 @@ fn gather(first: Check, checks: &mut mpsc::UnboundedReceiver<Check>) -> Vec<Chec
     std::iter::once(first).chain(waiting).filter(|check| !check.sender.is_closed()).take(MAX_PAGE_SIZE).collect()
 }
 
-/// Returns the verdicts on a batch. If a single order may have caused the error, each purchase is checked separately.
-async fn verdicts(api: &WertDataApi, purchases: &[CompletedPurchase]) -> Vec<Verdict> {
-    let mut verdicts = api.confirm(purchases).await;
-    let mut failures = 0;
-    for (verdict, purchase) in verdicts.iter_mut().zip(purchases).filter(|_| purchases.len() > 1) {
-        if !matches!(verdict, Verdict::ProviderUnavailable(error) if is_order_error(error)) {
-            continue;
-        }
-        if let Some(alone) = api.confirm(std::slice::from_ref(purchase)).await.pop() {
-            failures += usize::from(matches!(alone, Verdict::ProviderUnavailable(_)));
-            *verdict = alone;
-        }
-        if failures == MAX_ORDER_FAILURES {
-            break;
-        }
-    }
-    verdicts
-}
-
-/// Returns `true` if the provider responded and a single order may be the cause of the error.
-fn is_order_error(error: &ClientError) -> bool {
-    error.is_request_specific() || error.kind() == ClientErrorKind::Refused
-}
-
 fn outage_error(verdict: &Verdict) -> Option<Arc<ClientError>> {
     match verdict {
-        Verdict::ProviderUnavailable(error) if !is_order_error(error) => Some(Arc::clone(error)),
+        Verdict::ProviderUnavailable(error) => Some(Arc::clone(error)),
         _ => None,
     }
 }

@@ -27,7 +27,8 @@ use super::{Verdict, WertDataApi};
 /// | the order agrees | is handled |
 /// | the amount, currency, customer, address or transaction differs, or the order failed or was cancelled | becomes a dead letter at once; the error log lists the differences without personal data |
 /// | the order is unknown or not complete yet | is parked and checked again with growing pauses; becomes a dead letter after [`give_up_after`](Self::give_up_after) |
-/// | none, or an unusable one: unavailable, too busy, key not accepted (401, 403) | is parked without a time limit, and checked again with growing pauses, at the earliest after Wert's `retry-after` |
+/// | a failure or an unusable one, only to requests for this order | is parked without a time limit, and checked again with growing pauses |
+/// | none, or none of use to any request: unavailable, too busy, key not accepted (401, 403) | is parked without a time limit, and checked again with growing pauses, at the earliest after Wert's `retry-after` |
 ///
 /// [`WertDataApi::differences`] has the rules of the comparison. A value that Wert's order does not have cannot be confirmed: the Data API
 /// documents no address, no transaction and no `partner_data`. A forged event for a real order, with the right click id and amounts, can
@@ -173,6 +174,10 @@ impl Confirmation {
             Verdict::ProviderUnavailable(error) => {
                 count("unavailable");
                 Err(HandlerError::not_yet(self.schedule.pause(age).max(backoff), format!("Wert is unavailable: {error}")))
+            }
+            Verdict::OrderUnavailable(_) => {
+                count("unavailable");
+                Err(HandlerError::not_yet(self.schedule.pause(age), format!("Wert has not confirmed this event yet: {verdict}")))
             }
             verdict if !verdict.may_change() => refuse("contradicted", format!("Wert has not confirmed this event: {verdict}")),
             verdict if self.schedule.is_over(age) => refuse("given_up", format!("Wert has not confirmed this event: {verdict}")),
