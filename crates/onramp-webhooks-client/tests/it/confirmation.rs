@@ -15,7 +15,7 @@ use onramp_webhooks::worker::{Worker, WorkerBuilder};
 use onramp_webhooks::{Delivery, Endpoint, Handler, HandlerError, Kriptomat, Receiver, Wert};
 use onramp_webhooks_client::wert::Confirmation;
 use onramp_webhooks_testkit::events::{Postback, WertOrder, wert_account, wert_test};
-use onramp_webhooks_testkit::provider::{Answer, FakeProvider, Lie};
+use onramp_webhooks_testkit::provider::{Answer, FakeProvider, Lie, Seen};
 
 use super::tools::{NOW, until, wert};
 
@@ -108,8 +108,13 @@ impl Shop {
     /// Lets time pass, and waits until what fell due is parked or dead again, by which time it has a due time in the future or none.
     async fn pass(&self, time: Duration) {
         self.clock.advance(time);
+        self.rests().await;
+    }
+
+    /// Waits until nothing is due or being handled.
+    async fn rests(&self) {
         let now = self.clock.now();
-        let due = |record: &Record| record.due_at.is_some_and(|due| due <= now) || record.state == State::Leased;
+        let due = |record: &Record| record.due_at.is_some_and(|due| due <= now) || matches!(record.state, State::Leased | State::Pending);
         until("nothing is due", || async { !self.kept().await.iter().any(due) }).await;
     }
 
@@ -481,6 +486,70 @@ async fn an_answer_of_no_use_to_all_is_not_pursued_for_ever() {
     let _worker = shop.work();
     shop.comes_to(State::Parked, 20).await;
     assert_eq!(shop.asked(), 11);
+}
+
+#[tokio::test]
+async fn a_flood_of_forged_orders_gets_a_share_of_the_requests() {
+    let shop = Shop::open().await;
+    for _ in 0..60 {
+        shop.post(&WertOrder::new()).await;
+    }
+    let _worker = shop.work();
+    shop.comes_to(State::Parked, 60).await;
+    assert_eq!(shop.asked(), 3, "all of them once");
+    // All fall due at once, and a real one comes.
+    shop.clock.advance(Duration::from_secs(5));
+    shop.post_paid().await;
+    shop.rests().await;
+    assert_eq!(shop.counts([State::Handled, State::Parked]).await, [1, 60]);
+    let terms = |seen: &Seen| seen.parameter("search_by").unwrap().split(',').count();
+    let again: usize = shop.provider.requests()[3..].iter().map(terms).sum();
+    assert_eq!(again, 20 + 1);
+    let is_put_off = |record: &&Record| record.note.as_ref().unwrap().ends_with("too many others");
+    assert_eq!(shop.in_state(State::Parked).await.iter().filter(is_put_off).count(), 40);
+}
+
+#[tokio::test]
+async fn a_real_order_that_is_late_is_found_among_a_flood() {
+    let shop = Shop::open().await;
+    for _ in 0..100 {
+        shop.post(&WertOrder::new()).await;
+    }
+    let late = WertOrder::new();
+    shop.post(&late).await;
+    let _worker = shop.work();
+    shop.comes_to(State::Parked, 101).await;
+    shop.provider.add_order(&late, "success");
+    let mut minutes = 0;
+    while shop.handled().is_empty() {
+        assert!(minutes < 200, "not found");
+        shop.pass(Duration::from_secs(60)).await;
+        minutes += 1;
+    }
+    let asked =
+        shop.provider.requests().iter().map(|seen| seen.parameter("search_by").unwrap().split(',').count()).sum::<usize>();
+    assert!(asked <= 101 + 20 * minutes, "{asked} in {minutes} minutes");
+}
+
+#[tokio::test]
+async fn an_id_that_made_wert_fail_is_asked_about_alone() {
+    let shop = Shop::open().await;
+    let poison = WertOrder::new();
+    shop.provider.answer_about(poison.id().unwrap(), Answer::status(500));
+    shop.post(&poison).await;
+    let _worker = shop.work();
+    shop.comes_to(State::Parked, 1).await;
+    let asked = shop.asked();
+    shop.clock.advance(Duration::from_secs(5));
+    for _ in 0..5 {
+        shop.post_paid().await;
+    }
+    shop.rests().await;
+    assert_eq!(shop.counts([State::Handled, State::Parked]).await, [5, 1]);
+    let asked = shop.provider.requests().split_off(asked);
+    let about_it: Vec<_> =
+        asked.iter().filter_map(|seen| seen.parameter("search_by")).filter(|ids| ids.contains(poison.id().unwrap())).collect();
+    assert_eq!(about_it, [poison.id().unwrap()]);
 }
 
 /// Each has a dedup key of its own, and is like the order in everything: confirmed, one order would be paid again and again.

@@ -1,18 +1,21 @@
 //! The check before the handler that confirms purchases with Wert.
 
+mod account;
 mod batcher;
+mod history;
 mod outage;
+mod queue;
 mod schedule;
+mod share;
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use onramp_webhooks::event::CompletedPurchase;
 use onramp_webhooks::{Delivery, Handler, HandlerError, WertEvent, async_trait};
-use tokio::sync::{mpsc, oneshot};
 
-use self::batcher::{Check, Checked};
+use self::account::Account;
+use self::batcher::Checked;
 use self::schedule::Schedule;
 use super::query::is_order_id;
 use super::{Verdict, WertDataApi};
@@ -44,9 +47,17 @@ use super::{Verdict, WertDataApi};
 ///
 /// Checks are batched: those that arrive during a request are combined into the next request, of up to 20 orders. There is one
 /// request at a time. The worker limits the number of simultaneous checks
-/// ([`check_concurrency`](onramp_webhooks::worker::WorkerBuilder::check_concurrency)); 20 or more are needed to fill a request. After
+/// ([`check_concurrency`](onramp_webhooks::worker::WorkerBuilder::check_concurrency)); 40 or more are needed to fill a request. After
 /// a failure, no request is made for a while; then a single check probes Wert. Therefore the worker continues to handle other events
 /// while Wert does not respond.
+///
+/// A flood of forged orders holds up no new delivery. Deliveries that Wert was not asked about yet come first in each request, and the others
+/// fill the rest of it. Repeated checks get one request with up to 20 orders each second; those beyond it are parked again without a request.
+/// At most 20 of them occupy slots of the worker. Which deliveries were checked is remembered for the last 50 000 of them or more, and is
+/// forgotten when the process ends; such a delivery comes first once more.
+///
+/// A request that fails although Wert responds to others is repeated for halves of its orders, so one id that makes Wert fail stops nobody
+/// else. Such an order is then asked about alone.
 ///
 /// Every result is counted: see [metrics](crate#metrics).
 ///
@@ -86,12 +97,10 @@ use super::{Verdict, WertDataApi};
 /// # }
 /// ```
 pub struct Confirmation {
-    api: WertDataApi,
+    account: Account,
     endpoint: Option<String>,
     schedule: Schedule,
     timeout: Duration,
-    /// The channel to the batcher, once it runs.
-    batcher: Mutex<Option<mpsc::UnboundedSender<Check>>>,
 }
 
 impl Confirmation {
@@ -99,7 +108,7 @@ impl Confirmation {
     #[must_use]
     pub fn new(api: WertDataApi) -> Self {
         let (schedule, timeout) = (Schedule::default(), Duration::from_secs(25));
-        Self { api, endpoint: None, schedule, timeout, batcher: Mutex::new(None) }
+        Self { account: Account::new(api), endpoint: None, schedule, timeout }
     }
 
     /// Checks only deliveries at this endpoint. With several accounts or a sandbox, each endpoint needs a confirmation with its own key.
@@ -113,12 +122,12 @@ impl Confirmation {
     /// States that two codes name the same crypto, as [`WertDataApi::alias`] does.
     #[must_use]
     pub fn alias(mut self, code: &str, other: &str) -> Self {
-        self.api = self.api.alias(code, other);
+        self.account.alias(code, other);
         self
     }
 
     /// Sets the shortest and the longest pause between checks of a delivery. Between these limits, a pause is half of the delivery's age.
-    /// Default: 5 s to 10 min.
+    /// Orders that Wert does not know are checked ever more slowly, without a longest pause. Default: 5 s to 10 min.
     #[must_use]
     pub const fn pauses(mut self, min: Duration, max: Duration) -> Self {
         (self.schedule.min_pause, self.schedule.max_pause) = (min, max);
@@ -145,25 +154,6 @@ impl Confirmation {
         delivery.event_as::<WertEvent>().is_some() && self.endpoint.as_ref().is_none_or(|name| **name == **delivery.endpoint())
     }
 
-    /// Sends a check to the batcher. Spawns one if there is none, or if its runtime has ended.
-    fn check(&self, purchase: CompletedPurchase) -> oneshot::Receiver<Checked> {
-        let (sender, receiver) = oneshot::channel();
-        let mut check = Check { purchase, sender };
-        let mut batcher = self.batcher.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(running) = &*batcher {
-            match running.send(check) {
-                Ok(()) => return receiver,
-                Err(closed) => check = closed.0,
-            }
-        }
-        let (spawned, checks) = mpsc::unbounded_channel();
-        // Cannot fail, because the receiver still exists.
-        let _ = spawned.send(check);
-        tokio::spawn(batcher::run(self.api.clone(), self.schedule.min_pause, checks));
-        *batcher = Some(spawned);
-        receiver
-    }
-
     /// Returns the result of the handler for a delivery of this age.
     fn decide(&self, Checked { verdict, backoff }: Checked, age: Duration) -> Result<(), HandlerError> {
         match verdict {
@@ -183,7 +173,10 @@ impl Confirmation {
             verdict if self.schedule.is_over(age) => refuse("given_up", format!("Wert has not confirmed this event: {verdict}")),
             verdict => {
                 count("not_yet");
-                let pause = self.schedule.pause_before_giving_up(age);
+                let pause = match verdict {
+                    Verdict::Unknown => self.schedule.pause_of_unknown(age),
+                    _ => self.schedule.pause_before_giving_up(age),
+                };
                 Err(HandlerError::not_yet(pause, format!("Wert has not confirmed this event yet: {verdict}")))
             }
         }
@@ -204,8 +197,16 @@ impl Handler for Confirmation {
         if !can_be_confirmed(&purchase) {
             return refuse("given_up", "this event cannot be confirmed: it has no order id of Wert's form".into());
         }
-        let age = self.api.clock().now().since(delivery.received_at());
-        match tokio::time::timeout(self.timeout, self.check(purchase)).await {
+        let age = self.account.api().clock().now().since(delivery.received_at());
+        let Some(checked) = self.account.check(delivery.id(), purchase, self.schedule.min_pause) else {
+            count("postponed");
+            let pause = self.schedule.pause_of_postponed(age, fastrand::f64());
+            return Err(HandlerError::not_yet(
+                pause,
+                "Wert has not confirmed this event yet, and is asked about too many others",
+            ));
+        };
+        match tokio::time::timeout(self.timeout, checked).await {
             Ok(Ok(checked)) => self.decide(checked, age),
             Ok(Err(_)) | Err(_) => {
                 count("unavailable");
@@ -218,7 +219,7 @@ impl Handler for Confirmation {
 impl fmt::Debug for Confirmation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Confirmation")
-            .field("api", &self.api)
+            .field("api", self.account.api())
             .field("endpoint", &self.endpoint)
             .field("schedule", &self.schedule)
             .field("timeout", &self.timeout)
