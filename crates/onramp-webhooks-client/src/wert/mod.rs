@@ -42,7 +42,7 @@ mod timestamp;
 
 pub use self::api::WertDataApi;
 pub use self::compare::{Difference, Verdict};
-pub use self::confirmation::Confirmation;
+pub use self::confirmation::{Confirmation, ConfirmationBuilder, EndpointError};
 pub use self::page::Page;
 pub use self::pager::{OrdersPager, ParsePositionError, Position};
 pub use self::query::OrdersQuery;

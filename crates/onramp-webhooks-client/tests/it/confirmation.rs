@@ -13,7 +13,8 @@ use onramp_webhooks::inbox::{DeadCause, DeliveryId, Filter, Inbox, MemoryInbox, 
 use onramp_webhooks::provider::Providers;
 use onramp_webhooks::worker::{Worker, WorkerBuilder};
 use onramp_webhooks::{Delivery, Endpoint, Handler, HandlerError, Kriptomat, Receiver, Wert};
-use onramp_webhooks_client::wert::Confirmation;
+use onramp_webhooks_client::WertDataApi;
+use onramp_webhooks_client::wert::{Confirmation, EndpointError};
 use onramp_webhooks_testkit::events::{Postback, WertOrder, wert_account, wert_test};
 use onramp_webhooks_testkit::provider::{Answer, FakeProvider, Lie, Seen};
 
@@ -114,7 +115,9 @@ impl Shop {
     /// Waits until nothing is due or being handled.
     async fn rests(&self) {
         let now = self.clock.now();
-        let due = |record: &Record| record.due_at.is_some_and(|due| due <= now) || matches!(record.state, State::Leased | State::Pending);
+        let due = |record: &Record| {
+            record.due_at.is_some_and(|due| due <= now) || matches!(record.state, State::Leased | State::Pending)
+        };
         until("nothing is due", || async { !self.kept().await.iter().any(due) }).await;
     }
 
@@ -154,24 +157,87 @@ async fn what_is_no_purchase_of_wert_passes_without_a_question() {
 }
 
 #[tokio::test]
-async fn each_endpoint_has_the_key_of_its_own_account() {
+async fn each_endpoint_has_the_api_of_its_own_account() {
     let shop = Shop::open().await;
+    let other = FakeProvider::start().await;
+    let api = |provider: &FakeProvider| wert(provider).clock(Arc::new(shop.clock.clone())).build().unwrap();
+    let confirmation = Confirmation::for_receiver(&shop.receiver)
+        .endpoint("wert", api(&shop.provider))
+        .endpoint("sandbox", api(&other))
+        .build()
+        .unwrap();
     let order = shop.post_paid().await;
     shop.post_to("/sandbox/s3cret", order.complete()).await;
-    let _worker = shop.work_with(|worker| worker.before(shop.confirmation().endpoint("sandbox")));
+    let _worker = shop.work_with(|worker| worker.before(confirmation));
+    shop.rests().await;
+    assert_eq!((shop.counts([State::Handled, State::Parked]).await, shop.asked(), other.requests().len()), ([1, 1], 1, 1));
+    other.add_order(&order, "success");
+    shop.pass(Duration::from_secs(5)).await;
     shop.comes_to(State::Handled, 2).await;
-    assert_eq!(shop.asked(), 1);
 }
 
-/// The same order at two endpoints, in one request.
+/// Otherwise one order at two endpoints would be paid twice.
 #[tokio::test]
-async fn two_questions_about_one_order_have_one_answer() {
+async fn an_endpoint_without_an_api_confirms_nothing_and_loses_nothing() {
     let shop = Shop::open().await;
     let order = shop.post_paid().await;
     shop.post_to("/sandbox/s3cret", order.complete()).await;
+    shop.post_to("/sandbox/s3cret", wert_account("login", "c")).await;
     let _worker = shop.work();
-    shop.comes_to(State::Handled, 2).await;
-    assert_eq!(shop.asked(), 1);
+    shop.rests().await;
+    assert_eq!((shop.counts([State::Handled, State::Parked]).await, shop.asked()), ([2, 1], 1));
+    let [parked] = <[Record; 1]>::try_from(shop.in_state(State::Parked).await).unwrap();
+    assert_eq!((parked.endpoint.as_ref(), parked.attempts), ("sandbox", 0));
+    assert_eq!(parked.note.as_deref(), Some(r#"no API confirms the purchases of the endpoint "sandbox""#));
+}
+
+#[tokio::test]
+async fn endpoints_that_are_not_those_of_the_receiver_are_refused() {
+    let shop = Shop::open().await;
+    let api = |key: &str| WertDataApi::at(shop.provider.url(), key).build().unwrap();
+    let build = |endpoints: &[(&str, &str)]| {
+        let builder = Confirmation::for_receiver(&shop.receiver);
+        endpoints.iter().fold(builder, |builder, (name, key)| builder.endpoint(*name, api(key))).build()
+    };
+    let all = [("wert", "key-1"), ("sandbox", "key-2")];
+    assert!(build(&all).is_ok());
+    let name = |name: &str| name.to_owned();
+    for (endpoints, error) in [
+        (&[][..], EndpointError::WithoutApi(name("sandbox"))),
+        (&all[..1], EndpointError::WithoutApi(name("sandbox"))),
+        (&[all[0], all[1], ("typo", "key-3")], EndpointError::Unknown(name("typo"))),
+        (&[all[0], ("Sandbox", "key-2")], EndpointError::Unknown(name("Sandbox"))),
+        (&[all[0], all[1], ("kriptomat", "key-3")], EndpointError::NotWert(name("kriptomat"))),
+        (&[all[0], all[1], ("wert", "key-3")], EndpointError::TwoApis(name("wert"))),
+        (&[all[0], ("sandbox", "key-1")], EndpointError::SameAccount(name("wert"), name("sandbox"))),
+    ] {
+        assert_eq!(build(endpoints).unwrap_err(), error);
+    }
+}
+
+#[tokio::test]
+async fn a_purchase_of_the_sandbox_reaches_only_a_handler_that_asked_for_it() {
+    for (allowed, state) in [(false, State::Dead), (true, State::Handled)] {
+        let shop = Shop::open().await;
+        shop.post_paid().await;
+        shop.post_to("/wert/s3cret", wert_account("login", "c")).await;
+        let api = wert(&shop.provider).clock(Arc::new(shop.clock.clone())).build().unwrap().as_sandbox();
+        let confirmation = Confirmation::new(api);
+        let confirmation = if allowed { confirmation.allow_sandbox() } else { confirmation };
+        let _worker = shop.work_with(|worker| worker.before(confirmation));
+        shop.rests().await;
+        let [purchase] = <[Record; 1]>::try_from(
+            shop.kept()
+                .await
+                .into_iter()
+                .filter(|record| record.event_type.as_deref() == Some("order_complete"))
+                .collect::<Vec<_>>(),
+        )
+        .unwrap();
+        assert_eq!((purchase.state, shop.handled().contains_key(&purchase.id)), (state, allowed));
+    }
+    assert!(WertDataApi::sandbox("key").build().unwrap().is_sandbox());
+    assert!(!WertDataApi::production("key").build().unwrap().is_sandbox());
 }
 
 #[tokio::test]
@@ -620,13 +686,14 @@ async fn a_provider_that_hangs_holds_up_nothing_else() {
     assert_eq!((shop.handled().len(), shop.asked()), (1, 2));
 }
 
-/// A check that gives up the one that it is around, at one of two endpoints.
+/// A check that gives up the one that it is around, for one customer.
 struct Impatient(Confirmation);
 
 #[async_trait]
 impl Handler for Impatient {
     async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
-        let patience = Duration::from_millis(if &**delivery.endpoint() == "sandbox" { 30 } else { 30_000 });
+        let is_hasty = delivery.completed_purchase()?.unwrap().customer_id()? == "hasty";
+        let patience = Duration::from_millis(if is_hasty { 30 } else { 30_000 });
         match tokio::time::timeout(patience, self.0.handle(delivery)).await {
             Ok(passed) => passed,
             Err(_) => pending().await,
@@ -638,8 +705,8 @@ impl Handler for Impatient {
 async fn an_attempt_that_is_dropped_disturbs_no_other() {
     let shop = Shop::open().await;
     shop.provider.answer_next(Answer::truth().after(Duration::from_millis(300)));
-    let order = shop.post_paid().await;
-    shop.post_to("/sandbox/s3cret", order.complete()).await;
+    shop.post_paid().await;
+    shop.post(&WertOrder::new().click_id("hasty")).await;
     let _worker = shop.work_with(|worker| worker.before(Impatient(shop.confirmation())));
     until("one is handled", || async { !shop.handled().is_empty() }).await;
     assert_eq!((shop.handled().len(), shop.asked()), (1, 1));

@@ -2,23 +2,33 @@
 
 mod account;
 mod batcher;
+mod endpoints;
 mod history;
 mod outage;
 mod queue;
 mod schedule;
 mod share;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use onramp_webhooks::event::CompletedPurchase;
-use onramp_webhooks::{Delivery, Handler, HandlerError, WertEvent, async_trait};
+use onramp_webhooks::provider::Provider as _;
+use onramp_webhooks::{Delivery, Handler, HandlerError, Receiver, Wert, WertEvent, async_trait};
 
 use self::account::Account;
 use self::batcher::Checked;
+pub use self::endpoints::{ConfirmationBuilder, EndpointError};
 use self::schedule::Schedule;
 use super::query::is_order_id;
 use super::{Verdict, WertDataApi};
+
+/// Pause of a purchase whose endpoint has no API.
+const UNTIL_THE_PROGRAM_CHANGES: Duration = Duration::from_secs(600);
+
+/// Note of a purchase that did not reach the handler.
+const NOT_ALLOWED: &str = "a test purchase of Wert's sandbox, which the handler did not ask for (Confirmation::allow_sandbox)";
 
 /// A check that confirms completed purchases with Wert before they are handled.
 ///
@@ -41,7 +51,10 @@ use super::{Verdict, WertDataApi};
 /// A completed purchase without an order id, as in events of older versions, becomes a dead letter as well, because one real order would
 /// confirm any number of them. So does one whose id does not have the form of Wert's ids, `[A-Za-z0-9_-]{1,64}`.
 ///
-/// Configure each Wert account to send to one endpoint only. The same order at two endpoints is two events, and both would be confirmed.
+/// Each endpoint is confirmed by the API of its own account. [`new`](Self::new) is for a receiver whose only endpoint of Wert is `wert`;
+/// [`for_receiver`](Self::for_receiver) is for others, and refuses endpoints that are misspelled, or missing, or share an account: the same
+/// order at two endpoints is two events, and one account would confirm both. Purchases confirmed by Wert's sandbox reach the handler only
+/// after [`allow_sandbox`](Self::allow_sandbox).
 ///
 /// Parking costs no attempt. A dead letter is kept, and is checked again after a replay.
 ///
@@ -97,32 +110,47 @@ use super::{Verdict, WertDataApi};
 /// # }
 /// ```
 pub struct Confirmation {
-    account: Account,
-    endpoint: Option<String>,
+    /// The accounts, by the names of their endpoints.
+    accounts: BTreeMap<String, Account>,
     schedule: Schedule,
     timeout: Duration,
+    allow_sandbox: bool,
 }
 
 impl Confirmation {
-    /// Creates a check that queries `api` and uses its clock.
+    /// Creates a check that confirms the purchases at the endpoint `wert` with `api`, and uses its clock.
+    ///
+    /// `wert` is the name of an endpoint unless [`named`](onramp_webhooks::Endpoint::named) changes it. If the receiver has an endpoint of
+    /// Wert with another name, use [`for_receiver`](Self::for_receiver): the purchases there are not confirmed, but parked, with an error in
+    /// the log.
     #[must_use]
     pub fn new(api: WertDataApi) -> Self {
-        let (schedule, timeout) = (Schedule::default(), Duration::from_secs(25));
-        Self { account: Account::new(api), endpoint: None, schedule, timeout }
+        Self::with(BTreeMap::from([(Wert::FACTS.name.to_owned(), Account::new(api))]))
     }
 
-    /// Checks only deliveries at this endpoint. With several accounts or a sandbox, each endpoint needs a confirmation with its own key.
-    /// Deliveries at other endpoints pass. Default: all of Wert's endpoints.
+    /// Creates a builder of a check for all of Wert's endpoints of `receiver`. With several accounts or a sandbox, each endpoint needs the
+    /// API of its own account.
     #[must_use]
-    pub fn endpoint(mut self, name: impl Into<String>) -> Self {
-        self.endpoint = Some(name.into());
+    pub fn for_receiver(receiver: &Receiver) -> ConfirmationBuilder {
+        ConfirmationBuilder::new(receiver)
+    }
+
+    fn with(accounts: BTreeMap<String, Account>) -> Self {
+        Self { accounts, schedule: Schedule::default(), timeout: Duration::from_secs(25), allow_sandbox: false }
+    }
+
+    /// Lets the handler get the purchases at endpoints whose API is Wert's [sandbox](WertDataApi::is_sandbox), where nobody pays. By
+    /// default, each of them becomes a dead letter. The handler distinguishes them by [`Delivery::endpoint`].
+    #[must_use]
+    pub const fn allow_sandbox(mut self) -> Self {
+        self.allow_sandbox = true;
         self
     }
 
     /// States that two codes name the same crypto, as [`WertDataApi::alias`] does.
     #[must_use]
     pub fn alias(mut self, code: &str, other: &str) -> Self {
-        self.account.alias(code, other);
+        self.accounts.values_mut().for_each(|account| account.alias(code, other));
         self
     }
 
@@ -150,8 +178,23 @@ impl Confirmation {
         self
     }
 
-    fn is_checked(&self, delivery: &Delivery) -> bool {
-        delivery.event_as::<WertEvent>().is_some() && self.endpoint.as_ref().is_none_or(|name| **name == **delivery.endpoint())
+    async fn confirm(&self, account: &Account, delivery: &Delivery, purchase: CompletedPurchase) -> Result<(), HandlerError> {
+        let age = account.api().clock().now().since(delivery.received_at());
+        let Some(checked) = account.check(delivery.id(), purchase, self.schedule.min_pause) else {
+            count("postponed");
+            let pause = self.schedule.pause_of_postponed(age, fastrand::f64());
+            return Err(HandlerError::not_yet(
+                pause,
+                "Wert has not confirmed this event yet, and is asked about too many others",
+            ));
+        };
+        match tokio::time::timeout(self.timeout, checked).await {
+            Ok(Ok(checked)) => self.decide(checked, age),
+            Ok(Err(_)) | Err(_) => {
+                count("unavailable");
+                Err(HandlerError::not_yet(self.schedule.pause(age), "Wert has not responded yet"))
+            }
+        }
     }
 
     /// Returns the result of the handler for a delivery of this age.
@@ -186,7 +229,7 @@ impl Confirmation {
 #[async_trait]
 impl Handler for Confirmation {
     async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
-        if !self.is_checked(delivery) {
+        if delivery.event_as::<WertEvent>().is_none() {
             return Ok(());
         }
         let purchase = match delivery.event().completed_purchase() {
@@ -194,24 +237,13 @@ impl Handler for Confirmation {
             Ok(None) => return Ok(()),
             Err(error) => return refuse("given_up", format!("this event cannot be confirmed: {error}")),
         };
-        if !can_be_confirmed(&purchase) {
-            return refuse("given_up", "this event cannot be confirmed: it has no order id of Wert's form".into());
-        }
-        let age = self.account.api().clock().now().since(delivery.received_at());
-        let Some(checked) = self.account.check(delivery.id(), purchase, self.schedule.min_pause) else {
-            count("postponed");
-            let pause = self.schedule.pause_of_postponed(age, fastrand::f64());
-            return Err(HandlerError::not_yet(
-                pause,
-                "Wert has not confirmed this event yet, and is asked about too many others",
-            ));
-        };
-        match tokio::time::timeout(self.timeout, checked).await {
-            Ok(Ok(checked)) => self.decide(checked, age),
-            Ok(Err(_)) | Err(_) => {
-                count("unavailable");
-                Err(HandlerError::not_yet(self.schedule.pause(age), "Wert has not responded yet"))
+        match self.accounts.get(&**delivery.endpoint()) {
+            None => without_api(delivery.endpoint()),
+            Some(account) if account.api().is_sandbox() && !self.allow_sandbox => refuse("sandbox", NOT_ALLOWED.into()),
+            Some(_) if !can_be_confirmed(&purchase) => {
+                refuse("given_up", "this event cannot be confirmed: it has no order id of Wert's form".into())
             }
+            Some(account) => self.confirm(account, delivery, purchase).await,
         }
     }
 }
@@ -219,10 +251,10 @@ impl Handler for Confirmation {
 impl fmt::Debug for Confirmation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Confirmation")
-            .field("api", self.account.api())
-            .field("endpoint", &self.endpoint)
+            .field("endpoints", &self.accounts.keys())
             .field("schedule", &self.schedule)
             .field("timeout", &self.timeout)
+            .field("allow_sandbox", &self.allow_sandbox)
             .finish_non_exhaustive()
     }
 }
@@ -231,6 +263,16 @@ impl fmt::Debug for Confirmation {
 /// different dedup keys.
 fn can_be_confirmed(purchase: &CompletedPurchase) -> bool {
     purchase.order.as_ref().is_some_and(|id| is_order_id(id.as_str()))
+}
+
+/// Parks a purchase until the program has an API for its endpoint. Confirming it with another account's API could confirm one order twice.
+fn without_api(endpoint: &str) -> Result<(), HandlerError> {
+    tracing::error!(
+        endpoint,
+        "purchases cannot be confirmed and are parked: no API for this endpoint (Confirmation::for_receiver)"
+    );
+    count("unavailable");
+    Err(HandlerError::not_yet(UNTIL_THE_PROGRAM_CHANGES, format!("no API confirms the purchases of the endpoint {endpoint:?}")))
 }
 
 fn refuse(result: &'static str, reason: String) -> Result<(), HandlerError> {
