@@ -576,6 +576,47 @@ async fn a_flood_of_forged_orders_gets_a_share_of_the_requests() {
 }
 
 #[tokio::test]
+async fn repeated_checks_leave_slots_to_others_while_wert_is_slow() {
+    let shop = Shop::open().await;
+    for _ in 0..60 {
+        shop.post(&WertOrder::new()).await;
+    }
+    let _worker = shop.work();
+    shop.comes_to(State::Parked, 60).await;
+    shop.provider.answer_always(Answer::never());
+    for _ in 0..3 {
+        shop.clock.advance(Duration::from_secs(10));
+        let now = shop.clock.now();
+        let waits = |record: &Record| record.state == State::Parked && record.due_at.is_some_and(|due| due <= now);
+        let is_shared = || async {
+            let kept = shop.kept().await;
+            let leased = kept.iter().filter(|record| record.state == State::Leased).count();
+            leased == 20 && !kept.iter().any(waits)
+        };
+        until("twenty are asked about, and the others are put off", is_shared).await;
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_wert_does_not_know_is_asked_about_ever_more_slowly() {
+    let shop = Shop::open().await;
+    shop.post(&WertOrder::new()).await;
+    let _worker = shop.work();
+    shop.comes_to(State::Parked, 1).await;
+    let mut pauses = Vec::new();
+    while let Some(due) = shop.only().await.due_at {
+        pauses.push(due.since(shop.clock.now()));
+        shop.pass(pauses[pauses.len() - 1]).await;
+    }
+    assert_eq!(shop.only().await.state, State::Dead);
+    // The last pause ends when the order is given up.
+    let (_, growing) = pauses.split_last().unwrap();
+    assert!(growing.is_sorted() && growing.last() > Some(&(6 * HOUR)), "{growing:?}");
+    assert_eq!(shop.asked(), pauses.len() + 1);
+    assert!(shop.asked() <= 30);
+}
+
+#[tokio::test]
 async fn a_real_order_that_is_late_is_found_among_a_flood() {
     let shop = Shop::open().await;
     for _ in 0..100 {
