@@ -529,6 +529,8 @@ async fn one_id_that_makes_wert_fail_stops_nobody_else() {
             pauses.is_sorted() && pauses[0] == Duration::from_secs(5) && pauses[19] == Duration::from_secs(600),
             "{pauses:?}"
         );
+        shop.pass(25 * HOUR).await;
+        assert_eq!(shop.counts([State::Parked, State::Dead]).await, [1, 0]);
     }
 }
 

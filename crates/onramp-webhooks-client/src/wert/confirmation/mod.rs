@@ -185,7 +185,7 @@ impl Confirmation {
             let pause = self.schedule.pause_of_postponed(age, fastrand::f64());
             return Err(HandlerError::not_yet(
                 pause,
-                "Wert has not confirmed this event yet, and is asked about too many others",
+                "Wert has not confirmed this event yet; the check was put off, because there were too many others",
             ));
         };
         match tokio::time::timeout(self.timeout, checked).await {
