@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use reqwest::Url;
 
 /// The URL that an API's paths are appended to. The key is sent to no other origin.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct BaseUrl(Url);
 
 impl BaseUrl {
@@ -30,6 +30,10 @@ impl BaseUrl {
         let mut url = self.0.clone();
         url.set_path(&format!("{}{path}", self.0.path().trim_end_matches('/')));
         url
+    }
+
+    pub(crate) fn has_origin_of(&self, other: &Self) -> bool {
+        self.0.origin() == other.0.origin()
     }
 
     pub(crate) fn is_encrypted(&self) -> bool {

@@ -53,6 +53,21 @@ impl Connection {
         Ok(Self { http, base, secret, limits })
     }
 
+    pub(crate) fn without_retries(&self) -> Self {
+        let retry = RetryPolicy::new(1, Duration::ZERO, Duration::ZERO);
+        Self { limits: Limits { retry, ..self.limits.clone() }, ..self.clone() }
+    }
+
+    /// Returns `true` if `other` has the same base URL and the same secret.
+    pub(crate) fn has_same_account(&self, other: &Self) -> bool {
+        self.base == other.base && self.secret.expose() == other.secret.expose()
+    }
+
+    /// Returns `true` if the base URL has the origin of `url`.
+    pub(crate) fn is_at(&self, url: &str) -> bool {
+        BaseUrl::parse(url).is_ok_and(|other| self.base.has_origin_of(&other))
+    }
+
     pub(crate) fn secret(&self) -> &Secret {
         &self.secret
     }

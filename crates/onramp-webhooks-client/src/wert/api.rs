@@ -5,6 +5,7 @@ use futures_util::stream;
 use onramp_webhooks::clock::Clock;
 use reqwest::header::HeaderValue;
 
+use super::compare::CryptoCodes;
 use super::{OrderRow, OrdersPager, OrdersQuery, Page, Position};
 use crate::error::{ClientError, ClientErrorKind};
 use crate::http::{ApiBuilder, Call, Connection, FromConnection};
@@ -18,6 +19,8 @@ const PATH: &str = "/api/external/orders";
 pub struct WertDataApi {
     connection: Connection,
     key: HeaderValue,
+    pub(super) codes: CryptoCodes,
+    is_sandbox: bool,
 }
 
 impl WertDataApi {
@@ -44,6 +47,29 @@ impl WertDataApi {
     #[must_use]
     pub fn at(base_url: impl Into<String>, api_key: impl Into<String>) -> ApiBuilder<Self> {
         ApiBuilder::new(base_url, api_key)
+    }
+
+    /// States that the orders of this API are test orders, for which nobody pays: for a [base URL](Self::at) that is a gateway to the
+    /// sandbox.
+    #[must_use]
+    pub fn as_sandbox(mut self) -> Self {
+        self.is_sandbox = true;
+        self
+    }
+
+    /// Returns `true` if the orders of this API are test orders: if it is Wert's sandbox, or was declared [as one](Self::as_sandbox).
+    #[must_use]
+    pub fn is_sandbox(&self) -> bool {
+        self.is_sandbox || self.connection.is_at(Self::SANDBOX_URL)
+    }
+
+    pub(super) fn has_same_account(&self, other: &Self) -> bool {
+        self.connection.has_same_account(&other.connection)
+    }
+
+    /// Returns the same client, but with a single attempt for every request.
+    pub(super) fn without_retries(&self) -> Self {
+        Self { connection: self.connection.without_retries(), ..self.clone() }
     }
 
     pub(super) fn clock(&self) -> &dyn Clock {
@@ -110,6 +136,6 @@ impl FromConnection for WertDataApi {
             ClientError::new(ClientErrorKind::Invalid, "setting up the client").with_detail(detail)
         })?;
         key.set_sensitive(true);
-        Ok(Self { connection, key })
+        Ok(Self { connection, key, codes: CryptoCodes::default(), is_sandbox: false })
     }
 }

@@ -41,8 +41,8 @@ mod status;
 mod timestamp;
 
 pub use self::api::WertDataApi;
-pub use self::compare::{Difference, Verdict, differences};
-pub use self::confirmation::Confirmation;
+pub use self::compare::{Difference, Verdict};
+pub use self::confirmation::{Confirmation, ConfirmationBuilder, EndpointError};
 pub use self::page::Page;
 pub use self::pager::{OrdersPager, ParsePositionError, Position};
 pub use self::query::OrdersQuery;

@@ -124,6 +124,12 @@ pub(super) fn is_search_term(id: &str) -> bool {
     !id.trim().is_empty() && !id.contains(',')
 }
 
+/// Returns `true` if an id has the form of Wert's order ids, `[A-Za-z0-9_-]{1,64}`. Any other id is forged, and could be as long as an event
+/// or make the API fail.
+pub(super) fn is_order_id(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+}
+
 /// Leaves out the search terms, because a click id is personal data.
 impl fmt::Debug for OrdersQuery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

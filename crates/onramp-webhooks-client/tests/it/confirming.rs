@@ -69,9 +69,11 @@ async fn without_an_order_id_exactly_one_order_of_the_click_has_to_be_like_it() 
 #[tokio::test]
 async fn while_the_provider_is_away_it_is_asked_once() {
     let purchases: Vec<_> = (0..45).map(|_| purchase(&WertOrder::new())).collect();
-    for (fault, kind, changes) in [
-        (Answer::status(503), ClientErrorKind::ProviderFailed, true),
-        (Answer::status(401), ClientErrorKind::Unauthorized, false),
+    // A failure may be about one of the orders, so another request asks about none of them.
+    for (fault, kind, changes, requests) in [
+        (Answer::status(503), ClientErrorKind::ProviderFailed, true, 2),
+        (Answer::status(503).header("retry-after", "9"), ClientErrorKind::ProviderFailed, true, 1),
+        (Answer::status(401), ClientErrorKind::Unauthorized, false, 1),
     ] {
         let provider = FakeProvider::start().await;
         provider.answer_always(fault);
@@ -80,7 +82,7 @@ async fn while_the_provider_is_away_it_is_asked_once() {
             assert!(matches!(verdict, Verdict::ProviderUnavailable(error) if error.kind() == kind), "{verdict}");
             assert_eq!(verdict.may_change(), changes);
         }
-        assert_eq!((verdicts.len(), provider.requests().len()), (45, 1));
+        assert_eq!((verdicts.len(), provider.requests().len()), (45, requests));
     }
     let (_socket, url) = nobody();
     let verdicts = WertDataApi::at(url, "key").retry(once()).build().unwrap().confirm(&purchases).await;
@@ -88,20 +90,65 @@ async fn while_the_provider_is_away_it_is_asked_once() {
 }
 
 #[tokio::test]
-async fn a_lie_about_some_orders_is_no_word_about_the_others() {
+async fn an_id_that_makes_the_api_fail_hides_no_other() {
+    for (fault, kind, expected_controls) in [
+        (Answer::status(500), ClientErrorKind::ProviderFailed, 1),
+        (Answer::status(502), ClientErrorKind::ProviderFailed, 1),
+        (Answer::status(400), ClientErrorKind::Refused, 1),
+        (Answer::lie(Lie::AnotherOrder), ClientErrorKind::Contradiction, 0),
+    ] {
+        for at in 0..20 {
+            let provider = FakeProvider::start().await;
+            let orders: Vec<_> = (0..25).map(|_| WertOrder::new()).collect();
+            orders.iter().for_each(|order| provider.add_order(order, "success"));
+            provider.answer_about(orders[at].id().unwrap(), fault.clone());
+            let purchases: Vec<_> = orders.iter().map(purchase).collect();
+            let verdicts = wert(&provider).build().unwrap().confirm(&purchases).await;
+            for (number, verdict) in verdicts.iter().enumerate() {
+                match verdict {
+                    Verdict::OrderUnavailable(error) if number == at => assert_eq!(error.kind(), kind),
+                    verdict => assert!(number != at && verdict.is_confirmed(), "{number}: {verdict}"),
+                }
+            }
+            let (asked, controls) = asked(&provider);
+            assert!(asked <= 2 + 10 && controls == expected_controls, "{asked} and {controls} requests");
+        }
+    }
+}
+
+/// The numbers of requests about orders, and about none.
+fn asked(provider: &FakeProvider) -> (usize, usize) {
+    let requests = provider.requests();
+    let controls = requests.iter().filter(|seen| seen.parameter("search_by").is_none()).count();
+    (requests.len() - controls, controls)
+}
+
+#[tokio::test]
+async fn a_lie_about_every_order_is_not_pursued_for_ever() {
     let provider = FakeProvider::start().await;
-    let orders: Vec<_> = (0..25).map(|_| WertOrder::new()).collect();
-    orders.iter().for_each(|order| provider.add_order(order, "success"));
-    provider.answer_next(Answer::lie(Lie::AnotherOrder));
-    let purchases: Vec<_> = orders.iter().map(purchase).collect();
+    provider.answer_always(Answer::lie(Lie::AnotherOrder));
+    let purchases: Vec<_> = (0..20).map(|_| purchase(&WertOrder::new())).collect();
     let verdicts = wert(&provider).build().unwrap().confirm(&purchases).await;
-    let (lied, told) = verdicts.split_at(20);
-    assert!(
-        lied.iter().all(
-            |verdict| matches!(verdict, Verdict::ProviderUnavailable(error) if error.kind() == ClientErrorKind::Contradiction)
-        )
-    );
-    assert!(told.iter().all(Verdict::is_confirmed));
+    assert!(verdicts.iter().all(|verdict| matches!(verdict, Verdict::OrderUnavailable(_)) && verdict.may_change()));
+    assert_eq!(asked(&provider), (11, 0));
+}
+
+#[tokio::test]
+async fn an_id_that_is_not_wert_s_is_not_asked_about_and_harms_no_other() {
+    let provider = FakeProvider::start().await;
+    let order = WertOrder::new();
+    provider.add_order(&order, "success");
+    let longest = WertOrder::new().with("id", "x".repeat(64));
+    let forged = ["a,b", "a b", "", &"x".repeat(65)].map(|id| WertOrder::new().with("id", id));
+    let purchases: Vec<_> = forged.iter().chain([&longest, &order]).map(purchase).collect();
+    let verdicts = wert(&provider).build().unwrap().confirm(&purchases).await;
+    let told: Vec<_> = verdicts.iter().map(ToString::to_string).collect();
+    let invalid = "the order id does not have the form of the provider's ids";
+    assert_eq!(told[..2], [invalid, invalid]);
+    assert_eq!(told[3..], [invalid, "unknown to the provider", "confirmed"]);
+    assert!(!verdicts[0].may_change());
+    let asked = provider.requests();
+    assert!(asked.iter().all(|seen| !seen.parameter("search_by").unwrap().contains("a b")));
 }
 
 #[tokio::test]

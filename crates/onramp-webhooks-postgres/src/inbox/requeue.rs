@@ -19,7 +19,7 @@ pub(super) async fn requeue(
     let Requeue { id, seen, ref reread, .. } = *request;
     let order = order(connection, schema, id).await?;
     let mut rows = Rows { ids: vec![id.as_i64()], orders: order.iter().cloned().collect(), ..Rows::default() };
-    reread.into_iter().for_each(|reread| rows.add_holders_of(reread));
+    reread.iter().for_each(|reread| rows.add_holders_of(reread));
     lock(connection, schema, rows, Locked::Wait).await?;
     if let Some(refusal) = refusal(connection, schema, id, seen).await? {
         return Ok(Err(refusal));

@@ -101,6 +101,11 @@ impl FakeProvider {
         self.state.change(|script| script.next.push_back(answer));
     }
 
+    /// Sets the response to every query of the Data API that searches for `term`, alone or among others, before any other response.
+    pub fn answer_about(&self, term: &str, answer: Answer) {
+        self.state.change(|script| script.about.push((term.to_owned(), answer)));
+    }
+
     /// Sets the response to every request without a response that [`answer_next`](Self::answer_next) queued.
     pub fn answer_always(&self, answer: Answer) {
         self.state.change(|script| script.always = answer);

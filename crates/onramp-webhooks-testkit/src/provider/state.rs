@@ -12,6 +12,8 @@ pub(super) struct State(Mutex<Script>);
 
 #[derive(Debug, Default)]
 pub(super) struct Script {
+    /// Responses to searches for a term.
+    pub(super) about: Vec<(String, Answer)>,
     pub(super) next: VecDeque<Answer>,
     pub(super) always: Answer,
     pub(super) wert: Orders,
@@ -27,7 +29,13 @@ impl State {
 impl Script {
     /// Records a request, and returns the response to it.
     pub(super) fn arrived(&mut self, seen: Seen) -> Answer {
+        let terms = seen.parameter("search_by").unwrap_or_default();
+        let about = self.about.iter().find(|(term, _)| terms.split(',').any(|searched| searched == term));
+        let about = about.map(|(_, answer)| answer.clone());
         self.seen.push(seen);
+        if let Some(about) = about {
+            return about;
+        }
         self.next.pop_front().unwrap_or_else(|| self.always.clone())
     }
 }

@@ -46,6 +46,18 @@ async fn orders_are_told_to_who_has_the_key() {
 }
 
 #[tokio::test]
+async fn a_search_for_a_term_has_its_own_response() {
+    let provider = FakeProvider::start().await;
+    provider.add_order(&WertOrder::new(), "success");
+    provider.answer_about("poison", Answer::status(500));
+    for (query, status) in
+        [("search_by=poison", 500), ("search_by=A,poison,B", 500), ("search_by=poisonous", 200), ("", 200), ("limit=1", 200)]
+    {
+        assert!(orders(&provider, query).await.starts_with(&format!("HTTP/1.1 {status} ")), "{query}");
+    }
+}
+
+#[tokio::test]
 async fn pages_follow_one_another() {
     let provider = FakeProvider::start().await;
     (0..12).for_each(|_| provider.add_order(&WertOrder::new(), "success"));

@@ -2,19 +2,18 @@
 
 use std::fmt;
 
-use onramp_webhooks::event::{Amount, BigDecimal, CompletedPurchase, Currency, Money};
+use onramp_webhooks::event::{Amount, CompletedPurchase, Currency, Money};
 
 use super::super::{OrderRow, OrderStatus};
-
-/// A float keeps at least 15 digits, so amounts that differ by less than one part in 10^15 may be the same.
-const FLOAT_PRECISION: u64 = 1_000_000_000_000_000;
+use super::amounts;
+use super::codes::CryptoCodes;
 
 /// A difference between an event and the provider's order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Difference {
-    /// The provider's order has this status, which is not a success.
-    Status(Option<OrderStatus>),
+    /// The provider's order has this status, which is final and not a success.
+    Status(OrderStatus),
     /// The fiat amount or currency differs, or the provider's order has none.
     Fiat {
         /// The money in the event.
@@ -29,6 +28,8 @@ pub enum Difference {
         /// The money in the provider's order.
         provider: Option<Money>,
     },
+    /// The order id differs.
+    Order,
     /// The customer differs.
     Customer,
     /// The wallet address differs.
@@ -37,36 +38,33 @@ pub enum Difference {
     Transaction,
 }
 
-/// Returns the differences between a purchase and the provider's order. Empty if they agree.
-///
-/// - The status must be a success.
-/// - Fiat and crypto must be present and equal. The customer must be equal, or missing in both.
-/// - Address and transaction, which the Data API does not document, are compared if both sides have them. Case is ignored in hexadecimal
-///   ones.
-/// - Amounts may differ by one part in 10^15, because the API returns floats.
-/// - Currencies are compared ignoring case. The name of one crypto may be a prefix of the other (`MATIC`, `matic.sc.polygon`),
-///   because Wert's internal names are longer.
-#[must_use]
-pub fn differences(purchase: &CompletedPurchase, row: &OrderRow) -> Vec<Difference> {
+/// Returns the differences between a purchase and the provider's order, whose status is final. Empty if they agree.
+pub(super) fn differences(codes: &CryptoCodes, purchase: &CompletedPurchase, row: &OrderRow) -> Vec<Difference> {
     let money = |amount: &Option<Amount>, currency: &Option<Currency>| Some(Money::new(amount.clone()?, currency.clone()?));
     let fiat = money(&row.currency_amount, &row.currency);
     let crypto = money(&row.crypto_amount, &row.crypto);
-    let same = |event: &Money, provider: &Option<Money>, same_currency: fn(&str, &str) -> bool| {
-        provider.as_ref().is_some_and(|provider| {
-            same_amount(&event.amount, &provider.amount) && same_currency(event.currency.as_str(), provider.currency.as_str())
-        })
+    let cents = purchase.fiat.currency.decimals().unwrap_or_default();
+    let same_fiat = |fiat: &Money| {
+        amounts::agree(&purchase.fiat.amount, &fiat.amount, cents) && purchase.fiat.currency.same_as(fiat.currency.as_str())
+    };
+    let same_crypto = |crypto: &Money| {
+        amounts::agree(&purchase.crypto.amount, &crypto.amount, 0)
+            && codes.are_same(purchase.crypto.currency.as_str(), crypto.currency.as_str())
     };
     let may_match = |event: Option<&str>, provider: Option<&str>| event.zip(provider).is_none_or(|(a, b)| same_address(a, b));
 
     let mut found = Vec::new();
-    if row.status != Some(OrderStatus::Success) {
-        found.push(Difference::Status(row.status.clone()));
+    if let Some(status) = row.status.as_ref().filter(|status| **status != OrderStatus::Success) {
+        found.push(Difference::Status(status.clone()));
     }
-    if !same(&purchase.fiat, &fiat, str::eq_ignore_ascii_case) {
+    if !fiat.as_ref().is_some_and(same_fiat) {
         found.push(Difference::Fiat { event: purchase.fiat.clone(), provider: fiat });
     }
-    if !same(&purchase.crypto, &crypto, same_crypto) {
+    if !crypto.as_ref().is_some_and(same_crypto) {
         found.push(Difference::Crypto { event: purchase.crypto.clone(), provider: crypto });
+    }
+    if purchase.order.as_ref().is_some_and(|order| *order != row.order_id) {
+        found.push(Difference::Order);
     }
     if purchase.customer.primary() != row.click_id.as_ref().map(AsRef::as_ref) {
         found.push(Difference::Customer);
@@ -78,25 +76,6 @@ pub fn differences(purchase: &CompletedPurchase, row: &OrderRow) -> Vec<Differen
         found.push(Difference::Transaction);
     }
     found
-}
-
-impl Difference {
-    /// Returns `true` if the difference can disappear without intervention.
-    pub(super) fn may_resolve(&self) -> bool {
-        matches!(self, Self::Status(status) if status.as_ref().is_none_or(|status| !status.is_final()))
-    }
-}
-
-fn same_amount(event: &Amount, provider: &Amount) -> bool {
-    let (event, provider) = (event.to_decimal(), provider.to_decimal());
-    (&event - &provider).abs() * BigDecimal::from(FLOAT_PRECISION) <= provider
-}
-
-fn same_crypto(event: &str, provider: &str) -> bool {
-    let plain = |name: &str| name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-    let (event, provider) = (plain(event), plain(provider));
-    let (short, long) = if event.len() <= provider.len() { (&event, &provider) } else { (&provider, &event) };
-    !short.is_empty() && long.starts_with(short.as_str())
 }
 
 /// Compares addresses or transactions. Case is ignored in hexadecimal ones and significant in all others.
@@ -112,10 +91,10 @@ impl fmt::Display for Difference {
             None => write!(f, "{what} {event} in the event, missing at the provider"),
         };
         match self {
-            Self::Status(Some(status)) => write!(f, "the status is {:?}", status.as_str()),
-            Self::Status(None) => f.write_str("the status is missing"),
+            Self::Status(status) => write!(f, "the status is {:?}", status.as_str()),
             Self::Fiat { event, provider } => money(f, "paid", event, provider),
             Self::Crypto { event, provider } => money(f, "bought", event, provider),
+            Self::Order => f.write_str("the order differs"),
             Self::Customer => f.write_str("the customer differs"),
             Self::Address => f.write_str("the wallet differs"),
             Self::Transaction => f.write_str("the transaction differs"),
@@ -129,6 +108,7 @@ mod tests {
     use onramp_webhooks::provider::ProviderEvent;
     use serde_json::{Value, json};
 
+    use super::super::Verdict;
     use super::*;
 
     fn purchase(change: impl Fn(&mut Value)) -> CompletedPurchase {
@@ -155,7 +135,7 @@ mod tests {
     }
 
     fn verdict(purchase: &CompletedPurchase, row: &OrderRow) -> String {
-        super::super::Verdict::of(purchase, Some(row)).to_string()
+        Verdict::of(&CryptoCodes::default(), purchase, Some(row)).to_string()
     }
 
     #[test]
@@ -165,14 +145,17 @@ mod tests {
             (r#"{}"#, "confirmed"),
             (r#"{"status":"SUCCESS","currency":"USD","currency_amount":"250.000","crypto":"BTC"}"#, "confirmed"),
             (r#"{"address":"0xaB","transaction_id":"0xcD"}"#, "confirmed"),
-            (r#"{"crypto":"btc.testnet"}"#, "confirmed"),
+            (r#"{"crypto":"btc.sc.testnet"}"#, "confirmed"),
             (r#"{"new":1}"#, "confirmed"),
-            (r#"{"status":"pending"}"#, r#"contradicted: the status is "pending""#),
-            (r#"{"status":"on_hold"}"#, r#"contradicted: the status is "on_hold""#),
-            (r#"{"status":null}"#, "contradicted: the status is missing"),
-            (r#"{"status":7}"#, r#"contradicted: the status is "7""#),
+            (r#"{"status":"pending"}"#, r#"not final: the status is "pending""#),
+            (r#"{"status":"on_hold"}"#, r#"not final: the status is "on_hold""#),
+            (r#"{"status":null}"#, "not final: the status is missing"),
+            (r#"{"status":7}"#, r#"not final: the status is "7""#),
+            (r#"{"status":"cancelled"}"#, r#"contradicted: the status is "cancelled""#),
+            (r#"{"crypto_amount":"0.0039127"}"#, "confirmed"),
             (r#"{"currency_amount":25}"#, "contradicted: paid 250.00 USD in the event, 25 usd at the provider"),
             (r#"{"currency":"eur"}"#, "contradicted: paid 250.00 USD in the event, 250 eur at the provider"),
+            (r#"{"currency_amount":0}"#, "contradicted: paid 250.00 USD in the event, 0 usd at the provider"),
             (r#"{"currency_amount":null}"#, "contradicted: paid 250.00 USD in the event, missing at the provider"),
             (
                 r#"{"currency_amount":"250.0000001"}"#,
@@ -183,7 +166,13 @@ mod tests {
                 "contradicted: bought 0.00391274 BTC in the event, 0.00391275 btc at the provider",
             ),
             (r#"{"crypto":"eth"}"#, "contradicted: bought 0.00391274 BTC in the event, 0.00391274 eth at the provider"),
+            (
+                r#"{"crypto":"btc.testnet"}"#,
+                "contradicted: bought 0.00391274 BTC in the event, 0.00391274 btc.testnet at the provider",
+            ),
+            (r#"{"crypto":"b"}"#, "contradicted: bought 0.00391274 BTC in the event, 0.00391274 b at the provider"),
             (r#"{"crypto":null}"#, "contradicted: bought 0.00391274 BTC in the event, missing at the provider"),
+            (r#"{"order_id":"o"}"#, "contradicted: the order differs"),
             (r#"{"click_id":"customer-8"}"#, "contradicted: the customer differs"),
             (r#"{"click_id":null}"#, "contradicted: the customer differs"),
             (r#"{"address":"0xAc"}"#, "contradicted: the wallet differs"),
@@ -208,54 +197,26 @@ mod tests {
     }
 
     #[test]
-    fn amounts_may_differ_only_by_float_rounding() {
-        let amount = |text: &str| text.parse::<Amount>().unwrap();
-        for (event, provider) in [
-            ("1234567890.123456789012345678", "1234567890.1234567"),
-            ("589000000000000.000000000000000001", "589000000000000"),
-            ("0.1", "0.1"),
-            ("0.100000000000000005", "0.1"),
-            ("0", "0.0"),
-        ] {
-            assert!(same_amount(&amount(event), &amount(provider)), "{event}");
-        }
-        for (event, provider) in [
-            ("1234567890.123456789012345678", "1234567890.12345"),
-            ("0.1", "0.10000000000001"),
-            ("0.000000000000000001", "0"),
-            ("0", "0.000000000000000001"),
-            ("1e256", "1e255"),
-            ("100", "1"),
-        ] {
-            assert!(!same_amount(&amount(event), &amount(provider)), "{event}");
-        }
-    }
-
-    #[test]
-    fn a_crypto_name_may_be_a_prefix_of_the_other() {
-        for (event, provider) in
-            [("MATIC", "matic.sc.polygon"), ("ETHSC", "eth.sc.ethereum"), ("usdt", "USDT"), ("usdt.trc20", "USDT")]
-        {
-            assert!(same_crypto(event, provider), "{event}");
-        }
-        for (event, provider) in [("BTC", "ETH"), ("ETH", "weth"), ("", "btc"), ("btc", "..")] {
-            assert!(!same_crypto(event, provider), "{event}");
-        }
-    }
-
-    #[test]
     fn case_is_ignored_in_hexadecimal_values() {
         assert!(same_address("0xAB", "0xab"));
         assert!(!same_address("1DJ4N7", "1dj4n7"));
     }
 
     #[test]
-    fn a_verdict_may_change_while_the_status_is_not_final() {
-        for (status, may_change) in [(r#""pending""#, true), (r#""new word""#, true), ("null", true), (r#""failed""#, false)] {
-            let verdict = super::super::Verdict::of(&purchase(|_| {}), Some(&row(&format!(r#"{{"status":{status}}}"#))));
-            assert_eq!(verdict.may_change(), may_change, "{status}");
+    fn while_the_status_is_not_final_no_other_field_counts() {
+        for status in [r#""pending""#, r#""created""#, r#""progress""#, r#""new word""#, "null"] {
+            for fields in [
+                String::new(),
+                r#","currency_amount":null,"crypto_amount":0,"crypto":null"#.to_owned(),
+                r#","currency_amount":1,"click_id":"x","address":"0xAc","transaction_id":"0xCe""#.to_owned(),
+            ] {
+                let row = row(&format!(r#"{{"status":{status}{fields}}}"#));
+                let verdict = Verdict::of(&CryptoCodes::default(), &purchase(|_| {}), Some(&row));
+                assert!(matches!(&verdict, Verdict::NotFinal(found) if *found == row.status), "{verdict}");
+                assert!(verdict.may_change() && !verdict.is_confirmed());
+            }
         }
-        let both = super::super::Verdict::of(&purchase(|_| {}), Some(&row(r#"{"status":"pending","click_id":"x"}"#)));
-        assert!(!both.may_change());
+        let failed = Verdict::of(&CryptoCodes::default(), &purchase(|_| {}), Some(&row(r#"{"status":"failed"}"#)));
+        assert!(!failed.may_change());
     }
 }

@@ -1,23 +1,26 @@
 //! The task that checks purchases in batches: those that gather during a request go into the next one.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use onramp_webhooks::event::CompletedPurchase;
-use tokio::sync::{mpsc, oneshot};
+use onramp_webhooks::inbox::DeliveryId;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
+use super::history::History;
 use super::outage::Outage;
-use crate::error::{ClientError, ClientErrorKind};
-use crate::wert::query::MAX_PAGE_SIZE;
+use super::queue::{Queue, Turn};
+use crate::error::ClientError;
 use crate::wert::{Verdict, WertDataApi};
-
-/// After this number of failures in checks of single orders, the orders are assumed not to be the cause.
-const MAX_ORDER_FAILURES: usize = 2;
 
 /// A purchase to check, with the channel for its result.
 pub(super) struct Check {
+    pub(super) delivery: DeliveryId,
+    pub(super) turn: Turn,
     pub(super) purchase: CompletedPurchase,
     pub(super) sender: oneshot::Sender<Checked>,
+    /// The place among the repeated checks.
+    pub(super) _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// The result of a check.
@@ -32,68 +35,57 @@ pub(super) struct Checked {
 /// After a failure, no request is made for the provider's `retry-after`, and at least for `min_backoff`. Checks during that time
 /// fail with the same error. Then a single check probes the provider while the others still fail, so that a provider that does not
 /// respond blocks one attempt instead of all attempts of a worker.
-pub(super) async fn run(api: WertDataApi, min_backoff: Duration, mut checks: mpsc::UnboundedReceiver<Check>) {
+pub(super) async fn run(
+    api: WertDataApi,
+    min_backoff: Duration,
+    history: Arc<Mutex<History>>,
+    mut checks: mpsc::UnboundedReceiver<Check>,
+) {
     let mut outage: Option<Outage> = None;
-    while let Some(first) = checks.recv().await {
-        // Yields, so that tasks that are ready can add their checks to this batch.
-        tokio::task::yield_now().await;
-        let mut batch = gather(first, &mut checks);
+    let mut queue = Queue::default();
+    while gather(&mut queue, &mut checks).await {
+        let mut batch = queue.next_batch();
         if let Some(outage) = &outage {
             let remaining = outage.remaining(api.clock().now());
             let rejected = batch.split_off(if remaining.is_some() { 0 } else { 1.min(batch.len()) });
-            rejected.into_iter().for_each(|check| outage.reject(check, remaining.unwrap_or(min_backoff)));
+            let rejected = rejected.into_iter().chain(queue.drain());
+            rejected.for_each(|check| outage.reject(check, remaining.unwrap_or(min_backoff)));
         }
         if batch.is_empty() {
             continue;
         }
-        let (purchases, senders): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|Check { purchase, sender }| (purchase, sender)).unzip();
-        let verdicts = verdicts(&api, &purchases);
+        let purchases: Vec<_> = batch.iter().map(|check| check.purchase.clone()).collect();
+        let verdicts = api.confirm(&purchases);
         let verdicts = match &outage {
             None => verdicts.await,
             Some(outage) => outage.reject_during(&mut checks, min_backoff, verdicts).await,
         };
         outage = verdicts.iter().find_map(outage_error).map(|error| Outage::new(error, api.clock().now(), min_backoff));
         let backoff = outage.as_ref().map_or(Duration::ZERO, Outage::backoff);
-        for ((purchase, sender), verdict) in purchases.into_iter().zip(senders).zip(verdicts) {
-            Check { purchase, sender }.finish(verdict, backoff);
+        for (check, verdict) in batch.into_iter().zip(verdicts) {
+            history.lock().unwrap_or_else(PoisonError::into_inner).note(check.delivery, &verdict);
+            check.finish(verdict, backoff);
         }
     }
 }
 
-/// Returns the next batch, without the checks whose delivery no longer waits.
-fn gather(first: Check, checks: &mut mpsc::UnboundedReceiver<Check>) -> Vec<Check> {
-    let waiting = std::iter::from_fn(|| checks.try_recv().ok());
-    std::iter::once(first).chain(waiting).filter(|check| !check.sender.is_closed()).take(MAX_PAGE_SIZE).collect()
-}
-
-/// Returns the verdicts on a batch. If a single order may have caused the error, each purchase is checked separately.
-async fn verdicts(api: &WertDataApi, purchases: &[CompletedPurchase]) -> Vec<Verdict> {
-    let mut verdicts = api.confirm(purchases).await;
-    let mut failures = 0;
-    for (verdict, purchase) in verdicts.iter_mut().zip(purchases).filter(|_| purchases.len() > 1) {
-        if !matches!(verdict, Verdict::ProviderUnavailable(error) if is_order_error(error)) {
-            continue;
-        }
-        if let Some(alone) = api.confirm(std::slice::from_ref(purchase)).await.pop() {
-            failures += usize::from(matches!(alone, Verdict::ProviderUnavailable(_)));
-            *verdict = alone;
-        }
-        if failures == MAX_ORDER_FAILURES {
-            break;
-        }
+/// Moves the checks of the channel to the queue. Waits for one if there is none, and returns `false` if there will be none.
+async fn gather(queue: &mut Queue, checks: &mut mpsc::UnboundedReceiver<Check>) -> bool {
+    if queue.is_empty() {
+        let Some(first) = checks.recv().await else { return false };
+        queue.push(first);
     }
-    verdicts
-}
-
-/// Returns `true` if the provider responded and a single order may be the cause of the error.
-fn is_order_error(error: &ClientError) -> bool {
-    error.is_request_specific() || error.kind() == ClientErrorKind::Refused
+    // Yields, so that tasks that are ready can add their checks to this batch.
+    tokio::task::yield_now().await;
+    while let Ok(check) = checks.try_recv() {
+        queue.push(check);
+    }
+    true
 }
 
 fn outage_error(verdict: &Verdict) -> Option<Arc<ClientError>> {
     match verdict {
-        Verdict::ProviderUnavailable(error) if !is_order_error(error) => Some(Arc::clone(error)),
+        Verdict::ProviderUnavailable(error) => Some(Arc::clone(error)),
         _ => None,
     }
 }

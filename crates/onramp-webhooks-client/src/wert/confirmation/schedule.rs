@@ -31,6 +31,17 @@ impl Schedule {
         self.pause(age).min(self.give_up_after.saturating_sub(age))
     }
 
+    /// Returns the pause before an order that the provider does not know is checked again. It grows until `give_up_after`.
+    pub(super) fn pause_of_unknown(&self, age: Duration) -> Duration {
+        (age / 2).max(self.min_pause).min(self.give_up_after.saturating_sub(age))
+    }
+
+    /// Returns the pause before a check that was put off is made. A random part spreads the checks of a flood over the time.
+    pub(super) fn pause_of_postponed(&self, age: Duration, random: f64) -> Duration {
+        let pause = self.pause(age);
+        (pause / 2).saturating_add((pause / 2).mul_f64(random.clamp(0.0, 1.0)))
+    }
+
     pub(super) fn is_over(&self, age: Duration) -> bool {
         age >= self.give_up_after
     }
@@ -53,9 +64,31 @@ mod tests {
     }
 
     #[test]
+    fn unknown_orders_are_checked_ever_more_slowly() {
+        let schedule = Schedule::default();
+        let (mut age, mut checks) = (Duration::ZERO, Vec::new());
+        while !schedule.is_over(age) {
+            age += schedule.pause_of_unknown(age);
+            checks.push(age.as_secs());
+        }
+        let last = [2_919, 4_378, 6_568, 9_852, 14_778, 22_168, 33_252, 49_878, 74_818, 86_400];
+        assert_eq!((checks.len(), &checks[checks.len() - 10..]), (25, &last[..]));
+    }
+
+    #[test]
+    fn a_check_that_is_put_off_comes_within_the_usual_pause() {
+        let schedule = Schedule::default();
+        let hour = Duration::from_secs(3_600);
+        let pauses = [0.0, 0.5, 1.0].map(|random| schedule.pause_of_postponed(hour, random).as_secs());
+        assert_eq!(pauses, [300, 450, 600]);
+    }
+
+    #[test]
     fn no_setting_panics() {
         let schedule = Schedule { min_pause: Duration::MAX, max_pause: Duration::ZERO, give_up_after: Duration::ZERO };
         assert_eq!(schedule.pause(Duration::ZERO), Duration::MAX);
+        assert_eq!(schedule.pause_of_unknown(Duration::MAX), Duration::ZERO);
+        assert!(schedule.pause_of_postponed(Duration::ZERO, 1.0) > Duration::ZERO);
         assert!(schedule.is_over(Duration::ZERO));
     }
 }
