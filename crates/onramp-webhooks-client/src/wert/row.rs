@@ -1,7 +1,7 @@
 //! An order as the Data API returns it.
 
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::event::{Amount, Currency, Extra, OrderId, RawJson, TransactionId, WalletAddress};
+use onramp_webhooks::event::{Amount, CompletedPurchase, Currency, Extra, Money, OrderId, RawJson, TransactionId, WalletAddress};
 use onramp_webhooks::wert::{ClickId, UserId};
 
 use super::{OrderStatus, timestamp};
@@ -67,6 +67,23 @@ impl OrderRow {
             partner_fee_percent: fields.take_valid("partner_fee_percent"),
             extra: fields.into_extra(),
         })
+    }
+
+    /// Returns the purchase that this order confirms: with the order's id, amounts, address and transaction. What the order does not have
+    /// is missing. Customer and codes, which agree, are spelled as in the event, and so are amounts of the same value.
+    #[must_use]
+    pub fn confirmed(&self, purchase: &CompletedPurchase) -> CompletedPurchase {
+        let money = |event: &Money, amount: Option<&Amount>| {
+            let amount = amount.filter(|amount| **amount != event.amount).unwrap_or(&event.amount);
+            Money::new(amount.clone(), event.currency.clone())
+        };
+        let fiat = money(&purchase.fiat, self.currency_amount.as_ref());
+        let crypto = money(&purchase.crypto, self.crypto_amount.as_ref());
+        let mut confirmed = CompletedPurchase::new(purchase.customer.clone(), fiat, crypto);
+        confirmed.order = Some(self.order_id.clone());
+        confirmed.address.clone_from(&self.address);
+        confirmed.transaction.clone_from(&self.transaction_id);
+        confirmed
     }
 
     /// Returns `true` if a search for `term` can return this order: if its id, its click id or any extra field equals `term`, ignoring

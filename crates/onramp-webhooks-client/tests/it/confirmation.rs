@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use onramp_webhooks::adapter::{Full, Request};
 use onramp_webhooks::clock::{Clock as _, ManualClock};
+use onramp_webhooks::event::CompletedPurchase;
 use onramp_webhooks::inbox::{DeadCause, DeliveryId, Filter, Inbox, MemoryInbox, Record, ReplayScope, State, replay};
 use onramp_webhooks::provider::Providers;
 use onramp_webhooks::worker::{Worker, WorkerBuilder};
@@ -357,6 +358,37 @@ async fn a_field_that_the_row_does_not_have_is_not_confirmed() {
         shop.post(&order).await;
         let _worker = shop.work();
         shop.comes_to(state, 1).await;
+    }
+}
+
+/// A handler that keeps the purchases.
+struct Keeping(Arc<Mutex<Vec<CompletedPurchase>>>);
+
+#[async_trait]
+impl Handler for Keeping {
+    async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
+        self.0.lock().unwrap().extend(delivery.completed_purchase()?);
+        Ok(())
+    }
+}
+
+/// The event only names the order.
+#[tokio::test]
+async fn the_handler_gets_the_purchase_as_wert_has_it() {
+    for address in [None, Some("bc1qforged")] {
+        let (shop, order) = (Shop::open().await, WertOrder::new().with("address", "bc1qforged"));
+        shop.provider.add_row(serde_json::json!({
+            "order_id": order.id(), "click_id": "shop-20418", "status": "success", "currency": "usd", "currency_amount": 250,
+            "crypto": "btc", "crypto_amount": "0.0039127", "address": address,
+        }));
+        shop.post(&order).await;
+        let kept = Arc::default();
+        let _worker = shop.receiver.worker(Keeping(Arc::clone(&kept))).before(shop.confirmation()).spawn();
+        shop.comes_to(State::Handled, 1).await;
+        let purchase = kept.lock().unwrap().remove(0);
+        assert_eq!((purchase.crypto.to_string(), purchase.fiat.to_string()), ("0.0039127 BTC".into(), "250.00 USD".into()));
+        assert_eq!((purchase.order.as_ref().map(AsRef::as_ref), purchase.customer.primary()), (order.id(), Some("shop-20418")));
+        assert_eq!((purchase.address.as_ref().map(AsRef::as_ref), purchase.transaction), (address, None));
     }
 }
 

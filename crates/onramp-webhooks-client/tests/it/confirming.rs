@@ -30,7 +30,7 @@ async fn every_verdict_is_at_the_place_of_its_purchase() {
     assert_eq!(verdicts.len(), 45);
     for (number, verdict) in verdicts.iter().enumerate() {
         match (number % 4, verdict) {
-            (0, Verdict::Confirmed) | (3, Verdict::Unknown) => {}
+            (0, Verdict::Confirmed(_)) | (3, Verdict::Unknown) => {}
             (1, Verdict::Contradicted(differences)) => assert!(matches!(differences[..], [Difference::Status(_)])),
             (2, Verdict::Contradicted(differences)) => assert!(matches!(differences[..], [Difference::Fiat { .. }])),
             _ => panic!("{number}: {verdict}"),

@@ -1,7 +1,7 @@
 //! Deliveries for handlers.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
@@ -18,6 +18,8 @@ use crate::provider::{Event, ProviderEvent, ProviderName, Providers, ReadError};
 pub struct Delivery {
     event: Event,
     claimed: ClaimedDelivery,
+    /// The purchase as the provider's API reports it.
+    confirmed: OnceLock<CompletedPurchase>,
 }
 
 impl Delivery {
@@ -26,7 +28,7 @@ impl Delivery {
     /// # Errors
     /// Returns an error if `providers` do not include its provider, or if this version cannot read its body.
     pub fn read(claimed: ClaimedDelivery, providers: &Providers) -> Result<Self, ReadError> {
-        Ok(Self { event: providers.read(&claimed.provider, &claimed.body)?, claimed })
+        Ok(Self { event: providers.read(&claimed.provider, &claimed.body)?, claimed, confirmed: OnceLock::new() })
     }
 
     /// Returns the event.
@@ -62,10 +64,21 @@ impl Delivery {
     /// Returns the purchase if the event reports a completed one: Wert's `order_complete` or Kriptomat's postback. A test or a
     /// transfer that has only started is not a completed purchase.
     ///
+    /// If a check has [confirmed](Self::confirm) the purchase, it is returned as the provider's API reports it.
+    ///
     /// # Errors
     /// Returns a permanent error if a purchase is complete and its paid and bought sides cannot be distinguished.
     pub fn completed_purchase(&self) -> Result<Option<CompletedPurchase>, HandlerError> {
-        Ok(self.event.completed_purchase()?)
+        match self.confirmed.get() {
+            Some(confirmed) => Ok(Some(confirmed.clone())),
+            None => Ok(self.event.completed_purchase()?),
+        }
+    }
+
+    /// Replaces the purchase of the event by the one that the provider's API reports. For checks
+    /// [before](super::WorkerBuilder::before) the handler: an event that is not signed may contain anything. The first call counts.
+    pub fn confirm(&self, purchase: CompletedPurchase) {
+        let _ = self.confirmed.set(purchase);
     }
 
     /// Returns the exact bytes of the request body.

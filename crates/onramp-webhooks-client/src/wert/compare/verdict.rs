@@ -16,8 +16,8 @@ use crate::wert::OrderStatus;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// The provider's order agrees with the purchase.
-    Confirmed,
+    /// The provider's order agrees with the purchase. Contains the purchase as [the order has it](OrderRow::confirmed).
+    Confirmed(Box<CompletedPurchase>),
     /// The provider's order differs. The list is never empty.
     Contradicted(Vec<Difference>),
     /// The provider's order has no status, or one that is not final. Its other fields are not compared, because they may be missing
@@ -42,7 +42,10 @@ impl Verdict {
             return Self::NotFinal(row.status.clone());
         }
         let differences = differences(codes, purchase, row);
-        if differences.is_empty() { Self::Confirmed } else { Self::Contradicted(differences) }
+        if !differences.is_empty() {
+            return Self::Contradicted(differences);
+        }
+        Self::Confirmed(Box::new(row.confirmed(purchase)))
     }
 
     pub(super) fn of_lookup(codes: &CryptoCodes, purchase: &CompletedPurchase, lookup: Option<&Lookup>) -> Self {
@@ -59,7 +62,7 @@ impl Verdict {
         let mut equal = rows.iter().filter(|row| is_final(row) && differences(codes, purchase, row).is_empty());
         match (rows, equal.next(), equal.next()) {
             ([only], None, _) => Self::of(codes, purchase, Some(only)),
-            (_, Some(_), None) => Self::Confirmed,
+            (_, Some(row), None) => Self::Confirmed(Box::new(row.confirmed(purchase))),
             _ => Self::Unknown,
         }
     }
@@ -67,7 +70,7 @@ impl Verdict {
     /// Returns `true` if the provider confirmed the purchase.
     #[must_use]
     pub const fn is_confirmed(&self) -> bool {
-        matches!(self, Self::Confirmed)
+        matches!(self, Self::Confirmed(_))
     }
 
     /// Returns `true` if a later check can result in another verdict: the provider is temporarily unavailable, does not know the
@@ -75,7 +78,7 @@ impl Verdict {
     #[must_use]
     pub fn may_change(&self) -> bool {
         match self {
-            Self::Confirmed | Self::Contradicted(_) | Self::InvalidOrderId => false,
+            Self::Confirmed(_) | Self::Contradicted(_) | Self::InvalidOrderId => false,
             Self::NotFinal(_) | Self::Unknown | Self::OrderUnavailable(_) => true,
             Self::ProviderUnavailable(error) => error.is_transient(),
         }
@@ -89,7 +92,7 @@ fn is_final(row: &OrderRow) -> bool {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Confirmed => f.write_str("confirmed"),
+            Self::Confirmed(_) => f.write_str("confirmed"),
             Self::NotFinal(Some(status)) => write!(f, "not final: the status is {:?}", status.as_str()),
             Self::NotFinal(None) => f.write_str("not final: the status is missing"),
             Self::Unknown => f.write_str("unknown to the provider"),

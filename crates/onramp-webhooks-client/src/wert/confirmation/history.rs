@@ -29,7 +29,7 @@ impl History {
             Verdict::Unknown | Verdict::NotFinal(_) => self.insert(delivery, Turn::Again),
             Verdict::OrderUnavailable(_) => self.insert(delivery, Turn::Alone),
             Verdict::ProviderUnavailable(_) => {}
-            Verdict::Confirmed | Verdict::Contradicted(_) | Verdict::InvalidOrderId => {
+            Verdict::Confirmed(_) | Verdict::Contradicted(_) | Verdict::InvalidOrderId => {
                 self.recent.remove(&delivery);
                 self.older.remove(&delivery);
             }
@@ -58,7 +58,7 @@ mod tests {
         assert!(history.recent.len() + history.older.len() <= 2 * MAX_RECENT);
         assert_eq!(history.turn(id(0)), Turn::First);
         assert_eq!(history.turn(id(3 * MAX_RECENT as i64 - 1)), Turn::Again);
-        history.note(id(3 * MAX_RECENT as i64 - 1), &Verdict::Confirmed);
+        history.note(id(3 * MAX_RECENT as i64 - 1), &Verdict::InvalidOrderId);
         assert_eq!(history.turn(id(3 * MAX_RECENT as i64 - 1)), Turn::First);
     }
 }

@@ -43,10 +43,11 @@ const NOT_ALLOWED: &str = "a test purchase of Wert's sandbox, which the handler 
 /// | a failure or an unusable one, only to requests for this order | is parked without a time limit, and checked again with growing pauses |
 /// | none, or none of use to any request: unavailable, too busy, key not accepted (401, 403) | is parked without a time limit, and checked again with growing pauses, at the earliest after Wert's `retry-after` |
 ///
-/// [`WertDataApi::differences`] has the rules of the comparison. A value that Wert's order does not have cannot be confirmed: the Data API
-/// documents no address, no transaction and no `partner_data`. A forged event for a real order, with the right click id and amounts, can
-/// therefore be confirmed with a forged address if it arrives first; the real event is then kept as a conflict. Do not rely on these
-/// fields of a confirmed event.
+/// [`WertDataApi::differences`] has the rules of the comparison. The handler gets the purchase as Wert's order has it
+/// ([`Delivery::completed_purchase`], [`OrderRow::confirmed`](super::OrderRow::confirmed)); the event only names the order. A value that
+/// the order does not have cannot be confirmed and is missing in the purchase: the Data API documents no address, no transaction and no
+/// `partner_data`. A forged event for a real order, with the right click id and amounts, can be confirmed with a forged address if it
+/// arrives first; the real event is then kept as a conflict. Do not rely on these fields of the [event](Delivery::event_as) itself.
 ///
 /// A completed purchase without an order id, as in events of older versions, becomes a dead letter as well, because one real order would
 /// confirm any number of them. So does one whose id does not have the form of Wert's ids, `[A-Za-z0-9_-]{1,64}`.
@@ -189,7 +190,7 @@ impl Confirmation {
             ));
         };
         match tokio::time::timeout(self.timeout, checked).await {
-            Ok(Ok(checked)) => self.decide(checked, age),
+            Ok(Ok(checked)) => self.decide(delivery, checked, age),
             Ok(Err(_)) | Err(_) => {
                 count("unavailable");
                 Err(HandlerError::not_yet(self.schedule.pause(age), "Wert has not responded yet"))
@@ -197,11 +198,12 @@ impl Confirmation {
         }
     }
 
-    /// Returns the result of the handler for a delivery of this age.
-    fn decide(&self, Checked { verdict, backoff }: Checked, age: Duration) -> Result<(), HandlerError> {
+    /// Returns the result of the check for a delivery of this age.
+    fn decide(&self, delivery: &Delivery, Checked { verdict, backoff }: Checked, age: Duration) -> Result<(), HandlerError> {
         match verdict {
-            Verdict::Confirmed => {
+            Verdict::Confirmed(purchase) => {
                 count("confirmed");
+                delivery.confirm(*purchase);
                 Ok(())
             }
             Verdict::ProviderUnavailable(error) => {

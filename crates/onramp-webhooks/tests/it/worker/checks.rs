@@ -255,3 +255,28 @@ async fn a_panic_before_the_handler_is_a_transient_error() {
         assert!(record.note.unwrap().contains("a bug of the reader"));
     }
 }
+
+/// A check that has asked about the purchase, or a handler that keeps what it gets.
+struct Paid(&'static str, Arc<Mutex<Vec<String>>>);
+
+#[async_trait]
+impl Handler for Paid {
+    async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
+        let mut purchase = delivery.completed_purchase()?.ok_or("no purchase")?;
+        self.1.lock().unwrap().push(format!("{}: {}", self.0, purchase.fiat));
+        purchase.fiat.amount = self.0.parse()?;
+        delivery.confirm(purchase);
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_handler_gets_the_purchase_that_a_check_confirmed_first() {
+    let harness = Harness::new();
+    harness.post(WertOrder::new().fiat("9000.00", "USD").complete()).await;
+    let seen = Arc::default();
+    let paid = |amount| Paid(amount, Arc::clone(&seen));
+    let worker = harness.receiver.worker(paid("3")).before(paid("1")).before(paid("2")).spawn();
+    worker.idle().await;
+    assert_eq!(*seen.lock().unwrap(), ["1: 9000.00 USD", "2: 1 USD", "3: 1 USD"]);
+}
