@@ -38,14 +38,14 @@ fn text(checkpoint: &Checkpoint) -> String {
     for finding in &summary.findings {
         text.push_str(&format!("{finding}\n"));
     }
-    let found = summary.missing + summary.status_differs + summary.unclear + summary.unknown_to_provider;
+    let found = summary.open() + summary.repaired;
     let listed = u64::try_from(summary.findings.len()).unwrap_or(u64::MAX);
     if found > listed {
         text.push_str(&format!("and {} more\n", found - listed));
     }
     text.push_str(&format!(
-        "{} orders at Wert and {} deliveries at {:?}, from {} to {}: {} missing, {} of them repaired; {} with another status, {} \
-         unclear, {} unknown to Wert; {} skipped as too recent\n",
+        "{} orders at Wert and {} deliveries at {:?}, from {} to {}: {} missing, {} of them repaired; {} not handled, {} with \
+         other values, {} with another status, {} unclear, {} unknown to Wert; {} skipped as too recent\n",
         summary.orders,
         summary.deliveries,
         checkpoint.endpoint,
@@ -53,6 +53,8 @@ fn text(checkpoint: &Checkpoint) -> String {
         format_time(window.until),
         summary.missing,
         summary.repaired,
+        summary.not_handled,
+        summary.differs,
         summary.status_differs,
         summary.unclear,
         summary.unknown_to_provider,

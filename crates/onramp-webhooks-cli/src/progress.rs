@@ -21,7 +21,7 @@ impl Progress {
     /// Updates the bar after a step.
     pub(crate) fn update(&self, checkpoint: &Checkpoint, step: &Step) {
         let (window, summary) = (checkpoint.window, &checkpoint.summary);
-        let found = summary.missing + summary.status_differs + summary.unclear + summary.unknown_to_provider;
+        let found = summary.open() + summary.repaired;
         match checkpoint.phase {
             Phase::Orders(_) => {
                 self.0.set_message(format!("{} orders at Wert, {found} findings", summary.orders));

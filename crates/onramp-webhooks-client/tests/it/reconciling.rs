@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use onramp_webhooks::clock::{ManualClock, Timestamp};
-use onramp_webhooks::inbox::{Filter, Inbox, NewDelivery, Record, Recorded, State};
+use onramp_webhooks::inbox::{ClaimRequest, DeadCause, Filter, Inbox, NewDelivery, Record, Recorded, Settled, Settlement, State};
 use onramp_webhooks::worker::{PeriodicTask, WorkerBuilder};
 use onramp_webhooks::{Delivery, Handler, HandlerError, StoreError, async_trait};
 use onramp_webhooks_client::ClientErrorKind;
@@ -206,6 +206,35 @@ async fn what_is_not_said_to_be_complete_is_never_repaired() {
     let said: Vec<_> = found.findings.iter().map(ToString::to_string).collect();
     assert!(said[0].ends_with(r#"received as complete, but has the status "failed" at Wert"#), "{said:?}");
     assert!(said[7].contains("cannot be repaired: its amounts"), "{said:?}");
+}
+
+#[tokio::test]
+async fn an_order_is_resolved_only_if_its_event_was_handled_with_the_same_money() {
+    let (provider, inbox) = (FakeProvider::start().await, Readable::default());
+    let [paid, waiting, refused, altered] = std::array::from_fn(|_| WertOrder::new());
+    for order in [&paid, &waiting, &refused, &altered] {
+        provider.add_order(order, "success");
+    }
+    inbox.receive_at("wert", &[paid.complete(), refused.complete()], NOW.before(DAY / 2)).await;
+    inbox.receive_at("wert", &[altered.clone().fiat("9000.00", "USD").complete()], NOW.before(DAY / 2)).await;
+    let claims = inbox.claim(NOW, ClaimRequest::new(10, DAY)).await.unwrap().deliveries;
+    let dead = Settled::Dead { cause: DeadCause::RefusedByHandler, error: "no such customer".into() };
+    let outcomes = [Settled::Handled, dead, Settled::Handled];
+    let settlements = claims.iter().zip(outcomes).map(|(claimed, outcome)| Settlement::new(claimed.lease, outcome)).collect();
+    inbox.settle(NOW, settlements).await.unwrap();
+    inbox.receive_at("wert", &[waiting.complete()], NOW.before(DAY / 2)).await;
+
+    let found = repair(&provider, &inbox).await;
+    assert_eq!((found.not_handled, found.differs, found.open(), found.is_resolved()), (1, 1, 2, false));
+    let differences = found.findings.iter().map(|finding| match finding {
+        Finding::NotHandled { order, state } => (order.as_str(), state.clone()),
+        Finding::Differs { order, differences } => (order.as_str(), differences.join("; ")),
+        other => panic!("{other}"),
+    });
+    let differences: BTreeMap<_, _> = differences.collect();
+    assert_eq!(differences[refused.id().unwrap()], "dead");
+    assert!(differences[altered.id().unwrap()].contains("9000.00"), "{differences:?}");
+    assert_eq!(all(&inbox).await.len(), 4, "nothing was repaired");
 }
 
 #[tokio::test]

@@ -27,6 +27,20 @@ pub enum Finding {
         /// The reason.
         reason: String,
     },
+    /// The order is complete and its event was received, but was not handled and waits for no worker: an operator has to look at it.
+    NotHandled {
+        /// The order.
+        order: OrderId,
+        /// The state of its delivery: `dead`, `quarantined`, `conflict` or `unknown`.
+        state: String,
+    },
+    /// The order is complete, but its event was received with other values than Wert has now, and was handled or waits to be.
+    Differs {
+        /// The order.
+        order: OrderId,
+        /// The [differences](crate::wert::Difference), without personal data.
+        differences: Vec<String>,
+    },
     /// The completion event was received, but the order has another status at Wert: the event is forged, or the order was reverted.
     StatusDiffers {
         /// The order.
@@ -56,6 +70,8 @@ impl Finding {
             Self::Repaired { order }
             | Self::Missing { order }
             | Self::Unrepairable { order, .. }
+            | Self::NotHandled { order, .. }
+            | Self::Differs { order, .. }
             | Self::StatusDiffers { order, .. }
             | Self::Unclear { order, .. }
             | Self::UnknownToProvider { order } => order,
@@ -76,6 +92,12 @@ impl fmt::Display for Finding {
             Self::Repaired { .. } => f.write_str("complete at Wert and not received; repaired with a synthetic delivery"),
             Self::Missing { .. } => f.write_str("complete at Wert and not received"),
             Self::Unrepairable { reason, .. } => write!(f, "complete at Wert and not received; cannot be repaired: {reason}"),
+            Self::NotHandled { state, .. } => {
+                write!(f, "complete at Wert and received, but not handled: it is in the state {state:?}")
+            }
+            Self::Differs { differences, .. } => {
+                write!(f, "received with other values than Wert has: {}", differences.join("; "))
+            }
             Self::StatusDiffers { status, .. } => write!(f, "received as complete, but has the status {status:?} at Wert"),
             Self::Unclear { status: Some(status), .. } => write!(f, "has the unknown status {status:?} at Wert"),
             Self::Unclear { status: None, .. } => f.write_str("has no status at Wert"),

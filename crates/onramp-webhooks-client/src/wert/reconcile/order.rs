@@ -1,6 +1,8 @@
 //! Reconciling one order: comparing it with the inbox, and repairing it if it is missing.
 
-use onramp_webhooks::inbox::{Filter, Recorded};
+use onramp_webhooks::WertEvent;
+use onramp_webhooks::inbox::{Filter, Record, Recorded, State};
+use onramp_webhooks::provider::ProviderEvent as _;
 use onramp_webhooks::wert::completion_keys;
 
 use super::repair_guard::RepairGuard;
@@ -27,14 +29,31 @@ pub(super) async fn reconcile(
         Some(OrderStatus::Success) => true,
         Some(_) => false,
     };
-    let finding = match (is_complete, was_received(reconciler, row).await?) {
-        (true, true) | (false, false) => return Ok(Reconciled::Agrees),
+    let finding = match (is_complete, received(reconciler, row).await?) {
+        (false, None) => return Ok(Reconciled::Agrees),
+        (true, Some(record)) => match objection(reconciler, row, &record).await? {
+            None => return Ok(Reconciled::Agrees),
+            Some(finding) => finding,
+        },
         _ if is_recent(reconciler, row) => return Ok(Reconciled::TooRecent),
-        (false, true) => Finding::StatusDiffers { order, status: status.unwrap_or_default() },
-        (true, false) if checkpoint.repair => return repair(reconciler, checkpoint, guard, row).await,
-        (true, false) => Finding::Missing { order },
+        (false, Some(_)) => Finding::StatusDiffers { order, status: status.unwrap_or_default() },
+        (true, None) if checkpoint.repair => return repair(reconciler, checkpoint, guard, row).await,
+        (true, None) => Finding::Missing { order },
     };
     Ok(Reconciled::Differs(finding))
+}
+
+/// Compares a complete order with its delivery. A body that was removed is not compared.
+async fn objection(reconciler: &Reconciler, row: &OrderRow, record: &Record) -> Result<Option<Finding>, ReconcileError> {
+    let order = row.order_id.clone();
+    if !matches!(record.state, State::Handled | State::Pending | State::Leased | State::Retrying | State::Parked) {
+        return Ok(Some(Finding::NotHandled { order, state: record.state.to_string() }));
+    }
+    let shown = reconciler.inbox.show(record.id).await.map_err(ReconcileError::Inbox)?;
+    let event = shown.and_then(|record| WertEvent::read(&record.body?).ok());
+    let Some(Ok(Some(purchase))) = event.map(|event| event.completed_purchase()) else { return Ok(None) };
+    let differences: Vec<_> = reconciler.api.differences(&purchase, row).iter().map(ToString::to_string).collect();
+    Ok((!differences.is_empty()).then_some(Finding::Differs { order, differences }))
 }
 
 fn is_recent(reconciler: &Reconciler, row: &OrderRow) -> bool {
@@ -42,15 +61,15 @@ fn is_recent(reconciler: &Reconciler, row: &OrderRow) -> bool {
     changed.is_some_and(|changed| reconciler.clock.now().since(changed) < reconciler.grace)
 }
 
-/// Returns `true` if the inbox has the completion event of the order.
-pub(super) async fn was_received(reconciler: &Reconciler, row: &OrderRow) -> Result<bool, ReconcileError> {
+/// Returns the completion event of the order, without its body.
+pub(super) async fn received(reconciler: &Reconciler, row: &OrderRow) -> Result<Option<Record>, ReconcileError> {
     for key in completion_keys(&reconciler.endpoint, &row.order_id, row.click_id.as_ref(), row.transaction_id.as_ref()) {
-        let records = reconciler.inbox.list(Filter::all().key(key).limit(1)).await.map_err(ReconcileError::Inbox)?;
-        if !records.is_empty() {
-            return Ok(true);
+        let mut records = reconciler.inbox.list(Filter::all().key(key).limit(1)).await.map_err(ReconcileError::Inbox)?;
+        if let Some(record) = records.pop() {
+            return Ok(Some(record));
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
 /// Records a synthetic delivery. If the real one arrived meanwhile, the synthetic one is a duplicate, and there is no finding. If their

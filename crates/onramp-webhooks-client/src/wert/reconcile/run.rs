@@ -9,7 +9,7 @@ use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::DeliveryId;
 
 use super::deliveries::DeliveredOrders;
-use super::order::{Reconciled, reconcile, was_received};
+use super::order::{Reconciled, received, reconcile};
 use super::query::is_search_term;
 use super::repair_guard::RepairGuard;
 use super::{
@@ -132,7 +132,7 @@ impl ReconcileRun {
         let needs_search = self.checkpoint.repair && self.guard.needs_search();
         let Some(page) = self.current_page.as_ref().filter(|_| needs_search) else { return Ok(()) };
         for row in &page.rows {
-            if row.status == Some(OrderStatus::Success) && !was_received(&self.reconciler, row).await? {
+            if row.status == Some(OrderStatus::Success) && received(&self.reconciler, row).await?.is_none() {
                 self.guard.search(&self.reconciler, row).await.map_err(ReconcileError::Inbox)?;
             }
         }

@@ -19,6 +19,10 @@ pub struct Summary {
     pub missing: u64,
     /// The number of missing orders that were repaired.
     pub repaired: u64,
+    /// The number of complete orders whose event was received and not handled, and waits for no worker.
+    pub not_handled: u64,
+    /// The number of complete orders whose event was received with other values than Wert has.
+    pub differs: u64,
     /// The number of orders received as complete that have another status at Wert.
     pub status_differs: u64,
     /// The number of orders whose status is missing or unknown.
@@ -33,7 +37,18 @@ impl Summary {
     /// Returns `true` if there are no findings, or all of them were repaired.
     #[must_use]
     pub const fn is_resolved(&self) -> bool {
-        self.missing == self.repaired && self.status_differs == 0 && self.unclear == 0 && self.unknown_to_provider == 0
+        self.open() == 0
+    }
+
+    /// Returns the number of findings that an operator has to look at.
+    #[must_use]
+    pub const fn open(&self) -> u64 {
+        self.missing.saturating_sub(self.repaired)
+            + self.not_handled
+            + self.differs
+            + self.status_differs
+            + self.unclear
+            + self.unknown_to_provider
     }
 
     /// Counts a finding, and keeps it if there are fewer than `max`.
@@ -44,6 +59,8 @@ impl Summary {
                 self.repaired += 1;
             }
             Finding::Missing { .. } | Finding::Unrepairable { .. } => self.missing += 1,
+            Finding::NotHandled { .. } => self.not_handled += 1,
+            Finding::Differs { .. } => self.differs += 1,
             Finding::StatusDiffers { .. } => self.status_differs += 1,
             Finding::Unclear { .. } => self.unclear += 1,
             Finding::UnknownToProvider { .. } => self.unknown_to_provider += 1,
