@@ -165,8 +165,11 @@ async fn what_makes_no_sense_is_refused_and_names_no_secret() {
 async fn what_fails_is_an_error_and_names_no_secret() {
     let (harness, _) = Harness::with_sqlite(10).await;
     let missing = harness.folder.path().join("other.db");
+    let foreign = harness.folder.path().join("foreign.db");
+    std::fs::write(&foreign, "").unwrap();
     for url in [
         format!("sqlite://{}", missing.display()),
+        format!("sqlite://{}", foreign.display()),
         "postgres://root:hunter2@127.0.0.1:1/shop".to_owned(),
         format!("sqlite://{}", harness.folder.path().display()),
     ] {
@@ -175,6 +178,7 @@ async fn what_fails_is_an_error_and_names_no_secret() {
         assert!(!ran.err.contains("hunter2"), "{}", ran.err);
     }
     assert!(!missing.exists(), "nothing is made in a place that was mistyped");
+    assert_eq!(std::fs::read(&foreign).unwrap(), b"", "nor in a file of another program");
     let wrong_key = Ran::of({
         let mut command = harness.command(&[]);
         command.env("WERT_API_KEY", "not the right one");

@@ -8,7 +8,7 @@ use onramp_webhooks::inbox::QuarantineBound;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::db::{Database, Schema, is_behind_pooler, migrate};
+use crate::db::{Database, Schema, is_behind_pooler, migrate, require};
 use crate::{PostgresIdempotencyStore, PostgresInbox, PostgresPurchaseStore};
 
 /// Options for opening a [`PostgresInbox`], a [`PostgresIdempotencyStore`] or a [`PostgresPurchaseStore`].
@@ -28,13 +28,21 @@ pub struct PostgresOptions {
     quarantine: QuarantineBound,
     is_pooled: Option<bool>,
     direct: Option<PgConnectOptions>,
+    must_exist: bool,
 }
 
 impl PostgresOptions {
     /// Returns the default options for the database of `pool`. The application may use the pool as well.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        Self { pool, schema: "onramp".into(), quarantine: QuarantineBound::default(), is_pooled: None, direct: None }
+        Self {
+            pool,
+            schema: "onramp".into(),
+            quarantine: QuarantineBound::default(),
+            is_pooled: None,
+            direct: None,
+            must_exist: false,
+        }
     }
 
     /// Sets the schema of the tables, which is created if it is missing. A name has up to 48 characters of a to z, 0 to 9 and `_`. The
@@ -65,6 +73,13 @@ impl PostgresOptions {
     #[must_use]
     pub fn direct(mut self, server: PgConnectOptions) -> Self {
         self.direct = Some(server);
+        self
+    }
+
+    /// Refuses to create or migrate anything, for tools that look at the database of another program.
+    #[must_use]
+    pub const fn must_exist(mut self) -> Self {
+        self.must_exist = true;
         self
     }
 
@@ -103,7 +118,11 @@ impl PostgresOptions {
         };
         let schema = Arc::new(schema.unnamed_statements(is_pooled));
         let database = Database { pool: self.pool, schema, is_pooled, direct: self.direct.map(Arc::new) };
-        migrate(&database).await?;
+        if self.must_exist {
+            require(&database).await?
+        } else {
+            migrate(&database).await?
+        }
         Ok(database)
     }
 }

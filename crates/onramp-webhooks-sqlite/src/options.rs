@@ -36,8 +36,16 @@ impl SqliteOptions {
             busy_timeout: Duration::from_millis(2_500),
             largest: None,
             purpose: Purpose::Inbox,
+            must_exist: false,
         };
         Self { file, quarantine: QuarantineBound::default(), longest_transaction: Duration::from_secs(1) }
+    }
+
+    /// Refuses to create or migrate anything, for tools that look at the file of another program.
+    #[must_use]
+    pub const fn must_exist(mut self) -> Self {
+        self.file.must_exist = true;
+        self
     }
 
     /// Sets how long a call waits for another process that has locked the file. The default is 2.5 s, which leaves the receiver time to

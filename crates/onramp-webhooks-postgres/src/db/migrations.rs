@@ -51,6 +51,18 @@ pub(crate) async fn migrate(database: &Database) -> Result<(), StoreError> {
     migrated.await?.map_or(Ok(()), Err)
 }
 
+/// Returns an error unless the schema exists and needs no migration. Changes nothing.
+pub(crate) async fn require(database: &Database) -> Result<(), StoreError> {
+    if is_behind(database).await? {
+        let why = format!(
+            "schema {} does not exist, or this program would have to migrate it; open it with the program that uses it first",
+            database.schema
+        );
+        return Err(refused(StoreErrorKind::Unusable, why));
+    }
+    Ok(())
+}
+
 /// Takes the steps that are missing, or returns the reason why the schema cannot be used.
 async fn take_steps(connection: &mut PgConnection, schema: &Schema) -> sqlx::Result<Option<StoreError>> {
     let found = version_or_create(connection, schema).await?;

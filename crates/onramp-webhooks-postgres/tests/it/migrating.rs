@@ -184,3 +184,14 @@ async fn a_role_that_may_only_use_the_tables_is_enough() {
     raw_sql(sqlx::AssertSqlSafe(clean_up)).execute(&pool).await.unwrap();
     assert_eq!(recorded, Ok(1));
 }
+
+#[tokio::test]
+async fn a_schema_that_must_exist_is_not_created() {
+    let schema = TestSchema::new();
+    let open = async || PostgresOptions::new(pool(2).await).schema(schema.name()).must_exist().open().await;
+    assert_eq!(open().await.unwrap_err().kind(), StoreErrorKind::Unusable);
+    let exists = sqlx::query_scalar::<_, bool>("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)").bind(schema.name());
+    assert!(!exists.fetch_one(&mut connection().await).await.unwrap());
+    schema.open(QuarantineBound::default()).await;
+    open().await.unwrap();
+}

@@ -11,7 +11,7 @@ use super::busy::{wait, wait_at_most};
 use super::error::failed;
 use super::file_id::FileIdentity;
 use super::guard;
-use super::migrations::{Purpose, migrate};
+use super::migrations::{Purpose, migrate, require};
 use super::permissions::restrict;
 
 const OPEN: &str = "open the database";
@@ -28,13 +28,15 @@ pub(crate) struct Settings {
     /// The maximum size of the file in bytes.
     pub(crate) largest: Option<u64>,
     pub(crate) purpose: Purpose,
+    /// Set if nothing is created or migrated.
+    pub(crate) must_exist: bool,
 }
 
 impl Settings {
-    /// Opens the connection that writes, creates the file if it is missing, and migrates it.
+    /// Opens the connection that writes, creates the file if it is missing, and migrates it, unless it must exist.
     pub(super) fn create_writer(&self) -> Result<(Connection, FileIdentity), StoreError> {
-        let connection =
-            Connection::open_with_flags(&self.path, flags() | OpenFlags::SQLITE_OPEN_CREATE).map_err(failed(OPEN))?;
+        let create = if self.must_exist { OpenFlags::empty() } else { OpenFlags::SQLITE_OPEN_CREATE };
+        let connection = Connection::open_with_flags(&self.path, flags() | create).map_err(failed(OPEN))?;
         let file = FileIdentity::of(&self.path)?;
         let connection = self.writer(connection)?;
         file.remember_log()?;
@@ -48,6 +50,9 @@ impl Settings {
 
     fn writer(&self, mut connection: Connection) -> Result<Connection, StoreError> {
         reject_read_only(&connection)?;
+        if self.must_exist {
+            require(&connection, self.purpose)?;
+        }
         restrict(&self.path);
         wait_at_most(self.busy_timeout);
         connection.busy_handler(Some(wait as fn(i32) -> bool)).map_err(failed(OPEN))?;

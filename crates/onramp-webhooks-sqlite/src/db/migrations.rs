@@ -80,6 +80,24 @@ pub(crate) fn migrate(connection: &mut Connection, purpose: Purpose) -> Result<(
     refusal.map_or(Ok(()), |why| Err(StoreError::new(StoreErrorKind::Unusable, "migrate").because(why)))
 }
 
+/// Returns an error unless the file has a schema that needs no migration. Changes nothing.
+pub(crate) fn require(connection: &Connection, purpose: Purpose) -> Result<(), StoreError> {
+    let (table, newest) = (purpose.table(), format!("SELECT coalesce(max(version), 0) FROM {}", purpose.table()));
+    let known = i64::try_from(purpose.steps().len()).unwrap_or(i64::MAX);
+    let version: i64 = match connection.table_exists(None, table).map_err(failed("open the database"))? {
+        true => connection.query_row(&newest, [], |row| row.get(0)).map_err(failed("open the database"))?,
+        false => 0,
+    };
+    let why = match version {
+        0 => "the file is no inbox".to_owned(),
+        version if version < known => format!(
+            "the file has schema version {version}, which this program would have to migrate; open it with the program that uses it first"
+        ),
+        _ => return Ok(()),
+    };
+    Err(StoreError::new(StoreErrorKind::Unusable, "open the database").because(why))
+}
+
 /// Migrates in one transaction, or returns the reason why the file cannot be used.
 fn migrate_unless_refused(connection: &mut Connection, purpose: Purpose) -> rusqlite::Result<Option<String>> {
     let (steps, table) = (purpose.steps(), purpose.table());

@@ -7,7 +7,7 @@ use onramp_webhooks::idempotency::IdempotencyStore;
 use onramp_webhooks::inbox::{Inbox, State};
 use onramp_webhooks::purchases::{PurchaseStatus, PurchaseStore};
 use onramp_webhooks::spill::SpillStore;
-use onramp_webhooks_sqlite::{SqliteInbox, SqliteSpill};
+use onramp_webhooks_sqlite::{SqliteInbox, SqliteOptions, SqliteSpill};
 use rusqlite::Connection;
 
 use crate::idempotency::tools::{begin, claim as request};
@@ -116,4 +116,20 @@ async fn a_spill_of_the_next_version_is_used_unless_it_is_for_newer_programs() {
     let error = SqliteSpill::open(&path).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unusable);
     assert!(error.to_string().contains("version 3 or newer, and this one has version 1"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_that_must_be_an_inbox_is_not_made_one() {
+    let (folder, path) = file();
+    let open = async || SqliteOptions::new(&path).must_exist().open().await;
+    open().await.unwrap_err();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was created");
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (id INTEGER)").unwrap();
+    let before = std::fs::read(&path).unwrap();
+    assert_eq!(open().await.unwrap_err().kind(), StoreErrorKind::Unusable);
+    assert_eq!(std::fs::read(&path).unwrap(), before, "neither tables nor another journal mode");
+    SqliteInbox::open(&path).await.unwrap().close().await.unwrap();
+    open().await.unwrap();
+    Connection::open(&path).unwrap().execute_batch("DELETE FROM onramp_schema WHERE version > 1").unwrap();
+    assert_eq!(open().await.unwrap_err().kind(), StoreErrorKind::Unusable, "it would have to be migrated");
 }
