@@ -80,7 +80,7 @@ impl Row {
         requeued
     }
 
-    /// Whether the row is to be pruned. A key that can expire is kept, together with the body, until it has expired.
+    /// Returns whether the row is to be pruned. A key that can expire is kept, together with the body, until it has expired.
     fn is_old(&self, now: Timestamp, retention: Retention) -> bool {
         let since = self.record.settled_at.unwrap_or(self.record.received_at);
         let is_old = retention.of(self.record.state).is_some_and(|kept| since < now.before(kept));

@@ -42,8 +42,9 @@ pub(crate) fn untrusted(reason: &'static str) {
 }
 
 /// Publishes the status of an endpoint.
-pub(crate) fn watched(endpoint: &Arc<str>, is_alarm: bool, silent_for: Option<Duration>) {
-    metrics::gauge!("onramp_webhooks_may_be_disabled", "endpoint" => Arc::clone(endpoint)).set(f64::from(u8::from(is_alarm)));
+pub(crate) fn watched(endpoint: &Arc<str>, may_be_disabled: bool, silent_for: Option<Duration>) {
+    metrics::gauge!("onramp_webhooks_may_be_disabled", "endpoint" => Arc::clone(endpoint))
+        .set(f64::from(u8::from(may_be_disabled)));
     if let Some(silent) = silent_for {
         metrics::gauge!("onramp_webhooks_silence_seconds", "endpoint" => Arc::clone(endpoint)).set(silent.as_secs_f64());
     }

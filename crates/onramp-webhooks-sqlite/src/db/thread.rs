@@ -173,7 +173,7 @@ impl Thread {
         let (members, committed) = self.run_group(&mut connection, session, first, queue);
         self.connection = Some(connection);
         let committed = match committed {
-            Ok(()) if members.is_empty() => return,
+            Ok(()) if members.is_empty() => return self.turns.end(),
             Ok(()) => self.verify(),
             Err(Failure::Statement(error)) => Err(error),
             Err(Failure::File(error)) => {

@@ -1,7 +1,7 @@
 //! Watchdog: reports that a provider may have stopped sending, because its events are refused or no events arrive.
 //!
 //! [`Receiver::watch`](crate::Receiver::watch) returns the status of every endpoint, [`Receiver::health`](crate::Receiver::health)
-//! reports it in a health check, and a change is logged once: `WARN` when an alarm begins, `INFO` when it ends. A receiver checks
+//! reports it in a health check, and a change is logged once: `WARN` when an alarm begins (`ERROR` for purchases in quarantine), `INFO` when it ends. A receiver checks
 //! every minute, from its `build` (or from its first request, if there was no tokio runtime yet) until its last clone is dropped.
 //!
 //! # Refusing

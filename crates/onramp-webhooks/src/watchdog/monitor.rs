@@ -114,7 +114,7 @@ impl Monitor {
         }
         let statuses = endpoints.iter().map(|watched| watched.status(now)).collect::<Vec<_>>();
         for (at, status) in statuses.iter().enumerate() {
-            telemetry::watched(&status.name, status.verdict.is_alarm(), status.silent_for);
+            telemetry::watched(&status.name, status.verdict.may_be_disabled(), status.silent_for);
             report(self.reported.get(at).copied(), status);
         }
         self.reported = statuses.into_iter().map(|status| status.verdict).collect();
@@ -225,14 +225,16 @@ fn report(before: Option<Verdict>, status: &EndpointStatus) {
     if before == Some(status.verdict) {
         return;
     }
-    if status.verdict == Verdict::Attention {
-        tracing::error!(endpoint = &*status.name, advice = status.advice, "purchases are in quarantine");
-    } else if status.verdict.is_alarm() {
-        tracing::warn!(
-            endpoint = &*status.name, verdict = %status.verdict, advice = status.advice,
-            "the provider may stop sending, or has stopped"
-        );
-    } else if before.is_some_and(Verdict::is_alarm) {
-        tracing::info!(endpoint = &*status.name, verdict = %status.verdict, "the provider's events are received again");
+    let (endpoint, verdict, advice) = (&*status.name, status.verdict, status.advice.as_deref());
+    match status.verdict {
+        Verdict::Refusing | Verdict::Silent => {
+            tracing::warn!(endpoint, %verdict, advice, "the provider may stop sending, or has stopped");
+        }
+        Verdict::Attention => tracing::error!(endpoint, %verdict, advice, "purchases are in quarantine"),
+        Verdict::Fine if before.is_some_and(Verdict::may_be_disabled) => {
+            tracing::info!(endpoint, %verdict, "the provider's events are received again");
+        }
+        Verdict::Fine if before.is_some() => tracing::info!(endpoint, %verdict, "no purchases are in quarantine any more"),
+        Verdict::Fine => {}
     }
 }

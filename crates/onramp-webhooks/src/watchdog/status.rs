@@ -43,6 +43,11 @@ impl Verdict {
     pub const fn is_alarm(self) -> bool {
         !matches!(self, Self::Fine)
     }
+
+    /// Returns whether the provider may have stopped sending, or may stop: `true` for `Refusing` and `Silent`.
+    pub(super) const fn may_be_disabled(self) -> bool {
+        matches!(self, Self::Refusing | Self::Silent)
+    }
 }
 
 impl fmt::Display for Verdict {

@@ -241,6 +241,10 @@ fn the_watchdog_says_every_minute_how_an_endpoint_stands() {
         clock.advance(Duration::from_secs(60));
         rest().await;
         assert_eq!((last("silence_seconds"), last("may_be_disabled")), (Some(60.0), Some(0.0)));
+        door.post(door.unreadable()).await;
+        clock.advance(Duration::from_secs(60));
+        rest().await;
+        assert_eq!(last("may_be_disabled"), Some(0.0), "a purchase in quarantine does not stop the provider");
     });
 }
 

@@ -1,5 +1,6 @@
 //! Log entries: each change once.
 
+use onramp_webhooks::inbox::{Filter, Inbox, State};
 use tracing::Level;
 
 use super::harness::{HOUR, Harness};
@@ -36,4 +37,19 @@ async fn an_alarm_and_its_end_are_logged_once() {
     assert_eq!(changes(&log).len(), 1);
     assert_eq!(harness.beside().await.wert.receiver.watch().len(), 3);
     assert_eq!(changes(&log), ["WARN wert silent with the page"], "another process logs it too");
+}
+
+#[tokio::test(start_paused = true)]
+async fn purchases_in_quarantine_are_logged_as_such() {
+    let (log, _listening) = Log::listen("watchdog", Level::INFO);
+    let harness = Harness::new().await;
+    harness.wert.post(harness.wert.unreadable()).await;
+    harness.passes(1, 1).await;
+    assert_eq!(changes(&log), ["ERROR wert attention"], "the provider is not suspected");
+    let quarantined = harness.inbox.list(Filter::all().state(State::Quarantined)).await.unwrap().remove(0);
+    harness.inbox.forget(quarantined.id).await.unwrap();
+    harness.passes(1, 1).await;
+    let entries = log.take();
+    let ended = entries.iter().find(|entry| entry.field("verdict") == "fine").unwrap();
+    assert_eq!(ended.message, "no purchases are in quarantine any more");
 }
