@@ -29,7 +29,7 @@ pub(super) async fn record(inbox: &dyn Inbox, read: Read, deadline: Instant) -> 
                 tracing::error!(
                     ?recorded,
                     reason,
-                    "a purchase is in quarantine, because its body cannot be read: replay it with a version that can"
+                    "a purchase is in quarantine, because its body cannot be read: a version that can read it handles it"
                 );
             } else {
                 tracing::warn!(?recorded, reason, "recorded in quarantine");
