@@ -110,4 +110,12 @@ impl Inbox for LedgerInbox {
     async fn forget(&self, id: DeliveryId) -> Result<(), StoreError> {
         self.deliveries.forget(id).await
     }
+
+    async fn task_state(&self, task: &str) -> Result<TaskState, StoreError> {
+        self.deliveries.task_state(task).await
+    }
+
+    async fn set_task_state(&self, state: TaskState) -> Result<bool, StoreError> {
+        self.deliveries.set_task_state(state).await
+    }
 }

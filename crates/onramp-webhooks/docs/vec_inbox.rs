@@ -16,6 +16,7 @@ pub struct VecInbox {
 struct Rows {
     last_id: i64,
     all: Vec<Row>,
+    tasks: BTreeMap<String, TaskState>,
     bound: QuarantineBound,
 }
 
@@ -408,5 +409,19 @@ impl Inbox for VecInbox {
         }
         rows.all.retain_mut(|row| row.record.id != id || row.forget());
         Ok(())
+    }
+
+    async fn task_state(&self, task: &str) -> Result<TaskState, StoreError> {
+        Ok(self.rows.lock().unwrap().tasks.get(task).cloned().unwrap_or_else(|| TaskState::new(task)))
+    }
+
+    async fn set_task_state(&self, state: TaskState) -> Result<bool, StoreError> {
+        let mut rows = self.rows.lock().unwrap();
+        let stored = rows.tasks.get(&state.task).map_or(0, |stored| stored.version);
+        if stored == state.version {
+            let next = state.version + 1;
+            rows.tasks.insert(state.task.clone(), state.clone().at(next, state.text.clone()));
+        }
+        Ok(stored == state.version)
     }
 }

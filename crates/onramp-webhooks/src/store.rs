@@ -25,7 +25,7 @@ pub use crate::identity::{DedupKey, OrderStage};
 pub use crate::inbox::{
     Candidate, Candidates, ClaimRequest, ClaimedDelivery, Claims, Counts, DeadCause, DeliveryId, Filter, Inbox, Lease,
     NewDelivery, Quarantine, QuarantineBound, Record, Recorded, Replayed, Requeue, Retention, SUSPECT_AFTER, Settled, Settlement,
-    State, TransactionalInbox, conflict_note, why_not_forgotten,
+    State, TaskState, TransactionalInbox, conflict_note, why_not_forgotten,
 };
 #[doc(inline)]
 pub use crate::provider::ProviderName;

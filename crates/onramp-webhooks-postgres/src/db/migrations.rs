@@ -17,10 +17,11 @@ struct Step {
     oldest: i32,
 }
 
-const STEPS: [Step; 3] = [
+const STEPS: [Step; 4] = [
     Step { sql: include_str!("migrations/0001_deliveries.sql"), oldest: 1 },
     Step { sql: include_str!("migrations/0002_idempotency.sql"), oldest: 1 },
     Step { sql: include_str!("migrations/0003_purchases.sql"), oldest: 1 },
+    Step { sql: include_str!("migrations/0004_tasks.sql"), oldest: 1 },
 ];
 
 /// The version of this program.

@@ -9,6 +9,7 @@ mod record;
 mod requeue;
 mod settle;
 mod state;
+mod task;
 mod transaction;
 mod wakeups;
 mod writer;
@@ -21,7 +22,7 @@ use onramp_webhooks::StoreError;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
     ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, QuarantineBound, Record, Recorded, Replayed,
-    Requeue, Retention, Settlement,
+    Requeue, Retention, Settlement, TaskState,
 };
 use sqlx::PgPool;
 use tokio::sync::{Notify, Semaphore};
@@ -221,6 +222,27 @@ impl Inbox for PostgresInbox {
             Ok(forgotten)
         };
         self.database.tried("forget", Limit::Prompt, forget).await?
+    }
+
+    async fn task_state(&self, task: &str) -> Result<TaskState, StoreError> {
+        let state = |_| async move {
+            let mut transaction = self.database.begin_reading().await?;
+            let state = task::state(&mut transaction, &self.database.schema, task).await?;
+            transaction.commit().await?;
+            Ok(state)
+        };
+        self.database.tried("read the database", Limit::Patient, state).await
+    }
+
+    async fn set_task_state(&self, state: TaskState) -> Result<bool, StoreError> {
+        let state = &state;
+        let set = |_| async move {
+            let mut transaction = self.database.begin(Limit::Prompt).await?;
+            let is_set = task::set_state(&mut transaction, &self.database.schema, state).await?;
+            transaction.commit().await?;
+            Ok(is_set)
+        };
+        self.database.tried("store the state of a task", Limit::Prompt, set).await
     }
 }
 

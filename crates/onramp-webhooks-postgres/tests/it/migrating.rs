@@ -60,7 +60,7 @@ async fn a_schema_of_the_next_version_is_used_as_it_is() {
     let schema = TestSchema::new();
     let running = schema.open(QuarantineBound::default()).await;
     record(&running, purchase()).await;
-    migrate_further(&schema, 3).await;
+    migrate_further(&schema, 4).await;
     record(&running, purchase()).await;
     let restarted = schema.open(QuarantineBound::default()).await;
     record(&restarted, purchase()).await;
@@ -73,26 +73,26 @@ async fn a_schema_of_the_next_version_is_used_as_it_is() {
     assert!(keys.release(request("A", 1)).await.unwrap());
     restarted.purchases().release(&"A".into(), now()).await.unwrap();
     restarted.check().await.unwrap();
-    assert_eq!(steps(&schema).await, [(1, 1), (2, 1), (3, 1), (4, 3)]);
+    assert_eq!(steps(&schema).await, [(1, 1), (2, 1), (3, 1), (4, 1), (5, 4)]);
 }
 
 #[tokio::test]
 async fn a_schema_for_newer_programs_is_refused_and_stays_as_it_is() {
     let schema = TestSchema::new();
     drop(schema.open(QuarantineBound::default()).await);
-    migrate_further(&schema, 4).await;
+    migrate_further(&schema, 5).await;
     refused(&schema).await;
     // What the step before the last one changed stays changed.
     migrate_further(&schema, 1).await;
     refused(&schema).await;
-    assert_eq!(steps(&schema).await, [(1, 1), (2, 1), (3, 1), (4, 4), (5, 1)]);
+    assert_eq!(steps(&schema).await, [(1, 1), (2, 1), (3, 1), (4, 1), (5, 5), (6, 1)]);
 }
 
 async fn refused(schema: &TestSchema) {
     let error = schema.options().await.open().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unusable);
     let text = error.to_string();
-    assert!(text.contains("a program of version 4 or newer, and this one has version 3; update"), "{text}");
+    assert!(text.contains("a program of version 5 or newer, and this one has version 4; update"), "{text}");
 }
 
 /// As an index on many rows would. The trigger lets the last step take until the test ends it. The time of both processes passes.
@@ -107,7 +107,7 @@ async fn a_step_takes_as_long_as_it_needs_while_other_processes_wait() {
              WHILE NOT pg_try_advisory_xact_lock(hashtext('{0}')) LOOP PERFORM pg_sleep(0.01); END LOOP;
              RETURN NEW;
          END $$;
-         CREATE TRIGGER slow BEFORE INSERT ON onramp.version FOR EACH ROW WHEN (NEW.version = 3) EXECUTE FUNCTION onramp.slow();
+         CREATE TRIGGER slow BEFORE INSERT ON onramp.version FOR EACH ROW WHEN (NEW.version = 4) EXECUTE FUNCTION onramp.slow();
          SELECT pg_advisory_lock(hashtext('{0}'))",
         schema.name()
     );
@@ -128,7 +128,7 @@ async fn a_step_takes_as_long_as_it_needs_while_other_processes_wait() {
     for opened in [one, other] {
         record(&opened.await.unwrap().unwrap(), purchase()).await;
     }
-    assert_eq!(steps(&schema).await, [(1, 1), (2, 1), (3, 1)]);
+    assert_eq!(steps(&schema).await, [(1, 1), (2, 1), (3, 1), (4, 1)]);
 }
 
 /// A build that failed, as one that was interrupted, leaves an index that no statement uses.
@@ -143,12 +143,12 @@ async fn an_index_whose_build_failed_is_not_taken_for_one() {
     let build = schema.sql("CREATE UNIQUE INDEX CONCURRENTLY deliveries_early ON onramp.deliveries (endpoint)");
     raw_sql(build).execute(&mut operator).await.unwrap_err();
     drop(schema.open(QuarantineBound::default()).await);
-    let behind = "DROP TABLE onramp.purchases, onramp.released_purchases; DELETE FROM onramp.version WHERE version = 3";
+    let behind = "DROP TABLE onramp.tasks; DELETE FROM onramp.version WHERE version = 4";
     raw_sql(schema.sql(behind)).execute(&mut operator).await.unwrap();
     let error = schema.options().await.open().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unusable);
     assert!(error.to_string().contains("deliveries_early is not complete"), "{error}");
-    assert_eq!(steps(&schema).await, [(1, 1), (2, 1)]);
+    assert_eq!(steps(&schema).await, [(1, 1), (2, 1), (3, 1)]);
     raw_sql(schema.sql("DROP INDEX onramp.deliveries_early")).execute(&mut operator).await.unwrap();
     drop(schema.open(QuarantineBound::default()).await);
 }

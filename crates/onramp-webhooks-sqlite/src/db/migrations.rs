@@ -25,10 +25,11 @@ struct Step {
     oldest: i64,
 }
 
-const INBOX: [Step; 3] = [
+const INBOX: [Step; 4] = [
     Step { sql: include_str!("migrations/0001_deliveries.sql"), oldest: 1 },
     Step { sql: include_str!("migrations/0002_idempotency.sql"), oldest: 1 },
     Step { sql: include_str!("migrations/0003_purchases.sql"), oldest: 1 },
+    Step { sql: include_str!("migrations/0004_tasks.sql"), oldest: 1 },
 ];
 const SPILL: [Step; 1] = [Step { sql: include_str!("migrations/spill/0001_spill.sql"), oldest: 1 }];
 

@@ -8,6 +8,7 @@ mod record;
 mod requeue;
 mod settle;
 mod state;
+mod task;
 mod transaction;
 
 use std::fmt;
@@ -18,7 +19,7 @@ use async_trait::async_trait;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
     ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Record, Recorded, Replayed, Requeue, Retention,
-    Settlement,
+    Settlement, TaskState,
 };
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::Connection;
@@ -193,6 +194,15 @@ impl Inbox for SqliteInbox {
 
     async fn forget(&self, id: DeliveryId) -> Result<(), StoreError> {
         self.writer.call(Effect::Quiet, move |batch| prune::forget(batch.connection, id)).await?
+    }
+
+    async fn task_state(&self, task: &str) -> Result<TaskState, StoreError> {
+        let task = task.to_owned();
+        self.read(move |connection| task::state(connection, &task)).await
+    }
+
+    async fn set_task_state(&self, state: TaskState) -> Result<bool, StoreError> {
+        self.writer.call(Effect::Quiet, move |batch| task::set_state(batch.connection, &state)).await
     }
 }
 

@@ -66,7 +66,7 @@ fn steps(path: &Path) -> Vec<(u32, u32)> {
 async fn a_file_of_the_next_version_is_used_as_it_is() {
     let (_folder, path, running) = new_inbox().await;
     record(&running, purchase()).await;
-    migrate_further(&path, 3);
+    migrate_further(&path, 4);
     record(&running, purchase()).await;
     let restarted = SqliteInbox::open(&path).await.unwrap();
     record(&restarted, purchase()).await;
@@ -79,26 +79,26 @@ async fn a_file_of_the_next_version_is_used_as_it_is() {
     assert!(keys.release(request("A", 1)).await.unwrap());
     restarted.purchases().release(&"A".into(), now()).await.unwrap();
     restarted.check().await.unwrap();
-    assert_eq!(steps(&path), [(1, 1), (2, 1), (3, 1), (4, 3)]);
+    assert_eq!(steps(&path), [(1, 1), (2, 1), (3, 1), (4, 1), (5, 4)]);
 }
 
 #[tokio::test]
 async fn a_file_for_newer_programs_is_refused_and_stays_as_it_is() {
     let (_folder, path, inbox) = new_inbox().await;
     drop(inbox);
-    migrate_further(&path, 4);
+    migrate_further(&path, 5);
     refused(&path).await;
     // What the step before the last one changed stays changed.
     migrate_further(&path, 1);
     refused(&path).await;
-    assert_eq!(steps(&path), [(1, 1), (2, 1), (3, 1), (4, 4), (5, 1)]);
+    assert_eq!(steps(&path), [(1, 1), (2, 1), (3, 1), (4, 1), (5, 5), (6, 1)]);
 }
 
 async fn refused(path: &Path) {
     let error = SqliteInbox::open(path).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unusable);
     let text = error.to_string();
-    assert!(text.contains("a program of version 4 or newer, and this one has version 3; update"), "{text}");
+    assert!(text.contains("a program of version 5 or newer, and this one has version 4; update"), "{text}");
 }
 
 #[tokio::test]

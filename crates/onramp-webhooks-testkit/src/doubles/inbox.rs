@@ -8,7 +8,7 @@ use onramp_webhooks::StoreError;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
     ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Record, Recorded, Replayed, Requeue, Retention,
-    Settlement, SpillStatus, TransactionalInbox,
+    Settlement, SpillStatus, TaskState, TransactionalInbox,
 };
 
 use super::Double;
@@ -30,6 +30,8 @@ double! {
         Requeue: requeue(request: Requeue) -> Replayed;
         Prune: prune(now: Timestamp, retention: Retention) -> u64;
         Forget: forget(id: DeliveryId) -> ();
+        TaskState: task_state(task: &str) -> TaskState;
+        SetTaskState: set_task_state(state: TaskState) -> bool;
         SpillStatus: spill_status() -> Option<SpillStatus>;
     }
     waits { Wait: wait_for_work; }

@@ -12,6 +12,7 @@ mod recording;
 mod replaying;
 mod requeuing;
 mod settling;
+mod tasks;
 pub(crate) mod tools;
 mod waking;
 
@@ -193,6 +194,12 @@ suite! {
         what_waits_is_refused,
         what_is_not_there_is_not_found,
         a_copy_of_a_forgotten_dead_letter_is_only_counted,
+    }
+    tasks {
+        a_state_comes_back_as_it_was_stored,
+        each_task_has_its_state,
+        a_state_that_was_not_seen_is_not_replaced,
+        of_many_at_once_one_replaces_a_state,
     }
     waking {
         a_new_delivery_wakes,

@@ -12,7 +12,7 @@ use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::DedupKey;
 use onramp_webhooks::inbox::{
     ClaimRequest, ClaimedDelivery, Claims, DeadCause, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery,
-    QuarantineBound, Record, Recorded, Replayed, Requeue, Retention, Settled, Settlement, State,
+    QuarantineBound, Record, Recorded, Replayed, Requeue, Retention, Settled, Settlement, State, TaskState,
 };
 use onramp_webhooks_testkit::doubles::{Double, InboxDouble};
 use onramp_webhooks_testkit::inbox::{Fixture, Store, cases};
@@ -220,6 +220,23 @@ impl InboxDouble for Mutant {
         }
         self.inbox.forget(id).await
     }
+
+    async fn task_state(&self, task: &str) -> Result<TaskState, StoreError> {
+        match self.defect {
+            Defect::HasOneStateForAllTasks => self.inbox.task_state("").await,
+            _ => self.inbox.task_state(task).await,
+        }
+    }
+
+    async fn set_task_state(&self, mut state: TaskState) -> Result<bool, StoreError> {
+        match self.defect {
+            Defect::ReplacesStatesUnseen => state.version = self.inbox.task_state(&state.task).await?.version,
+            Defect::HasOneStateForAllTasks => state.task.clear(),
+            Defect::LosesTheTextOfStates => state.text = state.text.trim().to_owned(),
+            _ => {}
+        }
+        self.inbox.set_task_state(state).await
+    }
 }
 
 fn store(defect: Defect) -> Store {
@@ -268,6 +285,10 @@ mutants! {
     KeepsAllForTheSameTime: an_inbox_that_keeps_all_for_the_same_time => "pruning::each_state_has_its_retention";
     ForgetsNothing: an_inbox_that_forgets_nothing => "forgetting::a_body_goes_at_once_and_the_key_stays";
     ForgetsKeys: an_inbox_that_forgets_keys => "forgetting::a_body_goes_at_once_and_the_key_stays";
+    ReplacesStatesUnseen: an_inbox_that_replaces_states_unseen => "tasks::a_state_that_was_not_seen_is_not_replaced",
+        an_inbox_that_replaces_states_for_many => "tasks::of_many_at_once_one_replaces_a_state";
+    HasOneStateForAllTasks: an_inbox_with_one_state_for_all_tasks => "tasks::each_task_has_its_state";
+    LosesTheTextOfStates: an_inbox_that_loses_the_text_of_states => "tasks::a_state_comes_back_as_it_was_stored";
     RequeuesWhatIsHeld: an_inbox_that_requeues_what_is_held => "requeuing::what_a_worker_holds_is_refused";
     ForgetsWhatWasReread: an_inbox_that_forgets_what_was_reread => "requeuing::a_reread_one_takes_its_identity";
     ListsIgnoreTheSubject: an_inbox_whose_lists_ignore_the_subject => "querying::lists_fit_their_filter";

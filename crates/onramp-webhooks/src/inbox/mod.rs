@@ -15,6 +15,7 @@ mod shared;
 mod spill_status;
 mod state;
 mod store;
+mod task_state;
 mod transactional;
 
 pub use self::claim::{Candidate, Candidates, ClaimRequest, Claims, SUSPECT_AFTER};
@@ -28,5 +29,6 @@ pub use self::retention::{Retention, why_not_forgotten};
 pub use self::spill_status::SpillStatus;
 pub use self::state::{State, UnknownState};
 pub use self::store::{Inbox, QuarantineBound};
+pub use self::task_state::TaskState;
 pub use self::transactional::TransactionalInbox;
 pub use crate::delivery::{DeliveryId, NewDelivery, Quarantine, SyntheticError};

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::{
     ClaimRequest, Claims, Counts, Filter, Inbox, Lease, Record, Recorded, Replayed, Requeue, Retention, Settlement, SpillStatus,
+    TaskState,
 };
 use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery};
@@ -59,6 +60,14 @@ impl<I: Inbox + ?Sized> Inbox for Arc<I> {
 
     async fn forget(&self, id: DeliveryId) -> Result<(), StoreError> {
         (**self).forget(id).await
+    }
+
+    async fn task_state(&self, task: &str) -> Result<TaskState, StoreError> {
+        (**self).task_state(task).await
+    }
+
+    async fn set_task_state(&self, state: TaskState) -> Result<bool, StoreError> {
+        (**self).set_task_state(state).await
     }
 
     async fn spill_status(&self) -> Result<Option<SpillStatus>, StoreError> {

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::{
     ClaimRequest, Claims, Counts, Filter, Lease, Record, Recorded, Replayed, Requeue, Retention, Settlement, SpillStatus,
+    TaskState,
 };
 use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery};
@@ -151,6 +152,19 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// [`Refused`](crate::StoreErrorKind::Refused) if it still waits to be handled, or if its state is unknown, and another error if
     /// the store cannot be written.
     async fn forget(&self, id: DeliveryId) -> Result<(), StoreError>;
+
+    /// Returns the state that a periodic task has stored, or [`TaskState::new`] if it has stored none.
+    ///
+    /// # Errors
+    /// Returns an error if the store cannot be read.
+    async fn task_state(&self, task: &str) -> Result<TaskState, StoreError>;
+
+    /// Replaces the state of a task, if its stored version is that of `state`. The new version is greater by one. Returns `false`, and
+    /// changes nothing, if another call has replaced the state meanwhile.
+    ///
+    /// # Errors
+    /// Returns an error if the store cannot be written.
+    async fn set_task_state(&self, state: TaskState) -> Result<bool, StoreError>;
 
     /// Returns the status of the spill; `None` for an inbox without one, which is the default.
     ///

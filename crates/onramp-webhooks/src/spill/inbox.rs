@@ -15,7 +15,7 @@ use crate::delivery::{DeliveryId, NewDelivery};
 use crate::error::StoreError;
 use crate::inbox::{
     ClaimRequest, Claims, Counts, Filter, Inbox, Lease, Record, Recorded, Replayed, Requeue, Retention, Settlement, SpillStatus,
-    TransactionalInbox,
+    TaskState, TransactionalInbox,
 };
 
 /// An [`Inbox`] of two parts: a primary inbox, and a spill that records deliveries while the primary inbox is unavailable or slow.
@@ -139,6 +139,14 @@ impl<I: Inbox> Inbox for SpillInbox<I> {
 
     async fn forget(&self, id: DeliveryId) -> Result<(), StoreError> {
         self.shared().primary()?.forget(id).await
+    }
+
+    async fn task_state(&self, task: &str) -> Result<TaskState, StoreError> {
+        self.shared().primary()?.task_state(task).await
+    }
+
+    async fn set_task_state(&self, state: TaskState) -> Result<bool, StoreError> {
+        self.shared().primary()?.set_task_state(state).await
     }
 
     async fn spill_status(&self) -> Result<Option<SpillStatus>, StoreError> {

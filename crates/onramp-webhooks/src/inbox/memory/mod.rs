@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use self::queue::{Place, Queue};
 use super::{
     ClaimRequest, ClaimedDelivery, Claims, Counts, DeadCause, Filter, Inbox, Lease, QuarantineBound, Record, Recorded, Replayed,
-    Requeue, Retention, Settled, Settlement, State, conflict_note, why_not_forgotten,
+    Requeue, Retention, Settled, Settlement, State, TaskState, conflict_note, why_not_forgotten,
 };
 use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery};
@@ -35,6 +35,7 @@ struct Rows {
     handled: BTreeMap<(String, OrderStage), usize>,
     noise: BTreeSet<DeliveryId>,
     bound: QuarantineBound,
+    tasks: BTreeMap<String, TaskState>,
 }
 
 #[derive(Debug)]
@@ -451,5 +452,19 @@ impl Inbox for MemoryInbox {
         }
         rows.forget(id);
         Ok(())
+    }
+
+    async fn task_state(&self, task: &str) -> Result<TaskState, StoreError> {
+        Ok(self.rows().tasks.get(task).cloned().unwrap_or_else(|| TaskState::new(task)))
+    }
+
+    async fn set_task_state(&self, state: TaskState) -> Result<bool, StoreError> {
+        let mut rows = self.rows();
+        let stored = rows.tasks.get(&state.task).map_or(0, |stored| stored.version);
+        if stored == state.version {
+            let next = state.version + 1;
+            rows.tasks.insert(state.task.clone(), TaskState { version: next, ..state.clone() });
+        }
+        Ok(stored == state.version)
     }
 }

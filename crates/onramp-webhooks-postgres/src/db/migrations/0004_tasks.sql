@@ -1,0 +1,6 @@
+-- One row for each periodic task that has stored a state, such as how far it has come.
+CREATE TABLE onramp.tasks (
+    name    TEXT   PRIMARY KEY,
+    version BIGINT NOT NULL,                    -- the number of times that the state was stored
+    state   TEXT   NOT NULL
+);
