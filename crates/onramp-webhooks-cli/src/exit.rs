@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use onramp_webhooks_client::wert::Summary;
+
 /// The result of the program, which determines its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExitStatus {
@@ -12,19 +14,49 @@ pub(crate) enum ExitStatus {
     Failed,
     /// The command line is not valid.
     Usage,
-    /// Some findings were only reported.
-    Open,
+    /// Some findings are open, all of one kind.
+    Open(OpenKind),
+    /// Findings of several kinds are open.
+    OpenOfSeveralKinds,
     /// The program was interrupted by a signal.
     Interrupted,
 }
 
+/// The kind of an open finding, with its exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OpenKind {
+    Missing = 3,
+    NotHandled = 4,
+    Differs = 5,
+    Unclear = 6,
+    Unknown = 7,
+}
+
 impl ExitStatus {
+    /// Returns the result of a reconciliation.
+    pub(crate) fn of(summary: &Summary) -> Self {
+        let kinds = [
+            (OpenKind::Missing, summary.missing.saturating_sub(summary.repaired)),
+            (OpenKind::NotHandled, summary.not_handled),
+            (OpenKind::Differs, summary.differs.saturating_add(summary.status_differs)),
+            (OpenKind::Unclear, summary.unclear),
+            (OpenKind::Unknown, summary.unknown_to_provider),
+        ];
+        let mut open = kinds.into_iter().filter(|(_, count)| *count > 0).map(|(kind, _)| kind);
+        match (open.next(), open.next()) {
+            (None, _) => Self::Resolved,
+            (Some(kind), None) => Self::Open(kind),
+            (Some(_), Some(_)) => Self::OpenOfSeveralKinds,
+        }
+    }
+
     pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Resolved => 0,
             Self::Failed => 1,
             Self::Usage => 2,
-            Self::Open => 3,
+            Self::Open(kind) => kind as u8,
+            Self::OpenOfSeveralKinds => 8,
             Self::Interrupted => 130,
         }
     }

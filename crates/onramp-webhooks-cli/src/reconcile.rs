@@ -18,8 +18,9 @@ use crate::{database, output};
 
 /// Compare Wert's orders with the deliveries in an inbox, and optionally record missing ones.
 ///
-/// Exit code: 0 if there are no findings or all of them were repaired, 1 after an error, 2 if the command line is not valid, 3 if findings
-/// were only reported, 130 if interrupted.
+/// Exit code: 0 if there are no findings or all of them were repaired, 1 after an error, 2 if the command line is not valid, 130 if
+/// interrupted. If all open findings are of one kind: 3 missing, 4 not handled, 5 another value or status, 6 unclear, 7 unknown to Wert;
+/// otherwise 8.
 #[derive(Args)]
 pub(crate) struct Reconcile {
     /// The URL of the inbox: sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE
@@ -52,6 +53,10 @@ pub(crate) struct Reconcile {
     /// Record synthetic deliveries of missing orders. Without this, findings are only reported
     #[arg(long)]
     repair: bool,
+    /// Also repair orders that are older than the inbox, if they were created since this time. If another inbox has received them, they
+    /// are handled twice
+    #[arg(long, value_name = "TIME", requires = "repair", value_parser = parse_time)]
+    repair_since: Option<TimeArg>,
     /// Save the progress in this file, and resume from it if it exists. It is removed at the end
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
@@ -76,6 +81,10 @@ impl Reconcile {
             warn_if_empty(&*inbox).await;
         }
         let reconciler = Reconciler::new(api, inbox, &*self.endpoint).grace(self.grace);
+        let reconciler = match self.repair_since {
+            Some(since) => reconciler.repair_since(since.resolve(now)),
+            None => reconciler,
+        };
         let run = match state {
             Some(state) => self.resumed(&reconciler, state)?,
             None if self.repair => reconciler.repair(window),
@@ -130,7 +139,7 @@ impl Reconcile {
         if let Some(file) = file {
             file.remove()?;
         }
-        Ok(if run.summary().is_resolved() { ExitStatus::Resolved } else { ExitStatus::Open })
+        Ok(ExitStatus::of(run.summary()))
     }
 }
 

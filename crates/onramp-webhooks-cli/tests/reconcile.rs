@@ -6,7 +6,8 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use onramp_webhooks::adapter::{Full, Request};
-use onramp_webhooks::inbox::{Filter, Inbox, Record};
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::inbox::{ClaimRequest, DeadCause, Filter, Inbox, Record, Settled, Settlement};
 use onramp_webhooks::{Receiver, Wert};
 use onramp_webhooks_sqlite::SqliteInbox;
 use onramp_webhooks_suite::postgres::{self, TestSchema};
@@ -59,6 +60,8 @@ impl Harness {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_onramp-webhooks"));
         command.args(["reconcile", "--since", SINCE]).args(arguments).kill_on_drop(true);
+        // The orders are older than the inbox.
+        command.args(arguments.contains(&"--repair").then_some(["--repair-since", SINCE]).into_iter().flatten());
         command.env_clear();
         command.env("DATABASE_URL", format!("sqlite://{}", self.file().display()));
         command.env("WERT_API_KEY", FakeProvider::API_KEY).env("WERT_API_URL", self.provider.url());
@@ -130,9 +133,52 @@ async fn what_is_left_for_an_operator_is_told_by_the_exit_code() {
     let order = WertOrder::new();
     harness.provider.add_order(&order, "on_hold");
     let ran = harness.run(&["--repair"]).await;
-    assert_eq!(ran.code, Some(3));
+    assert_eq!(ran.code, Some(6));
     assert!(ran.out.contains(r#"has the unknown status "on_hold" at Wert"#), "{}", ran.out);
     assert!(ran.err.contains("the inbox is empty"));
+}
+
+#[tokio::test]
+async fn each_kind_of_finding_has_its_exit_code() {
+    let code = async |harness: &Harness| harness.run(&["--grace", "0s"]).await.code;
+    let (harness, _) = Harness::with_sqlite(0).await;
+    let [missing, altered, unknown] = std::array::from_fn(|_| WertOrder::new());
+    let mut orders = Harness { orders: vec![unknown.clone()], ..harness };
+    orders.deliver(SqliteInbox::open(orders.file()).await.unwrap(), |_| true).await;
+    assert_eq!(code(&orders).await, Some(7));
+    orders.provider.add_order(&unknown, "success");
+    assert_eq!(code(&orders).await, Some(0));
+    orders.provider.add_order(&altered, "success");
+    assert_eq!(code(&orders).await, Some(3));
+    orders.orders = vec![altered.fiat("9000.00", "USD")];
+    orders.deliver(SqliteInbox::open(orders.file()).await.unwrap(), |_| true).await;
+    assert_eq!(code(&orders).await, Some(5));
+
+    let inbox = SqliteInbox::open(orders.file()).await.unwrap();
+    let claimed = inbox.claim(Timestamp::now(), ClaimRequest::new(2, Duration::from_secs(60))).await.unwrap().deliveries;
+    let error = "no such customer".to_owned();
+    let outcomes = [Settled::Handled, Settled::Dead { cause: DeadCause::RefusedByHandler, error }];
+    let settlements = claimed.iter().zip(outcomes).map(|(claimed, outcome)| Settlement::new(claimed.lease, outcome)).collect();
+    inbox.settle(Timestamp::now(), settlements).await.unwrap();
+    assert_eq!(code(&orders).await, Some(4));
+    orders.provider.add_order(&missing, "success");
+    assert_eq!(code(&orders).await, Some(8));
+}
+
+/// As after a move of the shop to this file.
+#[tokio::test]
+async fn orders_older_than_the_inbox_are_only_reported_unless_told_to() {
+    let (harness, inbox) = Harness::with_sqlite(20).await;
+    let mut command = harness.command(&[]);
+    command.args(["--repair", "--json"]);
+    let ran = Ran::of(command).await;
+    let found = ran.json();
+    assert_eq!((ran.code, &found["summary"]["missing"], &found["summary"]["repaired"]), (Some(3), &2.into(), &0.into()));
+    let reason = found["summary"]["findings"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("older than this inbox") && reason.contains("--repair-since"), "{reason}");
+    assert_eq!(completions(&inbox).await, (18, 0));
+    assert_eq!(harness.run(&["--repair"]).await.code, Some(0));
+    assert_eq!(completions(&inbox).await, (20, 2));
 }
 
 #[tokio::test]

@@ -78,6 +78,10 @@ impl ClientError {
         Self { status: Some(status), retry_after, ..self }
     }
 
+    pub(crate) fn with_pause(self, retry_after: Duration) -> Self {
+        Self { retry_after: Some(retry_after), ..self }
+    }
+
     pub(crate) fn with_response_excerpt(self, excerpt: Box<str>) -> Self {
         Self { response_excerpt: Some(excerpt), ..self }
     }

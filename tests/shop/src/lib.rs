@@ -88,6 +88,7 @@ macro_rules! shop_suite {
             providers {
                 only_confirmed_orders_are_credited
                 what_was_dropped_is_found_and_what_was_forged_is_not_credited
+                a_new_database_pays_no_old_order
                 only_the_postback_of_a_widget_that_was_started_is_credited
                 a_provider_that_is_away_is_waited_for
                 a_slow_api_holds_up_no_other_provider
@@ -134,6 +135,7 @@ macro_rules! shop_suite {
                 }
                 providers {
                     what_was_dropped_is_found_and_what_was_forged_is_not_credited
+                    a_new_database_pays_no_old_order
                     only_the_postback_of_a_widget_that_was_started_is_credited
                 }
                 fleet {

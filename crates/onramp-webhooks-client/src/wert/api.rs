@@ -6,6 +6,7 @@ use onramp_webhooks::clock::Clock;
 use reqwest::header::HeaderValue;
 
 use super::compare::CryptoCodes;
+use super::pace::Pace;
 use super::{OrderRow, OrdersPager, OrdersQuery, Page, Position};
 use crate::error::{ClientError, ClientErrorKind};
 use crate::http::{ApiBuilder, Call, Connection, FromConnection};
@@ -15,12 +16,17 @@ pub(super) const OPERATION: &str = "querying Wert's orders";
 const PATH: &str = "/api/external/orders";
 
 /// A client for Wert's Data API, which returns orders. Cheap to clone.
+///
+/// Clones share the rate of their requests: they make one at a time, in the order of the calls, so that neither a
+/// [reconciliation](super::Reconciler) nor a [confirmation](super::Confirmation) can hold up the other. After a response with `retry-after`,
+/// all of them fail without a request until that time has passed.
 #[derive(Clone, Debug)]
 pub struct WertDataApi {
     connection: Connection,
     key: HeaderValue,
     pub(super) codes: CryptoCodes,
     is_sandbox: bool,
+    pace: Pace,
 }
 
 impl WertDataApi {
@@ -95,7 +101,14 @@ impl WertDataApi {
             return Ok(Page::default());
         }
         let call = Call::get(OPERATION, PATH, query.parameters(OPERATION, position)?).header("x-api-key", self.key.clone());
-        let page = self.connection.send(&call, |body| Page::parse(OPERATION, body)).await?;
+        let page = {
+            let _turn = self.pace.turn().await;
+            if let Some(error) = self.pace.paused(OPERATION, self.clock().now()) {
+                return Err(error);
+            }
+            let page = self.connection.send(&call, |body| Page::parse(OPERATION, body)).await;
+            page.inspect_err(|error| self.pace.note(error, self.clock().now()))?
+        };
         match page.rows.iter().all(|row| query.terms.is_empty() || query.terms.iter().any(|term| row.matches(term))) {
             true => Ok(page),
             false => {
@@ -136,6 +149,6 @@ impl FromConnection for WertDataApi {
             ClientError::new(ClientErrorKind::Invalid, "setting up the client").with_detail(detail)
         })?;
         key.set_sensitive(true);
-        Ok(Self { connection, key, codes: CryptoCodes::default(), is_sandbox: false })
+        Ok(Self { connection, key, codes: CryptoCodes::default(), is_sandbox: false, pace: Pace::default() })
     }
 }

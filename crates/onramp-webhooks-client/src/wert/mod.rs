@@ -32,6 +32,7 @@ mod api;
 mod compare;
 mod confirmation;
 mod find;
+mod pace;
 mod page;
 mod pager;
 mod query;

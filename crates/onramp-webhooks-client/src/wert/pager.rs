@@ -69,6 +69,11 @@ impl OrdersPager {
         &self.position
     }
 
+    /// Returns `true` if there are more pages than [`max_pages`](OrdersQuery::max_pages).
+    pub(super) fn is_at_limit(&self) -> bool {
+        self.position != Position::End && self.pages >= self.query.max_pages
+    }
+
     /// Returns the orders of the next page that were on no earlier page, or `None` after the last page. The list can be empty.
     ///
     /// Cancel-safe: after an error or a dropped call, the position is unchanged, and the next call requests the same page.
@@ -80,7 +85,7 @@ impl OrdersPager {
         if self.position == Position::End {
             return Ok(None);
         }
-        if self.pages >= self.query.max_pages {
+        if self.is_at_limit() {
             return Err(endless(format!("more than {} pages", self.query.max_pages)));
         }
         let page = self.api.page(&self.query, &self.position).await?;
@@ -126,7 +131,7 @@ impl OrdersPager {
     }
 }
 
-fn endless(detail: String) -> ClientError {
+pub(super) fn endless(detail: String) -> ClientError {
     ClientError::new(ClientErrorKind::EndlessPages, OPERATION).with_detail(detail)
 }
 

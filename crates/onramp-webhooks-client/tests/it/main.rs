@@ -10,6 +10,7 @@ mod keys;
 mod kriptomat;
 mod lies;
 mod paging;
+mod periodic;
 mod reconciling;
 mod retries;
 mod starting;

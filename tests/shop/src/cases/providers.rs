@@ -55,9 +55,9 @@ pub async fn only_confirmed_orders_are_credited(subject: Subject) {
 pub async fn what_was_dropped_is_found_and_what_was_forged_is_not_credited(subject: Subject) {
     let (home, provider) = (Home::of(subject), FakeProvider::start().await);
     let orders: Vec<_> = (0..100).map(|number| order(&format!("customer-{}", number % 7), &format!("{number}.25"))).collect();
-    let now = now();
-    orders.iter().for_each(|order| provider.add_order_of(&now, order, "success"));
     let shop = asking(&home, &provider).start().await;
+    let now = next_second();
+    orders.iter().for_each(|order| provider.add_order_of(&now, order, "success"));
     for (number, order) in orders.iter().enumerate() {
         if number % 10 != 3 {
             shop.wert(order.complete()).await.assert_received();
@@ -79,9 +79,45 @@ pub async fn what_was_dropped_is_found_and_what_was_forged_is_not_credited(subje
     assert_eq!(home.database().points(), exact.into_iter().collect());
 }
 
-/// Returns the current time in Wert's format.
-fn now() -> String {
-    let now = OffsetDateTime::now_utc();
+/// The shop moves to another database, or has lost its own. The old one has handled the orders of the last days.
+pub async fn a_new_database_pays_no_old_order(subject: Subject) {
+    let (old, new, provider) = (Home::of(subject), Home::of(subject), FakeProvider::start().await);
+    let paid = order("ada", "35.5");
+    provider.add_order_of(&seconds_from_now(-3_600), &paid, "success");
+    let shop = asking(&old, &provider).start().await;
+    shop.wert(paid.complete()).await.assert_received();
+    shop.has_handled(1).await;
+    assert_eq!(old.database().points(), [("ada".to_owned(), "35.5".to_owned())].into());
+    shop.stop().await;
+
+    // Orders are looked at in the sequence of their creation, so one that is found later proves that the old one was looked at.
+    let shop = asking(&new, &provider).start().await;
+    let (first, dropped, while_stopped) = (order("zoe", "1"), order("bob", "20"), order("eve", "10"));
+    provider.add_order_of(&next_second(), &first, "success");
+    shop.wert(first.complete()).await.assert_received();
+    shop.has_handled(1).await;
+    provider.add_order_of(&next_second(), &dropped, "success");
+    let pays = async |points: &[(&str, &str)]| {
+        let points = points.iter().map(|(customer, points)| ((*customer).to_owned(), (*points).to_owned())).collect();
+        within(LONGEST_RECONCILIATION, "what was dropped is found", async || (new.database().points() == points).then_some(()))
+            .await;
+    };
+    pays(&[("zoe", "1"), ("bob", "20")]).await;
+    shop.stop().await;
+    provider.add_order_of(&next_second(), &while_stopped, "success");
+    let shop = asking(&new, &provider).start().await;
+    pays(&[("zoe", "1"), ("bob", "20"), ("eve", "10")]).await;
+    shop.stop().await;
+}
+
+/// Returns the beginning of the next second in Wert's format.
+fn next_second() -> String {
+    seconds_from_now(1)
+}
+
+/// Returns the beginning of the second that is so many seconds later, in Wert's format.
+fn seconds_from_now(seconds: i64) -> String {
+    let now = OffsetDateTime::now_utc() + time::Duration::seconds(seconds);
     let (hour, minute, second) = now.to_hms();
     format!("{} {hour:02}:{minute:02}:{second:02}", now.date())
 }

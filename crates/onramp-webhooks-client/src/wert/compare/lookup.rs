@@ -11,7 +11,7 @@ use crate::wert::{OrderRow, OrdersQuery, WertDataApi};
 
 /// The result of looking up an order.
 #[derive(Clone)]
-pub(super) enum Lookup {
+pub(in crate::wert) enum Lookup {
     Found(Box<OrderRow>),
     Unknown,
     /// The request failed, but the provider responds to others.
@@ -21,16 +21,16 @@ pub(super) enum Lookup {
 
 /// The results of the requests so far.
 #[derive(Default)]
-pub(super) struct Lookups {
+pub(in crate::wert) struct Lookups {
     orders: BTreeMap<OrderId, Lookup>,
     /// The error after which no further request is made.
-    pub(super) unavailable: Option<Arc<ClientError>>,
+    pub(in crate::wert) unavailable: Option<Arc<ClientError>>,
 }
 
 impl Lookups {
     /// Looks up orders with one request for every 20. A request that fails although the provider responds is repeated for both halves
     /// of its orders, and so on, at most 10 times: enough to find one id that makes it fail.
-    pub(super) async fn find(&mut self, api: &WertDataApi, ids: &[OrderId]) {
+    pub(in crate::wert) async fn find(&mut self, api: &WertDataApi, ids: &[OrderId]) {
         for ids in ids.chunks(MAX_PAGE_SIZE) {
             let Some(error) = self.ask(api, ids).await else { continue };
             if may_be_the_provider(&error) && !responds(api).await {
@@ -41,7 +41,7 @@ impl Lookups {
         }
     }
 
-    pub(super) fn get(&self, id: &OrderId) -> Option<&Lookup> {
+    pub(in crate::wert) fn get(&self, id: &OrderId) -> Option<&Lookup> {
         self.orders.get(id)
     }
 

@@ -13,7 +13,7 @@ use onramp_webhooks::wert::ClickId;
 
 pub(super) use self::codes::CryptoCodes;
 pub use self::difference::Difference;
-use self::lookup::Lookups;
+pub(super) use self::lookup::{Lookup, Lookups};
 pub use self::verdict::Verdict;
 use super::query::is_order_id;
 use super::{OrderRow, WertDataApi};

@@ -3,6 +3,7 @@
 use onramp_webhooks::inbox::DeliveryId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::slice::Slice;
 use super::{Position, Summary, Window};
 
 /// The state of a [`ReconcileRun`](super::ReconcileRun), which another process can resume. Serializable with serde.
@@ -19,6 +20,14 @@ pub struct Checkpoint {
     pub phase: Phase,
     /// The results so far.
     pub summary: Summary,
+    /// The part of the window that is walked.
+    pub(super) slice: Slice,
+    /// The time from which on missing orders are repaired, in milliseconds since 1970, once it is known.
+    pub(super) beginning: Option<i64>,
+    /// Deliveries up to this one are left out.
+    pub(super) deliveries_after: Option<i64>,
+    /// The newest delivery that no delivery after the window precedes.
+    pub(super) deliveries_until: Option<i64>,
 }
 
 /// A phase of a [`ReconcileRun`](super::ReconcileRun).

@@ -1,11 +1,12 @@
 //! The inbox's side of a reconciliation: the completed orders that were delivered.
 
+use onramp_webhooks::StoreError;
+use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::event::OrderId;
 use onramp_webhooks::inbox::{DeliveryId, Filter, Record};
 use onramp_webhooks::wert::{completed_order, completion_keys};
-use onramp_webhooks::{Inbox, StoreError};
 
-use super::Window;
+use super::{Checkpoint, Reconciler};
 
 /// Number of deliveries on a page. A page takes five requests to Wert.
 const PAGE_SIZE: usize = 100;
@@ -14,27 +15,42 @@ const PAGE_SIZE: usize = 100;
 pub(super) struct DeliveredOrders {
     /// The orders, each once, even if there are conflicts.
     pub(super) orders: Vec<OrderId>,
+    /// The arrival of the last delivery.
+    pub(super) reached: Option<Timestamp>,
+    /// The newest delivery that no delivery after the window precedes, as far as is known.
+    pub(super) until: Option<DeliveryId>,
     /// The start of the next page, or `None` after the last.
     pub(super) next: Option<DeliveryId>,
 }
 
 impl DeliveredOrders {
-    /// Returns the page of the deliveries before `before`, and their records.
+    /// Returns the page of the deliveries before `before`.
     pub(super) async fn page(
-        inbox: &dyn Inbox,
-        endpoint: &str,
-        window: Window,
+        reconciler: &Reconciler,
+        checkpoint: &Checkpoint,
         before: Option<DeliveryId>,
-    ) -> Result<(Self, Vec<Record>), StoreError> {
+    ) -> Result<Self, StoreError> {
+        let endpoint = &*reconciler.endpoint;
         let mut filter = Filter::all().endpoint(endpoint).event_type("order_complete").limit(PAGE_SIZE);
         filter.before = before;
-        let page = inbox.list(filter).await?;
-        let in_window = |record: &&Record| window.contains(record.received_at);
-        let orders = page.iter().filter(in_window).filter_map(|record| order(endpoint, record)).collect();
+        let mut page = reconciler.inbox.list(filter).await?;
+        let after = checkpoint.deliveries_after.map(DeliveryId::from_i64);
+        let is_last = page.iter().any(|record| after.is_some_and(|after| record.id <= after));
+        page.retain(|record| after.is_none_or(|after| record.id > after));
+        let window = checkpoint.window;
         // The clocks of several receivers differ, so a single delivery before the window does not mark the end.
-        let is_past_window = page.iter().all(|record| record.received_at < window.since);
+        let is_past = |record: &Record| after.is_none() && record.received_at < window.since;
+        let is_wanted = |record: &&Record| record.received_at <= window.until && !is_past(record);
+        let until = page.iter().fold(checkpoint.deliveries_until.map(DeliveryId::from_i64), |until, record| {
+            if record.received_at > window.until { None } else { until.or(Some(record.id)) }
+        });
         let last = page.last().map(|record| record.id).filter(|last| before.is_none_or(|before| *last < before));
-        Ok((Self { orders, next: last.filter(|_| !is_past_window) }, page))
+        Ok(Self {
+            orders: page.iter().filter(is_wanted).filter_map(|record| order(endpoint, record)).collect(),
+            reached: page.last().map(|record| record.received_at),
+            until,
+            next: last.filter(|_| !is_last && !page.iter().all(is_past)),
+        })
     }
 }
 

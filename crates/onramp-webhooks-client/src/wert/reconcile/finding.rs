@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "finding", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Finding {
-    /// The order is complete and its event was missing. A synthetic delivery was recorded.
+    /// The order is complete, and its event was missing or was refused by a check. A synthetic delivery was recorded.
     Repaired {
         /// The order.
         order: OrderId,
@@ -20,7 +20,7 @@ pub enum Finding {
         /// The order.
         order: OrderId,
     },
-    /// The order is complete, its event is missing, and it cannot be repaired.
+    /// The order is complete, its event is missing, and it is not repaired.
     Unrepairable {
         /// The order.
         order: OrderId,
@@ -48,12 +48,12 @@ pub enum Finding {
         /// The status at Wert.
         status: String,
     },
-    /// The order's status at Wert is missing or unknown to this crate.
+    /// The order's status at Wert is missing or unknown to this crate, or Wert fails to answer about the order.
     Unclear {
         /// The order.
         order: OrderId,
-        /// The status at Wert, if there is one.
-        status: Option<String>,
+        /// The reason.
+        reason: String,
     },
     /// The completion event was received, but Wert does not know the order: the event is forged, or belongs to another account.
     UnknownToProvider {
@@ -89,9 +89,11 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}: ", self.order().as_str())?;
         match self {
-            Self::Repaired { .. } => f.write_str("complete at Wert and not received; repaired with a synthetic delivery"),
+            Self::Repaired { .. } => {
+                f.write_str("complete at Wert and not received, or refused by a check; repaired with a synthetic delivery")
+            }
             Self::Missing { .. } => f.write_str("complete at Wert and not received"),
-            Self::Unrepairable { reason, .. } => write!(f, "complete at Wert and not received; cannot be repaired: {reason}"),
+            Self::Unrepairable { reason, .. } => write!(f, "complete at Wert and not received; not repaired: {reason}"),
             Self::NotHandled { state, .. } => {
                 write!(f, "complete at Wert and received, but not handled: it is in the state {state:?}")
             }
@@ -99,8 +101,7 @@ impl fmt::Display for Finding {
                 write!(f, "received with other values than Wert has: {}", differences.join("; "))
             }
             Self::StatusDiffers { status, .. } => write!(f, "received as complete, but has the status {status:?} at Wert"),
-            Self::Unclear { status: Some(status), .. } => write!(f, "has the unknown status {status:?} at Wert"),
-            Self::Unclear { status: None, .. } => f.write_str("has no status at Wert"),
+            Self::Unclear { reason, .. } => f.write_str(reason),
             Self::UnknownToProvider { .. } => f.write_str("received as complete, but unknown to Wert"),
         }
     }

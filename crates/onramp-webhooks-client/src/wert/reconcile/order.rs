@@ -1,12 +1,12 @@
 //! Reconciling one order: comparing it with the inbox, and repairing it if it is missing.
 
 use onramp_webhooks::WertEvent;
-use onramp_webhooks::inbox::{Filter, Record, Recorded, State};
+use onramp_webhooks::inbox::{DeadCause, Filter, NewDelivery, Record, Recorded, State};
 use onramp_webhooks::provider::ProviderEvent as _;
 use onramp_webhooks::wert::completion_keys;
 
 use super::repair_guard::RepairGuard;
-use super::{Checkpoint, Finding, OrderRow, OrderStatus, ReconcileError, Reconciler, synthetic};
+use super::{Finding, OrderRow, OrderStatus, ReconcileError, Reconciler, synthetic};
 
 /// The result of reconciling one order.
 pub(super) enum Reconciled {
@@ -15,45 +15,86 @@ pub(super) enum Reconciled {
     Differs(Finding),
 }
 
-/// Compares an order with the inbox, and repairs it if repairs are enabled.
+/// Compares an order with the inbox, and repairs it if there is a guard.
 pub(super) async fn reconcile(
     reconciler: &Reconciler,
-    checkpoint: &Checkpoint,
-    guard: &mut RepairGuard,
+    guard: Option<&mut RepairGuard>,
     row: &OrderRow,
 ) -> Result<Reconciled, ReconcileError> {
     let order = row.order_id.clone();
-    let status = row.status.as_ref().map(|status| status.as_str().to_owned());
-    let is_complete = match row.status {
-        Some(OrderStatus::Unknown(_)) | None => return Ok(Reconciled::Differs(Finding::Unclear { order, status })),
-        Some(OrderStatus::Success) => true,
-        Some(_) => false,
+    let is_complete = match &row.status {
+        Some(OrderStatus::Unknown(status)) => return Ok(unclear(row, format!("has the unknown status {status:?} at Wert"))),
+        None => return Ok(unclear(row, "has no status at Wert".to_owned())),
+        Some(status) => *status == OrderStatus::Success,
     };
-    let finding = match (is_complete, received(reconciler, row).await?) {
+    let first = received(reconciler, row).await?;
+    let counts = match &first {
+        Some(first) if is_complete && is_refused(first) => other_that_counts(reconciler, row).await?,
+        _ => None,
+    };
+    let refused = first.clone().filter(|first| is_complete && counts.is_none() && is_refused(first));
+    let finding = match (is_complete, counts.or(first)) {
         (false, None) => return Ok(Reconciled::Agrees),
-        (true, Some(record)) => match objection(reconciler, row, &record).await? {
+        (true, Some(record)) if refused.is_none() => match objection(reconciler, row, &record).await? {
             None => return Ok(Reconciled::Agrees),
             Some(finding) => finding,
         },
         _ if is_recent(reconciler, row) => return Ok(Reconciled::TooRecent),
-        (false, Some(_)) => Finding::StatusDiffers { order, status: status.unwrap_or_default() },
-        (true, None) if checkpoint.repair => return repair(reconciler, checkpoint, guard, row).await,
-        (true, None) => Finding::Missing { order },
+        (false, Some(_)) => Finding::StatusDiffers { order, status: status(row) },
+        (true, first) => match (guard, first) {
+            (Some(guard), _) => return repair(reconciler, guard, row, refused.as_ref()).await,
+            (None, Some(first)) => not_handled(row, &first),
+            (None, None) => Finding::Missing { order },
+        },
     };
     Ok(Reconciled::Differs(finding))
 }
 
+fn unclear(row: &OrderRow, reason: String) -> Reconciled {
+    Reconciled::Differs(Finding::Unclear { order: row.order_id.clone(), reason })
+}
+
+fn status(row: &OrderRow) -> String {
+    row.status.as_ref().map(|status| status.as_str().to_owned()).unwrap_or_default()
+}
+
+fn not_handled(row: &OrderRow, record: &Record) -> Finding {
+    Finding::NotHandled { order: row.order_id.clone(), state: record.state.to_string() }
+}
+
+/// Returns `true` if a check refused the event, so that no handler got it.
+fn is_refused(record: &Record) -> bool {
+    record.state == State::Dead && record.cause == Some(DeadCause::RefusedByCheck)
+}
+
+/// Returns `true` if the event was handled or waits to be.
+fn counts(record: &Record) -> bool {
+    matches!(record.state, State::Handled | State::Pending | State::Leased | State::Retrying | State::Parked)
+}
+
+/// Returns another delivery of the order that was handled or waits to be: a conflict that was replayed, or a repair.
+async fn other_that_counts(reconciler: &Reconciler, row: &OrderRow) -> Result<Option<Record>, ReconcileError> {
+    let mut filter = Filter::all().endpoint(&*reconciler.endpoint).event_type("order_complete").about(row.order_id.as_str());
+    loop {
+        let page = reconciler.inbox.list(filter.clone()).await.map_err(ReconcileError::Inbox)?;
+        let Some(oldest) = page.last().map(|record| record.id) else { return Ok(None) };
+        if let Some(found) = page.into_iter().find(counts) {
+            return Ok(Some(found));
+        }
+        filter = filter.before(oldest);
+    }
+}
+
 /// Compares a complete order with its delivery. A body that was removed is not compared.
 async fn objection(reconciler: &Reconciler, row: &OrderRow, record: &Record) -> Result<Option<Finding>, ReconcileError> {
-    let order = row.order_id.clone();
-    if !matches!(record.state, State::Handled | State::Pending | State::Leased | State::Retrying | State::Parked) {
-        return Ok(Some(Finding::NotHandled { order, state: record.state.to_string() }));
+    if !counts(record) {
+        return Ok(Some(not_handled(row, record)));
     }
     let shown = reconciler.inbox.show(record.id).await.map_err(ReconcileError::Inbox)?;
     let event = shown.and_then(|record| WertEvent::read(&record.body?).ok());
     let Some(Ok(Some(purchase))) = event.map(|event| event.completed_purchase()) else { return Ok(None) };
     let differences: Vec<_> = reconciler.api.differences(&purchase, row).iter().map(ToString::to_string).collect();
-    Ok((!differences.is_empty()).then_some(Finding::Differs { order, differences }))
+    Ok((!differences.is_empty()).then(|| Finding::Differs { order: row.order_id.clone(), differences }))
 }
 
 fn is_recent(reconciler: &Reconciler, row: &OrderRow) -> bool {
@@ -74,25 +115,40 @@ pub(super) async fn received(reconciler: &Reconciler, row: &OrderRow) -> Result<
 
 /// Records a synthetic delivery. If the real one arrived meanwhile, the synthetic one is a duplicate, and there is no finding. If their
 /// amounts differ, the synthetic one is kept as a conflict.
+///
+/// If a check has refused the event, the synthetic delivery gets the key of a conflict with it, because the refused event keeps its own.
 async fn repair(
     reconciler: &Reconciler,
-    checkpoint: &Checkpoint,
     guard: &mut RepairGuard,
     row: &OrderRow,
+    refused: Option<&Record>,
 ) -> Result<Reconciled, ReconcileError> {
-    let Reconciler { inbox, endpoint, clock, .. } = reconciler;
     let order = row.order_id.clone();
-    let unrepairable = |order, reason| Ok(Reconciled::Differs(Finding::Unrepairable { order, reason }));
-    if let Some(reason) = guard.objection(reconciler, checkpoint).await.map_err(ReconcileError::Inbox)? {
-        return unrepairable(order, reason);
-    }
-    let delivery = match synthetic::delivery(row, endpoint, clock.now()) {
-        Ok(delivery) => delivery,
-        Err(reason) => return unrepairable(order, reason),
+    let unrepairable = |reason| match refused {
+        Some(refused) => Ok(Reconciled::Differs(not_handled(row, refused))),
+        None => Ok(Reconciled::Differs(Finding::Unrepairable { order: order.clone(), reason })),
     };
-    match inbox.record(delivery).await.map_err(ReconcileError::Inbox)? {
+    if let Some(reason) = guard.objection(reconciler, row).await.map_err(ReconcileError::Inbox)? {
+        return unrepairable(reason);
+    }
+    let mut delivery = match synthetic::delivery(row, &reconciler.endpoint, reconciler.clock.now()) {
+        Ok(delivery) => delivery,
+        Err(reason) => return unrepairable(reason),
+    };
+    if refused.is_some() {
+        delivery = beside_refused(delivery);
+    }
+    match reconciler.inbox.record(delivery).await.map_err(ReconcileError::Inbox)? {
         Recorded::New(_) | Recorded::Spilled => Ok(Reconciled::Differs(Finding::Repaired { order })),
-        Recorded::Conflict { .. } => unrepairable(order, "its event arrived meanwhile, with other amounts".to_owned()),
+        Recorded::Conflict { .. } => unrepairable("its event arrived meanwhile, with other amounts".to_owned()),
+        _ if refused.is_some() => unrepairable(String::new()),
         _ => Ok(Reconciled::Agrees),
     }
+}
+
+/// Changes the key to that of a conflict with the event that was refused. It depends only on the order and its money, so that the order is
+/// repaired once.
+fn beside_refused(mut delivery: NewDelivery) -> NewDelivery {
+    delivery.key = delivery.key.map(|key| key.conflicting(&delivery.fingerprint));
+    delivery
 }

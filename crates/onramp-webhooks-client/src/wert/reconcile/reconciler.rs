@@ -5,11 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use onramp_webhooks::clock::{Clock, SystemClock};
+use onramp_webhooks::clock::{Clock, SystemClock, Timestamp};
 use onramp_webhooks::worker::PeriodicTask;
 use onramp_webhooks::{Inbox, async_trait};
 
-use super::{Checkpoint, Phase, Position, ReconcileRun, Summary, WertDataApi, Window};
+use super::slice::Slice;
+use super::{Checkpoint, Phase, Position, ReconcileRun, Summary, WertDataApi, Window, periodic};
 
 /// Compares Wert's orders with the deliveries at an endpoint, and records missing ones. Cheap to clone.
 ///
@@ -27,14 +28,18 @@ use super::{Checkpoint, Phase, Position, ReconcileRun, Summary, WertDataApi, Win
 /// time. Its amounts are as exact as those of the API, which are floats, and fields that the API does not return are missing, such as the
 /// address and the transaction.
 ///
-/// In two cases no order is repaired, and an operator has to look at all findings:
+/// An order whose event was refused by a check is repaired as well, beside the refused event. In three cases an order is not repaired, and
+/// an operator has to look at it:
 ///
-/// - The endpoint received `order_complete` events without order ids, as in older payloads, since one day before the window. They may
-///   belong to the missing orders.
-/// - A missing order was received at another endpoint. Then the endpoint's name or the API key is probably wrong.
+/// - The order is older than the inbox, so that another inbox may have received it: the shop was moved to another database, or has lost
+///   its own. [`repair_since`](Self::repair_since) includes such orders. An inbox begins with its oldest delivery at the endpoint, or when
+///   the reconciler is created. The beginning is stored in the inbox at the first repair.
+/// - The endpoint received an `order_complete` event without an order id, as in older payloads, which may be that of the order.
+/// - A missing order was received at another endpoint. Then the endpoint's name or the API key is probably wrong, and nothing is repaired.
 ///
-/// As a [`PeriodicTask`], it compares the last 48 hours at every run, repairs missing orders unless it may [only report](Self::report_only),
-/// and logs its findings as warnings.
+/// As a [`PeriodicTask`], it goes on where the last run ended, on any machine and also after an error, and looks again at orders that were
+/// not final or had findings, for [48 hours](Self::look_back). The progress is stored in the inbox. Of several machines, one does it at a
+/// time. It repairs missing orders unless it may [only report](Self::report_only), and logs its findings as warnings.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -85,7 +90,10 @@ pub struct Reconciler {
     pub(super) grace: Duration,
     pub(super) max_pages: u32,
     pub(super) max_findings: usize,
-    look_back: Duration,
+    pub(super) look_back: Duration,
+    pub(super) repair_since: Option<Timestamp>,
+    /// The time from which on an inbox that has received nothing yet would have received events.
+    pub(super) created_at: Timestamp,
     report_only: bool,
 }
 
@@ -93,15 +101,18 @@ impl Reconciler {
     /// Creates a reconciler that compares the orders of `api` with the deliveries at `endpoint` in `inbox`.
     #[must_use]
     pub fn new(api: WertDataApi, inbox: Arc<dyn Inbox>, endpoint: impl Into<Arc<str>>) -> Self {
+        let clock = Arc::new(SystemClock::default());
         Self {
             api,
             inbox,
             endpoint: endpoint.into(),
-            clock: Arc::new(SystemClock::default()),
+            created_at: clock.now(),
+            clock,
             grace: Duration::from_secs(15 * 60),
-            max_pages: 10_000,
+            max_pages: 500,
             max_findings: 1_000,
             look_back: Duration::from_secs(48 * 3_600),
+            repair_since: None,
             report_only: false,
         }
     }
@@ -113,14 +124,22 @@ impl Reconciler {
         Self { grace, ..self }
     }
 
-    /// Sets the length of the window of each run as a [`PeriodicTask`]. An order that takes longer to complete is not found.
-    /// Default: 48 h.
+    /// Sets the age up to which a [`PeriodicTask`] looks again at orders that are not final, or that have findings. An order that takes
+    /// longer to complete is not found. Default: 48 h.
     #[must_use]
     pub fn look_back(self, look_back: Duration) -> Self {
         Self { look_back, ..self }
     }
 
-    /// Disables repairs in runs as a [`PeriodicTask`].
+    /// Also repairs orders that are older than the inbox, if they were created since this time. If another inbox has received them, they
+    /// are handled **twice**.
+    #[must_use]
+    pub fn repair_since(self, since: Timestamp) -> Self {
+        Self { repair_since: Some(since), ..self }
+    }
+
+    /// Disables repairs in runs as a [`PeriodicTask`]. Each of them reports about all orders within the [age](Self::look_back), and stores
+    /// nothing.
     #[must_use]
     pub fn report_only(self) -> Self {
         Self { report_only: true, ..self }
@@ -132,7 +151,8 @@ impl Reconciler {
         Self { max_findings, ..self }
     }
 
-    /// Sets the number of pages of Wert's orders after which a run fails. Default: 10 000.
+    /// Sets the number of pages of Wert's orders after which a run makes a new query, for the orders since the last one. If all these
+    /// orders were created in one second, the run fails. Default: 500.
     #[must_use]
     pub fn max_pages(self, max_pages: u32) -> Self {
         Self { max_pages, ..self }
@@ -141,7 +161,7 @@ impl Reconciler {
     /// Sets the clock. Default: the system clock.
     #[must_use]
     pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
-        Self { clock, ..self }
+        Self { created_at: clock.now(), clock, ..self }
     }
 
     /// Creates a run over `window` that changes nothing.
@@ -156,7 +176,7 @@ impl Reconciler {
         self.start(window, true)
     }
 
-    fn start(&self, window: Window, repair: bool) -> ReconcileRun {
+    pub(super) fn start(&self, window: Window, repair: bool) -> ReconcileRun {
         let until = window.until.min(self.clock.now().before(self.grace));
         ReconcileRun::new(
             self.clone(),
@@ -166,6 +186,10 @@ impl Reconciler {
                 repair,
                 phase: Phase::Orders(Position::Start),
                 summary: Summary::default(),
+                slice: Slice::beginning_at(window.since),
+                beginning: None,
+                deliveries_after: None,
+                deliveries_until: None,
             },
         )
     }
@@ -189,14 +213,13 @@ impl PeriodicTask for Reconciler {
     }
 
     async fn run(&self) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let mut run = self.start(Window::last(self.look_back, self.clock.now()), !self.report_only);
-        while let Some(step) = run.step().await? {
-            for finding in step.findings {
-                tracing::warn!(endpoint = %self.endpoint, %finding, "the inbox and Wert differ");
-            }
+        if !self.report_only {
+            return Ok(periodic::run(self).await?);
         }
-        let summary = run.summary();
-        tracing::info!(endpoint = %self.endpoint, orders = summary.orders, repaired = summary.repaired, "reconciled with Wert");
+        let mut run = self.report(Window::last(self.look_back, self.clock.now()));
+        while let Some(step) = run.step().await? {
+            periodic::log(&self.endpoint, &step.findings);
+        }
         Ok(())
     }
 }

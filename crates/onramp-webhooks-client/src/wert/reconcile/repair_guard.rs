@@ -3,32 +3,49 @@
 use std::time::Duration;
 
 use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::event::CompletedPurchase;
 use onramp_webhooks::inbox::{DeliveryId, Filter, Record};
+use onramp_webhooks::provider::ProviderEvent as _;
 use onramp_webhooks::wert::completed_order;
-use onramp_webhooks::{Inbox, StoreError};
+use onramp_webhooks::{StoreError, WertEvent};
 
-use super::{Checkpoint, OrderRow, Reconciler};
+use super::{OrderRow, Reconciler};
+use crate::wert::Difference;
 
-/// The time before the window in which a completion without an order id counts, because clocks differ.
+/// The time before the oldest order in which a completion without an order id counts, because clocks differ.
 const CLOCK_SKEW: Duration = Duration::from_secs(24 * 3_600);
 
 /// Maximum number of missing orders that are searched at all endpoints, because a search reads the whole inbox. If the endpoint is
 /// wrong, the first search already finds an order elsewhere.
 const MAX_SEARCHES: u32 = 20;
 
+/// Maximum number of completions without an order id that are compared with missing orders. If there are more, no order is repaired.
+const MAX_UNIDENTIFIED: usize = 1_000;
+
 /// Number of deliveries on a page.
 const PAGE_SIZE: usize = 500;
 
 /// A guard that prevents repairs if an order that seems to be missing may have been received.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct RepairGuard {
-    unidentified: UnidentifiedCompletions,
+    /// The time from which on missing orders are repaired.
+    beginning: Timestamp,
+    /// The creation of the oldest order.
+    since: Timestamp,
+    /// Completion events without an order id; `None` for one that cannot be read any more.
+    unidentified: Vec<Option<CompletedPurchase>>,
+    /// The newest delivery that was searched for such events.
+    newest: Option<DeliveryId>,
     searches: u32,
     /// The endpoint that received an order that is missing here.
     other_endpoint: Option<String>,
 }
 
 impl RepairGuard {
+    pub(super) const fn new(beginning: Timestamp, since: Timestamp) -> Self {
+        Self { beginning, since, unidentified: Vec::new(), newest: None, searches: 0, other_endpoint: None }
+    }
+
     /// Returns `true` if more missing orders should be searched at all endpoints.
     pub(super) const fn needs_search(&self) -> bool {
         self.other_endpoint.is_none() && self.searches < MAX_SEARCHES
@@ -48,49 +65,60 @@ impl RepairGuard {
     }
 
     /// Returns the reason not to repair, or `None` if a repair is safe.
-    pub(super) async fn objection(
-        &mut self,
-        reconciler: &Reconciler,
-        checkpoint: &Checkpoint,
-    ) -> Result<Option<String>, StoreError> {
-        let since = checkpoint.window.since.before(CLOCK_SKEW);
-        if self.unidentified.exist(&*reconciler.inbox, &reconciler.endpoint, since).await? {
-            return Ok(Some("completion events without an order id were received, and one may belong to this order".to_owned()));
+    pub(super) async fn objection(&mut self, reconciler: &Reconciler, row: &OrderRow) -> Result<Option<String>, StoreError> {
+        if row.created_at.is_none_or(|created| created < self.beginning) {
+            return Ok(Some(
+                "it is older than this inbox, and another inbox may have received it (Reconciler::repair_since, --repair-since)"
+                    .to_owned(),
+            ));
+        }
+        self.find_unidentified(reconciler).await?;
+        if self.unidentified.len() > MAX_UNIDENTIFIED || self.unidentified.iter().any(|event| may_be(reconciler, event, row)) {
+            return Ok(Some("a completion event without an order id was received, and may belong to this order".to_owned()));
         }
         let objection =
             |other| format!("orders that are missing here were received at the endpoint {other:?}; is the endpoint right?");
         Ok(self.other_endpoint.as_ref().map(objection))
     }
-}
 
-/// Completion events without an order id. They cannot be matched with an order, and a later one could be handled in addition to a
-/// synthetic delivery.
-#[derive(Debug, Default)]
-struct UnidentifiedCompletions {
-    found: bool,
-    /// The newest delivery that was examined.
-    newest: Option<DeliveryId>,
-}
-
-impl UnidentifiedCompletions {
-    /// Returns `true` if `endpoint` received such an event after `since`. Examines each delivery only once.
-    async fn exist(&mut self, inbox: &dyn Inbox, endpoint: &str, since: Timestamp) -> Result<bool, StoreError> {
-        let mut filter = Filter::all().endpoint(endpoint).event_type("order_complete").limit(PAGE_SIZE);
-        let mut newest = self.newest;
-        while !self.found {
-            let page = inbox.list(filter.clone()).await?;
+    /// Finds the completion events without an order id. They cannot be matched with an order, and a later one could be handled in addition
+    /// to a synthetic delivery. Examines each delivery only once.
+    async fn find_unidentified(&mut self, reconciler: &Reconciler) -> Result<(), StoreError> {
+        let since = self.since.before(CLOCK_SKEW);
+        let mut filter = Filter::all().endpoint(&*reconciler.endpoint).event_type("order_complete").limit(PAGE_SIZE);
+        let (seen, mut newest) = (self.newest, self.newest);
+        let mut found = Vec::new();
+        while self.unidentified.len() + found.len() <= MAX_UNIDENTIFIED {
+            let page = reconciler.inbox.list(filter.clone()).await?;
             let Some(oldest) = page.last().map(|record| record.id) else { break };
             newest = newest.max(page.first().map(|record| record.id));
-            let is_new = |record: &&Record| self.newest.is_none_or(|seen| record.id > seen) && record.received_at >= since;
-            let mut new = page.iter().filter(is_new).peekable();
-            let is_last_page = new.peek().is_none() || filter.before.is_some_and(|before| before <= oldest);
-            self.found = new.any(|record| record.key.as_ref().is_none_or(|key| completed_order(endpoint, key).is_none()));
+            let is_new = |record: &&Record| seen.is_none_or(|seen| record.id > seen) && record.received_at >= since;
+            let is_last_page = !page.iter().any(|record| is_new(&record)) || filter.before.is_some_and(|before| before <= oldest);
+            let is_unidentified =
+                |record: &&Record| record.key.as_ref().is_none_or(|key| completed_order(&reconciler.endpoint, key).is_none());
+            for record in page.iter().filter(is_new).filter(is_unidentified) {
+                found.push(purchase(reconciler, record.id).await?);
+            }
             if is_last_page {
                 break;
             }
             filter.before = Some(oldest);
         }
+        self.unidentified.extend(found);
         self.newest = newest;
-        Ok(self.found)
+        Ok(())
     }
+}
+
+/// Returns the purchase of a delivery, if its body is kept and readable.
+async fn purchase(reconciler: &Reconciler, id: DeliveryId) -> Result<Option<CompletedPurchase>, StoreError> {
+    let body = reconciler.inbox.show(id).await?.and_then(|record| record.body);
+    let event = body.and_then(|body| WertEvent::read(&body).ok());
+    Ok(event.and_then(|event| event.completed_purchase().ok().flatten()))
+}
+
+/// Returns `true` if an event without an order id may be that of an order.
+fn may_be(reconciler: &Reconciler, event: &Option<CompletedPurchase>, row: &OrderRow) -> bool {
+    let contradicts = |difference: &Difference| !matches!(difference, Difference::Address);
+    event.as_ref().is_none_or(|event| !reconciler.api.differences(event, row).iter().any(contradicts))
 }

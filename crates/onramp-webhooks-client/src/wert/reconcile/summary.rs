@@ -15,9 +15,9 @@ pub struct Summary {
     pub deliveries: u64,
     /// The number of orders that were skipped because they were created or changed too recently.
     pub too_recent: u64,
-    /// The number of complete orders whose event was not received, repaired or not.
+    /// The number of complete orders whose event was not received, and of those that were repaired after a check had refused their event.
     pub missing: u64,
-    /// The number of missing orders that were repaired.
+    /// The number of these that were repaired.
     pub repaired: u64,
     /// The number of complete orders whose event was received and not handled, and waits for no worker.
     pub not_handled: u64,
@@ -25,7 +25,7 @@ pub struct Summary {
     pub differs: u64,
     /// The number of orders received as complete that have another status at Wert.
     pub status_differs: u64,
-    /// The number of orders whose status is missing or unknown.
+    /// The number of orders whose status is missing or unknown, or about which Wert fails to answer.
     pub unclear: u64,
     /// The number of orders received as complete that Wert does not know.
     pub unknown_to_provider: u64,
