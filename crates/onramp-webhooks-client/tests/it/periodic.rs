@@ -140,6 +140,24 @@ async fn each_run_asks_only_about_what_is_new() {
     assert_eq!(requests(NOW.after(4 * HOUR)).await, 1);
 }
 
+/// As one that waited in a spill does.
+#[tokio::test]
+async fn a_delivery_that_comes_to_the_inbox_late_is_looked_up() {
+    let (provider, inbox) = (FakeProvider::start().await, Readable::default());
+    let [early, late] = [lost(&provider, -2), WertOrder::new()];
+    inbox.receive_at("wert", &[early.complete()], NOW.before(2 * HOUR)).await;
+    let searched = async |now| {
+        let before = provider.requests().len();
+        run(&provider, &inbox, now).await;
+        let requests = provider.requests();
+        requests[before..].iter().filter_map(|seen| seen.parameter("search_by").map(str::to_owned)).collect::<Vec<_>>()
+    };
+    assert_eq!(searched(NOW).await, [id(&early)]);
+    inbox.receive_at("wert", &[late.complete()], NOW.before(HOUR)).await;
+    assert_eq!(searched(NOW.after(HOUR)).await, [id(&late)]);
+    assert_eq!(searched(NOW.after(2 * HOUR)).await, [""; 0]);
+}
+
 #[tokio::test]
 async fn after_a_pause_that_wert_wants_the_next_run_goes_on() {
     let (provider, inbox) = (FakeProvider::start().await, Readable::default());
@@ -219,10 +237,12 @@ async fn of_many_machines_one_reconciles_at_a_time() {
     provider.answer_always(Answer::never());
     let cut_off = process(&provider, &inbox, NOW.after(2 * HOUR));
     let held = async || inbox.task_state("reconciliation of wert").await.unwrap().text.contains("held_until\":1");
+    let before = provider.requests().len();
     tokio::select! {
         result = cut_off.run() => panic!("{result:?}"),
-        () = super::tools::until("it holds the reconciliation", held) => {}
+        () = super::tools::until("it asks", async || provider.requests().len() > before) => {}
     }
+    assert!(held().await);
     provider.answer_always(Answer::truth());
     let asked = provider.requests().len();
     run(&provider, &inbox, NOW.after(2 * HOUR + MINUTE)).await;
