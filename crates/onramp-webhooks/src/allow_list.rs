@@ -40,6 +40,12 @@ impl AllowList {
         Self(networks)
     }
 
+    /// Returns the number of addresses and networks.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Returns whether `address` is one of the addresses or is in one of the networks.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

@@ -5,6 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::allow_list::AllowList;
 use crate::client_ip::{Client, ClientIp, ClientIpError};
+use crate::clock::Timestamp;
+use crate::log_limit::LogLimit;
 use crate::provider::Acknowledgement;
 use crate::reply::{Outcome, Reply};
 use crate::request::Request;
@@ -28,7 +30,7 @@ use crate::telemetry;
 /// let denial = gate.judge(&request).unwrap_err();
 /// assert_eq!(
 ///     denial.to_string(),
-///     "203.0.113.7 (entry 1 from the right of the forwarding header) is not on the allow-list 192.0.2.0/24"
+///     "203.0.113.7 (entry 1 from the right of the forwarding header) is not on the allow-list, which has 1 entry"
 /// );
 ///
 /// gate.replace("192.0.2.0/24, 203.0.113.7".parse()?, behind);
@@ -38,6 +40,7 @@ use crate::telemetry;
 #[derive(Clone)]
 pub struct AllowListGate {
     rules: Arc<RwLock<Arc<Rules>>>,
+    denials: Arc<LogLimit>,
 }
 
 struct Rules {
@@ -49,7 +52,7 @@ impl AllowListGate {
     /// Creates a gate for the clients on `allowed`. `client_ip` determines the address of a client.
     #[must_use]
     pub fn new(allowed: AllowList, client_ip: ClientIp) -> Self {
-        Self { rules: Arc::new(RwLock::new(Arc::new(Rules { allowed, client_ip }))) }
+        Self { rules: Arc::new(RwLock::new(Arc::new(Rules { allowed, client_ip }))), denials: Arc::default() }
     }
 
     /// Replaces the rules of this gate and of all its clones for later requests.
@@ -66,7 +69,8 @@ impl AllowListGate {
         judge(&rules.allowed, &rules.client_ip, request)
     }
 
-    /// Returns the client of `request` if it is on the list. Counts the result, and logs a denial.
+    /// Returns the client of `request` if it is on the list. Counts the result, and logs a denial, at most one each second with the number
+    /// of denials since the last.
     ///
     /// # Errors
     /// Returns the reply to send if the client is denied: 403, without the reason.
@@ -74,7 +78,9 @@ impl AllowListGate {
         let judged = self.judge(request);
         telemetry::judged(judged.is_ok());
         judged.map_err(|denial| {
-            tracing::warn!(why = %denial, "denied");
+            if let Some(denials) = self.denials.count(Timestamp::now()) {
+                tracing::warn!(denials, why = %denial, "denied");
+            }
             Outcome::Denied.reply(Acknowledgement::Readable)
         })
     }
@@ -99,7 +105,7 @@ impl AllowListGate {
 /// Returns the client of a request if it is on the list.
 pub(crate) fn judge(allowed: &AllowList, client_ip: &ClientIp, request: &Request<'_>) -> Result<Client, Denial> {
     let client = client_ip.client_of(request)?;
-    if allowed.contains(client.address) { Ok(client) } else { Err(Denial::NotListed { client, allowed: allowed.clone() }) }
+    if allowed.contains(client.address) { Ok(client) } else { Err(Denial::NotListed { client, entries: allowed.len() }) }
 }
 
 impl fmt::Debug for AllowListGate {
@@ -114,12 +120,12 @@ impl fmt::Debug for AllowListGate {
 #[non_exhaustive]
 pub enum Denial {
     /// The client is not on the list.
-    #[error("{client} is not on the allow-list {allowed}")]
+    #[error("{client} is not on the allow-list, which has {entries} {}", if *entries == 1 { "entry" } else { "entries" })]
     NotListed {
         /// The client, and the hop at which its address was found.
         client: Client,
-        /// The list.
-        allowed: AllowList,
+        /// The number of addresses and networks on the list.
+        entries: usize,
     },
     /// The address of the client cannot be determined.
     #[error(transparent)]

@@ -18,6 +18,11 @@ pub(super) enum Brackets {
 pub(super) fn address(hop: usize, entry: &[u8], brackets: Brackets) -> Result<IpAddr, ClientIpError> {
     let garbage = || ClientIpError::Garbage { hop, found: shown(entry) };
     let text = str::from_utf8(entry).map_err(|_| garbage())?;
+    if brackets == Brackets::Optional
+        && let Some(address) = without_brackets(hop, text)?
+    {
+        return Ok(address);
+    }
     let (name, port) = match text.strip_prefix('[') {
         Some(bracketed) => bracketed.split_once(']').ok_or_else(garbage)?,
         None if brackets == Brackets::Optional && text.matches(':').count() > 1 => (text, ""),
@@ -39,6 +44,18 @@ pub(super) fn address(hop: usize, entry: &[u8], brackets: Brackets) -> Result<Ip
         Err(_) if name.eq_ignore_ascii_case("unknown") => Err(ClientIpError::Unknown { hop }),
         Err(_) if is_obfuscated(name) => Err(ClientIpError::Obfuscated { hop }),
         Err(_) => Err(garbage()),
+    }
+}
+
+/// Reads IPv6 without brackets that seems to end with a port. An IPv4-mapped address is clear, because its four numbers end before the port.
+/// In any other address, a port looks like the last group.
+fn without_brackets(hop: usize, text: &str) -> Result<Option<IpAddr>, ClientIpError> {
+    let Some((name, port)) = text.rsplit_once(':') else { return Ok(None) };
+    let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    match name.parse::<Ipv6Addr>() {
+        Ok(address) if is_port && name.contains('.') => Ok(Some(IpAddr::V6(address).to_canonical())),
+        Ok(_) if is_port => Err(ClientIpError::Doubtful { hop }),
+        _ => Ok(None),
     }
 }
 

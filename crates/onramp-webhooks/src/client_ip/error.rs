@@ -65,6 +65,15 @@ pub enum ClientIpError {
         /// The number of the entry.
         hop: usize,
     },
+    /// An entry is an IPv6 address without brackets whose last group may be a port: `2001:db8::7:443`.
+    #[error(
+        "entry {hop} from the right of the forwarding header is an IPv6 address that may end with a port: make the proxy that wrote it \
+         put the address in brackets, or leave out the port"
+    )]
+    Doubtful {
+        /// The number of the entry.
+        hop: usize,
+    },
     /// An element of `Forwarded` has no `for` parameter.
     #[error(
         "entry {hop} from the right of `forwarded` has no `for`: make the proxy that wrote it append the address of its client"

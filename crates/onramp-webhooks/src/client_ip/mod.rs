@@ -26,7 +26,7 @@
 //! # Format
 //! - All lines of the header are one list, in their order.
 //! - An entry is an IPv4 or IPv6 address, with or without a port (`192.0.2.1:80`, `[2001:db8::1]:80`). IPv6 without a port needs no
-//!   brackets, except in `Forwarded`. IPv4-mapped IPv6 becomes IPv4.
+//!   brackets, except in `Forwarded`. IPv4-mapped IPv6 becomes IPv4, also with a port and without brackets (`::ffff:192.0.2.1:80`).
 //! - `Forwarded` (RFC 7239) may have parameters in any order and case, quoted values with escapes, and white space around `;`. The
 //!   list is split from the right, with its quotes, so that an unclosed quote of a client cannot hide the elements that proxies
 //!   appended.
@@ -34,6 +34,7 @@
 //! # Denied requests
 //! The address of a client cannot be determined, and the request is denied, if
 //! - an entry that has to be read is not an address: `unknown`, `_hidden`, an IPv6 zone, garbage, no `for` or several;
+//! - an entry that has to be read is IPv6 without brackets, and its last group may be a port: `2001:db8::1:80`;
 //! - an entry that has to be read is empty. RFC 9110 (section 5.6.1) allows empty entries, but no proxy that knows its client appends one,
 //!   and the entry to the left of it may be forged;
 //! - a trusted proxy did not send the header, or a [single-value](ForwardingHeader::Single) header has several lines or values;

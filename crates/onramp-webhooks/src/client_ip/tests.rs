@@ -61,6 +61,9 @@ fn x_forwarded_for() {
             (&["[2001:db8::7]"], "2001:db8::7#1"),
             (&["[2001:db8::7]:443, [2001:db8:ffff::1]:80"], "2001:db8::7#2"),
             (&["::ffff:203.0.113.7"], "203.0.113.7#1"),
+            (&["::ffff:203.0.113.7:51234"], "203.0.113.7#1"),
+            (&["203.0.113.7, ::ffff:10.0.0.2:80"], "203.0.113.7#2"),
+            (&["::203.0.113.7:51234"], "::cb00:7107#1"),
             (&["[::ffff:cb00:7107]:80"], "203.0.113.7#1"),
             (&["203.0.113.7, ::ffff:10.0.0.2"], "203.0.113.7#2"),
             (&["garbage, \", unknown,,;, 203.0.113.7"], "203.0.113.7#1"),
@@ -85,6 +88,21 @@ fn x_forwarded_for() {
             (&["10.0.0.3, 10.0.0.2:80", "[2001:db8:ffff::1]"], "EveryHopTrusted"),
         ],
     );
+}
+
+#[test]
+fn an_address_that_may_end_with_a_port_is_denied_with_a_hint() {
+    for doubtful in
+        ["2001:db8::7:443", "2001:db8::7:1", "::1:80", "::ffff:cb00:7107:80", "2001:db8:1:2:3:4:5:6:443", "2001:db8::7:51234"]
+    {
+        assert_eq!(outcome("x-forwarded-for", &[doubtful]), "Doubtful", "{doubtful}");
+        assert_eq!(outcome("cf-connecting-ip", &[doubtful]), "Doubtful", "{doubtful}");
+    }
+    for clear in ["2001:db8::7", "2001:db8::7:a", "2001:db8:1:2:3:4:5:443", "::", "::1", "2001:db8::7:ffff"] {
+        assert_eq!(outcome("x-forwarded-for", &[clear]), format!("{}#1", ip(clear)), "{clear}");
+    }
+    let hint = resolve("x-forwarded-for", "10.0.0.1", &["2001:db8::7:443"]).unwrap_err().to_string();
+    assert!(hint.contains("in brackets"), "{hint}");
 }
 
 #[test]
@@ -113,7 +131,9 @@ fn garbage_is_denied() {
         "[2001:db8::7]:",
         "[[2001:db8::7]]",
         "2001:db8::7]",
-        "2001:db8:1:2:3:4:5:6:443",
+        "::ffff:203.0.113.7:",
+        "::ffff:203.0.113.7:65536",
+        "::ffff:203.0.113.7:80:80",
         "[]",
         ":",
         ":80",

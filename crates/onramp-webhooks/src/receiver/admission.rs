@@ -8,6 +8,7 @@ use percent_encoding::percent_decode_str;
 use crate::client_ip::ClientIp;
 use crate::clock::Timestamp;
 use crate::gate::{self, Denial};
+use crate::log_limit::LogLimit;
 use crate::provider::{Acknowledgement, Endpoint, SignedHeaders};
 use crate::reply::{Outcome, Reply};
 use crate::request::Request;
@@ -32,13 +33,23 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    /// Counts and logs the refusal, and returns the reply.
-    pub(super) fn reply(&self, now: Timestamp) -> Reply {
+    /// Counts and logs the refusal, and returns the reply. Each kind of line is logged at most once a second for an endpoint, and for all
+    /// paths without an endpoint.
+    pub(super) fn reply(&self, now: Timestamp, elsewhere: &LogLimit) -> Reply {
         let endpoint = self.watched.as_ref().map(|watched| &watched.endpoint);
         let name = endpoint.map_or_else(|| Arc::from(""), |endpoint| Arc::clone(&endpoint.name));
+        let counters = self.watched.as_ref().map(|watched| &watched.counters);
         match self.outcome {
-            Outcome::Denied => tracing::warn!(endpoint = &*name, why = %self.why, "denied"),
-            _ => tracing::info!(endpoint = &*name, why = %self.why, "refused"),
+            Outcome::Denied => {
+                if let Some(denials) = counters.map_or(elsewhere, |counters| &counters.denials).count(now) {
+                    tracing::warn!(endpoint = &*name, denials, why = %self.why, "denied");
+                }
+            }
+            _ => {
+                if let Some(refusals) = counters.map_or(elsewhere, |counters| &counters.refusals).count(now) {
+                    tracing::info!(endpoint = &*name, refusals, why = %self.why, "refused");
+                }
+            }
         }
         let reply = self.outcome.reply(endpoint.map_or(Acknowledgement::Readable, |endpoint| endpoint.facts().acknowledgement));
         let provider = endpoint.map_or("", |endpoint| endpoint.facts().name);

@@ -8,6 +8,7 @@ use crate::body;
 use crate::client_ip::ClientIp;
 use crate::clock::{Clock, SystemClock};
 use crate::inbox::Inbox;
+use crate::log_limit::LogLimit;
 use crate::provider::{Endpoint, Providers};
 use crate::watchdog::{Unclaimed, Watched};
 use crate::worker::Workers;
@@ -101,6 +102,7 @@ impl ReceiverBuilder {
             ack_deadline: self.ack_deadline,
             clock: self.clock,
             unclaimed: Unclaimed::default(),
+            strays: LogLimit::default(),
             workers: Workers::default(),
             watchdog: OnceLock::new(),
         });

@@ -26,6 +26,7 @@ use crate::client_ip::ClientIp;
 use crate::clock::Clock;
 use crate::delivery::read::{self, Read};
 use crate::inbox::{Inbox, Recorded, TransactionalInbox};
+use crate::log_limit::LogLimit;
 use crate::provider::{Providers, SignedRequest};
 use crate::reply::{Outcome, Reply};
 use crate::request::Request;
@@ -65,6 +66,8 @@ struct Shared {
     ack_deadline: Duration,
     clock: Arc<dyn Clock>,
     unclaimed: Unclaimed,
+    /// Limits the log of requests to paths without an endpoint.
+    strays: LogLimit,
     workers: Workers,
     watchdog: OnceLock<AbortHandle>,
 }
@@ -93,7 +96,7 @@ impl Receiver {
         async move {
             shared.watch();
             match admitted {
-                Err(refusal) => refusal.reply(shared.clock.now()),
+                Err(refusal) => refusal.reply(shared.clock.now(), &shared.strays),
                 Ok(admission) => {
                     let span = tracing::debug_span!("receive", endpoint = admission.watched.endpoint.name());
                     shared.take(admission, body, begun).instrument(span).await

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Answers, Verdict};
 use crate::clock::Timestamp;
+use crate::log_limit::LogLimit;
 
 /// The time without a delivery after which requests from unlisted addresses raise an alarm, unless the endpoint sets another.
 const A_DAY: Duration = Duration::from_secs(24 * 3_600);
@@ -42,6 +43,10 @@ pub(crate) struct Counters {
     pub(super) is_known: AtomicBool,
     /// Set while the inbox confirms the silence.
     pub(super) silent: AtomicBool,
+    /// Limits the log of denied addresses.
+    pub(crate) denials: LogLimit,
+    /// Limits the log of other refusals.
+    pub(crate) refusals: LogLimit,
 }
 
 /// The number of an hour in the upper half, and the refusals of that hour in the lower half.
@@ -62,6 +67,8 @@ impl Default for Counters {
             last_received: AtomicI64::new(NEVER),
             is_known: AtomicBool::default(),
             silent: AtomicBool::default(),
+            denials: LogLimit::default(),
+            refusals: LogLimit::default(),
         }
     }
 }

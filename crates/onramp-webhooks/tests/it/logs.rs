@@ -2,14 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use onramp_webhooks::Kriptomat;
+use onramp_webhooks::allow_list::AllowList;
+use onramp_webhooks::clock::{ManualClock, Timestamp};
+use onramp_webhooks::inbox::MemoryInbox;
 use onramp_webhooks_testkit::events::WertOrder;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Level, Metadata, Subscriber};
 
+use crate::tools::{Door, says};
 use crate::worker::harness::{Do, Harness, rest};
 
 /// Keeps the entries of some modules up to some level. Clones share them.
@@ -109,4 +116,31 @@ async fn an_event_is_logged_when_it_is_recorded_and_when_it_is_handled() {
     harness.post(order.complete()).await;
     let duplicate = log.take();
     assert_eq!((&*duplicate[0].message, duplicate[0].field("first")), ("duplicate", &*id));
+}
+
+/// Strangers cannot fill the disk with lines of the log.
+#[tokio::test]
+async fn refusals_are_logged_once_a_second_with_their_number() {
+    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(0)));
+    let listed = AllowList::new((0..1_000_u32).map(|number| IpAddr::from(number.to_be_bytes())));
+    let door = Door::with(Kriptomat::allowing(listed), "kriptomat", MemoryInbox::new(), |builder| builder.clock(clock.clone()));
+    let (log, _guard) = Log::listen("receiver", Level::INFO);
+    let stranger = Some("203.0.113.7");
+    for _ in 0..100 {
+        says(&door.send("POST", "/kriptomat", stranger, &[], door.purchase()).await, 403);
+        says(&door.send("POST", "/kriptomat/x", stranger, &[], door.purchase()).await, 404);
+        says(&door.send("POST", "/.env", stranger, &[], door.purchase()).await, 404);
+    }
+    let lines = |log: &Log| {
+        let number = |entry: &Entry| format!("{}{}", entry.field("denials"), entry.field("refusals"));
+        log.take().iter().map(|entry| (entry.message.clone(), number(entry), entry.field("why").len())).collect::<Vec<_>>()
+    };
+    let first = lines(&log);
+    let expected = ["denied", "refused", "refused"].map(|message| (message, "1"));
+    assert_eq!(first.iter().map(|(message, number, _)| (&**message, &**number)).collect::<Vec<_>>(), expected);
+    assert!(first.iter().all(|(_, _, length)| *length < 100), "the list is not in the line: {first:?}");
+
+    clock.advance(Duration::from_secs(1));
+    says(&door.send("POST", "/kriptomat", stranger, &[], door.purchase()).await, 403);
+    assert_eq!(lines(&log).iter().map(|(message, number, _)| (&**message, &**number)).collect::<Vec<_>>(), [("denied", "100")]);
 }
