@@ -7,7 +7,7 @@ use anyhow::Context;
 use onramp_webhooks::adapter::AllowListGate;
 use onramp_webhooks::allow_list::AllowList;
 use onramp_webhooks::client_ip::ClientIp;
-use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore};
+use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore, Scope};
 use onramp_webhooks::{Receiver, Wert};
 use onramp_webhooks_sqlite::SqliteInbox;
 
@@ -36,7 +36,7 @@ fn gate() -> AllowListGate {
 }
 
 fn idempotency() -> anyhow::Result<Idempotency> {
-    Ok(Idempotency::by_header(MemoryIdempotencyStore::new()).build()?)
+    Ok(Idempotency::by_header(MemoryIdempotencyStore::new(), Scope::authorization()).build()?)
 }
 
 async fn receiver(folder: &Path) -> anyhow::Result<Receiver> {

@@ -21,10 +21,10 @@ use crate::request::{Lines, whole_head};
 ///
 /// ```
 /// use actix_web::{App, web};
-/// use onramp_webhooks_actix::core::idempotency::{Idempotency, MemoryIdempotencyStore};
+/// use onramp_webhooks_actix::core::idempotency::{Idempotency, MemoryIdempotencyStore, Scope};
 /// use onramp_webhooks_actix::idempotency;
 ///
-/// let once = Idempotency::by_header(MemoryIdempotencyStore::new()).build()?;
+/// let once = Idempotency::by_header(MemoryIdempotencyStore::new(), Scope::authorization()).build()?;
 /// let app = App::new().service(web::resource("/orders").wrap(idempotency(&once)).to(async || "ordered"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

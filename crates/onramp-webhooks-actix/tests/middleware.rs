@@ -16,7 +16,7 @@ use actix_web::{App, Error, HttpResponse};
 use futures_util::stream::{self, Stream};
 use onramp_webhooks::client_ip::{Client, ClientIp};
 use onramp_webhooks::gate::AllowListGate;
-use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore};
+use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore, Scope};
 use onramp_webhooks_actix::core::{self, Kriptomat, Wert};
 use onramp_webhooks_actix::{Reply, Webhook, allow_list, idempotency};
 
@@ -24,7 +24,7 @@ use onramp_webhooks_actix::{Reply, Webhook, allow_list, idempotency};
 const LIMIT: usize = 20;
 
 fn once() -> Idempotency {
-    Idempotency::by_header(MemoryIdempotencyStore::new()).reply_limit(LIMIT).build().unwrap()
+    Idempotency::by_header(MemoryIdempotencyStore::new(), Scope::authorization()).reply_limit(LIMIT).build().unwrap()
 }
 
 fn order(key: &str) -> TestRequest {

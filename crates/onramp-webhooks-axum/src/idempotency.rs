@@ -20,10 +20,10 @@ use crate::request::{Lines, whole_head};
 ///
 /// ```
 /// use axum::{Router, routing::post};
-/// use onramp_webhooks_axum::core::idempotency::{Idempotency, MemoryIdempotencyStore};
+/// use onramp_webhooks_axum::core::idempotency::{Idempotency, MemoryIdempotencyStore, Scope};
 /// use onramp_webhooks_axum::idempotency;
 ///
-/// let once = Idempotency::by_header(MemoryIdempotencyStore::new()).build()?;
+/// let once = Idempotency::by_header(MemoryIdempotencyStore::new(), Scope::authorization()).build()?;
 /// let app: Router = Router::new().route("/orders", post(async || "ordered")).layer(idempotency(&once));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

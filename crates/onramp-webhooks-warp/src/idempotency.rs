@@ -31,11 +31,11 @@ use crate::request::{Chunk, Head, Lines, body, head, rest_of_path};
 /// rejection, because no other filter could read the body again.
 ///
 /// ```
-/// use onramp_webhooks_warp::core::idempotency::{Idempotency, MemoryIdempotencyStore};
+/// use onramp_webhooks_warp::core::idempotency::{Idempotency, MemoryIdempotencyStore, Scope};
 /// use onramp_webhooks_warp::idempotency;
 /// use warp::Filter;
 ///
-/// let once = Idempotency::by_header(MemoryIdempotencyStore::new()).build()?;
+/// let once = Idempotency::by_header(MemoryIdempotencyStore::new(), Scope::authorization()).build()?;
 /// let orders = idempotency(&once, warp::path!("orders"), warp::post().map(|| "ordered"));
 /// let app = orders.or(warp::path::end().map(|| "my shop"));
 /// # let _ = warp::service(app);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use onramp_webhooks::client_ip::ClientIp;
 use onramp_webhooks::gate::AllowListGate;
-use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore};
+use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore, Scope};
 use onramp_webhooks::inbox::MemoryInbox;
 use onramp_webhooks::{Kriptomat, Receiver, Wert};
 use onramp_webhooks_suite::mounting::{LOGIN, POSTBACK, begin};
@@ -39,7 +39,7 @@ async fn send(address: SocketAddr, line: &str, headers: &str, body: &str) -> Str
 }
 
 fn once() -> Idempotency {
-    Idempotency::by_header(MemoryIdempotencyStore::new()).build().unwrap()
+    Idempotency::by_header(MemoryIdempotencyStore::new(), Scope::authorization()).build().unwrap()
 }
 
 fn gate(allowed: &str) -> AllowListGate {
@@ -93,7 +93,7 @@ async fn what_is_not_covered_passes_untouched_and_what_is_covered_is_answered() 
 async fn a_streamed_reply_is_kept_and_one_that_is_too_large_is_passed_on() {
     let streamed = |chunks: usize| warp::reply::stream(stream::iter(vec![Ok::<_, std::fmt::Error>("0123456789"); chunks]));
     let orders = warp::path!(usize).map(streamed);
-    let limited = Idempotency::by_header(MemoryIdempotencyStore::new()).reply_limit(64).build().unwrap();
+    let limited = Idempotency::by_header(MemoryIdempotencyStore::new(), Scope::authorization()).reply_limit(64).build().unwrap();
     let address = serve(idempotency(&limited, warp::any(), orders)).await;
     assert!(send(address, "POST /2", KEY, "").await.ends_with("01234567890123456789"));
     assert!(send(address, "POST /2", KEY, "").await.ends_with("01234567890123456789"));

@@ -1,5 +1,6 @@
 //! Reading a request body up to a limit and a deadline.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
@@ -91,7 +92,6 @@ impl Kept {
 }
 
 /// A body that has been read already, as a stream of one chunk.
-#[derive(Debug)]
 pub struct Full(Option<Bytes>);
 
 impl Full {
@@ -99,6 +99,21 @@ impl Full {
     #[must_use]
     pub fn new(body: impl Into<Bytes>) -> Self {
         Self(Some(body.into()))
+    }
+}
+
+impl fmt::Debug for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Full").field(&self.0.as_ref().map(Hidden)).finish()
+    }
+}
+
+/// Shows only the size of a body, because bodies hold personal data.
+pub(crate) struct Hidden<'a>(pub(crate) &'a Bytes);
+
+impl fmt::Debug for Hidden<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
     }
 }
 

@@ -20,9 +20,12 @@
 //!
 //! The body of a success is `{"received":true}`. The body of every other reply is a problem document (RFC 9457).
 
+use std::fmt;
+
 use bytes::Bytes;
 use serde::Serialize;
 
+use crate::body::Hidden;
 use crate::provider::Acknowledgement;
 
 /// Seconds after which a sender may retry while the store is unavailable.
@@ -35,13 +38,20 @@ const RETRY_RUNNING_AFTER: &str = "1";
 const CLOSE: (&str, &str) = ("connection", "close");
 
 /// A reply, which an adapter sends unchanged.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Reply {
     status: u16,
     content_type: Option<&'static str>,
     header: Option<(&'static str, &'static str)>,
     kept: Vec<(String, Vec<u8>)>,
     body: Bytes,
+}
+
+/// Leaves out the body and the headers, which may be those of a stored reply.
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply").field("status", &self.status).field("body", &Hidden(&self.body)).finish_non_exhaustive()
+    }
 }
 
 impl Reply {

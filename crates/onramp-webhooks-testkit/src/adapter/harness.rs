@@ -12,7 +12,7 @@ use std::time::Duration;
 use onramp_webhooks::allow_list::AllowList;
 use onramp_webhooks::client_ip::ClientIp;
 use onramp_webhooks::gate::AllowListGate;
-use onramp_webhooks::idempotency::{Idempotency, IdempotencyStore, MemoryIdempotencyStore};
+use onramp_webhooks::idempotency::{Idempotency, IdempotencyStore, MemoryIdempotencyStore, Scope};
 use onramp_webhooks::inbox::{Filter, Inbox, MemoryInbox, Record, State};
 use onramp_webhooks::{Kriptomat, Receiver, Wert};
 use tokio::net::TcpStream;
@@ -105,8 +105,10 @@ impl Setup {
             .client_ip(plan.client_ip.clone())
             .body_limit(BODY_LIMIT)
             .ack_deadline(plan.ack_deadline);
-        let by_header =
-            Idempotency::by_header(idempotency.clone()).wait(plan.wait).reply_limit(REPLY_LIMIT).body_limit(BODY_LIMIT);
+        let by_header = Idempotency::by_header(idempotency.clone(), Scope::authorization())
+            .wait(plan.wait)
+            .reply_limit(REPLY_LIMIT)
+            .body_limit(BODY_LIMIT);
         let by_event = Idempotency::by_event::<Wert>(idempotency.clone()).wait(plan.wait).body_limit(BODY_LIMIT);
         let site = Site {
             shared: Arc::new(Shared {

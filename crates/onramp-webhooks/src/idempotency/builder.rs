@@ -4,25 +4,32 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
-use super::{By, Idempotency, IdempotencyStore, Shared};
+use super::{By, Idempotency, IdempotencyStore, Scope, Shared};
 use crate::body;
 use crate::clock::{Clock, SystemClock};
-use crate::request::Request;
 
 /// Maximum wait for a running request. It leaves time to reply within Wert's timeout of five seconds.
 const LONGEST_WAIT: Duration = Duration::from_secs(4);
 
 /// Headers that are stored with a reply by default.
-const KEPT: [&str; 10] = [
+const KEPT: [&str; 18] = [
+    "access-control-allow-credentials",
+    "access-control-allow-headers",
+    "access-control-allow-methods",
+    "access-control-allow-origin",
+    "access-control-expose-headers",
+    "access-control-max-age",
     "cache-control",
     "content-disposition",
     "content-encoding",
     "content-language",
+    "content-location",
     "content-type",
     "etag",
     "last-modified",
     "link",
     "location",
+    "retry-after",
     "vary",
 ];
 
@@ -31,7 +38,7 @@ const KEPT: [&str; 10] = [
 pub struct IdempotencyBuilder(Shared);
 
 impl IdempotencyBuilder {
-    pub(super) fn new(store: Arc<dyn IdempotencyStore>, by: By) -> Self {
+    pub(super) fn new(store: Arc<dyn IdempotencyStore>, by: By, scope: Option<Scope>) -> Self {
         let days = match by {
             By::Header { .. } => 1,
             By::Event(_) => 30,
@@ -40,11 +47,12 @@ impl IdempotencyBuilder {
             store,
             by,
             route: None,
-            user: None,
+            scope,
             lease: Duration::from_secs(30),
             wait: Duration::from_secs(2),
             keep: Duration::from_secs(days * 24 * 3_600),
             body_limit: body::DEFAULT_LIMIT,
+            body_time: body::DEFAULT_TIME,
             reply_limit: body::DEFAULT_LIMIT,
             kept_headers: KEPT.map(str::to_owned).to_vec(),
             clock: Arc::new(SystemClock),
@@ -67,15 +75,6 @@ impl IdempotencyBuilder {
     #[must_use]
     pub fn route(mut self, name: impl Into<String>) -> Self {
         self.0.route = Some(name.into());
-        self
-    }
-
-    /// Identifies users by the result of `user` instead of the `authorization` header. Use an identifier that stays the same when a
-    /// token is renewed, so that a retry with a new token finds its key. Has no effect with keys
-    /// [`by_event`](Idempotency::by_event), where the provider is the only user.
-    #[must_use]
-    pub fn user(mut self, user: impl Fn(&Request<'_>) -> Option<String> + Send + Sync + 'static) -> Self {
-        self.0.user = Some(Box::new(user));
         self
     }
 
@@ -110,6 +109,13 @@ impl IdempotencyBuilder {
         self
     }
 
+    /// Sets the time limit for receiving a request body. Default 3 s. By event it must be at most 3 s, because Wert waits 5 s for a reply.
+    #[must_use]
+    pub fn body_time(mut self, time: Duration) -> Self {
+        self.0.body_time = time;
+        self
+    }
+
     /// Sets the limit of a stored reply body, in bytes. Default 1 MiB. A larger reply is sent to its client and not stored.
     #[must_use]
     pub fn reply_limit(mut self, bytes: usize) -> Self {
@@ -117,8 +123,9 @@ impl IdempotencyBuilder {
         self
     }
 
-    /// Stores the header `name` with replies, in addition to the default headers: `cache-control`, `content-disposition`,
-    /// `content-encoding`, `content-language`, `content-type`, `etag`, `last-modified`, `link`, `location` and `vary`.
+    /// Stores the header `name` with replies, in addition to the default headers: those of CORS (`access-control-..`), `cache-control`,
+    /// `content-disposition`, `content-encoding`, `content-language`, `content-location`, `content-type`, `etag`, `last-modified`, `link`,
+    /// `location`, `retry-after` and `vary`.
     #[must_use]
     pub fn keep_header(mut self, name: impl Into<String>) -> Self {
         let name = name.into().to_ascii_lowercase();
@@ -150,6 +157,10 @@ impl IdempotencyBuilder {
         let shortest = self.0.by.retry_horizon();
         if self.0.keep.is_zero() || self.0.keep < shortest {
             return Err(BuildError::Keep { keep: self.0.keep, shortest });
+        }
+        let longest = self.0.by.longest_body_time();
+        if self.0.body_time.is_zero() || self.0.body_time > longest {
+            return Err(BuildError::BodyTime { time: self.0.body_time, longest });
         }
         if self.0.body_limit == 0 {
             return Err(BuildError::BodyLimit);
@@ -196,6 +207,14 @@ pub enum BuildError {
         /// The retry horizon of the provider, or zero by header.
         shortest: Duration,
     },
+    /// No body could be received in time, or Wert would not wait for the reply.
+    #[error("the time for a body is {time:?}; it must be more than zero and at most {longest:?}")]
+    BodyTime {
+        /// The time that was set.
+        time: Duration,
+        /// The longest time.
+        longest: Duration,
+    },
     /// The body limit is zero.
     #[error("the body limit is zero bytes")]
     BodyLimit,
@@ -211,7 +230,7 @@ mod tests {
     use crate::idempotency::MemoryIdempotencyStore;
 
     fn by_header() -> IdempotencyBuilder {
-        Idempotency::by_header(MemoryIdempotencyStore::new())
+        Idempotency::by_header(MemoryIdempotencyStore::new(), Scope::everyone())
     }
 
     #[test]
@@ -224,11 +243,16 @@ mod tests {
             by_header().keep(Duration::ZERO).build().unwrap_err(),
             BuildError::Keep { keep: Duration::ZERO, shortest: Duration::ZERO }
         );
+        let (none, long) = (Duration::ZERO, Duration::from_secs(60));
+        let by_event = || Idempotency::by_event::<Wert>(MemoryIdempotencyStore::new());
+        assert!(matches!(by_header().body_time(none).build().unwrap_err(), BuildError::BodyTime { .. }));
+        let longest = Duration::from_secs(3);
+        assert_eq!(by_event().body_time(long).build().unwrap_err(), BuildError::BodyTime { time: long, longest });
+        assert!(by_header().body_time(long).build().is_ok());
         assert_eq!(by_header().body_limit(0).build().unwrap_err(), BuildError::BodyLimit);
         let header = by_header().keep_header("Set-Cookie").build().unwrap_err();
         assert_eq!(header, BuildError::Header("set-cookie".into()));
         let day = Duration::from_secs(15 * 3_600);
-        let by_event = || Idempotency::by_event::<Wert>(MemoryIdempotencyStore::new());
         assert_eq!(by_event().keep(day).build().unwrap_err(), BuildError::Keep { keep: day, shortest: 16 * day / 15 });
         assert!(by_event().build().is_ok() && by_header().keep(day).keep_header("x-request-id").build().is_ok());
     }

@@ -76,7 +76,7 @@ impl KeyGuard {
         }
     }
 
-    /// Ends the request with the route's response. Stores a successful response. Releases the key if the response is not successful
+    /// Ends the request with the route's response. Stores a successful response, unless it is a stream that its client has to get as it comes. Releases the key if the response is not successful
     /// or its body breaks off. The caller keeps the head of the response.
     ///
     /// If the store is unavailable, the reply still reaches its client, because the route has done its work.
@@ -92,7 +92,8 @@ impl KeyGuard {
     where
         S: Stream<Item = Result<Bytes, E>>,
     {
-        let is_success = (200..300).contains(&status);
+        let is_success = is_success(status);
+        let is_stream = is_success && is_stream(headers);
         let kept = if self.lease.is_some() && is_success { self.stored_headers(headers) } else { Vec::new() };
         let reply = StoredReply { status, headers: kept, body: None };
         self.succeeded = is_success.then(|| reply.clone());
@@ -102,6 +103,10 @@ impl KeyGuard {
             }
             if !is_success {
                 self.release().await;
+                return StoredBody::Untouched(body);
+            }
+            if is_stream {
+                self.complete(reply).await;
                 return StoredBody::Untouched(body);
             }
             // A route that streams its reply has not ended yet.
@@ -161,6 +166,21 @@ impl KeyGuard {
     pub(super) fn forget(mut self) {
         self.lease = None;
     }
+}
+
+/// Returns `true` if a status says that the route has done its work: 2xx, and redirects to the result of a `POST`.
+fn is_success(status: u16) -> bool {
+    matches!(status, 200..=299 | 301 | 302 | 303)
+}
+
+/// Returns `true` if a response has no end to wait for, or announces trailers, which cannot be stored.
+fn is_stream(headers: &dyn Headers) -> bool {
+    let mut is_stream = false;
+    headers.each(&mut |name, value| {
+        let is_event_stream = || value.to_ascii_lowercase().starts_with(b"text/event-stream");
+        is_stream |= name == "trailer" || (name == "content-type" && is_event_stream());
+    });
+    is_stream
 }
 
 /// Stores a reply. Retries until the lease would have ended.

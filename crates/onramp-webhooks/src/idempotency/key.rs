@@ -85,6 +85,11 @@ pub(super) fn from_header<'a>(mut lines: impl Iterator<Item = &'a [u8]>) -> Resu
 }
 
 fn unquoted(quoted: &str) -> Result<Cow<'_, str>, &'static str> {
+    let end = end_of_string(quoted).ok_or("the closing quote is missing")?;
+    let (quoted, parameters) = quoted.split_at_checked(end).ok_or("the closing quote is missing")?;
+    if !are_parameters(parameters) {
+        return Err("there is text after the closing quote that is no parameter");
+    }
     if let Some(plain) = quoted.strip_suffix('"')
         && plain.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'))
     {
@@ -107,6 +112,31 @@ fn unquoted(quoted: &str) -> Result<Cow<'_, str>, &'static str> {
     }
 }
 
+/// Returns the position after the closing quote.
+fn end_of_string(quoted: &str) -> Option<usize> {
+    let mut is_escaped = false;
+    let quote = quoted.bytes().position(|byte| {
+        let ends = byte == b'"' && !is_escaped;
+        is_escaped = byte == b'\\' && !is_escaped;
+        ends
+    });
+    quote.map(|quote| quote + 1)
+}
+
+/// Returns `true` if a text consists of parameters, which have no meaning for a key (RFC 8941, section 3.1.2).
+fn are_parameters(text: &str) -> bool {
+    let mut parts = text.split(';');
+    let is_parameter = |part: &str| {
+        let (name, value) = part.split_once('=').unwrap_or((part, "?1"));
+        let name = name.trim_start_matches(' ');
+        name.starts_with(|first: char| first.is_ascii_lowercase() || first == '*')
+            && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'*'))
+            && !value.is_empty()
+            && value.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+    };
+    parts.next().is_some_and(|before| before.trim_matches(' ').is_empty()) && parts.all(is_parameter)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +152,9 @@ mod tests {
             ("8e03978e-40d5", "8e03978e-40d5"),
             ("\t a/b=c \t", "a/b=c"),
             (r#""a \"b\" \\ c, d;e""#, r#"a "b" \ c, d;e"#),
+            (r#""a";b"#, "a"),
+            (r#""a"; b=1;*c-d="x y""#, "a"),
+            (r#""a;\"";b"#, "a;\""),
             (&"a".repeat(255), &"a".repeat(255)),
         ] {
             assert_eq!(header(&[line]).unwrap().unwrap(), key, "{line}");
@@ -132,8 +165,26 @@ mod tests {
     #[test]
     fn other_headers_are_refused_with_a_reason() {
         let long = "a".repeat(256);
-        for line in ["", " ", "\"\"", "\"a", "a\"", "\"a\"b", "\"a\";b=c", "a b", "a,b", "ä", "\"ä\"", "\"a\\b\"", "\"a\\", &long]
-        {
+        for line in [
+            "",
+            " ",
+            "\"\"",
+            "\"a",
+            "a\"",
+            "\"a\"b",
+            "\"a\";",
+            "\"a\";B=c",
+            "\"a\";b=",
+            "\"a\"b;c",
+            "a;b",
+            "a b",
+            "a,b",
+            "ä",
+            "\"ä\"",
+            "\"a\\b\"",
+            "\"a\\",
+            &long,
+        ] {
             assert!(header(&[line]).is_err(), "{line}");
         }
         assert!(header(&["a", "a"]).is_err());

@@ -1,5 +1,6 @@
 //! Claiming keys: the decision to run a request or to answer it.
 
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use super::key::{self, Parts};
 use super::stored_reply::StoredReply;
 use super::{By, IdempotencyKey, KeyGuard, KeyLease, KeyState, Shared};
-use crate::body::{self, Taken};
+use crate::body::{self, Hidden, Taken};
 use crate::fingerprint::Fingerprint;
 use crate::provider::Decoder;
 use crate::reply::{Outcome, Reply};
@@ -25,12 +26,12 @@ use crate::timeout::within;
 /// Pause between two attempts to claim a key that is held. A notification from this process ends the pause early.
 const TRY_AGAIN: Duration = Duration::from_millis(100);
 
-/// Time limit from the head of a request to the claim of its key, within Wert's timeout of five seconds.
+/// Time limit for the claim of a key: from the head of a provider's request, within Wert's timeout of five seconds, and from the end of the
+/// body of any other.
 const LONGEST_CLAIM: Duration = Duration::from_millis(4_900);
 
 /// The head of a request that the middleware covers.
 #[must_use = "the key has to be claimed"]
-#[derive(Debug)]
 pub struct Keyed {
     shared: Arc<Shared>,
     query: Option<String>,
@@ -46,13 +47,29 @@ enum Key {
 
 /// The decision about a request.
 #[must_use = "the request has to be answered or run"]
-#[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "an adapter has to know all variants")]
 pub enum Claim {
     /// The request gets this reply and does not run.
     Answer(Reply),
     /// The request [runs](KeyGuard::run) with this body, and its answer is [stored](KeyGuard::store).
     Run(Bytes, KeyGuard),
+}
+
+/// Leaves out the query.
+impl fmt::Debug for Keyed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keyed").field("shared", &self.shared).field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+/// Leaves out the bodies.
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answer(reply) => f.debug_tuple("Answer").field(reply).finish(),
+            Self::Run(body, guard) => f.debug_tuple("Run").field(&Hidden(body)).field(guard).finish(),
+        }
+    }
 }
 
 impl Keyed {
@@ -94,7 +111,7 @@ impl Keyed {
         S: Stream<Item = Result<Bytes, E>>,
     {
         let key = self.key.as_ref().map_err(Clone::clone)?;
-        let body = match body::take(body, self.shared.body_limit, begun + body::DEFAULT_TIME).await {
+        let body = match body::take(body, self.shared.body_limit, after(begun, self.shared.body_time)).await {
             Taken::Whole(body) => body,
             Taken::Stopped => return Err(Outcome::BodyStopped),
             Taken::Cut(_) => {
@@ -102,6 +119,8 @@ impl Keyed {
                 return Err(Outcome::TooLarge);
             }
         };
+        // A provider does not wait longer because its body was slow.
+        let begun = if matches!(self.shared.by, By::Event(_)) { begun } else { Instant::now() };
         let Some(keyed) = self.key_of(key, &body) else {
             telemetry::idempotent("no_key");
             return Ok(Claim::Run(body, KeyGuard::without_key(&self.shared)));
@@ -209,6 +228,11 @@ impl Keyed {
     }
 }
 
+/// Adds a time that may be as long as a duration can be.
+fn after(begun: Instant, time: Duration) -> Instant {
+    begun.checked_add(time).unwrap_or_else(|| begun + Duration::from_secs(365 * 24 * 3_600))
+}
+
 /// The key of a whole request, the fingerprint of its content, and how long to keep its reply.
 struct KeyedBody {
     key: IdempotencyKey,
@@ -234,8 +258,7 @@ fn replayed(key: IdempotencyKey, reply: Bytes) -> Result<Reply, Outcome> {
     }
 }
 
-/// Returns the parts of a key that identify the route and the user: the name of the route, or method and path; and the configured
-/// user, or the `authorization` header.
+/// Returns the parts of a key that identify the route and the user: the name of the route, or method and path; and the user or the provider.
 ///
 /// Each part is preceded by a label, so that different scopes never result in the same parts.
 fn scope(shared: &Shared, request: &Request<'_>) -> Parts {
@@ -243,13 +266,10 @@ fn scope(shared: &Shared, request: &Request<'_>) -> Parts {
         Some(name) => Parts::default().and(b"route").and(name.as_bytes()),
         None => Parts::default().and(b"path").and(request.method.as_bytes()).and(request.path.as_bytes()),
     };
-    match (shared.by, &shared.user) {
+    match (shared.by, &shared.scope) {
         (By::Event(decoder), _) => route.and(b"provider").and(decoder.facts.name.as_bytes()),
-        (By::Header { .. }, Some(user)) => match user(request) {
-            Some(user) => route.and(b"user").and(user.as_bytes()),
-            None => route.and(b"nobody"),
-        },
-        (By::Header { .. }, None) => request.headers.lines("authorization").fold(route.and(b"authorization"), Parts::and),
+        (By::Header { .. }, Some(scope)) => scope.of(request, route),
+        (By::Header { .. }, None) => route,
     }
 }
 

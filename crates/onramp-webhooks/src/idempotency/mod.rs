@@ -1,6 +1,6 @@
 //! Idempotency: running a request only once, on any route. The adapters' `idempotency` middleware uses this module.
 //!
-//! The first request with a key runs, and the reply of a success (2xx) is stored. A later request with the same key gets the stored
+//! The first request with a key runs, and the reply of a success is stored: 2xx, and a redirect after a `POST` (301, 302, 303). A later request with the same key gets the stored
 //! reply, marked `idempotent-replayed: true`, and does not run. The key is the `Idempotency-Key` header
 //! ([`by_header`](Idempotency::by_header), with the semantics of the IETF draft
 //! [draft-ietf-httpapi-idempotency-key-header](https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/)), or
@@ -10,7 +10,7 @@
 //! | --- | --- | --- |
 //! | new, or released | the route's own reply | the same |
 //! | done | the stored reply with `idempotent-replayed: true` | the same |
-//! | done, reply not stored because it was too large or its client disconnected | 409 | 200 (Wert) or 409 |
+//! | done, reply not stored because it was too large, a stream, or its client disconnected | 409 | 200 (Wert) or 409 |
 //! | still running | waits; then the reply, or 409 with `retry-after` | waits; then the reply, or 503 with `retry-after` |
 //! | still running with another body | 422 | waits; then runs if the first one failed, or 503 with `retry-after` |
 //! | done with another body | 422 | 200 and an error in the log (Wert), or 422 |
@@ -25,9 +25,12 @@
 //! the request that took over.
 //!
 //! Routes never share a key, because method and path are part of it ([`route`](IdempotencyBuilder::route) names a route instead).
-//! By header, the `authorization` header is part of it too ([`user`](IdempotencyBuilder::user) identifies users in another way).
-//! Without that setting, all users who are identified by a cookie count as one user: a user who guesses the key and body of another
-//! user gets that user's reply.
+//! By header, the user is part of it too, whom a [`Scope`] identifies: by the `authorization` header, another header, a cookie, or the
+//! application's own function.
+//!
+//! A reply is stored with its body and the headers that mean the same again; [`keep_header`](IdempotencyBuilder::keep_header) adds others.
+//! Event streams (`text/event-stream`) and responses that announce a `trailer` reach their client as they come, and are not stored. Trailers
+//! that are not announced are lost.
 //!
 //! # Limits
 //! If the process crashes between the writes of a route and the end of its reply, the route runs again. The same happens if a
@@ -37,11 +40,11 @@
 //!
 //! ```
 //! use onramp_webhooks::adapter::{Full, Request};
-//! use onramp_webhooks::idempotency::{Claim, Idempotency, MemoryIdempotencyStore, StoredBody};
+//! use onramp_webhooks::idempotency::{Claim, Idempotency, MemoryIdempotencyStore, Scope, StoredBody};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let idempotency = Idempotency::by_header(MemoryIdempotencyStore::new()).build()?;
+//! let idempotency = Idempotency::by_header(MemoryIdempotencyStore::new(), Scope::authorization()).build()?;
 //!
 //! // An adapter does this for every request:
 //! let headers = [("idempotency-key", "\"8e03978e-40d5-43dd-bc93-6894a57f9324\"")];
@@ -64,6 +67,7 @@ mod guard;
 mod key;
 mod keyed;
 mod memory;
+mod scope;
 mod store;
 mod stored_body;
 mod stored_reply;
@@ -78,8 +82,10 @@ pub use self::guard::KeyGuard;
 pub use self::key::IdempotencyKey;
 pub use self::keyed::{Claim, Keyed};
 pub use self::memory::MemoryIdempotencyStore;
+pub use self::scope::Scope;
 pub use self::store::{ABANDONED_AFTER, IdempotencyStore, KeyLease, KeyState};
 pub use self::stored_body::{Rejoined, StoredBody};
+use crate::body;
 use crate::clock::{Clock, Timestamp};
 use crate::provider::{Acknowledgement, Decoder, Provider};
 use crate::reply::Outcome;
@@ -98,17 +104,17 @@ pub struct Idempotency {
     shared: Arc<Shared>,
 }
 
-type UserOf = Box<dyn Fn(&Request<'_>) -> Option<String> + Send + Sync>;
-
 struct Shared {
     store: Arc<dyn IdempotencyStore>,
     by: By,
     route: Option<String>,
-    user: Option<UserOf>,
+    /// The users by header; `None` by event, where the provider is the only user.
+    scope: Option<Scope>,
     lease: Duration,
     wait: Duration,
     keep: Duration,
     body_limit: usize,
+    body_time: Duration,
     reply_limit: usize,
     kept_headers: Vec<String>,
     clock: Arc<dyn Clock>,
@@ -145,6 +151,13 @@ impl By {
         }
     }
 
+    fn longest_body_time(self) -> Duration {
+        match self {
+            Self::Header { .. } => Duration::MAX,
+            Self::Event(_) => body::DEFAULT_TIME,
+        }
+    }
+
     fn retry_horizon(self) -> Duration {
         match self {
             Self::Header { .. } => Duration::ZERO,
@@ -155,8 +168,9 @@ impl By {
 
 impl Idempotency {
     /// Returns a builder of a middleware with keys from the `Idempotency-Key` header. Covers `POST` and `PATCH`; other methods pass.
-    pub fn by_header(store: impl IdempotencyStore) -> IdempotencyBuilder {
-        IdempotencyBuilder::new(Arc::new(store), By::Header { required: true })
+    /// Keys of different users, by `scope`, are different keys.
+    pub fn by_header(store: impl IdempotencyStore, scope: Scope) -> IdempotencyBuilder {
+        IdempotencyBuilder::new(Arc::new(store), By::Header { required: true }, Some(scope))
     }
 
     /// Returns a builder of a middleware with keys from events of the provider `P`, by the rules of an [inbox](crate#duplicates).
@@ -165,7 +179,7 @@ impl Idempotency {
     /// No signature is verified, so this middleware is only for providers that do not sign their requests. The bound `Default`
     /// excludes providers with a signing key, which do not implement it.
     pub fn by_event<P: Provider + Default>(store: impl IdempotencyStore) -> IdempotencyBuilder {
-        IdempotencyBuilder::new(Arc::new(store), By::Event(Decoder::of::<P>()))
+        IdempotencyBuilder::new(Arc::new(store), By::Event(Decoder::of::<P>()), None)
     }
 
     /// Reads the key from the head of a request, whose `path` has to be the whole path. Returns `None` if the middleware does not

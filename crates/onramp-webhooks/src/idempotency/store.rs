@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::IdempotencyKey;
+use crate::body::Hidden;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::fingerprint::Fingerprint;
@@ -108,7 +109,7 @@ impl KeyLease {
 }
 
 /// The result of claiming a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "stores create it, and the middleware has to know all variants")]
 pub enum KeyState {
     /// The key was free and is claimed now.
@@ -125,4 +126,17 @@ pub enum KeyState {
         /// The stored reply.
         reply: Bytes,
     },
+}
+
+/// Leaves out the reply.
+impl fmt::Debug for KeyState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Claimed => f.write_str("Claimed"),
+            Self::Running { fingerprint } => f.debug_struct("Running").field("fingerprint", fingerprint).finish(),
+            Self::Done { fingerprint, reply } => {
+                f.debug_struct("Done").field("fingerprint", fingerprint).field("reply", &Hidden(reply)).finish()
+            }
+        }
+    }
 }

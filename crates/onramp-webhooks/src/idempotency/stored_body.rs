@@ -1,6 +1,7 @@
 //! The body of a route's response, read in order to store it.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -8,9 +9,10 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 
+use crate::body::Hidden;
+
 /// The body of a route's response, after an attempt to store it.
 #[must_use = "the client waits for it"]
-#[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "an adapter has to know all variants")]
 pub enum StoredBody<S, E> {
     /// The original body, of which nothing was read.
@@ -22,10 +24,27 @@ pub enum StoredBody<S, E> {
 }
 
 /// Chunks that were read, and the stream that they were read from.
-#[derive(Debug)]
 pub struct Rejoined<S, E> {
     read: VecDeque<Result<Bytes, E>>,
     rest: Pin<Box<S>>,
+}
+
+/// Leaves out the bodies.
+impl<S, E> fmt::Debug for StoredBody<S, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Untouched(_) => f.write_str("Untouched"),
+            Self::Whole(body) => f.debug_tuple("Whole").field(&Hidden(body)).finish(),
+            Self::Rejoined(rejoined) => rejoined.fmt(f),
+        }
+    }
+}
+
+/// Leaves out the chunks.
+impl<S, E> fmt::Debug for Rejoined<S, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejoined").field("chunks", &self.read.len()).finish_non_exhaustive()
+    }
 }
 
 impl<S, E> Stream for Rejoined<S, E>

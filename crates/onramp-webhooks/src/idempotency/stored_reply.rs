@@ -1,17 +1,29 @@
 //! Stored replies as bytes.
 
+use std::fmt;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use crate::body::Hidden;
 
 /// The first byte of replies that this version writes.
 const VERSION: u8 = 1;
 
 /// The stored part of a reply.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct StoredReply {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, Vec<u8>)>,
     /// `None` if the body was too large.
     pub(super) body: Option<Bytes>,
+}
+
+/// Leaves out the headers and the body.
+impl fmt::Debug for StoredReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let body = self.body.as_ref().map(Hidden);
+        f.debug_struct("StoredReply").field("status", &self.status).field("body", &body).finish_non_exhaustive()
+    }
 }
 
 impl StoredReply {

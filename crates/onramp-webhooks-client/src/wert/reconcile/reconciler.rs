@@ -72,7 +72,10 @@ use super::{Checkpoint, Phase, Position, ReconcileRun, Summary, WertDataApi, Win
 ///     // Store `run.checkpoint()` to resume after a crash.
 /// }
 /// assert_eq!(run.summary().missing, 1);
-/// assert_eq!(reconciler.repair(everything).finish().await?.repaired, 1);
+/// // The order is older than this inbox.
+/// assert_eq!(reconciler.repair(everything).finish().await?.repaired, 0);
+/// let told = reconciler.clone().repair_since(everything.since);
+/// assert_eq!(told.repair(everything).finish().await?.repaired, 1);
 /// assert!(reconciler.report(everything).finish().await?.is_resolved());
 ///
 /// // Periodically:

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::idempotency::{Idempotency, IdempotencyStore, KeyLease, KeyState, MemoryIdempotencyStore};
+use onramp_webhooks::idempotency::{Idempotency, IdempotencyStore, KeyLease, KeyState, MemoryIdempotencyStore, Scope};
 use onramp_webhooks::{StoreError, StoreErrorKind, async_trait};
 use onramp_webhooks_testkit::doubles::{Double, IdempotencyDouble};
 
@@ -162,7 +162,8 @@ async fn a_store_that_is_away_lets_nothing_run() {
 /// The claim may have happened; then the key must not stay held.
 #[tokio::test(start_paused = true)]
 async fn a_store_that_hangs_is_away_and_holds_no_key() {
-    let harness = Harness::new(Idempotency::by_header(Double(Faulty { claims_that_hang: 1.into(), ..faulty() })));
+    let harness =
+        Harness::new(Idempotency::by_header(Double(Faulty { claims_that_hang: 1.into(), ..faulty() }), Scope::authorization()));
     let begun = tokio::time::Instant::now();
     assert_eq!(harness.post("a", "{}").await.status, 503);
     assert!(begun.elapsed() < Duration::from_secs(5), "Wert waits five seconds");

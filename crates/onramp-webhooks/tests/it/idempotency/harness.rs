@@ -9,7 +9,7 @@ use bytes::Bytes;
 use onramp_webhooks::Wert;
 use onramp_webhooks::adapter::{Claim, Full, Reply, Request, StoredBody};
 use onramp_webhooks::clock::{ManualClock, Timestamp};
-use onramp_webhooks::idempotency::{Idempotency, IdempotencyBuilder, IdempotencyStore, MemoryIdempotencyStore};
+use onramp_webhooks::idempotency::{Idempotency, IdempotencyBuilder, IdempotencyStore, MemoryIdempotencyStore, Scope};
 
 /// The headers of a request.
 pub(super) type Lines<'a> = [(&'a str, &'a str); 2];
@@ -50,7 +50,7 @@ impl Harness {
     }
 
     pub(super) fn by_header() -> Self {
-        Self::new(Idempotency::by_header(MemoryIdempotencyStore::new()))
+        Self::new(Idempotency::by_header(MemoryIdempotencyStore::new(), Scope::authorization()))
     }
 
     /// Keys from Wert's events.
@@ -59,7 +59,7 @@ impl Harness {
     }
 
     pub(super) fn on(store: impl IdempotencyStore) -> Self {
-        Self::new(Idempotency::by_header(store).wait(Duration::ZERO))
+        Self::new(Idempotency::by_header(store, Scope::authorization()).wait(Duration::ZERO))
     }
 
     /// Posts with a key to a route that answers 201.

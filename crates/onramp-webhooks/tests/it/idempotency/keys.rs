@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use onramp_webhooks::adapter::Request;
-use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore};
+use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore, Scope};
 use onramp_webhooks::{Kriptomat, Wert};
 use onramp_webhooks_testkit::doubles::Double;
 use onramp_webhooks_testkit::events::{self, WertOrder};
@@ -45,7 +45,7 @@ async fn a_key_is_needed_unless_it_is_optional() {
     assert_eq!(harness.send(&Request::new("POST", "/", None, &twice), "{}").await.status, 400);
     assert_eq!(harness.send(&Request::new("POST", "/", None, &empty), "{}").await.status, 400);
     assert_eq!(harness.runs(), 0);
-    let optional = Harness::new(Idempotency::by_header(MemoryIdempotencyStore::new()).optional());
+    let optional = Harness::new(Idempotency::by_header(MemoryIdempotencyStore::new(), Scope::authorization()).optional());
     assert_eq!(runs(&optional, [without(), without()]).await, 2);
     assert_eq!(optional.send(&Request::new("POST", "/", None, &empty), "{}").await.status, 400, "a bad key is not none");
     assert_eq!(optional.post("a", "{}").await, Outcome::first(3));
@@ -57,6 +57,7 @@ async fn a_key_in_quotes_is_the_same_without() {
     let harness = Harness::by_header();
     assert_eq!(harness.post("\"a\"", "{}").await, Outcome::first(1));
     assert_eq!(harness.post("a", "{}").await, Outcome::replay(1));
+    assert_eq!(harness.post("\"a\"; v=1;b", "{}").await, Outcome::replay(1), "parameters have no meaning");
     assert_eq!(harness.post("A", "{}").await, Outcome::first(2));
 }
 
@@ -136,16 +137,36 @@ async fn two_users_never_share_a_key() {
 }
 
 #[tokio::test]
-async fn users_can_be_told_apart_in_another_way() {
-    let by_cookie =
-        |request: &Request<'_>| request.headers.lines("cookie").next().and_then(|value| String::from_utf8(value.to_vec()).ok());
-    let harness = Harness::new(Idempotency::by_header(MemoryIdempotencyStore::new()).user(by_cookie));
+async fn users_are_told_apart_as_the_application_says() {
+    let on = |scope| Harness::new(Idempotency::by_header(MemoryIdempotencyStore::new(), scope));
     let with = |token, cookie| [("idempotency-key", "a"), ("authorization", token), ("cookie", cookie)];
-    let (first, renewed, other) = (with("Bearer 1", "ada"), with("Bearer 2", "ada"), with("Bearer 2", "bob"));
-    let nobody = [("idempotency-key", "a"), ("authorization", "Bearer 2")];
-    assert_eq!(runs(&harness, [Request::new("POST", "/", None, &first), Request::new("POST", "/", None, &renewed)]).await, 1);
-    assert_eq!(runs(&harness, [Request::new("POST", "/", None, &other), Request::new("POST", "/", None, &nobody)]).await, 2);
-    assert_eq!(runs(&harness, [Request::new("POST", "/", None, &with("Bearer 2", ""))]).await, 1, "an empty name is not nobody");
+    let (first, renewed, other) = (
+        with("Bearer 1", "theme=dark; session=ada"),
+        with("Bearer 2", "session=ada;theme=light"),
+        with("Bearer 2", "xsession=ada; session=bob"),
+    );
+    let nobody = [("idempotency-key", "a"), ("authorization", "Bearer 2"), ("x", "")];
+    let requests = || [&first, &renewed, &other, &nobody].map(|lines| Request::new("POST", "/", None, lines));
+    let session = |request: &Request<'_>| {
+        let cookie = request.headers.lines("cookie").next()?;
+        Some(if cookie.ends_with(b"bob") { "bob".to_owned() } else { "ada".to_owned() })
+    };
+    for (scope, users) in [
+        (Scope::cookie("session"), 3),
+        (Scope::user(session), 3),
+        (Scope::authorization(), 2),
+        (Scope::header("Authorization"), 2),
+        (Scope::header("x-api-key"), 1),
+        (Scope::cookie("theme"), 3),
+        (Scope::everyone(), 1),
+    ] {
+        let name = format!("{scope:?}");
+        assert_eq!(runs(&on(scope), requests()).await, users, "{name}");
+    }
+    let empty = [("idempotency-key", "a"), ("cookie", "session="), ("x", "")];
+    let harness = on(Scope::cookie("session"));
+    let requests = [&empty, &nobody].map(|lines| Request::new("POST", "/", None, lines));
+    assert_eq!(runs(&harness, requests).await, 2, "an empty name is not nobody");
 }
 
 /// Events have the same identity as in an inbox.

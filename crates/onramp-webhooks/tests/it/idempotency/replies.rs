@@ -4,11 +4,12 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
 use onramp_webhooks::adapter::{Claim, Full, Request, StoredBody};
-use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore};
+use onramp_webhooks::idempotency::{Idempotency, IdempotencyBuilder, MemoryIdempotencyStore, Scope};
 use onramp_webhooks_testkit::events::WertOrder;
 
 use super::harness::{Harness, Outcome, keyed};
@@ -28,12 +29,12 @@ async fn whatever_is_no_success_runs_again() {
     let harness = Harness::by_header();
     let headers = keyed("a");
     let request = Request::new("POST", "/orders", None, &headers);
-    for status in [100, 199, 300, 303, 400, 409, 500, 503] {
+    for status in [100, 199, 300, 304, 307, 308, 400, 409, 500, 503] {
         let answer = harness.send_to(&request, "{}", async |_| (status, Bytes::from_static(b"no"))).await;
         assert_eq!(answer, Outcome { status, body: "no".into(), replayed: false });
     }
-    assert_eq!(harness.post("a", "{\"other\":true}").await, Outcome::first(9), "the key is as if it had never come");
-    for (key, status) in [("x", 200), ("y", 204), ("z", 299)] {
+    assert_eq!(harness.post("a", "{\"other\":true}").await, Outcome::first(11), "the key is as if it had never come");
+    for (key, status) in [("x", 200), ("y", 204), ("z", 299), ("r", 301), ("s", 302), ("t", 303)] {
         let headers = keyed(key);
         let request = Request::new("POST", "/orders", None, &headers);
         for replayed in [false, true] {
@@ -61,13 +62,19 @@ async fn replayed_headers<const N: usize>(idempotency: Idempotency, headers: [(&
 
 #[tokio::test]
 async fn headers_that_mean_the_same_again_are_kept() {
-    let idempotency =
-        Idempotency::by_header(MemoryIdempotencyStore::new()).keep_header("X-Order").keep_header("Location").build().unwrap();
+    let idempotency = Idempotency::by_header(MemoryIdempotencyStore::new(), Scope::authorization())
+        .keep_header("X-Order")
+        .keep_header("Location")
+        .build()
+        .unwrap();
     let sent = [
         ("content-type", "text/plain"),
         ("Location", "/orders/1"),
         ("link", "<a>"),
         ("link", "<b>"),
+        ("access-control-allow-origin", "https://shop.example"),
+        ("content-location", "/orders/1"),
+        ("retry-after", "3"),
         ("x-order", "1"),
         ("x-request-id", "7"),
         ("set-cookie", "session=ada"),
@@ -80,19 +87,66 @@ async fn headers_that_mean_the_same_again_are_kept() {
     assert_eq!(
         kept,
         [
+            line("access-control-allow-origin", "https://shop.example"),
+            line("content-location", "/orders/1"),
             line("content-type", "text/plain"),
             line("idempotent-replayed", "true"),
             line("link", "<a>"),
             line("link", "<b>"),
             line("location", "/orders/1"),
+            line("retry-after", "3"),
             line("x-order", "1"),
         ]
     );
 }
 
+/// A body that never ends, so that reading it would never end either.
+struct Endless;
+
+impl Stream for Endless {
+    type Item = Result<Bytes, Infallible>;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Pending
+    }
+}
+
+#[tokio::test]
+async fn streams_and_announced_trailers_reach_their_client_as_they_come() {
+    for header in [("content-type", "Text/Event-Stream; charset=utf-8"), ("trailer", "server-timing")] {
+        let harness = Harness::by_header();
+        let lines = keyed("a");
+        let request = Request::new("POST", "/orders", None, &lines);
+        let Claim::Run(_, guard) = harness.idempotency.lookup(&request).unwrap().claim(Full::new("{}")).await else {
+            panic!("it is new")
+        };
+        assert!(matches!(guard.store(200, &[header], Endless).await, StoredBody::Untouched(Endless)));
+        assert_eq!(harness.claim(&request, "{}").await.status(), 409, "it does not run again");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_upload_has_the_time_that_is_set() {
+    for (limit, status) in [(None, Some(408)), (Some(Duration::from_secs(60)), None)] {
+        let builder = Idempotency::by_header(MemoryIdempotencyStore::new(), Scope::everyone());
+        let builder = limit.into_iter().fold(builder, IdempotencyBuilder::body_time);
+        let harness = Harness::new(builder);
+        let lines = keyed("a");
+        let request = Request::new("POST", "/orders", None, &lines);
+        let slow = futures_util::stream::once(async {
+            tokio::time::sleep(Duration::from_secs(50)).await;
+            Ok::<_, Infallible>(Bytes::from_static(b"{}"))
+        });
+        match harness.idempotency.lookup(&request).unwrap().claim(slow).await {
+            Claim::Answer(reply) => assert_eq!(Some(reply.status()), status),
+            Claim::Run(..) => assert_eq!(status, None),
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_reply_over_the_limit_reaches_its_client_and_nobody_else() {
-    let harness = Harness::new(Idempotency::by_header(MemoryIdempotencyStore::new()).reply_limit(4));
+    let harness = Harness::new(Idempotency::by_header(MemoryIdempotencyStore::new(), Scope::authorization()).reply_limit(4));
     let headers = keyed("a");
     let request = Request::new("POST", "/orders", None, &headers);
     let exactly = harness.send_to(&request, "{}", async |_| (200, Bytes::from_static(b"1234"))).await;
@@ -164,17 +218,37 @@ async fn wert_is_told_200_where_others_are_told_what_is_wrong() {
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_not_run() {
-    let harness = Harness::new(Idempotency::by_header(MemoryIdempotencyStore::new()).body_limit(4));
+    let harness = Harness::new(Idempotency::by_header(MemoryIdempotencyStore::new(), Scope::authorization()).body_limit(4));
     assert_eq!(harness.post("a", "1234").await, Outcome::first(1));
     assert_eq!((harness.post("b", "12345").await.status, harness.runs()), (413, 1));
 }
 
 #[tokio::test]
 async fn a_reply_expires() {
-    let harness = Harness::new(Idempotency::by_header(MemoryIdempotencyStore::new()).keep(std::time::Duration::from_secs(10)));
+    let harness =
+        Harness::new(Idempotency::by_header(MemoryIdempotencyStore::new(), Scope::authorization()).keep(Duration::from_secs(10)));
     assert_eq!(harness.post("a", "{}").await, Outcome::first(1));
     harness.clock.advance(std::time::Duration::from_millis(9_999));
     assert_eq!(harness.post("a", "{}").await, Outcome::replay(1));
     harness.clock.advance(std::time::Duration::from_millis(1));
     assert_eq!(harness.post("a", "{\"new\":1}").await, Outcome::first(2));
+}
+
+/// Bodies, queries and stored replies hold personal data, and `Debug` output goes into logs.
+#[tokio::test]
+async fn debug_shows_no_content() {
+    let harness = Harness::by_header();
+    let lines = keyed("a");
+    let request = Request::new("POST", "/orders", None, &lines).with_query(Some("name=hidden"));
+    let body = || Full::new("hidden");
+    let mut shown = format!("{:?} {:?}", body(), harness.idempotency.lookup(&request).unwrap());
+    let claim = harness.idempotency.lookup(&request).unwrap().claim(body()).await;
+    shown += &format!("{claim:?}");
+    let Claim::Run(_, guard) = claim else { panic!("it is new") };
+    let stored = guard.store(200, &[("location", "/hidden")], body()).await;
+    shown += &format!("{stored:?}");
+    let Claim::Answer(reply) = harness.idempotency.lookup(&request).unwrap().claim(body()).await else { panic!("it is done") };
+    assert_eq!(reply.body(), "hidden");
+    shown += &format!("{reply:?} {:?}", harness.idempotency);
+    assert!(!shown.contains("hidden") && shown.contains("6 bytes"), "{shown}");
 }

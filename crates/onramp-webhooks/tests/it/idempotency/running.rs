@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use onramp_webhooks::adapter::Request;
-use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore};
+use onramp_webhooks::idempotency::{Idempotency, MemoryIdempotencyStore, Scope};
 use onramp_webhooks_testkit::doubles::Double;
 use tokio::sync::{Barrier, Notify};
 use tracing::Level;
@@ -65,7 +65,7 @@ async fn a_copy_waits_no_longer_than_it_may() {
 /// Writes of another process wake nobody.
 #[tokio::test(start_paused = true)]
 async fn a_copy_looks_by_itself_when_nobody_tells() {
-    let harness = Harness::new(Idempotency::by_header(Double(Faulty::over(Arc::default()).without_a_word())));
+    let harness = Harness::new(Idempotency::by_header(Double(Faulty::over(Arc::default()).without_a_word()), Scope::everyone()));
     let (first, end) = held(&harness, "a", 201).await;
     let copy = spawn({
         let harness = harness.clone();
@@ -120,7 +120,8 @@ async fn a_client_may_go_away_at_any_moment() {
     for (status, moments) in [(201, 12), (500, 12)] {
         let mut ended = false;
         for moment in 1..=moments {
-            let harness = Harness::new(Idempotency::by_header(Double(Faulty::over(Arc::default()).with_pauses())));
+            let harness =
+                Harness::new(Idempotency::by_header(Double(Faulty::over(Arc::default()).with_pauses()), Scope::everyone()));
             let headers = keyed("a");
             let request = Request::new("POST", "/orders", None, &headers);
             let mut sent = Box::pin(harness.send_to(&request, "{}", async |run| {
@@ -203,7 +204,9 @@ async fn another_body_of_a_running_event_waits_for_the_first() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_a_hundred_copies_at_once_one_runs() {
     for _ in 0..20 {
-        let harness = Harness::new(Idempotency::by_header(MemoryIdempotencyStore::new()).wait(Duration::from_secs(4)));
+        let harness = Harness::new(
+            Idempotency::by_header(MemoryIdempotencyStore::new(), Scope::authorization()).wait(Duration::from_secs(4)),
+        );
         let together = Arc::new(Barrier::new(100));
         let copies: Vec<_> = (0..100)
             .map(|_| {
