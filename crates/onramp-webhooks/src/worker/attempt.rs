@@ -140,7 +140,8 @@ async fn read_and_check(context: AttemptContext<'_>, claimed: ClaimedDelivery) -
         return Err(Ended::before(AttemptEnd::killed(claimed.lost_claims), "worker"));
     }
     let delivery = Delivery::read(claimed, &context.worker.providers)
-        .map_err(|error| Ended::before(context.unreadable(&error), "worker"))?;
+        .map_err(|error| Ended::before(context.unreadable(&error), "worker"))?
+        .paid_in(&context.worker.fiat_currencies);
     let checked = context.worker.checks.pass(context, &delivery).instrument(span(&delivery)).await;
     checked.map_err(|error| Ended::before(context.fail(&error, DeadCause::RefusedByCheck), "check"))?;
     Ok(Box::new(delivery))

@@ -1,5 +1,6 @@
 //! Deliveries for handlers.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -8,7 +9,7 @@ use bytes::Bytes;
 use super::HandlerError;
 use crate::clock::Timestamp;
 use crate::delivery::DeliveryId;
-use crate::event::{self, CompletedPurchase, RawJson};
+use crate::event::{self, CompletedPurchase, Currency, RawJson};
 use crate::identity::DedupKey;
 use crate::inbox::ClaimedDelivery;
 use crate::provider::{Event, ProviderEvent, ProviderName, Providers, ReadError};
@@ -29,6 +30,14 @@ impl Delivery {
     /// Returns an error if `providers` do not include its provider, or if this version cannot read its body.
     pub fn read(claimed: ClaimedDelivery, providers: &Providers) -> Result<Self, ReadError> {
         Ok(Self { event: providers.read(&claimed.provider, &claimed.body)?, claimed, confirmed: OnceLock::new() })
+    }
+
+    /// Sets the fiat currencies of its endpoint, if any were stated.
+    pub(super) fn paid_in(mut self, currencies: &HashMap<Arc<str>, Arc<[Currency]>>) -> Self {
+        if let Some(stated) = currencies.get(self.endpoint()) {
+            self.event = self.event.paid_in(Arc::clone(stated));
+        }
+        self
     }
 
     /// Returns the event.
@@ -67,7 +76,8 @@ impl Delivery {
     /// If a check has [confirmed](Self::confirm) the purchase, it is returned as the provider's API reports it.
     ///
     /// # Errors
-    /// Returns a permanent error if a purchase is complete and its paid and bought sides cannot be distinguished.
+    /// Returns a permanent error if a purchase is complete and its paid and bought sides cannot be distinguished, by their codes or by
+    /// [`Endpoint::fiat_currency`](crate::Endpoint::fiat_currency).
     pub fn completed_purchase(&self) -> Result<Option<CompletedPurchase>, HandlerError> {
         match self.confirmed.get() {
             Some(confirmed) => Ok(Some(confirmed.clone())),
