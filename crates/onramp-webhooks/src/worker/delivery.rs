@@ -21,6 +21,7 @@ pub struct Delivery {
     claimed: ClaimedDelivery,
     /// The purchase as the provider's API reports it.
     confirmed: OnceLock<CompletedPurchase>,
+    sandbox: OnceLock<()>,
 }
 
 impl Delivery {
@@ -29,7 +30,8 @@ impl Delivery {
     /// # Errors
     /// Returns an error if `providers` do not include its provider, or if this version cannot read its body.
     pub fn read(claimed: ClaimedDelivery, providers: &Providers) -> Result<Self, ReadError> {
-        Ok(Self { event: providers.read(&claimed.provider, &claimed.body)?, claimed, confirmed: OnceLock::new() })
+        let event = providers.read(&claimed.provider, &claimed.body)?;
+        Ok(Self { event, claimed, confirmed: OnceLock::new(), sandbox: OnceLock::new() })
     }
 
     /// Sets the fiat currencies of its endpoint, if any were stated.
@@ -89,6 +91,22 @@ impl Delivery {
     /// [before](super::WorkerBuilder::before) the handler: an event that is not signed may contain anything. The first call counts.
     pub fn confirm(&self, purchase: CompletedPurchase) {
         let _ = self.confirmed.set(purchase);
+    }
+
+    /// Marks the delivery as one of the provider's sandbox, where nobody pays. For checks [before](super::WorkerBuilder::before) the
+    /// handler that ask the provider's API.
+    pub fn mark_sandbox(&self) {
+        let _ = self.sandbox.set(());
+    }
+
+    /// Returns whether a check has found that the delivery belongs to the provider's sandbox, where nobody pays: do not credit its
+    /// purchase to anyone. The log lines of its attempts have the field `sandbox`.
+    ///
+    /// `false` says nothing without such a check, because an event of the sandbox looks like any other. A shop that does not ask the
+    /// provider's API gives its sandbox an [endpoint](Self::endpoint) of its own.
+    #[must_use]
+    pub fn is_sandbox(&self) -> bool {
+        self.sandbox.get().is_some()
     }
 
     /// Returns the exact bytes of the request body.
@@ -175,6 +193,7 @@ impl fmt::Debug for Delivery {
             .field("attempt", &self.attempt())
             .field("stale", &self.is_stale())
             .field("synthetic", &self.is_synthetic())
+            .field("sandbox", &self.is_sandbox())
             .finish_non_exhaustive()
     }
 }
