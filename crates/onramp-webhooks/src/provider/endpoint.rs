@@ -74,15 +74,20 @@ impl Endpoint {
         self
     }
 
-    /// States that customers pay in this currency here. A second call adds another one.
+    /// States that customers pay in this currency here.
     ///
+    /// If events do not name the currency, all paid amounts are in the currency that was stated last. Without a statement, the currency
+    /// is the one that the provider documents ([`Facts::default_fiat_currency`]); that of Kriptomat is `EUR`.
+    ///
+    /// If events name both currencies, a second call adds another one, and statements decide unclear purchases.
     /// A purchase is [unclear](crate::event::UnclearPurchase) if both of its codes are national currencies, or neither is: `MNT`, which
     /// is Mantle and the Mongolian tögrög, for `USD`. Such a purchase is paid in the code that was stated here. It stays unclear if both
     /// codes were stated, or neither was.
     ///
     /// The currency is not stored with a delivery: the worker that handles it uses the statements of its receiver, or of
     /// [`WorkerBuilder::fiat_currency`](crate::WorkerBuilder::fiat_currency). They change neither dedup keys nor conflicts. After a
-    /// new statement, [replay](crate::inbox::replay) the unclear purchases among the dead letters.
+    /// new statement, [replay](crate::inbox::replay) the unclear purchases among the dead letters. A statement also applies to deliveries
+    /// that are still waiting, so give an endpoint that changes to another currency a new name and address instead.
     ///
     /// ```
     /// use onramp_webhooks::Wert;

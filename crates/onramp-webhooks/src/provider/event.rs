@@ -75,13 +75,17 @@ impl Event {
 
     /// Returns the purchase if the event reports a completed one; see [`ProviderEvent::completed_purchase`]. The event of a
     /// [delivery](crate::Delivery) knows the currencies of its endpoint ([`Endpoint::fiat_currency`](super::Endpoint::fiat_currency)),
-    /// which decide an unclear purchase.
+    /// which decide an unclear purchase and replace the [default](Facts::default_fiat_currency) of one whose currency is not named.
     ///
     /// # Errors
     /// Returns an error if a purchase is complete and its paid and bought sides cannot be distinguished.
     pub fn completed_purchase(&self) -> Result<Option<CompletedPurchase>, UnclearPurchase> {
         match self.content.completed_purchase() {
             Err(unclear) => unclear.paid_in(&self.fiat_currencies).map(Some),
+            Ok(Some(mut purchase)) if self.facts.default_fiat_currency.is_some() => {
+                purchase.fiat.currency = self.fiat_currencies.last().cloned().unwrap_or(purchase.fiat.currency);
+                Ok(Some(purchase))
+            }
             reported => reported,
         }
     }

@@ -242,8 +242,7 @@ impl WorkerBuilder {
     }
 
     /// States that customers pay in this currency at the endpoint called `endpoint`, which another process receives from; see
-    /// [`Endpoint::fiat_currency`]. The worker of a receiver already knows the statements of the receiver's endpoints. A second call for
-    /// an endpoint adds another currency.
+    /// [`Endpoint::fiat_currency`]. The worker of a receiver already knows the statements of the receiver's endpoints.
     #[must_use]
     pub fn fiat_currency(mut self, endpoint: impl Into<Arc<str>>, code: impl Into<Currency>) -> Self {
         let stated = self.fiat_currencies.entry(endpoint.into()).or_default();

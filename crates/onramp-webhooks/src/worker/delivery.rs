@@ -19,7 +19,7 @@ use crate::provider::{Event, ProviderEvent, ProviderName, Providers, ReadError};
 pub struct Delivery {
     event: Event,
     claimed: ClaimedDelivery,
-    /// The purchase as the provider's API reports it.
+    /// The purchase as a check knows it.
     confirmed: OnceLock<CompletedPurchase>,
     sandbox: OnceLock<()>,
 }
@@ -75,7 +75,7 @@ impl Delivery {
     /// Returns the purchase if the event reports a completed one: Wert's `order_complete` or Kriptomat's postback. A test or a
     /// transfer that has only started is not a completed purchase.
     ///
-    /// If a check has [confirmed](Self::confirm) the purchase, it is returned as the provider's API reports it.
+    /// If a check has [confirmed](Self::confirm) the purchase, it is returned as the check knows it.
     ///
     /// # Errors
     /// Returns a permanent error if a purchase is complete and its paid and bought sides cannot be distinguished, by their codes or by
@@ -87,8 +87,9 @@ impl Delivery {
         }
     }
 
-    /// Replaces the purchase of the event by the one that the provider's API reports. For checks
-    /// [before](super::WorkerBuilder::before) the handler: an event that is not signed may contain anything. The first call counts.
+    /// Replaces the purchase of the event by the one that a check knows better: from the provider's API, or from what the shop started.
+    /// For checks [before](super::WorkerBuilder::before) the handler: an event that is not signed may contain anything. The first call
+    /// counts.
     pub fn confirm(&self, purchase: CompletedPurchase) {
         let _ = self.confirmed.set(purchase);
     }
