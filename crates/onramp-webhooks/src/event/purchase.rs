@@ -157,3 +157,22 @@ impl UnclearPurchase {
         self.0.with_fiat(|code| currencies.iter().any(|currency| currency.same_as(code.as_str())))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_purchase_without_a_customer_has_no_customer_id() {
+        let money = || Money::new("1".parse().unwrap(), "EUR".into());
+        for (primary, expected) in [
+            (Some("ada"), Ok("ada")),
+            (Some(""), Err(MissingCustomer)),
+            (Some(" \t"), Err(MissingCustomer)),
+            (None, Err(MissingCustomer)),
+        ] {
+            let customer = CustomerReference::new(primary.map(str::to_owned), BTreeMap::new());
+            assert_eq!(CompletedPurchase::new(customer, money(), money()).customer_id(), expected, "{primary:?}");
+        }
+    }
+}

@@ -172,6 +172,28 @@ fn every_missing_null_empty_or_wrong_value_is_read_without_loss_or_is_unreadable
 }
 
 #[test]
+fn only_a_completed_order_needs_amounts() {
+    let all =
+        ["payment_started", "transfer_started", "order_failed", "order_canceled", "tx_smart_contract_failed", "verify_success"];
+    for (name, pointer) in ["base", "base_amount", "quote", "quote_amount"].map(|name| (name, format!("/order/{name}"))) {
+        for event in all.iter().copied().chain(["order_complete"]) {
+            let order = json!({"id": "O", "base": "BTC", "base_amount": "1", "quote": "USD", "quote_amount": "2"});
+            let whole = json!({"type": event, "click_id": "c", "order": order});
+            let without = [
+                removed(&whole, &pointer).unwrap(),
+                replaced(&whole, &pointer, json!(null)),
+                replaced(&whole, &pointer, json!("")),
+            ];
+            for body in without {
+                let error = check(WERT_DECODER, &body.to_string()).err().map(|error| error.to_string());
+                let expected = (event == "order_complete").then(|| format!("order.{name}: missing"));
+                assert_eq!(error, expected, "{body}");
+            }
+        }
+    }
+}
+
+#[test]
 fn every_object_may_have_more_members_and_none_twice() {
     for (provider, body, pointer) in every_value() {
         let Some(members) = body.pointer(&pointer).and_then(Value::as_object) else { continue };

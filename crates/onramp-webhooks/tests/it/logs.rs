@@ -145,6 +145,21 @@ async fn refusals_are_logged_once_a_second_with_their_number() {
     assert_eq!(lines(&log).iter().map(|(message, number, _)| (&**message, &**number)).collect::<Vec<_>>(), [("denied", "100")]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_purchase_in_quarantine_is_an_error_and_noise_is_a_warning() {
+    let (log, _listening) = Log::listen("receiver", Level::INFO);
+    let harness = Harness::new();
+    for (body, level) in [
+        (r#"{"type":"order_complete","click_id":"c","order":{"id":"O"}}"#, Level::ERROR),
+        (r#"{"type":"order_failed","click_id":"c","order":7}"#, Level::WARN),
+        ("GET /.env", Level::WARN),
+    ] {
+        harness.post(body.into()).await;
+        let entries = log.take();
+        assert_eq!((entries.len(), entries[0].level), (1, level), "{body}: {entries:?}");
+    }
+}
+
 /// A check that has asked the sandbox.
 struct Sandbox;
 
