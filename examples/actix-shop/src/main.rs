@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use actix_web::http::StatusCode;
-use actix_web::web::{Bytes, Data, Path};
+use actix_web::web::{Bytes, Data, Path, PayloadConfig};
 use actix_web::{App, HttpResponse, HttpServer, web};
-use shop::Shop;
+use shop::{LARGEST_REQUEST, Shop};
 
 /// The shutdown timeout in seconds. It exceeds the time that the shop allows open requests after the signal to stop.
 const SHUTDOWN: u64 = 5;
@@ -19,6 +19,7 @@ async fn serve(shop: Shop) -> std::io::Result<()> {
     let app = move || {
         App::new()
             .app_data(Data::new(shop.clone()))
+            .app_data(PayloadConfig::new(LARGEST_REQUEST))
             .service(web::scope("/webhooks").service(onramp_webhooks_actix::routes(shop.receiver())))
             .route("/points/{customer}", web::get().to(points))
             .route("/buy", web::post().to(buy))

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use shop::Shop;
+use shop::{LARGEST_REQUEST, Shop};
 use tokio::net::TcpListener;
 
 fn main() -> ExitCode {
@@ -21,7 +21,7 @@ async fn serve(shop: Shop) -> std::io::Result<()> {
     let app = Router::new()
         .nest("/webhooks", onramp_webhooks_axum::routes(shop.receiver()))
         .route("/points/{customer}", get(points))
-        .route("/buy", post(buy))
+        .route("/buy", post(buy).layer(DefaultBodyLimit::max(LARGEST_REQUEST)))
         .route("/healthz", get(health))
         .with_state(shop.clone());
     let listener = TcpListener::from_std(shop.listener()?)?;

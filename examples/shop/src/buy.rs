@@ -1,6 +1,7 @@
 //! `POST /buy`: starts a widget of Kriptomat for a customer.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use onramp_webhooks::event::Amount;
 use onramp_webhooks::purchases::PurchaseStore;
@@ -10,6 +11,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::Response;
+use crate::waiting::Waiting;
+
+/// The maximum size of a purchase request in bytes.
+pub const LARGEST_REQUEST: usize = 16 * 1024;
 
 /// Starts and stores widgets.
 #[derive(Clone, Debug)]
@@ -18,6 +23,7 @@ pub(crate) struct Widgets {
     pub(crate) purchases: Arc<dyn PurchaseStore>,
     /// The URL for postbacks. Without it, Kriptomat uses the URL that is set in its dashboard.
     pub(crate) webhook_url: Option<String>,
+    pub(crate) waiting: Waiting,
 }
 
 /// A customer's purchase request. Amounts are strings, which keeps them exact.
@@ -39,8 +45,15 @@ impl Widgets {
                 Ok(request) => request,
                 Err(reason) => return Response::json(400, &json!({ "error": reason })),
             };
+        let Some(place) = self.waiting.place(Instant::now()) else {
+            tracing::warn!("no widget was started: too many purchases wait for payment (BUY_LIMIT)");
+            return Response::json(429, &json!({ "error": "too many purchases wait for payment" }));
+        };
         match self.api.start(&request, &*self.purchases).await {
-            Ok(widget) => Response::json(200, &json!({ "url": widget.url })),
+            Ok(widget) => {
+                place.keep(widget.uuid.as_ref().map_or("", AsRef::as_ref), Instant::now());
+                Response::json(200, &json!({ "url": widget.url }))
+            }
             Err(error) => refused(&error),
         }
     }

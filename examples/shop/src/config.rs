@@ -24,6 +24,8 @@ pub struct Config {
     pub(crate) reconcile: Reconcile,
     pub(crate) kriptomat: Option<KriptomatApi>,
     pub(crate) public_url: Option<String>,
+    /// The maximum number of started purchases that wait for payment.
+    pub(crate) buy_limit: usize,
 }
 
 /// The schedule of the reconciliation.
@@ -83,6 +85,7 @@ impl Config {
                 grace: variable("RECONCILE_GRACE", "900")?.read(seconds)?,
             },
             kriptomat: api(variable("KRIPTOMAT_TOKEN", "")?, variable("KRIPTOMAT_API_URL", "")?, kriptomat_api)?,
+            buy_limit: variable("BUY_LIMIT", "10000")?.parse()?,
             public_url: Some(variable("PUBLIC_URL", "")?.value).filter(|url| !url.is_empty()),
         })
     }
@@ -225,6 +228,7 @@ mod tests {
             ("HANDLE", "maybe"),
             ("RECONCILE_EVERY", "often"),
             ("RECONCILE_GRACE", "-1"),
+            ("BUY_LIMIT", "many"),
             ("LISTEN", "8080"),
             ("WERT_SECRET", ""),
             ("KRIPTOMAT_ALLOW", "kriptomat.io"),

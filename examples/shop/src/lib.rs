@@ -11,7 +11,9 @@ mod response;
 mod run;
 mod shop;
 mod stop;
+mod waiting;
 
+pub use self::buy::LARGEST_REQUEST;
 pub use self::config::{Config, ConfigError};
 pub use self::response::Response;
 pub use self::run::run;

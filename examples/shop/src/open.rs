@@ -20,6 +20,7 @@ use crate::handler::Loyalty;
 use crate::points::Points;
 use crate::points::postgres::PostgresPoints;
 use crate::points::sqlite::SqlitePoints;
+use crate::waiting::Waiting;
 
 /// Timeout of a connection to the server: below the receiver's deadline for a response.
 const CONNECT: Duration = Duration::from_millis(2_500);
@@ -63,7 +64,7 @@ pub(crate) async fn open(config: &Config) -> Result<Opened, Box<dyn Error>> {
 async fn on_sqlite(config: &Config, file: &Path) -> Result<Opened, Box<dyn Error>> {
     let inbox = SqliteInbox::open(file).await.map_err(|error| format!("DATABASE_URL: {}: {error}", file.display()))?;
     let points = SqlitePoints::open(file.to_owned())?;
-    let handler = Loyalty(points.clone());
+    let handler = Loyalty { points: points.clone(), waiting: Waiting::new(config.buy_limit) };
     let files = Files { inbox: Some(inbox.clone()), spill: spill(config).await? };
     let (receiver, worker, widgets) = match files.spill.clone() {
         Some(spill) => over(config, SpillInbox::new(inbox, spill).await?, handler)?,
@@ -76,7 +77,7 @@ async fn on_sqlite(config: &Config, file: &Path) -> Result<Opened, Box<dyn Error
 async fn on_postgres(config: &Config, url: &str) -> Result<Opened, Box<dyn Error>> {
     let pool = PgPoolOptions::new().acquire_timeout(CONNECT).connect_lazy(url).map_err(unusable)?;
     let points = PostgresPoints::new(pool.clone());
-    let handler = Loyalty(points.clone());
+    let handler = Loyalty { points: points.clone(), waiting: Waiting::new(config.buy_limit) };
     let files = Files { inbox: None, spill: spill(config).await? };
     let (receiver, worker, widgets) = match files.spill.clone() {
         Some(spill) => {
@@ -99,10 +100,10 @@ async fn spill(config: &Config) -> Result<Option<SqliteSpill>, Box<dyn Error>> {
 
 type Parts = (Receiver, WorkerBuilder, Option<Widgets>);
 
-fn over<I, H>(config: &Config, inbox: I, handler: H) -> Result<Parts, Box<dyn Error>>
+fn over<I, P>(config: &Config, inbox: I, handler: Loyalty<P>) -> Result<Parts, Box<dyn Error>>
 where
     I: TransactionalInbox + PurchaseInbox,
-    H: TransactionalHandler<I::Transaction>,
+    Loyalty<P>: TransactionalHandler<I::Transaction>,
 {
     let inbox = Arc::new(inbox);
     let receiver = Receiver::builder(Arc::clone(&inbox))
@@ -110,13 +111,19 @@ where
         .endpoint(Kriptomat::allowing(config.kriptomat_allow.clone()))
         .client_ip(config.client_ip.clone())
         .build()?;
+    let waiting = handler.waiting.clone();
     let worker = receiver.transactional_worker(Arc::clone(&inbox), handler);
-    let (worker, widgets) = with_checks(config, inbox, worker);
+    let (worker, widgets) = with_checks(config, inbox, worker, waiting);
     Ok((receiver, worker, widgets))
 }
 
 /// Adds the checks of purchases against the providers' APIs.
-fn with_checks<I: PurchaseInbox>(config: &Config, inbox: Arc<I>, mut worker: WorkerBuilder) -> (WorkerBuilder, Option<Widgets>) {
+fn with_checks<I: PurchaseInbox>(
+    config: &Config,
+    inbox: Arc<I>,
+    mut worker: WorkerBuilder,
+    waiting: Waiting,
+) -> (WorkerBuilder, Option<Widgets>) {
     if let Some(api) = &config.wert {
         let reconciler = Reconciler::new(api.clone(), Arc::clone(&inbox) as Arc<dyn Inbox>, "wert");
         worker = worker
@@ -126,7 +133,7 @@ fn with_checks<I: PurchaseInbox>(config: &Config, inbox: Arc<I>, mut worker: Wor
     let Some(api) = config.kriptomat.clone() else { return (worker, None) };
     let purchases: Arc<dyn PurchaseStore> = Arc::new(inbox.purchases());
     let webhook_url = config.public_url.as_ref().map(|url| format!("{}/webhooks/kriptomat", url.trim_end_matches('/')));
-    let widgets = Widgets { api, purchases: Arc::clone(&purchases), webhook_url };
+    let widgets = Widgets { api, purchases: Arc::clone(&purchases), webhook_url, waiting };
     let prune = PrunePurchases::new(Arc::clone(&purchases));
     (worker.before(KnownPurchases::new(purchases)).periodic_task(DAY, prune), Some(widgets))
 }

@@ -53,6 +53,9 @@ impl Shop {
 
     /// Handles `POST /buy`, whose body is JSON such as `{"customer":"ada","fiat_amount":"35","asset":"eth"}`: starts a widget and returns
     /// its URL.
+    ///
+    /// Anyone who can reach this route can start widgets for any customer. A real shop puts it behind its own login, and takes the customer
+    /// from there instead of from the body. The caller limits the body to [`LARGEST_REQUEST`](crate::LARGEST_REQUEST).
     pub async fn buy(&self, body: &[u8]) -> Response {
         match &self.widgets {
             Some(widgets) => widgets.buy(body).await,

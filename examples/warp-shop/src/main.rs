@@ -4,14 +4,11 @@ use std::process::ExitCode;
 use std::str::{FromStr, Utf8Error};
 
 use percent_encoding::percent_decode_str;
-use shop::Shop;
+use shop::{LARGEST_REQUEST, Shop};
 use tokio::net::TcpListener;
 use warp::http::{self, Response};
 use warp::hyper::body::Bytes;
 use warp::{Filter, Reply};
-
-/// The maximum size of a purchase request in bytes.
-const LARGEST_REQUEST: u64 = 16 * 1024;
 
 fn main() -> ExitCode {
     shop::run(serve)
@@ -24,7 +21,7 @@ async fn serve(shop: Shop) -> std::io::Result<()> {
     let of_shop = shop.clone();
     let buy = warp::path!("buy")
         .and(warp::post())
-        .and(warp::body::content_length_limit(LARGEST_REQUEST))
+        .and(warp::body::content_length_limit(LARGEST_REQUEST as u64))
         .and(warp::body::bytes())
         .map(move |body| (of_shop.clone(), body))
         .then(buy);

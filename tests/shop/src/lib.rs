@@ -90,6 +90,8 @@ macro_rules! shop_suite {
                 what_was_dropped_is_found_and_what_was_forged_is_not_credited
                 a_new_database_pays_no_old_order
                 only_the_postback_of_a_widget_that_was_started_is_credited
+                a_postback_with_another_amount_or_customer_is_not_credited
+                purchase_requests_are_limited_in_size_and_number
                 a_provider_that_is_away_is_waited_for
                 a_slow_api_holds_up_no_other_provider
                 a_flood_of_forged_events_is_not_asked_about_twice_before_true_ones
@@ -137,6 +139,7 @@ macro_rules! shop_suite {
                     what_was_dropped_is_found_and_what_was_forged_is_not_credited
                     a_new_database_pays_no_old_order
                     only_the_postback_of_a_widget_that_was_started_is_credited
+                    a_postback_with_another_amount_or_customer_is_not_credited
                 }
                 fleet {
                     kills_in_a_fleet_lose_nothing_and_repeat_nothing

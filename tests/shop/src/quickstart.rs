@@ -23,6 +23,11 @@ macro_rules! quickstart_suite {
         fn an_event_is_handled_once_across_restarts() {
             $crate::run($crate::quickstart::an_event_is_handled_once_across_restarts($binary));
         }
+
+        #[test]
+        fn a_purchase_of_nobody_waits_for_an_operator() {
+            $crate::run($crate::quickstart::a_purchase_of_nobody_waits_for_an_operator($binary));
+        }
     };
 }
 
@@ -58,6 +63,16 @@ pub async fn an_event_is_handled_once_across_restarts(binary: &str) {
     let other = line().replace("customer-42", "customer-43");
     has_printed(&quickstart, &other).await;
     assert_eq!(printed(&quickstart.stop().await), [other]);
+}
+
+/// A purchase without a customer is stored for nobody, and nothing but the log shows it.
+pub async fn a_purchase_of_nobody_waits_for_an_operator(binary: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let quickstart = start(binary, &folder).await;
+    quickstart.wert(event().replace("customer-42", "")).await.assert_received();
+    until("it is a dead letter", async || quickstart.log().contains("names no customer")).await;
+    let ended = quickstart.stop().await;
+    assert!(printed(&ended).is_empty(), "{ended:?}");
 }
 
 async fn start(binary: &str, folder: &TempDir) -> ShopProcess {

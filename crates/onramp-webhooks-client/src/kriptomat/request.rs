@@ -36,6 +36,7 @@ pub struct WidgetRequest {
     asset_type: Option<Currency>,
     to_address: Option<WalletAddress>,
     amount: Option<(AmountType, Amount)>,
+    fiat_currency: Option<Currency>,
     network: Option<String>,
     webhook_url: Option<String>,
     additional_fields: BTreeMap<String, String>,
@@ -69,10 +70,19 @@ impl WidgetRequest {
         self
     }
 
-    /// Sets the amount to pay, in euro. Replaces [`crypto_amount`](Self::crypto_amount).
+    /// Sets the amount to pay, in the currency of the account: euro by default. Replaces [`crypto_amount`](Self::crypto_amount).
     #[must_use]
     pub fn fiat_amount(mut self, amount: Amount) -> Self {
         self.amount = Some((AmountType::Fiat, amount));
+        self
+    }
+
+    /// States the currency that the customer pays in. Kriptomat documents no parameter for it, so it is not sent: it is stored with the
+    /// purchase ([`start`](super::KriptomatApi::start)), because the postback does not name the currency either. If it is not set, the
+    /// currency is that of the [endpoint](onramp_webhooks::Endpoint::fiat_currency).
+    #[must_use]
+    pub fn fiat_currency(mut self, code: impl Into<Currency>) -> Self {
+        self.fiat_currency = Some(code.into());
         self
     }
 
@@ -113,6 +123,7 @@ impl WidgetRequest {
         purchase.asset_type.clone_from(&self.asset_type);
         purchase.network.clone_from(&self.network);
         purchase.to_address.clone_from(&self.to_address);
+        purchase.fiat_currency.clone_from(&self.fiat_currency);
         purchase.additional_fields = self.additional_fields.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         match &self.amount {
             Some((AmountType::Fiat, amount)) => purchase.fiat_amount(amount.clone()),
@@ -239,7 +250,8 @@ mod tests {
             )
         );
         assert_eq!(json(&WidgetRequest::new()).unwrap(), r#"{"token":"T"}"#);
-        let crypto = json(&WidgetRequest::new().crypto_amount(amount("1234567.123456789012345678"))).unwrap();
+        let crypto =
+            json(&WidgetRequest::new().fiat_currency("GBP").crypto_amount(amount("1234567.123456789012345678"))).unwrap();
         assert_eq!(crypto, r#"{"token":"T","amount":1234567.123456789012345678,"amount_type":"crypto"}"#);
     }
 

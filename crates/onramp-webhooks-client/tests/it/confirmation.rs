@@ -216,6 +216,56 @@ async fn endpoints_that_are_not_those_of_the_receiver_are_refused() {
     }
 }
 
+/// A check that lets only marked events pass.
+struct InSandbox;
+
+#[async_trait]
+impl Handler for InSandbox {
+    async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
+        delivery.is_sandbox().then_some(()).ok_or_else(|| HandlerError::permanent("not marked"))
+    }
+}
+
+#[tokio::test]
+async fn events_of_the_sandbox_are_marked_and_no_others() {
+    let shop = Shop::open().await;
+    let sandbox = FakeProvider::start().await;
+    let (order, test) = (WertOrder::new(), WertOrder::new());
+    shop.provider.add_order(&order, "success");
+    sandbox.add_order(&test, "success");
+    for (path, order) in [("/wert/s3cret", &order), ("/sandbox/s3cret", &test)] {
+        shop.post_to(path, order.complete()).await;
+        shop.post_to(path, order.payment_started()).await;
+    }
+    let confirmation = Confirmation::for_receiver(&shop.receiver)
+        .endpoint("wert", wert(&shop.provider).build().unwrap())
+        .endpoint("sandbox", wert(&sandbox).build().unwrap().as_sandbox())
+        .build()
+        .unwrap();
+    let _worker = shop.work_with(|worker| worker.before(confirmation.allow_sandbox()).before(InSandbox));
+    shop.rests().await;
+    assert_eq!(shop.counts([State::Handled, State::Dead]).await, [2, 2]);
+    assert!(shop.in_state(State::Handled).await.iter().all(|record| &*record.endpoint == "sandbox"));
+}
+
+#[tokio::test]
+async fn an_unclear_purchase_is_confirmed_in_the_currency_that_the_endpoint_states() {
+    for (stated, state) in [(None, State::Dead), (Some("EUR"), State::Dead), (Some("USD"), State::Handled)] {
+        let (provider, order) = (FakeProvider::start().await, WertOrder::new().crypto("104.2", "MNT").fiat("120.00", "USD"));
+        provider.add_row(serde_json::json!({
+            "order_id": order.id(), "click_id": "shop-20418", "status": "success", "currency": "usd", "currency_amount": 120,
+            "crypto": "mnt", "crypto_amount": "104.2",
+        }));
+        let endpoint = stated.into_iter().fold(Wert::without_path_secret(), Endpoint::fiat_currency);
+        let receiver = Receiver::builder(MemoryInbox::new()).endpoint(endpoint).build().unwrap();
+        receiver.receive(&Request::new("POST", "/wert", None, &[]), Full::new(order.complete())).await;
+        let confirmation = Confirmation::new(wert(&provider).build().unwrap());
+        let worker = receiver.worker(Remembering::default()).before(confirmation).spawn();
+        worker.idle().await;
+        assert_eq!(receiver.inbox().counts().await.unwrap().of(state), 1, "{stated:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_purchase_of_the_sandbox_reaches_only_a_handler_that_asked_for_it() {
     for (allowed, state) in [(false, State::Dead), (true, State::Handled)] {
@@ -225,7 +275,7 @@ async fn a_purchase_of_the_sandbox_reaches_only_a_handler_that_asked_for_it() {
         let api = wert(&shop.provider).clock(Arc::new(shop.clock.clone())).build().unwrap().as_sandbox();
         let confirmation = Confirmation::new(api);
         let confirmation = if allowed { confirmation.allow_sandbox() } else { confirmation };
-        let _worker = shop.work_with(|worker| worker.before(confirmation));
+        let _worker = shop.work_with(|worker| worker.before(confirmation).before(InSandbox));
         shop.rests().await;
         let [purchase] = <[Record; 1]>::try_from(
             shop.kept()

@@ -34,10 +34,10 @@ async fn what_was_asked_for_is_written_down() {
     let known = purchases.find(&uuid.as_str().into()).await.unwrap();
     assert_eq!(known.started, Some(started.fiat_amount("35".parse().unwrap())));
 
-    let crypto = WidgetRequest::new().crypto_amount("0.5".parse().unwrap());
+    let crypto = WidgetRequest::new().crypto_amount("0.5".parse().unwrap()).fiat_currency("GBP");
     let uuid = kriptomat.start(&crypto, &purchases).await.unwrap().uuid.unwrap();
     let known = purchases.find(&uuid.as_str().into()).await.unwrap();
-    assert_eq!(known.started, Some(Purchase::new(&uuid, NOW).crypto_amount("0.5".parse().unwrap())));
+    assert_eq!(known.started, Some(Purchase::new(&uuid, NOW).crypto_amount("0.5".parse().unwrap()).fiat_currency("GBP")));
 }
 
 /// Cannot be written.

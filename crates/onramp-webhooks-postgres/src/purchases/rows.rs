@@ -33,8 +33,8 @@ impl Key {
 }
 
 const START: &str = "INSERT INTO onramp.purchases
-        (key, id, asset_type, network, to_address, fiat_amount, crypto_amount, started_at, additional_fields)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (key) DO NOTHING";
+        (key, id, asset_type, network, to_address, fiat_amount, crypto_amount, started_at, additional_fields, fiat_currency)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (key) DO NOTHING";
 
 /// Stores a purchase. Returns `false` if a different purchase has its `id`.
 pub(super) async fn start(connection: &mut PgConnection, schema: &Schema, purchase: &Purchase) -> sqlx::Result<bool> {
@@ -51,6 +51,7 @@ pub(super) async fn start(connection: &mut PgConnection, schema: &Schema, purcha
             .bind(purchase.crypto_amount.as_ref().map(Amount::as_str))
             .bind(purchase.started_at.as_millis())
             .bind(text::stored(&purchase.additional_fields.to_json()))
+            .bind(purchase.fiat_currency.as_ref().map(|code| text::stored(code.as_str())))
             .execute(&mut *connection)
             .await?;
         if inserted.rows_affected() > 0 {
@@ -64,7 +65,7 @@ pub(super) async fn start(connection: &mut PgConnection, schema: &Schema, purcha
 }
 
 const FIND: &str = "SELECT id, asset_type, network, to_address, fiat_amount, crypto_amount, started_at, additional_fields,
-        released_at
+        fiat_currency, released_at
      FROM (SELECT $1::bytea AS key) AS asked
      LEFT JOIN onramp.purchases USING (key)
      LEFT JOIN (SELECT key, released_at FROM onramp.released_purchases) AS released USING (key)";
@@ -86,6 +87,7 @@ fn started(row: &PgRow) -> sqlx::Result<Option<Purchase>> {
     started.fiat_amount = column::amount(row, "fiat_amount")?;
     started.crypto_amount = column::amount(row, "crypto_amount")?;
     started.additional_fields = column::fields(row, "additional_fields")?;
+    started.fiat_currency = column::text(row, "fiat_currency")?.map(Into::into);
     Ok(Some(started))
 }
 

@@ -16,8 +16,8 @@ pub(super) fn key(id: &OrderId) -> String {
 }
 
 const START: &str = "INSERT INTO onramp_purchases (id, asset_type, network, to_address, fiat_amount, crypto_amount, started_at,
-        additional_fields)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
+        additional_fields, fiat_currency)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
 
 /// Stores a purchase. Returns `false` if a different purchase has its `id`.
 pub(super) fn start(connection: &Connection, purchase: &Purchase) -> rusqlite::Result<bool> {
@@ -31,12 +31,13 @@ pub(super) fn start(connection: &Connection, purchase: &Purchase) -> rusqlite::R
         purchase.crypto_amount.as_ref().map(Amount::as_str),
         purchase.started_at.as_millis(),
         purchase.additional_fields.to_json(),
+        purchase.fiat_currency.as_ref().map(AsRef::as_ref),
     ])?;
     Ok(inserted > 0 || find(connection, &key)?.started.is_some_and(|first| first.is_same_request(purchase)))
 }
 
 const FIND_STARTED: &str = "SELECT id, asset_type, network, to_address, fiat_amount, crypto_amount, started_at,
-        additional_fields FROM onramp_purchases WHERE id = ?";
+        additional_fields, fiat_currency FROM onramp_purchases WHERE id = ?";
 const FIND_RELEASED: &str = "SELECT released_at FROM onramp_released_purchases WHERE id = ?";
 
 /// Returns the purchase and the release that are stored under a key.
@@ -54,6 +55,7 @@ fn started(row: &Row<'_>) -> rusqlite::Result<Purchase> {
     started.fiat_amount = column::amount(row, 4)?;
     started.crypto_amount = column::amount(row, 5)?;
     started.additional_fields = column::fields(row, 7)?;
+    started.fiat_currency = row.get::<_, Option<String>>(8)?.map(Into::into);
     Ok(started)
 }
 

@@ -34,7 +34,7 @@ const LIMIT: usize = 10_000;
 /// #[async_trait]
 /// impl Handler for OnlyEuros {
 ///     async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
-///         match delivery.event().completed_purchase()? {
+///         match delivery.completed_purchase()? {
 ///             Some(purchase) if purchase.fiat.currency.as_str() != "EUR" => Err(HandlerError::permanent("only euros")),
 ///             _ => Ok(()),
 ///         }
@@ -75,7 +75,7 @@ pub async fn handled(handler: &impl Handler, body: impl Into<TestDelivery>) -> R
 /// #[async_trait]
 /// impl TransactionalHandler<SqliteTransaction> for Shop {
 ///     async fn handle(&self, delivery: &Delivery, transaction: &mut SqliteTransaction) -> Result<(), HandlerError> {
-///         let Some(purchase) = delivery.event().completed_purchase()? else { return Ok(()) };
+///         let Some(purchase) = delivery.completed_purchase()? else { return Ok(()) };
 ///         let paid = purchase.fiat.to_string();
 ///         transaction.call(move |connection| connection.execute("INSERT INTO purchases VALUES (?)", [paid])).await?;
 ///         Ok(())

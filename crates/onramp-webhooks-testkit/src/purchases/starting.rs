@@ -60,6 +60,7 @@ pub(super) async fn something_else_under_the_same_uuid_is_refused_and_changes_no
         first.clone().network("ethereum"),
         first.clone().to_address("0x1"),
         first.clone().fiat_amount("35.01".parse().unwrap()),
+        first.clone().fiat_currency("EUR"),
         first.clone().crypto_amount("1".parse().unwrap()),
         first.clone().additional_field("0", "customer-8"),
         Purchase::new("a", at(1)),
@@ -75,7 +76,7 @@ pub(super) async fn any_text_is_kept(store: &Store) {
     let store = store.open().await;
     for text in ["'; DROP TABLE x; --", "\0a\u{1}b", "\u{1}0", "ß🦀", "", &"x".repeat(20_000)] {
         let odd = Purchase::new(format!("uuid {text}"), at(1)).asset_type(text).network(text).to_address(text);
-        let odd = odd.additional_field(text, text);
+        let odd = odd.fiat_currency(text).additional_field(text, text);
         store.started(&odd).await;
         assert_eq!(store.known(odd.id.as_str()).await.started, Some(odd), "{text:?}");
     }

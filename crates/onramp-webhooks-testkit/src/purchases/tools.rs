@@ -13,6 +13,7 @@ pub(super) fn purchase(uuid: &str, seconds: i64) -> Purchase {
         .network("base")
         .to_address("0x7873ce9E57c6aEEA16aD6AE759CE955736f14e96")
         .fiat_amount("35.00".parse().unwrap())
+        .fiat_currency("GBP")
         .crypto_amount("1234567890.123456789012345678".parse().unwrap())
         .additional_field("0", "customer-7")
         .additional_field("campaign", "spring")

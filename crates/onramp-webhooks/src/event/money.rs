@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Amount, Currency, UnclearPurchase, UnitsError};
+use super::{Amount, Currency, UnitsError};
 
 /// An amount and its currency.
 ///
@@ -50,15 +50,6 @@ impl Money {
     /// Returns the money in a form that is the same for every spelling of it.
     pub(crate) fn canonical(&self) -> String {
         format!("{} {}\n", self.amount.canonical(), self.currency.as_str().to_ascii_uppercase())
-    }
-
-    /// Returns `(fiat, crypto)` if exactly one of the two is a national currency.
-    pub(crate) fn fiat_and_crypto(base: Self, quote: Self) -> Result<(Self, Self), UnclearPurchase> {
-        match (base.currency.is_fiat(), quote.currency.is_fiat()) {
-            (true, false) => Ok((base, quote)),
-            (false, true) => Ok((quote, base)),
-            _ => Err(UnclearPurchase { base, quote }),
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Money, OrderId, TransactionId, WalletAddress};
+use super::{Currency, Money, OrderId, TransactionId, WalletAddress};
 
 /// A purchase that the provider reports as complete: the customer has paid and the crypto was sent.
 ///
@@ -41,6 +41,19 @@ impl CompletedPurchase {
     #[must_use]
     pub const fn new(customer: CustomerReference, fiat: Money, crypto: Money) -> Self {
         Self { customer, crypto, fiat, address: None, transaction: None, order: None }
+    }
+
+    /// Exchanges `fiat` and `crypto` if only `crypto` is a national currency.
+    pub(crate) fn with_fiat_found(self) -> Result<Self, UnclearPurchase> {
+        self.with_fiat(Currency::is_fiat)
+    }
+
+    fn with_fiat(self, is_fiat: impl Fn(&Currency) -> bool) -> Result<Self, UnclearPurchase> {
+        match (is_fiat(&self.fiat.currency), is_fiat(&self.crypto.currency)) {
+            (true, false) => Ok(self),
+            (false, true) => Ok(Self { fiat: self.crypto, crypto: self.fiat, ..self }),
+            _ => Err(UnclearPurchase(Box::new(self))),
+        }
     }
 
     /// Returns the id of the customer: [`CustomerReference::primary`].
@@ -98,12 +111,68 @@ impl fmt::Debug for CustomerReference {
 /// Wert's documentation shows the fiat currency both as `quote` and as `base`, so the codes decide. If both sides are national
 /// currencies (Mantle's `MNT` is also the Mongolian tögrög), or neither is, a guess could credit the wrong amount. In a handler, `?`
 /// turns this error into a permanent one.
+///
+/// A shop that knows in which currencies its customers pay sets them with
+/// [`Endpoint::fiat_currency`](crate::Endpoint::fiat_currency); then its workers decide such purchases.
+/// [`paid_in`](Self::paid_in) decides one for code that handles events without an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("cannot distinguish the paid side from the bought side: base is {:?}, quote is {:?}", base.currency, quote.currency)]
-#[non_exhaustive]
-pub struct UnclearPurchase {
-    /// The order's `base_amount` and `base`.
-    pub base: Money,
-    /// The order's `quote_amount` and `quote`.
-    pub quote: Money,
+#[error(
+    "cannot distinguish the paid side from the bought side: base is {:?}, quote is {:?}; Endpoint::fiat_currency can decide it",
+    self.base().currency.as_str(),
+    self.quote().currency.as_str()
+)]
+pub struct UnclearPurchase(Box<CompletedPurchase>);
+
+impl UnclearPurchase {
+    /// Returns the order's `base_amount` and `base`.
+    #[must_use]
+    pub const fn base(&self) -> &Money {
+        &self.0.crypto
+    }
+
+    /// Returns the order's `quote_amount` and `quote`.
+    #[must_use]
+    pub const fn quote(&self) -> &Money {
+        &self.0.fiat
+    }
+
+    /// Returns the purchase if exactly one side is in one of these currencies, ignoring case. That side was paid.
+    ///
+    /// ```
+    /// use onramp_webhooks::WertEvent;
+    /// use onramp_webhooks::provider::ProviderEvent;
+    ///
+    /// let body = br#"{"type":"order_complete","click_id":"shop-20418","order":{
+    ///     "base":"MNT","base_amount":"104.2","quote":"USD","quote_amount":"120.00"}}"#;
+    /// let unclear = WertEvent::read(body)?.completed_purchase().unwrap_err();
+    /// let purchase = unclear.paid_in(&["USD".into(), "EUR".into()])?;
+    /// assert_eq!(purchase.fiat.to_string(), "120.00 USD");
+    /// assert_eq!(purchase.crypto.to_string(), "104.2 MNT");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Returns the purchase as it was if both sides are, or neither is.
+    pub fn paid_in(self, currencies: &[Currency]) -> Result<CompletedPurchase, Self> {
+        self.0.with_fiat(|code| currencies.iter().any(|currency| currency.same_as(code.as_str())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_purchase_without_a_customer_has_no_customer_id() {
+        let money = || Money::new("1".parse().unwrap(), "EUR".into());
+        for (primary, expected) in [
+            (Some("ada"), Ok("ada")),
+            (Some(""), Err(MissingCustomer)),
+            (Some(" \t"), Err(MissingCustomer)),
+            (None, Err(MissingCustomer)),
+        ] {
+            let customer = CustomerReference::new(primary.map(str::to_owned), BTreeMap::new());
+            assert_eq!(CompletedPurchase::new(customer, money(), money()).customer_id(), expected, "{primary:?}");
+        }
+    }
 }

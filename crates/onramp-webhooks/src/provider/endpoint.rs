@@ -8,6 +8,7 @@ use subtle::ConstantTimeEq;
 
 use super::{Decoder, Facts, Provider, SignedRequest, VerifyError};
 use crate::allow_list::AllowList;
+use crate::event::Currency;
 
 /// A named entry point for the events of one provider.
 ///
@@ -23,6 +24,7 @@ pub struct Endpoint {
     pub(crate) secrets: Vec<String>,
     pub(crate) allowed: Option<AllowList>,
     pub(crate) silent_after: Option<Duration>,
+    pub(crate) fiat_currencies: Vec<Currency>,
 }
 
 impl Endpoint {
@@ -38,6 +40,7 @@ impl Endpoint {
             secrets: Vec::new(),
             allowed: None,
             silent_after: None,
+            fiat_currencies: Vec::new(),
         }
     }
 
@@ -68,6 +71,33 @@ impl Endpoint {
     #[must_use]
     pub fn silent_after(mut self, pause: Duration) -> Self {
         self.silent_after = Some(pause);
+        self
+    }
+
+    /// States that customers pay in this currency here.
+    ///
+    /// If events do not name the currency, all paid amounts are in the currency that was stated last. Without a statement, the currency
+    /// is the one that the provider documents ([`Facts::default_fiat_currency`]); that of Kriptomat is `EUR`.
+    ///
+    /// If events name both currencies, a second call adds another one, and statements decide unclear purchases.
+    /// A purchase is [unclear](crate::event::UnclearPurchase) if both of its codes are national currencies, or neither is: `MNT`, which
+    /// is Mantle and the Mongolian tögrög, for `USD`. Such a purchase is paid in the code that was stated here. It stays unclear if both
+    /// codes were stated, or neither was.
+    ///
+    /// The currency is not stored with a delivery: the worker that handles it uses the statements of its receiver, or of
+    /// [`WorkerBuilder::fiat_currency`](crate::WorkerBuilder::fiat_currency). They change neither dedup keys nor conflicts. After a
+    /// new statement, [replay](crate::inbox::replay) the unclear purchases among the dead letters. A statement also applies to deliveries
+    /// that are still waiting, so give an endpoint that changes to another currency a new name and address instead.
+    ///
+    /// ```
+    /// use onramp_webhooks::Wert;
+    ///
+    /// let endpoint = Wert::with_path_secret("s3cret").fiat_currency("USD").fiat_currency("EUR");
+    /// # let _ = endpoint;
+    /// ```
+    #[must_use]
+    pub fn fiat_currency(mut self, code: impl Into<Currency>) -> Self {
+        self.fiat_currencies.push(code.into());
         self
     }
 

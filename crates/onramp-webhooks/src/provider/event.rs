@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Facts, Provider, ProviderEvent, ProviderName};
-use crate::event::{CompletedPurchase, Money, UnclearPurchase};
+use crate::event::{CompletedPurchase, Currency, Money, UnclearPurchase};
 use crate::identity::Identity;
 
 /// The event of a delivery, in its provider's own type.
@@ -26,13 +26,21 @@ use crate::identity::Identity;
 pub struct Event {
     facts: &'static Facts,
     content: Arc<dyn Content>,
+    /// The fiat currencies of its endpoint.
+    fiat_currencies: Arc<[Currency]>,
 }
 
 impl Event {
     /// Wraps an event of the provider `P`.
     #[must_use]
     pub fn new<P: Provider>(event: P::Event) -> Self {
-        Self { facts: const { &P::FACTS }, content: Arc::new(event) }
+        Self { facts: const { &P::FACTS }, content: Arc::new(event), fiat_currencies: Arc::default() }
+    }
+
+    /// Sets the fiat currencies of its endpoint.
+    pub(crate) fn paid_in(mut self, currencies: Arc<[Currency]>) -> Self {
+        self.fiat_currencies = currencies;
+        self
     }
 
     /// Returns the event as `E`, the event type of one provider; `None` if another provider sent it.
@@ -65,20 +73,30 @@ impl Event {
         self.content.type_label()
     }
 
-    /// Returns the purchase if the event reports a completed one; see [`ProviderEvent::completed_purchase`].
+    /// Returns the purchase if the event reports a completed one; see [`ProviderEvent::completed_purchase`]. The event of a
+    /// [delivery](crate::Delivery) knows the currencies of its endpoint ([`Endpoint::fiat_currency`](super::Endpoint::fiat_currency)),
+    /// which decide an unclear purchase and replace the [default](Facts::default_fiat_currency) of one whose currency is not named.
     ///
     /// # Errors
     /// Returns an error if a purchase is complete and its paid and bought sides cannot be distinguished.
     pub fn completed_purchase(&self) -> Result<Option<CompletedPurchase>, UnclearPurchase> {
-        self.content.completed_purchase()
+        match self.content.completed_purchase() {
+            Err(unclear) => unclear.paid_in(&self.fiat_currencies).map(Some),
+            Ok(Some(mut purchase)) if self.facts.default_fiat_currency.is_some() => {
+                purchase.fiat.currency = self.fiat_currencies.last().cloned().unwrap_or(purchase.fiat.currency);
+                Ok(Some(purchase))
+            }
+            reported => reported,
+        }
     }
 
-    /// Returns the amounts of a completed purchase, also of an unclear one; empty for other events.
+    /// Returns the amounts of a completed purchase, also of an unclear one; empty for other events. They do not depend on the endpoint,
+    /// because duplicates are compared by them.
     pub(crate) fn money(&self) -> Vec<Money> {
-        match self.completed_purchase() {
+        match self.content.completed_purchase() {
             Ok(Some(purchase)) => vec![purchase.fiat, purchase.crypto],
             Ok(None) => Vec::new(),
-            Err(unclear) => vec![unclear.base, unclear.quote],
+            Err(unclear) => vec![unclear.base().clone(), unclear.quote().clone()],
         }
     }
 

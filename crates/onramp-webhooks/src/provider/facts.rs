@@ -34,6 +34,9 @@ pub struct Facts {
     pub starts_purchases: bool,
     /// The type of the events that report completed purchases. A delivery of this type that cannot be read is an alarm. Default: none.
     pub purchase_type: Option<&'static str>,
+    /// The currency of paid amounts if events do not name it, as the provider documents it. An endpoint can
+    /// [state](super::Endpoint::fiat_currency) another one. Default: none, because events name it.
+    pub default_fiat_currency: Option<&'static str>,
     /// The consequences of replies that are not an acknowledgement.
     pub refusals: Refusals,
 }
@@ -72,6 +75,7 @@ impl Facts {
             signed_headers: &[],
             starts_purchases: false,
             purchase_type: None,
+            default_fiat_currency: None,
             refusals: Refusals {
                 alarm_after: 3,
                 consequence: "Events that were refused may never be sent again.",
@@ -119,6 +123,13 @@ impl Facts {
     #[must_use]
     pub const fn purchase_type(mut self, name: &'static str) -> Self {
         self.purchase_type = Some(name);
+        self
+    }
+
+    /// Sets the currency of paid amounts, which events do not name.
+    #[must_use]
+    pub const fn default_fiat_currency(mut self, code: &'static str) -> Self {
+        self.default_fiat_currency = Some(code);
         self
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::kriptomat::{Kriptomat, KriptomatPostback};
 use super::wert::{Wert, WertEvent};
 use super::{Decoder, Event, LIST};
-use crate::event::{DecodeError, DecodeErrorKind};
+use crate::event::{Currency, DecodeError, DecodeErrorKind};
 use crate::fingerprint::Fingerprint;
 
 macro_rules! fixtures {
@@ -172,6 +172,28 @@ fn every_missing_null_empty_or_wrong_value_is_read_without_loss_or_is_unreadable
 }
 
 #[test]
+fn only_a_completed_order_needs_amounts() {
+    let all =
+        ["payment_started", "transfer_started", "order_failed", "order_canceled", "tx_smart_contract_failed", "verify_success"];
+    for (name, pointer) in ["base", "base_amount", "quote", "quote_amount"].map(|name| (name, format!("/order/{name}"))) {
+        for event in all.iter().copied().chain(["order_complete"]) {
+            let order = json!({"id": "O", "base": "BTC", "base_amount": "1", "quote": "USD", "quote_amount": "2"});
+            let whole = json!({"type": event, "click_id": "c", "order": order});
+            let without = [
+                removed(&whole, &pointer).unwrap(),
+                replaced(&whole, &pointer, json!(null)),
+                replaced(&whole, &pointer, json!("")),
+            ];
+            for body in without {
+                let error = check(WERT_DECODER, &body.to_string()).err().map(|error| error.to_string());
+                let expected = (event == "order_complete").then(|| format!("order.{name}: missing"));
+                assert_eq!(error, expected, "{body}");
+            }
+        }
+    }
+}
+
+#[test]
 fn every_object_may_have_more_members_and_none_twice() {
     for (provider, body, pointer) in every_value() {
         let Some(members) = body.pointer(&pointer).and_then(Value::as_object) else { continue };
@@ -308,8 +330,37 @@ fn the_paid_side_is_never_guessed() {
     assert_eq!(summary("XAU", "eur").unwrap(), "2 eur 1 XAU");
     for (base, quote) in [("MNT", "usd"), ("EUR", "USD"), ("BTC", "ETH"), ("XXX", "XTS"), ("BTC", "matic.sc.polygon")] {
         let error = summary(base, quote).unwrap_err();
-        assert_eq!((error.base.currency.as_str(), error.quote.currency.as_str()), (base, quote));
+        assert_eq!((error.base().currency.as_str(), error.quote().currency.as_str()), (base, quote));
         assert!(error.to_string().contains(base) && error.to_string().contains(quote));
+        assert!(error.to_string().contains("Endpoint::fiat_currency"), "the remedy: {error}");
+    }
+}
+
+#[test]
+fn an_unclear_purchase_is_paid_in_the_stated_currency() {
+    let decided = |base: &str, quote: &str, stated: &[&str]| {
+        let order = json!({"id": "O", "base": base, "base_amount": "1", "quote": quote, "quote_amount": "2", "address": "0x1"});
+        let event = json!({"type": "order_complete", "click_id": "c", "order": order}).to_string();
+        let stated: Vec<Currency> = stated.iter().map(|code| Currency::from(*code)).collect();
+        let event = decode(WERT_DECODER, &event).unwrap();
+        let money = event.money();
+        let event = event.paid_in(stated.into());
+        assert_eq!(event.money(), money, "duplicates are compared without statements");
+        let purchase = event.completed_purchase().ok()?.unwrap();
+        assert_eq!((purchase.customer_id(), purchase.order.as_ref().unwrap().as_str()), (Ok("c"), "O"));
+        Some(format!("{} for {}", purchase.fiat, purchase.crypto))
+    };
+    for (base, quote, stated, expected) in [
+        ("MNT", "USD", &["USD", "EUR"][..], Some("2 USD for 1 MNT")),
+        ("usd", "mnt", &["USD"], Some("1 usd for 2 mnt")),
+        ("BTC", "matic.sc.polygon", &["btc"], Some("1 BTC for 2 matic.sc.polygon")),
+        ("EUR", "USD", &["EUR", "USD"], None),
+        ("EUR", "USD", &["GBP"], None),
+        ("EUR", "USD", &[], None),
+        // Clear without a statement.
+        ("BTC", "USD", &["BTC"], Some("2 USD for 1 BTC")),
+    ] {
+        assert_eq!(decided(base, quote, stated).as_deref(), expected, "{base} {quote} {stated:?}");
     }
 }
 

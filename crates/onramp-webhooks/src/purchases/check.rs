@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{PurchaseStatus, PurchaseStore};
 use crate::error::StoreError;
-use crate::event::CompletedPurchase;
+use crate::event::{CompletedPurchase, Currency};
 use crate::telemetry;
 use crate::worker::{Delivery, Handler, HandlerError};
 
@@ -16,6 +16,9 @@ const UNTIL_THE_STORE_IS_BACK: Duration = Duration::from_secs(5);
 /// A check for [`WorkerBuilder::before`](crate::worker::WorkerBuilder::before): a completed purchase passes only if the shop started
 /// it, with the same asset, address, amount and additional fields. An asset, an address or an amount that was left to the customer is not
 /// compared.
+///
+/// If the event does not name the currency of the paid amount, the handler gets the purchase with the currency that the shop
+/// [stated](super::Purchase::fiat_currency) when it started it, if any.
 ///
 /// Applies to providers whose purchases the shop [starts](crate::provider::Facts::starts_purchases): Kriptomat. Events of other
 /// providers pass. Any other purchase becomes a dead letter at once: kept, logged as an error, counted in
@@ -59,19 +62,32 @@ impl<S: PurchaseStore> Handler for KnownPurchases<S> {
         if !delivery.event().facts().starts_purchases {
             return Ok(());
         }
-        let Some(completed) = delivery.completed_purchase()? else { return Ok(()) };
+        let Some(mut completed) = delivery.completed_purchase()? else { return Ok(()) };
         let status = match &completed.order {
             Some(id) => self.store.find(id).await.map_err(not_read)?,
             None => PurchaseStatus::default(),
         };
+        let stated = stated_currency(&status, delivery);
+        completed.fiat.currency = stated.cloned().unwrap_or(completed.fiat.currency);
         match Self::objection(&status, &completed) {
-            None => Ok(()),
+            None => {
+                if stated.is_some() {
+                    delivery.confirm(completed);
+                }
+                Ok(())
+            }
             Some(Objection { reason, text }) => {
                 telemetry::untrusted(reason);
                 Err(HandlerError::permanent(text))
             }
         }
     }
+}
+
+/// Returns the currency of the started purchase, unless the event names one.
+fn stated_currency<'a>(status: &'a PurchaseStatus, delivery: &Delivery) -> Option<&'a Currency> {
+    let is_unnamed = delivery.event().facts().default_fiat_currency.is_some();
+    status.started.as_ref()?.fiat_currency.as_ref().filter(|_| is_unnamed)
 }
 
 fn not_read(error: StoreError) -> HandlerError {

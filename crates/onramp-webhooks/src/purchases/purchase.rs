@@ -20,6 +20,8 @@ pub struct Purchase {
     pub to_address: Option<WalletAddress>,
     /// The amount to pay.
     pub fiat_amount: Option<Amount>,
+    /// The currency to pay in. `None` if the shop did not state one.
+    pub fiat_currency: Option<Currency>,
     /// The amount to buy.
     pub crypto_amount: Option<Amount>,
     /// The fields that the shop passed to the widget.
@@ -38,6 +40,8 @@ pub enum PurchaseDifference {
     Address,
     /// The paid amount differs.
     FiatAmount,
+    /// The currency of the paid amount differs.
+    FiatCurrency,
     /// The bought amount differs.
     CryptoAmount,
     /// A field that the shop passed to the widget differs or is missing, or there is a customer although the shop passed none.
@@ -54,6 +58,7 @@ impl Purchase {
             network: None,
             to_address: None,
             fiat_amount: None,
+            fiat_currency: None,
             crypto_amount: None,
             additional_fields: PurchaseFields::default(),
             started_at,
@@ -88,6 +93,14 @@ impl Purchase {
         self
     }
 
+    /// Sets the currency to pay in. If the provider's events do not name the currency, the purchase is paid in this one whatever is stated
+    /// for its [endpoint](crate::Endpoint::fiat_currency), then or later.
+    #[must_use]
+    pub fn fiat_currency(mut self, code: impl Into<Currency>) -> Self {
+        self.fiat_currency = Some(code.into());
+        self
+    }
+
     /// Sets the amount to buy.
     #[must_use]
     pub fn crypto_amount(mut self, amount: Amount) -> Self {
@@ -111,7 +124,7 @@ impl Purchase {
 
     /// Returns the differences between `completed` and this purchase. Fields that the customer chooses are not compared.
     ///
-    /// Assets are compared ignoring case, and so are addresses that begin with `0x`, where the case of the digits is only a
+    /// Assets and currencies are compared ignoring case, and so are addresses that begin with `0x`, where the case of the digits is only a
     /// checksum. In other addresses, case is significant (base58) or lower by convention (bech32), so they have to be equal.
     /// Amounts are compared by value, additional fields as text. The event may have more fields, but no customer unless the shop passed
     /// one.
@@ -120,10 +133,12 @@ impl Purchase {
         let (crypto, fiat, address) = (&completed.crypto, &completed.fiat, completed.address.as_ref());
         let same_asset = |started: &Currency| started.same_as(crypto.currency.as_str());
         let same_wallet = |started: &WalletAddress| address.is_some_and(|paid| same_address(started.as_str(), paid.as_str()));
+        let same_currency = |started: &Currency| started.same_as(fiat.currency.as_str());
         let differs = [
             (PurchaseDifference::Asset, self.asset_type.as_ref().is_some_and(|started| !same_asset(started))),
             (PurchaseDifference::Address, self.to_address.as_ref().is_some_and(|started| !same_wallet(started))),
             (PurchaseDifference::FiatAmount, self.fiat_amount.as_ref().is_some_and(|started| *started != fiat.amount)),
+            (PurchaseDifference::FiatCurrency, self.fiat_currency.as_ref().is_some_and(|started| !same_currency(started))),
             (PurchaseDifference::CryptoAmount, self.crypto_amount.as_ref().is_some_and(|started| *started != crypto.amount)),
             (PurchaseDifference::AdditionalField, !self.is_for(&completed.customer)),
         ];
@@ -149,6 +164,7 @@ impl fmt::Display for PurchaseDifference {
             Self::Asset => "another asset",
             Self::Address => "another address",
             Self::FiatAmount => "another amount paid",
+            Self::FiatCurrency => "another currency paid",
             Self::CryptoAmount => "another amount bought",
             Self::AdditionalField => "another additional field",
         })
@@ -204,6 +220,13 @@ mod tests {
         };
         assert_eq!(amounts("9.1", "0.50"), []);
         assert_eq!(amounts("9.11", "0.500000000000000001"), [FiatAmount, CryptoAmount]);
+    }
+
+    #[test]
+    fn a_stated_currency_is_compared() {
+        let completed = completed("eth", "0x1");
+        assert_eq!(started().fiat_currency("eur").differences(&completed), []);
+        assert_eq!(started().fiat_currency("GBP").differences(&completed), [PurchaseDifference::FiatCurrency]);
     }
 
     #[test]

@@ -147,7 +147,9 @@ impl Receiver {
     }
 
     fn configured(&self, worker: WorkerBuilder) -> WorkerBuilder {
-        worker.clock(Arc::clone(&self.shared.clock)).providers(self.shared.providers.clone()).workers(self.shared.workers.clone())
+        let Shared { endpoints, clock, providers, workers, .. } = &*self.shared;
+        let worker = worker.clock(Arc::clone(clock)).providers(providers.clone()).workers(workers.clone());
+        endpoints.iter().fold(worker, |worker, watched| worker.endpoint(&watched.endpoint))
     }
 }
 

@@ -140,9 +140,11 @@ async fn read_and_check(context: AttemptContext<'_>, claimed: ClaimedDelivery) -
         return Err(Ended::before(AttemptEnd::killed(claimed.lost_claims), "worker"));
     }
     let delivery = Delivery::read(claimed, &context.worker.providers)
-        .map_err(|error| Ended::before(context.unreadable(&error), "worker"))?;
+        .map_err(|error| Ended::before(context.unreadable(&error), "worker"))?
+        .paid_in(&context.worker.fiat_currencies);
     let checked = context.worker.checks.pass(context, &delivery).instrument(span(&delivery)).await;
-    checked.map_err(|error| Ended::before(context.fail(&error, DeadCause::RefusedByCheck), "check"))?;
+    let refused = |error| Ended::before(context.fail(&error, DeadCause::RefusedByCheck), "check").about(&delivery);
+    checked.map_err(refused)?;
     Ok(Box::new(delivery))
 }
 
@@ -156,24 +158,32 @@ pub(super) async fn attempt(worker: &WorkerBuilder, lease: Lease, delivery: &Del
         Ok(end) => end,
         Err(panic) => context.settle(Err(panicked(HANDLER, &*panic))),
     };
-    Ended { end, by: "handler", took: Some(begun.elapsed()) }.told(lease, context.attempt, delivery.provider())
+    let ended = Ended { took: Some(begun.elapsed()), ..Ended::before(end, "handler").about(delivery) };
+    ended.told(lease, context.attempt, delivery.provider())
 }
 
 fn span(delivery: &Delivery) -> tracing::Span {
-    tracing::warn_span!("attempt", id = %delivery.id(), attempt = delivery.attempt(), "type" = delivery.event().type_label())
+    let (id, attempt, label) = (delivery.id(), delivery.attempt(), delivery.event().type_label());
+    tracing::warn_span!("attempt", %id, attempt, "type" = label, sandbox = delivery.is_sandbox().then_some(true))
 }
 
-/// The end of an attempt, with the part of the worker that determined it and the duration of the handler.
+/// The end of an attempt, with the part of the worker that determined it, and the duration of the handler if it was called.
 struct Ended {
     end: AttemptEnd,
     by: &'static str,
     took: Option<Duration>,
+    /// Set to `true` for deliveries of a sandbox.
+    sandbox: Option<bool>,
 }
 
 impl Ended {
     /// The end of an attempt before its handler was called.
     const fn before(end: AttemptEnd, by: &'static str) -> Self {
-        Self { end, by, took: None }
+        Self { end, by, took: None, sandbox: None }
+    }
+
+    fn about(self, delivery: &Delivery) -> Self {
+        Self { sandbox: delivery.is_sandbox().then_some(true), ..self }
     }
 
     /// Logs and counts the end, and returns it.
@@ -185,22 +195,22 @@ impl Ended {
 
     /// Logs the end and returns its label in metrics.
     fn log(&self, lease: Lease, attempt: u32, provider: &str) -> &'static str {
-        let (id, by, took) = (lease.id, self.by, self.took.map(tracing::field::debug));
+        let (id, by, took, sandbox) = (lease.id, self.by, self.took.map(tracing::field::debug), self.sandbox);
         match &self.end {
             AttemptEnd::Settle(Settled::Handled) | AttemptEnd::Committed => {
-                tracing::debug!(%id, attempt, provider, "handled");
+                tracing::debug!(%id, attempt, provider, sandbox, "handled");
                 "handled"
             }
             AttemptEnd::Settle(Settled::Retry { error, .. }) => {
-                tracing::warn!(%id, attempt, provider, by, took, error, "failed; will be retried");
+                tracing::warn!(%id, attempt, provider, by, took, sandbox, error, "failed; will be retried");
                 "retry"
             }
             AttemptEnd::Settle(Settled::Parked { reason, .. }) => {
-                tracing::info!(%id, provider, by, reason, "parked");
+                tracing::info!(%id, provider, by, sandbox, reason, "parked");
                 "parked"
             }
             AttemptEnd::Settle(Settled::Dead { cause, error }) => {
-                tracing::error!(%id, attempt, provider, by, took, %cause, error, "dead letter: will not be retried");
+                tracing::error!(%id, attempt, provider, by, took, sandbox, %cause, error, "dead letter: will not be retried");
                 "dead"
             }
             AttemptEnd::Settle(Settled::Released) => "released",

@@ -1,5 +1,6 @@
 //! The builder of workers.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +15,9 @@ use super::run::Run;
 use super::transactional::Transactional;
 use super::{Handler, PruneInbox, RetryPolicy, TransactionalHandler, Worker, Workers, idle};
 use crate::clock::{Clock, SystemClock};
+use crate::event::Currency;
 use crate::inbox::{Inbox, Retention, TransactionalInbox};
-use crate::provider::{Provider, Providers};
+use crate::provider::{Endpoint, Provider, Providers};
 
 /// Pause between two runs of [`PruneInbox`].
 const BETWEEN_PRUNES: Duration = Duration::from_secs(600);
@@ -42,6 +44,8 @@ pub struct WorkerBuilder {
     pub(super) retention: Option<Retention>,
     pub(super) periodic_tasks: Vec<Scheduled>,
     pub(super) providers: Providers,
+    /// The fiat currencies of each endpoint.
+    pub(super) fiat_currencies: HashMap<Arc<str>, Arc<[Currency]>>,
     /// The workers of the same receiver, for its health.
     pub(super) workers: Workers,
 }
@@ -83,6 +87,7 @@ impl WorkerBuilder {
             retention: Some(Retention::default()),
             periodic_tasks: Vec::new(),
             providers: Providers::default(),
+            fiat_currencies: HashMap::new(),
             workers: Workers::default(),
         }
     }
@@ -233,6 +238,22 @@ impl WorkerBuilder {
     #[must_use]
     pub fn provider<P: Provider>(mut self) -> Self {
         self.providers = self.providers.with::<P>();
+        self
+    }
+
+    /// States that customers pay in this currency at the endpoint called `endpoint`, which another process receives from; see
+    /// [`Endpoint::fiat_currency`]. The worker of a receiver already knows the statements of the receiver's endpoints.
+    #[must_use]
+    pub fn fiat_currency(mut self, endpoint: impl Into<Arc<str>>, code: impl Into<Currency>) -> Self {
+        let stated = self.fiat_currencies.entry(endpoint.into()).or_default();
+        *stated = stated.iter().cloned().chain([code.into()]).collect();
+        self
+    }
+
+    pub(crate) fn endpoint(mut self, endpoint: &Endpoint) -> Self {
+        for code in &endpoint.fiat_currencies {
+            self = self.fiat_currency(Arc::clone(&endpoint.name), code.clone());
+        }
         self
     }
 

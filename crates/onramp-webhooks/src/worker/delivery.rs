@@ -1,5 +1,6 @@
 //! Deliveries for handlers.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -8,7 +9,7 @@ use bytes::Bytes;
 use super::HandlerError;
 use crate::clock::Timestamp;
 use crate::delivery::DeliveryId;
-use crate::event::{self, CompletedPurchase, RawJson};
+use crate::event::{self, CompletedPurchase, Currency, RawJson};
 use crate::identity::DedupKey;
 use crate::inbox::ClaimedDelivery;
 use crate::provider::{Event, ProviderEvent, ProviderName, Providers, ReadError};
@@ -18,8 +19,9 @@ use crate::provider::{Event, ProviderEvent, ProviderName, Providers, ReadError};
 pub struct Delivery {
     event: Event,
     claimed: ClaimedDelivery,
-    /// The purchase as the provider's API reports it.
+    /// The purchase as a check knows it.
     confirmed: OnceLock<CompletedPurchase>,
+    sandbox: OnceLock<()>,
 }
 
 impl Delivery {
@@ -28,7 +30,16 @@ impl Delivery {
     /// # Errors
     /// Returns an error if `providers` do not include its provider, or if this version cannot read its body.
     pub fn read(claimed: ClaimedDelivery, providers: &Providers) -> Result<Self, ReadError> {
-        Ok(Self { event: providers.read(&claimed.provider, &claimed.body)?, claimed, confirmed: OnceLock::new() })
+        let event = providers.read(&claimed.provider, &claimed.body)?;
+        Ok(Self { event, claimed, confirmed: OnceLock::new(), sandbox: OnceLock::new() })
+    }
+
+    /// Sets the fiat currencies of its endpoint, if any were stated.
+    pub(super) fn paid_in(mut self, currencies: &HashMap<Arc<str>, Arc<[Currency]>>) -> Self {
+        if let Some(stated) = currencies.get(self.endpoint()) {
+            self.event = self.event.paid_in(Arc::clone(stated));
+        }
+        self
     }
 
     /// Returns the event.
@@ -64,10 +75,11 @@ impl Delivery {
     /// Returns the purchase if the event reports a completed one: Wert's `order_complete` or Kriptomat's postback. A test or a
     /// transfer that has only started is not a completed purchase.
     ///
-    /// If a check has [confirmed](Self::confirm) the purchase, it is returned as the provider's API reports it.
+    /// If a check has [confirmed](Self::confirm) the purchase, it is returned as the check knows it.
     ///
     /// # Errors
-    /// Returns a permanent error if a purchase is complete and its paid and bought sides cannot be distinguished.
+    /// Returns a permanent error if a purchase is complete and its paid and bought sides cannot be distinguished, by their codes or by
+    /// [`Endpoint::fiat_currency`](crate::Endpoint::fiat_currency).
     pub fn completed_purchase(&self) -> Result<Option<CompletedPurchase>, HandlerError> {
         match self.confirmed.get() {
             Some(confirmed) => Ok(Some(confirmed.clone())),
@@ -75,10 +87,27 @@ impl Delivery {
         }
     }
 
-    /// Replaces the purchase of the event by the one that the provider's API reports. For checks
-    /// [before](super::WorkerBuilder::before) the handler: an event that is not signed may contain anything. The first call counts.
+    /// Replaces the purchase of the event by the one that a check knows better: from the provider's API, or from what the shop started.
+    /// For checks [before](super::WorkerBuilder::before) the handler: an event that is not signed may contain anything. The first call
+    /// counts.
     pub fn confirm(&self, purchase: CompletedPurchase) {
         let _ = self.confirmed.set(purchase);
+    }
+
+    /// Marks the delivery as one of the provider's sandbox, where nobody pays. For checks [before](super::WorkerBuilder::before) the
+    /// handler that ask the provider's API.
+    pub fn mark_sandbox(&self) {
+        let _ = self.sandbox.set(());
+    }
+
+    /// Returns whether a check has found that the delivery belongs to the provider's sandbox, where nobody pays: do not credit its
+    /// purchase to anyone. The log lines of its attempts have the field `sandbox`.
+    ///
+    /// `false` says nothing without such a check, because an event of the sandbox looks like any other. A shop that does not ask the
+    /// provider's API gives its sandbox an [endpoint](Self::endpoint) of its own.
+    #[must_use]
+    pub fn is_sandbox(&self) -> bool {
+        self.sandbox.get().is_some()
     }
 
     /// Returns the exact bytes of the request body.
@@ -165,6 +194,7 @@ impl fmt::Debug for Delivery {
             .field("attempt", &self.attempt())
             .field("stale", &self.is_stale())
             .field("synthetic", &self.is_synthetic())
+            .field("sandbox", &self.is_sandbox())
             .finish_non_exhaustive()
     }
 }

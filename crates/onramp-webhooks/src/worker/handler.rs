@@ -232,7 +232,7 @@ impl<T, E: Into<Box<dyn Error + Send + Sync>>> ResultExt<T> for Result<T, E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Money;
+    use crate::event::{CompletedPurchase, CustomerReference, Money};
 
     #[derive(Debug, thiserror::Error)]
     #[error("the points could not be written")]
@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(HandlerError::from(MissingCustomer).kind(), HandlerErrorKind::Permanent);
         assert_eq!(HandlerError::from(UnitsError::Inexact).kind(), HandlerErrorKind::Permanent);
         let money = |code: &str| Money::new("1".parse().unwrap(), code.into());
-        let unclear = UnclearPurchase { base: money("EUR"), quote: money("USD") };
-        assert_eq!(HandlerError::from(unclear).kind(), HandlerErrorKind::Permanent);
+        let purchase = CompletedPurchase::new(CustomerReference::default(), money("EUR"), money("USD"));
+        assert_eq!(HandlerError::from(purchase.with_fiat_found().unwrap_err()).kind(), HandlerErrorKind::Permanent);
     }
 }

@@ -6,10 +6,10 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use onramp_webhooks::Kriptomat;
 use onramp_webhooks::allow_list::AllowList;
 use onramp_webhooks::clock::{ManualClock, Timestamp};
 use onramp_webhooks::inbox::MemoryInbox;
+use onramp_webhooks::{Delivery, Handler, HandlerError, Kriptomat, async_trait};
 use onramp_webhooks_testkit::events::WertOrder;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -143,4 +143,52 @@ async fn refusals_are_logged_once_a_second_with_their_number() {
     clock.advance(Duration::from_secs(1));
     says(&door.send("POST", "/kriptomat", stranger, &[], door.purchase()).await, 403);
     assert_eq!(lines(&log).iter().map(|(message, number, _)| (&**message, &**number)).collect::<Vec<_>>(), [("denied", "100")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_purchase_in_quarantine_is_an_error_and_noise_is_a_warning() {
+    let (log, _listening) = Log::listen("receiver", Level::INFO);
+    let harness = Harness::new();
+    for (body, level) in [
+        (r#"{"type":"order_complete","click_id":"c","order":{"id":"O"}}"#, Level::ERROR),
+        (r#"{"type":"order_failed","click_id":"c","order":7}"#, Level::WARN),
+        ("GET /.env", Level::WARN),
+    ] {
+        harness.post(body.into()).await;
+        let entries = log.take();
+        assert_eq!((entries.len(), entries[0].level), (1, level), "{body}: {entries:?}");
+    }
+}
+
+/// A check that has asked the sandbox.
+struct Sandbox;
+
+#[async_trait]
+impl Handler for Sandbox {
+    async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
+        delivery.mark_sandbox();
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_end_of_an_attempt_shows_the_mark_of_the_sandbox() {
+    for (is_marked, shown) in [(true, "true"), (false, "")] {
+        let (log, _listening) = Log::listen("onramp_webhooks::worker", Level::DEBUG);
+        let harness = Harness::new();
+        let mut working = harness.worker(|worker| if is_marked { worker.before(Sandbox) } else { worker });
+        for (answer, message) in [
+            (Do::Handle, "handled"),
+            (Do::Fail, "failed; will be retried"),
+            (Do::NotYet(Duration::from_secs(60)), "parked"),
+            (Do::Refuse, "dead letter: will not be retried"),
+        ] {
+            harness.post(WertOrder::new().complete()).await;
+            working.call().await.answer(answer);
+            rest().await;
+            let ended = log.take();
+            assert_eq!(ended.len(), 1, "{ended:?}");
+            assert_eq!((&*ended[0].message, ended[0].field("sandbox")), (message, shown));
+        }
+    }
 }

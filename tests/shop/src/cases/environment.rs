@@ -9,6 +9,7 @@ pub async fn a_variable_that_cannot_be_used_is_named(subject: Subject) {
     for (variable, value) in [
         ("LISTEN", "8080"),
         ("LISTEN", "shop.example:http"),
+        ("BUY_LIMIT", "-1"),
         ("DATABASE_URL", "shop.db"),
         ("DATABASE_URL", "sqlite::memory:"),
         ("DATABASE_URL", "mysql://localhost/shop"),

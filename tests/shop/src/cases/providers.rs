@@ -158,6 +158,45 @@ pub async fn only_the_postback_of_a_widget_that_was_started_is_credited(subject:
     the_rest_is_refused(&shop).await;
 }
 
+/// A widget of 1 EUR pays nobody a million, and nobody else.
+pub async fn a_postback_with_another_amount_or_customer_is_not_credited(subject: Subject) {
+    let (home, provider) = (Home::of(subject), FakeProvider::start().await);
+    let shop = asking(&home, &provider).start().await;
+    for (amount, customer) in [("1000000", "mallory"), ("1000000", "ada"), ("1", "mallory"), ("1.00", "ada")] {
+        let uuid = buys_for_one(&shop).await;
+        let postback = Postback::new().with("uuid", uuid).with("fiat_amount", amount).additional_field("0", customer);
+        shop.kriptomat(postback.json()).await.assert_received();
+    }
+    shop.has_handled(1).await;
+    until("the others wait for the operator", async || home.database().states() == [(4, 1), (5, 3)]).await;
+    assert_eq!((&*shop.points("ada").await, &*shop.points("mallory").await), ("1", "0"));
+}
+
+/// Starts a widget of 1 EUR for `ada`, and returns its uuid.
+async fn buys_for_one(shop: &ShopProcess) -> String {
+    let bought = shop.post("/buy", r#"{"customer":"ada","fiat_amount":"1","asset":"eth"}"#).await;
+    assert_eq!(bought.status, 200, "{bought:?}");
+    let body = bought.json();
+    let (_, uuid) = body["url"].as_str().unwrap().split_once("uuid=").unwrap();
+    uuid.split('&').next().unwrap().to_owned()
+}
+
+/// Neither a large request nor many of them fill the memory or the database.
+pub async fn purchase_requests_are_limited_in_size_and_number(subject: Subject) {
+    let (home, provider) = (Home::of(subject), FakeProvider::start().await);
+    let shop = asking(&home, &provider).env("BUY_LIMIT", "2").start().await;
+    let large = format!(r#"{{"customer":"{}"}}"#, "x".repeat(16 * 1024));
+    assert_eq!(shop.post("/buy", large).await.status, 413);
+    let (paid, _) = (buys_for_one(&shop).await, buys_for_one(&shop).await);
+    let refused = shop.post("/buy", r#"{"customer":"ada"}"#).await;
+    assert_eq!((refused.status, &refused.json()["error"]), (429, &json!("too many purchases wait for payment")));
+    assert_eq!(provider.requests().len(), 2);
+
+    shop.kriptomat(Postback::new().with("uuid", paid).with("fiat_amount", "1").additional_field("0", "ada").json()).await;
+    shop.has_handled(1).await;
+    buys_for_one(&shop).await;
+}
+
 const ADDRESS: &str = "0xc9c87f267ae87702e80821c8cc5a559f6f33f2a0";
 
 async fn the_rest_is_refused(shop: &ShopProcess) {

@@ -141,7 +141,8 @@ impl Confirmation {
     }
 
     /// Lets the handler get the purchases at endpoints whose API is Wert's [sandbox](WertDataApi::is_sandbox), where nobody pays. By
-    /// default, each of them becomes a dead letter. The handler distinguishes them by [`Delivery::endpoint`].
+    /// default, each of them becomes a dead letter. The handler distinguishes them by [`Delivery::is_sandbox`], which is set for every
+    /// event at these endpoints.
     #[must_use]
     pub const fn allow_sandbox(mut self) -> Self {
         self.allow_sandbox = true;
@@ -234,14 +235,19 @@ impl Handler for Confirmation {
         if delivery.event_as::<WertEvent>().is_none() {
             return Ok(());
         }
+        let account = self.accounts.get(&**delivery.endpoint());
+        let is_sandbox = account.is_some_and(|account| account.api().is_sandbox());
+        if is_sandbox {
+            delivery.mark_sandbox();
+        }
         let purchase = match delivery.event().completed_purchase() {
             Ok(Some(purchase)) => purchase,
             Ok(None) => return Ok(()),
             Err(error) => return refuse("given_up", format!("this event cannot be confirmed: {error}")),
         };
-        match self.accounts.get(&**delivery.endpoint()) {
+        match account {
             None => without_api(delivery.endpoint()),
-            Some(account) if account.api().is_sandbox() && !self.allow_sandbox => refuse("sandbox", NOT_ALLOWED.into()),
+            Some(_) if is_sandbox && !self.allow_sandbox => refuse("sandbox", NOT_ALLOWED.into()),
             Some(_) if !can_be_confirmed(&purchase) => {
                 refuse("given_up", "this event cannot be confirmed: it has no order id of Wert's form".into())
             }

@@ -6,6 +6,7 @@ CREATE TABLE onramp.purchases (
     network       TEXT,
     to_address    TEXT,
     fiat_amount   TEXT,
+    fiat_currency TEXT,
     crypto_amount TEXT,
     started_at    BIGINT NOT NULL,              -- milliseconds since 1970
     additional_fields TEXT NOT NULL             -- JSON

@@ -58,8 +58,9 @@ pub struct KriptomatPostback {
 }
 
 impl KriptomatPostback {
-    /// The currency of [`fiat_amount`](Self::fiat_amount). A postback does not contain the currency. Kriptomat's documentation
-    /// states that fiat amounts are in euro.
+    /// The currency of [`fiat_amount`](Self::fiat_amount) by default. A postback does not contain the currency; Kriptomat's documentation
+    /// states that fiat amounts are in euro by default. [`Kriptomat`](super::Kriptomat) says how a shop states another one;
+    /// [`Delivery::completed_purchase`](crate::Delivery::completed_purchase) uses it.
     pub const FIAT_CURRENCY: &'static str = "EUR";
 
     /// Creates a postback without a network or additional fields. `amount` is serialised as a JSON number, as Kriptomat does.

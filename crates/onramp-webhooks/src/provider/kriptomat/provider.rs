@@ -15,6 +15,10 @@ const DOCUMENTED_SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(174, 138, 2, 203));
 ///
 /// The only check that Kriptomat documents is the source address. Add a secret to the path with [`path_secret`](Endpoint::path_secret): the
 /// shop sends the address for postbacks in the request that starts a widget.
+///
+/// A postback does not name the currency of its `fiat_amount`. Kriptomat's documentation states that it is euro by default. If the widgets
+/// of an account charge in another currency, state it for the endpoint with [`fiat_currency`](Endpoint::fiat_currency), or with each
+/// purchase that the shop starts ([`Purchase::fiat_currency`](crate::purchases::Purchase::fiat_currency)), which takes precedence.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Kriptomat;
@@ -43,10 +47,14 @@ impl Kriptomat {
 impl Provider for Kriptomat {
     type Event = KriptomatPostback;
 
-    const FACTS: Facts = Facts::new("kriptomat").starts_purchases().purchase_type(POSTBACK).refusals(
-        3,
-        "Kriptomat documents no retries: a postback that was refused may never be sent again.",
-        "Check the webhook_url that widget/init is given, and whether postbacks still come from an address on the allow-list \
-         (174.138.2.203 is documented); then contact Kriptomat, which documents no page for switching postbacks on again.",
-    );
+    const FACTS: Facts = Facts::new("kriptomat")
+        .starts_purchases()
+        .purchase_type(POSTBACK)
+        .default_fiat_currency(KriptomatPostback::FIAT_CURRENCY)
+        .refusals(
+            3,
+            "Kriptomat documents no retries: a postback that was refused may never be sent again.",
+            "Check the webhook_url that widget/init is given, and whether postbacks still come from an address on the allow-list \
+             (174.138.2.203 is documented); then contact Kriptomat, which documents no page for switching postbacks on again.",
+        );
 }

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use super::{ClickId, Order, SessionId, WertPayload, identity};
 use crate::event::fields::{Decode, Fields};
 use crate::event::model::{ObjectWriter, deserialize_by_decoding};
-use crate::event::{CompletedPurchase, CustomerReference, DecodeError, Extra, Money, UnclearPurchase, raw_json};
+use crate::event::{CompletedPurchase, CustomerReference, DecodeError, Extra, UnclearPurchase, raw_json};
 use crate::identity::Identity;
 use crate::provider::ProviderEvent;
 
@@ -101,12 +101,12 @@ impl ProviderEvent for WertEvent {
 /// Returns `None` for an order without amounts, which is never read from a body.
 fn purchase(click_id: Option<&ClickId>, order: &Order) -> Result<Option<CompletedPurchase>, UnclearPurchase> {
     let Some((base, quote)) = order.sides() else { return Ok(None) };
-    let (fiat, crypto) = Money::fiat_and_crypto(base, quote)?;
     let customer = CustomerReference::new(click_id.map(ToString::to_string), BTreeMap::new());
-    Ok(Some(CompletedPurchase {
+    let purchase = CompletedPurchase {
         address: order.address.clone(),
         transaction: order.transaction_id.clone(),
         order: order.id.clone(),
-        ..CompletedPurchase::new(customer, fiat, crypto)
-    }))
+        ..CompletedPurchase::new(customer, quote, base)
+    };
+    purchase.with_fiat_found().map(Some)
 }

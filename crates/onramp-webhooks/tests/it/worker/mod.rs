@@ -6,6 +6,7 @@
 mod attempts;
 mod checks;
 mod clocks;
+mod currencies;
 mod ending;
 mod failures;
 pub(crate) mod harness;
