@@ -302,6 +302,19 @@ async fn an_event_that_a_handler_may_have_got_is_not_repaired() {
     }
 }
 
+/// The event does not say which of its currencies was paid; the order does.
+#[tokio::test]
+async fn an_unclear_event_is_compared_in_the_currency_of_the_order() {
+    for (paid, differs) in [("35.50", 0), ("9.00", 1)] {
+        let (provider, inbox) = (FakeProvider::start().await, Readable::default());
+        let order = WertOrder::new().fiat("35.50", "XTS");
+        provider.add_order_of(&at(-2), &order, "success");
+        inbox.receive_at("wert", &[order.fiat(paid, "XTS").complete()], NOW.before(HOUR)).await;
+        let found = report(&provider, &inbox).await;
+        assert_eq!((found.differs, found.open()), (differs, differs), "{:?}", found.findings);
+    }
+}
+
 /// An operator has had the true event handled, which came second.
 #[tokio::test]
 async fn an_order_whose_conflict_was_replayed_is_not_repaired() {

@@ -1,6 +1,7 @@
 //! Reconciling one order: comparing it with the inbox, and repairing it if it is missing.
 
 use onramp_webhooks::WertEvent;
+use onramp_webhooks::event::{CompletedPurchase, UnclearPurchase};
 use onramp_webhooks::inbox::{DeadCause, Filter, NewDelivery, Record, Recorded, State};
 use onramp_webhooks::provider::ProviderEvent as _;
 use onramp_webhooks::wert::completion_keys;
@@ -92,9 +93,14 @@ async fn objection(reconciler: &Reconciler, row: &OrderRow, record: &Record) -> 
     }
     let shown = reconciler.inbox.show(record.id).await.map_err(ReconcileError::Inbox)?;
     let event = shown.and_then(|record| WertEvent::read(&record.body?).ok());
-    let Some(Ok(Some(purchase))) = event.map(|event| event.completed_purchase()) else { return Ok(None) };
+    let Some(Ok(Some(purchase))) = event.map(|event| purchase_of(&event, row)) else { return Ok(None) };
     let differences: Vec<_> = reconciler.api.differences(&purchase, row).iter().map(ToString::to_string).collect();
     Ok((!differences.is_empty()).then(|| Finding::Differs { order: row.order_id.clone(), differences }))
+}
+
+/// Returns the purchase of an event. The order's currency tells what was paid if the event does not.
+pub(super) fn purchase_of(event: &WertEvent, row: &OrderRow) -> Result<Option<CompletedPurchase>, UnclearPurchase> {
+    event.completed_purchase().or_else(|unclear| unclear.paid_in(row.currency.as_slice()).map(Some))
 }
 
 fn is_recent(reconciler: &Reconciler, row: &OrderRow) -> bool {

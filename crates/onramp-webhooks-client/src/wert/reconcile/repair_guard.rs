@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::event::CompletedPurchase;
 use onramp_webhooks::inbox::{DeliveryId, Filter, Record};
 use onramp_webhooks::provider::ProviderEvent as _;
 use onramp_webhooks::wert::completed_order;
 use onramp_webhooks::{StoreError, WertEvent};
 
+use super::order::purchase_of;
 use super::{OrderRow, Reconciler};
 use crate::wert::Difference;
 
@@ -33,7 +33,7 @@ pub(super) struct RepairGuard {
     /// The creation of the oldest order.
     since: Timestamp,
     /// Completion events without an order id; `None` for one that cannot be read any more.
-    unidentified: Vec<Option<CompletedPurchase>>,
+    unidentified: Vec<Option<WertEvent>>,
     /// The newest delivery that was searched for such events.
     newest: Option<DeliveryId>,
     searches: u32,
@@ -97,7 +97,7 @@ impl RepairGuard {
             let is_unidentified =
                 |record: &&Record| record.key.as_ref().is_none_or(|key| completed_order(&reconciler.endpoint, key).is_none());
             for record in page.iter().filter(is_new).filter(is_unidentified) {
-                found.push(purchase(reconciler, record.id).await?);
+                found.push(event(reconciler, record.id).await?);
             }
             if is_last_page {
                 break;
@@ -110,15 +110,15 @@ impl RepairGuard {
     }
 }
 
-/// Returns the purchase of a delivery, if its body is kept and readable.
-async fn purchase(reconciler: &Reconciler, id: DeliveryId) -> Result<Option<CompletedPurchase>, StoreError> {
+/// Returns the event of a delivery, if its body is kept and readable.
+async fn event(reconciler: &Reconciler, id: DeliveryId) -> Result<Option<WertEvent>, StoreError> {
     let body = reconciler.inbox.show(id).await?.and_then(|record| record.body);
-    let event = body.and_then(|body| WertEvent::read(&body).ok());
-    Ok(event.and_then(|event| event.completed_purchase().ok().flatten()))
+    Ok(body.and_then(|body| WertEvent::read(&body).ok()))
 }
 
 /// Returns `true` if an event without an order id may be that of an order.
-fn may_be(reconciler: &Reconciler, event: &Option<CompletedPurchase>, row: &OrderRow) -> bool {
+fn may_be(reconciler: &Reconciler, event: &Option<WertEvent>, row: &OrderRow) -> bool {
     let contradicts = |difference: &Difference| !matches!(difference, Difference::Address);
-    event.as_ref().is_none_or(|event| !reconciler.api.differences(event, row).iter().any(contradicts))
+    let purchase = event.as_ref().and_then(|event| purchase_of(event, row).ok().flatten());
+    purchase.is_none_or(|purchase| !reconciler.api.differences(&purchase, row).iter().any(contradicts))
 }
