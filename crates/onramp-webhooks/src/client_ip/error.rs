@@ -13,14 +13,15 @@ const LONGEST_SHOWN: usize = 64;
 pub enum ClientIpError {
     /// The framework does not know the peer of the connection.
     #[error(
-        "the connection's peer is not known: configure the server to pass the peer's address to handlers (a Unix socket has none)"
+        "the connection's peer is not known: configure the server to pass the peer's address to handlers (a Unix socket has \
+         none, see ClientIp::behind_unix_socket)"
     )]
     NoPeer,
     /// A trusted proxy did not send the configured header.
-    #[error("the trusted proxy {proxy} sent no `{header}` header: make it send one, or configure the header that it sends")]
+    #[error("the trusted proxy {} sent no `{header}` header: make it send one, or configure the header that it sends", shown_proxy(*proxy))]
     NoHeader {
-        /// The connection's peer.
-        proxy: IpAddr,
+        /// The connection's peer; `None` at a Unix socket.
+        proxy: Option<IpAddr>,
         /// The configured header, in lower case.
         header: String,
     },
@@ -98,6 +99,10 @@ pub enum ClientIpError {
         /// The first 64 bytes of the entry, escaped.
         found: String,
     },
+}
+
+fn shown_proxy(proxy: Option<IpAddr>) -> String {
+    proxy.map_or_else(|| "at the Unix socket".to_owned(), |proxy| proxy.to_string())
 }
 
 /// Cuts and escapes an entry for a log line.

@@ -39,7 +39,7 @@
 //!   and the entry to the left of it may be forged;
 //! - a trusted proxy did not send the header, or a [single-value](ForwardingHeader::Single) header has several lines or values;
 //! - all hops are trusted proxies;
-//! - the framework does not know the peer.
+//! - the framework does not know the peer, unless the server is [behind a Unix socket](ClientIp::behind_unix_socket).
 //!
 //! # Requirements of a trusted proxy
 //! On every request, a trusted proxy must append to the configured header or replace it. If a proxy passes the header of a client on
@@ -71,6 +71,8 @@ pub struct ClientIp(Option<Forwarding>);
 struct Forwarding {
     trusted: AllowList,
     header: ForwardingHeader,
+    /// Set if a peer without an address is a trusted proxy.
+    unix_socket: bool,
 }
 
 impl ClientIp {
@@ -84,7 +86,17 @@ impl ClientIp {
     /// [`peer_only`](Self::peer_only) if `trusted` is empty.
     #[must_use]
     pub const fn behind(trusted: AllowList, header: ForwardingHeader) -> Self {
-        Self(Some(Forwarding { trusted, header }))
+        Self(Some(Forwarding { trusted, header, unix_socket: false }))
+    }
+
+    /// Uses `header` for all requests, for a server that listens on a Unix socket, whose peer is a proxy on the same machine. `trusted` are
+    /// further proxies between it and the clients.
+    ///
+    /// Only for a server that accepts no other connections, and only if no one but the proxy can open the socket: every peer whose address is
+    /// not known is trusted.
+    #[must_use]
+    pub const fn behind_unix_socket(trusted: AllowList, header: ForwardingHeader) -> Self {
+        Self(Some(Forwarding { trusted, header, unix_socket: true }))
     }
 
     /// Returns the name of the header that [`resolve`](Self::resolve) reads, in lower case; `None` if it reads none.
@@ -108,19 +120,24 @@ impl ClientIp {
     /// # Errors
     /// Returns an error if the address of the client cannot be determined. Treat the request as one from an address that is not allowed.
     pub fn resolve<'a>(&self, peer: Option<IpAddr>, lines: impl IntoIterator<Item = &'a [u8]>) -> Result<Client, ClientIpError> {
-        let peer = peer.ok_or(ClientIpError::NoPeer)?.to_canonical();
-        match &self.0 {
-            Some(forwarding) if forwarding.trusted.contains(peer) => {
+        let peer = peer.map(|peer| peer.to_canonical());
+        match (&self.0, peer) {
+            (Some(forwarding), peer) if forwarding.trusts(peer) => {
                 let lines: Vec<&[u8]> = lines.into_iter().collect();
                 forwarding.resolve(peer, &lines)
             }
-            _ => Ok(Client { address: peer, hop: Hop::Peer }),
+            (_, Some(peer)) => Ok(Client { address: peer, hop: Hop::Peer }),
+            (_, None) => Err(ClientIpError::NoPeer),
         }
     }
 }
 
 impl Forwarding {
-    fn resolve(&self, proxy: IpAddr, lines: &[&[u8]]) -> Result<Client, ClientIpError> {
+    fn trusts(&self, peer: Option<IpAddr>) -> bool {
+        peer.map_or(self.unix_socket, |peer| self.trusted.contains(peer))
+    }
+
+    fn resolve(&self, proxy: Option<IpAddr>, lines: &[&[u8]]) -> Result<Client, ClientIpError> {
         if lines.is_empty() {
             return Err(ClientIpError::NoHeader { proxy, header: self.header.header_name().to_owned() });
         }

@@ -91,6 +91,25 @@ fn x_forwarded_for() {
 }
 
 #[test]
+fn behind_a_unix_socket_the_peer_is_a_proxy() {
+    let behind = ClientIp::behind_unix_socket("10.0.0.0/8".parse().unwrap(), ForwardingHeader::XForwardedFor);
+    let resolve = |peer: Option<&str>, lines: &[&str]| {
+        let lines: Vec<_> = lines.iter().map(|line| line.as_bytes()).collect();
+        behind.resolve(peer.map(ip), lines).map(|client| client.to_string())
+    };
+    assert_eq!(
+        resolve(None, &["1.1.1.1, 203.0.113.7, 10.0.0.2"]).unwrap(),
+        "203.0.113.7 (entry 2 from the right of the forwarding header)"
+    );
+    assert_eq!(resolve(Some("203.0.113.9"), &["1.1.1.1"]).unwrap(), "203.0.113.9 (the connection's peer)");
+    let error = resolve(None, &[]).unwrap_err();
+    assert!(error.to_string().contains("proxy at the Unix socket sent no `x-forwarded-for`"), "{error}");
+    for other in [ClientIp::peer_only(), ClientIp::behind("10.0.0.0/8".parse().unwrap(), ForwardingHeader::XForwardedFor)] {
+        assert_eq!(other.resolve(None, [b"203.0.113.7".as_slice()]), Err(ClientIpError::NoPeer));
+    }
+}
+
+#[test]
 fn an_address_that_may_end_with_a_port_is_denied_with_a_hint() {
     for doubtful in
         ["2001:db8::7:443", "2001:db8::7:1", "::1:80", "::ffff:cb00:7107:80", "2001:db8:1:2:3:4:5:6:443", "2001:db8::7:51234"]

@@ -60,6 +60,9 @@ impl Turn<'_> {
         run.only_deliveries_after(self.progress.deliveries_until());
         let unfinished = self.progress.unfinished();
         for orders in unfinished.chunks(STEP) {
+            if self.is_lost {
+                return Ok(());
+            }
             let step = run.look_again(orders).await?;
             orders.iter().for_each(|order| self.progress.remove_unfinished(order));
             self.note(&step);
@@ -74,7 +77,10 @@ impl Turn<'_> {
             }
             self.save_in_time().await?;
         }
-        if let Some(until) = run.deliveries_until().filter(|_| !self.is_lost) {
+        if self.is_lost {
+            return Ok(());
+        }
+        if let Some(until) = run.deliveries_until() {
             self.progress.set_deliveries_until(until);
         }
         let summary = run.summary();
