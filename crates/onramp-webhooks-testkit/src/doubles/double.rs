@@ -8,6 +8,7 @@ macro_rules! double {
         { $($(#[$method_about:meta])* $name:ident: $method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)+ }
         $(waits { $wait_name:ident: $wait:ident; })?
         $(else { $($(#[$else_about:meta])* $else_name:ident,)+ })?
+        $(also { $($declared:tt)+ } as { $($passed_on:tt)+ })?
     ) => {
         $(#[$about_call])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,6 +63,8 @@ macro_rules! double {
                     }
                 }
             )?
+
+            $($($declared)+)?
         }
 
         #[async_trait]
@@ -77,6 +80,8 @@ macro_rules! double {
                     self.0.$wait().await;
                 }
             )?
+
+            $($($passed_on)+)?
         }
     };
 }

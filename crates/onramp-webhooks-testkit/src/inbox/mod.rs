@@ -143,6 +143,8 @@ suite! {
         a_dead_letter_says_why,
         a_released_one_is_due_at_once_and_costs_no_attempt,
         attempts_are_counted_over_all_outcomes,
+        a_claim_with_a_settlement_brings_the_next_of_its_order,
+        a_claim_with_a_settlement_says_what_was_lost,
     }
     quarantining {
         what_lies_in_quarantine_is_not_claimed,

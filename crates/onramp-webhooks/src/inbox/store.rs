@@ -93,6 +93,21 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// Returns an error if the store cannot be written. In that case no lease has ended.
     async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError>;
 
+    /// Ends leases as [`settle`](Self::settle) does, and then claims as [`claim`](Self::claim) does, in one step. So the next event of an
+    /// order costs one commit. Returns no claims if the store does not do so, which is the default; the caller then claims. Need not wake
+    /// [`wait_for_work`](Self::wait_for_work), because the claims show what else is due.
+    ///
+    /// # Errors
+    /// Returns an error if the store cannot be written. In that case no lease has ended, and nothing is claimed.
+    async fn settle_and_claim(
+        &self,
+        now: Timestamp,
+        settlements: Vec<Settlement>,
+        _request: ClaimRequest,
+    ) -> Result<(Vec<Lease>, Option<Claims>), StoreError> {
+        Ok((self.settle(now, settlements).await?, None))
+    }
+
     /// Waits until a call of this object may have made a delivery due. Returns at once if that happened before. May wake spuriously. Not
     /// woken by other processes. Cancel-safe.
     async fn wait_for_work(&self);

@@ -7,7 +7,7 @@ use tokio::task::{AbortHandle, Id};
 
 use crate::clock::Timestamp;
 use crate::delivery::DeliveryId;
-use crate::inbox::Lease;
+use crate::inbox::{Lease, Settlement};
 
 /// The leases that were claimed and are not settled yet.
 #[derive(Debug, Default)]
@@ -89,11 +89,16 @@ impl Held {
         self.0.values().map(|entry| entry.lease).collect()
     }
 
-    /// Returns the number of leases of each endpoint.
-    pub(super) fn by_endpoint(&self) -> BTreeMap<Arc<str>, usize> {
-        let mut held = BTreeMap::new();
+    /// Returns the number of leases of each endpoint, without those that are being settled.
+    pub(super) fn by_endpoint(&self, settling: &[Settlement]) -> BTreeMap<Arc<str>, usize> {
+        let mut held = BTreeMap::<_, usize>::new();
         for entry in self.0.values() {
             *held.entry(Arc::clone(&entry.endpoint)).or_default() += 1;
+        }
+        for entry in settling.iter().filter_map(|settlement| self.0.get(&settlement.lease.id)) {
+            if let Some(count) = held.get_mut(&entry.endpoint) {
+                *count = count.saturating_sub(1);
+            }
         }
         held
     }

@@ -1,9 +1,10 @@
 //! The worker's loop: one task owns everything that is claimed, running and finished, so nothing is shared or locked.
 
 use std::collections::{HashMap, VecDeque};
-use std::future::{Future, pending};
+use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -30,14 +31,33 @@ const ANSWER: Duration = Duration::from_secs(45);
 /// The leases that were lost, or the error of the inbox.
 type Lost = Result<Vec<Lease>, StoreError>;
 
-type InFlight<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
+/// The number of settlements that are made at the same time. The next event of an order does not wait for two commits of others.
+const SETTLEMENTS: usize = 2;
+
+type Call<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+type InFlight<T> = Option<Call<T>>;
+
+/// A claim that was made, and its limit.
+struct Claimed {
+    at: Timestamp,
+    limit: usize,
+    claims: Result<Claims, StoreError>,
+}
+
+/// Settlements that were made at a time, and the limit of the claim that was made with them.
+struct SettledAndClaimed {
+    at: Timestamp,
+    settlements: Vec<Settlement>,
+    limit: Option<usize>,
+    result: Result<(Vec<Lease>, Option<Claims>), StoreError>,
+}
 
 /// The events of the loop.
 enum Happened {
     Checked(Result<(Id, (Lease, Checked)), JoinError>),
     Ended(Result<(Id, (Lease, AttemptEnd)), JoinError>),
-    Claimed(Timestamp, Result<Claims, StoreError>),
-    Settled(Vec<Settlement>, Lost),
+    Claimed(Claimed),
+    Settled(SettledAndClaimed),
     Renewed(Vec<Lease>, Timestamp, Lost),
     MayBeDue,
     Time,
@@ -63,8 +83,8 @@ pub(super) struct Run {
     running: JoinSet<(Lease, AttemptEnd)>,
     /// Outcomes that are not being settled yet.
     finished: Vec<Settlement>,
-    claiming: InFlight<(Timestamp, Result<Claims, StoreError>)>,
-    settling: InFlight<(Vec<Settlement>, Lost)>,
+    claiming: InFlight<Claimed>,
+    settling: Vec<Call<SettledAndClaimed>>,
     renewing: InFlight<(Vec<Lease>, Timestamp, Lost)>,
     grace: InFlight<()>,
     grace_over: bool,
@@ -74,6 +94,8 @@ pub(super) struct Run {
     look_at: Timestamp,
     /// The earliest time of the next settlement, after the inbox has failed.
     settle_at: Timestamp,
+    /// Set after a failed settlement. The next one is tried without a claim, so that it does not delay others.
+    settles_alone: bool,
     renew_at: Timestamp,
     idle: IdleReports,
     /// The number of deliveries that were claimed.
@@ -100,13 +122,14 @@ impl Run {
             running: JoinSet::new(),
             finished: Vec::new(),
             claiming: None,
-            settling: None,
+            settling: Vec::new(),
             renewing: None,
             grace: None,
             grace_over: false,
             may_be_due: true,
             look_at: now,
             settle_at: now,
+            settles_alone: false,
             renew_at,
             idle,
             turn: 0,
@@ -122,8 +145,8 @@ impl Run {
             match self.next().await {
                 Happened::Checked(checked) => self.checked(checked),
                 Happened::Ended(ended) => self.ended(ended),
-                Happened::Claimed(claimed_at, claims) => self.claimed(claimed_at, claims),
-                Happened::Settled(settlements, lost) => self.settled(settlements, lost),
+                Happened::Claimed(claimed) => self.claimed(claimed),
+                Happened::Settled(settled) => self.settled_and_claimed(settled),
                 Happened::Renewed(leases, until, lost) => self.renewed(&leases, until, lost),
                 Happened::MayBeDue => self.may_be_due = true,
                 Happened::Time => {}
@@ -139,13 +162,13 @@ impl Run {
         let (clock, inbox) = (&self.worker.clock, &self.worker.inbox);
         // A worker that is stopping leaves notifications to other workers.
         let looking = !self.may_be_due && !self.stopping;
-        let settling_later = !self.finished.is_empty() && self.settling.is_none();
+        let settling_later = !self.finished.is_empty() && self.settling.len() < SETTLEMENTS;
         let renewing_later = !self.held.is_empty() && self.renewing.is_none();
         tokio::select! {
             Some(checked) = self.checking.join_next_with_id() => Happened::Checked(checked),
             Some(ended) = self.running.join_next_with_id() => Happened::Ended(ended),
-            (claimed_at, claims) = in_flight(&mut self.claiming) => Happened::Claimed(claimed_at, claims),
-            (settlements, lost) = in_flight(&mut self.settling) => Happened::Settled(settlements, lost),
+            claimed = in_flight(&mut self.claiming) => Happened::Claimed(claimed),
+            settled = any_in_flight(&mut self.settling) => Happened::Settled(settled),
             (leases, until, lost) = in_flight(&mut self.renewing) => Happened::Renewed(leases, until, lost),
             () = in_flight(&mut self.grace) => Happened::GraceOver,
             () = inbox.wait_for_work(), if looking => Happened::MayBeDue,
@@ -163,7 +186,7 @@ impl Run {
             && self.checking.is_empty()
             && self.running.is_empty()
             && self.claiming.is_none()
-            && self.settling.is_none()
+            && self.settling.is_empty()
     }
 
     /// Starts everything that can start now.
@@ -224,13 +247,21 @@ impl Run {
     }
 
     fn begin_settling(&mut self, now: Timestamp) {
-        if self.finished.is_empty() || self.settling.is_some() || now < self.settle_at {
+        if self.finished.is_empty() || self.settling.len() >= SETTLEMENTS || now < self.settle_at {
             return;
         }
         let (inbox, settlements) = (Arc::clone(&self.worker.inbox), std::mem::take(&mut self.finished));
-        self.settling = Some(Box::pin(async move {
-            let lost = within(ANSWER, "settle deliveries", inbox.settle(now, settlements.clone())).await;
-            (settlements, lost)
+        let request = self.claim_along(now, &settlements);
+        let limit = request.as_ref().map(|request| request.limit);
+        self.settling.push(Box::pin(async move {
+            let settle = async {
+                match request {
+                    Some(request) => inbox.settle_and_claim(now, settlements.clone(), request).await,
+                    None => Ok((inbox.settle(now, settlements.clone()).await?, None)),
+                }
+            };
+            let result = within(ANSWER, "settle deliveries", settle).await;
+            SettledAndClaimed { at: now, settlements, limit, result }
         }));
     }
 
@@ -249,32 +280,44 @@ impl Run {
     }
 
     fn begin_claiming(&mut self, now: Timestamp) {
-        if self.stopping || !self.may_be_due || self.claiming.is_some() || self.queue.len() > self.worker.batch / 2 {
+        if !self.may_be_due || self.claiming.is_some() || !self.may_claim(now) {
             return;
         }
+        let (inbox, request) = (Arc::clone(&self.worker.inbox), self.next_claim(now, self.worker.batch, &[]));
+        self.claiming = Some(Box::pin(async move {
+            let limit = request.limit;
+            Claimed { at: now, limit, claims: within(ANSWER, "claim deliveries", inbox.claim(now, request)).await }
+        }));
+    }
+
+    /// Returns a claim to make with a settlement, after which the next event of an order may be due. It only replaces what is settled,
+    /// because another claim may be in flight.
+    fn claim_along(&mut self, now: Timestamp, settling: &[Settlement]) -> Option<ClaimRequest> {
+        let limit = settling.len().min(self.worker.batch);
+        (!self.settles_alone && self.may_claim(now)).then(|| self.next_claim(now, limit, settling))
+    }
+
+    fn may_claim(&self, now: Timestamp) -> bool {
         // After an outage or a jump of the clock, a claim would return deliveries that are running or handled here.
-        if self.held.has_expired(now) {
-            return;
-        }
-        if self.suspect != Suspect::None && !self.held.is_empty() {
-            return;
-        }
+        !self.stopping
+            && self.queue.len() <= self.worker.batch / 2
+            && !self.held.has_expired(now)
+            && (self.suspect == Suspect::None || self.held.is_empty())
+    }
+
+    /// Returns the claim that is to be made now. `settling` are settled in the same step.
+    fn next_claim(&mut self, now: Timestamp, limit: usize, settling: &[Settlement]) -> ClaimRequest {
         self.may_be_due = false;
         // A time that has passed would cause another claim after this one.
         self.look_at = now.after(self.worker.poll);
         self.claimed_for = self.idle.latest();
-        let (inbox, request) = (Arc::clone(&self.worker.inbox), self.request());
-        self.claiming = Some(Box::pin(async move { (now, within(ANSWER, "claim deliveries", inbox.claim(now, request)).await) }));
-    }
-
-    /// Returns the next claim. Endpoints with a delivery that waits for a check are left out.
-    fn request(&self) -> ClaimRequest {
-        let request = ClaimRequest::new(self.worker.batch, self.worker.lease);
+        let request = ClaimRequest::new(limit, self.worker.lease);
         if self.suspect == Suspect::IsDue {
             return request.of_a_suspect();
         }
+        // Endpoints with a delivery that waits for a check are left out.
         let waiting = self.unchecked.iter().map(|claimed| Arc::clone(&claimed.endpoint)).collect();
-        request.held(self.held.by_endpoint()).except(waiting).turn(self.turn)
+        request.held(self.held.by_endpoint(settling)).except(waiting).turn(self.turn)
     }
 
     fn checked(&mut self, checked: Result<(Id, (Lease, Checked)), JoinError>) {
@@ -319,8 +362,7 @@ impl Run {
         self.finished.extend(held.map(|lease| Settlement::new(lease, outcome)));
     }
 
-    fn claimed(&mut self, claimed_at: Timestamp, claims: Result<Claims, StoreError>) {
-        let poll = claimed_at.after(self.worker.poll);
+    fn claimed(&mut self, Claimed { at: claimed_at, limit, claims }: Claimed) {
         let claims = match claims {
             Ok(claims) => claims,
             Err(error) => {
@@ -332,8 +374,8 @@ impl Run {
         self.alive.claimed(claimed_at);
         let oldest = claims.deliveries.iter().map(|delivery| delivery.received_at).min().unwrap_or(claimed_at);
         telemetry::backlog_age(claimed_at.since(oldest));
-        self.look_at = claims.next_due.map_or(poll, |due| due.min(poll));
-        self.may_be_due |= claims.deliveries.len() == self.worker.batch || claims.has_suspect;
+        self.look_at = claims.next_due.map_or(self.look_at, |due| due.min(self.look_at));
+        self.may_be_due |= claims.deliveries.len() == limit || claims.has_suspect;
         self.suspect = self.suspect.after(&claims);
         self.turn = self.turn.wrapping_add(claims.deliveries.len() as u64);
         let until = claimed_at.after(self.worker.lease);
@@ -356,6 +398,16 @@ impl Run {
             && self.finished.is_empty()
         {
             self.idle.report(self.claimed_for);
+        }
+    }
+
+    fn settled_and_claimed(&mut self, SettledAndClaimed { at, settlements, limit, result }: SettledAndClaimed) {
+        self.settles_alone = result.is_err();
+        let (lost, claims) = result.map_or_else(|error| (Err(error), None), |(lost, claims)| (Ok(lost), claims));
+        self.settled(settlements, lost);
+        match (limit, claims) {
+            (Some(limit), Some(claims)) => self.claimed(Claimed { at, limit, claims: Ok(claims) }),
+            (limit, _) => self.may_be_due |= limit.is_some(),
         }
     }
 
@@ -468,6 +520,18 @@ fn lost(leases: &[Lease]) {
         tracing::warn!(lost = ?leases, "leases were lost: another worker has taken over or completed the deliveries");
         telemetry::leases_lost(leases.len());
     }
+}
+
+/// Waits for any of the calls in flight, or for ever if there is none.
+async fn any_in_flight<T>(calls: &mut Vec<Call<T>>) -> T {
+    poll_fn(|context| {
+        let mut polled = calls.iter_mut().map(|call| call.as_mut().poll(context)).enumerate();
+        let Some((nth, Poll::Ready(output))) = polled.find(|(_, polled)| polled.is_ready()) else { return Poll::Pending };
+        drop(polled);
+        drop(calls.swap_remove(nth));
+        Poll::Ready(output)
+    })
+    .await
 }
 
 /// Waits for the call in flight, or for ever if there is none.

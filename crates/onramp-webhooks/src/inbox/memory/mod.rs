@@ -324,6 +324,12 @@ impl Rows {
         true
     }
 
+    /// Ends leases, and returns those that were not held.
+    fn settle_all(&mut self, now: Timestamp, settlements: Vec<Settlement>) -> Vec<Lease> {
+        let end = |settlement: Settlement| (settlement.lease, self.settle(now, settlement));
+        settlements.into_iter().map(end).filter(|(_, held)| !held).map(|(lease, _)| lease).collect()
+    }
+
     fn reread(&mut self, id: DeliveryId, reread: NewDelivery) -> Option<Replayed> {
         let key = reread.key.clone();
         let holder = key.as_ref().and_then(|key| self.take_holder(key, reread.received_at)).filter(|first| *first != id);
@@ -374,12 +380,19 @@ impl Inbox for MemoryInbox {
     }
 
     async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError> {
-        let mut rows = self.rows();
-        let end = |settlement: Settlement| (settlement.lease, rows.settle(now, settlement));
-        let lost = settlements.into_iter().map(end).filter(|(_, held)| !held).map(|(lease, _)| lease).collect();
-        drop(rows);
+        let lost = self.rows().settle_all(now, settlements);
         self.work.notify_one();
         Ok(lost)
+    }
+
+    async fn settle_and_claim(
+        &self,
+        now: Timestamp,
+        settlements: Vec<Settlement>,
+        request: ClaimRequest,
+    ) -> Result<(Vec<Lease>, Option<Claims>), StoreError> {
+        let mut rows = self.rows();
+        Ok((rows.settle_all(now, settlements), Some(rows.claim(now, &request))))
     }
 
     async fn wait_for_work(&self) {
