@@ -283,7 +283,11 @@ impl Run {
         if !self.may_be_due || self.claiming.is_some() || !self.may_claim(now) {
             return;
         }
-        let (inbox, request) = (Arc::clone(&self.worker.inbox), self.next_claim(now, self.worker.batch, &[]));
+        self.may_be_due = false;
+        // A time that has passed would cause another claim after this one.
+        self.look_at = now.after(self.worker.poll);
+        self.claimed_for = self.idle.latest();
+        let (inbox, request) = (Arc::clone(&self.worker.inbox), self.request(self.worker.batch, &[]));
         self.claiming = Some(Box::pin(async move {
             let limit = request.limit;
             Claimed { at: now, limit, claims: within(ANSWER, "claim deliveries", inbox.claim(now, request)).await }
@@ -292,9 +296,9 @@ impl Run {
 
     /// Returns a claim to make with a settlement, after which the next event of an order may be due. It only replaces what is settled,
     /// because another claim may be in flight.
-    fn claim_along(&mut self, now: Timestamp, settling: &[Settlement]) -> Option<ClaimRequest> {
+    fn claim_along(&self, now: Timestamp, settling: &[Settlement]) -> Option<ClaimRequest> {
         let limit = settling.len().min(self.worker.batch);
-        (!self.settles_alone && self.may_claim(now)).then(|| self.next_claim(now, limit, settling))
+        (!self.settles_alone && self.may_claim(now)).then(|| self.request(limit, settling))
     }
 
     fn may_claim(&self, now: Timestamp) -> bool {
@@ -305,17 +309,12 @@ impl Run {
             && (self.suspect == Suspect::None || self.held.is_empty())
     }
 
-    /// Returns the claim that is to be made now. `settling` are settled in the same step.
-    fn next_claim(&mut self, now: Timestamp, limit: usize, settling: &[Settlement]) -> ClaimRequest {
-        self.may_be_due = false;
-        // A time that has passed would cause another claim after this one.
-        self.look_at = now.after(self.worker.poll);
-        self.claimed_for = self.idle.latest();
+    /// Returns a claim. `settling` are settled in the same step. Endpoints with a delivery that waits for a check are left out.
+    fn request(&self, limit: usize, settling: &[Settlement]) -> ClaimRequest {
         let request = ClaimRequest::new(limit, self.worker.lease);
         if self.suspect == Suspect::IsDue {
             return request.of_a_suspect();
         }
-        // Endpoints with a delivery that waits for a check are left out.
         let waiting = self.unchecked.iter().map(|claimed| Arc::clone(&claimed.endpoint)).collect();
         request.held(self.held.by_endpoint(settling)).except(waiting).turn(self.turn)
     }
