@@ -158,6 +158,24 @@ impl InboxDouble for Mutant {
         self.inbox.settle(now, settlements).await
     }
 
+    async fn settle_and_claim(
+        &self,
+        now: Timestamp,
+        settlements: Vec<Settlement>,
+        request: ClaimRequest,
+    ) -> Result<(Vec<Lease>, Option<Claims>), StoreError> {
+        match self.defect {
+            Defect::ClaimsBeforeItSettles => {
+                let claims = self.inbox.claim(now, request).await?;
+                Ok((self.inbox.settle(now, settlements).await?, Some(claims)))
+            }
+            Defect::ForgetsWhatIsLostWithAClaim => {
+                Ok((Vec::new(), self.inbox.settle_and_claim(now, settlements, request).await?.1))
+            }
+            _ => self.inbox.settle_and_claim(now, settlements, request).await,
+        }
+    }
+
     async fn wait_for_work(&self) {
         match self.defect {
             Defect::DoesNotWake => pending().await,
@@ -285,6 +303,8 @@ mutants! {
     KeepsAllForTheSameTime: an_inbox_that_keeps_all_for_the_same_time => "pruning::each_state_has_its_retention";
     ForgetsNothing: an_inbox_that_forgets_nothing => "forgetting::a_body_goes_at_once_and_the_key_stays";
     ForgetsKeys: an_inbox_that_forgets_keys => "forgetting::a_body_goes_at_once_and_the_key_stays";
+    ClaimsBeforeItSettles: an_inbox_that_claims_before_it_settles => "settling::a_claim_with_a_settlement_brings_the_next_of_its_order";
+    ForgetsWhatIsLostWithAClaim: an_inbox_that_forgets_what_is_lost_with_a_claim => "settling::a_claim_with_a_settlement_says_what_was_lost";
     ReplacesStatesUnseen: an_inbox_that_replaces_states_unseen => "tasks::a_state_that_was_not_seen_is_not_replaced",
         an_inbox_that_replaces_states_for_many => "tasks::of_many_at_once_one_replaces_a_state";
     HasOneStateForAllTasks: an_inbox_with_one_state_for_all_tasks => "tasks::each_task_has_its_state";

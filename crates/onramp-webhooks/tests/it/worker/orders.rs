@@ -138,9 +138,10 @@ async fn a_busy_order_holds_no_other_back() {
     let harness = Harness::new();
     let order = WertOrder::new();
     for number in 0..300 {
-        harness.post(order.clone().with("error_code", number).failed()).await;
+        harness.post(order.clone().with("number", number).failed()).await;
     }
     harness.post(WertOrder::new().with("id", order_id()).complete()).await;
+    assert_eq!(harness.states().await, [(State::Pending, 301)].into());
     let mut working = harness.worker(|worker| worker.batch(8).concurrency(2));
     let held = working.call().await;
     assert_eq!(held.event_type, "order_failed");
