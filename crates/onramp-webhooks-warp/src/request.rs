@@ -63,8 +63,13 @@ impl Head {
 /// Returns a filter that extracts the head.
 pub(crate) fn head() -> impl Filter<Extract = (Head,), Error = Infallible> + Copy + Send + Sync + 'static {
     let query = warp::query::raw().map(Some).or_else(|_| ready(Ok::<_, Infallible>((None,))));
-    let pieces = warp::method().and(warp::path::full()).and(query).and(warp::addr::remote()).and(warp::header::headers_cloned());
+    let pieces = warp::method().and(warp::path::full()).and(query).and(peer()).and(warp::header::headers_cloned());
     pieces.map(|method, path, query, peer, headers| Head { method, path, query, peer, lines: Lines(headers) })
+}
+
+/// Returns a filter that extracts the address of the client, from `warp::serve` or from the extension that another server sets.
+fn peer() -> impl Filter<Extract = (Option<SocketAddr>,), Error = Infallible> + Copy + Send + Sync + 'static {
+    warp::addr::remote().and(warp::ext::optional()).map(|served: Option<SocketAddr>, set| served.or(set))
 }
 
 /// Returns a filter that extracts the rest of the path as it was sent, with its slash.

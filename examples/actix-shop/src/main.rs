@@ -5,10 +5,13 @@ use std::process::ExitCode;
 use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Data, Path, PayloadConfig};
 use actix_web::{App, HttpResponse, HttpServer, web};
-use shop::{LARGEST_REQUEST, Shop};
+use shop::{HEAD_TIME, IDLE_TIME, LARGEST_REQUEST, MOST_CONNECTIONS, Shop};
 
 /// The shutdown timeout in seconds. It exceeds the time that the shop allows open requests after the signal to stop.
 const SHUTDOWN: u64 = 5;
+
+/// The number of threads.
+const WORKERS: usize = 2;
 
 fn main() -> ExitCode {
     shop::run(serve)
@@ -23,9 +26,18 @@ async fn serve(shop: Shop) -> std::io::Result<()> {
             .service(web::scope("/webhooks").service(onramp_webhooks_actix::routes(shop.receiver())))
             .route("/points/{customer}", web::get().to(points))
             .route("/buy", web::post().to(buy))
-            .route("/healthz", web::get().to(health))
+            .service(web::resource(["/healthz", "/healthz/"]).route(web::get().to(health)).route(web::head().to(health)))
     };
-    HttpServer::new(app).workers(2).shutdown_timeout(SHUTDOWN).shutdown_signal(stopped).listen(listener)?.run().await
+    HttpServer::new(app)
+        .workers(WORKERS)
+        .client_request_timeout(HEAD_TIME)
+        .keep_alive(IDLE_TIME)
+        .max_connections(MOST_CONNECTIONS / WORKERS)
+        .shutdown_timeout(SHUTDOWN)
+        .shutdown_signal(stopped)
+        .listen(listener)?
+        .run()
+        .await
 }
 
 async fn points(shop: Data<Shop>, customer: Path<String>) -> HttpResponse {

@@ -5,13 +5,12 @@ use std::process::ExitCode;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use shop::{LARGEST_REQUEST, Shop};
-use tokio::net::TcpListener;
 
 fn main() -> ExitCode {
     shop::run(serve)
@@ -23,9 +22,9 @@ async fn serve(shop: Shop) -> std::io::Result<()> {
         .route("/points/{customer}", get(points))
         .route("/buy", post(buy).layer(DefaultBodyLimit::max(LARGEST_REQUEST)))
         .route("/healthz", get(health))
+        .route("/healthz/", get(health))
         .with_state(shop.clone());
-    let listener = TcpListener::from_std(shop.listener()?)?;
-    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).with_graceful_shutdown(shop.stopped()).await
+    shop.serve(app, ConnectInfo::<SocketAddr>).await
 }
 
 async fn points(State(shop): State<Shop>, Path(customer): Path<String>) -> Response {

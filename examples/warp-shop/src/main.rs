@@ -1,11 +1,11 @@
 //! Run with `cargo run -p warp-shop`.
 
+use std::convert::identity;
 use std::process::ExitCode;
 use std::str::{FromStr, Utf8Error};
 
 use percent_encoding::percent_decode_str;
 use shop::{LARGEST_REQUEST, Shop};
-use tokio::net::TcpListener;
 use warp::http::{self, Response};
 use warp::hyper::body::Bytes;
 use warp::{Filter, Reply};
@@ -15,8 +15,6 @@ fn main() -> ExitCode {
 }
 
 async fn serve(shop: Shop) -> std::io::Result<()> {
-    let listener = TcpListener::from_std(shop.listener()?)?;
-    let stopped = shop.stopped();
     let webhooks = warp::path("webhooks").and(onramp_webhooks_warp::routes(shop.receiver()));
     let of_shop = shop.clone();
     let buy = warp::path!("buy")
@@ -25,11 +23,11 @@ async fn serve(shop: Shop) -> std::io::Result<()> {
         .and(warp::body::bytes())
         .map(move |body| (of_shop.clone(), body))
         .then(buy);
-    let get = warp::get().or(warp::head()).unify().map(move || shop.clone());
+    let of_get = shop.clone();
+    let get = warp::get().or(warp::head()).unify().map(move || of_get.clone());
     let points = warp::path!("points" / Customer).and(get.clone()).then(points);
     let health = warp::path!("healthz").and(get).then(health);
-    warp::serve(webhooks.or(points).or(buy).or(health)).incoming(listener).graceful(stopped).run().await;
-    Ok(())
+    shop.serve(warp::service(webhooks.or(points).or(buy).or(health)), identity).await
 }
 
 /// A customer in the path. Warp does not percent-decode path segments.

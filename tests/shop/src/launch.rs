@@ -57,9 +57,20 @@ impl Launch {
 
     /// Makes a write beyond the file size limit fail with an error, as on a full disk, instead of a signal.
     #[must_use]
-    pub fn with_file_size_errors(mut self) -> Self {
+    pub fn with_file_size_errors(self) -> Self {
+        self.after("trap '' XFSZ")
+    }
+
+    /// Limits the number of files and connections that the shop may have open.
+    #[must_use]
+    pub fn with_open_files(self, number: u32) -> Self {
+        self.after(&format!("ulimit -n {number}"))
+    }
+
+    /// Runs a command of the shell before the shop, in the same process.
+    fn after(mut self, preparation: &str) -> Self {
         let mut command = Self::command(Path::new("/bin/sh"));
-        command.args(["-c", "trap '' XFSZ; exec \"$0\""]).arg(&self.binary);
+        command.arg("-c").arg(format!("{preparation} && exec \"$0\"")).arg(&self.binary);
         command.envs(self.command.get_envs().filter_map(|(variable, value)| Some((variable, value?))));
         self.command = command;
         self

@@ -59,6 +59,14 @@ macro_rules! shop_suite {
                 nobody_else_speaks_for_a_client
                 a_body_that_stops_is_answered_before_wert_gives_up
             }
+            connections {
+                half_open_heads_are_closed_and_hold_no_event_up
+                file_descriptors_that_are_used_up_are_free_again
+                an_idle_connection_is_used_again
+            }
+            health {
+                a_health_check_is_a_get_or_a_head
+            }
             same_event {
                 two_hundred_copies_at_once_are_handled_once
                 another_amount_under_the_same_key_changes_nothing

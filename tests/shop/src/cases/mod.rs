@@ -1,11 +1,13 @@
 //! The cases by subject. Each takes a shop's binary and the kind of its database.
 
+pub mod connections;
 pub mod crash;
 pub mod documented;
 pub mod door;
 pub mod environment;
 pub mod faults;
 pub mod fleet;
+pub mod health;
 pub mod outage;
 pub mod providers;
 pub mod read_only;
