@@ -1,6 +1,7 @@
 //! The cases by subject. Each takes a shop's binary and the kind of its database.
 
 pub mod crash;
+pub mod day;
 pub mod documented;
 pub mod door;
 pub mod environment;
