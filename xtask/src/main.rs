@@ -3,6 +3,7 @@
 mod bench;
 mod ci;
 mod coexist;
+mod day;
 mod deny;
 mod lint;
 mod matrix;
@@ -30,6 +31,7 @@ enum Command {
     /// Only one crate of a build may link the SQLite library, so both must accept the same version of `libsqlite3-sys`. The application
     /// is a separate workspace, because the lock file of this one would determine the version.
     Coexist,
+    Day(day::Day),
     Deny(deny::Deny),
     /// Check formatting, lints and documentation. Every warning is an error.
     Lint,
@@ -63,6 +65,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Bench(bench) => bench.run(&sh),
         Command::Ci => ci::run(&sh),
         Command::Coexist => coexist::run(&sh),
+        Command::Day(day) => day.run(&sh),
         Command::Deny(deny) => deny.run(&sh),
         Command::Lint => lint::run(&sh),
         Command::Matrix(matrix) => matrix.run(&sh),

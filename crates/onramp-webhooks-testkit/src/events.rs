@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+#[cfg(feature = "provider")]
+use onramp_webhooks::clock::Timestamp;
 use serde_json::{Map, Value, json};
 
 /// Crockford's base-32 alphabet of ULIDs.
@@ -15,7 +17,24 @@ const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 pub fn order_id() -> String {
     static FIRST: LazyLock<u128> = LazyLock::new(|| now_millis() << 80 | u128::from(std::process::id()) << 48);
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let number = *FIRST + u128::from(NEXT.fetch_add(1, Ordering::Relaxed));
+    encode(*FIRST + u128::from(NEXT.fetch_add(1, Ordering::Relaxed)))
+}
+
+/// Returns the ULID with this time and number.
+#[cfg(feature = "provider")]
+pub(crate) fn ulid(time: Timestamp, number: u64) -> String {
+    encode(u128::try_from(time.as_millis()).unwrap_or_default() << 80 | u128::from(number))
+}
+
+/// Returns the number of a ULID.
+#[cfg(feature = "provider")]
+pub(crate) fn number_of(ulid: &str) -> Option<u64> {
+    let place = |letter: u8| ALPHABET.iter().position(|other| *other == letter);
+    let number = ulid.bytes().try_fold(0_u128, |number, letter| Some(number << 5 | u128::try_from(place(letter)?).ok()?))?;
+    u64::try_from(number & u128::from(u64::MAX)).ok()
+}
+
+fn encode(number: u128) -> String {
     (0..26).rev().map(|place| letter(number >> (5 * place))).collect()
 }
 

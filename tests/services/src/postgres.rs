@@ -104,6 +104,17 @@ impl Server<PostgresRecipe> {
         self.start_again()
     }
 
+    /// Copies a database of this server with `pg_dump` and `psql` into the empty database at the URL `to`, which may be on another server.
+    ///
+    /// # Errors
+    /// Returns an error if a program is missing or fails.
+    pub fn copy_database(&self, from: &str, to: &str) -> Result<(), ServiceError> {
+        let dump = self.folder().join("dump.sql");
+        self.recipe().run("pg_dump", &["--no-owner", "--file", &dump.display().to_string(), "--dbname", from])?;
+        let quietly = ["--no-psqlrc", "--quiet", "--output", "/dev/null", "--set", "ON_ERROR_STOP=1"];
+        self.recipe().run("psql", &[&quietly[..], &["--file", &dump.display().to_string(), "--dbname", to]].concat())
+    }
+
     /// Restarts the server as a read-only replica of a primary that is gone. `SELECT pg_promote()` makes it a primary again.
     ///
     /// # Errors
@@ -128,7 +139,7 @@ pub struct PostgresRecipe {
 
 impl PostgresRecipe {
     fn make_database(&self, folder: &Path) -> Result<(), ServiceError> {
-        let mut command = self.program("initdb");
+        let mut command = self.program(&self.binaries.join("initdb"));
         command.arg("--pgdata").arg(folder.join("data"));
         command.args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"]);
         run_as(&mut command, self.user);
@@ -140,9 +151,22 @@ impl PostgresRecipe {
         Err(ServiceError::DidNotStart { name: "initdb", log: end(&log) })
     }
 
+    /// Runs a client program of the server's version to its end.
+    fn run(&self, name: &'static str, arguments: &[&str]) -> Result<(), ServiceError> {
+        let server = self.binaries.join("postgres").canonicalize().map_err(ServiceError::io("finding the client programs"))?;
+        let mut command = self.program(&server.with_file_name(name));
+        run_as(&mut command, self.user);
+        let output =
+            command.args(arguments).stdin(Stdio::null()).output().map_err(ServiceError::io("running a client program"))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(ServiceError::Refused { name, reply: end(&String::from_utf8_lossy(&output.stderr)) })
+    }
+
     /// Returns a command without this process's environment variables.
-    fn program(&self, name: &str) -> Command {
-        let mut command = Command::new(self.binaries.join(name));
+    fn program(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
         let ours = std::env::vars_os().map(|(name, _)| name);
         let confusing = ours.filter(|name| name.to_str().is_some_and(|name| name.starts_with("PG") || name.starts_with("LC_")));
         for name in confusing {
@@ -158,7 +182,7 @@ impl Recipe for PostgresRecipe {
     const KILL: (Signal, &'static str) = (Signal::QUIT, "QUIT");
 
     fn command(&self, folder: &Path, port: u16) -> Command {
-        let mut command = self.program("postgres");
+        let mut command = self.program(&self.binaries.join("postgres"));
         command.arg("-D").arg(folder.join("data"));
         let own = ["listen_addresses=127.0.0.1".to_owned(), format!("port={port}"), "shared_buffers=32MB".to_owned()];
         let socket = format!("unix_socket_directories={}", folder.display());

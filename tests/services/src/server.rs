@@ -155,6 +155,10 @@ impl<R: Recipe> Server<R> {
         self.process().map_or(Ok(()), family::thaw)
     }
 
+    pub(crate) fn recipe(&self) -> &R {
+        &self.recipe
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.port
     }

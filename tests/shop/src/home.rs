@@ -34,6 +34,10 @@ impl Subject {
         Self { binary, store: Store::Postgres }
     }
 
+    pub(crate) const fn is_on_postgres(self) -> bool {
+        matches!(self.store, Store::Postgres)
+    }
+
     /// Returns the path of the binary.
     #[must_use]
     pub fn binary(&self) -> &'static Path {
@@ -46,6 +50,8 @@ impl Subject {
 pub struct Home {
     binary: &'static Path,
     outer: TempDir,
+    /// The name of the shop's folder in the outer one.
+    folder: &'static str,
     postgres: Option<OwnDatabase>,
 }
 
@@ -73,7 +79,7 @@ impl Home {
     }
 
     fn new(subject: Subject, postgres: Option<OwnDatabase>) -> Self {
-        let home = Self { binary: subject.binary(), outer: tempfile::tempdir().unwrap(), postgres };
+        let home = Self { binary: subject.binary(), outer: tempfile::tempdir().unwrap(), folder: "data", postgres };
         std::fs::create_dir(home.folder()).unwrap();
         home
     }
@@ -87,7 +93,7 @@ impl Home {
     /// Returns the folder of the shop's files.
     #[must_use]
     pub fn folder(&self) -> PathBuf {
-        self.outer.path().join("data")
+        self.outer.path().join(self.folder)
     }
 
     /// Returns the path of the database file.
@@ -106,6 +112,19 @@ impl Home {
     #[must_use]
     pub fn database(&self) -> Database {
         self.postgres.as_ref().map_or_else(|| Database::file(&self.file()), Database::postgres)
+    }
+
+    /// Moves the database file alone to another folder, as an operator does while no shop runs.
+    pub(crate) fn move_file(&mut self) {
+        let old = self.file();
+        self.folder = "moved";
+        std::fs::create_dir(self.folder()).unwrap();
+        std::fs::rename(old, self.file()).unwrap();
+    }
+
+    /// Creates an empty database on another server, and returns the old one.
+    pub(crate) fn move_to_server(&mut self, url: String) -> Option<OwnDatabase> {
+        self.postgres.replace(OwnDatabase::on(url))
     }
 
     /// Locks the points against writes until the returned connection is dropped.

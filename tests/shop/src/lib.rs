@@ -22,6 +22,7 @@ pub mod cases;
 pub mod client;
 pub mod connection;
 mod database;
+mod day;
 pub mod event;
 pub mod fixture;
 pub mod home;
@@ -118,6 +119,10 @@ macro_rules! shop_suite {
                 what_only_a_later_version_knows_waits_alone
                 the_last_delivery_is_known_after_a_restart
             }
+            day {
+                with_confirmation_forgers_gain_nothing_and_points_are_exact
+                without_confirmation_each_forgery_gains_what_the_readme_says
+            }
             environment {
                 a_variable_that_cannot_be_used_is_named
                 a_database_that_cannot_be_used_is_refused_without_telling_its_password
@@ -175,6 +180,10 @@ macro_rules! shop_suite {
                     with_a_spill_a_shop_starts_during_the_outage
                     what_two_shops_spilled_is_handled_once
                     without_a_spill_nothing_is_acknowledged_meanwhile
+                }
+                day {
+                    with_confirmation_forgers_gain_nothing_and_points_are_exact
+                    without_confirmation_each_forgery_gains_what_the_readme_says
                 }
             }
         }

@@ -294,6 +294,25 @@ async fn events_without_an_order_id_are_never_doubled() {
     assert_eq!(all(&inbox).await.len(), 1);
 }
 
+/// Anyone who knows the address can send an event that cannot be read.
+#[tokio::test]
+async fn an_unreadable_completion_stops_repairs_only_of_the_orders_that_it_may_be() {
+    let broken = |order: &WertOrder| order.clone().with("quote_amount", "a lot");
+    let order = WertOrder::new;
+    for (event, repaired) in [
+        (broken(&order()), 1),
+        (broken(&order().with("id", 7)), 1),
+        (broken(&order().click_id("somebody-else")).without("id"), 1),
+        (broken(&order()).without("id"), 0),
+    ] {
+        let (provider, inbox) = (FakeProvider::start().await, Readable::default());
+        inbox.receive_at("wert", &[event.event("order_complete")], NOW.before(DAY / 2)).await;
+        provider.add_order(&WertOrder::new(), "success");
+        let found = repair(&provider, &inbox).await;
+        assert_eq!((found.missing, found.repaired), (1, repaired), "{event:?}");
+    }
+}
+
 #[tokio::test]
 async fn at_the_wrong_endpoint_nothing_is_repaired() {
     let (provider, inbox, placed) = with_gaps(100).await;

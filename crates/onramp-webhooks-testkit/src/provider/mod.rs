@@ -35,7 +35,7 @@ use tokio::task::JoinHandle;
 pub use self::answer::{Answer, Lie};
 pub use self::seen::Seen;
 use self::state::State;
-pub use self::wert::Paging;
+pub use self::wert::{OrderSeries, Paging, WertRow};
 use crate::events::WertOrder;
 
 /// A provider that listens on a free port of this machine until it is dropped.
@@ -72,23 +72,33 @@ impl FakeProvider {
 
     /// Adds an order to the Data API, created after all others. `status` is the API's name for the state of the order, such as `success`.
     pub fn add_order(&self, order: &WertOrder, status: &str) {
-        self.state.change(|script| script.wert.add(order, status));
+        self.state.change(|script| script.wert.add_order(order, status));
     }
 
     /// Adds an order that was created and changed at the given times, in UTC and in Wert's format:
     /// `2026-01-31 12:30:00`.
     pub fn add_order_of(&self, time: &str, order: &WertOrder, status: &str) {
-        self.state.change(|script| script.wert.add_at(order, status, time, time));
+        self.state.change(|script| script.wert.add_order_of(time, order, status));
     }
 
-    /// Adds a row to the Data API without changing it.
-    pub fn add_row(&self, row: Value) {
-        self.state.change(|script| script.wert.rows.push(row));
+    /// Adds a row to the Data API without changing it: a [`WertRow`] or any JSON.
+    pub fn add_row(&self, row: impl Into<Value>) {
+        self.state.change(|script| script.wert.add(row.into()));
+    }
+
+    /// Replaces the row of the same order, or adds it if there is none.
+    pub fn set_row(&self, row: WertRow) {
+        self.state.change(|script| script.wert.set(row.into()));
+    }
+
+    /// Sets the orders that the Data API has before all others.
+    pub fn set_series(&self, series: OrderSeries) {
+        self.state.change(|script| script.wert.set_series(series));
     }
 
     /// Removes all orders.
     pub fn forget_orders(&self) {
-        self.state.change(|script| script.wert.rows.clear());
+        self.state.change(|script| script.wert.clear());
     }
 
     /// Sets the pagination of the Data API. The default is a cursor.
@@ -101,9 +111,13 @@ impl FakeProvider {
         self.state.change(|script| script.next.push_back(answer));
     }
 
-    /// Sets the response to every query of the Data API that searches for `term`, alone or among others, before any other response.
+    /// Sets the response to every query of the Data API that searches for `term`, alone or among others, before any other response. It replaces an
+    /// earlier one for this term.
     pub fn answer_about(&self, term: &str, answer: Answer) {
-        self.state.change(|script| script.about.push((term.to_owned(), answer)));
+        self.state.change(|script| {
+            script.about.retain(|(other, _)| other != term);
+            script.about.push((term.to_owned(), answer));
+        });
     }
 
     /// Sets the response to every request without a response that [`answer_next`](Self::answer_next) queued.

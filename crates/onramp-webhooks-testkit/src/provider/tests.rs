@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use onramp_webhooks::clock::Timestamp;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -19,6 +20,9 @@ async fn send(provider: &FakeProvider, head: &str, body: &str) -> String {
     let _ = soon("an answer", socket.take(1 << 20).read_to_end(&mut answer)).await;
     String::from_utf8(answer).unwrap()
 }
+
+/// Half a second after 2026-10-21 07:28:00 UTC.
+const NOW: Timestamp = Timestamp::from_millis(1_792_567_680_500);
 
 async fn orders(provider: &FakeProvider, query: &str) -> String {
     send(provider, &format!("GET /api/external/orders?{query} HTTP/1.1\r\nX-API-KEY: {}", FakeProvider::API_KEY), "").await
@@ -58,6 +62,74 @@ async fn a_search_for_a_term_has_its_own_response() {
 }
 
 #[tokio::test]
+async fn a_row_is_replaced_until_it_is_final() {
+    let provider = FakeProvider::start().await;
+    let (order, other) =
+        (WertOrder::new().click_id("customer-7").crypto("12.345650", "MATIC"), WertOrder::new().click_id("customer-7"));
+    provider.set_row(WertRow::of(&order, NOW).pending(0));
+    provider.set_row(WertRow::of(&other, NOW).pending(Value::Null));
+    let found = async |term: &str| json(&orders(&provider, &format!("order_by=asc&search_by={term}")).await)["data"].take();
+    let rows = found("customer-7").await;
+    assert_eq!([&rows[0]["status"], &rows[1]["status"]], ["pending", "pending"]);
+    assert_eq!((&rows[0]["crypto_amount"], &rows[1]["currency_amount"]), (&json!(0), &Value::Null));
+
+    let last = NOW.after(Duration::from_secs(90));
+    provider.set_row(WertRow::of(&order, NOW).changed(last).decimals(4).with("crypto", "pol").with("click_id", "customer-8"));
+    let rows = found("customer-8").await;
+    assert_eq!(
+        (&rows[0]["status"], &rows[0]["crypto"], &rows[0]["crypto_amount"]),
+        (&json!("success"), &json!("pol"), &json!(12.3457))
+    );
+    assert_eq!((&rows[0]["created_at"], &rows[0]["changed_at"]), (&json!("2026-10-21 07:28:00"), &json!("2026-10-21 07:29:30")));
+    assert_eq!(found("customer-7").await.as_array().unwrap().len(), 1, "no longer found under its old customer");
+    assert_eq!(json(&orders(&provider, "").await)["data"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_million_orders_are_computed() {
+    let provider = FakeProvider::start().await;
+    let (day, million) = (Duration::from_secs(24 * 3_600), 1_000_000);
+    let series = OrderSeries::new(million, NOW.before(day), day / 1_000_000);
+    provider.set_series(series);
+    let latest = WertOrder::new().click_id("customer-17");
+    provider.add_row(WertRow::of(&latest, NOW));
+    let page = async |query: &str| json(&orders(&provider, query).await);
+    let ids = |page: &Value| -> Vec<String> {
+        page["data"].as_array().unwrap().iter().map(|row| row["order_id"].as_str().unwrap().to_owned()).collect()
+    };
+    let id = |number: u64| series.order(number).id().unwrap().to_owned();
+
+    let newest = page("limit=2").await;
+    assert_eq!(ids(&newest), [latest.id().unwrap().to_owned(), id(million - 1)]);
+    let cursor = newest["next_cursor_id"].as_str().unwrap();
+    assert_eq!(ids(&page(&format!("limit=2&cursor_id={cursor}")).await), [id(million - 2), id(million - 3)]);
+    assert_eq!(
+        ids(&page(&format!("order_by=asc&cursor_id={}", id(million - 2))).await),
+        [id(million - 1), latest.id().unwrap().into()]
+    );
+    assert_eq!(
+        ids(&page("order_by=asc&limit=1&start_date=2026-10-20T19:28:00Z").await),
+        [id(500_006)],
+        "the first of the next second"
+    );
+    assert_eq!(ids(&page("limit=1&end_date=2026-10-20T19:28:00Z").await), [id(500_005)], "the last of that second");
+    assert_eq!(ids(&page(&format!("order_by=asc&search_by=unknown,{},{}", id(123_456), id(0))).await), [id(0), id(123_456)]);
+    assert_eq!(ids(&page("order_by=asc&limit=2&search_by=customer-17").await), [id(17), id(117)]);
+    assert_eq!(ids(&page("limit=2&search_by=customer-17").await), [latest.id().unwrap().to_owned(), id(999_917)]);
+    let none = ["cursor_id=unknown", "search_by=customer-100", "search_by=customer-017", "start_date=2026-10-21T07:28:00Z"];
+    for query in none {
+        assert_eq!(page(query).await["data"], json!([]), "{query}");
+    }
+    let row = page(&format!("search_by={}", id(999_999))).await["data"][0].take();
+    assert_eq!(
+        (&row["created_at"], &row["click_id"], &row["status"]),
+        (&json!("2026-10-21 07:28:00"), &json!("customer-99"), &json!("success"))
+    );
+    provider.page_by(Paging::Offset);
+    assert_eq!(page("limit=0&search_by=customer-17").await["total"], json!(10_001));
+}
+
+#[tokio::test]
 async fn pages_follow_one_another() {
     let provider = FakeProvider::start().await;
     (0..12).for_each(|_| provider.add_order(&WertOrder::new(), "success"));
@@ -89,13 +161,13 @@ async fn a_widget_is_started_for_who_has_the_token() {
 #[tokio::test]
 async fn scripted_answers_come_in_their_order_and_then_the_usual_one() {
     let provider = FakeProvider::start().await;
-    provider.answer_next(Answer::status(429).header("retry-after", "2").after(Duration::from_millis(10)));
+    provider.answer_next(Answer::status(429).header("retry-after", "86400").after(Duration::from_millis(10)));
     provider.answer_next(Answer::close());
     provider.answer_next(Answer::cut_off());
     provider.answer_next(Answer::endless());
     provider.answer_always(Answer::redirect("http://192.0.2.1/"));
     let busy = orders(&provider, "").await;
-    assert!(busy.starts_with("HTTP/1.1 429 ") && busy.contains("retry-after: 2\r\n"), "{busy}");
+    assert!(busy.starts_with("HTTP/1.1 429 ") && busy.contains("retry-after: 86400\r\n"), "{busy}");
     assert_eq!(orders(&provider, "").await, "");
     assert!(!orders(&provider, "").await.ends_with("0\r\n\r\n"));
     assert_eq!(orders(&provider, "").await.len(), 1 << 20);

@@ -77,6 +77,16 @@ fn one_that_cannot_start_says_why_and_leaves_no_folder() {
 }
 
 #[test]
+fn a_database_is_copied_to_another_server_or_the_program_says_why() {
+    let (old, new) = (Postgres::start().unwrap(), Postgres::start().unwrap());
+    old.copy_database(&old.url(), &new.url()).unwrap();
+    let error = old.copy_database(&format!("{}s", old.url()), &new.url()).unwrap_err();
+    assert!(matches!(&error, ServiceError::Refused { name: "pg_dump", reply } if reply.contains("postgress")), "{error}");
+    let error = old.copy_database(&old.url(), &format!("{}s", new.url())).unwrap_err();
+    assert!(matches!(&error, ServiceError::Refused { name: "psql", .. }), "{error}");
+}
+
+#[test]
 fn pgbouncer_stands_in_front_of_one() {
     let server = Postgres::start().unwrap();
     for options in [PgBouncerOptions::transaction_mode(), PgBouncerOptions::session_mode()] {

@@ -2,6 +2,7 @@
 
 pub mod connections;
 pub mod crash;
+pub mod day;
 pub mod documented;
 pub mod door;
 pub mod environment;

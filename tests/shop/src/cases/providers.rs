@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use onramp_webhooks::clock::{Clock, SystemClock, Timestamp};
 use onramp_webhooks_testkit::events::{Postback, WertOrder};
-use onramp_webhooks_testkit::provider::{Answer, FakeProvider};
+use onramp_webhooks_testkit::provider::{Answer, FakeProvider, WertRow};
 use serde_json::{Value, json};
-use time::OffsetDateTime;
 
 use crate::event;
 use crate::home::{Home, Subject};
@@ -57,7 +57,7 @@ pub async fn what_was_dropped_is_found_and_what_was_forged_is_not_credited(subje
     let orders: Vec<_> = (0..100).map(|number| order(&format!("customer-{}", number % 7), &format!("{number}.25"))).collect();
     let shop = asking(&home, &provider).start().await;
     let now = next_second();
-    orders.iter().for_each(|order| provider.add_order_of(&now, order, "success"));
+    orders.iter().for_each(|order| provider.add_row(WertRow::of(order, now)));
     for (number, order) in orders.iter().enumerate() {
         if number % 10 != 3 {
             shop.wert(order.complete()).await.assert_received();
@@ -83,7 +83,7 @@ pub async fn what_was_dropped_is_found_and_what_was_forged_is_not_credited(subje
 pub async fn a_new_database_pays_no_old_order(subject: Subject) {
     let (old, new, provider) = (Home::of(subject), Home::of(subject), FakeProvider::start().await);
     let paid = order("ada", "35.5");
-    provider.add_order_of(&seconds_from_now(-3_600), &paid, "success");
+    provider.add_row(WertRow::of(&paid, SystemClock::default().now().before(Duration::from_secs(3_600))));
     let shop = asking(&old, &provider).start().await;
     shop.wert(paid.complete()).await.assert_received();
     shop.has_handled(1).await;
@@ -93,10 +93,10 @@ pub async fn a_new_database_pays_no_old_order(subject: Subject) {
     // Orders are looked at in the sequence of their creation, so one that is found later proves that the old one was looked at.
     let shop = asking(&new, &provider).start().await;
     let (first, dropped, while_stopped) = (order("zoe", "1"), order("bob", "20"), order("eve", "10"));
-    provider.add_order_of(&next_second(), &first, "success");
+    provider.add_row(WertRow::of(&first, next_second()));
     shop.wert(first.complete()).await.assert_received();
     shop.has_handled(1).await;
-    provider.add_order_of(&next_second(), &dropped, "success");
+    provider.add_row(WertRow::of(&dropped, next_second()));
     let pays = async |points: &[(&str, &str)]| {
         let points = points.iter().map(|(customer, points)| ((*customer).to_owned(), (*points).to_owned())).collect();
         within(LONGEST_RECONCILIATION, "what was dropped is found", async || (new.database().points() == points).then_some(()))
@@ -104,22 +104,15 @@ pub async fn a_new_database_pays_no_old_order(subject: Subject) {
     };
     pays(&[("zoe", "1"), ("bob", "20")]).await;
     shop.stop().await;
-    provider.add_order_of(&next_second(), &while_stopped, "success");
+    provider.add_row(WertRow::of(&while_stopped, next_second()));
     let shop = asking(&new, &provider).start().await;
     pays(&[("zoe", "1"), ("bob", "20"), ("eve", "10")]).await;
     shop.stop().await;
 }
 
-/// Returns the beginning of the next second in Wert's format.
-fn next_second() -> String {
-    seconds_from_now(1)
-}
-
-/// Returns the beginning of the second that is so many seconds later, in Wert's format.
-fn seconds_from_now(seconds: i64) -> String {
-    let now = OffsetDateTime::now_utc() + time::Duration::seconds(seconds);
-    let (hour, minute, second) = now.to_hms();
-    format!("{} {hour:02}:{minute:02}:{second:02}", now.date())
+/// Returns a time in the next second. Wert's times are whole seconds, so it is the beginning of that second in a row.
+fn next_second() -> Timestamp {
+    SystemClock::default().now().after(Duration::from_secs(1))
 }
 
 /// Returns the sum of `customer`, `customer + 7`, .. up to 99, plus a quarter for each term.

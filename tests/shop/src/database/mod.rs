@@ -65,6 +65,12 @@ impl Database {
         self.count("state IN (0, 1, 2, 3)")
     }
 
+    /// Counts the deliveries that a worker has to handle now or soon: all that wait, except parked ones.
+    #[must_use]
+    pub fn unhandled(&self) -> usize {
+        self.count("state IN (0, 1, 2)")
+    }
+
     /// Counts the deliveries by the stored number of their state.
     #[must_use]
     pub fn states(&self) -> Vec<(u8, usize)> {

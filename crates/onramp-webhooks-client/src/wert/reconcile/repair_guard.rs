@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use onramp_webhooks::clock::Timestamp;
+
 use onramp_webhooks::inbox::{DeliveryId, Filter, Record};
 use onramp_webhooks::provider::ProviderEvent as _;
-use onramp_webhooks::wert::completed_order;
+use onramp_webhooks::wert::{ClickId, completed_order};
 use onramp_webhooks::{StoreError, WertEvent};
+use serde_json::Value;
 
 use super::order::purchase_of;
 use super::{OrderRow, Reconciler};
@@ -32,8 +34,7 @@ pub(super) struct RepairGuard {
     beginning: Timestamp,
     /// The creation of the oldest order.
     since: Timestamp,
-    /// Completion events without an order id; `None` for one that cannot be read any more.
-    unidentified: Vec<Option<WertEvent>>,
+    unidentified: Vec<Unidentified>,
     /// The newest delivery that was searched for such events.
     newest: Option<DeliveryId>,
     searches: u32,
@@ -73,7 +74,7 @@ impl RepairGuard {
             ));
         }
         self.find_unidentified(reconciler).await?;
-        if self.unidentified.len() > MAX_UNIDENTIFIED || self.unidentified.iter().any(|event| may_be(reconciler, event, row)) {
+        if self.unidentified.len() > MAX_UNIDENTIFIED || self.unidentified.iter().any(|event| event.may_be(reconciler, row)) {
             return Ok(Some("a completion event without an order id was received, and may belong to this order".to_owned()));
         }
         let objection =
@@ -97,7 +98,8 @@ impl RepairGuard {
             let is_unidentified =
                 |record: &&Record| record.key.as_ref().is_none_or(|key| completed_order(&reconciler.endpoint, key).is_none());
             for record in page.iter().filter(is_new).filter(is_unidentified) {
-                found.push(event(reconciler, record.id).await?);
+                let record = reconciler.inbox.show(record.id).await?;
+                found.extend(record.and_then(|record| Unidentified::of(record.body.as_deref())));
             }
             if is_last_page {
                 break;
@@ -110,15 +112,44 @@ impl RepairGuard {
     }
 }
 
-/// Returns the event of a delivery, if its body is kept and readable.
-async fn event(reconciler: &Reconciler, id: DeliveryId) -> Result<Option<WertEvent>, StoreError> {
-    let body = reconciler.inbox.show(id).await?.and_then(|record| record.body);
-    Ok(body.and_then(|body| WertEvent::read(&body).ok()))
+/// A completion event without an order id.
+#[derive(Debug)]
+enum Unidentified {
+    Event(Box<WertEvent>),
+    /// An event that is in quarantine, with its click id.
+    Unreadable(Option<ClickId>),
+    /// An event whose body was removed.
+    Forgotten,
 }
 
-/// Returns `true` if an event without an order id may be that of an order.
-fn may_be(reconciler: &Reconciler, event: &Option<WertEvent>, row: &OrderRow) -> bool {
-    let contradicts = |difference: &Difference| !matches!(difference, Difference::Address);
-    let purchase = event.as_ref().and_then(|event| purchase_of(event, row).ok().flatten());
-    purchase.is_none_or(|purchase| !reconciler.api.differences(&purchase, row).iter().any(contradicts))
+impl Unidentified {
+    /// Returns the event of a delivery whose key names no order, or `None` if its body names one: when a later version reads such an event,
+    /// it has the key of that order.
+    fn of(body: Option<&[u8]>) -> Option<Self> {
+        let Some(body) = body else { return Some(Self::Forgotten) };
+        if let Ok(event) = WertEvent::read(body) {
+            return Some(Self::Event(Box::new(event)));
+        }
+        let event: Value = serde_json::from_slice(body).unwrap_or_default();
+        let text = |value: Option<&Value>| match value? {
+            Value::String(text) if !text.is_empty() => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        };
+        let names_order = text(event.pointer("/order/id")).is_some();
+        (!names_order).then(|| Self::Unreadable(text(event.get("click_id")).map(ClickId::from)))
+    }
+
+    /// Returns `true` if the event may be that of an order. If its money is unclear, the customers decide.
+    fn may_be(&self, reconciler: &Reconciler, row: &OrderRow) -> bool {
+        let contradicts = |difference: &Difference| !matches!(difference, Difference::Address);
+        match self {
+            Self::Event(event) => match purchase_of(event, row) {
+                Ok(Some(purchase)) => !reconciler.api.differences(&purchase, row).iter().any(contradicts),
+                _ => event.click_id == row.click_id,
+            },
+            Self::Unreadable(click_id) => *click_id == row.click_id,
+            Self::Forgotten => true,
+        }
+    }
 }
