@@ -132,7 +132,7 @@ pub async fn only_the_postback_of_a_widget_that_was_started_is_credited(subject:
     assert_eq!(bought.status, 200, "{bought:?}");
     let url = serde_json::from_slice::<Value>(&bought.body).unwrap()["url"].as_str().unwrap().to_owned();
     let uuid = url.split("uuid=").nth(1).unwrap().split('&').next().unwrap().to_owned();
-    let asked = provider.requests().pop().unwrap();
+    let asked = provider.requests().into_iter().find(|seen| seen.method == "POST").unwrap();
     assert_eq!(asked.json()["webhook_url"], "https://shop.example/webhooks/kriptomat");
 
     let postback = |uuid: &str, address: &str| {

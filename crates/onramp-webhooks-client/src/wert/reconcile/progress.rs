@@ -13,7 +13,7 @@ use super::Reconciler;
 
 /// Time for which a process holds the reconciliation of an endpoint after each [`save`](Progress::save). If the process ends without
 /// giving it up, others wait for so long.
-const LEASE: Duration = Duration::from_secs(300);
+const LEASE: Duration = Duration::from_secs(120);
 
 /// The state of an endpoint's reconciliations, as it was loaded.
 #[derive(Debug)]
