@@ -76,6 +76,15 @@ impl DedupKey {
     pub fn conflicting(&self, fingerprint: &Fingerprint) -> Self {
         Self { subject: self.subject.clone(), discriminator: format!("{}#conflict:{fingerprint}", self.discriminator) }
     }
+
+    /// Returns the key of a repair: of the one synthetic delivery that may be handled instead of the delivery with this key, which was
+    /// refused. A conflict has the repair of the first delivery.
+    #[must_use]
+    pub fn repair(&self) -> Self {
+        let end = ["#conflict:", "#repair"].into_iter().filter_map(|suffix| self.discriminator.find(suffix)).min();
+        let first = end.and_then(|end| self.discriminator.get(..end)).unwrap_or(&self.discriminator);
+        Self { subject: self.subject.clone(), discriminator: format!("{first}#repair") }
+    }
 }
 
 /// Leaves out the subject, which may identify a customer.
@@ -306,6 +315,17 @@ mod tests {
         assert!(personal.is_about("C") && plain.is_about("O") && long.is_about(&"a".repeat(500)));
         assert!(personal.is_about(personal.subject().trim_start_matches("wert/click/")), "as it is shown");
         assert!(!personal.is_about("O") && !plain.is_about("C") && !long.is_about("a"));
+    }
+
+    #[test]
+    fn a_delivery_and_its_conflicts_have_one_repair() {
+        let key = DedupKey::new("wert", "order", "O", "order_complete");
+        let repair = key.repair();
+        assert_eq!(repair.to_string(), "wert/order/O/order_complete#repair");
+        let fingerprint = Fingerprint::of(b"{}");
+        for other in [key.conflicting(&fingerprint), repair.clone(), repair.conflicting(&fingerprint)] {
+            assert_eq!(other.repair(), repair, "{other}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::{Filter, Inbox, Record, State};
 use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery, read};
 use crate::error::{StoreError, StoreErrorKind};
+use crate::identity::DedupKey;
 use crate::provider::{Providers, ReadError};
 
 /// A request to handle a delivery again; see [`Inbox::requeue`].
@@ -74,8 +75,9 @@ pub enum ReplayScope {
 ///
 /// # Errors
 /// Returns [`NotFound`](StoreErrorKind::NotFound) if there is no such delivery, [`Refused`](StoreErrorKind::Refused) if a worker
-/// holds the delivery, if `scope` does not include its state, if its state changed meanwhile, or if its body was removed, and the
-/// errors of the inbox.
+/// holds the delivery, if `scope` does not include its state, if its state changed meanwhile, if its body was removed, or if a
+/// [repair](crate::identity::DedupKey::repair) of the same event was handled or waits to be and `scope` is not
+/// [`EvenHandled`](ReplayScope::EvenHandled), and the errors of the inbox.
 pub async fn replay(
     inbox: &dyn Inbox,
     providers: &Providers,
@@ -84,7 +86,7 @@ pub async fn replay(
     now: Timestamp,
 ) -> Result<Replayed, StoreError> {
     let record = inbox.show(id).await?.ok_or(StoreError::new(StoreErrorKind::NotFound, "replay"))?;
-    let refused = |why| Err(StoreError::new(StoreErrorKind::Refused, "replay").because(why));
+    let refused = |why: &str| Err(StoreError::new(StoreErrorKind::Refused, "replay").because(why.to_owned()));
     match record.state {
         State::Leased => return refused("a worker holds it"),
         State::Unknown => return refused("this version does not know its state"),
@@ -96,6 +98,11 @@ pub async fn replay(
         }
         _ => {}
     }
+    if scope != ReplayScope::EvenHandled
+        && let Some(repair) = repair_of(inbox, &record).await?
+    {
+        return refused(&format!("the same event was repaired as delivery {repair}"));
+    }
     let request = Requeue::new(id, record.state);
     if record.state != State::Quarantined {
         return inbox.requeue(request).await;
@@ -104,6 +111,15 @@ pub async fn replay(
         Ok(reread) => inbox.requeue(request.reread(reread)).await,
         Err(reason) => Ok(Replayed::StillUnreadable { reason }),
     }
+}
+
+/// Returns the repair of an event, if it was handled or waits to be.
+async fn repair_of(inbox: &dyn Inbox, record: &Record) -> Result<Option<DeliveryId>, StoreError> {
+    let Some(key) = record.key.as_ref().map(DedupKey::repair) else { return Ok(None) };
+    let repair = inbox.list(Filter::all().key(key).limit(1)).await?.pop();
+    let ended_otherwise = |state| matches!(state, State::Dead | State::Quarantined | State::Conflict);
+    let repair = repair.filter(|repair| repair.id != record.id && !ended_otherwise(repair.state));
+    Ok(repair.map(|repair| repair.id))
 }
 
 /// Replays every delivery that matches `filter`, newest first. The limit of the filter is used as the page size. Returns the result

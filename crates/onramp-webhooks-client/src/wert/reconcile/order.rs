@@ -2,7 +2,7 @@
 
 use onramp_webhooks::WertEvent;
 use onramp_webhooks::event::{CompletedPurchase, UnclearPurchase};
-use onramp_webhooks::inbox::{DeadCause, Filter, NewDelivery, Record, Recorded, State};
+use onramp_webhooks::inbox::{DeadCause, Filter, Record, Recorded, State};
 use onramp_webhooks::provider::ProviderEvent as _;
 use onramp_webhooks::wert::completion_keys;
 
@@ -122,7 +122,8 @@ pub(super) async fn received(reconciler: &Reconciler, row: &OrderRow) -> Result<
 /// Records a synthetic delivery. If the real one arrived meanwhile, the synthetic one is a duplicate, and there is no finding. If their
 /// amounts differ, the synthetic one is kept as a conflict.
 ///
-/// If a check has refused the event, the synthetic delivery gets the key of a conflict with it, because the refused event keeps its own.
+/// If a check has refused the event, the synthetic delivery gets the key of its repair, because the refused event keeps its own. The order has
+/// one such key, so it is repaired once, and neither the refused event nor the real one can be replayed beside it by mistake.
 async fn repair(
     reconciler: &Reconciler,
     guard: &mut RepairGuard,
@@ -142,7 +143,7 @@ async fn repair(
         Err(reason) => return unrepairable(reason),
     };
     if refused.is_some() {
-        delivery = beside_refused(delivery);
+        delivery.key = delivery.key.map(|key| key.repair());
     }
     match reconciler.inbox.record(delivery).await.map_err(ReconcileError::Inbox)? {
         Recorded::New(_) | Recorded::Spilled => Ok(Reconciled::Differs(Finding::Repaired { order })),
@@ -150,11 +151,4 @@ async fn repair(
         _ if refused.is_some() => unrepairable(String::new()),
         _ => Ok(Reconciled::Agrees),
     }
-}
-
-/// Changes the key to that of a conflict with the event that was refused. It depends only on the order and its money, so that the order is
-/// repaired once.
-fn beside_refused(mut delivery: NewDelivery) -> NewDelivery {
-    delivery.key = delivery.key.map(|key| key.conflicting(&delivery.fingerprint));
-    delivery
 }

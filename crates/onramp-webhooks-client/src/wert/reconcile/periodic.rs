@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::event::OrderId;
 
 use super::progress::Progress;
 use super::{Finding, ReconcileError, Reconciler, Step, Window};
@@ -13,6 +12,9 @@ const MAX_UNFINISHED: usize = 2_000;
 
 /// Number of orders that are looked up again in one step.
 const STEP: usize = 100;
+
+/// Time for which orders are walked again, because Wert's clock may be slow, and it may list an order later than it was created.
+const LISTED_LATE: Duration = Duration::from_secs(3_600);
 
 /// Maximum time between two saves.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
@@ -58,13 +60,12 @@ impl Turn<'_> {
         let since = self.progress.orders_until().unwrap_or(oldest.max(beginning));
         let mut run = self.reconciler.start(Window::new(since, now), true);
         run.only_deliveries_after(self.progress.deliveries_until());
-        let unfinished = self.progress.unfinished();
+        let unfinished = self.progress.unfinished_before(since);
         for orders in unfinished.chunks(STEP) {
             if self.is_lost {
                 return Ok(());
             }
             let step = run.look_again(orders).await?;
-            orders.iter().for_each(|order| self.progress.remove_unfinished(order));
             self.note(&step);
             self.save_in_time().await?;
         }
@@ -73,7 +74,7 @@ impl Turn<'_> {
         {
             self.note(&step);
             if let Some(reached) = step.orders_until.filter(|_| !self.is_full) {
-                self.progress.set_orders_until(reached);
+                self.progress.set_orders_until(reached.min(run.checkpoint().window.until.before(LISTED_LATE)));
             }
             self.save_in_time().await?;
         }
@@ -94,9 +95,10 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// Logs the findings of a step, and stores what is unfinished.
+    /// Logs the findings of a step, and notes what is unfinished.
     fn note(&mut self, step: &Step) {
         log(&self.reconciler.endpoint, &step.findings);
+        step.finished.iter().for_each(|order| self.progress.remove_unfinished(order));
         for (order, created_at) in &step.unfinished {
             self.is_full |= self.progress.unfinished_orders() >= MAX_UNFINISHED;
             if !self.is_full {
@@ -129,6 +131,3 @@ pub(super) fn log(endpoint: &str, findings: &[Finding]) {
         tracing::warn!(endpoint, %finding, "the inbox and Wert differ");
     }
 }
-
-/// An order to look up again, with the time of its creation.
-pub(super) type Unfinished = (OrderId, Timestamp);

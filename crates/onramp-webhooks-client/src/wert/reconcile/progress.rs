@@ -83,9 +83,10 @@ impl Progress {
         self.stored.deliveries_until = Some(until.as_i64());
     }
 
-    /// Returns the orders to look up again.
-    pub(super) fn unfinished(&self) -> Vec<OrderId> {
-        self.stored.unfinished.keys().map(|id| OrderId::from(&**id)).collect()
+    /// Returns the orders to look up again that were created before `time`.
+    pub(super) fn unfinished_before(&self, time: Timestamp) -> Vec<OrderId> {
+        let before = self.stored.unfinished.iter().filter(|(_, created_at)| **created_at < time.as_millis());
+        before.map(|(id, _)| OrderId::from(&**id)).collect()
     }
 
     pub(super) fn unfinished_orders(&self) -> usize {

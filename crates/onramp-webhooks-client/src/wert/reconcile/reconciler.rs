@@ -28,7 +28,8 @@ use super::{Checkpoint, Phase, Position, ReconcileRun, Summary, WertDataApi, Win
 /// time. Its amounts are as exact as those of the API, which are floats, and fields that the API does not return are missing, such as the
 /// address and the transaction.
 ///
-/// An order whose event was refused by a check is repaired as well, beside the refused event. In three cases an order is not repaired, and
+/// An order whose event was refused by a check is repaired once as well, beside the refused event, which then cannot be
+/// [replayed](onramp_webhooks::inbox::replay) any more. In three cases an order is not repaired, and
 /// an operator has to look at it:
 ///
 /// - The order is older than the inbox, so that another inbox may have received it: the shop was moved to another database, or has lost

@@ -12,7 +12,6 @@ use onramp_webhooks::inbox::DeliveryId;
 use super::deliveries::DeliveredOrders;
 use super::order::{Reconciled, received, reconcile};
 use super::pager::endless;
-use super::periodic::Unfinished;
 use super::query::is_order_id;
 use super::repair_guard::RepairGuard;
 use super::slice::Slice;
@@ -55,8 +54,10 @@ pub struct Step {
     pub reached: Option<Timestamp>,
     /// The time before which all orders are reconciled or unfinished, after a step among the orders.
     pub(super) orders_until: Option<Timestamp>,
-    /// The orders of this step that are not final or have findings.
-    pub(super) unfinished: Vec<Unfinished>,
+    /// The orders of this step that are not final or have findings, with the times of their creation.
+    pub(super) unfinished: Vec<(OrderId, Timestamp)>,
+    /// The other orders of this step.
+    pub(super) finished: Vec<OrderId>,
 }
 
 /// The error of a step of a [`ReconcileRun`]. The run can continue.
@@ -194,7 +195,8 @@ impl ReconcileRun {
         Ok(())
     }
 
-    /// Looks orders up again that were unfinished in an earlier run. Cancel-safe.
+    /// Looks orders up again that were unfinished in an earlier run. An order that Wert does not return at the moment is in neither list of
+    /// the step. Cancel-safe.
     pub(super) async fn look_again(&mut self, orders: &[OrderId]) -> Result<Step, ReconcileError> {
         self.prepare_guard().await?;
         let lookups = self.look_up(orders).await?;
@@ -281,8 +283,9 @@ fn finish_row(row: &OrderRow, reconciled: Reconciled, step: &mut Step, summary: 
         Reconciled::TooRecent => false,
         Reconciled::Differs(finding) => !finding.is_open(),
     };
-    if let Some(created_at) = row.created_at.filter(|_| !is_finished) {
-        step.unfinished.push((row.order_id.clone(), created_at));
+    match row.created_at {
+        Some(created_at) if !is_finished => step.unfinished.push((row.order_id.clone(), created_at)),
+        _ => step.finished.push(row.order_id.clone()),
     }
     match reconciled {
         Reconciled::Agrees => {}
