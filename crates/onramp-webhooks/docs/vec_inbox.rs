@@ -103,6 +103,7 @@ impl Row {
             lease: Lease::new(record.id, self.fence),
             attempt: record.attempts + 1,
             lost_claims: self.lost_claims,
+            stage: record.stage,
             stale,
             duplicates: record.duplicates,
             endpoint: record.endpoint,
@@ -111,6 +112,7 @@ impl Row {
             fingerprint: record.fingerprint,
             received_at: record.received_at,
             body: record.body.unwrap_or_default(),
+            behind: Vec::new(),
         }
     }
 }

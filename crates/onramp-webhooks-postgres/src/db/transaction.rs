@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgTransactionManager;
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, SqlSafeStr, raw_sql};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
 
 use super::database::{Database, Limit, at_the_server};
@@ -56,11 +56,6 @@ impl Database {
     pub(crate) async fn begin_alone_by_index(&self, name: &'static str) -> sqlx::Result<Transaction> {
         let beginning = format!("{}, {}", beginning(Limit::Patient.time()), by_index(true));
         Transaction::begin(&self.pool, format!("{beginning}; {}", self.alone(name))).await
-    }
-
-    /// Lets a transaction exclude all others with the same `name` in this schema, from its next statement on.
-    pub(crate) async fn exclude(&self, name: &'static str, transaction: &mut Transaction) -> sqlx::Result<()> {
-        raw_sql(AssertSqlSafe(self.alone(name))).execute(&mut **transaction).await.map(drop)
     }
 
     /// Begins a transaction for a migration, and waits for those of other processes. Its statements take as long as they need, but wait for

@@ -76,8 +76,11 @@ pub(super) async fn claim(
     loop {
         let due = Due::read(connection, schema, now, request, &skipped).await?;
         let chosen: Vec<_> = request.choose(now, due.candidates).into_iter().take(limit).map(DeliveryId::as_i64).collect();
-        let claimed = lease_all(connection, schema, now, now.after(request.lease), &chosen).await?;
+        let until = now.after(request.lease);
+        let mut claimed = lease_all(connection, schema, now, until, &chosen).await?;
         if chosen.is_empty() || !claimed.is_empty() {
+            let room = request.room_behind(claimed.len());
+            lease_behind(connection, schema, now, until, &mut claimed, room).await?;
             return Ok(Claims::new(claimed, due.next_due).with_suspect(due.has_suspect));
         }
         skipped.extend(chosen);
@@ -134,6 +137,16 @@ impl Due {
     }
 }
 
+// The columns of a claimed delivery.
+sql!(
+    CLAIMED = "d.id, d.fence, d.attempts, d.lost_claims, d.duplicates, d.endpoint, d.provider, d.subject, d.discriminator, d.fingerprint,
+        d.received_at, d.stage,
+        (SELECT b.body FROM onramp.bodies b WHERE b.id = d.id) AS body,
+        d.stage > {UNPLACED} AND EXISTS (SELECT FROM onramp.deliveries later
+            WHERE later.state = {HANDLED} AND later.settled_at IS NOT NULL AND later.cause IS NULL AND later.order_key IS NOT NULL
+              AND later.order_key = d.order_key AND later.stage > d.stage) AS stale"
+);
+
 // Leases deliveries, except those that another transaction is changing or has changed meanwhile.
 sql!(
     LEASE = "UPDATE onramp.deliveries d SET state = {LEASED}, lease_until = $3, fence = d.fence + 1,
@@ -144,12 +157,8 @@ sql!(
             AND (free.state IN ({PENDING}, {RETRYING}, {PARKED}) OR (free.state = {LEASED} AND free.lease_until <= $2))
         FOR UPDATE SKIP LOCKED
     ))
-    RETURNING d.id, d.fence, d.attempts, d.lost_claims, d.duplicates, d.endpoint, d.provider, d.subject, d.discriminator, d.fingerprint,
-        d.received_at,
-        (SELECT b.body FROM onramp.bodies b WHERE b.id = d.id) AS body,
-        d.stage > {UNPLACED} AND EXISTS (SELECT FROM onramp.deliveries later
-            WHERE later.state = {HANDLED} AND later.settled_at IS NOT NULL AND later.cause IS NULL AND later.order_key IS NOT NULL
-              AND later.order_key = d.order_key AND later.stage > d.stage) AS stale"
+    RETURNING {claimed}",
+    claimed = CLAIMED
 );
 
 /// Leases deliveries, and returns those that were free, in the sequence of `ids`.
@@ -170,6 +179,53 @@ async fn lease_all(
     Ok(ids.iter().filter_map(|id| claimed.remove(id)).collect())
 }
 
+// Leases the next deliveries of the orders of heads, `$1`, at most `$4` in all. The heads are locked, so no other transaction changes those
+// behind them.
+sql!(
+    LEASE_BEHIND = "UPDATE onramp.deliveries d SET state = {LEASED}, lease_until = $3, fence = d.fence + 1, waits_at = -1,
+        lost_claims = CASE d.state WHEN {LEASED} THEN d.lost_claims + 1 ELSE 0 END
+    WHERE d.id = ANY (ARRAY (
+        SELECT next.id FROM UNNEST($1::bigint[]) WITH ORDINALITY AS claimed (id, nth)
+        CROSS JOIN LATERAL (
+            SELECT order_key FROM onramp.deliveries WHERE id = claimed.id AND due_at = 0 AND order_key IS NOT NULL LIMIT 1) AS head
+        CROSS JOIN LATERAL (
+            SELECT b.id, b.waits_at FROM onramp.deliveries b
+            WHERE b.order_key = head.order_key AND b.waits_at IS NOT NULL AND b.waits_at <= 0
+                AND (b.state = {PENDING} OR (b.state = {LEASED} AND b.lease_until <= $2 AND b.lost_claims + 1 < {SUSPECT_AFTER}))
+            ORDER BY b.waits_at, b.id LIMIT $4) AS next
+        ORDER BY claimed.nth, next.waits_at, next.id LIMIT $4
+    ))
+    RETURNING {claimed}",
+    claimed = CLAIMED
+);
+
+/// Leases the next deliveries of the orders of `heads`, at most `room`.
+async fn lease_behind(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    now: Timestamp,
+    until: Timestamp,
+    heads: &mut [ClaimedDelivery],
+    room: usize,
+) -> sqlx::Result<()> {
+    if room == 0 || heads.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<_> = heads.iter().map(|head| head.lease.id.as_i64()).collect();
+    let lease = schema.query(&LEASE_BEHIND).bind(ids).bind(now.as_millis()).bind(until.as_millis());
+    let rows = lease.bind(i64::try_from(room).unwrap_or(i64::MAX)).fetch_all(connection).await?;
+    let mut claimed = rows.iter().map(delivery).collect::<sqlx::Result<Vec<_>>>()?;
+    claimed.sort_unstable_by_key(|delivery| delivery.lease.id);
+    let mut orders: HashMap<_, _> =
+        heads.iter_mut().filter_map(|head| Some((head.key.as_ref()?.subject().to_owned(), &mut head.behind))).collect();
+    for delivery in claimed {
+        if let Some(behind) = delivery.key.as_ref().and_then(|key| orders.get_mut(key.subject())) {
+            behind.push(delivery);
+        }
+    }
+    Ok(())
+}
+
 fn delivery(row: &PgRow) -> sqlx::Result<ClaimedDelivery> {
     Ok(ClaimedDelivery {
         lease: lease(row)?,
@@ -181,8 +237,10 @@ fn delivery(row: &PgRow) -> sqlx::Result<ClaimedDelivery> {
         key: column::key(row)?,
         fingerprint: column::fingerprint(row)?,
         received_at: Timestamp::from_millis(row.try_get("received_at")?),
+        stage: column::stage(row)?,
         body: Bytes::from(row.try_get::<Option<Vec<u8>>, _>("body")?.unwrap_or_default()),
         stale: row.try_get::<Option<bool>, _>("stale")?.unwrap_or(false),
+        behind: Vec::new(),
     })
 }
 

@@ -36,9 +36,6 @@ use crate::{PostgresIdempotencyStore, PostgresOptions, PostgresPurchaseStore};
 /// The number of connections in the pool that handlers' transactions leave free for the receiver, the worker and the application.
 const KEPT_FREE: u32 = 3;
 
-/// The maximum number of settlements in the transaction of a claim. More take longer than a commit, and claims would wait for them.
-const FEW: usize = 4;
-
 /// An [`Inbox`] in one schema of a PostgreSQL database.
 ///
 /// Any number of inboxes, on any number of machines, may share a schema. A call that writes returns after its commit has reached the
@@ -147,28 +144,6 @@ impl Inbox for PostgresInbox {
         let lost = self.database.tried("settle deliveries", Limit::Prompt, settle).await?;
         self.wakeups.wake();
         Ok(lost)
-    }
-
-    async fn settle_and_claim(
-        &self,
-        now: Timestamp,
-        settlements: Vec<Settlement>,
-        request: ClaimRequest,
-    ) -> Result<(Vec<Lease>, Option<Claims>), StoreError> {
-        if settlements.len() > FEW {
-            return Ok((self.settle(now, settlements).await?, None));
-        }
-        let (settlements, request, schema) = (&*settlements, &request, &*self.database.schema);
-        let both = |_| async move {
-            let mut transaction = self.database.begin(Limit::Prompt).await?;
-            let lost = settle::settle(&mut transaction, schema, now, settlements).await?;
-            // The lock is taken last, so that whoever holds it waits for no row.
-            self.database.exclude("claim", &mut transaction).await?;
-            let claims = claim::claim(&mut transaction, schema, now, request).await?;
-            transaction.commit().await?;
-            Ok((lost, Some(claims)))
-        };
-        self.database.tried("settle and claim deliveries", Limit::Prompt, both).await
     }
 
     async fn wait_for_work(&self) {

@@ -1,7 +1,7 @@
 //! The queue of waiting deliveries: for each order, the head that can be claimed, and those behind it.
 //!
 //! The head has its time in `due_at`, all others in `waits_at`, so a claim reads only heads. Zero means "never settled": due since its
-//! arrival, whatever the clock says.
+//! arrival, whatever the clock says. Those that were claimed behind the head have -1 in `waits_at`, and follow it first.
 //!
 //! A transaction that changes which deliveries of an order wait holds the row of the head, or fails because the index of heads has another
 //! one; then it is repeated. It promotes by a function of the database, which sees the deliveries that went behind the head before the row was
@@ -81,7 +81,8 @@ pub(super) async fn leave(
 }
 
 const FREE_KEY: &str = "UPDATE onramp.deliveries
-    SET subject = NULL, discriminator = NULL, key = NULL, order_key = NULL, due_at = coalesce(due_at, waits_at), waits_at = NULL
+    SET subject = NULL, discriminator = NULL, key = NULL, order_key = NULL, due_at = coalesce(due_at, CASE WHEN waits_at IS NOT NULL THEN greatest(waits_at, 0) END),
+        waits_at = NULL
     WHERE id = $1";
 
 /// Takes the key from a delivery, which is an order of its own from then on.
@@ -129,7 +130,7 @@ pub(super) async fn settle_head(connection: &mut PgConnection, schema: &Schema, 
 
 const PROMOTE: &str = "SELECT onramp.promote($1)";
 
-/// Makes the next delivery of each order its head. The orders must not have heads.
+/// Makes the next delivery of each order without a head its head.
 pub(super) async fn promote(connection: &mut PgConnection, schema: &Schema, orders: &[Vec<u8>]) -> sqlx::Result<()> {
     if orders.is_empty() {
         return Ok(());

@@ -11,10 +11,10 @@ pub(super) const DEAD: u8 = State::Dead.as_u8();
 pub(super) const QUARANTINED: u8 = State::Quarantined.as_u8();
 pub(super) const CONFLICT: u8 = State::Conflict.as_u8();
 
-/// Declares a statement. Names of constants in braces are replaced by their values.
+/// Declares a statement. Names of constants in braces are replaced by their values, and other names by the statements given for them.
 macro_rules! sql {
-    ($name:ident = $text:literal) => {
-        static $name: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| format!($text));
+    ($name:ident = $text:literal $(, $part:ident = $of:ident)*) => {
+        static $name: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| format!($text $(, $part = *$of)*));
     };
 }
 

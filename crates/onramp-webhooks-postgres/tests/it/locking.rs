@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use onramp_webhooks::inbox::{
-    ClaimRequest, DeliveryId, Inbox, Lease, NewDelivery, Quarantine, QuarantineBound, Recorded, Replayed, Requeue, Settled,
-    Settlement, State,
+    DeliveryId, Inbox, Lease, NewDelivery, Quarantine, QuarantineBound, Recorded, Replayed, Requeue, Settled, Settlement, State,
 };
 use onramp_webhooks_postgres::PostgresInbox;
 use sqlx::{PgConnection, raw_sql};
@@ -117,43 +116,4 @@ async fn a_replay_waits_for_the_heads_of_all_orders_before_it_locks_another_row(
     assert_eq!(other.free_beside(&replay).await, [unreadable, id]);
     other.ends().await;
     assert_eq!(replay.await.unwrap().unwrap(), Replayed::Duplicate { first: DeliveryId::from_i64(id) });
-}
-
-/// One delivery to claim, for 30 seconds.
-fn one() -> ClaimRequest {
-    ClaimRequest::new(1, Duration::from_secs(30))
-}
-
-#[tokio::test]
-async fn a_settlement_with_a_claim_that_waits_for_a_row_holds_up_no_other_claim() {
-    let mut other = Other::new().await;
-    let first = record(&*other.inbox, purchase()).await;
-    let lease = other.lease(first).await;
-    let second = record(&*other.inbox, purchase()).await;
-    other.holds(first).await;
-    let inbox = Arc::clone(&other.inbox);
-    let handled = vec![Settlement::new(lease, Settled::Handled)];
-    let both = tokio::spawn(async move { inbox.settle_and_claim(now(), handled, one()).await });
-    until_blocked(&mut other.connection, 1, &both).await;
-    other.lease(second).await;
-    assert!(!both.is_finished());
-    other.ends().await;
-    let (lost, claims) = both.await.unwrap().unwrap();
-    assert_eq!(lost, []);
-    assert!(claims.unwrap().deliveries.is_empty(), "the second is leased");
-}
-
-#[tokio::test]
-async fn a_claim_that_fails_undoes_the_settlement_with_it() {
-    let mut other = Other::new().await;
-    let first = record(&*other.inbox, purchase()).await;
-    let lease = other.lease(first).await;
-    record(&*other.inbox, purchase()).await;
-    let refuse = "CREATE FUNCTION onramp.refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''refused''; END';
-        CREATE TRIGGER refuse BEFORE UPDATE ON onramp.deliveries FOR EACH ROW WHEN (NEW.state = 1) EXECUTE FUNCTION onramp.refuse()";
-    raw_sql(other.schema.sql(refuse)).execute(&mut other.connection).await.unwrap();
-    let handled = vec![Settlement::new(lease, Settled::Handled)];
-    other.inbox.settle_and_claim(now(), handled.clone(), one()).await.unwrap_err();
-    assert_eq!(other.inbox.show(lease.id).await.unwrap().unwrap().state, State::Leased);
-    assert_eq!(other.inbox.settle(now(), handled).await.unwrap(), []);
 }

@@ -26,7 +26,8 @@ fn statement(name: &str) -> String {
     let text = SOURCES.iter().find_map(|source| source.split('"').skip_while(|part| !is_before(part)).nth(1)).unwrap();
     let named = State::ALL.iter().map(|state| (state.as_str().to_uppercase(), u32::from(state.as_u8())));
     let named = named.chain([("UNPLACED".to_owned(), 0), ("SUSPECT_AFTER".to_owned(), SUSPECT_AFTER)]);
-    named.fold(text.to_owned(), |sql, (name, number)| sql.replace(&format!("{{{name}}}"), &number.to_string()))
+    let text = named.fold(text.to_owned(), |sql, (name, number)| sql.replace(&format!("{{{name}}}"), &number.to_string()));
+    if text.contains("{claimed}") { text.replace("{claimed}", &statement("CLAIMED")) } else { text }
 }
 
 /// A statement with values for its parameters, and the indexes that it has to use.
@@ -48,6 +49,12 @@ const LEASE: Case = Case {
     types: "(bigint[], bigint, bigint)",
     values: "('{1,2,3,4,5}', 1700000000000, 1700000000001)",
     indexes: &["deliveries_pkey", "deliveries_handled"],
+};
+const LEASE_BEHIND: Case = Case {
+    name: "LEASE_BEHIND",
+    types: "(bigint[], bigint, bigint, bigint)",
+    values: "('{1,2,3,4,5}', 1700000000000, 1700000000001, 32)",
+    indexes: &["deliveries_pkey", "deliveries_behind", "deliveries_handled"],
 };
 const PROMOTE: Case = Case {
     name: "PROMOTE",
@@ -90,8 +97,17 @@ const ROWS: Case = Case {
 };
 
 /// The statements of an inbox at work, and the number of rows that each may read where one head is due.
-const CASES: [(Case, u64); 8] =
-    [(CANDIDATES, 5), (LEASE, 20), (LOCK_HEAD, 1), (SETTLE, 1), (INSERT, 2), (PROMOTE, 2), (HEADS, 2), (ROWS, 2)];
+const CASES: [(Case, u64); 9] = [
+    (CANDIDATES, 5),
+    (LEASE, 20),
+    (LEASE_BEHIND, 200),
+    (LOCK_HEAD, 1),
+    (SETTLE, 1),
+    (INSERT, 2),
+    (PROMOTE, 4),
+    (HEADS, 2),
+    (ROWS, 2),
+];
 
 impl Case {
     /// Explains the statement, with the plan of a connection that runs it often.

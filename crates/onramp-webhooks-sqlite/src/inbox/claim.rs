@@ -8,6 +8,7 @@ use onramp_webhooks::identity::OrderStage;
 use onramp_webhooks::inbox::{Candidate, Candidates, ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Lease, SUSPECT_AFTER};
 use rusqlite::{Connection, Row, params};
 
+use super::queue::{FIRST, any_behind};
 use super::state::{LEASED, PARKED, PENDING, RETRYING, sql};
 use crate::db::column;
 
@@ -35,7 +36,14 @@ pub(super) fn claim(connection: &Connection, now: Timestamp, request: &ClaimRequ
     let limit = if request.suspect { 1 } else { usize::MAX };
     let until = now.after(request.lease);
     let chosen = request.choose(now, candidates).into_iter().take(limit);
-    let claimed = chosen.map(|id| lease(connection, id, until)).collect::<rusqlite::Result<_>>()?;
+    let mut claimed = chosen.map(|id| lease(connection, &LEASE, id, until)).collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut room = request.room_behind(claimed.len());
+    if room > 0 && any_behind(connection)? {
+        for head in &mut claimed {
+            head.behind = lease_behind(connection, now, head, until, room)?;
+            room -= head.behind.len();
+        }
+    }
     Ok(Claims::new(claimed, next_due.map(Timestamp::from_millis)).with_suspect(has_suspect))
 }
 
@@ -110,15 +118,39 @@ sql!(
 );
 sql!(LEASE = "UPDATE onramp_deliveries SET state = {LEASED}, lease_until = ?, fence = ?, lost_claims = ? WHERE id = ?");
 
-fn lease(connection: &Connection, id: DeliveryId, until: Timestamp) -> rusqlite::Result<ClaimedDelivery> {
-    let (mut delivery, stage) = connection.prepare_cached(&TO_LEASE)?.query_row([id.as_i64()], |row| {
-        let stage = row.get::<_, Option<u8>>(8)?.map(OrderStage::from_u8);
-        Ok((delivery(id, row)?, stage))
-    })?;
+fn lease(connection: &Connection, statement: &str, id: DeliveryId, until: Timestamp) -> rusqlite::Result<ClaimedDelivery> {
+    let mut delivery = connection.prepare_cached(&TO_LEASE)?.query_row([id.as_i64()], |row| delivery(id, row))?;
     let values = params![until.as_millis(), delivery.lease.fence, delivery.lost_claims, id.as_i64()];
-    connection.prepare_cached(&LEASE)?.execute(values)?;
-    delivery.stale = is_stale(connection, &delivery, stage)?;
+    connection.prepare_cached(statement)?.execute(values)?;
+    delivery.stale = is_stale(connection, &delivery)?;
     Ok(delivery)
+}
+
+sql!(
+    BEHIND = "SELECT d.id FROM onramp_deliveries head
+     CROSS JOIN onramp_deliveries d INDEXED BY onramp_deliveries_behind
+     WHERE head.id = ?1 AND head.due_at = 0 AND head.stage IS NOT NULL
+        AND d.waits_at IS NOT NULL AND d.subject = head.subject AND d.waits_at <= 0
+        AND (d.state = {PENDING} OR (d.state = {LEASED} AND d.lease_until <= ?2 AND d.lost_claims + 1 < {SUSPECT_AFTER}))
+     ORDER BY d.waits_at, d.id LIMIT ?3"
+);
+sql!(
+    LEASE_BEHIND = "UPDATE onramp_deliveries SET state = {LEASED}, lease_until = ?, fence = ?, lost_claims = ?, waits_at = {FIRST} WHERE id = ?"
+);
+
+/// Leases the next deliveries of the order of `head`, at most `room`.
+fn lease_behind(
+    connection: &Connection,
+    now: Timestamp,
+    head: &ClaimedDelivery,
+    until: Timestamp,
+    room: usize,
+) -> rusqlite::Result<Vec<ClaimedDelivery>> {
+    let values = params![head.lease.id.as_i64(), now.as_millis(), i64::try_from(room).unwrap_or(i64::MAX)];
+    let mut behind = connection.prepare_cached(&BEHIND)?;
+    let mut ids = behind.query_map(values, |row| row.get(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    ids.sort_unstable();
+    ids.into_iter().map(|id| lease(connection, &LEASE_BEHIND, DeliveryId::from_i64(id), until)).collect()
 }
 
 fn delivery(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<ClaimedDelivery> {
@@ -130,10 +162,12 @@ fn delivery(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<ClaimedDelivery> 
         provider: column::provider(row, 4)?,
         key: column::key(row, 5)?,
         received_at: column::timestamp(row, 7)?,
+        stage: row.get::<_, Option<u8>>(8)?.map(OrderStage::from_u8),
         fingerprint: Fingerprint::from_bytes(row.get(9)?),
         lost_claims: row.get(10)?,
         body: row.get::<_, Option<Vec<u8>>>(11)?.unwrap_or_default().into(),
         stale: false,
+        behind: Vec::new(),
     })
 }
 
@@ -141,8 +175,8 @@ const LATER_HANDLED: &str = "SELECT id FROM onramp_deliveries INDEXED BY onramp_
      WHERE handled_stage IS NOT NULL AND subject = ? AND handled_stage > ? LIMIT 1";
 
 /// Returns whether a later stage of the order was handled.
-fn is_stale(connection: &Connection, delivery: &ClaimedDelivery, stage: Option<OrderStage>) -> rusqlite::Result<bool> {
-    let (Some(key), Some(stage)) = (&delivery.key, stage.filter(|stage| stage.is_before(OrderStage::FINAL))) else {
+fn is_stale(connection: &Connection, delivery: &ClaimedDelivery) -> rusqlite::Result<bool> {
+    let (Some(key), Some(stage)) = (&delivery.key, delivery.stage.filter(|stage| stage.is_before(OrderStage::FINAL))) else {
         return Ok(false);
     };
     connection.prepare_cached(LATER_HANDLED)?.exists(params![key.subject(), stage.as_u8()])

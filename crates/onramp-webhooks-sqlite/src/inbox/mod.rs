@@ -161,19 +161,6 @@ impl Inbox for SqliteInbox {
         self.writer.call(Effect::MakesWork, move |batch| settle::settle(batch.connection, now, &settlements)).await
     }
 
-    async fn settle_and_claim(
-        &self,
-        now: Timestamp,
-        settlements: Vec<Settlement>,
-        request: ClaimRequest,
-    ) -> Result<(Vec<Lease>, Option<Claims>), StoreError> {
-        let work = move |batch: &mut Batch<'_>| {
-            let lost = settle::settle(batch.connection, now, &settlements)?;
-            Ok((lost, Some(claim::claim(batch.connection, now, &request)?)))
-        };
-        self.writer.call(Effect::Quiet, work).await
-    }
-
     async fn wait_for_work(&self) {
         self.writer.work().await;
     }

@@ -1,12 +1,15 @@
 //! The queue of waiting deliveries: for each order, the head that can be claimed, and those behind it.
 //!
 //! The head has its time in `due_at`, all others in `waits_at`, so a claim reads only heads. Zero means "never settled": due since its
-//! arrival, whatever the clock says.
+//! arrival, whatever the clock says. Those that were claimed behind the head have [`FIRST`] in `waits_at`, and follow it first.
 
 use onramp_webhooks::inbox::DeliveryId;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::state::{LEASED, sql};
+
+/// The column's value for a delivery that was claimed behind the head of its order.
+pub(super) const FIRST: i64 = -1;
 
 /// The place of a delivery that is being inserted.
 pub(super) enum Place {
@@ -78,10 +81,12 @@ pub(super) fn settle_head(connection: &Connection, order: &str) -> rusqlite::Res
     promote(connection, order)
 }
 
-/// Makes the next delivery of the order of `ended` its head.
+/// Makes the next delivery of the order of `ended` its head, unless `ended` was behind the head.
 pub(super) fn promote_after(connection: &Connection, ended: DeliveryId) -> rusqlite::Result<()> {
-    let (order, _) = order(connection, ended)?;
-    order.map_or(Ok(()), |order| promote(connection, &order))
+    match order(connection, ended)? {
+        (Some(order), _) if head(connection, &order)?.is_none() => promote(connection, &order),
+        _ => Ok(()),
+    }
 }
 
 const ANY_BEHIND: &str =
@@ -95,17 +100,17 @@ pub(super) fn any_behind(connection: &Connection) -> rusqlite::Result<bool> {
 const FIRST_BEHIND: &str = "SELECT id, waits_at, received_at FROM onramp_deliveries INDEXED BY onramp_deliveries_behind
      WHERE waits_at IS NOT NULL AND subject = ? AND waits_at >= ? ORDER BY waits_at, id LIMIT 1";
 
-/// Makes the next delivery of an order its head: the oldest untried one, or the one that is due again first, whichever has been due
-/// longer.
+/// Makes the next delivery of an order its head: one that is leased, the oldest untried one, or the one that is due again first, whichever
+/// has been due longer.
 pub(super) fn promote(connection: &Connection, order: &str) -> rusqlite::Result<()> {
-    let Some((mut id, mut waits_at, received_at)) = first_behind(connection, order, 0)? else { return Ok(()) };
+    let Some((mut id, mut waits_at, received_at)) = first_behind(connection, order, FIRST)? else { return Ok(()) };
     if waits_at == 0
         && let Some((again, again_at, _)) = first_behind(connection, order, 1)?
         && again_at < received_at
     {
         (id, waits_at) = (again, again_at);
     }
-    connection.prepare_cached(AS_HEAD)?.execute([waits_at, id]).map(drop)
+    connection.prepare_cached(AS_HEAD)?.execute([waits_at.max(0), id]).map(drop)
 }
 
 /// Returns the first delivery behind the head that is due at `from` or later: its id, the time, and its arrival.
@@ -115,7 +120,7 @@ fn first_behind(connection: &Connection, order: &str, from: i64) -> rusqlite::Re
 }
 
 const FREE_KEY: &str = "UPDATE onramp_deliveries
-     SET subject = NULL, discriminator = NULL, due_at = coalesce(due_at, waits_at), waits_at = NULL WHERE id = ?";
+     SET subject = NULL, discriminator = NULL, due_at = coalesce(due_at, max(waits_at, 0)), waits_at = NULL WHERE id = ?";
 
 /// Takes the key from a delivery, which is an order of its own from then on.
 pub(super) fn free_key(connection: &Connection, id: DeliveryId) -> rusqlite::Result<()> {

@@ -9,7 +9,7 @@ use super::state::{HANDLED, LEASED, sql};
 
 sql!(
     END = "UPDATE onramp_deliveries
-     SET state = ?1, settled_at = ?2, cause = ?3, attempts = attempts + 1, note = ?4, lease_until = NULL, lost_claims = 0, due_at = NULL,
+     SET state = ?1, settled_at = ?2, cause = ?3, attempts = attempts + 1, note = ?4, lease_until = NULL, lost_claims = 0, due_at = NULL, waits_at = NULL,
         handled_stage = CASE WHEN ?1 = {HANDLED} THEN stage END
      WHERE id = ?5 AND fence = ?6 AND state = {LEASED}"
 );
@@ -63,7 +63,7 @@ sql!(
     WAIT = "UPDATE onramp_deliveries
      SET state = ?1, attempts = attempts + ?2, note = CASE ?3 WHEN 1 THEN ?4 ELSE note END, lease_until = NULL, lost_claims = 0,
         due_at = CASE WHEN stage IS NULL OR subject IS NULL THEN coalesce(?5, due_at) END,
-        waits_at = CASE WHEN stage IS NOT NULL AND subject IS NOT NULL THEN coalesce(?5, due_at) END
+        waits_at = CASE WHEN stage IS NOT NULL AND subject IS NOT NULL THEN coalesce(?5, due_at, 0) END
      WHERE id = ?6 AND fence = ?7 AND state = {LEASED}"
 );
 

@@ -1,13 +1,12 @@
 //! Durability of acknowledged deliveries.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
-use onramp_webhooks::inbox::{ClaimRequest, DeliveryId, Filter, Inbox, Settled, Settlement, State};
+use onramp_webhooks::inbox::{DeliveryId, Filter, Inbox, State};
 use onramp_webhooks_sqlite::{SqliteInbox, rusqlite};
 use onramp_webhooks_suite::deliveries::{LATER_STATE, a_later_state_waits_alone};
 
-use crate::tools::{child, child_file, claim, file, handled, kill_after, new_inbox, now, purchase, record, seen_by_others};
+use crate::tools::{child, child_file, claim, file, handled, kill_after, new_inbox, purchase, record, seen_by_others};
 
 #[tokio::test]
 async fn an_acknowledged_delivery_is_seen_by_others_at_once() {
@@ -109,19 +108,4 @@ async fn a_state_of_a_later_version_waits_alone() {
     };
     inbox.call(set).await.unwrap();
     a_later_state_waits_alone(&inbox, &later, id).await;
-}
-
-#[tokio::test]
-async fn a_claim_that_fails_undoes_the_settlement_with_it() {
-    let (_folder, _path, inbox) = new_inbox().await;
-    record(&inbox, purchase()).await;
-    let lease = claim(&inbox, 1).await[0].lease;
-    record(&inbox, purchase()).await;
-    let refuse =
-        "CREATE TRIGGER refuse BEFORE UPDATE ON onramp_deliveries WHEN new.state = 1 BEGIN SELECT RAISE(ABORT, 'refused'); END";
-    inbox.call(move |connection| connection.execute_batch(refuse)).await.unwrap();
-    let handled = vec![Settlement::new(lease, Settled::Handled)];
-    inbox.settle_and_claim(now(), handled.clone(), ClaimRequest::new(1, Duration::from_secs(30))).await.unwrap_err();
-    assert_eq!(inbox.show(lease.id).await.unwrap().unwrap().state, State::Leased);
-    assert_eq!(inbox.settle(now(), handled).await.unwrap(), []);
 }

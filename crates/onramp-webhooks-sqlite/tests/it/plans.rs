@@ -1,7 +1,7 @@
 //! Query plans: receiving and handling must not slow down with the number of handled deliveries, nor a request with the number of
 //! kept replies, so no statement on their way reads a whole table.
 
-use onramp_webhooks::inbox::State;
+use onramp_webhooks::inbox::{SUSPECT_AFTER, State};
 use onramp_webhooks_sqlite::SqliteInbox;
 use rusqlite::Connection;
 
@@ -24,8 +24,9 @@ fn statements(source: &str) -> impl Iterator<Item = String> {
 }
 
 fn with_numbers(sql: &str) -> String {
-    let named = State::ALL.iter().map(|state| (state.as_str().to_uppercase(), state.as_u8()));
-    let named = named.chain([("REMOVED".to_owned(), 254), ("ATTEMPTS_USED_UP".to_owned(), 0)]);
+    let named = State::ALL.iter().map(|state| (state.as_str().to_uppercase(), i64::from(state.as_u8())));
+    let others = [("REMOVED", 254), ("ATTEMPTS_USED_UP", 0), ("FIRST", -1), ("SUSPECT_AFTER", SUSPECT_AFTER.into())];
+    let named = named.chain(others.map(|(name, number)| (name.to_owned(), number)));
     named.fold(sql.to_owned(), |sql, (name, number)| sql.replace(&format!("{{{name}}}"), &number.to_string()))
 }
 

@@ -8,7 +8,6 @@ macro_rules! double {
         { $($(#[$method_about:meta])* $name:ident: $method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)+ }
         $(waits { $wait_name:ident: $wait:ident; })?
         $(else { $($(#[$else_about:meta])* $else_name:ident,)+ })?
-        $(also { $($declared:tt)+ } as { $($passed_on:tt)+ })?
     ) => {
         $(#[$about_call])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,8 +62,6 @@ macro_rules! double {
                     }
                 }
             )?
-
-            $($($declared)+)?
         }
 
         #[async_trait]
@@ -80,8 +77,6 @@ macro_rules! double {
                     self.0.$wait().await;
                 }
             )?
-
-            $($($passed_on)+)?
         }
     };
 }

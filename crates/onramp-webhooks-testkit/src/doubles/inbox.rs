@@ -43,30 +43,6 @@ double! {
         /// A call of [`roll_back`](TransactionalInbox::roll_back), which a double reports itself.
         RollBack,
     }
-    also {
-        /// Settles and claims, as [`Inbox::settle_and_claim`] does. By default it only settles, so the caller claims, and both calls are
-        /// those of the double.
-        ///
-        /// # Errors
-        /// Returns an error if nothing was settled.
-        async fn settle_and_claim(
-            &self,
-            now: Timestamp,
-            settlements: Vec<Settlement>,
-            _request: ClaimRequest,
-        ) -> Result<(Vec<Lease>, Option<Claims>), StoreError> {
-            Ok((self.settle(now, settlements).await?, None))
-        }
-    } as {
-        async fn settle_and_claim(
-            &self,
-            now: Timestamp,
-            settlements: Vec<Settlement>,
-            request: ClaimRequest,
-        ) -> Result<(Vec<Lease>, Option<Claims>), StoreError> {
-            self.0.settle_and_claim(now, settlements, request).await
-        }
-    }
 }
 
 /// The double of an inbox that has transactions, with the methods of [`TransactionalInbox`].

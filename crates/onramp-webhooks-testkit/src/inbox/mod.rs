@@ -2,6 +2,7 @@
 //!
 //! [`inbox_suite!`](crate::inbox_suite) turns every case into a test. [`cases`] returns the cases, to run them in other ways.
 
+mod behind;
 mod claiming;
 mod forgetting;
 mod leasing;
@@ -122,6 +123,15 @@ suite! {
         half_of_a_late_claim_is_the_newest,
         a_long_order_holds_nothing_up,
     }
+    behind {
+        they_come_with_their_head_in_their_sequence,
+        they_take_the_room_that_heads_leave,
+        nothing_of_the_order_comes_before_them,
+        one_that_ends_before_its_head_leaves_the_head_leased,
+        a_released_one_is_next_in_its_place,
+        their_leases_end_with_time,
+        only_a_head_that_was_never_settled_brings_them,
+    }
     leasing {
         an_expired_lease_is_claimed_again_with_a_greater_fence,
         an_expired_lease_holds_its_order_no_longer,
@@ -143,8 +153,6 @@ suite! {
         a_dead_letter_says_why,
         a_released_one_is_due_at_once_and_costs_no_attempt,
         attempts_are_counted_over_all_outcomes,
-        a_claim_with_a_settlement_brings_the_next_of_its_order,
-        a_claim_with_a_settlement_says_what_was_lost,
     }
     quarantining {
         what_lies_in_quarantine_is_not_claimed,

@@ -3,7 +3,7 @@
 use onramp_webhooks::inbox::{DeadCause, Record, Settled, State};
 
 use super::Store;
-use super::tools::{at, complete, dead, dead_of, parked, retry, started};
+use super::tools::{at, complete, dead, dead_of, parked, retry};
 
 pub(super) async fn handled_is_for_good(store: &Store) {
     let record = after(store, Settled::Handled).await;
@@ -92,33 +92,4 @@ pub(super) async fn attempts_are_counted_over_all_outcomes(store: &Store) {
         let record = inbox.see(id).await;
         assert_eq!((record.attempts, record.note.as_deref()), (attempts, note), "after {outcome:?}");
     }
-}
-
-pub(super) async fn a_claim_with_a_settlement_brings_the_next_of_its_order(store: &Store) {
-    let inbox = store.open().await;
-    inbox.new_id(started("A")).await;
-    let first = inbox.one_due(1).await.lease;
-    let next = inbox.new_id(complete("A")).await;
-    let other = inbox.new_id(complete("B")).await;
-    let (lost, claimed) = inbox.end_and_claim(2, first, 2).await;
-    assert_eq!(lost, []);
-    assert_eq!(claimed.iter().map(|claimed| claimed.lease.id).collect::<Vec<_>>(), [next, other]);
-    assert_eq!(inbox.state(first.id).await, State::Handled);
-    for lease in claimed.iter().map(|claimed| claimed.lease) {
-        assert_eq!(inbox.state(lease.id).await, State::Leased);
-        assert!(inbox.end(3, lease, Settled::Handled).await);
-    }
-}
-
-pub(super) async fn a_claim_with_a_settlement_says_what_was_lost(store: &Store) {
-    let inbox = store.open().await;
-    let id = inbox.new_id(complete("A")).await;
-    let old = inbox.one_due(1).await.lease;
-    let new = inbox.one_due(40).await.lease;
-    let other = inbox.new_id(complete("B")).await;
-    let (lost, claimed) = inbox.end_and_claim(41, old, 10).await;
-    assert_eq!(lost, [old]);
-    assert_eq!(claimed.iter().map(|claimed| claimed.lease.id).collect::<Vec<_>>(), [other]);
-    assert_eq!(inbox.state(id).await, State::Leased);
-    assert!(inbox.end(42, new, Settled::Handled).await);
 }

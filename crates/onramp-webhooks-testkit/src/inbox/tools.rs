@@ -164,17 +164,6 @@ impl Fixture {
         lost.is_empty()
     }
 
-    /// Settles a lease as handled, and claims at most `limit` deliveries: in one step, or one after the other if the inbox has no such step.
-    /// Returns the leases that were lost and the deliveries that were claimed.
-    pub(crate) async fn end_and_claim(&self, seconds: i64, lease: Lease, limit: usize) -> (Vec<Lease>, Vec<ClaimedDelivery>) {
-        let handled = vec![Settlement::new(lease, Settled::Handled)];
-        let both = self.settle_and_claim(at(seconds), handled, ClaimRequest::new(limit, LEASE)).await;
-        match both.unwrap() {
-            (lost, Some(claims)) => (lost, claims.deliveries),
-            (lost, None) => (lost, self.claims(seconds, limit).await.deliveries),
-        }
-    }
-
     /// Records `new`, claims it at second `seconds` and ends it with `outcome` in the same second. Nothing else may be due.
     pub(crate) async fn led_to(&self, seconds: i64, new: NewDelivery, outcome: Settled) -> DeliveryId {
         let id = self.new_id(new).await;

@@ -100,6 +100,8 @@ impl InboxDouble for Mutant {
             Defect::IgnoresWhatIsHeld => request.held.clear(),
             Defect::LeavesNothingOut => request.except.clear(),
             Defect::NeverTakesTurns => request.turn = 0,
+            Defect::ClaimsThoseBehindUnasked => request = request.with_behind(),
+            Defect::ClaimsMoreThanFits if request.behind => request.limit += 3,
             _ => {}
         }
         let mut claims = self.inbox.claim(now, request.clone()).await?;
@@ -107,6 +109,12 @@ impl InboxDouble for Mutant {
         self.leases.lock().unwrap().extend(leases.iter().map(|lease| (lease.id, *lease)));
         match self.defect {
             Defect::IgnoresLeaseExpiry => drop(self.inbox.renew(leases, now.after(Duration::from_secs(1 << 40))).await?),
+            Defect::ReversesThoseBehind => claims.deliveries.iter_mut().for_each(|claimed| claimed.behind.reverse()),
+            Defect::ReleasesThoseBehind => {
+                let behind = claims.deliveries.iter().flat_map(|claimed| &claimed.behind);
+                let released = behind.map(|behind| Settlement::new(behind.lease, Settled::Released)).collect();
+                self.inbox.settle(now, released).await?;
+            }
             Defect::NewestFirst => claims.deliveries.reverse(),
             Defect::ForgetsLostClaims => claims.deliveries.iter_mut().for_each(|claimed| claimed.lost_claims = 0),
             Defect::ClaimsSuspectsTogether if request.suspect => {
@@ -156,24 +164,6 @@ impl InboxDouble for Mutant {
             }
         }
         self.inbox.settle(now, settlements).await
-    }
-
-    async fn settle_and_claim(
-        &self,
-        now: Timestamp,
-        settlements: Vec<Settlement>,
-        request: ClaimRequest,
-    ) -> Result<(Vec<Lease>, Option<Claims>), StoreError> {
-        match self.defect {
-            Defect::ClaimsBeforeItSettles => {
-                let claims = self.inbox.claim(now, request).await?;
-                Ok((self.inbox.settle(now, settlements).await?, Some(claims)))
-            }
-            Defect::ForgetsWhatIsLostWithAClaim => {
-                Ok((Vec::new(), self.inbox.settle_and_claim(now, settlements, request).await?.1))
-            }
-            _ => self.inbox.settle_and_claim(now, settlements, request).await,
-        }
     }
 
     async fn wait_for_work(&self) {
@@ -303,8 +293,10 @@ mutants! {
     KeepsAllForTheSameTime: an_inbox_that_keeps_all_for_the_same_time => "pruning::each_state_has_its_retention";
     ForgetsNothing: an_inbox_that_forgets_nothing => "forgetting::a_body_goes_at_once_and_the_key_stays";
     ForgetsKeys: an_inbox_that_forgets_keys => "forgetting::a_body_goes_at_once_and_the_key_stays";
-    ClaimsBeforeItSettles: an_inbox_that_claims_before_it_settles => "settling::a_claim_with_a_settlement_brings_the_next_of_its_order";
-    ForgetsWhatIsLostWithAClaim: an_inbox_that_forgets_what_is_lost_with_a_claim => "settling::a_claim_with_a_settlement_says_what_was_lost";
+    ClaimsThoseBehindUnasked: an_inbox_that_claims_those_behind_unasked => "behind::they_take_the_room_that_heads_leave";
+    ClaimsMoreThanFits: an_inbox_that_claims_more_than_fits => "behind::they_take_the_room_that_heads_leave";
+    ReversesThoseBehind: an_inbox_that_reverses_those_behind => "behind::they_come_with_their_head_in_their_sequence";
+    ReleasesThoseBehind: an_inbox_that_releases_those_behind => "behind::they_come_with_their_head_in_their_sequence";
     ReplacesStatesUnseen: an_inbox_that_replaces_states_unseen => "tasks::a_state_that_was_not_seen_is_not_replaced",
         an_inbox_that_replaces_states_for_many => "tasks::of_many_at_once_one_replaces_a_state";
     HasOneStateForAllTasks: an_inbox_with_one_state_for_all_tasks => "tasks::each_task_has_its_state";

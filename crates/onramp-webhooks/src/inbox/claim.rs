@@ -33,13 +33,16 @@ pub struct ClaimRequest {
     /// A suspect is a delivery of which [`SUSPECT_AFTER`] claims ended with neither a settlement nor a release: its handler may have
     /// ended the process.
     pub suspect: bool,
+    /// Also claims the deliveries behind the heads, as far as the heads leave room in [`limit`](Self::limit). A store may ignore this.
+    pub behind: bool,
 }
 
 /// The result of a claim.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Claims {
-    /// The deliveries in the sequence of [`ClaimRequest::choose`], never two of one order.
+    /// The deliveries in the sequence of [`ClaimRequest::choose`], never two of one order. Others of the order may be
+    /// [behind](ClaimedDelivery::behind) them.
     pub deliveries: Vec<ClaimedDelivery>,
     /// The time at which the next retrying or parked delivery is due; `None` if there is none.
     pub next_due: Option<Timestamp>,
@@ -90,7 +93,7 @@ impl ClaimRequest {
     /// Creates a request for at most `limit` deliveries, leased for `lease`.
     #[must_use]
     pub const fn new(limit: usize, lease: Duration) -> Self {
-        Self { limit, lease, held: BTreeMap::new(), except: BTreeSet::new(), turn: 0, suspect: false }
+        Self { limit, lease, held: BTreeMap::new(), except: BTreeSet::new(), turn: 0, suspect: false, behind: false }
     }
 
     /// States what the worker holds of each endpoint.
@@ -114,11 +117,24 @@ impl ClaimRequest {
         self
     }
 
+    /// Also claims the deliveries behind the heads, as far as the heads leave room.
+    #[must_use]
+    pub const fn with_behind(mut self) -> Self {
+        self.behind = true;
+        self
+    }
+
     /// Claims one suspect, and nothing else.
     #[must_use]
     pub const fn of_a_suspect(mut self) -> Self {
-        self.suspect = true;
+        (self.suspect, self.behind) = (true, false);
         self
+    }
+
+    /// Returns how many deliveries behind the heads may be claimed, after `heads` were claimed.
+    #[must_use]
+    pub const fn room_behind(&self, heads: usize) -> usize {
+        if self.behind { self.limit.saturating_sub(heads) } else { 0 }
     }
 
     /// Returns whether [`choose`](Self::choose) needs the newest deliveries, which a store need not read otherwise: there are more

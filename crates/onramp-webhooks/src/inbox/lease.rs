@@ -9,7 +9,7 @@ use super::DeadCause;
 use crate::clock::Timestamp;
 use crate::delivery::DeliveryId;
 use crate::fingerprint::Fingerprint;
-use crate::identity::DedupKey;
+use crate::identity::{DedupKey, OrderStage};
 use crate::provider::ProviderName;
 
 /// A worker's time-limited claim on one delivery.
@@ -43,6 +43,8 @@ pub struct ClaimedDelivery {
     pub attempt: u32,
     /// The number of its latest claims that ended with neither a settlement nor a release.
     pub lost_claims: u32,
+    /// The stage of its order; `None` if it belongs to none.
+    pub stage: Option<OrderStage>,
     /// `true` if a later stage of its order has been handled already.
     pub stale: bool,
     /// The number of its duplicates received so far.
@@ -59,6 +61,9 @@ pub struct ClaimedDelivery {
     pub received_at: Timestamp,
     /// The exact bytes of the request body.
     pub body: Bytes,
+    /// The next deliveries of its order, if the claim was made [with those behind](super::ClaimRequest::with_behind). They are leased,
+    /// too, and are to be handled one after another, after this one.
+    pub behind: Vec<ClaimedDelivery>,
 }
 
 /// The end of a lease.

@@ -30,15 +30,6 @@ impl<I: Inbox + ?Sized> Inbox for Arc<I> {
         (**self).settle(now, settlements).await
     }
 
-    async fn settle_and_claim(
-        &self,
-        now: Timestamp,
-        settlements: Vec<Settlement>,
-        request: ClaimRequest,
-    ) -> Result<(Vec<Lease>, Option<Claims>), StoreError> {
-        (**self).settle_and_claim(now, settlements, request).await
-    }
-
     async fn wait_for_work(&self) {
         (**self).wait_for_work().await;
     }

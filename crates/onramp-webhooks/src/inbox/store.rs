@@ -23,10 +23,13 @@ use crate::error::StoreError;
 /// that are handled or that wait behind a head.
 ///
 /// - An order is identified by the subject of the key, for deliveries with a [stage](NewDelivery::stage).
-/// - The head of an order is its leased delivery. Without one, it is the oldest delivery that was never settled, or the one that is
+/// - The head of an order is its leased delivery, the first if there are several. Without one, it is the oldest delivery that was never settled, or the one that is
 ///   due again first, whichever has been due longer.
 /// - A delivery that was never settled is due since its arrival, whatever the clock says. Of several, the one that was recorded
 ///   first comes first. A requeued delivery counts as never settled. A retrying or parked one is due at the time of its settlement.
+/// - A claim can also lease deliveries [behind](ClaimRequest::behind) a head that was never settled: the next ones that were never settled
+///   either, in their sequence. They stay behind the head, and in front of all others of the order. So when a head ends, the next leased
+///   one follows it, and no other worker can claim a delivery of the order before the worker has settled them.
 /// - A lease that has ended makes its delivery due again in its old place. The store counts such lost claims; a settlement or a
 ///   release resets the count. From [`SUSPECT_AFTER`](super::SUSPECT_AFTER) on, the delivery is a *suspect*.
 /// - [`ClaimRequest::choose`] decides which heads are claimed, so that all stores behave in the same way.
@@ -73,8 +76,8 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// Returns an error if the delivery could not be made durable.
     async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError>;
 
-    /// Leases due heads, in the sequence of [`ClaimRequest::choose`]. See [the queue](Inbox#the-queue). Never leases two deliveries of
-    /// one order at the same time.
+    /// Leases due heads, in the sequence of [`ClaimRequest::choose`], and those behind them. See [the queue](Inbox#the-queue). Two claims
+    /// never hold deliveries of one order at the same time.
     ///
     /// # Errors
     /// Returns an error if the store cannot be written.
@@ -92,21 +95,6 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Returns an error if the store cannot be written. In that case no lease has ended.
     async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError>;
-
-    /// Ends leases as [`settle`](Self::settle) does, and then claims as [`claim`](Self::claim) does, in one step. So the next event of an
-    /// order costs one commit. Returns no claims if the store does not do so, which is the default; the caller then claims. Need not wake
-    /// [`wait_for_work`](Self::wait_for_work), because the claims show what else is due.
-    ///
-    /// # Errors
-    /// Returns an error if the store cannot be written. In that case no lease has ended, and nothing is claimed.
-    async fn settle_and_claim(
-        &self,
-        now: Timestamp,
-        settlements: Vec<Settlement>,
-        _request: ClaimRequest,
-    ) -> Result<(Vec<Lease>, Option<Claims>), StoreError> {
-        Ok((self.settle(now, settlements).await?, None))
-    }
 
     /// Waits until a call of this object may have made a delivery due. Returns at once if that happened before. May wake spuriously. Not
     /// woken by other processes. Cancel-safe.

@@ -106,15 +106,6 @@ impl<I: Inbox> Inbox for SpillInbox<I> {
         self.shared().primary()?.settle(now, settlements).await
     }
 
-    async fn settle_and_claim(
-        &self,
-        now: Timestamp,
-        settlements: Vec<Settlement>,
-        request: ClaimRequest,
-    ) -> Result<(Vec<Lease>, Option<Claims>), StoreError> {
-        self.shared().primary()?.settle_and_claim(now, settlements, request).await
-    }
-
     async fn wait_for_work(&self) {
         self.shared().primary.wait().await.wait_for_work().await;
     }

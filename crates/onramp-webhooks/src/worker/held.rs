@@ -7,7 +7,7 @@ use tokio::task::{AbortHandle, Id};
 
 use crate::clock::Timestamp;
 use crate::delivery::DeliveryId;
-use crate::inbox::{Lease, Settlement};
+use crate::inbox::Lease;
 
 /// The leases that were claimed and are not settled yet.
 #[derive(Debug, Default)]
@@ -19,6 +19,8 @@ struct Entry {
     endpoint: Arc<str>,
     until: Timestamp,
     running: Option<AbortHandle>,
+    /// Set while the delivery waits for another one of its order.
+    is_behind: bool,
 }
 
 impl Held {
@@ -27,8 +29,15 @@ impl Held {
     pub(super) fn claimed(&mut self, lease: Lease, endpoint: Arc<str>, until: Timestamp) -> bool {
         let running = self.0.remove(&lease.id).and_then(|entry| entry.running);
         let to_run = running.is_none();
-        self.0.insert(lease.id, Entry { lease, endpoint, until, running });
+        self.0.insert(lease.id, Entry { lease, endpoint, until, running, is_behind: false });
         to_run
+    }
+
+    /// States that a delivery waits for another one of its order.
+    pub(super) fn waits_behind(&mut self, lease: Lease, is_behind: bool) {
+        if let Some(entry) = self.of(lease) {
+            entry.is_behind = is_behind;
+        }
     }
 
     pub(super) fn begun(&mut self, lease: Lease, running: AbortHandle) {
@@ -89,16 +98,11 @@ impl Held {
         self.0.values().map(|entry| entry.lease).collect()
     }
 
-    /// Returns the number of leases of each endpoint, without those that are being settled.
-    pub(super) fn by_endpoint(&self, settling: &[Settlement]) -> BTreeMap<Arc<str>, usize> {
-        let mut held = BTreeMap::<_, usize>::new();
-        for entry in self.0.values() {
+    /// Returns the number of leases of each endpoint, without those that wait for another delivery of their order.
+    pub(super) fn by_endpoint(&self) -> BTreeMap<Arc<str>, usize> {
+        let mut held = BTreeMap::new();
+        for entry in self.0.values().filter(|entry| !entry.is_behind) {
             *held.entry(Arc::clone(&entry.endpoint)).or_default() += 1;
-        }
-        for entry in settling.iter().filter_map(|settlement| self.0.get(&settlement.lease.id)) {
-            if let Some(count) = held.get_mut(&entry.endpoint) {
-                *count = count.saturating_sub(1);
-            }
         }
         held
     }

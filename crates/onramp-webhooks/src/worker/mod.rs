@@ -1,6 +1,7 @@
 //! Workers: call the handler for due deliveries and settle them.
 
 mod attempt;
+mod behind;
 mod builder;
 mod checks;
 mod delivery;

@@ -1,16 +1,16 @@
 //! The worker's loop: one task owns everything that is claimed, running and finished, so nothing is shared or locked.
 
 use std::collections::{HashMap, VecDeque};
-use std::future::{Future, pending, poll_fn};
+use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::attempt::{AttemptEnd, Checked, attempt, check};
+use super::behind::Behind;
 use super::held::Held;
 use super::idle::IdleReports;
 use super::life::Alive;
@@ -31,33 +31,14 @@ const ANSWER: Duration = Duration::from_secs(45);
 /// The leases that were lost, or the error of the inbox.
 type Lost = Result<Vec<Lease>, StoreError>;
 
-/// The number of settlements that are made at the same time. The next event of an order does not wait for two commits of others.
-const SETTLEMENTS: usize = 2;
-
-type Call<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-type InFlight<T> = Option<Call<T>>;
-
-/// A claim that was made, and its limit.
-struct Claimed {
-    at: Timestamp,
-    limit: usize,
-    claims: Result<Claims, StoreError>,
-}
-
-/// Settlements that were made at a time, and the limit of the claim that was made with them.
-struct SettledAndClaimed {
-    at: Timestamp,
-    settlements: Vec<Settlement>,
-    limit: Option<usize>,
-    result: Result<(Vec<Lease>, Option<Claims>), StoreError>,
-}
+type InFlight<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
 /// The events of the loop.
 enum Happened {
     Checked(Result<(Id, (Lease, Checked)), JoinError>),
     Ended(Result<(Id, (Lease, AttemptEnd)), JoinError>),
-    Claimed(Claimed),
-    Settled(SettledAndClaimed),
+    Claimed(Timestamp, Result<Claims, StoreError>),
+    Settled(Vec<Settlement>, Lost),
     Renewed(Vec<Lease>, Timestamp, Lost),
     MayBeDue,
     Time,
@@ -71,6 +52,7 @@ pub(super) struct Run {
     stopped: watch::Receiver<bool>,
     stopping: bool,
     held: Held,
+    behind: Behind,
     /// Deliveries that are claimed and not checked.
     unchecked: VecDeque<ClaimedDelivery>,
     /// Set while claims leave out the endpoints of `unchecked`.
@@ -83,8 +65,8 @@ pub(super) struct Run {
     running: JoinSet<(Lease, AttemptEnd)>,
     /// Outcomes that are not being settled yet.
     finished: Vec<Settlement>,
-    claiming: InFlight<Claimed>,
-    settling: Vec<Call<SettledAndClaimed>>,
+    claiming: InFlight<(Timestamp, Result<Claims, StoreError>)>,
+    settling: InFlight<(Vec<Settlement>, Lost)>,
     renewing: InFlight<(Vec<Lease>, Timestamp, Lost)>,
     grace: InFlight<()>,
     grace_over: bool,
@@ -94,8 +76,6 @@ pub(super) struct Run {
     look_at: Timestamp,
     /// The earliest time of the next settlement, after the inbox has failed.
     settle_at: Timestamp,
-    /// Set after a failed settlement. The next one is tried without a claim, so that it does not delay others.
-    settles_alone: bool,
     renew_at: Timestamp,
     idle: IdleReports,
     /// The number of deliveries that were claimed.
@@ -114,6 +94,7 @@ impl Run {
             stopped,
             stopping: false,
             held: Held::default(),
+            behind: Behind::default(),
             unchecked: VecDeque::new(),
             left_out: false,
             checking: JoinSet::new(),
@@ -122,14 +103,13 @@ impl Run {
             running: JoinSet::new(),
             finished: Vec::new(),
             claiming: None,
-            settling: Vec::new(),
+            settling: None,
             renewing: None,
             grace: None,
             grace_over: false,
             may_be_due: true,
             look_at: now,
             settle_at: now,
-            settles_alone: false,
             renew_at,
             idle,
             turn: 0,
@@ -145,8 +125,8 @@ impl Run {
             match self.next().await {
                 Happened::Checked(checked) => self.checked(checked),
                 Happened::Ended(ended) => self.ended(ended),
-                Happened::Claimed(claimed) => self.claimed(claimed),
-                Happened::Settled(settled) => self.settled_and_claimed(settled),
+                Happened::Claimed(claimed_at, claims) => self.claimed(claimed_at, claims),
+                Happened::Settled(settlements, lost) => self.settled(settlements, lost),
                 Happened::Renewed(leases, until, lost) => self.renewed(&leases, until, lost),
                 Happened::MayBeDue => self.may_be_due = true,
                 Happened::Time => {}
@@ -162,13 +142,13 @@ impl Run {
         let (clock, inbox) = (&self.worker.clock, &self.worker.inbox);
         // A worker that is stopping leaves notifications to other workers.
         let looking = !self.may_be_due && !self.stopping;
-        let settling_later = !self.finished.is_empty() && self.settling.len() < SETTLEMENTS;
+        let settling_later = !self.finished.is_empty() && self.settling.is_none();
         let renewing_later = !self.held.is_empty() && self.renewing.is_none();
         tokio::select! {
             Some(checked) = self.checking.join_next_with_id() => Happened::Checked(checked),
             Some(ended) = self.running.join_next_with_id() => Happened::Ended(ended),
-            claimed = in_flight(&mut self.claiming) => Happened::Claimed(claimed),
-            settled = any_in_flight(&mut self.settling) => Happened::Settled(settled),
+            (claimed_at, claims) = in_flight(&mut self.claiming) => Happened::Claimed(claimed_at, claims),
+            (settlements, lost) = in_flight(&mut self.settling) => Happened::Settled(settlements, lost),
             (leases, until, lost) = in_flight(&mut self.renewing) => Happened::Renewed(leases, until, lost),
             () = in_flight(&mut self.grace) => Happened::GraceOver,
             () = inbox.wait_for_work(), if looking => Happened::MayBeDue,
@@ -186,7 +166,7 @@ impl Run {
             && self.checking.is_empty()
             && self.running.is_empty()
             && self.claiming.is_none()
-            && self.settling.is_empty()
+            && self.settling.is_none()
     }
 
     /// Starts everything that can start now.
@@ -206,14 +186,14 @@ impl Run {
 
     fn begin_checks(&mut self, now: Timestamp) {
         if self.worker.checks.is_empty() {
-            self.queue.extend(self.unchecked.drain(..).map(|claimed| (claimed.lease, Ready::Unchecked(claimed))));
+            self.queue.extend(self.unchecked.drain(..).map(|claimed| (claimed.lease, Ready::Unchecked(Box::new(claimed)))));
             return;
         }
         let mut waiting = VecDeque::new();
         while let Some(claimed) = self.unchecked.pop_front() {
             let (lease, endpoint) = (claimed.lease, Arc::clone(&claimed.endpoint));
             if !self.held.holds(lease, now) {
-                self.held.lost(lease);
+                self.give_away(lease);
             } else if self.is_full(&endpoint) {
                 waiting.push_back(claimed);
             } else {
@@ -237,7 +217,7 @@ impl Run {
         while self.running.len() < self.worker.concurrency {
             let Some((lease, ready)) = self.queue.pop_front() else { break };
             if !self.held.holds(lease, now) {
-                self.held.lost(lease);
+                self.give_away(lease);
                 continue;
             }
             let worker = Arc::clone(&self.worker);
@@ -247,21 +227,13 @@ impl Run {
     }
 
     fn begin_settling(&mut self, now: Timestamp) {
-        if self.finished.is_empty() || self.settling.len() >= SETTLEMENTS || now < self.settle_at {
+        if self.finished.is_empty() || self.settling.is_some() || now < self.settle_at {
             return;
         }
         let (inbox, settlements) = (Arc::clone(&self.worker.inbox), std::mem::take(&mut self.finished));
-        let request = self.claim_along(now, &settlements);
-        let limit = request.as_ref().map(|request| request.limit);
-        self.settling.push(Box::pin(async move {
-            let settle = async {
-                match request {
-                    Some(request) => inbox.settle_and_claim(now, settlements.clone(), request).await,
-                    None => Ok((inbox.settle(now, settlements.clone()).await?, None)),
-                }
-            };
-            let result = within(ANSWER, "settle deliveries", settle).await;
-            SettledAndClaimed { at: now, settlements, limit, result }
+        self.settling = Some(Box::pin(async move {
+            let lost = within(ANSWER, "settle deliveries", inbox.settle(now, settlements.clone())).await;
+            (settlements, lost)
         }));
     }
 
@@ -280,43 +252,33 @@ impl Run {
     }
 
     fn begin_claiming(&mut self, now: Timestamp) {
-        if !self.may_be_due || self.claiming.is_some() || !self.may_claim(now) {
+        if self.stopping || !self.may_be_due || self.claiming.is_some() || self.queue.len() > self.worker.batch / 2 {
+            return;
+        }
+        // After an outage or a jump of the clock, a claim would return deliveries that are running or handled here.
+        if self.held.has_expired(now) {
+            return;
+        }
+        if self.suspect != Suspect::None && !self.held.is_empty() {
             return;
         }
         self.may_be_due = false;
         // A time that has passed would cause another claim after this one.
         self.look_at = now.after(self.worker.poll);
         self.claimed_for = self.idle.latest();
-        let (inbox, request) = (Arc::clone(&self.worker.inbox), self.request(self.worker.batch, &[]));
-        self.claiming = Some(Box::pin(async move {
-            let limit = request.limit;
-            Claimed { at: now, limit, claims: within(ANSWER, "claim deliveries", inbox.claim(now, request)).await }
-        }));
+        let (inbox, request) = (Arc::clone(&self.worker.inbox), self.request());
+        self.claiming = Some(Box::pin(async move { (now, within(ANSWER, "claim deliveries", inbox.claim(now, request)).await) }));
     }
 
-    /// Returns a claim to make with a settlement, after which the next event of an order may be due. It only replaces what is settled,
-    /// because another claim may be in flight.
-    fn claim_along(&self, now: Timestamp, settling: &[Settlement]) -> Option<ClaimRequest> {
-        let limit = settling.len().min(self.worker.batch);
-        (!self.settles_alone && self.may_claim(now)).then(|| self.request(limit, settling))
-    }
-
-    fn may_claim(&self, now: Timestamp) -> bool {
-        // After an outage or a jump of the clock, a claim would return deliveries that are running or handled here.
-        !self.stopping
-            && self.queue.len() <= self.worker.batch / 2
-            && !self.held.has_expired(now)
-            && (self.suspect == Suspect::None || self.held.is_empty())
-    }
-
-    /// Returns a claim. `settling` are settled in the same step. Endpoints with a delivery that waits for a check are left out.
-    fn request(&self, limit: usize, settling: &[Settlement]) -> ClaimRequest {
-        let request = ClaimRequest::new(limit, self.worker.lease);
+    /// Returns the next claim. Endpoints with a delivery that waits for a check are left out.
+    fn request(&self) -> ClaimRequest {
+        let request = ClaimRequest::new(self.worker.batch, self.worker.lease);
         if self.suspect == Suspect::IsDue {
             return request.of_a_suspect();
         }
         let waiting = self.unchecked.iter().map(|claimed| Arc::clone(&claimed.endpoint)).collect();
-        request.held(self.held.by_endpoint(settling)).except(waiting).turn(self.turn)
+        let request = if self.behind.len() <= self.worker.batch / 2 { request.with_behind() } else { request };
+        request.held(self.held.by_endpoint()).except(waiting).turn(self.turn)
     }
 
     fn checked(&mut self, checked: Result<(Id, (Lease, Checked)), JoinError>) {
@@ -341,27 +303,50 @@ impl Run {
 
     fn ended(&mut self, ended: Result<(Id, (Lease, AttemptEnd)), JoinError>) {
         self.may_be_due |= self.idle.is_pending();
-        let (held, outcome) = match ended {
-            Ok((task, (lease, end))) => {
-                let held = self.held.ended(lease.id, task);
-                match end {
-                    AttemptEnd::Settle(outcome) => (held, outcome),
-                    // The delivery was claimed again while it ran, so it was not committed under the old lease.
-                    AttemptEnd::Lost if held.is_some_and(|held| held != lease) => (held, Settled::Released),
-                    AttemptEnd::Committed => return self.held.settled(lease),
-                    AttemptEnd::Lost => {
-                        lost(&[lease]);
-                        return self.held.settled(lease);
-                    }
-                }
-            }
+        let (task, lease, end) = match ended {
+            Ok((task, (lease, end))) => (task, lease, end),
             // An attempt catches its panics, so this task was aborted: its lease was lost, or the grace is over.
-            Err(dropped) => (self.held.dropped(dropped.id()), Settled::Released),
+            Err(dropped) => {
+                let held = self.held.dropped(dropped.id());
+                return self.release(held);
+            }
         };
-        self.finished.extend(held.map(|lease| Settlement::new(lease, outcome)));
+        let is_handled = matches!(end, AttemptEnd::Settle(Settled::Handled) | AttemptEnd::Committed);
+        let held = self.held.ended(lease.id, task);
+        match end {
+            AttemptEnd::Settle(outcome) => self.finished.extend(held.map(|lease| Settlement::new(lease, outcome))),
+            AttemptEnd::Committed => self.held.settled(lease),
+            // The delivery was claimed again while it ran, so it was not committed under the old lease.
+            AttemptEnd::Lost if held.is_some_and(|held| held != lease) => {
+                let behind = self.behind.take(lease.id);
+                return self.release(held.into_iter().chain(behind));
+            }
+            AttemptEnd::Lost => {
+                lost(&[lease]);
+                self.give_away(lease);
+                return;
+            }
+        }
+        if let Some(next) = self.behind.next(lease.id, is_handled) {
+            self.held.waits_behind(next.lease, false);
+            self.unchecked.push_back(next);
+        }
     }
 
-    fn claimed(&mut self, Claimed { at: claimed_at, limit, claims }: Claimed) {
+    /// Gives up a lease that was lost, and releases the deliveries that wait for its delivery, because another worker may be handling it.
+    /// Returns whether its handler was running.
+    fn give_away(&mut self, lease: Lease) -> bool {
+        let behind = self.behind.take(lease.id);
+        self.release(behind);
+        self.held.lost(lease)
+    }
+
+    fn release(&mut self, leases: impl IntoIterator<Item = Lease>) {
+        self.finished.extend(leases.into_iter().map(|lease| Settlement::new(lease, Settled::Released)));
+    }
+
+    fn claimed(&mut self, claimed_at: Timestamp, claims: Result<Claims, StoreError>) {
+        let poll = claimed_at.after(self.worker.poll);
         let claims = match claims {
             Ok(claims) => claims,
             Err(error) => {
@@ -373,21 +358,28 @@ impl Run {
         self.alive.claimed(claimed_at);
         let oldest = claims.deliveries.iter().map(|delivery| delivery.received_at).min().unwrap_or(claimed_at);
         telemetry::backlog_age(claimed_at.since(oldest));
-        self.look_at = claims.next_due.map_or(self.look_at, |due| due.min(self.look_at));
-        self.may_be_due |= claims.deliveries.len() == limit || claims.has_suspect;
+        self.look_at = claims.next_due.map_or(poll, |due| due.min(poll));
+        self.may_be_due |= claims.deliveries.len() == self.worker.batch || claims.has_suspect;
         self.suspect = self.suspect.after(&claims);
         self.turn = self.turn.wrapping_add(claims.deliveries.len() as u64);
         let until = claimed_at.after(self.worker.lease);
         if self.held.is_empty() {
             self.renew_at = claimed_at.after(self.worker.lease / 3);
         }
-        for claimed in claims.deliveries {
-            if self.held.claimed(claimed.lease, Arc::clone(&claimed.endpoint), until) {
-                if self.stopping {
-                    self.finished.push(Settlement::new(claimed.lease, Settled::Released));
-                } else {
-                    self.unchecked.push_back(claimed);
-                }
+        for mut claimed in claims.deliveries {
+            let behind = std::mem::take(&mut claimed.behind);
+            for next in &behind {
+                self.held.claimed(next.lease, Arc::clone(&next.endpoint), until);
+                self.held.waits_behind(next.lease, true);
+            }
+            let is_to_run = self.held.claimed(claimed.lease, Arc::clone(&claimed.endpoint), until);
+            if self.stopping {
+                self.release(is_to_run.then_some(claimed.lease).into_iter().chain(behind.iter().map(|next| next.lease)));
+                continue;
+            }
+            self.behind.claimed(claimed.lease.id, claimed.stage, behind);
+            if is_to_run {
+                self.unchecked.push_back(claimed);
             }
         }
         if self.is_idle()
@@ -397,16 +389,6 @@ impl Run {
             && self.finished.is_empty()
         {
             self.idle.report(self.claimed_for);
-        }
-    }
-
-    fn settled_and_claimed(&mut self, SettledAndClaimed { at, settlements, limit, result }: SettledAndClaimed) {
-        self.settles_alone = result.is_err();
-        let (lost, claims) = result.map_or_else(|error| (Err(error), None), |(lost, claims)| (Ok(lost), claims));
-        self.settled(settlements, lost);
-        match (limit, claims) {
-            (Some(limit), Some(claims)) => self.claimed(Claimed { at, limit, claims: Ok(claims) }),
-            (limit, _) => self.may_be_due |= limit.is_some(),
         }
     }
 
@@ -437,7 +419,7 @@ impl Run {
                 self.held.renewed(leases, until);
                 for lease in lost {
                     // A lease that was settled while it was being renewed is also returned as lost.
-                    if self.held.lost(lease) {
+                    if self.give_away(lease) {
                         tracing::warn!(id = %lease.id, "lease lost: another worker has taken over");
                     }
                 }
@@ -455,7 +437,8 @@ impl Run {
         self.grace = Some(Box::pin(tokio::time::sleep(self.worker.grace)));
         let unchecked = std::mem::take(&mut self.unchecked).into_iter().map(|claimed| claimed.lease);
         let queued = std::mem::take(&mut self.queue).into_iter().map(|(lease, _)| lease);
-        self.finished.extend(unchecked.chain(queued).map(|lease| Settlement::new(lease, Settled::Released)));
+        let waiting: Vec<_> = unchecked.chain(queued).chain(self.behind.take_all()).collect();
+        self.release(waiting);
     }
 
     /// Drops the handlers that are still running. Their deliveries are released.
@@ -475,7 +458,7 @@ impl Run {
 /// A delivery that the handler can be called for.
 enum Ready {
     /// The worker has no checks. The delivery is not read yet, so that no task but the attempt's own is needed.
-    Unchecked(ClaimedDelivery),
+    Unchecked(Box<ClaimedDelivery>),
     Checked(Box<Delivery>),
 }
 
@@ -483,7 +466,7 @@ impl Ready {
     async fn attempt(self, worker: &WorkerBuilder, lease: Lease) -> AttemptEnd {
         let delivery = match self {
             Self::Checked(delivery) => delivery,
-            Self::Unchecked(claimed) => match check(worker, claimed).await {
+            Self::Unchecked(claimed) => match check(worker, *claimed).await {
                 Checked::Passed(delivery) => delivery,
                 Checked::Ended(end) => return end,
             },
@@ -519,18 +502,6 @@ fn lost(leases: &[Lease]) {
         tracing::warn!(lost = ?leases, "leases were lost: another worker has taken over or completed the deliveries");
         telemetry::leases_lost(leases.len());
     }
-}
-
-/// Waits for any of the calls in flight, or for ever if there is none.
-async fn any_in_flight<T>(calls: &mut Vec<Call<T>>) -> T {
-    poll_fn(|context| {
-        let mut polled = calls.iter_mut().map(|call| call.as_mut().poll(context)).enumerate();
-        let Some((nth, Poll::Ready(output))) = polled.find(|(_, polled)| polled.is_ready()) else { return Poll::Pending };
-        drop(polled);
-        drop(calls.swap_remove(nth));
-        Poll::Ready(output)
-    })
-    .await
 }
 
 /// Waits for the call in flight, or for ever if there is none.

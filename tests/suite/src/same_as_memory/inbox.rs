@@ -7,8 +7,8 @@ use onramp_webhooks::event::Money;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{
-    ClaimRequest, Claims, DeadCause, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery, Quarantine, QuarantineBound,
-    Record, Requeue, Retention, Settled, Settlement, State,
+    ClaimRequest, ClaimedDelivery, DeadCause, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery, Quarantine,
+    QuarantineBound, Record, Requeue, Retention, Settled, Settlement, State,
 };
 use onramp_webhooks_testkit::inbox::Fixture;
 use proptest::prelude::*;
@@ -22,9 +22,9 @@ enum Step {
     Claim {
         limit: usize,
         lease: u64,
+        behind: bool,
     },
     Settle(Vec<(usize, Outcome)>),
-    SettleAndClaim(Vec<(usize, Outcome)>, usize),
     Renew(Vec<usize>, u64),
     Requeue(u8, Option<Event>),
     Prune([u8; 4]),
@@ -99,10 +99,8 @@ fn query() -> impl Strategy<Value = Query> {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => event().prop_map(Step::Record),
-        4 => (0..6_usize, 1..30_u64).prop_map(|(limit, lease)| Step::Claim { limit, lease }),
+        4 => (0..6_usize, 1..30_u64, any::<bool>()).prop_map(|(limit, lease, behind)| Step::Claim { limit, lease, behind }),
         4 => prop::collection::vec((0..12_usize, outcome()), 0..4).prop_map(Step::Settle),
-        2 => (prop::collection::vec((0..12_usize, outcome()), 0..4), 0..6_usize)
-            .prop_map(|(settlements, limit)| Step::SettleAndClaim(settlements, limit)),
         1 => (prop::collection::vec(0..12_usize, 0..4), 0..60_u64).prop_map(|(leases, until)| Step::Renew(leases, until)),
         1 => (0..25_u8, prop::option::of(event())).prop_map(|(id, reread)| Step::Requeue(id, reread)),
         1 => prop::array::uniform4(0..60_u8).prop_map(Step::Prune),
@@ -175,21 +173,22 @@ impl View {
     async fn make(&mut self, inbox: &dyn Inbox, step: &Step) -> String {
         match step {
             Step::Record(event) => format!("{:?}", inbox.record(event.delivery(self.now)).await),
-            Step::Claim { limit, lease } => {
+            Step::Claim { limit, lease, behind } => {
                 let request = ClaimRequest::new(*limit, Duration::from_secs(*lease));
+                let request = if *behind { request.with_behind() } else { request };
                 let claims = inbox.claim(self.now, request).await.unwrap();
-                self.claimed(claims)
+                let all = || claims.deliveries.iter().flat_map(|claimed| [claimed].into_iter().chain(&claimed.behind));
+                self.leases.extend(all().map(|claimed| claimed.lease));
+                let details = all().map(|claimed| {
+                    let ClaimedDelivery { key, stage, body, lost_claims, behind, .. } = claimed;
+                    format!("{claimed:?} {key:?} {stage:?} {body:?} {lost_claims} {}", behind.len())
+                });
+                format!("{:?} {:?}", claims.next_due, details.collect::<Vec<_>>())
             }
-            Step::Settle(settlements) => format!("{:?}", inbox.settle(self.now, self.settlements(settlements)).await),
-            Step::SettleAndClaim(settlements, limit) => {
-                let request = ClaimRequest::new(*limit, Duration::from_secs(10));
-                let both = inbox.settle_and_claim(self.now, self.settlements(settlements), request.clone()).await;
-                let (lost, claims) = both.unwrap();
-                let claims = match claims {
-                    Some(claims) => claims,
-                    None => inbox.claim(self.now, request).await.unwrap(),
-                };
-                format!("{lost:?} {}", self.claimed(claims))
+            Step::Settle(settlements) => {
+                let settlement =
+                    |(lease, outcome): &(usize, Outcome)| Some(Settlement::new(self.lease(*lease)?, outcome.settled(self.now)));
+                format!("{:?}", inbox.settle(self.now, settlements.iter().filter_map(settlement).collect()).await)
             }
             Step::Renew(leases, seconds) => {
                 let leases = leases.iter().filter_map(|lease| self.lease(*lease)).collect();
@@ -222,19 +221,6 @@ impl View {
                 String::new()
             }
         }
-    }
-
-    fn settlements(&self, settlements: &[(usize, Outcome)]) -> Vec<Settlement> {
-        let settlement =
-            |(lease, outcome): &(usize, Outcome)| Some(Settlement::new(self.lease(*lease)?, outcome.settled(self.now)));
-        settlements.iter().filter_map(settlement).collect()
-    }
-
-    /// Remembers the leases of claims, and describes their deliveries.
-    fn claimed(&mut self, claims: Claims) -> String {
-        self.leases.extend(claims.deliveries.iter().map(|claimed| claimed.lease));
-        let details = claims.deliveries.iter().map(|claimed| format!("{claimed:?} {:?} {:?}", claimed.key, claimed.body));
-        format!("{:?} {:?}", claims.next_due, details.collect::<Vec<_>>())
     }
 
     /// Returns one of the previous leases, counted from the last.
@@ -303,7 +289,7 @@ fn regression() -> Vec<Step> {
     let record = |kind| {
         Step::Record(Event { order: 0, kind, body: 0, keyed: false, stage: None, expires: None, within: None, quarantine: None })
     };
-    let claim = |limit| Step::Claim { limit, lease: 1 };
+    let claim = |limit| Step::Claim { limit, lease: 1, behind: false };
     let handled = |lease| (lease, Outcome::Handled);
     vec![
         record(2),

@@ -15,7 +15,7 @@ CREATE TABLE onramp.deliveries (
     fingerprint    BYTEA    NOT NULL,
     state          SMALLINT NOT NULL,           -- 0 pending 1 leased 2 retrying 3 parked 4 handled 5 dead 6 quarantined 7 conflict
     due_at         BIGINT,                      -- of the head of an order: when it is due again; 0: never settled; NULL: waits for nothing
-    waits_at       BIGINT,                      -- the same of a delivery behind the head of its order
+    waits_at       BIGINT,                      -- the same of a delivery behind the head of its order; -1: claimed behind it
     lease_until    BIGINT,
     fence          BIGINT   NOT NULL DEFAULT 0,
     lost_claims    BIGINT   NOT NULL DEFAULT 0, -- latest claims that ended with neither a settlement nor a release
@@ -68,23 +68,28 @@ CREATE TABLE onramp.probe (
 );
 INSERT INTO onramp.probe VALUES (1, 0);
 
--- Makes the next delivery of each order its head: the oldest untried one, or the one that is due again first, whichever has been due longer.
--- The orders must not have heads. A statement that has just locked heads calls it, because a volatile function sees what was committed
+-- Makes the next delivery of each order without a head its head: one that was claimed behind the last head, the oldest untried one, or the
+-- one that is due again first, whichever has been due longer. A statement that has just locked heads calls it, because a volatile function sees what was committed
 -- before the locks were granted, and the calling statement does not.
 CREATE FUNCTION onramp.promote(orders BYTEA[]) RETURNS VOID VOLATILE LANGUAGE plpgsql
 SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     -- The delivery waits, because the head is locked. A condition on waits_at would let the planner read all that wait.
-    UPDATE onramp.deliveries SET due_at = waits_at, waits_at = NULL
+    UPDATE onramp.deliveries SET due_at = greatest(waits_at, 0), waits_at = NULL
     WHERE id = ANY (ARRAY (
         SELECT next.id FROM UNNEST(orders) AS ended (order_key) CROSS JOIN LATERAL (
             SELECT first.id FROM (
-                (SELECT id, received_at AS since, 1 AS rank FROM onramp.deliveries
+                (SELECT id, -1 AS since, 0 AS rank FROM onramp.deliveries
+                 WHERE order_key = ended.order_key AND waits_at IS NOT NULL AND waits_at = -1 ORDER BY id LIMIT 1)
+                UNION ALL
+                (SELECT id, received_at, 1 FROM onramp.deliveries
                  WHERE order_key = ended.order_key AND waits_at IS NOT NULL AND waits_at = 0 ORDER BY id LIMIT 1)
                 UNION ALL
                 (SELECT id, waits_at, 2 FROM onramp.deliveries
                  WHERE order_key = ended.order_key AND waits_at IS NOT NULL AND waits_at > 0 ORDER BY waits_at, id LIMIT 1)
             ) AS first ORDER BY first.since, first.rank LIMIT 1
-        ) AS next));
+        ) AS next
+        WHERE (SELECT head.id FROM onramp.deliveries head
+            WHERE head.order_key = ended.order_key AND head.order_key IS NOT NULL AND head.due_at IS NOT NULL LIMIT 1) IS NULL));
 END
 $$;

@@ -11,7 +11,7 @@ CREATE TABLE onramp_deliveries (
     fingerprint    BLOB    NOT NULL,
     state          INTEGER NOT NULL,            -- 0 pending 1 leased 2 retrying 3 parked 4 handled 5 dead 6 quarantined 7 conflict 254 removed
     due_at         INTEGER,                     -- of the head of an order: when it is due again; 0: never settled; NULL: waits for nothing
-    waits_at       INTEGER,                     -- the same of a delivery behind the head of its order
+    waits_at       INTEGER,                     -- the same of a delivery behind the head of its order; -1: claimed behind it
     lease_until    INTEGER,
     fence          INTEGER NOT NULL DEFAULT 0,
     lost_claims    INTEGER NOT NULL DEFAULT 0,  -- latest claims that ended with neither a settlement nor a release

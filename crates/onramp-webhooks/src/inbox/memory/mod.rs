@@ -270,7 +270,14 @@ impl Rows {
         let (candidates, has_suspect) = self.queue.candidates(now, request);
         let limit = if request.suspect { 1 } else { usize::MAX };
         let chosen = request.choose(now, candidates).into_iter().take(limit);
-        let claimed = chosen.filter_map(|id| self.lease(id, now.after(request.lease))).collect();
+        let until = now.after(request.lease);
+        let mut claimed: Vec<_> = chosen.filter_map(|id| self.lease(id, until)).collect();
+        let mut room = request.room_behind(claimed.len());
+        for head in &mut claimed {
+            let behind = self.queue.behind(head.lease.id, now, room);
+            head.behind = behind.into_iter().filter_map(|id| self.lease_behind(id, until)).collect();
+            room -= head.behind.len();
+        }
         Claims::new(claimed, self.queue.next_due(now)).with_suspect(has_suspect)
     }
 
@@ -284,6 +291,7 @@ impl Rows {
             lease: Lease::new(id, row.fence),
             attempt: row.record.attempts + 1,
             lost_claims,
+            stage: row.record.stage,
             stale,
             duplicates: row.record.duplicates,
             endpoint: row.record.endpoint.clone(),
@@ -292,7 +300,13 @@ impl Rows {
             fingerprint: row.record.fingerprint,
             received_at: row.record.received_at,
             body: row.record.body.clone().unwrap_or_default(),
+            behind: Vec::new(),
         })
+    }
+
+    fn lease_behind(&mut self, id: DeliveryId, until: Timestamp) -> Option<ClaimedDelivery> {
+        self.queue.lease_behind(id);
+        self.lease(id, until)
     }
 
     fn holds(&self, lease: Lease) -> bool {
@@ -322,12 +336,6 @@ impl Rows {
         row.record.settled_at = matches!(row.record.state, State::Handled | State::Dead).then_some(now);
         (row.record.cause, row.record.note) = (cause, note);
         true
-    }
-
-    /// Ends leases, and returns those that were not held.
-    fn settle_all(&mut self, now: Timestamp, settlements: Vec<Settlement>) -> Vec<Lease> {
-        let end = |settlement: Settlement| (settlement.lease, self.settle(now, settlement));
-        settlements.into_iter().map(end).filter(|(_, held)| !held).map(|(lease, _)| lease).collect()
     }
 
     fn reread(&mut self, id: DeliveryId, reread: NewDelivery) -> Option<Replayed> {
@@ -380,19 +388,12 @@ impl Inbox for MemoryInbox {
     }
 
     async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError> {
-        let lost = self.rows().settle_all(now, settlements);
+        let mut rows = self.rows();
+        let end = |settlement: Settlement| (settlement.lease, rows.settle(now, settlement));
+        let lost = settlements.into_iter().map(end).filter(|(_, held)| !held).map(|(lease, _)| lease).collect();
+        drop(rows);
         self.work.notify_one();
         Ok(lost)
-    }
-
-    async fn settle_and_claim(
-        &self,
-        now: Timestamp,
-        settlements: Vec<Settlement>,
-        request: ClaimRequest,
-    ) -> Result<(Vec<Lease>, Option<Claims>), StoreError> {
-        let mut rows = self.rows();
-        Ok((rows.settle_all(now, settlements), Some(rows.claim(now, &request))))
     }
 
     async fn wait_for_work(&self) {

@@ -41,6 +41,8 @@ struct Heads {
 #[derive(Debug, Default)]
 struct Order {
     head: Option<DeliveryId>,
+    /// Those behind the head that were claimed with it.
+    leased: BTreeSet<DeliveryId>,
     untried: BTreeSet<DeliveryId>,
     again: BTreeSet<(Timestamp, DeliveryId)>,
 }
@@ -89,6 +91,27 @@ impl Queue {
         let lost_claims = self.leases.get(&id).map_or(0, |lost| lost.lost_claims + 1);
         self.leases.insert(id, Leased { until, lost_claims });
         lost_claims
+    }
+
+    /// Returns the deliveries behind a head that can be claimed with it, at most `room`.
+    pub(super) fn behind(&self, head: DeliveryId, now: Timestamp, room: usize) -> Vec<DeliveryId> {
+        let untried = self.places.get(&head).filter(|place| place.again_at.is_none());
+        let Some(order) = untried.and_then(|place| self.orders.get(place.order.as_ref()?)) else { return Vec::new() };
+        let is_free =
+            |id: &DeliveryId| self.leases.get(id).is_none_or(|lost| lost.until <= now && lost.lost_claims + 1 < SUSPECT_AFTER);
+        let mut behind: Vec<_> = order.leased.iter().chain(&order.untried).copied().filter(is_free).take(room).collect();
+        behind.sort_unstable();
+        behind
+    }
+
+    /// Leases a delivery behind a head.
+    pub(super) fn lease_behind(&mut self, id: DeliveryId) {
+        let order = self.places.get(&id).and_then(|place| self.orders.get_mut(place.order.as_ref()?));
+        if let Some(order) = order
+            && order.untried.remove(&id)
+        {
+            order.leased.insert(id);
+        }
     }
 
     pub(super) fn renew(&mut self, id: DeliveryId, until: Timestamp) {
@@ -183,22 +206,23 @@ impl Queue {
         let Some(Place { order: Some(order), again_at, .. }) = self.places.get(&id) else { return };
         let Some(order) = self.orders.get_mut(order) else { return };
         match again_at {
-            None => order.untried.remove(&id),
+            None => order.untried.remove(&id) || order.leased.remove(&id),
             Some(again_at) => order.again.remove(&(*again_at, id)),
         };
     }
 
-    /// Makes the next delivery of an order its head: the oldest untried one, or the one that is due again first, whichever has been due
+    /// Makes the next delivery of an order its head: one that is leased, the oldest untried one, or the one that is due again first, whichever has been due
     /// longer.
     fn promote(&mut self, order: &str) {
         let Some(waiting) = self.orders.get(order) else { return };
+        let leased = waiting.leased.first().copied();
         let (untried, again) = (waiting.untried.first().copied(), waiting.again.first().map(|(_, id)| *id));
         let since = |id: DeliveryId| self.places.get(&id).map(Place::since);
         let next = match (untried, again) {
             (Some(untried), Some(again)) if since(again) >= since(untried) => Some(untried),
             (untried, again) => again.or(untried),
         };
-        match next {
+        match leased.or(next) {
             Some(id) => {
                 self.take_from_behind(id);
                 self.make_head(id);

@@ -3,8 +3,8 @@
 //! Tokio's time is paused, too: a short sleep returns once all tasks are idle, so that tests can see that nothing
 //! happens.
 
-mod along;
 mod attempts;
+mod behind;
 mod checks;
 mod clocks;
 mod currencies;

@@ -1,0 +1,134 @@
+//! Orders whose deliveries are claimed together.
+
+use std::time::Duration;
+
+use onramp_webhooks::inbox::{ClaimRequest, Inbox, State};
+use onramp_webhooks_testkit::events::WertOrder;
+
+use super::harness::{Do, Harness, end};
+use crate::faulty::InboxCall;
+
+/// An order with three events that wait, the first and the last of which report its begin and its end.
+async fn post_order(harness: &Harness) {
+    let order = WertOrder::new();
+    for body in [order.payment_started(), order.transfer_started(), order.complete()] {
+        harness.post(body).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_is_claimed_once_and_handled_in_its_sequence() {
+    let harness = Harness::new();
+    post_order(&harness).await;
+    let mut working = harness.worker(|worker| worker);
+    for event_type in ["payment_started", "transfer_started", "order_complete"] {
+        let call = working.call().await;
+        assert_eq!((&*call.event_type, call.stale, call.attempt), (event_type, false, 1));
+        working.rests().await;
+        if event_type == "payment_started" {
+            assert_eq!(harness.states().await, [(State::Leased, 3)].into());
+        }
+        call.answer(Do::Handle);
+    }
+    working.rests().await;
+    assert_eq!(harness.states().await, [(State::Handled, 3)].into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_follows_a_later_stage_is_stale_if_that_was_handled() {
+    for (first, stale) in [(Do::Handle, true), (Do::Refuse, false), (Do::Fail, false)] {
+        let harness = Harness::new();
+        let order = WertOrder::new();
+        for body in [order.complete(), order.transfer_started(), order.payment_started()] {
+            harness.post(body).await;
+        }
+        let mut working = harness.worker(|worker| worker);
+        working.call().await.answer(first);
+        let second = working.call().await;
+        assert_eq!((&*second.event_type, second.stale), ("transfer_started", stale));
+        second.answer(Do::Handle);
+        let third = working.call().await;
+        assert_eq!((&*third.event_type, third.stale), ("payment_started", true));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_releases_those_that_have_not_begun() {
+    let harness = Harness::new();
+    post_order(&harness).await;
+    let mut working = harness.worker(|worker| worker);
+    let call = working.call().await;
+    let stopping = tokio::spawn(end(working.worker));
+    super::harness::rest().await;
+    call.answer(Do::Handle);
+    stopping.await.unwrap();
+    assert_eq!(harness.states().await, [(State::Handled, 1), (State::Pending, 2)].into());
+    let mut next = harness.worker(|worker| worker);
+    for event_type in ["transfer_started", "order_complete"] {
+        let call = next.call().await;
+        assert_eq!((&*call.event_type, call.attempt), (event_type, 1));
+        call.answer(Do::Handle);
+    }
+}
+
+/// Another worker handles the order from then on, so nothing of it may begin here.
+#[tokio::test(start_paused = true)]
+async fn after_a_lost_lease_none_of_those_behind_begins() {
+    let harness = Harness::new();
+    post_order(&harness).await;
+    let mut working = harness.worker(|worker| worker.lease(Duration::from_secs(30)));
+    let call = working.call().await;
+    harness.inbox.errors(InboxCall::Renew, usize::MAX);
+    harness.pass(31);
+    let claims = harness.inbox.inner.claim(harness.now(), ClaimRequest::new(10, Duration::from_secs(300))).await.unwrap();
+    assert_eq!(claims.deliveries.len(), 1);
+    harness.inbox.errors(InboxCall::Renew, 0);
+    harness.pass(1);
+    working.rests().await;
+    harness.pass(15);
+    working.rests().await;
+    assert!(call.is_dropped());
+    assert_eq!(harness.states().await, [(State::Leased, 1), (State::Pending, 2)].into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_order_takes_turns_with_others() {
+    let harness = Harness::new();
+    let order = WertOrder::new();
+    for number in 0..60 {
+        harness.post(order.clone().with("number", number).failed()).await;
+    }
+    let mut working = harness.worker(|worker| worker.concurrency(1));
+    let first = working.call().await;
+    assert_eq!(harness.states().await, [(State::Leased, 60)].into());
+    harness.post_logins(3).await;
+    working.rests().await;
+    first.answer(Do::Handle);
+    let mut logins = 0;
+    for _ in 0..6 {
+        let call = working.call().await;
+        logins += usize::from(call.event_type == "login");
+        working.rests().await;
+        call.answer(Do::Handle);
+    }
+    assert_eq!(logins, 3);
+}
+
+/// Bodies take memory, so a slow handler must not lead to ever more claims.
+#[tokio::test(start_paused = true)]
+async fn so_many_are_claimed_behind_others_and_no_more() {
+    let harness = Harness::new();
+    for _ in 0..20 {
+        let order = WertOrder::new();
+        for number in 0..20 {
+            harness.post(order.clone().with("number", number).failed()).await;
+        }
+    }
+    let mut working = harness.worker(|worker| worker.batch(8).concurrency(20));
+    for _ in 0..20 {
+        working.call().await.answer(Do::Hang);
+    }
+    working.rests().await;
+    let leased = harness.states().await[&State::Leased];
+    assert!((21..=20 + 4 + 8).contains(&leased), "{leased}");
+}
