@@ -115,3 +115,23 @@ impl Held {
         self.0.get_mut(&lease.id).filter(|entry| entry.lease == lease)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_holds_one_of_each_order() {
+        let (mut held, endpoint) = (Held::default(), Arc::from("wert"));
+        let leases = [1, 2, 3].map(|id| Lease::new(DeliveryId::from_i64(id), 1));
+        for lease in leases {
+            held.claimed(lease, Arc::clone(&endpoint), Timestamp::from_millis(1));
+            held.waits_behind(lease, lease != leases[0]);
+        }
+        assert_eq!(held.by_endpoint(), [(Arc::clone(&endpoint), 1)].into());
+        held.settled(leases[0]);
+        held.waits_behind(leases[1], false);
+        assert_eq!(held.by_endpoint(), [(endpoint, 1)].into());
+        assert_eq!(held.all().len(), 2);
+    }
+}
