@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use onramp_webhooks::allow_list::AllowList;
 use onramp_webhooks::client_ip::{ClientIp, ForwardingHeader};
+use onramp_webhooks::provider::Endpoint;
 use onramp_webhooks_client::{ClientError, KriptomatApi, WertDataApi};
+
+use crate::secret;
 
 /// The configuration from the environment.
 #[derive(Clone)]
@@ -17,7 +20,7 @@ pub struct Config {
     pub(crate) database: Database,
     pub(crate) spill: Option<PathBuf>,
     pub(crate) handles: bool,
-    pub(crate) wert_secret: String,
+    pub(crate) wert_endpoint: Endpoint,
     pub(crate) kriptomat_allow: AllowList,
     pub(crate) client_ip: ClientIp,
     pub(crate) wert: Option<WertDataApi>,
@@ -71,12 +74,17 @@ impl Config {
         };
         let trusted: AllowList = variable("TRUSTED_PROXIES", "")?.parse()?;
         let header: ForwardingHeader = variable("CLIENT_IP_HEADER", "x-forwarded-for")?.parse()?;
+        let listen = variable("LISTEN", "127.0.0.1:8080")?.parse()?;
         Ok(Self {
-            listen: variable("LISTEN", "127.0.0.1:8080")?.parse()?,
+            listen,
             database: variable("DATABASE_URL", "sqlite://shop.db")?.read(database)?,
             spill: variable("SPILL", "")?.read(spill)?,
             handles: variable("HANDLE", "yes")?.read(yes_or_no)?,
-            wert_secret: variable("WERT_SECRET", "dev-secret")?.read(secret)?,
+            wert_endpoint: secret::wert(
+                variable("WERT_SECRET", secret::DEVELOPMENT)?,
+                variable("WERT_SECRET_FILE", "")?,
+                listen,
+            )?,
             kriptomat_allow: variable("KRIPTOMAT_ALLOW", "174.138.2.203")?.parse()?,
             client_ip: ClientIp::behind(trusted, header),
             wert: api(variable("WERT_API_KEY", "")?, variable("WERT_API_URL", "")?, wert_api)?,
@@ -98,9 +106,10 @@ impl std::fmt::Debug for Config {
     }
 }
 
-struct Variable {
-    name: &'static str,
-    value: String,
+/// The value of a variable, or its default.
+pub(crate) struct Variable {
+    pub(crate) name: &'static str,
+    pub(crate) value: String,
 }
 
 impl Variable {
@@ -108,7 +117,7 @@ impl Variable {
         self.read(|value| value.parse().map_err(|error: T::Err| error.to_string()))
     }
 
-    fn read<T>(self, read: impl FnOnce(&str) -> Result<T, String>) -> Result<T, ConfigError> {
+    pub(crate) fn read<T>(self, read: impl FnOnce(&str) -> Result<T, String>) -> Result<T, ConfigError> {
         read(&self.value).map_err(|reason| ConfigError { variable: self.name, reason })
     }
 }
@@ -138,10 +147,6 @@ fn kriptomat_api(url: Option<String>, token: String) -> Result<KriptomatApi, Cli
 
 fn seconds(value: &str) -> Result<Duration, String> {
     value.parse().map(Duration::from_secs).map_err(|_| "is not a number of seconds".into())
-}
-
-fn secret(value: &str) -> Result<String, String> {
-    if value.is_empty() { Err("is empty".into()) } else { Ok(value.to_owned()) }
 }
 
 fn yes_or_no(value: &str) -> Result<bool, String> {
@@ -231,6 +236,8 @@ mod tests {
             ("BUY_LIMIT", "many"),
             ("LISTEN", "8080"),
             ("WERT_SECRET", ""),
+            ("WERT_SECRET", "hush"),
+            ("WERT_SECRET", "hush-hush-hush-hush\n"),
             ("KRIPTOMAT_ALLOW", "kriptomat.io"),
             ("TRUSTED_PROXIES", "10.0.0.0/33"),
             ("CLIENT_IP_HEADER", "x forwarded for"),

@@ -9,6 +9,7 @@ mod output;
 mod points;
 mod response;
 mod run;
+mod secret;
 mod serve;
 mod shop;
 mod stop;

@@ -54,7 +54,8 @@ macro_rules! shop_suite {
                 strangers_have_no_points
             }
             door {
-                a_secret_may_hold_any_character
+                every_secret_in_a_file_is_valid_and_no_other
+                the_default_secret_is_for_loopback_addresses_only
                 an_address_off_the_list_is_denied_and_the_log_says_why
                 a_trusted_proxy_speaks_for_its_client
                 nobody_else_speaks_for_a_client
