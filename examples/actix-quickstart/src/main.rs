@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::{App, HttpServer, web};
 use onramp_webhooks_actix::core::{Delivery, HandlerError, Kriptomat, Receiver, TransactionalHandler, Wert, async_trait};
@@ -43,8 +44,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         App::new().service(webhooks).route("/healthz", health(receiver.clone()))
     };
     println!("listening on http://{address}");
-    // Actix shuts down gracefully at SIGINT and SIGTERM.
-    HttpServer::new(app).listen(listener)?.run().await?;
+    // Actix shuts down gracefully at SIGINT and SIGTERM. Load balancers reuse connections that were idle for up to 60 s.
+    HttpServer::new(app).keep_alive(Duration::from_secs(75)).max_connections(256).listen(listener)?.run().await?;
     worker.shutdown().await;
     inbox.close().await?;
     Ok(())

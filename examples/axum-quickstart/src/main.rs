@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use onramp_webhooks_axum::core::{Delivery, HandlerError, Kriptomat, Receiver, TransactionalHandler, Wert, async_trait};
 use onramp_webhooks_axum::{health, routes};
+use onramp_webhooks_server::Server;
 use onramp_webhooks_sqlite::{SqliteInbox, SqliteTransaction};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -42,8 +44,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let app = Router::new().nest("/webhooks", routes(receiver.clone())).route("/healthz", health(receiver));
     println!("listening on http://{address}");
-    let app = app.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, app).with_graceful_shutdown(shutdown_signal()?).await?;
+    Server::new(listener).serve(app, ConnectInfo::<SocketAddr>, shutdown_signal()?).await;
     worker.shutdown().await;
     inbox.close().await?;
     Ok(())

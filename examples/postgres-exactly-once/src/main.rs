@@ -6,9 +6,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use onramp_webhooks_axum::core::{Delivery, HandlerError, Kriptomat, Receiver, TransactionalHandler, Wert, async_trait};
 use onramp_webhooks_axum::{health, routes};
 use onramp_webhooks_postgres::{PostgresOptions, PostgresTransaction};
+use onramp_webhooks_server::Server;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -50,9 +52,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let app = Router::new().nest("/webhooks", routes(receiver.clone())).route("/healthz", health(receiver));
     println!("listening on http://{address}");
-    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(shutdown_signal()?)
-        .await?;
+    Server::new(listener).serve(app, ConnectInfo::<SocketAddr>, shutdown_signal()?).await;
     worker.shutdown().await;
     Ok(())
 }

@@ -23,6 +23,8 @@ pub struct Config {
     pub(crate) wert_endpoint: Endpoint,
     pub(crate) kriptomat_allow: AllowList,
     pub(crate) client_ip: ClientIp,
+    /// The proxies that begin each connection with a header of the PROXY protocol.
+    pub(crate) proxy_protocol: AllowList,
     pub(crate) wert: Option<WertDataApi>,
     pub(crate) reconcile: Reconcile,
     pub(crate) kriptomat: Option<KriptomatApi>,
@@ -66,6 +68,19 @@ impl Config {
         Self::from_variables(|variable| std::env::var(variable))
     }
 
+    /// Refuses the PROXY protocol.
+    ///
+    /// # Errors
+    /// If proxies are declared that use it.
+    pub(crate) fn without_proxy_protocol(self) -> Result<Self, ConfigError> {
+        if self.proxy_protocol.is_empty() {
+            return Ok(self);
+        }
+        let reason =
+            "actix-web cannot read it; use a proxy that sets a forwarding header, and declare it in TRUSTED_PROXIES".into();
+        Err(ConfigError { variable: "PROXY_PROTOCOL", reason })
+    }
+
     fn from_variables(get: impl Fn(&str) -> Result<String, VarError>) -> Result<Self, ConfigError> {
         let variable = |name: &'static str, default: &str| match get(name) {
             Ok(value) => Ok(Variable { name, value }),
@@ -87,6 +102,7 @@ impl Config {
             )?,
             kriptomat_allow: variable("KRIPTOMAT_ALLOW", "174.138.2.203")?.parse()?,
             client_ip: ClientIp::behind(trusted, header),
+            proxy_protocol: variable("PROXY_PROTOCOL", "")?.parse()?,
             wert: api(variable("WERT_API_KEY", "")?, variable("WERT_API_URL", "")?, wert_api)?,
             reconcile: Reconcile {
                 every: variable("RECONCILE_EVERY", "900")?.read(seconds)?,
@@ -241,6 +257,7 @@ mod tests {
             ("KRIPTOMAT_ALLOW", "kriptomat.io"),
             ("TRUSTED_PROXIES", "10.0.0.0/33"),
             ("CLIENT_IP_HEADER", "x forwarded for"),
+            ("PROXY_PROTOCOL", "yes"),
         ] {
             let error = config(variable, value).unwrap_err().to_string();
             assert!(error.starts_with(&format!("{variable}: ")) && !error.contains("hush"), "{error}");

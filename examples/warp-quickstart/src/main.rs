@@ -1,8 +1,10 @@
 //! Run with `cargo run -p warp-quickstart`.
 
+use std::convert::identity;
 use std::error::Error;
 use std::sync::Arc;
 
+use onramp_webhooks_server::Server;
 use onramp_webhooks_sqlite::{SqliteInbox, SqliteTransaction};
 use onramp_webhooks_warp::core::{Delivery, HandlerError, Kriptomat, Receiver, TransactionalHandler, Wert, async_trait};
 use onramp_webhooks_warp::{health, routes};
@@ -42,7 +44,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let webhooks = warp::path("webhooks").and(routes(receiver.clone()));
     let app = webhooks.or(warp::path!("healthz").and(health(receiver)));
     println!("listening on http://{address}");
-    warp::serve(app).incoming(listener).graceful(shutdown_signal()?).run().await;
+    Server::new(listener).serve(warp::service(app), identity, shutdown_signal()?).await;
     worker.shutdown().await;
     inbox.close().await?;
     Ok(())

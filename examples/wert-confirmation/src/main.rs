@@ -2,13 +2,16 @@
 //! Run with `WERT_API_KEY=.. cargo run -p wert-confirmation`.
 
 use std::error::Error;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use onramp_webhooks_axum::core::{Delivery, Handler, HandlerError, Receiver, Wert, async_trait};
 use onramp_webhooks_axum::{health, routes};
 use onramp_webhooks_client::wert::{Confirmation, Reconciler, WertDataApi};
+use onramp_webhooks_server::Server;
 use onramp_webhooks_sqlite::SqliteInbox;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -41,7 +44,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let app = Router::new().nest("/webhooks", routes(receiver.clone())).route("/healthz", health(receiver));
     println!("listening on http://{address}");
-    axum::serve(listener, app).with_graceful_shutdown(shutdown_signal()?).await?;
+    Server::new(listener).serve(app, ConnectInfo::<SocketAddr>, shutdown_signal()?).await;
     worker.shutdown().await;
     inbox.close().await?;
     Ok(())

@@ -200,6 +200,27 @@ macro_rules! shop_suite {
     )+};
 }
 
+/// Turns the cases about the PROXY protocol into tests: `reads` for a shop whose server reads it, `refuses` for one whose server cannot.
+#[macro_export]
+macro_rules! proxy_protocol_suite {
+    (reads $binary:expr) => {
+        $crate::shop_suite! { $crate::home::Subject::on_sqlite($binary);
+            proxy_protocol {
+                a_declared_proxy_names_its_client
+                a_client_that_the_proxy_does_not_know_is_denied
+                an_undeclared_proxy_is_not_believed
+            }
+        }
+    };
+    (refuses $binary:expr) => {
+        $crate::shop_suite! { $crate::home::Subject::on_sqlite($binary);
+            proxy_protocol {
+                a_server_that_cannot_read_it_refuses_the_setting
+            }
+        }
+    };
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

@@ -67,7 +67,7 @@ impl ProxySource {
 
 /// A header of the PROXY protocol that is being received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
+#[expect(clippy::exhaustive_enums, reason = "a header is complete or not")]
 pub enum ProxyHeader {
     /// The header continues.
     Incomplete {
