@@ -28,10 +28,10 @@ pub(crate) enum Kind {
 }
 
 /// The path that every server serves.
-pub(crate) const PATH: &str = "/wert/secret";
+pub(crate) const PATH: &str = "/wert/s3cret-for-examples";
 
 /// The path secret, which is the end of [`PATH`].
-pub(crate) const SECRET: &str = "secret";
+pub(crate) const SECRET: &str = "s3cret-for-examples";
 
 /// Prints the address, and serves until the process is killed.
 pub(crate) fn serve(kind: Kind) -> anyhow::Result<()> {

@@ -28,7 +28,7 @@ use crate::request::{Lines, whole_head};
 ///     Ok(core::Reply::received().into())
 /// }
 ///
-/// let app = App::new().route("/wert/s3cret", web::post().to(wert));
+/// let app = App::new().route("/wert/s3cret-for-examples", web::post().to(wert));
 /// ```
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "handlers take it apart")]

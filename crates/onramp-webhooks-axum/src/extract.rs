@@ -24,7 +24,7 @@ use crate::request::{Lines, whole_head};
 ///     Ok(core::Reply::received().into())
 /// }
 ///
-/// let app: Router = Router::new().route("/wert/s3cret", post(wert));
+/// let app: Router = Router::new().route("/wert/s3cret-for-examples", post(wert));
 /// ```
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "handlers take it apart")]

@@ -12,7 +12,7 @@ use crate::Reply;
 /// use onramp_webhooks_axum::core::{Receiver, Wert, inbox::MemoryInbox};
 /// use onramp_webhooks_axum::health;
 ///
-/// let receiver = Receiver::builder(MemoryInbox::new()).endpoint(Wert::with_path_secret("s3cret")).build()?;
+/// let receiver = Receiver::builder(MemoryInbox::new()).endpoint(Wert::with_path_secret("s3cret-for-examples")).build()?;
 /// let app: Router = Router::new().route("/healthz", health(receiver));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

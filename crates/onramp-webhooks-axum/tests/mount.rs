@@ -48,7 +48,7 @@ async fn beside_other_routes_with_state_and_layers() {
         .fallback(async || "elsewhere")
         .layer(DefaultBodyLimit::max(8))
         .with_state("ada's shop");
-    assert_eq!(status(&send(app.clone(), "POST", "/wert/s3cret/%C3%A9", LOGIN).await), "200");
+    assert_eq!(status(&send(app.clone(), "POST", "/wert/s3cret-for-examples", LOGIN).await), "200");
     assert!(send(app.clone(), "GET", "/name", "").await.ends_with("ada's shop"));
     assert!(send(app, "GET", "/nowhere", "").await.ends_with("elsewhere"));
 }
@@ -69,7 +69,7 @@ async fn without_connect_info_only_an_endpoint_with_a_list_is_closed() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async { axum::serve(listener, app).await });
-    assert_eq!(status(&exchange(address, "POST", "/wert/s3cret/%C3%A9", LOGIN).await), "200");
+    assert_eq!(status(&exchange(address, "POST", "/wert/s3cret-for-examples", LOGIN).await), "200");
     assert_eq!(status(&exchange(address, "POST", "/kriptomat", POSTBACK).await), "403");
 }
 

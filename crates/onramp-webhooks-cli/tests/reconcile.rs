@@ -42,9 +42,9 @@ impl Harness {
     }
 
     async fn deliver(&self, inbox: impl Inbox, which: impl Fn(usize) -> bool) {
-        let receiver = Receiver::builder(inbox).endpoint(Wert::with_path_secret("s3cret")).build().unwrap();
+        let receiver = Receiver::builder(inbox).endpoint(Wert::with_path_secret("s3cret-for-examples")).build().unwrap();
         for (_, order) in self.orders.iter().enumerate().filter(|(number, _)| which(*number)) {
-            let request = Request::new("POST", "/wert/s3cret", None, &[]);
+            let request = Request::new("POST", "/wert/s3cret-for-examples", None, &[]);
             assert_eq!(receiver.receive(&request, Full::new(order.complete())).await.status(), 200);
         }
     }

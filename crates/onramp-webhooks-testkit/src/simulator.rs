@@ -10,14 +10,14 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let receiver = Receiver::builder(MemoryInbox::new())
-//!     .endpoint(Wert::with_path_secret("s3cret"))
-//!     .endpoint(Kriptomat::with_path_secret("s3cret"))
+//!     .endpoint(Wert::with_path_secret("s3cret-for-examples"))
+//!     .endpoint(Kriptomat::with_path_secret("s3cret-for-examples"))
 //!     .build()?;
 //!
 //! let mut simulator = Simulator::seeded(7);
 //! let traffic = simulator.orders(20).and(simulator.purchases(5)).repeated(3).shuffled();
 //! let statuses = traffic.burst(8, async |post: Posted| {
-//!     let path = format!("/{}/s3cret", post.provider);
+//!     let path = format!("/{}/s3cret-for-examples", post.provider);
 //!     let headers = [("content-type", post.content_type)];
 //!     receiver.receive(&Request::new("POST", &path, None, &headers), Full::new(post.body)).await.status()
 //! });

@@ -27,7 +27,7 @@ use crate::request::{Head, body, head};
 ///     Ok(core::Reply::received().into())
 /// }
 ///
-/// let app = warp::path!("wert" / "s3cret").and(warp::post()).and(Webhook::<Wert>::filter()).then(wert);
+/// let app = warp::path!("wert" / "s3cret-for-examples").and(warp::post()).and(Webhook::<Wert>::filter()).then(wert);
 /// # let _ = warp::service(app);
 /// ```
 #[derive(Clone, Debug)]

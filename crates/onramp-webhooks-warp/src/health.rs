@@ -13,7 +13,7 @@ use crate::Reply;
 /// use onramp_webhooks_warp::health;
 /// use warp::Filter;
 ///
-/// let receiver = Receiver::builder(MemoryInbox::new()).endpoint(Wert::with_path_secret("s3cret")).build()?;
+/// let receiver = Receiver::builder(MemoryInbox::new()).endpoint(Wert::with_path_secret("s3cret-for-examples")).build()?;
 /// let app = warp::path!("healthz").and(health(receiver));
 /// # let _ = warp::service(app);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -124,7 +124,7 @@ async fn a_denied_client_is_denied_at_the_guarded_path_only() {
     async fn show(client: Result<Client, Reply>) -> Result<String, Reply> {
         Ok(client?.0.address.to_string())
     }
-    let receiver = Receiver::builder(MemoryInbox::new()).endpoint(Wert::with_path_secret("s3cret")).build().unwrap();
+    let receiver = Receiver::builder(MemoryInbox::new()).endpoint(Wert::with_path_secret("s3cret-for-examples")).build().unwrap();
     let app = |allowed: &str| {
         let gate = gate(allowed);
         let admin = allow_list(&gate, warp::path!("admin"), warp::get().map(|| "hello"));
@@ -140,7 +140,7 @@ async fn a_denied_client_is_denied_at_the_guarded_path_only() {
         let denied = send(closed, &format!("GET {path}"), "", "").await;
         assert!(denied.starts_with("HTTP/1.1 403") && denied.contains("application/problem+json"), "{denied}");
     }
-    assert!(send(closed, "POST /wert/s3cret", "", LOGIN).await.starts_with("HTTP/1.1 200"));
+    assert!(send(closed, "POST /wert/s3cret-for-examples", "", LOGIN).await.starts_with("HTTP/1.1 200"));
     assert!(send(closed, "GET /healthz", "", "").await.contains(r#""healthy":true"#));
     let head = send(closed, "HEAD /healthz", "", "").await;
     assert!(head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"), "{head}");

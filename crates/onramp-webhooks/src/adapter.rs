@@ -13,6 +13,7 @@ pub use crate::extract::{Unreadable, extract};
 pub use crate::gate::AllowListGate;
 #[doc(inline)]
 pub use crate::idempotency::{Claim, Idempotency, KeyGuard, Keyed, Rejoined, StoredBody};
+pub use crate::log_limit::LogLimit;
 #[doc(inline)]
 pub use crate::provider::Provider;
 #[doc(inline)]

@@ -8,9 +8,9 @@ use crate::clock::Timestamp;
 /// The shortest time between two lines.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Lets events write one line each second, with the number of events since the last line.
+/// Limit for lines of the log that strangers can cause: one line each second, with the number of events since the last line.
 #[derive(Debug, Default)]
-pub(crate) struct LogLimit(Mutex<State>);
+pub struct LogLimit(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -20,7 +20,7 @@ struct State {
 
 impl LogLimit {
     /// Counts an event. Returns the number of events since the last line, with this one, if it may write a line.
-    pub(crate) fn count(&self, now: Timestamp) -> Option<u64> {
+    pub fn count(&self, now: Timestamp) -> Option<u64> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.events += 1;
         if state.last.is_some_and(|last| last <= now && now.since(last) < PAUSE) {

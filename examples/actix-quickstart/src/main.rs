@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::{App, HttpServer, web};
 use onramp_webhooks_actix::core::{Delivery, HandlerError, Kriptomat, Receiver, TransactionalHandler, Wert, async_trait};
@@ -32,20 +33,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let inbox = Arc::new(SqliteInbox::open("quickstart.db").await?);
     inbox.call(|connection| connection.execute_batch(TABLE)).await?;
-    let receiver = Receiver::builder(Arc::clone(&inbox))
-        .endpoint(Wert::with_path_secret(std::env::var("WERT_SECRET").unwrap_or("dev-secret".to_owned())))
-        .endpoint(Kriptomat::production())
-        .build()?;
+    let listener = TcpListener::bind(std::env::var("LISTEN").unwrap_or("127.0.0.1:8080".to_owned()))?;
+    let address = listener.local_addr()?;
+    let wert = std::env::var("WERT_SECRET").map_or_else(|_| Wert::for_development(address), Wert::with_path_secret);
+    let receiver = Receiver::builder(Arc::clone(&inbox)).endpoint(wert).endpoint(Kriptomat::production()).build()?;
     let worker = receiver.transactional_worker(Arc::clone(&inbox), Shop).spawn();
 
     let app = move || {
         let webhooks = web::scope("/webhooks").service(routes(receiver.clone()));
         App::new().service(webhooks).route("/healthz", health(receiver.clone()))
     };
-    let listener = TcpListener::bind(std::env::var("LISTEN").unwrap_or("127.0.0.1:8080".to_owned()))?;
-    println!("listening on http://{}", listener.local_addr()?);
-    // Actix shuts down gracefully at SIGINT and SIGTERM.
-    HttpServer::new(app).listen(listener)?.run().await?;
+    println!("listening on http://{address}");
+    // Actix shuts down gracefully at SIGINT and SIGTERM. Load balancers reuse connections that were idle for up to 60 s.
+    HttpServer::new(app).keep_alive(Duration::from_secs(75)).max_connections(256).listen(listener)?.run().await?;
     worker.shutdown().await;
     inbox.close().await?;
     Ok(())

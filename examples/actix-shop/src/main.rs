@@ -14,7 +14,7 @@ const SHUTDOWN: u64 = 5;
 const WORKERS: usize = 2;
 
 fn main() -> ExitCode {
-    shop::run(serve)
+    shop::run_without_proxy_protocol(serve)
 }
 
 async fn serve(shop: Shop) -> std::io::Result<()> {

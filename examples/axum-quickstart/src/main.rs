@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use onramp_webhooks_axum::core::{Delivery, HandlerError, Kriptomat, Receiver, TransactionalHandler, Wert, async_trait};
 use onramp_webhooks_axum::{health, routes};
+use onramp_webhooks_server::Server;
 use onramp_webhooks_sqlite::{SqliteInbox, SqliteTransaction};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -34,17 +36,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let inbox = Arc::new(SqliteInbox::open("quickstart.db").await?);
     inbox.call(|connection| connection.execute_batch(TABLE)).await?;
-    let receiver = Receiver::builder(Arc::clone(&inbox))
-        .endpoint(Wert::with_path_secret(std::env::var("WERT_SECRET").unwrap_or("dev-secret".to_owned())))
-        .endpoint(Kriptomat::production())
-        .build()?;
+    let listener = TcpListener::bind(std::env::var("LISTEN").unwrap_or("127.0.0.1:8080".to_owned())).await?;
+    let address = listener.local_addr()?;
+    let wert = std::env::var("WERT_SECRET").map_or_else(|_| Wert::for_development(address), Wert::with_path_secret);
+    let receiver = Receiver::builder(Arc::clone(&inbox)).endpoint(wert).endpoint(Kriptomat::production()).build()?;
     let worker = receiver.transactional_worker(Arc::clone(&inbox), Shop).spawn();
 
     let app = Router::new().nest("/webhooks", routes(receiver.clone())).route("/healthz", health(receiver));
-    let listener = TcpListener::bind(std::env::var("LISTEN").unwrap_or("127.0.0.1:8080".to_owned())).await?;
-    println!("listening on http://{}", listener.local_addr()?);
-    let app = app.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, app).with_graceful_shutdown(shutdown_signal()?).await?;
+    println!("listening on http://{address}");
+    Server::new(listener).serve(app, ConnectInfo::<SocketAddr>, shutdown_signal()?).await;
     worker.shutdown().await;
     inbox.close().await?;
     Ok(())

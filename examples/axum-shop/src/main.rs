@@ -24,7 +24,8 @@ async fn serve(shop: Shop) -> std::io::Result<()> {
         .route("/healthz", get(health))
         .route("/healthz/", get(health))
         .with_state(shop.clone());
-    shop.serve(app, ConnectInfo::<SocketAddr>).await
+    shop.server()?.serve(app, ConnectInfo::<SocketAddr>, shop.stopped()).await;
+    Ok(())
 }
 
 async fn points(State(shop): State<Shop>, Path(customer): Path<String>) -> Response {

@@ -6,9 +6,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use onramp_webhooks_axum::core::{Delivery, HandlerError, Kriptomat, Receiver, TransactionalHandler, Wert, async_trait};
 use onramp_webhooks_axum::{health, routes};
 use onramp_webhooks_postgres::{PostgresOptions, PostgresTransaction};
+use onramp_webhooks_server::Server;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -42,18 +44,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let pool = PgPool::connect(&std::env::var("DATABASE_URL")?).await?;
     sqlx::query(TABLE).execute(&pool).await?;
     let inbox = Arc::new(PostgresOptions::new(pool).open().await?);
-    let receiver = Receiver::builder(Arc::clone(&inbox))
-        .endpoint(Wert::with_path_secret(std::env::var("WERT_SECRET").unwrap_or("dev-secret".to_owned())))
-        .endpoint(Kriptomat::production())
-        .build()?;
+    let listener = TcpListener::bind(std::env::var("LISTEN").unwrap_or("127.0.0.1:8080".to_owned())).await?;
+    let address = listener.local_addr()?;
+    let wert = std::env::var("WERT_SECRET").map_or_else(|_| Wert::for_development(address), Wert::with_path_secret);
+    let receiver = Receiver::builder(Arc::clone(&inbox)).endpoint(wert).endpoint(Kriptomat::production()).build()?;
     let worker = receiver.transactional_worker(inbox, Shop).spawn();
 
     let app = Router::new().nest("/webhooks", routes(receiver.clone())).route("/healthz", health(receiver));
-    let listener = TcpListener::bind(std::env::var("LISTEN").unwrap_or("127.0.0.1:8080".to_owned())).await?;
-    println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(shutdown_signal()?)
-        .await?;
+    println!("listening on http://{address}");
+    Server::new(listener).serve(app, ConnectInfo::<SocketAddr>, shutdown_signal()?).await;
     worker.shutdown().await;
     Ok(())
 }

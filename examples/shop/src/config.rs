@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use onramp_webhooks::allow_list::AllowList;
 use onramp_webhooks::client_ip::{ClientIp, ForwardingHeader};
+use onramp_webhooks::provider::Endpoint;
 use onramp_webhooks_client::{ClientError, KriptomatApi, WertDataApi};
+
+use crate::secret;
 
 /// The configuration from the environment.
 #[derive(Clone)]
@@ -17,9 +20,11 @@ pub struct Config {
     pub(crate) database: Database,
     pub(crate) spill: Option<PathBuf>,
     pub(crate) handles: bool,
-    pub(crate) wert_secret: String,
+    pub(crate) wert_endpoint: Endpoint,
     pub(crate) kriptomat_allow: AllowList,
     pub(crate) client_ip: ClientIp,
+    /// The proxies that begin each connection with a header of the PROXY protocol.
+    pub(crate) proxy_protocol: AllowList,
     pub(crate) wert: Option<WertDataApi>,
     pub(crate) reconcile: Reconcile,
     pub(crate) kriptomat: Option<KriptomatApi>,
@@ -63,6 +68,19 @@ impl Config {
         Self::from_variables(|variable| std::env::var(variable))
     }
 
+    /// Refuses the PROXY protocol.
+    ///
+    /// # Errors
+    /// If proxies are declared that use it.
+    pub(crate) fn without_proxy_protocol(self) -> Result<Self, ConfigError> {
+        if self.proxy_protocol.is_empty() {
+            return Ok(self);
+        }
+        let reason =
+            "actix-web cannot read it; use a proxy that sets a forwarding header, and declare it in TRUSTED_PROXIES".into();
+        Err(ConfigError { variable: "PROXY_PROTOCOL", reason })
+    }
+
     fn from_variables(get: impl Fn(&str) -> Result<String, VarError>) -> Result<Self, ConfigError> {
         let variable = |name: &'static str, default: &str| match get(name) {
             Ok(value) => Ok(Variable { name, value }),
@@ -71,14 +89,20 @@ impl Config {
         };
         let trusted: AllowList = variable("TRUSTED_PROXIES", "")?.parse()?;
         let header: ForwardingHeader = variable("CLIENT_IP_HEADER", "x-forwarded-for")?.parse()?;
+        let listen = variable("LISTEN", "127.0.0.1:8080")?.parse()?;
         Ok(Self {
-            listen: variable("LISTEN", "127.0.0.1:8080")?.parse()?,
+            listen,
             database: variable("DATABASE_URL", "sqlite://shop.db")?.read(database)?,
             spill: variable("SPILL", "")?.read(spill)?,
             handles: variable("HANDLE", "yes")?.read(yes_or_no)?,
-            wert_secret: variable("WERT_SECRET", "dev-secret")?.read(secret)?,
+            wert_endpoint: secret::wert(
+                variable("WERT_SECRET", secret::DEVELOPMENT)?,
+                variable("WERT_SECRET_FILE", "")?,
+                listen,
+            )?,
             kriptomat_allow: variable("KRIPTOMAT_ALLOW", "174.138.2.203")?.parse()?,
             client_ip: ClientIp::behind(trusted, header),
+            proxy_protocol: variable("PROXY_PROTOCOL", "")?.parse()?,
             wert: api(variable("WERT_API_KEY", "")?, variable("WERT_API_URL", "")?, wert_api)?,
             reconcile: Reconcile {
                 every: variable("RECONCILE_EVERY", "900")?.read(seconds)?,
@@ -98,9 +122,10 @@ impl std::fmt::Debug for Config {
     }
 }
 
-struct Variable {
-    name: &'static str,
-    value: String,
+/// The value of a variable, or its default.
+pub(crate) struct Variable {
+    pub(crate) name: &'static str,
+    pub(crate) value: String,
 }
 
 impl Variable {
@@ -108,7 +133,7 @@ impl Variable {
         self.read(|value| value.parse().map_err(|error: T::Err| error.to_string()))
     }
 
-    fn read<T>(self, read: impl FnOnce(&str) -> Result<T, String>) -> Result<T, ConfigError> {
+    pub(crate) fn read<T>(self, read: impl FnOnce(&str) -> Result<T, String>) -> Result<T, ConfigError> {
         read(&self.value).map_err(|reason| ConfigError { variable: self.name, reason })
     }
 }
@@ -138,10 +163,6 @@ fn kriptomat_api(url: Option<String>, token: String) -> Result<KriptomatApi, Cli
 
 fn seconds(value: &str) -> Result<Duration, String> {
     value.parse().map(Duration::from_secs).map_err(|_| "is not a number of seconds".into())
-}
-
-fn secret(value: &str) -> Result<String, String> {
-    if value.is_empty() { Err("is empty".into()) } else { Ok(value.to_owned()) }
 }
 
 fn yes_or_no(value: &str) -> Result<bool, String> {
@@ -231,9 +252,12 @@ mod tests {
             ("BUY_LIMIT", "many"),
             ("LISTEN", "8080"),
             ("WERT_SECRET", ""),
+            ("WERT_SECRET", "hush"),
+            ("WERT_SECRET", "hush-hush-hush-hush\n"),
             ("KRIPTOMAT_ALLOW", "kriptomat.io"),
             ("TRUSTED_PROXIES", "10.0.0.0/33"),
             ("CLIENT_IP_HEADER", "x forwarded for"),
+            ("PROXY_PROTOCOL", "yes"),
         ] {
             let error = config(variable, value).unwrap_err().to_string();
             assert!(error.starts_with(&format!("{variable}: ")) && !error.contains("hush"), "{error}");

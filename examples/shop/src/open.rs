@@ -8,7 +8,7 @@ use std::time::Duration;
 use onramp_webhooks::inbox::TransactionalInbox;
 use onramp_webhooks::purchases::{KnownPurchases, PrunePurchases, PurchaseInbox, PurchaseStore};
 use onramp_webhooks::spill::SpillInbox;
-use onramp_webhooks::{Inbox, Kriptomat, Receiver, TransactionalHandler, Wert, WorkerBuilder};
+use onramp_webhooks::{Inbox, Kriptomat, Receiver, TransactionalHandler, WorkerBuilder};
 use onramp_webhooks_client::wert::{Confirmation, Reconciler};
 use onramp_webhooks_postgres::PostgresInbox;
 use onramp_webhooks_sqlite::{SqliteInbox, SqliteSpill};
@@ -107,7 +107,7 @@ where
 {
     let inbox = Arc::new(inbox);
     let receiver = Receiver::builder(Arc::clone(&inbox))
-        .endpoint(Wert::with_path_secret(&config.wert_secret))
+        .endpoint(config.wert_endpoint.clone())
         .endpoint(Kriptomat::allowing(config.kriptomat_allow.clone()))
         .client_ip(config.client_ip.clone())
         .build()?;

@@ -5,6 +5,8 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use onramp_webhooks::Receiver;
+use onramp_webhooks::allow_list::AllowList;
+use onramp_webhooks_server::Server;
 use serde_json::json;
 
 use crate::Response;
@@ -19,6 +21,7 @@ pub struct Shop {
     pub(crate) points: Points,
     pub(crate) widgets: Option<Widgets>,
     pub(crate) listener: Arc<Mutex<Option<TcpListener>>>,
+    pub(crate) proxies: AllowList,
     pub(crate) stop: Stop,
 }
 
@@ -36,6 +39,15 @@ impl Shop {
     pub fn listener(&self) -> std::io::Result<TcpListener> {
         let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
         listener.ok_or_else(|| std::io::Error::other("the listener was already taken"))
+    }
+
+    /// Returns a server on the bound listener.
+    ///
+    /// # Errors
+    /// Returns an error if the listener was already taken.
+    pub fn server(&self) -> std::io::Result<Server> {
+        let listener = tokio::net::TcpListener::from_std(self.listener()?)?;
+        Ok(Server::new(listener).proxy_protocol(self.proxies.clone()))
     }
 
     /// Returns a future that resolves when the server has to stop accepting connections.

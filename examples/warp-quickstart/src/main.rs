@@ -1,8 +1,10 @@
 //! Run with `cargo run -p warp-quickstart`.
 
+use std::convert::identity;
 use std::error::Error;
 use std::sync::Arc;
 
+use onramp_webhooks_server::Server;
 use onramp_webhooks_sqlite::{SqliteInbox, SqliteTransaction};
 use onramp_webhooks_warp::core::{Delivery, HandlerError, Kriptomat, Receiver, TransactionalHandler, Wert, async_trait};
 use onramp_webhooks_warp::{health, routes};
@@ -33,17 +35,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let inbox = Arc::new(SqliteInbox::open("quickstart.db").await?);
     inbox.call(|connection| connection.execute_batch(TABLE)).await?;
-    let receiver = Receiver::builder(Arc::clone(&inbox))
-        .endpoint(Wert::with_path_secret(std::env::var("WERT_SECRET").unwrap_or("dev-secret".to_owned())))
-        .endpoint(Kriptomat::production())
-        .build()?;
+    let listener = TcpListener::bind(std::env::var("LISTEN").unwrap_or("127.0.0.1:8080".to_owned())).await?;
+    let address = listener.local_addr()?;
+    let wert = std::env::var("WERT_SECRET").map_or_else(|_| Wert::for_development(address), Wert::with_path_secret);
+    let receiver = Receiver::builder(Arc::clone(&inbox)).endpoint(wert).endpoint(Kriptomat::production()).build()?;
     let worker = receiver.transactional_worker(Arc::clone(&inbox), Shop).spawn();
 
     let webhooks = warp::path("webhooks").and(routes(receiver.clone()));
     let app = webhooks.or(warp::path!("healthz").and(health(receiver)));
-    let listener = TcpListener::bind(std::env::var("LISTEN").unwrap_or("127.0.0.1:8080".to_owned())).await?;
-    println!("listening on http://{}", listener.local_addr()?);
-    warp::serve(app).incoming(listener).graceful(shutdown_signal()?).run().await;
+    println!("listening on http://{address}");
+    Server::new(listener).serve(warp::service(app), identity, shutdown_signal()?).await;
     worker.shutdown().await;
     inbox.close().await?;
     Ok(())

@@ -27,7 +27,9 @@ async fn serve(shop: Shop) -> std::io::Result<()> {
     let get = warp::get().or(warp::head()).unify().map(move || of_get.clone());
     let points = warp::path!("points" / Customer).and(get.clone()).then(points);
     let health = warp::path!("healthz").and(get).then(health);
-    shop.serve(warp::service(webhooks.or(points).or(buy).or(health)), identity).await
+    let app = warp::service(webhooks.or(points).or(buy).or(health));
+    shop.server()?.serve(app, identity, shop.stopped()).await;
+    Ok(())
 }
 
 /// A customer in the path. Warp does not percent-decode path segments.

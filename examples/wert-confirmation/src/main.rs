@@ -2,13 +2,16 @@
 //! Run with `WERT_API_KEY=.. cargo run -p wert-confirmation`.
 
 use std::error::Error;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use onramp_webhooks_axum::core::{Delivery, Handler, HandlerError, Receiver, Wert, async_trait};
 use onramp_webhooks_axum::{health, routes};
 use onramp_webhooks_client::wert::{Confirmation, Reconciler, WertDataApi};
+use onramp_webhooks_server::Server;
 use onramp_webhooks_sqlite::SqliteInbox;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,21 +30,21 @@ impl Handler for Shop {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let wert = WertDataApi::production(std::env::var("WERT_API_KEY")?).build()?;
+    let api = WertDataApi::production(std::env::var("WERT_API_KEY")?).build()?;
     let inbox = Arc::new(SqliteInbox::open("confirmed.db").await?);
-    let receiver = Receiver::builder(Arc::clone(&inbox))
-        .endpoint(Wert::with_path_secret(std::env::var("WERT_SECRET").unwrap_or("dev-secret".to_owned())))
-        .build()?;
+    let listener = TcpListener::bind(std::env::var("LISTEN").unwrap_or("127.0.0.1:8080".to_owned())).await?;
+    let address = listener.local_addr()?;
+    let wert = std::env::var("WERT_SECRET").map_or_else(|_| Wert::for_development(address), Wert::with_path_secret);
+    let receiver = Receiver::builder(Arc::clone(&inbox)).endpoint(wert).build()?;
     let worker = receiver
         .worker(Shop)
-        .before(Confirmation::new(wert.clone()))
-        .periodic_task(Duration::from_secs(600), Reconciler::new(wert, Arc::<SqliteInbox>::clone(&inbox), "wert"))
+        .before(Confirmation::new(api.clone()))
+        .periodic_task(Duration::from_secs(600), Reconciler::new(api, Arc::<SqliteInbox>::clone(&inbox), "wert"))
         .spawn();
 
     let app = Router::new().nest("/webhooks", routes(receiver.clone())).route("/healthz", health(receiver));
-    let listener = TcpListener::bind(std::env::var("LISTEN").unwrap_or("127.0.0.1:8080".to_owned())).await?;
-    println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app).with_graceful_shutdown(shutdown_signal()?).await?;
+    println!("listening on http://{address}");
+    Server::new(listener).serve(app, ConnectInfo::<SocketAddr>, shutdown_signal()?).await;
     worker.shutdown().await;
     inbox.close().await?;
     Ok(())

@@ -54,7 +54,8 @@ macro_rules! shop_suite {
                 strangers_have_no_points
             }
             door {
-                a_secret_may_hold_any_character
+                every_secret_in_a_file_is_valid_and_no_other
+                the_default_secret_is_for_loopback_addresses_only
                 an_address_off_the_list_is_denied_and_the_log_says_why
                 a_trusted_proxy_speaks_for_its_client
                 nobody_else_speaks_for_a_client
@@ -197,6 +198,27 @@ macro_rules! shop_suite {
             }
         )+}
     )+};
+}
+
+/// Turns the cases about the PROXY protocol into tests: `reads` for a shop whose server reads it, `refuses` for one whose server cannot.
+#[macro_export]
+macro_rules! proxy_protocol_suite {
+    (reads $binary:expr) => {
+        $crate::shop_suite! { $crate::home::Subject::on_sqlite($binary);
+            proxy_protocol {
+                a_declared_proxy_names_its_client
+                a_client_that_the_proxy_does_not_know_is_denied
+                an_undeclared_proxy_is_not_believed
+            }
+        }
+    };
+    (refuses $binary:expr) => {
+        $crate::shop_suite! { $crate::home::Subject::on_sqlite($binary);
+            proxy_protocol {
+                a_server_that_cannot_read_it_refuses_the_setting
+            }
+        }
+    };
 }
 
 #[cfg(test)]

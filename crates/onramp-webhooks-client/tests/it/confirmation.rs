@@ -43,11 +43,11 @@ struct Shop {
 impl Shop {
     async fn open() -> Self {
         let clock = ManualClock::at(NOW);
-        let sandbox: Endpoint = Wert::with_path_secret("s3cret").named("sandbox");
+        let sandbox: Endpoint = Wert::with_path_secret("s3cret-for-examples").named("sandbox");
         let receiver = Receiver::builder(MemoryInbox::new())
-            .endpoint(Wert::with_path_secret("s3cret"))
+            .endpoint(Wert::with_path_secret("s3cret-for-examples"))
             .endpoint(sandbox)
-            .endpoint(Kriptomat::with_path_secret("s3cret"))
+            .endpoint(Kriptomat::with_path_secret("s3cret-for-examples"))
             .clock(Arc::new(clock.clone()))
             .build()
             .unwrap();
@@ -72,7 +72,7 @@ impl Shop {
     }
 
     async fn post(&self, order: &WertOrder) {
-        self.post_to("/wert/s3cret", order.complete()).await;
+        self.post_to("/wert/s3cret-for-examples", order.complete()).await;
     }
 
     async fn kept(&self) -> Vec<Record> {
@@ -150,9 +150,9 @@ async fn what_is_no_purchase_of_wert_passes_without_a_question() {
     let _worker = shop.work();
     let order = WertOrder::new();
     for body in [order.payment_started(), order.transfer_started(), order.failed(), wert_account("login", "c"), wert_test()] {
-        shop.post_to("/wert/s3cret", body).await;
+        shop.post_to("/wert/s3cret-for-examples", body).await;
     }
-    shop.post_to("/kriptomat/s3cret", Postback::new().json()).await;
+    shop.post_to("/kriptomat/s3cret-for-examples", Postback::new().json()).await;
     shop.comes_to(State::Handled, 6).await;
     assert_eq!(shop.asked(), 0);
 }
@@ -168,7 +168,7 @@ async fn each_endpoint_has_the_api_of_its_own_account() {
         .build()
         .unwrap();
     let order = shop.post_paid().await;
-    shop.post_to("/sandbox/s3cret", order.complete()).await;
+    shop.post_to("/sandbox/s3cret-for-examples", order.complete()).await;
     let _worker = shop.work_with(|worker| worker.before(confirmation));
     shop.rests().await;
     assert_eq!((shop.counts([State::Handled, State::Parked]).await, shop.asked(), other.requests().len()), ([1, 1], 1, 1));
@@ -182,8 +182,8 @@ async fn each_endpoint_has_the_api_of_its_own_account() {
 async fn an_endpoint_without_an_api_confirms_nothing_and_loses_nothing() {
     let shop = Shop::open().await;
     let order = shop.post_paid().await;
-    shop.post_to("/sandbox/s3cret", order.complete()).await;
-    shop.post_to("/sandbox/s3cret", wert_account("login", "c")).await;
+    shop.post_to("/sandbox/s3cret-for-examples", order.complete()).await;
+    shop.post_to("/sandbox/s3cret-for-examples", wert_account("login", "c")).await;
     let _worker = shop.work();
     shop.rests().await;
     assert_eq!((shop.counts([State::Handled, State::Parked]).await, shop.asked()), ([2, 1], 1));
@@ -233,7 +233,7 @@ async fn events_of_the_sandbox_are_marked_and_no_others() {
     let (order, test) = (WertOrder::new(), WertOrder::new());
     shop.provider.add_order(&order, "success");
     sandbox.add_order(&test, "success");
-    for (path, order) in [("/wert/s3cret", &order), ("/sandbox/s3cret", &test)] {
+    for (path, order) in [("/wert/s3cret-for-examples", &order), ("/sandbox/s3cret-for-examples", &test)] {
         shop.post_to(path, order.complete()).await;
         shop.post_to(path, order.payment_started()).await;
     }
@@ -271,7 +271,7 @@ async fn a_purchase_of_the_sandbox_reaches_only_a_handler_that_asked_for_it() {
     for (allowed, state) in [(false, State::Dead), (true, State::Handled)] {
         let shop = Shop::open().await;
         shop.post_paid().await;
-        shop.post_to("/wert/s3cret", wert_account("login", "c")).await;
+        shop.post_to("/wert/s3cret-for-examples", wert_account("login", "c")).await;
         let api = wert(&shop.provider).clock(Arc::new(shop.clock.clone())).build().unwrap().as_sandbox();
         let confirmation = Confirmation::new(api);
         let confirmation = if allowed { confirmation.allow_sandbox() } else { confirmation };
@@ -752,7 +752,7 @@ async fn a_true_order_confirms_no_event_that_does_not_name_it() {
     let nameless = order.clone().without("id");
     let forged = [nameless.clone(), nameless.clone().with("transaction_id", "0x1"), nameless.with("transaction_id", "0x2")];
     for event in std::iter::once(&order).chain(&forged) {
-        shop.post_to("/wert/s3cret", event.event("order_complete")).await;
+        shop.post_to("/wert/s3cret-for-examples", event.event("order_complete")).await;
     }
     let _worker = shop.work();
     shop.comes_to(State::Dead, 3).await;
@@ -769,7 +769,7 @@ async fn an_id_that_cannot_be_asked_about_harms_no_other() {
     }
     shop.post(&WertOrder::new().without("id").click_id("a,b")).await;
     let nobody = WertOrder::new().without("id").click_id("").with("transaction_id", "0x1");
-    shop.post_to("/wert/s3cret", nobody.event("order_complete")).await;
+    shop.post_to("/wert/s3cret-for-examples", nobody.event("order_complete")).await;
     // Two national currencies: nobody can tell what was paid.
     shop.post(&WertOrder::new().crypto("1", "EUR")).await;
     let _worker = shop.work();
@@ -805,7 +805,7 @@ async fn a_provider_that_hangs_holds_up_nothing_else() {
     for _ in 0..20 {
         shop.post(&WertOrder::new()).await;
     }
-    shop.post_to("/wert/s3cret", wert_account("login", "c")).await;
+    shop.post_to("/wert/s3cret-for-examples", wert_account("login", "c")).await;
     let states = [State::Handled, State::Parked, State::Leased];
     let begun = Instant::now();
     until("the worker goes on", || async { shop.counts(states).await == [1, 20, 1] }).await;

@@ -34,11 +34,11 @@ impl Limited {
 
     /// Receives events at an endpoint of that name, at that time.
     pub(crate) async fn receive_at(&self, endpoint: &str, bodies: &[Bytes], now: Timestamp) {
-        let door: Endpoint = Wert::with_path_secret("s3cret").named(endpoint);
+        let door: Endpoint = Wert::with_path_secret("s3cret-for-examples").named(endpoint);
         let clock = Arc::new(ManualClock::at(now));
         let receiver = Receiver::builder(Double(self.clone())).endpoint(door).clock(clock).build().unwrap();
         for body in bodies {
-            let path = format!("/{endpoint}/s3cret");
+            let path = format!("/{endpoint}/s3cret-for-examples");
             let reply = receiver.receive(&Request::new("POST", &path, None, &[]), Full::new(body.clone())).await;
             assert_eq!(reply.status(), 200);
         }

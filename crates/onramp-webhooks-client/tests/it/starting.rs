@@ -93,12 +93,13 @@ async fn the_postback_of_a_widget_that_was_started_is_handled_and_a_forged_one_i
     let purchases = Arc::new(MemoryPurchaseStore::new());
     let uuid = kriptomat(&provider).build().unwrap().start(&request(), &purchases).await.unwrap().uuid.unwrap();
 
-    let receiver = Receiver::builder(MemoryInbox::new()).endpoint(Kriptomat::with_path_secret("s3cret")).build().unwrap();
+    let receiver =
+        Receiver::builder(MemoryInbox::new()).endpoint(Kriptomat::with_path_secret("s3cret-for-examples")).build().unwrap();
     let worker = receiver.worker(Shop).before(KnownPurchases::new(purchases)).spawn();
     let paid =
         Postback::new().with("uuid", uuid.as_str()).with("fiat_amount", "35").with("to_address", ADDRESS.to_ascii_lowercase());
     for postback in [&paid, &Postback::new()] {
-        let request = Request::new("POST", "/kriptomat/s3cret", None, &[]);
+        let request = Request::new("POST", "/kriptomat/s3cret-for-examples", None, &[]);
         assert_eq!(receiver.receive(&request, Full::new(postback.json())).await.status(), 200);
     }
     worker.idle().await;

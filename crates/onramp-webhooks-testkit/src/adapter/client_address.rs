@@ -1,7 +1,7 @@
 //! The client's address, checked with Kriptomat's endpoint, which allows `203.0.113.7` and `2001:db8::7`.
 
 use onramp_webhooks::allow_list::AllowList;
-use onramp_webhooks::client_ip::ClientIp;
+use onramp_webhooks::client_ip::{ClientIp, ForwardingHeader};
 
 use super::harness::{Harness, Listen, Plan, Setup, request};
 use crate::events::Postback;
@@ -57,6 +57,23 @@ pub(super) async fn a_peer_without_an_address_is_denied(setup: &Setup) {
     harness.kriptomat(Postback::new().json()).await.assert_problem(NO);
     harness.send("GET", "/guarded", &[], "").await.assert_problem(NO);
     harness.wert(r#"{"type":"login","click_id":"1"}"#).await.assert_received();
+}
+
+/// The peer is the proxy on the same machine, and its header is believed.
+#[cfg(unix)]
+pub(super) async fn a_proxy_at_a_unix_socket_is_believed(setup: &Setup) {
+    let proxies = "10.0.0.0/8".parse().expect("proxies");
+    let client_ip = ClientIp::behind_unix_socket(proxies, ForwardingHeader::XForwardedFor);
+    let allowed = "203.0.113.7".parse().expect("a list");
+    let harness = setup.harness_with(Plan { listen: Listen::Unix, allowed, client_ip, ..Plan::default() }).await;
+    let table: &[(&[&str], u16)] = &[
+        (&["203.0.113.7"], YES),
+        (&["198.51.100.1, 203.0.113.7, 10.0.0.1"], YES),
+        (&["203.0.113.7, 198.51.100.1"], NO),
+        (&["unknown"], NO),
+        (&[], NO),
+    ];
+    check(&harness, "x-forwarded-for", table).await;
 }
 
 pub(super) async fn a_forged_header_is_not_believed(setup: &Setup) {

@@ -118,8 +118,8 @@ pub(super) async fn a_wrong_secret_finds_nothing(setup: &Setup) {
         "/wert/",
         "/wert/wrong",
         "/wert/s3cret",
-        "/wert/s3cret%2F%C3%A9/more",
-        "/wert/S3CRET%2F%C3%A9",
+        "/wert/s3cret-for-examples/more",
+        "/wert/S3CRET-FOR-EXAMPLES",
         "/kriptomat/any",
     ] {
         harness.post(&format!("/webhooks{path}"), "{}").await.assert_problem(404);
@@ -181,7 +181,7 @@ pub(super) async fn other_routes_are_left_alone(setup: &Setup) {
     let harness = setup.harness().await;
     let response = harness.send("GET", "/elsewhere", &[], "").await;
     assert_eq!((response.status, response.text()), (200, harness.site.elsewhere()));
-    for path in ["/nowhere", "/webhooks/nowhere", "/webhooks/wertx/s3cret", "/wert/s3cret%2F%C3%A9"] {
+    for path in ["/nowhere", "/webhooks/nowhere", "/webhooks/wertx/s3cret-for-examples", "/wert/s3cret-for-examples"] {
         let response = harness.connect_unheard_and_post(path).await;
         assert_eq!(response.status, 404, "{path}");
         assert_ne!(response.header("content-type"), Some("application/problem+json"), "{path} is not a route of the receiver");

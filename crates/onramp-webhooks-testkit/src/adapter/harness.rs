@@ -26,8 +26,8 @@ use crate::doubles::Double;
 /// The body limit of a site, in bytes.
 pub(super) const BODY_LIMIT: usize = 64 << 10;
 
-/// The path of Wert's endpoint, with its secret percent-encoded.
-pub(super) const WERT: &str = "/webhooks/wert/s3cret%2F%C3%A9";
+/// The path of Wert's endpoint, with its secret.
+pub(super) const WERT: &str = "/webhooks/wert/s3cret-for-examples";
 
 /// The stores of one site.
 #[derive(Clone, Debug)]
@@ -100,7 +100,7 @@ impl Setup {
             (Double(Faulty::new(Arc::clone(&stores.inbox))), Double(Faulty::new(Arc::clone(&stores.idempotency))));
         let (listener, address) = listen(plan.listen);
         let receiver = Receiver::builder(inbox.clone())
-            .endpoint(Wert::with_path_secret("s3cret/é"))
+            .endpoint(Wert::with_path_secret("s3cret-for-examples"))
             .endpoint(Kriptomat::allowing(plan.allowed.clone()))
             .client_ip(plan.client_ip.clone())
             .body_limit(BODY_LIMIT)

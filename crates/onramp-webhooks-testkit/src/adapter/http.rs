@@ -82,10 +82,18 @@ pub(super) async fn a_slash_at_the_end_changes_nothing(setup: &Setup) {
 
 pub(super) async fn a_secret_is_found_however_it_is_encoded(setup: &Setup) {
     let harness = setup.harness().await;
-    for secret in ["s3cret%2F%C3%A9", "s3cret%2f%c3%a9", "%733cret%2F%C3%A9", "s3cret/%C3%A9"] {
+    for secret in ["s3cret-for-examples", "%733cret-for-examples", "s3cret%2Dfor%2dexamples", "s3cret-for-example%73/"] {
         harness.post(&format!("/webhooks/wert/{secret}"), event()).await.assert_received();
     }
-    for secret in ["s3cret%252F%C3%A9", "s3cret%2F%E9", "s3cret%2F%C3", "s3cret%2F%C3%A9%00", "s3cret+%C3%A9", "%", "%zz"] {
+    for secret in [
+        "s3cret%252Dfor-examples",
+        "s3cret-for-examples%2F",
+        "s3cret-for-examples%E9",
+        "s3cret-for-examples%00",
+        "s3cret+for-examples",
+        "%",
+        "%zz",
+    ] {
         harness.post(&format!("/webhooks/wert/{secret}"), event()).await.assert_problem(404);
     }
     assert_eq!(harness.states().await, [State::Pending; 4]);

@@ -70,6 +70,8 @@ suite! {
         an_ipv6_socket_knows_its_ipv4_peers,
         #[cfg(unix)]
         a_peer_without_an_address_is_denied,
+        #[cfg(unix)]
+        a_proxy_at_a_unix_socket_is_believed,
         a_forged_header_is_not_believed,
         only_the_configured_header_counts,
         a_chain_of_trusted_proxies_is_walked,

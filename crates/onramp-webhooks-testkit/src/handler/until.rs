@@ -37,9 +37,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// let inbox = Arc::new(MemoryInbox::new());
-/// let receiver = Receiver::builder(Arc::clone(&inbox)).endpoint(Wert::with_path_secret("s3cret")).build().unwrap();
+/// let receiver = Receiver::builder(Arc::clone(&inbox)).endpoint(Wert::with_path_secret("s3cret-for-examples")).build().unwrap();
 /// let worker = receiver.worker(Shop).spawn();
-/// receiver.receive(&Request::new("POST", "/wert/s3cret", None, &[]), Full::new(WertOrder::new().complete())).await;
+/// receiver.receive(&Request::new("POST", "/wert/s3cret-for-examples", None, &[]), Full::new(WertOrder::new().complete())).await;
 /// until(&*inbox, State::Handled, 1).await;
 /// worker.shutdown().await;
 /// # }

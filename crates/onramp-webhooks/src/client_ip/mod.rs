@@ -41,6 +41,12 @@
 //! - all hops are trusted proxies;
 //! - the framework does not know the peer, unless the server is [behind a Unix socket](ClientIp::behind_unix_socket).
 //!
+//! # The PROXY protocol
+//! A proxy that forwards bytes instead of requests adds no headers of HTTP. Instead, it begins each connection with a header of the PROXY
+//! protocol. [`ClientIp`] does not see that header: the server reads it with [`ProxyHeader`], from declared proxies only, and passes the
+//! client on as the peer. So [`ClientIp::peer_only`] finds the client behind such a listener, and [`ClientIp::behind`] finds it behind a
+//! further proxy that forwards requests. A client that the proxy does not know is denied.
+//!
 //! # Requirements of a trusted proxy
 //! On every request, a trusted proxy must append to the configured header or replace it. If a proxy passes the header of a client on
 //! unchanged, clients can choose their address. A proxy must always replace a [single-value](ForwardingHeader::Single) header.
@@ -50,6 +56,7 @@ mod entry;
 mod error;
 mod forwarded;
 mod header;
+mod proxy_protocol;
 #[cfg(test)]
 mod tests;
 
@@ -60,6 +67,7 @@ use self::entry::{Brackets, address};
 pub use self::error::ClientIpError;
 use self::forwarded::{forwarded_for, separator_from_right};
 pub use self::header::{ForwardingHeader, HeaderName, HeaderNameError};
+pub use self::proxy_protocol::{ProxyHeader, ProxyHeaderError, ProxySource};
 use crate::allow_list::AllowList;
 use crate::request::Request;
 

@@ -34,10 +34,10 @@ use crate::error::StoreError;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let inbox = Arc::new(LedgerInbox::default());
-/// let receiver = Receiver::builder(Arc::clone(&inbox)).endpoint(Wert::with_path_secret("s3cret")).build()?;
+/// let receiver = Receiver::builder(Arc::clone(&inbox)).endpoint(Wert::with_path_secret("s3cret-for-examples")).build()?;
 /// let worker = receiver.transactional_worker(Arc::clone(&inbox), Shop).spawn();
 /// # let login = Full::new(r#"{"type":"login","click_id":"42"}"#);
-/// # receiver.receive(&Request::new("POST", "/wert/s3cret", None, &[]), login).await;
+/// # receiver.receive(&Request::new("POST", "/wert/s3cret-for-examples", None, &[]), login).await;
 /// # worker.idle().await;
 /// assert_eq!(inbox.lines().await, ["login"]);
 /// # worker.shutdown().await;

@@ -1,12 +1,12 @@
 //! Endpoints, each with a provider, path secrets and an allow-list.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use subtle::ConstantTimeEq;
-
-use super::{Decoder, Facts, Provider, SignedRequest, VerifyError};
+use super::secret::PathSecrets;
+use super::{Decoder, Facts, PathSecretError, Provider, SignedRequest, VerifyError};
 use crate::allow_list::AllowList;
 use crate::event::Currency;
 
@@ -21,7 +21,7 @@ pub struct Endpoint {
     pub(crate) name: Arc<str>,
     pub(crate) decoder: Decoder,
     verifier: Arc<dyn Verifier>,
-    pub(crate) secrets: Vec<String>,
+    pub(crate) secrets: PathSecrets,
     pub(crate) allowed: Option<AllowList>,
     pub(crate) silent_after: Option<Duration>,
     pub(crate) fiat_currencies: Vec<Currency>,
@@ -37,7 +37,7 @@ impl Endpoint {
             name: decoder.facts.name.into(),
             decoder,
             verifier: Arc::new(provider),
-            secrets: Vec::new(),
+            secrets: PathSecrets::default(),
             allowed: None,
             silent_after: None,
             fiat_currencies: Vec::new(),
@@ -51,11 +51,26 @@ impl Endpoint {
         self
     }
 
-    /// Accepts only requests whose path ends in `secret`. A second call adds a second secret: to rotate, add the new secret, change
-    /// the address at the provider, then drop the old one.
+    /// Accepts only requests whose path ends in `secret`: at least 16 letters, digits, `-`, `.`, `_` or `~`. A second call adds a second
+    /// secret, which is valid as well.
     #[must_use]
-    pub fn path_secret(mut self, secret: impl Into<String>) -> Self {
-        self.secrets.push(secret.into());
+    pub fn path_secret(self, secret: impl Into<String>) -> Self {
+        self.path_secrets([secret])
+    }
+
+    /// Accepts only requests whose path ends in one of `secrets`, and in one of those that were added before. Without any, the receiver is
+    /// not built.
+    #[must_use]
+    pub fn path_secrets(mut self, secrets: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.secrets.add(secrets);
+        self
+    }
+
+    /// Accepts only requests whose path ends in `dev-secret`, for a server that listens on `listen`. The receiver is built only if that is
+    /// a loopback address, because the secret is public, and logs a warning.
+    #[must_use]
+    pub fn for_development(mut self, listen: SocketAddr) -> Self {
+        self.secrets.develop(listen);
         self
     }
 
@@ -92,7 +107,7 @@ impl Endpoint {
     /// ```
     /// use onramp_webhooks::Wert;
     ///
-    /// let endpoint = Wert::with_path_secret("s3cret").fiat_currency("USD").fiat_currency("EUR");
+    /// let endpoint = Wert::with_path_secret("s3cret-for-examples").fiat_currency("USD").fiat_currency("EUR");
     /// # let _ = endpoint;
     /// ```
     #[must_use]
@@ -107,6 +122,16 @@ impl Endpoint {
         &self.name
     }
 
+    /// Checks the path secrets, as [`ReceiverBuilder::build`](crate::ReceiverBuilder::build) does, so that a configuration can be refused
+    /// before an inbox is opened.
+    ///
+    /// # Errors
+    /// Returns an error if a secret is too short or has other characters than those above, if secrets are required and none was given, or if
+    /// the secret for development would be reachable from other machines.
+    pub fn check_secrets(&self) -> Result<(), PathSecretError> {
+        self.secrets.check()
+    }
+
     /// Returns the facts about the provider.
     #[must_use]
     pub const fn facts(&self) -> &'static Facts {
@@ -117,11 +142,9 @@ impl Endpoint {
         self.verifier.verify(request)
     }
 
-    /// Returns whether `given` is one of the secrets, or is missing at an endpoint without secrets. Compares with every secret in
-    /// constant time.
+    /// Returns whether `given` is one of the secrets, or is missing at an endpoint without secrets.
     pub(crate) fn opens(&self, given: Option<&[u8]>) -> bool {
-        let Some(given) = given else { return self.secrets.is_empty() };
-        self.secrets.iter().fold(subtle::Choice::from(0), |found, secret| found | secret.as_bytes().ct_eq(given)).into()
+        self.secrets.open(given)
     }
 }
 
@@ -130,7 +153,7 @@ impl fmt::Debug for Endpoint {
         f.debug_struct("Endpoint")
             .field("name", &self.name)
             .field("provider", &self.decoder)
-            .field("secrets", &format_args!("{} hidden", self.secrets.len()))
+            .field("secrets", &self.secrets)
             .field("allowed", &self.allowed)
             .finish_non_exhaustive()
     }
@@ -151,13 +174,19 @@ impl<P: Provider> Verifier for P {
 mod tests {
     use crate::Wert;
 
+    const OLD: &str = "an-old-secret-for-tests";
+    const NEW: &str = "a-new-secret-for-tests";
+
     #[test]
-    fn only_the_secrets_open_an_endpoint() {
-        let endpoint = Wert::with_path_secret("old").path_secret("new");
-        for (given, opens) in [("old", true), ("new", true), ("ne", false), ("newer", false), ("", false), ("NEW", false)] {
-            assert_eq!(endpoint.opens(Some(given.as_bytes())), opens, "{given}");
+    fn each_of_the_secrets_opens_an_endpoint_and_nothing_else_does() {
+        for endpoint in [Wert::with_path_secret(OLD).path_secret(NEW), Wert::with_path_secrets([NEW, OLD])] {
+            for (given, opens) in
+                [(OLD, true), (NEW, true), ("a-new-secret-for-test", false), ("", false), ("A-NEW-SECRET-FOR-TESTS", false)]
+            {
+                assert_eq!(endpoint.opens(Some(given.as_bytes())), opens, "{given}");
+            }
+            assert!(!endpoint.opens(None) && !endpoint.opens(Some(format!("{NEW}{OLD}").as_bytes())));
         }
-        assert!(!endpoint.opens(None));
     }
 
     #[test]
@@ -169,7 +198,7 @@ mod tests {
 
     #[test]
     fn debug_hides_the_secret() {
-        let endpoint = Wert::with_path_secret("hush-hush");
+        let endpoint = Wert::with_path_secrets(["hush-hush-hush-hush"]);
         assert!(!format!("{endpoint:?}").contains("hush"));
     }
 }

@@ -71,6 +71,7 @@ mod event;
 mod facts;
 mod name;
 mod providers;
+mod secret;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -83,6 +84,7 @@ pub use self::facts::{Acknowledgement, Facts, Refusals};
 pub use self::name::ProviderName;
 pub(crate) use self::providers::Decoder;
 pub use self::providers::{Providers, ReadError};
+pub use self::secret::PathSecretError;
 pub(crate) use self::verify::SignedHeaders;
 pub use self::verify::{SignedRequest, VerifyError};
 use crate::event::{CompletedPurchase, DecodeError, UnclearPurchase};

@@ -32,11 +32,11 @@
 //! let purchase = Purchase::new("c472856c", Timestamp::now()).asset_type("eth").to_address("0x7873ce9E");
 //! store.start(purchase.additional_field("0", "customer-7")).await?;
 //!
-//! let receiver = Receiver::builder(MemoryInbox::new()).endpoint(Kriptomat::with_path_secret("s3cret")).build()?;
+//! let receiver = Receiver::builder(MemoryInbox::new()).endpoint(Kriptomat::with_path_secret("s3cret-for-examples")).build()?;
 //! let worker = receiver.worker(Shop).before(KnownPurchases::new(Arc::clone(&store))).spawn();
 //!
 //! let forged = br#"{"uuid":"c472856c","amount":5,"asset_type":"eth","fiat_amount":"9000","to_address":"0xbad","0":"customer-7"}"#;
-//! receiver.receive(&Request::new("POST", "/kriptomat/s3cret", None, &[]), Full::new(&forged[..])).await;
+//! receiver.receive(&Request::new("POST", "/kriptomat/s3cret-for-examples", None, &[]), Full::new(&forged[..])).await;
 //! worker.idle().await;
 //! let held = receiver.inbox().list(Filter::all().state(State::Dead)).await?.remove(0);
 //! assert_eq!(held.note.as_deref(), Some("differs from the purchase that was started: another address"));

@@ -9,7 +9,7 @@ use crate::client_ip::ClientIp;
 use crate::clock::{Clock, SystemClock};
 use crate::inbox::Inbox;
 use crate::log_limit::LogLimit;
-use crate::provider::{Endpoint, Providers};
+use crate::provider::{Endpoint, PathSecretError, Providers};
 use crate::watchdog::{Unclaimed, Watched};
 use crate::worker::Workers;
 
@@ -91,6 +91,11 @@ impl ReceiverBuilder {
             return Err(BuildError::BodyLimit);
         }
         ack_deadline::check(self.ack_deadline, &self.endpoints)?;
+        for endpoint in &self.endpoints {
+            if let Some(listen) = endpoint.secrets.development() {
+                tracing::warn!(endpoint = &*endpoint.name, %listen, "the endpoint has the public secret for development");
+            }
+        }
         let mut providers = Providers::default();
         self.endpoints.iter().for_each(|endpoint| providers.add(endpoint.decoder));
         let shared = Arc::new(Shared {
@@ -116,10 +121,7 @@ fn check(endpoint: &Endpoint) -> Result<(), BuildError> {
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
         return Err(BuildError::Name(name.to_owned()));
     }
-    if endpoint.secrets.iter().any(String::is_empty) {
-        return Err(BuildError::EmptySecret(name.to_owned()));
-    }
-    Ok(())
+    endpoint.check_secrets().map_err(|problem| BuildError::Secret { endpoint: name.to_owned(), problem })
 }
 
 /// Error returned when building a receiver.
@@ -135,9 +137,14 @@ pub enum BuildError {
     /// Two endpoints have the same name.
     #[error("two endpoints are named {0:?}; give one of them another name with Endpoint::named")]
     SameName(String),
-    /// A path secret is empty.
-    #[error("the path secret of endpoint {0:?} is empty")]
-    EmptySecret(String),
+    /// A path secret cannot protect the endpoint.
+    #[error("endpoint {endpoint:?}: {problem}")]
+    Secret {
+        /// The name of the endpoint.
+        endpoint: String,
+        /// The problem.
+        problem: PathSecretError,
+    },
     /// The body limit is zero.
     #[error("the body limit is zero bytes")]
     BodyLimit,
@@ -163,11 +170,19 @@ mod tests {
 
     #[test]
     fn settings_that_cannot_keep_the_guarantees_are_refused() {
-        let wert = || Wert::with_path_secret("s3cret");
+        let wert = || Wert::with_path_secret("s3cret-for-examples");
         assert_eq!(build(|b| b).unwrap_err(), BuildError::NoEndpoint);
         assert_eq!(build(|b| b.endpoint(wert().named("a/b"))).unwrap_err(), BuildError::Name("a/b".into()));
         assert_eq!(build(|b| b.endpoint(wert()).endpoint(wert())).unwrap_err(), BuildError::SameName("wert".into()));
-        assert_eq!(build(|b| b.endpoint(Wert::with_path_secret(""))).unwrap_err(), BuildError::EmptySecret("wert".into()));
+        let problem = |endpoint| match build(|b| b.endpoint(endpoint)).unwrap_err() {
+            BuildError::Secret { endpoint, problem } if endpoint == "wert" => problem,
+            error => panic!("{error}"),
+        };
+        assert_eq!(problem(Wert::with_path_secret("short")), PathSecretError::Short { length: 5 });
+        assert_eq!(problem(Wert::with_path_secrets([""; 0])), PathSecretError::Missing);
+        let listen = ([0, 0, 0, 0], 80).into();
+        assert_eq!(problem(Wert::for_development(listen)), PathSecretError::Development { listen });
+        build(|b| b.endpoint(Wert::for_development(([127, 0, 0, 1], 80).into()))).unwrap();
         assert_eq!(build(|b| b.endpoint(wert()).body_limit(0)).unwrap_err(), BuildError::BodyLimit);
         let late = Duration::from_secs(5);
         let longest = Duration::from_millis(4_900);
@@ -178,8 +193,8 @@ mod tests {
     #[test]
     fn sandbox_and_production_can_be_two_endpoints() {
         let receiver = build(|b| {
-            b.endpoint(Wert::with_path_secret("live"))
-                .endpoint(Wert::with_path_secret("sandbox").named("wert-sandbox"))
+            b.endpoint(Wert::with_path_secret("live-s3cret-for-examples"))
+                .endpoint(Wert::with_path_secret("sandbox-s3cret-for-examples").named("wert-sandbox"))
                 .endpoint(Kriptomat::production())
         })
         .unwrap();

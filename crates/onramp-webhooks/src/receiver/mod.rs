@@ -43,10 +43,10 @@ use crate::worker::{Handler, TransactionalHandler, WorkerBuilder, Workers};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let receiver = Receiver::builder(MemoryInbox::new()).endpoint(Wert::with_path_secret("s3cret")).build()?;
+/// let receiver = Receiver::builder(MemoryInbox::new()).endpoint(Wert::with_path_secret("s3cret-for-examples")).build()?;
 ///
 /// let headers = [("content-type", "application/json")];
-/// let request = Request::new("POST", "/wert/s3cret", None, &headers);
+/// let request = Request::new("POST", "/wert/s3cret-for-examples", None, &headers);
 /// let reply = receiver.receive(&request, Full::new(r#"{"type":"login","click_id":"42"}"#)).await;
 /// assert_eq!(reply.status(), 200);
 /// # Ok(())

@@ -9,7 +9,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! // In a shop: a spill on the local disk, in front of an inbox on another machine.
 //! let inbox = SpillInbox::opening(async || Ok(MemoryInbox::new()), MemorySpill::new()).await?;
-//! let receiver = Receiver::builder(inbox.clone()).endpoint(Wert::with_path_secret("s3cret")).build()?;
+//! let receiver = Receiver::builder(inbox.clone()).endpoint(Wert::with_path_secret("s3cret-for-examples")).build()?;
 //! assert_eq!(inbox.status().await?.open_since, None);
 //! # Ok(())
 //! # }

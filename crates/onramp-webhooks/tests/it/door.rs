@@ -288,15 +288,15 @@ async fn a_content_encoding_that_nobody_decodes_is_kept_for_people() {
 #[tokio::test]
 async fn endpoints_have_their_own_secrets_and_keys() {
     let receiver = onramp_webhooks::Receiver::builder(MemoryInbox::new())
-        .endpoint(Wert::with_path_secret("live"))
-        .endpoint(Wert::with_path_secret("play").named("sandbox"))
+        .endpoint(Wert::with_path_secret("live-s3cret-for-examples"))
+        .endpoint(Wert::with_path_secret("play-s3cret-for-examples").named("sandbox"))
         .build()
         .unwrap();
-    let door = Door { provider: "wert", receiver, path: "/wert/live".into() };
+    let door = Door { provider: "wert", receiver, path: "/wert/live-s3cret-for-examples".into() };
     let body = door.purchase();
     is_received(&door.post(body.clone()).await);
-    is_received(&door.send("POST", "/sandbox/play", None, &[], body.clone()).await);
-    says(&door.send("POST", "/sandbox/live", None, &[], body).await, 404);
+    is_received(&door.send("POST", "/sandbox/play-s3cret-for-examples", None, &[], body.clone()).await);
+    says(&door.send("POST", "/sandbox/live-s3cret-for-examples", None, &[], body).await, 404);
     let kept = door.kept().await;
     assert_eq!(kept.iter().map(|record| &*record.endpoint).collect::<Vec<_>>(), ["sandbox", "wert"]);
     assert_eq!(kept.iter().map(|record| record.state).collect::<Vec<_>>(), [State::Pending; 2]);

@@ -6,12 +6,16 @@ use onramp_webhooks::{Kriptomat, Wert};
 
 use crate::tools::{Door, is_received, says};
 
-const SECRET: &str = "s3cr3t/with slash+ü";
-
 #[tokio::test]
 async fn a_path_is_the_name_and_the_secret() {
-    let door = Door::with(Wert::with_path_secret("s3cret"), "wert", MemoryInbox::new(), |builder| builder);
-    for path in ["/wert/s3cret", "/wert/s3cret/", "wert/s3cret", "/wert/%73%33cret", "/wert/s3cre%74"] {
+    let door = Door::with(Wert::with_path_secret("s3cret-for-examples"), "wert", MemoryInbox::new(), |builder| builder);
+    for path in [
+        "/wert/s3cret-for-examples",
+        "/wert/s3cret-for-examples/",
+        "wert/s3cret-for-examples",
+        "/wert/s3cret-for-example%73",
+        "/wert/s3cret%2Dfor%2dexamples/",
+    ] {
         is_received(&door.send("POST", path, None, &[], door.purchase()).await);
     }
     let kept = door.kept().await.len();
@@ -22,38 +26,27 @@ async fn a_path_is_the_name_and_the_secret() {
         "/wert",
         "/wert/",
         "/wert//",
-        "/wert/s3cret//",
-        "/wert//s3cret",
-        "//wert/s3cret",
-        "/wert/s3cret/more",
-        "/wert/more/s3cret",
-        "/wert/S3CRET",
-        "/wert/s3cre",
-        "/wert/s3crett",
-        "/wert/s3cret%00",
-        "/wert/s3cret%2F",
+        "/wert/s3cret-for-examples//",
+        "/wert//s3cret-for-examples",
+        "//wert/s3cret-for-examples",
+        "/wert/s3cret-for-examples/more",
+        "/wert/more/s3cret-for-examples",
+        "/wert/S3CRET-FOR-EXAMPLES",
+        "/wert/s3cret-for-example",
+        "/wert/s3cret-for-exampless",
+        "/wert/s3cret-for-examples%00",
+        "/wert/s3cret-for-examples%2F",
         "/wert/%",
-        "/wert/s3cret?x=1",
-        "/Wert/s3cret",
-        "/%77ert/s3cret",
-        "/kriptomat/s3cret",
-        "/s3cret/wert",
-        "/s3cret",
+        "/wert/s3cret-for-examples?x=1",
+        "/Wert/s3cret-for-examples",
+        "/%77ert/s3cret-for-examples",
+        "/kriptomat/s3cret-for-examples",
+        "/s3cret-for-examples/wert",
+        "/s3cret-for-examples",
     ] {
         says(&door.send("POST", path, None, &[], door.purchase()).await, 404);
     }
     assert_eq!(door.kept().await.len(), kept, "nothing of it was recorded");
-}
-
-#[tokio::test]
-async fn a_secret_may_have_any_characters() {
-    let door = Door::with(Wert::with_path_secret(SECRET), "wert", MemoryInbox::new(), |builder| builder);
-    for path in ["/wert/s3cr3t%2Fwith%20slash+%C3%BC", "/wert/s3cr3t/with%20slash+%c3%bc/"] {
-        is_received(&door.send("POST", path, None, &[], door.purchase()).await);
-    }
-    for path in ["/wert/s3cr3t%2Fwith+slash+%C3%BC", "/wert/s3cr3t%2Fwith%20slash%20%C3%BC", "/wert/s3cr3t"] {
-        says(&door.send("POST", path, None, &[], door.purchase()).await, 404);
-    }
 }
 
 #[tokio::test]
@@ -69,12 +62,12 @@ async fn an_endpoint_without_a_secret_ends_with_its_name() {
 
 #[tokio::test]
 async fn an_old_secret_counts_until_it_is_dropped() {
-    let endpoint = Wert::with_path_secret("old").path_secret("new");
+    let endpoint = Wert::with_path_secrets(["new-s3cret-for-examples", "old-s3cret-for-examples"]);
     let door = Door::with(endpoint, "wert", MemoryInbox::new(), |builder| builder);
-    for path in ["/wert/old", "/wert/new"] {
+    for path in ["/wert/old-s3cret-for-examples", "/wert/new-s3cret-for-examples"] {
         is_received(&door.send("POST", path, None, &[], door.purchase()).await);
     }
-    says(&door.send("POST", "/wert/oldnew", None, &[], door.purchase()).await, 404);
+    says(&door.send("POST", "/wert/new-s3cret-for-examplesold-s3cret-for-examples", None, &[], door.purchase()).await, 404);
 }
 
 #[tokio::test]

@@ -201,8 +201,8 @@ fn the_door_counts_whom_it_denies_and_how_long_an_answer_takes() {
 
         let inbox = Faulty::default();
         inbox.hangs(InboxCall::Record);
-        let slow = Door::with(Wert::with_path_secret("s3cret").named("slow"), "wert", inbox, |builder| builder);
-        slow.send("POST", "/slow/s3cret", None, &[], wert_test()).await;
+        let slow = Door::with(Wert::with_path_secret("s3cret-for-examples").named("slow"), "wert", inbox, |builder| builder);
+        slow.send("POST", "/slow/s3cret-for-examples", None, &[], wert_test()).await;
     });
     assert_eq!(
         seen.counts(),

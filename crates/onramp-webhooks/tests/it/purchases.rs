@@ -61,8 +61,8 @@ impl Shop {
         let (purchases, handled) = (Purchases::default(), Remembering::default());
         let clock = ManualClock::at(Timestamp::from_millis(1_700_000_000_000));
         let receiver = Receiver::builder(MemoryInbox::new())
-            .endpoint(Kriptomat::with_path_secret("s3cret"))
-            .endpoint(Wert::with_path_secret("s3cret"))
+            .endpoint(Kriptomat::with_path_secret("s3cret-for-examples"))
+            .endpoint(Wert::with_path_secret("s3cret-for-examples"))
             .clock(Arc::new(clock.clone()))
             .build()
             .unwrap();
@@ -76,7 +76,7 @@ impl Shop {
     }
 
     async fn postback(&self, postback: &Postback) {
-        self.post("/kriptomat/s3cret", postback.json()).await;
+        self.post("/kriptomat/s3cret-for-examples", postback.json()).await;
     }
 
     async fn start(&self, postback: &Postback) -> Purchase {
@@ -114,7 +114,7 @@ async fn what_was_started_here_is_handled_and_so_is_what_others_send() {
     shop.start(&postback).await;
     let other_case = postback.uuid().unwrap().to_ascii_uppercase();
     shop.postback(&postback.with("uuid", other_case)).await;
-    shop.post("/wert/s3cret", WertOrder::new().complete()).await;
+    shop.post("/wert/s3cret-for-examples", WertOrder::new().complete()).await;
     assert_eq!(shop.handled.seen().len(), 2);
 }
 
@@ -218,7 +218,7 @@ async fn while_the_store_is_away_postbacks_wait_and_no_attempt_counts() {
 #[tokio::test(start_paused = true)]
 async fn only_a_postback_can_be_released() {
     let shop = Shop::open();
-    shop.post("/wert/s3cret", WertOrder::new().complete()).await;
+    shop.post("/wert/s3cret-for-examples", WertOrder::new().complete()).await;
     let wert = shop.kept().await.remove(0);
     let refused = release(shop.inbox(), shop.receiver.providers(), &shop.purchases, wert.id, shop.clock.now()).await.unwrap_err();
     assert_eq!(refused.kind(), StoreErrorKind::Refused, "{refused}");

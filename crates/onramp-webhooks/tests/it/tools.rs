@@ -25,8 +25,8 @@ pub(crate) fn doors() -> impl Iterator<Item = Door> {
 
 pub(crate) fn endpoint(provider: &str) -> Endpoint {
     match provider {
-        "wert" => Wert::with_path_secret("s3cret"),
-        _ => Kriptomat::with_path_secret("s3cret"),
+        "wert" => Wert::with_path_secret("s3cret-for-examples"),
+        _ => Kriptomat::with_path_secret("s3cret-for-examples"),
     }
 }
 
@@ -46,7 +46,7 @@ impl Door {
         change: impl FnOnce(ReceiverBuilder) -> ReceiverBuilder,
     ) -> Self {
         let receiver = change(Receiver::builder(inbox).endpoint(endpoint)).build().unwrap();
-        Self { provider, receiver, path: format!("/{provider}/s3cret") }
+        Self { provider, receiver, path: format!("/{provider}/s3cret-for-examples") }
     }
 
     /// A status that differs between providers.

@@ -10,14 +10,30 @@ use crate::home::{Home, Subject};
 use crate::shop::ShopProcess;
 use crate::wait::until;
 
-/// A secret is compared after percent-decoding, slashes included.
-pub async fn a_secret_may_hold_any_character(subject: Subject) {
+/// A rotation: the old and the new secret are valid, and white space in the file is no part of them.
+pub async fn every_secret_in_a_file_is_valid_and_no_other(subject: Subject) {
     let home = Home::of(subject);
-    let shop = home.launch().env("WERT_SECRET", "s/e c%r?t+ä").start().await;
-    shop.post("/webhooks/wert/s/e%20c%25r%3Ft+%C3%A4", order_complete("1", "ada", "1")).await.assert_received();
-    shop.post("/webhooks/wert/s%2Fe%20c%25r%3Ft%2B%C3%A4/", order_complete("2", "ada", "1")).await.assert_received();
-    shop.post("/webhooks/wert/dev-secret", order_complete("3", "ada", "1")).await.assert_problem(404);
-    assert!(!shop.log().contains("s/e c"), "the log contains the secret");
+    let file = home.outer().join("secrets");
+    std::fs::write(&file, "a-new-secret-of-the-shop\r\n\n  an-old-secret-of-the-shop \n").unwrap();
+    let shop = home.launch().env("WERT_SECRET_FILE", file.to_str().unwrap()).env("LISTEN", "0.0.0.0:0").start().await;
+    shop.post("/webhooks/wert/a-new-secret-of-the-shop", order_complete("1", "ada", "1")).await.assert_received();
+    shop.post("/webhooks/wert/an%2Dold-secret-of-the-shop/", order_complete("2", "ada", "1")).await.assert_received();
+    shop.wert(order_complete("3", "ada", "1")).await.assert_problem(404);
+    assert!(!shop.log().contains("secret-of-the-shop"), "the log contains a secret");
+}
+
+/// Only this machine can reach a loopback address.
+pub async fn the_default_secret_is_for_loopback_addresses_only(subject: Subject) {
+    let home = Home::of(subject);
+    for listen in ["0.0.0.0:0", "[::]:0"] {
+        let ended = home.launch().env("LISTEN", listen).refused().await;
+        assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+        assert!(ended.stderr.contains("WERT_SECRET: ") && ended.stderr.contains(listen), "{ended:?}");
+    }
+    assert!(!home.file().exists());
+    let shop = home.start().await;
+    shop.wert(order_complete("1", "ada", "1")).await.assert_received();
+    assert!(shop.log().contains("public secret for development"), "{}", shop.log());
 }
 
 /// The status is 403, and standard error contains a line with the address and the length of the list.

@@ -14,9 +14,13 @@ pub async fn a_variable_that_cannot_be_used_is_named(subject: Subject) {
         ("DATABASE_URL", "sqlite::memory:"),
         ("DATABASE_URL", "mysql://localhost/shop"),
         ("WERT_SECRET", ""),
+        ("WERT_SECRET", "fifteen-bytes-x"),
+        ("WERT_SECRET", "sixteen-bytes-x/"),
+        ("WERT_SECRET_FILE", "/no/such/file"),
         ("KRIPTOMAT_ALLOW", "kriptomat.io"),
         ("TRUSTED_PROXIES", "10.0.0.0/33"),
         ("CLIENT_IP_HEADER", "x forwarded for"),
+        ("PROXY_PROTOCOL", "v2"),
     ] {
         let ended = home.launch().env(variable, value).refused().await;
         assert_eq!(ended.status.code(), Some(2), "{ended:?}");

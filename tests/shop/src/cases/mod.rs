@@ -11,6 +11,7 @@ pub mod fleet;
 pub mod health;
 pub mod outage;
 pub mod providers;
+pub mod proxy_protocol;
 pub mod read_only;
 pub mod same_event;
 pub mod stop;

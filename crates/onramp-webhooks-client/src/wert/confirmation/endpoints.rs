@@ -20,8 +20,8 @@ use crate::wert::WertDataApi;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let receiver = Receiver::builder(MemoryInbox::new())
-///     .endpoint(Wert::with_path_secret("s3cret-1").named("shop-eu"))
-///     .endpoint(Wert::with_path_secret("s3cret-2").named("shop-us"))
+///     .endpoint(Wert::with_path_secret("s3cret-for-examples-1").named("shop-eu"))
+///     .endpoint(Wert::with_path_secret("s3cret-for-examples-2").named("shop-us"))
 ///     .build()?;
 /// let eu = WertDataApi::production("key-of-the-european-account").build()?;
 /// let us = WertDataApi::production("key-of-the-american-account").build()?;

@@ -94,12 +94,12 @@ const NOT_ALLOWED: &str = "a test purchase of Wert's sandbox, which the handler 
 /// let provider = FakeProvider::start().await;
 /// let wert = WertDataApi::at(provider.url(), FakeProvider::API_KEY).build()?;
 ///
-/// let receiver = Receiver::builder(MemoryInbox::new()).endpoint(Wert::with_path_secret("s3cret")).build()?;
+/// let receiver = Receiver::builder(MemoryInbox::new()).endpoint(Wert::with_path_secret("s3cret-for-examples")).build()?;
 /// let worker = receiver.worker(Shop).before(Confirmation::new(wert)).spawn();
 ///
 /// let order = WertOrder::new();
 /// provider.add_order(&order, "success");
-/// let request = Request::new("POST", "/wert/s3cret", None, &[]);
+/// let request = Request::new("POST", "/wert/s3cret-for-examples", None, &[]);
 /// receiver.receive(&request, Full::new(order.complete())).await;
 /// receiver.receive(&request, Full::new(WertOrder::new().complete())).await; // forged
 /// worker.idle().await;

@@ -62,7 +62,7 @@ use super::{Checkpoint, Phase, Position, ReconcileRun, Summary, WertDataApi, Win
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let provider = FakeProvider::start().await;
 /// provider.add_order(&WertOrder::new(), "success");
-/// let receiver = Receiver::builder(MemoryInbox::new()).endpoint(Wert::with_path_secret("s3cret")).build()?;
+/// let receiver = Receiver::builder(MemoryInbox::new()).endpoint(Wert::with_path_secret("s3cret-for-examples")).build()?;
 /// let wert = WertDataApi::at(provider.url(), FakeProvider::API_KEY).build()?;
 /// let reconciler = Reconciler::new(wert, Arc::clone(receiver.inbox()), "wert");
 ///

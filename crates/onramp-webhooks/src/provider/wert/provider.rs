@@ -1,5 +1,6 @@
 //! Wert as a provider, and its endpoints.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::WertEvent;
@@ -14,10 +15,34 @@ use crate::provider::{Acknowledgement, Endpoint, Facts, Provider};
 pub struct Wert;
 
 impl Wert {
-    /// Creates an endpoint `wert` that is reached at `/wert/SECRET`. Use at least 32 random characters.
+    /// Creates an endpoint `wert` that is reached at `/wert/SECRET`. A secret has at least 16 letters, digits, `-`, `.`, `_` or `~`; use the
+    /// output of `openssl rand -hex 32`.
     #[must_use]
     pub fn with_path_secret(secret: impl Into<String>) -> Endpoint {
         Endpoint::open(Self).path_secret(secret)
+    }
+
+    /// Creates an endpoint `wert` that is reached at `/wert/SECRET` with each of the secrets.
+    ///
+    /// To rotate a secret, give the new and the old one, change the address in Wert's dashboard, and wait 16 h for repetitions of events
+    /// that were sent to the old address. Then remove the old secret.
+    ///
+    /// ```
+    /// use onramp_webhooks::Wert;
+    ///
+    /// let endpoint = Wert::with_path_secrets(["8e1f4e0c9ab54d4f-new", "37c1d8b2f06a45e9-old"]);
+    /// # endpoint.check_secrets().unwrap();
+    /// ```
+    #[must_use]
+    pub fn with_path_secrets(secrets: impl IntoIterator<Item = impl Into<String>>) -> Endpoint {
+        Endpoint::open(Self).path_secrets(secrets)
+    }
+
+    /// Creates an endpoint `wert` that is reached at `/wert/dev-secret`, for a server that listens on `listen`. The receiver is built only
+    /// if that is a loopback address, because the secret is public.
+    #[must_use]
+    pub fn for_development(listen: SocketAddr) -> Endpoint {
+        Endpoint::open(Self).for_development(listen)
     }
 
     /// Creates an endpoint `wert` that is reached at `/wert`: **everyone who finds it can send events that look like purchases.**

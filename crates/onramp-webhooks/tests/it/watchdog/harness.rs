@@ -42,7 +42,7 @@ impl Harness {
 
     fn on(inbox: Faulty, clock: ManualClock, kriptomat: Endpoint) -> Self {
         let receiver = receiver(inbox.clone(), &clock, kriptomat);
-        Self { inbox, clock, wert: Door { provider: "wert", receiver, path: "/wert/s3cret".into() } }
+        Self { inbox, clock, wert: Door { provider: "wert", receiver, path: "/wert/s3cret-for-examples".into() } }
     }
 
     /// Another receiver on the same inbox and clock, which has received nothing itself.
@@ -102,9 +102,9 @@ impl Harness {
 
 fn receiver(inbox: impl Inbox, clock: &ManualClock, kriptomat: Endpoint) -> Receiver {
     Receiver::builder(inbox)
-        .endpoint(Wert::with_path_secret("s3cret").silent_after(SILENT_AFTER))
+        .endpoint(Wert::with_path_secret("s3cret-for-examples").silent_after(SILENT_AFTER))
         .endpoint(kriptomat)
-        .endpoint(Kriptomat::production().path_secret("s3cret").named("both"))
+        .endpoint(Kriptomat::production().path_secret("s3cret-for-examples").named("both"))
         .clock(Arc::new(clock.clone()))
         .build()
         .unwrap()

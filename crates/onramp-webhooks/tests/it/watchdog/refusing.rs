@@ -62,10 +62,10 @@ async fn wrong_secrets_and_other_methods_raise_no_alarm() {
     harness.posts(1).await;
     for _ in 0..100 {
         assert_eq!(harness.wert.send("POST", "/wert/guess", None, &[], "{}").await.status(), 404);
-        assert_eq!(harness.wert.send("GET", "/wert/s3cret", None, &[], "").await.status(), 405);
+        assert_eq!(harness.wert.send("GET", "/wert/s3cret-for-examples", None, &[], "").await.status(), 405);
         assert_eq!(harness.wert.send("POST", "/elsewhere", None, &[], "").await.status(), 404);
         assert_eq!(harness.kriptomat("POST", "/both/guess", ELSEWHERE).await, 404);
-        assert_eq!(harness.kriptomat("GET", "/both/s3cret", ELSEWHERE).await, 403);
+        assert_eq!(harness.kriptomat("GET", "/both/s3cret-for-examples", ELSEWHERE).await, 403);
         assert_eq!(harness.kriptomat("GET", "/kriptomat", ELSEWHERE).await, 403);
         assert_eq!(harness.kriptomat("GET", "/kriptomat", KRIPTOMAT).await, 405);
         assert_eq!(harness.kriptomat("GET", "/both/guess", KRIPTOMAT).await, 404);
@@ -84,12 +84,12 @@ async fn wrong_secrets_and_other_methods_raise_no_alarm() {
 #[tokio::test(start_paused = true)]
 async fn requests_with_the_secret_or_from_a_listed_address_are_the_providers() {
     let harness = Harness::new().await;
-    assert_eq!(harness.kriptomat("POST", "/both/s3cret", ELSEWHERE).await, 403);
+    assert_eq!(harness.kriptomat("POST", "/both/s3cret-for-examples", ELSEWHERE).await, 403);
     assert_eq!(harness.kriptomat("POST", "/both/old", KRIPTOMAT).await, 404);
     assert_eq!(harness.watch("both").verdict, Verdict::Fine);
-    assert_eq!(harness.kriptomat("POST", "/both/s3cret", ELSEWHERE).await, 403);
+    assert_eq!(harness.kriptomat("POST", "/both/s3cret-for-examples", ELSEWHERE).await, 403);
     assert_eq!(harness.watch("both").verdict, Verdict::Refusing);
-    assert_eq!(harness.kriptomat("POST", "/both/s3cret", KRIPTOMAT).await, 200);
+    assert_eq!(harness.kriptomat("POST", "/both/s3cret-for-examples", KRIPTOMAT).await, 200);
     assert_eq!(harness.watch("both").verdict, Verdict::Fine);
 }
 

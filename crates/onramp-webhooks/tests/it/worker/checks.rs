@@ -152,14 +152,14 @@ impl Handler for SlowApi {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_check_of_one_endpoint_holds_up_no_other() {
-    let harness = Harness::with(|builder| builder.endpoint(Kriptomat::with_path_secret("s3cret")));
+    let harness = Harness::with(|builder| builder.endpoint(Kriptomat::with_path_secret("s3cret-for-examples")));
     for _ in 0..600 {
         harness.post(WertOrder::new().complete()).await;
     }
     let mut working = harness.worker(|worker| worker.before(SlowApi).concurrency(1));
     working.rests().await;
     let postback = Full::new(Postback::new().json());
-    let reply = harness.receiver.receive(&Request::new("POST", "/kriptomat/s3cret", None, &[]), postback).await;
+    let reply = harness.receiver.receive(&Request::new("POST", "/kriptomat/s3cret-for-examples", None, &[]), postback).await;
     assert_eq!(reply.status(), 200);
     let call = working.call().await;
     assert_eq!(call.event_type, "postback");

@@ -88,19 +88,19 @@ async fn a_worker_without_a_receiver_has_statements_of_its_own() {
 #[tokio::test]
 async fn a_postback_is_in_the_currency_of_its_endpoint() {
     let inbox = Arc::new(MemoryInbox::new());
-    let endpoint = |name: &str| Kriptomat::with_path_secret("s3cret").named(name);
+    let endpoint = |name: &str| Kriptomat::with_path_secret("s3cret-for-examples").named(name);
     let endpoints = [endpoint("default"), endpoint("british").fiat_currency("EUR").fiat_currency("GBP")];
     let receiver = receiver(&inbox, endpoints);
     let postback = Postback::new();
     for name in ["default", "british"] {
-        post(&receiver, &format!("/{name}/s3cret"), postback.json()).await;
+        post(&receiver, &format!("/{name}/s3cret-for-examples"), postback.json()).await;
         let seen = Seen::default();
         work(receiver.worker(seen.clone())).await;
         let expected = if name == "british" { "GBP" } else { "EUR" };
         assert_eq!(seen.taken(), [format!("180.40 {expected} for 0.0625 eth")]);
     }
     let other = self::receiver(&inbox, [endpoint("british").fiat_currency("USD")]);
-    post(&other, "/british/s3cret", postback.json()).await;
+    post(&other, "/british/s3cret-for-examples", postback.json()).await;
     assert_eq!(inbox.counts().await.unwrap().of(State::Handled), 2, "a copy is a duplicate whatever is stated");
     assert_eq!(inbox.list(Filter::all()).await.unwrap().len(), 2);
 }
@@ -108,14 +108,14 @@ async fn a_postback_is_in_the_currency_of_its_endpoint() {
 #[tokio::test]
 async fn a_purchase_that_was_started_in_a_currency_is_paid_in_it() {
     let (inbox, purchases) = (Arc::new(MemoryInbox::new()), Arc::new(MemoryPurchaseStore::new()));
-    let receiver = receiver(&inbox, [Kriptomat::with_path_secret("s3cret").fiat_currency("USD")]);
+    let receiver = receiver(&inbox, [Kriptomat::with_path_secret("s3cret-for-examples").fiat_currency("USD")]);
     let seen = Seen::default();
     for (stated, expected) in [(Some("GBP"), "GBP"), (None, "USD")] {
         let postback = Postback::new();
         let mut purchase = Purchase::new(postback.uuid().unwrap(), Timestamp::default()).fiat_amount("180.4".parse().unwrap());
         purchase.fiat_currency = stated.map(Into::into);
         purchases.start(purchase).await.unwrap();
-        post(&receiver, "/kriptomat/s3cret", postback.json()).await;
+        post(&receiver, "/kriptomat/s3cret-for-examples", postback.json()).await;
         work(receiver.worker(seen.clone()).before(KnownPurchases::new(Arc::clone(&purchases)))).await;
         assert_eq!(seen.taken(), [format!("180.40 {expected} for 0.0625 eth")]);
     }

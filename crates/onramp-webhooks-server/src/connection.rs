@@ -1,0 +1,121 @@
+//! One connection, and its limits of time.
+
+use std::error::Error;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::rt::{Sleep, Timer};
+use hyper::server::conn::http1;
+use hyper::service::HttpService;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::Watcher;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// Time limit for the first head of a connection, including the wait for its first byte: 10 s.
+pub const HEAD_TIME: Duration = Duration::from_secs(10);
+
+/// Time limit for every later head, including the time without a request before it: 75 s. Load balancers reuse a connection that was idle
+/// for up to 60 s. A shorter limit would close connections that they are about to use.
+pub const IDLE_TIME: Duration = Duration::from_secs(75);
+
+pub(crate) async fn serve<I, S, B>(stream: I, service: S, watcher: Watcher)
+where
+    I: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: HttpService<Incoming, ResBody = B, Error: Into<Box<dyn Error + Send + Sync>>>,
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
+{
+    let timer = HeadTimer { is_first: AtomicBool::new(true) };
+    let mut http = http1::Builder::new();
+    let connection = http.timer(timer).header_read_timeout(IDLE_TIME).serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "a connection ended");
+    }
+}
+
+/// Timer of one connection that shortens the wait for its first head.
+///
+/// hyper has a single limit for each head, which starts when the last response has been sent. The limit of a half-sent head can
+/// therefore not be shorter than that of an idle connection, except for the first head.
+struct HeadTimer {
+    is_first: AtomicBool,
+}
+
+impl Timer for HeadTimer {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
+        self.sleep_until(self.now() + duration)
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        let is_first = self.is_first.swap(false, Ordering::Relaxed);
+        let deadline = if is_first { deadline.min(self.now() + HEAD_TIME) } else { deadline };
+        TokioTimer::new().sleep_until(deadline)
+    }
+
+    fn now(&self) -> Instant {
+        TokioTimer::new().now()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use hyper::Response;
+    use hyper::service::service_fn;
+    use hyper_util::server::graceful::GracefulShutdown;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::time::{self, sleep};
+
+    use super::*;
+
+    /// Serves one connection, whose clock stands still while it has something to do.
+    fn connect() -> DuplexStream {
+        let (client, server) = duplex(4_096);
+        let service = service_fn(async |_| Ok::<_, Infallible>(Response::new("hello".to_owned())));
+        let watcher = GracefulShutdown::new();
+        tokio::spawn(async move { serve(server, service, watcher.watcher()).await });
+        client
+    }
+
+    async fn is_answered(client: &mut DuplexStream) {
+        client.write_all(b"GET / HTTP/1.1\r\nhost: shop\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"hello") {
+            assert_ne!(client.read_buf(&mut answer).await.unwrap(), 0, "closed");
+        }
+    }
+
+    /// Returns the time until the server closes the connection.
+    async fn closes_after(client: &mut DuplexStream) -> Duration {
+        let begun = time::Instant::now();
+        assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+        begun.elapsed()
+    }
+
+    fn is_about(time: Duration, limit: Duration) -> bool {
+        (limit..limit + Duration::from_millis(10)).contains(&time)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_was_idle_for_a_minute_is_served() {
+        let mut client = connect();
+        for _ in 0..3 {
+            is_answered(&mut client).await;
+            sleep(Duration::from_secs(65)).await;
+        }
+        is_answered(&mut client).await;
+        assert!(is_about(closes_after(&mut client).await, IDLE_TIME));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_first_head_that_does_not_come_or_end_is_not_waited_for() {
+        for begun in ["", "POST / HTTP/1.1\r\nhost: sh"] {
+            let mut client = connect();
+            client.write_all(begun.as_bytes()).await.unwrap();
+            assert!(is_about(closes_after(&mut client).await, HEAD_TIME), "{begun}");
+        }
+    }
+}
