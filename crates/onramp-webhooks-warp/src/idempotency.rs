@@ -5,9 +5,10 @@ use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::task::{self, Context, Poll};
 
+use bytes::Bytes;
 use futures_util::stream::Stream;
 use http_body::Body;
-use onramp_webhooks::adapter::{Claim, Idempotency, Keyed, StoredBody};
+use onramp_webhooks::adapter::{Claim, Idempotency, KeyGuard, Keyed, StoredBody};
 use tokio::task::JoinHandle;
 use tower_service::Service;
 use tracing::Instrument;
@@ -54,7 +55,7 @@ where
     let once = keyed
         .and(rest_of_path())
         .and(body())
-        .then(move |(keyed, head), path, body| in_a_task(run(keyed, head, path, body, inner.clone())));
+        .then(move |(keyed, head), path, body| answer(keyed, head, path, body, inner.clone()));
     path.boxed().and(once.or(untouched).unify()).boxed()
 }
 
@@ -66,17 +67,20 @@ fn lookup(idempotency: &Idempotency, head: Head) -> Result<(Keyed, Head), Reject
     }
 }
 
-async fn run(
+async fn answer(
     keyed: Keyed,
     head: Head,
     path: String,
     body: impl Stream<Item = Chunk>,
     inner: BoxedFilter<(Response,)>,
 ) -> Response {
-    let (body, guard) = match keyed.claim(body).await {
-        Claim::Answer(reply) => return Reply(reply).into_response(),
-        Claim::Run(body, guard) => (body, guard),
-    };
+    match keyed.claim(body).await {
+        Claim::Answer(reply) => Reply(reply).into_response(),
+        Claim::Run(body, guard) => in_a_task(run(guard, head, path, body, inner)).await,
+    }
+}
+
+async fn run(guard: KeyGuard, head: Head, path: String, body: Bytes, inner: BoxedFilter<(Response,)>) -> Response {
     let request = match head.into_request(path) {
         Ok(request) => request.map(|()| http::Response::new(body).into_response().into_body()),
         Err(error) => return error.into_response(),

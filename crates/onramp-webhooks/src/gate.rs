@@ -1,7 +1,7 @@
 //! An allow-list in front of any route. The adapters' `allow_list` middleware uses it.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::allow_list::AllowList;
 use crate::client_ip::{Client, ClientIp, ClientIpError};
@@ -39,7 +39,7 @@ use crate::telemetry;
 /// ```
 #[derive(Clone)]
 pub struct AllowListGate {
-    rules: Arc<RwLock<Arc<Rules>>>,
+    rules: Arc<RwLock<Rules>>,
     denials: Arc<LogLimit>,
 }
 
@@ -52,12 +52,12 @@ impl AllowListGate {
     /// Creates a gate for the clients on `allowed`. `client_ip` determines the address of a client.
     #[must_use]
     pub fn new(allowed: AllowList, client_ip: ClientIp) -> Self {
-        Self { rules: Arc::new(RwLock::new(Arc::new(Rules { allowed, client_ip }))), denials: Arc::default() }
+        Self { rules: Arc::new(RwLock::new(Rules { allowed, client_ip })), denials: Arc::default() }
     }
 
     /// Replaces the rules of this gate and of all its clones for later requests.
     pub fn replace(&self, allowed: AllowList, client_ip: ClientIp) {
-        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Rules { allowed, client_ip });
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Rules { allowed, client_ip };
     }
 
     /// Returns the client of `request` if it is on the list.
@@ -97,8 +97,8 @@ impl AllowListGate {
         })
     }
 
-    fn rules(&self) -> Arc<Rules> {
-        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    fn rules(&self) -> RwLockReadGuard<'_, Rules> {
+        self.rules.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -155,13 +155,21 @@ pub struct Identity {
     stage: Option<OrderStage>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Subject {
     kind: &'static str,
     id: String,
     is_personal: bool,
     /// The hash of a second identifier.
     second: Option<String>,
+}
+
+/// Leaves out identifiers of customers.
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = if self.is_personal { "(hidden)" } else { &self.id };
+        f.debug_struct("Subject").field("kind", &self.kind).field("id", &id).finish_non_exhaustive()
+    }
 }
 
 impl Identity {

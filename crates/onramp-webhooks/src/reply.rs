@@ -26,6 +26,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::body::Hidden;
+use crate::header_block::HeaderBlock;
 use crate::provider::Acknowledgement;
 
 /// Seconds after which a sender may retry while the store is unavailable.
@@ -33,6 +34,9 @@ const RETRY_AFTER: &str = "5";
 
 /// Seconds after which a running request may have ended.
 const RETRY_RUNNING_AFTER: &str = "1";
+
+/// The documentation of idempotency keys, for clients that use them wrongly.
+const KEYS: &str = "https://docs.rs/onramp-webhooks/latest/onramp_webhooks/idempotency/";
 
 /// Header sent after a body that broke off, because the start of the next request on the connection is unknown.
 const CLOSE: (&str, &str) = ("connection", "close");
@@ -43,7 +47,7 @@ pub struct Reply {
     status: u16,
     content_type: Option<&'static str>,
     header: Option<(&'static str, &'static str)>,
-    kept: Vec<(String, Vec<u8>)>,
+    kept: HeaderBlock,
     body: Bytes,
 }
 
@@ -85,7 +89,7 @@ impl Reply {
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let content_type = self.content_type.map(|value| ("content-type", value));
         let own = content_type.into_iter().chain(self.header).map(|(name, value)| (name, value.as_bytes()));
-        own.chain(self.kept.iter().map(|(name, value)| (name.as_str(), value.as_slice())))
+        own.chain(self.kept.lines())
     }
 
     /// Returns whether the connection has to be closed afterwards. The headers also contain `connection: close`, but some
@@ -108,16 +112,25 @@ impl Reply {
     }
 
     /// Creates a copy of an earlier reply, with a header that marks it as a replay.
-    pub(crate) fn replayed(status: u16, headers: Vec<(String, Vec<u8>)>, body: Bytes) -> Self {
+    pub(crate) fn replayed(status: u16, headers: HeaderBlock, body: Bytes) -> Self {
         Self { kept: headers, ..Self::new(status, None, body) }.with("idempotent-replayed", "true")
     }
 
     const fn new(status: u16, content_type: Option<&'static str>, body: Bytes) -> Self {
-        Self { status, content_type, header: None, kept: Vec::new(), body }
+        Self { status, content_type, header: None, kept: HeaderBlock::new(), body }
     }
 
     fn problem(status: u16, title: &str, detail: &str) -> Self {
-        let problem = Problem { r#type: "about:blank", title, status, detail };
+        Self::problem_of("about:blank", status, title, detail)
+    }
+
+    /// Creates the reply to a request with an idempotency key that cannot be accepted, with a link to its documentation.
+    fn key_problem(status: u16, title: &str, detail: &str) -> Self {
+        Self::problem_of(KEYS, status, title, detail)
+    }
+
+    fn problem_of(r#type: &str, status: u16, title: &str, detail: &str) -> Self {
+        let problem = Problem { r#type, title, status, detail };
         // Strings and numbers always serialise.
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         Self::new(status, Some("application/problem+json"), body.into())
@@ -211,14 +224,14 @@ impl Outcome {
                 Reply::problem(503, "Still running", "the first copy of this event is still being handled")
                     .with("retry-after", RETRY_AFTER)
             }
-            Self::NoKey => Reply::problem(400, "Idempotency-Key is missing", "this route needs the header idempotency-key"),
-            Self::BadKey(why) => Reply::problem(400, "Idempotency-Key cannot be read", why),
-            Self::StillRunning => Reply::problem(409, "Still running", "a request with this key is still being handled")
+            Self::NoKey => Reply::key_problem(400, "Idempotency-Key is missing", "this route needs the header idempotency-key"),
+            Self::BadKey(why) => Reply::key_problem(400, "Idempotency-Key cannot be read", why),
+            Self::StillRunning => Reply::key_problem(409, "Still running", "a request with this key is still being handled")
                 .with("retry-after", RETRY_RUNNING_AFTER),
             Self::OtherBody => {
-                Reply::problem(422, "Idempotency-Key is already used", "this key was used for a request with other content")
+                Reply::key_problem(422, "Idempotency-Key is already used", "this key was used for a request with other content")
             }
-            Self::ReplyNotKept => Reply::problem(409, "Already done", "this request was handled; its reply was not kept"),
+            Self::ReplyNotKept => Reply::key_problem(409, "Already done", "this request was handled; its reply was not kept"),
             Self::NoAllowList => Reply::problem(500, "Internal server error", "this route is not set up correctly"),
         }
     }
@@ -226,6 +239,8 @@ impl Outcome {
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
+
     use super::*;
 
     fn row(outcome: &Outcome) -> (u16, u16) {
@@ -279,7 +294,11 @@ mod tests {
         let unavailable = Outcome::NotRecorded.reply(Acknowledgement::Always);
         assert_eq!(headers(&unavailable), [line("content-type", "application/problem+json"), line("retry-after", "5")]);
 
-        let replayed = Reply::replayed(201, vec![("location".into(), b"/a".to_vec())], Bytes::from_static(b"a"));
+        let mut location = BytesMut::new();
+        HeaderBlock::put(&mut location, "location", b"/a");
+        HeaderBlock::end(&mut location);
+        let location = HeaderBlock::take(&mut location.freeze()).unwrap();
+        let replayed = Reply::replayed(201, location, Bytes::from_static(b"a"));
         assert_eq!(headers(&replayed), [line("idempotent-replayed", "true"), line("location", "/a")]);
 
         let unreadable = Outcome::Unreadable("order.base: missing".into()).reply(Acknowledgement::Readable);

@@ -9,6 +9,8 @@ mod clean_up;
 pub mod deliveries;
 pub mod keys;
 #[cfg(feature = "mounting")]
+pub mod layers;
+#[cfg(feature = "mounting")]
 pub mod mounting;
 pub mod names;
 #[cfg(feature = "postgres")]

@@ -2,6 +2,7 @@
 
 mod adapters;
 mod core;
+mod debug;
 mod figures;
 mod files;
 mod floors;
@@ -51,6 +52,7 @@ const RULES: &[Rule] = &[
     ("providers", |house| providers::violations(&house.files)),
     ("adapters", |house| adapters::violations(&house.files)),
     ("stores", |house| stores::violations(&house.files)),
+    ("debug", |house| debug::violations(&house.files)),
     ("functions", |house| functions::violations(&house.files)),
     ("quickstarts", |house| quickstarts::violations(&house.files, &house.builds)),
     ("prose", |house| prose::violations(&house.files)),

@@ -4,6 +4,7 @@
 mod confirmation;
 mod confirming;
 mod deadlines;
+mod debug;
 mod faults;
 mod inbox;
 mod keys;

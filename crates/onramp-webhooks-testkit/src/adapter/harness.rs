@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use onramp_webhooks::allow_list::AllowList;
 use onramp_webhooks::client_ip::ClientIp;
+use onramp_webhooks::clock::ManualClock;
 use onramp_webhooks::gate::AllowListGate;
 use onramp_webhooks::idempotency::{Idempotency, IdempotencyStore, MemoryIdempotencyStore, Scope};
 use onramp_webhooks::inbox::{Filter, Inbox, MemoryInbox, Record, State};
@@ -109,6 +110,7 @@ impl Setup {
             .wait(plan.wait)
             .reply_limit(REPLY_LIMIT)
             .body_limit(BODY_LIMIT);
+        let by_header = plan.clock.into_iter().fold(by_header, |by_header, clock| by_header.clock(Arc::new(clock)));
         let by_event = Idempotency::by_event::<Wert>(idempotency.clone()).wait(plan.wait).body_limit(BODY_LIMIT);
         let site = Site {
             shared: Arc::new(Shared {
@@ -143,6 +145,8 @@ pub(super) struct Plan {
     pub(super) client_ip: ClientIp,
     pub(super) ack_deadline: Duration,
     pub(super) wait: Duration,
+    /// The clock of idempotency by header; the machine's by default.
+    pub(super) clock: Option<ManualClock>,
 }
 
 /// The address family of a site's listener.
@@ -163,6 +167,7 @@ impl Default for Plan {
             client_ip: ClientIp::peer_only(),
             ack_deadline: Duration::from_secs(4),
             wait: Duration::from_secs(4),
+            clock: None,
         }
     }
 }

@@ -2,6 +2,25 @@
 //!
 //! [`adapter_suite!`](crate::adapter_suite) turns every case into a test of an adapter that serves a [`Site`]. [`cases`] returns the
 //! cases, to run them in other ways, such as on other stores.
+//!
+//! # The `Idempotency-Key` header
+//! The cases of idempotency by header, by the sections of
+//! [draft-ietf-httpapi-idempotency-key-header-07](https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header-07):
+//!
+//! | section | required here | cases |
+//! | --- | --- | --- |
+//! | 2.1 Syntax | A key is a structured string of at most 255 bytes; quotes are optional, parameters have no meaning, and other values get 400. | `idempotency_key::a_key_is_a_string_with_or_without_quotes`, `idempotency_key::parameters_of_a_key_mean_nothing`, `idempotency_key::other_values_are_no_keys`, `idempotency::a_key_is_needed_and_has_to_be_one` |
+//! | 2.2 Uniqueness | A key is unique for its method, route and user, and is not used for another payload. | `idempotency::routes_never_share_a_key`, `idempotency::the_form_of_the_address_does_not_matter`, `idempotency::other_content_under_a_used_key_is_refused` |
+//! | 2.3 Validity and expiry | A key is kept for a day after its request, and can be used again afterwards. | `idempotency_key::a_key_expires` |
+//! | 2.4 Fingerprint | Payloads are compared by their JSON values, or by their bytes if they are not JSON; the query belongs to them. | `idempotency_key::payloads_are_compared_by_their_meaning`, `idempotency_key::a_payload_is_the_same_in_chunks`, `idempotency::the_route_gets_the_body_to_the_byte` |
+//! | 2.5 Responsibilities | `POST` and `PATCH` are covered, other methods pass, and a key is free again if its request did not succeed. | `idempotency::other_methods_pass_untouched`, `idempotency_key::methods_that_are_idempotent_need_no_key`, `idempotency::a_panic_releases_the_key`, `idempotency::a_client_that_goes_away_releases_the_key`, `idempotency_key::an_upload_that_breaks_off_claims_nothing` |
+//! | 2.6 First request, retry | A first request runs; its success is replayed. Unlike the draft, an error is no result: the request runs again. | `idempotency::a_success_is_replayed`, `idempotency::a_reply_without_a_body_is_replayed`, `idempotency_key::a_redirect_after_a_post_is_a_result`, `idempotency_key::headers_of_a_result_are_replayed`, `idempotency::a_replay_sets_no_cookie`, `idempotency::what_is_no_success_runs_again`, `idempotency_key::a_stream_reaches_its_client_as_it_comes`, `idempotency::a_reply_too_large_to_keep_is_not_replayed` |
+//! | 2.6 Concurrent request | A copy waits for the first request, and runs in no case beside it. | `idempotency::a_copy_waits_for_the_first`, `idempotency::a_hundred_copies_at_once_run_once` |
+//! | 2.7 Errors | A missing key gets 400, another payload 422, and a copy of a running request 409, each with a link. | `idempotency_key::problems_link_to_their_documentation`, `idempotency::a_copy_waits_no_longer_than_it_may`, `idempotency::a_body_over_the_limit_does_not_run`, `idempotency_key::an_endless_payload_does_not_run`, `idempotency::a_body_that_stops_does_not_run`, `idempotency::a_store_that_is_away_lets_nothing_run` |
+//! | 5 Security | Keys are checked before anything runs, and are looked up together with their user. | `idempotency::users_never_share_a_key`, `idempotency_key::keys_belong_to_users` |
+//!
+//! The cases `idempotency::an_event_runs_once`, `idempotency::wert_gets_200_for_another_amount_and_503_for_a_running_copy` and
+//! `idempotency::another_amount_of_a_running_event_is_not_acknowledged` are about keys from a provider's events.
 
 mod allowing;
 mod client_address;
@@ -11,8 +30,8 @@ mod faulty;
 mod harness;
 mod http;
 mod idempotency;
+mod idempotency_key;
 mod site;
-
 mod stopping;
 mod wire;
 
@@ -122,9 +141,44 @@ suite! {
         wert_gets_200_for_another_amount_and_503_for_a_running_copy,
         another_amount_of_a_running_event_is_not_acknowledged,
     }
+    idempotency_key {
+        a_key_is_a_string_with_or_without_quotes,
+        parameters_of_a_key_mean_nothing,
+        other_values_are_no_keys,
+        methods_that_are_idempotent_need_no_key,
+        a_key_expires,
+        payloads_are_compared_by_their_meaning,
+        a_payload_is_the_same_in_chunks,
+        a_redirect_after_a_post_is_a_result,
+        headers_of_a_result_are_replayed,
+        a_stream_reaches_its_client_as_it_comes,
+        problems_link_to_their_documentation,
+        an_endless_payload_does_not_run,
+        an_upload_that_breaks_off_claims_nothing,
+        keys_belong_to_users,
+    }
     stopping {
         a_request_in_flight_is_finished,
         a_run_in_flight_is_finished_and_kept,
         an_idle_connection_holds_nothing_up,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Every case of idempotency names its section, and every named case exists.
+    #[test]
+    fn the_sections_of_the_draft_list_all_cases() {
+        let docs = include_str!("mod.rs").lines().filter(|line| line.starts_with("//! ")).collect::<Vec<_>>().join(" ");
+        let named: BTreeSet<_> = docs.split('`').filter(|text| text.starts_with("idempotency") && text.contains("::")).collect();
+        let existing: BTreeSet<_> = cases().map(|case| case.name()).filter(|name| name.starts_with("idempotency")).collect();
+        assert_eq!(named, existing);
+        for section in ["2.1", "2.2", "2.3", "2.4", "2.5", "2.6", "2.7", "5"] {
+            assert!(docs.contains(&format!("| {section} ")), "{section} has no cases");
+        }
     }
 }

@@ -1,11 +1,15 @@
 //! The site that an adapter under test serves.
 
+use std::convert::Infallible;
 use std::fmt;
+use std::future::ready;
 use std::net::TcpListener;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use futures_util::stream::{self, Stream, StreamExt};
 use onramp_webhooks::adapter::{AllowListGate, Idempotency, Unreadable};
 use onramp_webhooks::{KriptomatPostback, Receiver, Reply, WertEvent};
 use tokio::sync::watch;
@@ -63,8 +67,24 @@ pub struct Worked {
     pub status: u16,
     /// The headers.
     pub headers: Vec<(&'static str, &'static str)>,
-    /// The body.
+    /// The body, or its beginning if there is a [`stream`](Self::stream).
     pub body: Bytes,
+    /// Becomes `true` when a stream may end; `None` if the body is whole.
+    let_go: Option<watch::Receiver<bool>>,
+}
+
+impl Worked {
+    /// Returns the body as a stream that pauses after its beginning; `None` if the body is whole.
+    #[must_use]
+    pub fn stream(&self) -> Option<Pin<Box<dyn Stream<Item = Result<Bytes, Infallible>> + Send + Sync>>> {
+        let (begin, mut let_go) = (self.body.clone(), self.let_go.clone()?);
+        let end = async move {
+            // The site outlives its routes.
+            let _ = let_go.wait_for(|let_go| *let_go).await;
+            Ok(Bytes::from_static(b"the end"))
+        };
+        Some(Box::pin(stream::once(ready(Ok(begin))).chain(stream::once(end))))
+    }
 }
 
 impl Site {
@@ -153,15 +173,28 @@ impl Site {
             // The site outlives its routes.
             let _ = self.shared.let_go.subscribe().wait_for(|let_go| *let_go).await;
         }
-        let mut worked = Worked { status: 201, headers: vec![("content-type", "text/plain")], body: format!("run {run}").into() };
+        let headers = vec![("content-type", "text/plain")];
+        let mut worked = Worked { status: 201, headers, body: format!("run {run}").into(), let_go: None };
         if asked("do:fail") {
             worked.status = 500;
         }
         if asked("do:nothing") {
-            worked = Worked { status: 204, headers: Vec::new(), body: Bytes::new() };
+            worked = Worked { status: 204, headers: Vec::new(), body: Bytes::new(), let_go: None };
         }
         if asked("do:headers") {
             worked.headers.extend([("location", "/orders/1"), ("set-cookie", "session=ada"), ("x-internal", "1")]);
+            worked.headers.extend([("access-control-allow-origin", "*"), ("content-location", "/orders/1"), ("etag", "\"1\"")]);
+            worked.headers.extend([("retry-after", "3"), ("vary", "accept")]);
+        }
+        for status in [301, 302, 303, 307] {
+            if asked(&format!("do:redirect {status}")) {
+                worked.status = status;
+                worked.headers.push(("location", "/orders/1"));
+            }
+        }
+        if asked("do:stream") {
+            worked.headers = vec![("content-type", "Text/Event-Stream; charset=utf-8")];
+            worked.let_go = Some(self.shared.let_go.subscribe());
         }
         if asked("do:large") {
             worked.body = vec![b'.'; REPLY_LIMIT * 4].into();

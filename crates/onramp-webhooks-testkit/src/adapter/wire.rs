@@ -192,6 +192,18 @@ impl Connection {
         response
     }
 
+    /// Reads the head of a chunked response, and its first chunk.
+    pub(super) async fn begins(&mut self) -> Response {
+        let mut response = soon("a response", self.head()).await.expect("a response before the end of the connection");
+        response.body = self.chunk().await;
+        response
+    }
+
+    /// Reads the next chunk of a response.
+    pub(super) async fn chunk(&mut self) -> Vec<u8> {
+        soon("a chunk", self.next_chunk()).await.expect("a chunk before the end of the connection")
+    }
+
     /// Asserts that the server closes the connection without another response.
     ///
     /// # Panics
@@ -206,15 +218,8 @@ impl Connection {
 
     /// Reads a response, or returns `None` at the end of the connection.
     async fn read(&mut self, method: &str) -> Option<Response> {
-        let status = self.line().await?.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line");
-        let mut headers = Vec::new();
-        loop {
-            let line = self.line().await?;
-            let Some((name, value)) = line.split_once(':') else { break };
-            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
-        }
-        let mut response = Response { status, headers, body: Vec::new() };
-        if method == "HEAD" || status < 200 || matches!(status, 204 | 304) {
+        let mut response = self.head().await?;
+        if method == "HEAD" || response.status < 200 || matches!(response.status, 204 | 304) {
             return Some(response);
         }
         if response.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
@@ -226,18 +231,34 @@ impl Connection {
         Some(response)
     }
 
+    async fn head(&mut self) -> Option<Response> {
+        let status = self.line().await?.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line");
+        let mut headers = Vec::new();
+        loop {
+            let line = self.line().await?;
+            let Some((name, value)) = line.split_once(':') else { break };
+            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+        }
+        Some(Response { status, headers, body: Vec::new() })
+    }
+
     async fn chunks(&mut self) -> Option<Vec<u8>> {
         let mut body = Vec::new();
         loop {
-            let length = usize::from_str_radix(self.line().await?.split(';').next()?.trim(), 16).expect("a chunk's length");
-            let mut chunk = vec![0; length];
-            self.stream.read_exact(&mut chunk).await.ok()?;
+            let chunk = self.next_chunk().await?;
             body.extend_from_slice(&chunk);
-            assert_eq!(self.line().await?, "", "a chunk ends with its line");
-            if length == 0 {
+            if chunk.is_empty() {
                 return Some(body);
             }
         }
+    }
+
+    async fn next_chunk(&mut self) -> Option<Vec<u8>> {
+        let length = usize::from_str_radix(self.line().await?.split(';').next()?.trim(), 16).expect("a chunk's length");
+        let mut chunk = vec![0; length];
+        self.stream.read_exact(&mut chunk).await.ok()?;
+        assert_eq!(self.line().await?, "", "a chunk ends with its line");
+        Some(chunk)
     }
 
     async fn line(&mut self) -> Option<String> {

@@ -12,7 +12,8 @@ use crate::clock::{Clock, SystemClock};
 const LONGEST_WAIT: Duration = Duration::from_secs(4);
 
 /// Headers that are stored with a reply by default.
-const KEPT: [&str; 18] = [
+const KEPT: &[&str] = &[
+    "accept-ranges",
     "access-control-allow-credentials",
     "access-control-allow-headers",
     "access-control-allow-methods",
@@ -20,17 +21,27 @@ const KEPT: [&str; 18] = [
     "access-control-expose-headers",
     "access-control-max-age",
     "cache-control",
+    "content-digest",
     "content-disposition",
     "content-encoding",
     "content-language",
     "content-location",
+    "content-range",
+    "content-security-policy",
     "content-type",
+    "cross-origin-resource-policy",
+    "deprecation",
     "etag",
+    "expires",
     "last-modified",
     "link",
     "location",
+    "preference-applied",
+    "repr-digest",
     "retry-after",
+    "sunset",
     "vary",
+    "x-content-type-options",
 ];
 
 /// Builder of an [`Idempotency`].
@@ -54,7 +65,7 @@ impl IdempotencyBuilder {
             body_limit: body::DEFAULT_LIMIT,
             body_time: body::DEFAULT_TIME,
             reply_limit: body::DEFAULT_LIMIT,
-            kept_headers: KEPT.map(str::to_owned).to_vec(),
+            kept_headers: KEPT.iter().map(|name| (*name).to_owned()).collect(),
             clock: Arc::new(SystemClock),
             pruned_at: AtomicI64::default(),
         })
@@ -123,9 +134,11 @@ impl IdempotencyBuilder {
         self
     }
 
-    /// Stores the header `name` with replies, in addition to the default headers: those of CORS (`access-control-..`), `cache-control`,
-    /// `content-disposition`, `content-encoding`, `content-language`, `content-location`, `content-type`, `etag`, `last-modified`, `link`,
-    /// `location`, `retry-after` and `vary`.
+    /// Stores the header `name` with replies, in addition to the default headers: those of CORS (`access-control-..`), `accept-ranges`,
+    /// `cache-control`, `content-digest`, `content-disposition`, `content-encoding`, `content-language`, `content-location`,
+    /// `content-range`, `content-security-policy`, `content-type`, `cross-origin-resource-policy`, `deprecation`, `etag`, `expires`,
+    /// `last-modified`, `link`, `location`, `preference-applied`, `repr-digest`, `retry-after`, `sunset`, `vary` and
+    /// `x-content-type-options`.
     #[must_use]
     pub fn keep_header(mut self, name: impl Into<String>) -> Self {
         let name = name.into().to_ascii_lowercase();

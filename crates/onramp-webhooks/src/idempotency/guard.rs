@@ -1,5 +1,6 @@
 //! The guard of a key, which holds the key while its request runs.
 
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use futures_core::Stream;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::stored_body::{Read, StoredBody, read};
-use super::stored_reply::StoredReply;
+use super::stored_reply::ReplyHead;
 use super::{KeyLease, STORE_TIME, Shared};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
@@ -26,14 +27,19 @@ const TRY_AGAIN: Duration = Duration::from_millis(200);
 /// Dropping it before [`store`](Self::store), because the route panicked or the client disconnected, releases the key. Dropping it
 /// while the body of a successful response is being read keeps the key without a reply, because the route has done its work.
 #[must_use = "dropping it releases the key"]
-#[derive(Debug)]
 pub struct KeyGuard {
     shared: Arc<Shared>,
     /// `None` if the request has no key, or holds it no longer.
     lease: Option<KeyLease>,
     keep: Duration,
-    /// The reply to store if the client disconnects. Set once the route has succeeded.
-    succeeded: Option<StoredReply>,
+    /// The reply to store without its body if the client disconnects. Set once the route has succeeded.
+    succeeded: Option<ReplyHead>,
+}
+
+impl fmt::Debug for KeyGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyGuard").field("shared", &self.shared).field("lease", &self.lease).finish_non_exhaustive()
+    }
 }
 
 impl KeyGuard {
@@ -76,8 +82,8 @@ impl KeyGuard {
         }
     }
 
-    /// Ends the request with the route's response. Stores a successful response, unless it is a stream that its client has to get as it comes. Releases the key if the response is not successful
-    /// or its body breaks off. The caller keeps the head of the response.
+    /// Ends the request with the route's response. Stores a successful response, unless it is a stream that its client has to get as it
+    /// comes. Releases the key if the response is not successful or its body breaks off. The caller keeps the head of the response.
     ///
     /// If the store is unavailable, the reply still reaches its client, because the route has done its work.
     ///
@@ -90,13 +96,14 @@ impl KeyGuard {
         body: S,
     ) -> impl Future<Output = StoredBody<S, E>> + use<S, E>
     where
-        S: Stream<Item = Result<Bytes, E>>,
+        S: Stream<Item = Result<Bytes, E>> + Unpin,
     {
         let is_success = is_success(status);
         let is_stream = is_success && is_stream(headers);
-        let kept = if self.lease.is_some() && is_success { self.stored_headers(headers) } else { Vec::new() };
-        let reply = StoredReply { status, headers: kept, body: None };
-        self.succeeded = is_success.then(|| reply.clone());
+        if is_success && self.lease.is_some() {
+            let kept = &self.shared.kept_headers;
+            self.succeeded = Some(ReplyHead::new(status, headers, |name| kept.iter().any(|kept| kept == name)));
+        }
         async move {
             if self.lease.is_none() {
                 return StoredBody::Untouched(body);
@@ -106,18 +113,18 @@ impl KeyGuard {
                 return StoredBody::Untouched(body);
             }
             if is_stream {
-                self.complete(reply).await;
+                self.complete(None).await;
                 return StoredBody::Untouched(body);
             }
             // A route that streams its reply has not ended yet.
             match self.run(read(body, self.shared.reply_limit)).await {
                 Read::Whole(body) => {
-                    self.complete(StoredReply { body: Some(body.clone()), ..reply }).await;
+                    self.complete(Some(&body)).await;
                     StoredBody::Whole(body)
                 }
                 Read::TooLarge(rejoined) => {
                     tracing::warn!(limit = self.shared.reply_limit, "a reply is too large to be stored");
-                    self.complete(reply).await;
+                    self.complete(None).await;
                     StoredBody::Rejoined(rejoined)
                 }
                 Read::Broken(rejoined) => {
@@ -129,20 +136,12 @@ impl KeyGuard {
         }
     }
 
-    fn stored_headers(&self, headers: &dyn Headers) -> Vec<(String, Vec<u8>)> {
-        let mut kept = Vec::new();
-        headers.each(&mut |name, value| {
-            if self.shared.kept_headers.iter().any(|wanted| wanted == name) {
-                kept.push((name.to_owned(), value.to_vec()));
-            }
-        });
-        kept
-    }
-
-    async fn complete(mut self, reply: StoredReply) {
-        let Some(lease) = self.lease.take() else { return };
+    /// Stores the reply of a success, with its body if it can be replayed.
+    async fn complete(mut self, body: Option<&[u8]>) {
+        let Some((lease, head)) = self.lease.take().zip(self.succeeded.take()) else { return };
+        let reply = head.with(body);
         let (shared, expires_at) = (Arc::clone(&self.shared), self.shared.clock.now().after(self.keep));
-        let mut completing = Box::pin(async move { complete(&shared, lease, reply.encode(), expires_at).await });
+        let mut completing = Box::pin(async move { complete(&shared, lease, reply, expires_at).await });
         // A store in memory completes at the first poll. Spawning a task for it would cost more than the rest of the middleware.
         if poll_fn(|cx| Poll::Ready(completing.as_mut().poll(cx).is_ready())).await {
             return;
@@ -173,12 +172,17 @@ fn is_success(status: u16) -> bool {
     matches!(status, 200..=299 | 301 | 302 | 303)
 }
 
-/// Returns `true` if a response has no end to wait for, or announces trailers, which cannot be stored.
+/// Media types whose bodies may never end, or end with trailers, which cannot be stored.
+const STREAMS: [&str; 5] =
+    ["application/grpc", "application/json-seq", "application/x-ndjson", "multipart/x-mixed-replace", "text/event-stream"];
+
+/// Returns `true` if a response has no end to wait for, or announces trailers.
 fn is_stream(headers: &dyn Headers) -> bool {
     let mut is_stream = false;
     headers.each(&mut |name, value| {
-        let is_event_stream = || value.to_ascii_lowercase().starts_with(b"text/event-stream");
-        is_stream |= name == "trailer" || (name == "content-type" && is_event_stream());
+        let starts_with =
+            |stream: &&str| value.get(..stream.len()).is_some_and(|start| start.eq_ignore_ascii_case(stream.as_bytes()));
+        is_stream |= name == "trailer" || (name == "content-type" && STREAMS.iter().any(|stream| starts_with(&stream)));
     });
     is_stream
 }
@@ -221,7 +225,7 @@ impl Drop for KeyGuard {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
                 match succeeded {
-                    Some(reply) => complete(&shared, lease, reply.encode(), expires_at).await,
+                    Some(head) => complete(&shared, lease, head.with(None), expires_at).await,
                     None => log_release(lease, shared.store.release(lease).await),
                 }
             });

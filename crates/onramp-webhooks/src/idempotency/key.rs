@@ -125,16 +125,32 @@ fn end_of_string(quoted: &str) -> Option<usize> {
 
 /// Returns `true` if a text consists of parameters, which have no meaning for a key (RFC 8941, section 3.1.2).
 fn are_parameters(text: &str) -> bool {
-    let mut parts = text.split(';');
-    let is_parameter = |part: &str| {
-        let (name, value) = part.split_once('=').unwrap_or((part, "?1"));
-        let name = name.trim_start_matches(' ');
-        name.starts_with(|first: char| first.is_ascii_lowercase() || first == '*')
-            && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'*'))
-            && !value.is_empty()
-            && value.bytes().all(|byte| matches!(byte, b' '..=b'~'))
-    };
-    parts.next().is_some_and(|before| before.trim_matches(' ').is_empty()) && parts.all(is_parameter)
+    let mut rest = text;
+    while !rest.is_empty() {
+        match after_parameter(rest) {
+            Some(after) => rest = after,
+            None => return false,
+        }
+    }
+    true
+}
+
+/// Returns the text after the parameter at its beginning: `;name`, or `;name=value` with a string, or with another value that contains
+/// neither spaces nor separators.
+fn after_parameter(text: &str) -> Option<&str> {
+    let name = text.strip_prefix(';')?.trim_start_matches(' ');
+    let is_in_name = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'*');
+    let (name, rest) = name.split_at_checked(name.bytes().take_while(|byte| is_in_name(*byte)).count())?;
+    if !name.starts_with(|first: char| first.is_ascii_lowercase() || first == '*') {
+        return None;
+    }
+    let Some(value) = rest.strip_prefix('=') else { return Some(rest) };
+    if let Some(quoted) = value.strip_prefix('"') {
+        return quoted.get(end_of_string(quoted)?..);
+    }
+    let is_in_value = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';');
+    let length = value.bytes().take_while(|byte| is_in_value(*byte)).count();
+    value.get(length..).filter(|_| length > 0)
 }
 
 #[cfg(test)]
@@ -154,6 +170,7 @@ mod tests {
             (r#""a \"b\" \\ c, d;e""#, r#"a "b" \ c, d;e"#),
             (r#""a";b"#, "a"),
             (r#""a"; b=1;*c-d="x y""#, "a"),
+            (r#""a";b="x;y\"z";c=:YQ==:;d=?0"#, "a"),
             (r#""a;\"";b"#, "a;\""),
             (&"a".repeat(255), &"a".repeat(255)),
         ] {
@@ -176,6 +193,10 @@ mod tests {
             "\"a\";B=c",
             "\"a\";b=",
             "\"a\"b;c",
+            "\"a\" ;b",
+            "\"a\";b=\"c",
+            "\"a\";b=c d",
+            "\"a\", \"b\"",
             "a;b",
             "a b",
             "a,b",

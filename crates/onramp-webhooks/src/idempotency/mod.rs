@@ -1,9 +1,9 @@
 //! Idempotency: running a request only once, on any route. The adapters' `idempotency` middleware uses this module.
 //!
-//! The first request with a key runs, and the reply of a success is stored: 2xx, and a redirect after a `POST` (301, 302, 303). A later request with the same key gets the stored
-//! reply, marked `idempotent-replayed: true`, and does not run. The key is the `Idempotency-Key` header
+//! The first request with a key runs, and the reply of a success is stored: 2xx, and a redirect after a `POST` (301, 302, 303). A later
+//! request with the same key gets the stored reply, marked `idempotent-replayed: true`, and does not run. The key is the `Idempotency-Key` header
 //! ([`by_header`](Idempotency::by_header), with the semantics of the IETF draft
-//! [draft-ietf-httpapi-idempotency-key-header](https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/)), or
+//! [draft-ietf-httpapi-idempotency-key-header-07](https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header-07)), or
 //! the identity of a provider's event ([`by_event`](Idempotency::by_event)).
 //!
 //! | state of the key | by header | by event |
@@ -29,8 +29,8 @@
 //! application's own function.
 //!
 //! A reply is stored with its body and the headers that mean the same again; [`keep_header`](IdempotencyBuilder::keep_header) adds others.
-//! Event streams (`text/event-stream`) and responses that announce a `trailer` reach their client as they come, and are not stored. Trailers
-//! that are not announced are lost.
+//! Streams (`text/event-stream`, `application/x-ndjson`, `application/json-seq`, `application/grpc`, `multipart/x-mixed-replace`) and
+//! responses that announce a `trailer` reach their client as they come, and are not stored. Trailers that are not announced are lost.
 //!
 //! # Limits
 //! If the process crashes between the writes of a route and the end of its reply, the route runs again. The same happens if a

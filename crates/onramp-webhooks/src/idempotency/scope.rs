@@ -14,6 +14,7 @@ pub struct Scope(Of);
 type UserOf = dyn Fn(&Request<'_>) -> Option<String> + Send + Sync;
 
 enum Of {
+    Authorization,
     Header(String),
     Cookie(String),
     User(Box<UserOf>),
@@ -21,10 +22,10 @@ enum Of {
 }
 
 impl Scope {
-    /// Tells users apart by the `authorization` header.
+    /// Tells users apart by the `authorization` header. The case of its scheme does not matter.
     #[must_use]
-    pub fn authorization() -> Self {
-        Self::header("authorization")
+    pub const fn authorization() -> Self {
+        Self(Of::Authorization)
     }
 
     /// Tells users apart by the header `name`, such as one with an API key.
@@ -55,6 +56,7 @@ impl Scope {
     /// Adds the user of a request to the parts of its key. A label precedes them, so that different scopes never result in the same parts.
     pub(super) fn of(&self, request: &Request<'_>, parts: Parts) -> Parts {
         match &self.0 {
+            Of::Authorization => request.headers.lines("authorization").fold(parts.and(b"authorization"), credentials),
             Of::Header(name) => request.headers.lines(name).fold(parts.and(b"header").and(name.as_bytes()), Parts::and),
             Of::Cookie(name) => {
                 let values = request.headers.lines("cookie").flat_map(|line| cookies(line, name));
@@ -69,6 +71,13 @@ impl Scope {
     }
 }
 
+/// Adds credentials, whose scheme is `Bearer` or `bearer` (RFC 9110, section 11.1).
+fn credentials(parts: Parts, line: &[u8]) -> Parts {
+    let scheme = line.iter().position(|byte| *byte == b' ').unwrap_or_default();
+    let (scheme, rest) = line.split_at_checked(scheme).unwrap_or((line, &[]));
+    parts.and(&scheme.to_ascii_lowercase()).and(rest)
+}
+
 /// Returns the values of the cookies called `name` in a line of the `cookie` header (RFC 6265, section 4.2).
 fn cookies<'a>(line: &'a [u8], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
     line.split(|byte| *byte == b';').filter_map(move |pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
@@ -77,6 +86,7 @@ fn cookies<'a>(line: &'a [u8], name: &'a str) -> impl Iterator<Item = &'a [u8]> 
 impl fmt::Debug for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
+            Of::Authorization => f.write_str("Authorization"),
             Of::Header(name) => f.debug_tuple("Header").field(name).finish(),
             Of::Cookie(name) => f.debug_tuple("Cookie").field(name).finish(),
             Of::User(_) => f.write_str("User"),

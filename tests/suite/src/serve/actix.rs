@@ -43,8 +43,11 @@ pub async fn serve(site: Site) {
 async fn work(site: Data<Site>, body: Bytes) -> HttpResponse {
     let worked = site.work(body).await;
     let mut response = HttpResponse::build(StatusCode::from_u16(worked.status).unwrap());
-    for line in worked.headers {
-        response.append_header(line);
+    for line in &worked.headers {
+        response.append_header(*line);
     }
-    response.body(worked.body)
+    match worked.stream() {
+        Some(stream) => response.streaming(stream),
+        None => response.body(worked.body),
+    }
 }

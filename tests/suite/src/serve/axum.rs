@@ -52,6 +52,7 @@ pub fn app(site: &Site) -> Router {
 async fn work(State(site): State<Site>, body: Bytes) -> Response {
     let worked = site.work(body).await;
     let response = Response::builder().status(worked.status);
-    let response = worked.headers.into_iter().fold(response, |response, (name, value)| response.header(name, value));
-    response.body(Body::from(worked.body)).unwrap()
+    let response = worked.headers.iter().fold(response, |response, (name, value)| response.header(*name, *value));
+    let body = worked.stream().map_or_else(|| Body::from(worked.body.clone()), Body::from_stream);
+    response.body(body).unwrap()
 }

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use onramp_webhooks::{Kriptomat, Wert};
 use onramp_webhooks_testkit::adapter::{Listener, Site};
 use onramp_webhooks_warp::{Reply, Webhook, allow_list, idempotency, routes};
-use warp::Filter;
 use warp::http::Response;
+use warp::{Filter, Reply as _};
 
 /// Serves the site until it is stopped.
 #[tokio::main]
@@ -42,9 +42,13 @@ pub async fn serve(site: Site) {
     }
 }
 
-async fn work(_route: String, site: Site, body: Bytes) -> Response<Bytes> {
+async fn work(_route: String, site: Site, body: Bytes) -> warp::reply::Response {
     let worked = site.work(body).await;
     let response = Response::builder().status(worked.status);
-    let response = worked.headers.into_iter().fold(response, |response, (name, value)| response.header(name, value));
-    response.body(worked.body).unwrap()
+    let response = worked.headers.iter().fold(response, |response, (name, value)| response.header(*name, *value));
+    let (head, ()) = response.body(()).unwrap().into_parts();
+    match worked.stream() {
+        Some(stream) => warp::reply::Response::from_parts(head, warp::reply::stream(stream).into_response().into_body()),
+        None => Response::from_parts(head, worked.body).into_response(),
+    }
 }
