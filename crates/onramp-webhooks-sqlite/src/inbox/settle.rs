@@ -9,10 +9,13 @@ use super::state::{HANDLED, LEASED, sql};
 
 sql!(
     END = "UPDATE onramp_deliveries
-     SET state = ?1, settled_at = ?2, cause = ?3, attempts = attempts + 1, note = ?4, lease_until = NULL, lost_claims = 0, due_at = NULL, waits_at = NULL,
+     SET state = ?1, settled_at = ?2, cause = ?3, attempts = attempts + 1, note = ?4, lease_until = NULL, lost_claims = 0, due_at = NULL,
         handled_stage = CASE WHEN ?1 = {HANDLED} THEN stage END
      WHERE id = ?5 AND fence = ?6 AND state = {LEASED}"
 );
+
+// A statement of its own, because most settlements need not write to the index of those behind.
+const LEAVE_LINE: &str = "UPDATE onramp_deliveries SET waits_at = NULL WHERE id = ? AND waits_at IS NOT NULL";
 
 /// Settles leases, and returns those that were lost.
 pub(super) fn settle(connection: &Connection, now: Timestamp, settlements: &[Settlement]) -> rusqlite::Result<Vec<Lease>> {
@@ -55,7 +58,11 @@ impl Settling<'_> {
         let cause = settlement.outcome.cause().map(DeadCause::as_u8);
         let Lease { id, fence, .. } = settlement.lease;
         let values = params![state.as_u8(), self.now.as_millis(), cause, note, id.as_i64(), fence];
-        Ok(self.connection.prepare_cached(&END)?.execute(values)? > 0)
+        let is_settled = self.connection.prepare_cached(&END)?.execute(values)? > 0;
+        if is_settled && self.may_be_behind {
+            self.connection.prepare_cached(LEAVE_LINE)?.execute([id.as_i64()])?;
+        }
+        Ok(is_settled)
     }
 }
 
