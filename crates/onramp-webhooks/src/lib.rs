@@ -23,6 +23,7 @@ mod body;
 mod delivery;
 mod error;
 mod extract;
+mod json;
 mod log_limit;
 mod panics;
 mod receiver;
