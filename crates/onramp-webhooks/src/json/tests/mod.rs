@@ -214,6 +214,9 @@ fn texts_are_accepted_as_by_serde_json() {
         "\"\u{7f}\"",
         "\"\u{1f}\"",
         "\"\u{2028}\"",
+        "\"long enough for a word\u{1f} and more\"",
+        "\"long enough for a w\u{e9}\u{0}rd and more\"",
+        r#""long enough for a \"word\" and more""#,
         r#"{"\ud800":1,"\ud800":2}"#,
         r#"{"a":1,"\u0061":2}"#,
     ] {
