@@ -8,7 +8,7 @@ use actix_web::{FromRequest, HttpRequest};
 use onramp_webhooks::adapter::{Provider, Unreadable, extract};
 
 use crate::Reply;
-use crate::request::{Lines, whole_head};
+use crate::request::Lines;
 
 /// Extractor of an event of the provider `P`, for handlers without an inbox.
 ///
@@ -39,7 +39,7 @@ impl<P: Provider + Default> FromRequest for Webhook<P> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Reply>>>>;
 
     fn from_request(request: &HttpRequest, body: &mut Payload) -> Self::Future {
-        let event = extract::<P, _, _>(&whole_head(request, &Lines(request.headers())), body.take());
+        let event = extract::<P, _, _>(&Lines(request.headers()), body.take());
         Box::pin(async { Ok(Self(event.await?)) })
     }
 }

@@ -4,7 +4,7 @@ use axum::extract::{FromRequest, Request};
 use onramp_webhooks::adapter::{Provider, Unreadable, extract};
 
 use crate::Reply;
-use crate::request::{Lines, whole_head};
+use crate::request::Lines;
 
 /// Extractor of an event of the provider `P`, for handlers without an inbox.
 ///
@@ -35,7 +35,7 @@ impl<P: Provider + Default, S: Send + Sync> FromRequest<S> for Webhook<P> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Reply> {
         let (parts, body) = request.into_parts();
-        let event = extract::<P, _, _>(&whole_head(&parts, &Lines(&parts.headers)), body.into_data_stream());
+        let event = extract::<P, _, _>(&Lines(&parts.headers), body.into_data_stream());
         Ok(Self(event.await?))
     }
 }

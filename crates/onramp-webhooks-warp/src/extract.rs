@@ -6,7 +6,7 @@ use onramp_webhooks::adapter::{Provider, Unreadable, extract};
 use warp::Filter;
 
 use crate::Reply;
-use crate::request::{Head, body, head};
+use crate::request::{Lines, body};
 
 /// An event of the provider `P`, for handlers without an inbox. Extracted by [`Webhook::filter`].
 ///
@@ -41,8 +41,8 @@ impl<P: Provider + Default> Webhook<P> {
     /// The filter never rejects, because the next filters of an [`or`](Filter::or) could not read the body again.
     #[must_use]
     pub fn filter() -> impl Filter<Extract = (Result<Self, Reply>,), Error = Infallible> + Copy + Send + Sync + 'static {
-        head().and(body()).then(|head: Head, body| {
-            let event = extract::<P, _, _>(&head.whole(), body);
+        warp::header::headers_cloned().and(body()).then(|headers, body| {
+            let event = extract::<P, _, _>(&Lines(&headers), body);
             async { Ok(Self(event.await?)) }
         })
     }

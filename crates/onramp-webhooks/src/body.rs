@@ -52,11 +52,12 @@ where
 {
     let mut body = pin!(body);
     while let Some(chunk) = poll_fn(|cx| body.as_mut().poll_next(cx)).await {
-        let chunk = chunk?;
+        let mut chunk = chunk?;
         let room = limit.saturating_sub(kept.total);
         kept.total = kept.total.saturating_add(chunk.len());
         if room > 0 {
-            kept.push(chunk.slice(..chunk.len().min(room)));
+            chunk.truncate(room);
+            kept.push(chunk);
         }
         if kept.total > limit.saturating_mul(DRAINED) {
             break;

@@ -11,7 +11,7 @@ use crate::body::{self, Taken};
 use crate::delivery::read;
 use crate::provider::{Acknowledgement, Provider, ProviderEvent};
 use crate::reply::{Outcome, Reply};
-use crate::request::Request;
+use crate::request::{Headers, content_encoding};
 
 /// A body that could not be read as an event. [`reply`](Self::reply) returns the reply that its provider needs.
 #[derive(Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl fmt::Debug for Unreadable {
     }
 }
 
-/// Reads the event of a request, from a body of at most 1 MiB that arrives within 3 s. For handlers without an inbox; the extractors of the
+/// Reads the event of a request with these headers, from a body of at most 1 MiB that arrives within 3 s. For handlers without an inbox; the extractors of the
 /// adapters use it.
 ///
 /// The event is not recorded and not deduplicated, and no client is refused. If a handler reports success before it has processed
@@ -61,16 +61,15 @@ impl fmt::Debug for Unreadable {
 /// providers with a signing key, which do not implement it.
 ///
 /// ```
-/// use onramp_webhooks::adapter::{Full, Request, extract};
+/// use onramp_webhooks::adapter::{Full, extract};
 /// use onramp_webhooks::Wert;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let request = Request::new("POST", "/wert", None, &[]);
-/// let event = extract::<Wert, _, _>(&request, Full::new(r#"{"type":"login","click_id":"42"}"#)).await.unwrap().unwrap();
+/// let event = extract::<Wert, _, _>(&[], Full::new(r#"{"type":"login","click_id":"42"}"#)).await.unwrap().unwrap();
 /// assert_eq!(event.payload.type_name(), "login");
 ///
-/// let unreadable = extract::<Wert, _, _>(&request, Full::new("{")).await.unwrap().unwrap_err();
+/// let unreadable = extract::<Wert, _, _>(&[], Full::new("{")).await.unwrap().unwrap_err();
 /// assert_eq!((unreadable.raw().as_ref(), unreadable.reason()), (b"{".as_slice(), "not JSON: line 1, column 1"));
 /// assert_eq!(unreadable.reply().status(), 200);
 /// # }
@@ -80,7 +79,7 @@ impl fmt::Debug for Unreadable {
 /// Returns the reply to send, 408, as the outer error if the body did not arrive. Returns the body as the inner error if it could
 /// not be read.
 pub fn extract<P, S, E>(
-    request: &Request<'_>,
+    headers: &dyn Headers,
     body: S,
 ) -> impl Future<Output = Result<Result<P::Event, Unreadable>, Reply>> + use<P, S, E>
 where
@@ -88,7 +87,7 @@ where
     S: Stream<Item = Result<Bytes, E>>,
 {
     let deadline = Instant::now() + body::DEFAULT_TIME;
-    let encoding = request.content_encoding();
+    let encoding = content_encoding(headers);
     let acknowledgement = P::FACTS.acknowledgement;
     async move {
         let (raw, reason, outcome) = match body::take(body, body::DEFAULT_LIMIT, deadline).await {
@@ -118,11 +117,11 @@ mod tests {
     const PLAIN: [(&str, &str); 1] = [("content-type", "application/json")];
 
     async fn wert(headers: &[(&str, &str); 1], body: impl Into<Bytes>) -> Result<WertEvent, Unreadable> {
-        extract::<Wert, _, _>(&Request::new("POST", "/", None, headers), Full::new(body)).await.unwrap()
+        extract::<Wert, _, _>(headers, Full::new(body)).await.unwrap()
     }
 
     async fn kriptomat(body: impl Into<Bytes>) -> Result<KriptomatPostback, u16> {
-        let extracted = extract::<Kriptomat, _, _>(&Request::new("POST", "/", None, &PLAIN), Full::new(body)).await.unwrap();
+        let extracted = extract::<Kriptomat, _, _>(&PLAIN, Full::new(body)).await.unwrap();
         extracted.map_err(|unreadable| unreadable.reply().status())
     }
 

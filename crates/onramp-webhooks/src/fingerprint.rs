@@ -1,19 +1,14 @@
 //! Fingerprints: hashes of bodies that ignore insignificant differences of JSON, and the money of their events.
 
 use std::fmt;
-use std::ops::Range;
 
-use memchr::memchr2;
-use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
 
 use crate::event::Money;
+use crate::json::{Document, Json};
 
 /// The size of the hash at the beginning of a delivery's fingerprint, in bytes. A digest of its money follows.
 const HASH: usize = 24;
-
-/// Maximum nesting depth of canonical JSON. Deeper bodies are hashed as raw bytes, which bounds the work for a body.
-const DEEPEST: usize = 128;
 
 /// SHA-256 of a body in canonical form: bodies with the same content have the same fingerprint.
 ///
@@ -92,20 +87,14 @@ impl Fingerprint {
     /// Computes the fingerprint of `body`, which may be any bytes.
     #[must_use]
     pub fn of(body: &[u8]) -> Self {
-        let is_json = serde_json::from_slice::<IgnoredAny>(without_bom(body)).is_ok();
-        if is_json { Self::of_json(body) } else { Self::of_bytes(without_bom(body)) }
+        Self::of_document(&Document::new(body))
     }
 
-    /// Computes the fingerprint of a body from which an event was read. Such a body is JSON if it begins with a brace.
-    pub(crate) fn of_decoded(body: &[u8]) -> Self {
-        if without_bom(body).trim_ascii_start().starts_with(b"{") { Self::of_json(body) } else { Self::of(body) }
-    }
-
-    fn of_json(body: &[u8]) -> Self {
-        let body = without_bom(body);
-        match str::from_utf8(body).ok().and_then(canonical) {
+    /// Computes the fingerprint of a body that was parsed already.
+    pub(crate) fn of_document(document: &Document<'_>) -> Self {
+        match document.json().and_then(Json::canonical) {
             Some(canonical) => Self(Sha256::digest(canonical).into()),
-            None => Self::of_bytes(body),
+            None => Self::of_bytes(document.body_without_bom()),
         }
     }
 
@@ -139,184 +128,6 @@ impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Fingerprint({self})")
     }
-}
-
-fn without_bom(body: &[u8]) -> &[u8] {
-    body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)
-}
-
-/// Rewrites JSON without white space, with sorted members and uniform escaping; `None` if it is too deep.
-///
-/// This form must never change, because stores keep fingerprints permanently.
-fn canonical(text: &str) -> Option<Vec<u8>> {
-    let mut writer = Canonical { rest: text, out: Vec::with_capacity(text.len() + text.len() / 16) };
-    writer.value(DEEPEST)?;
-    Some(writer.out)
-}
-
-/// Rewrites text that is known to be valid JSON. Methods return `None` if it is nested too deep.
-struct Canonical<'a> {
-    rest: &'a str,
-    out: Vec<u8>,
-}
-
-/// The ranges of a member in the output.
-struct Member {
-    name: Range<usize>,
-    whole: Range<usize>,
-}
-
-impl Canonical<'_> {
-    fn value(&mut self, depth: usize) -> Option<()> {
-        match self.peek()? {
-            b'{' => self.object(depth.checked_sub(1)?),
-            b'[' => self.array(depth.checked_sub(1)?),
-            b'"' => self.string(),
-            _ => self.scalar(),
-        }
-    }
-
-    fn object(&mut self, depth: usize) -> Option<()> {
-        self.copy_byte()?;
-        let start = self.out.len();
-        let mut members = Vec::with_capacity(8);
-        while self.peek()? != b'}' {
-            self.separator()?;
-            members.push(self.member(depth)?);
-        }
-        self.sort(start, members);
-        self.copy_byte()
-    }
-
-    fn member(&mut self, depth: usize) -> Option<Member> {
-        let start = self.out.len();
-        self.string()?;
-        let name = start..self.out.len();
-        self.peek()?;
-        self.copy_byte()?;
-        self.value(depth)?;
-        Some(Member { name, whole: start..self.out.len() })
-    }
-
-    fn array(&mut self, depth: usize) -> Option<()> {
-        self.copy_byte()?;
-        while self.peek()? != b']' {
-            self.separator()?;
-            self.value(depth)?;
-        }
-        self.copy_byte()
-    }
-
-    fn string(&mut self) -> Option<()> {
-        let content = self.rest.as_bytes().get(1..)?;
-        let end = memchr2(b'"', b'\\', content)?;
-        if content.get(end) == Some(&b'"') { self.copy(end + 2) } else { self.escaped_string() }
-    }
-
-    fn escaped_string(&mut self) -> Option<()> {
-        self.copy_byte()?;
-        loop {
-            let plain = self.rest.find(['"', '\\'])?;
-            self.copy(plain)?;
-            let Some(escape) = self.rest.strip_prefix('\\') else { return self.copy_byte() };
-            let (letter, rest) = escape.split_at_checked(1)?;
-            self.rest = rest;
-            match letter {
-                "u" => self.unicode_escape()?,
-                letter => self.push(unescaped(letter)?),
-            }
-        }
-    }
-
-    /// Decodes a unicode escape. An unpaired surrogate stays escaped, because a Rust string cannot hold it.
-    fn unicode_escape(&mut self) -> Option<()> {
-        let (unit, rest) = code_unit(self.rest)?;
-        self.rest = rest;
-        let pair = rest.strip_prefix("\\u").and_then(code_unit);
-        if let Some((low, rest)) = pair
-            && let [Ok(character)] = *char::decode_utf16([unit, low]).collect::<Vec<_>>()
-        {
-            self.push(character);
-            self.rest = rest;
-        } else if let Some(character) = char::from_u32(unit.into()) {
-            self.push(character);
-        } else {
-            self.out.extend(format!("\\u{unit:04x}").bytes());
-        }
-        Some(())
-    }
-
-    fn scalar(&mut self) -> Option<()> {
-        let end = self.rest.bytes().position(|byte| matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r'));
-        self.copy(end.unwrap_or(self.rest.len()))
-    }
-
-    fn sort(&mut self, start: usize, mut members: Vec<Member>) {
-        let name = |member: &Member| self.out.get(member.name.clone());
-        if members.is_sorted_by(|a, b| name(a) <= name(b)) {
-            return;
-        }
-        members.sort_by(|a, b| name(a).cmp(&name(b)));
-        let mut sorted = Vec::with_capacity(self.out.len() - start);
-        for whole in members.iter().filter_map(|member| self.out.get(member.whole.clone())) {
-            if !sorted.is_empty() {
-                sorted.push(b',');
-            }
-            sorted.extend_from_slice(whole);
-        }
-        self.out.truncate(start);
-        self.out.extend_from_slice(&sorted);
-    }
-
-    /// Skips white space and returns the next byte.
-    fn peek(&mut self) -> Option<u8> {
-        self.rest = self.rest.trim_ascii_start();
-        self.rest.as_bytes().first().copied()
-    }
-
-    /// Copies the comma before every element but the first.
-    fn separator(&mut self) -> Option<()> {
-        if self.peek()? == b',' {
-            self.copy_byte()?;
-            self.peek()?;
-        }
-        Some(())
-    }
-
-    fn copy_byte(&mut self) -> Option<()> {
-        self.copy(1)
-    }
-
-    fn copy(&mut self, count: usize) -> Option<()> {
-        let (copied, rest) = self.rest.split_at_checked(count)?;
-        self.out.extend_from_slice(copied.as_bytes());
-        self.rest = rest;
-        Some(())
-    }
-
-    fn push(&mut self, character: char) {
-        match character {
-            '"' | '\\' => self.out.extend([b'\\', character as u8]),
-            '\0'..' ' => self.out.extend(format!("\\u{:04x}", u32::from(character)).bytes()),
-            _ => self.out.extend(character.encode_utf8(&mut [0; 4]).bytes()),
-        }
-    }
-}
-
-fn unescaped(letter: &str) -> Option<char> {
-    match letter {
-        "b" => Some('\u{8}'),
-        "f" => Some('\u{c}'),
-        "n" => Some('\n'),
-        "r" => Some('\r'),
-        "t" => Some('\t'),
-        itself => itself.chars().next(),
-    }
-}
-
-fn code_unit(text: &str) -> Option<(u16, &str)> {
-    let (digits, rest) = text.split_at_checked(4)?;
-    Some((u16::from_str_radix(digits, 16).ok()?, rest))
 }
 
 #[cfg(test)]
@@ -480,7 +291,7 @@ mod tests {
     fn stored_fingerprints_stay_valid() {
         let json = r#"{"type": "login", "order": {"b": [1.50, "\u00e9\/\n"], "a": {}}, "click_id": null}"#;
         assert_eq!(
-            canonical(json).unwrap(),
+            super::Json::parse(json).unwrap().canonical().unwrap(),
             r#"{"click_id":null,"order":{"a":{},"b":[1.50,"é/\u000a"]},"type":"login"}"#.as_bytes()
         );
         for (body, stored) in [

@@ -24,6 +24,7 @@ mod delivery;
 mod error;
 mod extract;
 mod header_block;
+mod json;
 mod log_limit;
 mod panics;
 mod receiver;

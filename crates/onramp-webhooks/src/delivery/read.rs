@@ -6,9 +6,10 @@ use bytes::Bytes;
 
 use super::{NewDelivery, Quarantine};
 use crate::clock::Timestamp;
+use crate::event::DecodeError;
 use crate::fingerprint::Fingerprint;
 use crate::identity::{self, DedupKey};
-use crate::provider::{Decoder, Event};
+use crate::provider::{Decoder, Document, Event};
 
 /// Prefix of the discriminator in the keys of cut bodies.
 const CUT: &str = "cut:";
@@ -25,25 +26,22 @@ pub(crate) struct Read {
 
 /// Reads a whole body.
 pub(crate) fn delivery(endpoint: &Arc<str>, decoder: Decoder, now: Timestamp, body: Bytes) -> Read {
-    match (decoder.read)(&body) {
-        Ok(event) => readable(&event, endpoint, now, body),
+    let document = Document::new(&body);
+    match (decoder.read)(&document) {
+        Ok(event) => {
+            let fingerprint = Fingerprint::of_document(&document).with_money(&event.money());
+            readable(&event, fingerprint, endpoint, now, body)
+        }
         Err(error) => {
-            let reason = error.to_string();
-            if error.is_noise() {
-                let new = NewDelivery::new(Arc::clone(endpoint), decoder.facts.name(), now, body);
-                return quarantined(new, Quarantine::noise(reason));
-            }
-            let claimed_type = (decoder.claimed_type)(&body);
-            let unreadable_purchase = claimed_type.is_some() && claimed_type.as_deref() == decoder.facts.purchase_type;
-            let mut new = NewDelivery::new(Arc::clone(endpoint), decoder.facts.name(), now, body);
-            new.event_type = claimed_type.as_deref().map(identity::stored_type);
-            Read { unreadable_purchase, ..quarantined(new, Quarantine::unreadable(reason)) }
+            let fingerprint = Fingerprint::of_document(&document).with_money(&[]);
+            let claimed_type = if error.is_noise() { None } else { (decoder.claimed_type)(&document) };
+            let new = NewDelivery::with_fingerprint(fingerprint, Arc::clone(endpoint), decoder.facts.name(), now, body);
+            unreadable(new, &error, claimed_type.as_deref(), decoder)
         }
     }
 }
 
-fn readable(event: &Event, endpoint: &Arc<str>, now: Timestamp, body: Bytes) -> Read {
-    let fingerprint = Fingerprint::of_decoded(&body).with_money(&event.money());
+fn readable(event: &Event, fingerprint: Fingerprint, endpoint: &Arc<str>, now: Timestamp, body: Bytes) -> Read {
     let identity = event.identity();
     let mut new = NewDelivery::with_fingerprint(fingerprint, Arc::clone(endpoint), event.provider(), now, body);
     new.event_type = Some(identity::stored_type(event.type_name()));
@@ -52,6 +50,16 @@ fn readable(event: &Event, endpoint: &Arc<str>, now: Timestamp, body: Bytes) -> 
     new.duplicate_within = identity.duplicate_within(event.facts().retry_horizon);
     new.stage = identity.stage();
     Read { delivery: new, label: event.type_label(), cut: false, unreadable_purchase: false }
+}
+
+fn unreadable(mut new: NewDelivery, error: &DecodeError, claimed_type: Option<&str>, decoder: Decoder) -> Read {
+    let reason = error.to_string();
+    if error.is_noise() {
+        return quarantined(new, Quarantine::noise(reason));
+    }
+    let unreadable_purchase = claimed_type.is_some() && claimed_type == decoder.facts.purchase_type;
+    new.event_type = claimed_type.map(identity::stored_type);
+    Read { unreadable_purchase, ..quarantined(new, Quarantine::unreadable(reason)) }
 }
 
 /// Returns the reason for a body in an unsupported content encoding.

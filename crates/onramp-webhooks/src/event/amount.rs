@@ -10,10 +10,12 @@ use bigdecimal::num_bigint::BigInt;
 use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
+use smol_str::SmolStr;
 
 use super::DecodeError;
 use super::fields::Decode;
 use super::model::deserialize_by_decoding;
+use crate::json::Value as Json;
 
 /// Maximum number of digits in an amount: more than any real amount has, and few enough to convert quickly.
 const MOST_DIGITS: usize = 256;
@@ -40,7 +42,7 @@ const LONGEST: usize = 512;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Amount {
-    text: Box<str>,
+    text: SmolStr,
     written_as: WrittenAs,
 }
 
@@ -193,8 +195,12 @@ impl FromStr for Amount {
 }
 
 impl Decode for Amount {
-    fn decode(json: &str) -> Result<Self, DecodeError> {
-        let amount = if json.starts_with('"') { String::decode(json)?.parse() } else { json.parse().map(Self::into_number) };
+    fn decode(value: Json<'_>) -> Result<Self, DecodeError> {
+        let amount = match value.string() {
+            Some(text) => text.parse(),
+            None if value.is_string() => return Err(DecodeError::unreadable("not a string")),
+            None => value.text().parse().map(Self::into_number),
+        };
         amount.map_err(|error: ParseAmountError| DecodeError::unreadable(error.to_string()))
     }
 }

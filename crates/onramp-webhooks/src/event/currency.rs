@@ -3,16 +3,18 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use super::DecodeError;
 use super::fields::Decode;
+use crate::json::Value;
 
 /// The code of a currency or a crypto commodity as it was received: `USD`, `usd`, `BTC`, `matic.sc.polygon`.
 ///
 /// Equality is exact; [`same_as`](Currency::same_as) ignores case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Currency(Box<str>);
+pub struct Currency(SmolStr);
 
 impl Currency {
     /// Returns the code as it was received.
@@ -74,8 +76,8 @@ impl From<String> for Currency {
 }
 
 impl Decode for Currency {
-    fn decode(json: &str) -> Result<Self, DecodeError> {
-        String::decode(json).map(Self::from)
+    fn decode(value: Value<'_>) -> Result<Self, DecodeError> {
+        SmolStr::decode(value).map(Self)
     }
 }
 

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::json::Malformed;
+
 /// Error returned when reading a body as an event. The message names the field and the reason, and quotes no value of the body.
 ///
 /// ```
@@ -40,9 +42,12 @@ impl DecodeError {
         Self { kind: DecodeErrorKind::NotJson, path: String::new(), reason: reason.into() }
     }
 
-    /// Creates an error for invalid JSON, without the message of serde_json, which could quote the body.
-    pub(crate) fn syntax(error: &serde_json::Error) -> Self {
-        Self::not_json(format!("not JSON: line {}, column {}", error.line(), error.column()))
+    /// Creates an error for a body that is not JSON.
+    pub(crate) fn malformed(malformed: Malformed) -> Self {
+        match malformed {
+            Malformed::NotUtf8 => Self::not_json("not UTF-8"),
+            Malformed::Syntax { line, column } => Self::not_json(format!("not JSON: line {line}, column {column}")),
+        }
     }
 
     pub(crate) fn not_an_object() -> Self {
@@ -95,7 +100,7 @@ impl From<serde_json::Error> for DecodeError {
             serde_json::error::Category::Data => {
                 Self::unreadable(format!("does not fit: line {}, column {}", error.line(), error.column()))
             }
-            _ => Self::syntax(&error),
+            _ => Self::malformed(Malformed::Syntax { line: error.line(), column: error.column() }),
         }
     }
 }

@@ -1,29 +1,31 @@
-//! Reading an object in two steps: its members as raw JSON, then each field of a model.
-//!
-//! Internally tagged enums and `flatten` go through serde's own value type, which rounds numbers or fails on them, depending on
-//! features that any other crate of the build can enable. `RawValue` is exact in every build.
+//! Reading the fields of a model from the members of an object.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
+use smol_str::SmolStr;
 
 use super::{DecodeError, Extra};
+use crate::json::{Json, Malformed, Value};
 
-/// A value that can be read from a JSON text.
+/// A value that can be read from JSON.
 pub(crate) trait Decode: Sized {
-    fn decode(json: &str) -> Result<Self, DecodeError>;
+    fn decode(value: Value<'_>) -> Result<Self, DecodeError>;
+
+    /// Reads a text that contains one JSON value.
+    fn decode_text(text: &str) -> Result<Self, DecodeError> {
+        Self::decode(Json::parse(text).ok_or_else(|| DecodeError::malformed(Malformed::of(text)))?.root())
+    }
 }
 
 impl Decode for String {
-    fn decode(json: &str) -> Result<Self, DecodeError> {
-        let content = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
-        match content {
-            Some(content) if !content.contains('\\') => Ok(content.to_owned()),
-            _ => serde_json::from_str(json).map_err(|_| DecodeError::unreadable("not a string")),
-        }
+    fn decode(value: Value<'_>) -> Result<Self, DecodeError> {
+        value.string().map(Cow::into_owned).ok_or_else(|| DecodeError::unreadable("not a string"))
+    }
+}
+
+impl Decode for SmolStr {
+    fn decode(value: Value<'_>) -> Result<Self, DecodeError> {
+        value.string().map(Self::from).ok_or_else(|| DecodeError::unreadable("not a string"))
     }
 }
 
@@ -31,45 +33,60 @@ impl Decode for String {
 ///
 /// A field that is null or an empty string counts as missing. It is kept in [`Extra`], so that an event can be serialised as it was
 /// received.
-pub(crate) struct Fields<'a> {
-    /// Sorted by name, so that a search is cheap for any number of members.
-    members: Vec<(Cow<'a, str>, &'a RawValue)>,
+pub(crate) struct Fields<'t> {
+    object: Value<'t>,
+    taken: Taken,
 }
 
-impl<'a> Fields<'a> {
-    pub(crate) fn read(json: &'a str) -> Result<Self, DecodeError> {
-        let Members(mut members) = serde_json::from_str(json).map_err(|_| diagnose(json))?;
-        members.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let twice = members.iter().zip(members.iter().skip(1)).find(|((a, _), (b, _))| a == b);
+impl<'t> Fields<'t> {
+    pub(crate) fn read(object: Value<'t>) -> Result<Self, DecodeError> {
+        if !object.is_object() {
+            return Err(DecodeError::not_an_object());
+        }
+        if object.is_too_deep() {
+            return Err(DecodeError::unreadable("nested too deeply"));
+        }
+        if !object.members().all(Value::has_name) {
+            return Err(DecodeError::unreadable("a field's name is not Unicode"));
+        }
+        let twice = object.members().zip(object.members().skip(1)).find(|(member, next)| member.has_name_of(*next));
         match twice {
-            None => Ok(Self { members }),
-            Some(((name, _), _)) => Err(DecodeError::unreadable("given twice").under(&shown(name))),
+            None => Ok(Self { object, taken: Taken::default() }),
+            Some((member, _)) => Err(DecodeError::unreadable("given twice").under(&shown(&member.name().unwrap_or_default()))),
         }
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
-        self.members.get(self.find(name)?).map(|(_, value)| *value)
+    /// Returns a field by its name in [canonical form](crate::json::spelled), which is the same for plain names.
+    pub(crate) fn get(&self, name: &str) -> Option<Value<'t>> {
+        self.find(name).map(|(_, value)| value)
     }
 
-    pub(crate) fn take(&mut self, name: &str) -> Option<&'a RawValue> {
-        self.find(name).map(|at| self.members.remove(at).1)
+    pub(crate) fn take(&mut self, name: &str) -> Option<Value<'t>> {
+        let (at, value) = self.find(name)?;
+        self.taken.insert(at);
+        Some(value)
     }
 
-    fn find(&self, name: &str) -> Option<usize> {
-        self.members.binary_search_by(|(member, _)| (**member).cmp(name)).ok()
+    fn find(&self, name: &str) -> Option<(usize, Value<'t>)> {
+        self.object.member(name).filter(|(at, _)| !self.taken.contains(*at))
     }
 
     /// Takes every member whose name is `wanted`.
-    pub(crate) fn take_all(&mut self, wanted: impl Fn(&str) -> bool) -> Vec<(String, &'a RawValue)> {
-        let mut taken = Vec::new();
-        self.members.retain(|(name, value)| {
-            let keep = !wanted(name);
-            if !keep {
-                taken.push((name.clone().into_owned(), *value));
+    pub(crate) fn take_all(&mut self, wanted: impl Fn(&str) -> bool) -> Vec<(Cow<'t, str>, Value<'t>)> {
+        let mut all = Vec::new();
+        for (at, name, value) in Self::left(self.object, &self.taken.clone()) {
+            if wanted(&name) {
+                self.taken.insert(at);
+                all.push((name, value));
             }
-            keep
-        });
-        taken
+        }
+        all
+    }
+
+    /// Returns the members that are not taken, with their positions and names.
+    fn left<'a>(object: Value<'t>, taken: &'a Taken) -> impl Iterator<Item = (usize, Cow<'t, str>, Value<'t>)> + use<'a, 't> {
+        let members = object.members().enumerate().filter(|(at, _)| !taken.contains(*at));
+        members.filter_map(|(at, member)| Some((at, member.name()?, member)))
     }
 
     /// Takes a field that must be present and valid.
@@ -80,38 +97,52 @@ impl<'a> Fields<'a> {
     /// Takes a field that may be missing, and must be valid if it is present.
     pub(crate) fn optional<T: Decode>(&mut self, name: &str) -> Result<Option<T>, DecodeError> {
         let Some((at, value)) = self.present(name) else { return Ok(None) };
-        self.members.remove(at);
-        T::decode(value.get()).map(Some).map_err(|error| error.under(name))
+        self.taken.insert(at);
+        T::decode(value).map(Some).map_err(|error| error.under(name))
     }
 
     /// Takes a free-form field if it is valid; an invalid one stays among the members and is kept in [`Extra`].
     pub(crate) fn if_fits<T: Decode>(&mut self, name: &str) -> Result<Option<T>, DecodeError> {
-        let fitting = self.present(name).and_then(|(at, value)| Some((at, T::decode(value.get()).ok()?)));
+        let fitting = self.present(name).and_then(|(at, value)| Some((at, T::decode(value).ok()?)));
         Ok(fitting.map(|(at, value)| {
-            self.members.remove(at);
+            self.taken.insert(at);
             value
         }))
     }
 
-    fn present(&self, name: &str) -> Option<(usize, &'a RawValue)> {
-        let at = self.find(name)?;
-        let (_, value) = self.members.get(at)?;
-        Some((at, *value)).filter(|(_, value)| !matches!(value.get(), "null" | "\"\""))
+    fn present(&self, name: &str) -> Option<(usize, Value<'t>)> {
+        self.find(name).filter(|(_, value)| !matches!(value.text(), "null" | "\"\""))
     }
 }
 
 impl From<Fields<'_>> for Extra {
     fn from(fields: Fields<'_>) -> Self {
-        fields.members.into_iter().map(|(name, value)| (name.into_owned(), value.into())).collect()
+        Fields::left(fields.object, &fields.taken).map(|(_, name, value)| (SmolStr::from(name), value.into())).collect()
     }
 }
 
-#[cold]
-fn diagnose(json: &str) -> DecodeError {
-    match serde_json::from_str::<IgnoredAny>(json) {
-        Err(error) => DecodeError::syntax(&error),
-        Ok(_) if json.trim_ascii_start().starts_with('{') => DecodeError::unreadable("a field's name is not Unicode"),
-        Ok(_) => DecodeError::not_an_object(),
+/// A set of positions. Objects with few members need no memory for it.
+#[derive(Clone, Default)]
+struct Taken {
+    first: u64,
+    more: Vec<u64>,
+}
+
+impl Taken {
+    fn insert(&mut self, at: usize) {
+        let (word, bit) = (at / 64, 1 << (at % 64));
+        if word > self.more.len() {
+            self.more.resize(word, 0);
+        }
+        *self.more.get_mut(word.wrapping_sub(1)).unwrap_or(&mut self.first) |= bit;
+    }
+
+    fn contains(&self, at: usize) -> bool {
+        let word = match at / 64 {
+            0 => self.first,
+            word => self.more.get(word - 1).copied().unwrap_or_default(),
+        };
+        word & 1 << (at % 64) != 0
     }
 }
 
@@ -120,47 +151,28 @@ fn shown(name: &str) -> String {
     name.chars().take(64).flat_map(char::escape_debug).collect()
 }
 
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor)
-    }
-}
-
-struct MembersVisitor;
-
-impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Members<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::with_capacity(8);
-        while let Some((Name(name), value)) = map.next_entry()? {
-            members.push((name, value));
-        }
-        Ok(Members(members))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::DecodeErrorKind;
     use super::*;
 
+    /// An object with any members.
+    struct Object;
+
+    impl Decode for Object {
+        fn decode(value: Value<'_>) -> Result<Self, DecodeError> {
+            Fields::read(value).map(|_| Self)
+        }
+    }
+
     fn error(json: &str) -> DecodeError {
-        Fields::read(json).err().unwrap()
+        Object::decode_text(json).err().unwrap()
     }
 
     #[test]
     fn null_and_empty_count_as_missing_and_are_kept() {
-        let mut fields = Fields::read(r#"{"a":null,"b":"","c":"x","d":"\u0000"}"#).unwrap();
+        let json = Json::parse(r#"{"a":null,"b":"","c":"x","d":"\u0000"}"#).unwrap();
+        let mut fields = Fields::read(json.root()).unwrap();
         assert_eq!(fields.optional::<String>("a"), Ok(None));
         assert_eq!(fields.optional::<String>("b"), Ok(None));
         assert_eq!(fields.required::<String>("b").unwrap_err().to_string(), "b: missing");

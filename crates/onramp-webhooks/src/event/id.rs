@@ -6,9 +6,11 @@ use std::hash::{Hash, Hasher};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
+use smol_str::SmolStr;
 
 use super::DecodeError;
 use super::fields::Decode;
+use crate::json::Value;
 
 /// Maximum number of digits of an identifier that is a JSON number.
 const MOST_DIGITS: usize = 128;
@@ -16,7 +18,7 @@ const MOST_DIGITS: usize = 128;
 /// The text of an identifier. A string and a whole number with the same text are the same identifier.
 #[derive(Clone)]
 pub(crate) struct IdText {
-    text: Box<str>,
+    text: SmolStr,
     is_number: bool,
 }
 
@@ -26,7 +28,7 @@ impl IdText {
     }
 }
 
-impl<T: Into<Box<str>>> From<T> for IdText {
+impl<T: Into<SmolStr>> From<T> for IdText {
     fn from(text: T) -> Self {
         Self { text: text.into(), is_number: false }
     }
@@ -39,12 +41,14 @@ impl From<IdText> for String {
 }
 
 impl Decode for IdText {
-    fn decode(json: &str) -> Result<Self, DecodeError> {
-        let is_number = !json.is_empty() && json.len() <= MOST_DIGITS && json.bytes().all(|byte| byte.is_ascii_digit());
-        if is_number {
-            return Ok(Self { text: json.into(), is_number });
+    fn decode(value: Value<'_>) -> Result<Self, DecodeError> {
+        if let Some(text) = value.string() {
+            return Ok(Self::from(text));
         }
-        String::decode(json).map(Self::from).map_err(|_| DecodeError::unreadable("neither a string nor a whole number"))
+        let text = value.text();
+        let is_number = text.len() <= MOST_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = is_number.then(|| Self { text: text.into(), is_number });
+        number.ok_or_else(|| DecodeError::unreadable("neither a string nor a whole number"))
     }
 }
 
@@ -139,8 +143,8 @@ macro_rules! ids {
         }
 
         impl $crate::event::fields::Decode for $id {
-            fn decode(json: &str) -> Result<Self, $crate::event::DecodeError> {
-                $crate::event::fields::Decode::decode(json).map(Self)
+            fn decode(value: $crate::json::Value<'_>) -> Result<Self, $crate::event::DecodeError> {
+                $crate::event::fields::Decode::decode(value).map(Self)
             }
         }
     )+};

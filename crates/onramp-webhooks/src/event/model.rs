@@ -16,8 +16,8 @@ macro_rules! model {
         }
 
         impl $crate::event::fields::Decode for $model {
-            fn decode(json: &str) -> Result<Self, $crate::event::DecodeError> {
-                Self::from_fields($crate::event::fields::Fields::read(json)?)
+            fn decode(value: $crate::json::Value<'_>) -> Result<Self, $crate::event::DecodeError> {
+                Self::from_fields($crate::event::fields::Fields::read(value)?)
             }
         }
 
@@ -40,7 +40,7 @@ macro_rules! deserialize_by_decoding {
         impl<'de> serde::Deserialize<'de> for $model {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let json = Box::<serde_json::value::RawValue>::deserialize(deserializer)?;
-                $crate::event::fields::Decode::decode(json.get()).map_err(serde::de::Error::custom)
+                $crate::event::fields::Decode::decode_text(json.get()).map_err(serde::de::Error::custom)
             }
         }
     };

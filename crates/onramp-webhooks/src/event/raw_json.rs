@@ -7,9 +7,11 @@ use std::str::FromStr;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
+use smol_str::SmolStr;
 
 use super::DecodeError;
 use super::fields::Fields;
+use crate::json::{Document, Json, Malformed, Value, spelled};
 
 /// A JSON value exactly as received, including digits, the order of members and white space.
 ///
@@ -24,7 +26,7 @@ use super::fields::Fields;
 /// # Ok::<(), onramp_webhooks::event::DecodeError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct RawJson(Box<str>);
+pub struct RawJson(SmolStr);
 
 /// Leaves out the value, which may be personal data.
 impl fmt::Debug for RawJson {
@@ -50,7 +52,10 @@ impl RawJson {
     #[must_use]
     pub fn to_text(&self) -> Option<Cow<'_, str>> {
         match self.0.as_bytes().first()? {
-            b'"' => serde_json::from_str(&self.0).ok().map(Cow::Owned),
+            b'"' => match self.0.strip_prefix('"')?.strip_suffix('"')? {
+                content if !content.contains('\\') => Some(Cow::Borrowed(content)),
+                _ => serde_json::from_str(&self.0).ok().map(Cow::Owned),
+            },
             b'-' | b'0'..=b'9' => Some(Cow::Borrowed(&self.0)),
             _ => None,
         }
@@ -78,42 +83,38 @@ impl RawJson {
 /// ```
 #[must_use]
 pub fn pointer(json: &[u8], pointer: &str) -> Option<RawJson> {
-    find(without_bom(str::from_utf8(json).ok()?), pointer)
-}
-
-/// Returns a body as text, without a leading byte-order mark.
-pub(crate) fn text(body: &[u8]) -> Result<&str, DecodeError> {
-    str::from_utf8(body).map(without_bom).map_err(|_| DecodeError::not_json("not UTF-8"))
-}
-
-fn without_bom(text: &str) -> &str {
-    text.strip_prefix('\u{feff}').unwrap_or(text)
+    walk(Document::new(json).json()?.root(), pointer)
 }
 
 fn find(json: &str, pointer: &str) -> Option<RawJson> {
-    let mut value: &RawValue = serde_json::from_str(json).ok()?;
-    let mut steps = pointer.split('/');
-    if steps.next() != Some("") {
-        return None;
-    }
-    for step in steps {
-        value = child(value.get(), &step.replace("~1", "/").replace("~0", "~"))?;
+    walk(Json::parse(json)?.root(), pointer)
+}
+
+fn walk(mut value: Value<'_>, pointer: &str) -> Option<RawJson> {
+    let mut rest = pointer;
+    while !rest.is_empty() {
+        if value.is_too_deep() {
+            return find(value.text(), rest);
+        }
+        let steps = rest.strip_prefix('/')?;
+        let (step, after) = steps.split_at(steps.find('/').unwrap_or(steps.len()));
+        value = child(value, &step.replace("~1", "/").replace("~0", "~"))?;
+        rest = after;
     }
     Some(value.into())
 }
 
-fn child<'a>(json: &'a str, step: &str) -> Option<&'a RawValue> {
-    if json.starts_with('{') {
-        return Fields::read(json).ok()?.get(step);
+fn child<'t>(value: Value<'t>, step: &str) -> Option<Value<'t>> {
+    if value.is_object() {
+        return Fields::read(value).ok()?.get(&spelled(step));
     }
     let plain = step == "0" || (!step.starts_with('0') && step.bytes().all(|byte| byte.is_ascii_digit()));
-    let elements: Vec<&RawValue> = serde_json::from_str(json).ok()?;
-    elements.get(step.parse::<usize>().ok().filter(|_| plain)?).copied()
+    value.elements().nth(step.parse::<usize>().ok().filter(|_| plain)?)
 }
 
-impl From<&RawValue> for RawJson {
-    fn from(value: &RawValue) -> Self {
-        Self(value.get().into())
+impl From<Value<'_>> for RawJson {
+    fn from(value: Value<'_>) -> Self {
+        Self(value.text().into())
     }
 }
 
@@ -122,8 +123,8 @@ impl FromStr for RawJson {
     type Err = DecodeError;
 
     fn from_str(text: &str) -> Result<Self, DecodeError> {
-        let value: &RawValue = serde_json::from_str(text).map_err(|error| DecodeError::syntax(&error))?;
-        Ok(value.into())
+        let json = Json::parse(text).ok_or_else(|| DecodeError::malformed(Malformed::of(text)))?;
+        Ok(json.root().into())
     }
 }
 
@@ -135,7 +136,7 @@ impl Serialize for RawJson {
 
 impl<'de> Deserialize<'de> for RawJson {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Box::<RawValue>::deserialize(deserializer)?.as_ref().into())
+        Ok(Self(Box::<RawValue>::deserialize(deserializer)?.get().into()))
     }
 }
 

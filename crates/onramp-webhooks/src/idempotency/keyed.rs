@@ -17,7 +17,7 @@ use super::stored_reply::StoredReply;
 use super::{By, IdempotencyKey, KeyGuard, KeyLease, KeyState, Shared};
 use crate::body::{self, Hidden, Taken};
 use crate::fingerprint::Fingerprint;
-use crate::provider::Decoder;
+use crate::provider::{Decoder, Document};
 use crate::reply::{Outcome, Reply};
 use crate::request::Request;
 use crate::telemetry;
@@ -143,20 +143,18 @@ impl Keyed {
                 let fingerprint = with_query(Fingerprint::of(body), self.query.as_deref());
                 Some(KeyedBody { key: *key, fingerprint, keep })
             }
-            Key::InBody(decoder, scope) => match (decoder.read)(body) {
-                Ok(event) => {
-                    let fingerprint = Fingerprint::of_decoded(body);
-                    let identity = event.identity();
-                    let key = identity.key("", event.type_name(), &fingerprint)?.to_string();
-                    let keep = identity.horizon(decoder.facts.retry_horizon).unwrap_or(keep);
-                    Some(KeyedBody { key: scope.clone().and(key.as_bytes()).key(), fingerprint, keep })
-                }
-                Err(_) => {
-                    let fingerprint = Fingerprint::of(body);
+            Key::InBody(decoder, scope) => {
+                let document = Document::new(body);
+                let fingerprint = Fingerprint::of_document(&document);
+                let Ok(event) = (decoder.read)(&document) else {
                     let key = scope.clone().and(b"unreadable").and(fingerprint.as_bytes()).key();
-                    Some(KeyedBody { key, fingerprint, keep })
-                }
-            },
+                    return Some(KeyedBody { key, fingerprint, keep });
+                };
+                let identity = event.identity();
+                let key = identity.key("", event.type_name(), &fingerprint)?.to_string();
+                let keep = identity.horizon(decoder.facts.retry_horizon).unwrap_or(keep);
+                Some(KeyedBody { key: scope.clone().and(key.as_bytes()).key(), fingerprint, keep })
+            }
         }
     }
 

@@ -89,6 +89,7 @@ pub(crate) use self::verify::SignedHeaders;
 pub use self::verify::{SignedRequest, VerifyError};
 use crate::event::{CompletedPurchase, DecodeError, UnclearPurchase};
 use crate::identity::Identity;
+pub use crate::json::Document;
 
 pub mod kriptomat;
 pub mod wert;
@@ -133,6 +134,18 @@ pub trait ProviderEvent: fmt::Debug + Send + Sync + 'static {
     where
         Self: Sized;
 
+    /// Reads a body that was parsed as JSON already, because its fingerprint is taken from the same tree. The default calls
+    /// [`read`](Self::read) with the bytes of the body.
+    ///
+    /// # Errors
+    /// Returns the error of [`read`](Self::read).
+    fn read_document(document: &Document<'_>) -> Result<Self, DecodeError>
+    where
+        Self: Sized,
+    {
+        Self::read(document.body())
+    }
+
     /// Returns the type of the event as it was received: `order_complete`.
     fn type_name(&self) -> &str;
 
@@ -154,11 +167,11 @@ pub trait ProviderEvent: fmt::Debug + Send + Sync + 'static {
     /// Returns the type that an object claims to have, although it cannot be read as an event. Operators find the delivery by it, and a
     /// delivery that claims to report a purchase ([`Facts::purchase_type`]) is an alarm. The default returns `None`.
     #[must_use]
-    fn claimed_type(body: &[u8]) -> Option<String>
+    fn claimed_type(document: &Document<'_>) -> Option<String>
     where
         Self: Sized,
     {
-        let _ = body;
+        let _ = document;
         None
     }
 }

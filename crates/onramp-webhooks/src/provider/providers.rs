@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Event, Facts, LIST, Provider, ProviderEvent, ProviderName};
+use super::{Document, Event, Facts, LIST, Provider, ProviderEvent, ProviderName};
 use crate::event::DecodeError;
 
 /// The set of providers whose events a process can read.
@@ -16,16 +16,16 @@ pub struct Providers(Vec<Decoder>);
 #[derive(Clone, Copy)]
 pub(crate) struct Decoder {
     pub(crate) facts: &'static Facts,
-    pub(crate) read: fn(&[u8]) -> Result<Event, DecodeError>,
+    pub(crate) read: fn(&Document<'_>) -> Result<Event, DecodeError>,
     /// [`ProviderEvent::claimed_type`].
-    pub(crate) claimed_type: fn(&[u8]) -> Option<String>,
+    pub(crate) claimed_type: fn(&Document<'_>) -> Option<String>,
 }
 
 impl Decoder {
     pub(crate) const fn of<P: Provider>() -> Self {
         Self {
             facts: const { &P::FACTS },
-            read: |body| P::Event::read(body).map(Event::new::<P>),
+            read: |document| P::Event::read_document(document).map(Event::new::<P>),
             claimed_type: P::Event::claimed_type,
         }
     }
@@ -60,7 +60,7 @@ impl Providers {
     /// Returns an error if no provider of this name is known, or if it cannot read the body.
     pub fn read(&self, provider: &ProviderName, body: &[u8]) -> Result<Event, ReadError> {
         let decoder = self.find(provider).ok_or_else(|| ReadError::UnknownProvider(provider.clone()))?;
-        Ok((decoder.read)(body)?)
+        Ok((decoder.read)(&Document::new(body))?)
     }
 
     pub(crate) fn find(&self, provider: &ProviderName) -> Option<Decoder> {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::kriptomat::{Kriptomat, KriptomatPostback};
 use super::wert::{Wert, WertEvent};
-use super::{Decoder, Event, LIST};
+use super::{Decoder, Document, Event, LIST};
 use crate::event::{Currency, DecodeError, DecodeErrorKind};
 use crate::fingerprint::Fingerprint;
 
@@ -53,7 +53,7 @@ fn fixtures() -> impl Iterator<Item = (Decoder, &'static str, &'static str)> {
 }
 
 fn decode(provider: Decoder, body: &str) -> Result<Event, DecodeError> {
-    (provider.read)(body.as_bytes())
+    (provider.read)(&Document::new(body.as_bytes()))
 }
 
 fn written(event: &Event) -> String {
@@ -247,7 +247,7 @@ fn noise_and_unreadable_objects_are_different_kinds() {
     let deep = "[".repeat(100_000);
     let closed = format!("{deep}{}", "]".repeat(100_000));
     for provider in LIST {
-        let kind = |body: &[u8]| (provider.read)(body).unwrap_err().kind();
+        let kind = |body: &[u8]| (provider.read)(&Document::new(body)).unwrap_err().kind();
         for body in ["", " ", "\u{feff}", "{", "nul", "{]", "{'a':1}", "{\"a\":01}", "uuid", "=", &deep] {
             assert_eq!(kind(body.as_bytes()), DecodeErrorKind::NotJson, "{body:.40}");
         }
@@ -402,7 +402,7 @@ proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
         for provider in LIST {
-            prop_assert!((provider.read)(&bytes).is_err());
+            prop_assert!((provider.read)(&Document::new(&bytes)).is_err());
         }
     }
 }

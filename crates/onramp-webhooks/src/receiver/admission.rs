@@ -11,7 +11,7 @@ use crate::gate::{self, Denial};
 use crate::log_limit::LogLimit;
 use crate::provider::{Acknowledgement, Endpoint, SignedHeaders};
 use crate::reply::{Outcome, Reply};
-use crate::request::Request;
+use crate::request::{Request, content_encoding};
 use crate::telemetry;
 use crate::watchdog::{Sender, Watched};
 
@@ -86,7 +86,7 @@ pub(super) fn admit(endpoints: &[Watched], client_ip: &ClientIp, request: &Reque
         return Err(refusal(watched, Outcome::Method, Sender::Other, "events are sent with POST"));
     }
     let signed_headers = SignedHeaders::of(endpoint.facts().signed_headers, request);
-    Ok(Admission { encoding: request.content_encoding(), signed_headers, watched: watched.clone() })
+    Ok(Admission { encoding: content_encoding(request.headers), signed_headers, watched: watched.clone() })
 }
 
 fn refusal(watched: &Watched, outcome: Outcome, sender: Sender, why: impl Into<Cow<'static, str>>) -> Refusal {

@@ -12,7 +12,7 @@ const CORE: &str = "crates/onramp-webhooks/src";
 
 /// Modules at the top level of the core, from the lowest floor up. Modules on one floor may import each other without a cycle.
 const FLOORS: [&[&str]; 10] = [
-    &["clock", "error", "log_limit", "retry", "timeout", "panics", "request", "header_block", "body", "allow_list"],
+    &["clock", "error", "log_limit", "retry", "timeout", "panics", "request", "header_block", "body", "allow_list", "json"],
     &["client_ip", "event", "identity", "fingerprint"],
     &["provider"],
     &["delivery", "reply"],

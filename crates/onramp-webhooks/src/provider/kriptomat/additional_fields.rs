@@ -1,13 +1,11 @@
 //! The additional fields of a postback.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-
-use serde_json::value::RawValue;
 
 use crate::event::fields::Fields;
-use crate::event::{DecodeError, RawJson};
+use crate::event::{DecodeError, Extra, RawJson};
 use crate::fingerprint::Fingerprint;
+use crate::json::Value;
 
 /// Maximum number of additional fields. A field needs much more memory than its few bytes in the body.
 const MOST_FIELDS: usize = 256;
@@ -29,8 +27,8 @@ const NAME: &str = "additional_fields";
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AdditionalFields {
-    received: BTreeMap<String, RawJson>,
-    by_key: BTreeMap<String, RawJson>,
+    received: Extra,
+    by_key: Extra,
 }
 
 impl AdditionalFields {
@@ -48,7 +46,7 @@ impl AdditionalFields {
 
     /// Returns all fields, ordered by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &RawJson)> {
-        self.by_key.iter().map(|(key, value)| (key.as_str(), value))
+        self.by_key.iter()
     }
 
     /// Returns the number of fields.
@@ -65,17 +63,17 @@ impl AdditionalFields {
 
     /// Takes every member that is or contains additional fields.
     pub(super) fn take(fields: &mut Fields<'_>) -> Result<Self, DecodeError> {
-        let nested = fields.get(NAME).filter(|value| value.get().starts_with(['{', '[']));
+        let nested = fields.get(NAME).filter(|value| value.is_object() || value.is_array());
         let mut taken = Self::default();
         if let Some(nested) = nested {
             fields.take(NAME);
-            taken.received.insert(NAME.to_owned(), nested.into());
-            let members = members(nested.get()).map_err(|error| error.under(NAME))?;
+            taken.received.insert(NAME, nested.into());
+            let members = members(nested).map_err(|error| error.under(NAME))?;
             if members.len() > MOST_FIELDS {
                 return Err(DecodeError::unreadable("too many").under(NAME));
             }
             for (key, value) in members {
-                taken.insert(key, value.into())?;
+                taken.insert(&key, value.into())?;
             }
         }
         let marked = fields.take_all(|name| key(name).is_some());
@@ -83,22 +81,22 @@ impl AdditionalFields {
             return Err(DecodeError::unreadable("too many").under(NAME));
         }
         for (name, value) in marked {
-            taken.insert(key(&name).unwrap_or_default().to_owned(), value.into())?;
-            taken.received.insert(name, value.into());
+            taken.insert(key(&name).unwrap_or_default(), value.into())?;
+            taken.received.set(name.into(), value.into());
         }
         Ok(taken)
     }
 
     /// Returns the members as they were received.
     pub(super) fn received(&self) -> impl Iterator<Item = (&str, &RawJson)> {
-        self.received.iter().map(|(name, value)| (name.as_str(), value))
+        self.received.iter()
     }
 
-    fn insert(&mut self, key: String, value: RawJson) -> Result<(), DecodeError> {
-        match self.by_key.get(&key) {
+    fn insert(&mut self, key: &str, value: RawJson) -> Result<(), DecodeError> {
+        match self.by_key.get(key) {
             Some(other) if !same(other, &value) => Err(DecodeError::unreadable("a field is given twice").under(NAME)),
             _ => {
-                self.by_key.insert(key, value);
+                self.by_key.set(key.into(), value);
                 Ok(())
             }
         }
@@ -115,12 +113,11 @@ fn key(name: &str) -> Option<&str> {
     Some(unquoted.unwrap_or(key))
 }
 
-fn members(json: &str) -> Result<Vec<(String, &RawValue)>, DecodeError> {
-    if json.starts_with('{') {
-        return Ok(Fields::read(json)?.take_all(|_| true));
+fn members(value: Value<'_>) -> Result<Vec<(Cow<'_, str>, Value<'_>)>, DecodeError> {
+    if value.is_object() {
+        return Ok(Fields::read(value)?.take_all(|_| true));
     }
-    let elements: Vec<&RawValue> = serde_json::from_str(json).map_err(|error| DecodeError::syntax(&error))?;
-    Ok(elements.into_iter().enumerate().map(|(index, value)| (index.to_string(), value)).collect())
+    Ok(value.elements().enumerate().map(|(index, value)| (Cow::Owned(index.to_string()), value)).collect())
 }
 
 fn same(a: &RawJson, b: &RawJson) -> bool {
@@ -130,8 +127,7 @@ fn same(a: &RawJson, b: &RawJson) -> bool {
 /// Collects strings, spelled as in the documentation's example: `additional_fields[KEY]`.
 impl<K: Into<String>, V: AsRef<str>> FromIterator<(K, V)> for AdditionalFields {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(fields: I) -> Self {
-        let by_key: BTreeMap<String, RawJson> =
-            fields.into_iter().map(|(key, value)| (key.into(), RawJson::string(value.as_ref()))).collect();
+        let by_key: Extra = fields.into_iter().map(|(key, value)| (key.into(), RawJson::string(value.as_ref()))).collect();
         let received = by_key.iter().map(|(key, value)| (format!("{NAME}[{key}]"), value.clone())).collect();
         Self { received, by_key }
     }

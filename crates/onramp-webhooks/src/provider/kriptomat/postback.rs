@@ -10,10 +10,10 @@ use crate::event::fields::{Decode, Fields};
 use crate::event::id::{ids, shown_ids};
 use crate::event::model::{ObjectWriter, deserialize_by_decoding};
 use crate::event::{
-    Amount, CompletedPurchase, Currency, CustomerReference, DecodeError, DecodeErrorKind, Extra, Money, UnclearPurchase,
-    WalletAddress, raw_json,
+    Amount, CompletedPurchase, Currency, CustomerReference, DecodeError, Extra, Money, UnclearPurchase, WalletAddress,
 };
 use crate::identity::{Identity, OrderStage};
+use crate::json::{Document, Value};
 use crate::provider::ProviderEvent;
 
 /// The only type of Kriptomat's events.
@@ -91,9 +91,11 @@ impl KriptomatPostback {
             fields.filter_map(|(key, value)| Some((key.to_owned(), value.to_text()?.into_owned()))).collect();
         CustomerReference::new(fields.get("0").cloned(), fields)
     }
+}
 
-    fn from_json(json: &str) -> Result<Self, DecodeError> {
-        let mut fields = Fields::read(json)?;
+impl Decode for KriptomatPostback {
+    fn decode(value: Value<'_>) -> Result<Self, DecodeError> {
+        let mut fields = Fields::read(value)?;
         Ok(Self {
             uuid: fields.required("uuid")?,
             amount: fields.required("amount")?,
@@ -104,16 +106,6 @@ impl KriptomatPostback {
             additional_fields: AdditionalFields::take(&mut fields)?,
             extra: fields.into(),
         })
-    }
-}
-
-impl Decode for KriptomatPostback {
-    fn decode(text: &str) -> Result<Self, DecodeError> {
-        let error = match Self::from_json(text) {
-            Err(error) if error.kind() == DecodeErrorKind::NotJson => error,
-            read => return read,
-        };
-        form::to_json(text).map_or(Err(error), |json| Self::from_json(&json))
     }
 }
 
@@ -135,7 +127,17 @@ deserialize_by_decoding!(KriptomatPostback);
 
 impl ProviderEvent for KriptomatPostback {
     fn read(body: &[u8]) -> Result<Self, DecodeError> {
-        Self::decode(raw_json::text(body)?)
+        Self::read_document(&Document::new(body))
+    }
+
+    fn read_document(document: &Document<'_>) -> Result<Self, DecodeError> {
+        if let Some(json) = document.json() {
+            return Self::decode(json.root());
+        }
+        match document.text().and_then(form::to_json) {
+            Some(json) => Self::decode_text(&json),
+            None => Err(DecodeError::malformed(document.malformed())),
+        }
     }
 
     fn type_name(&self) -> &str {
@@ -160,7 +162,7 @@ impl ProviderEvent for KriptomatPostback {
         }))
     }
 
-    fn claimed_type(_: &[u8]) -> Option<String> {
+    fn claimed_type(_: &Document<'_>) -> Option<String> {
         Some(POSTBACK.to_owned())
     }
 }
@@ -168,11 +170,12 @@ impl ProviderEvent for KriptomatPostback {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::DecodeErrorKind;
 
     const FIELDS: &str = r#""amount":0.50,"asset_type":"eth","fiat_amount":"9.10","to_address":"0x1""#;
 
     fn decode(more: &str) -> Result<KriptomatPostback, DecodeError> {
-        Decode::decode(&format!(r#"{{"uuid":"U",{FIELDS}{more}}}"#))
+        Decode::decode_text(&format!(r#"{{"uuid":"U",{FIELDS}{more}}}"#))
     }
 
     #[test]
@@ -248,7 +251,7 @@ mod tests {
     #[test]
     fn a_uuid_is_one_purchase_in_any_case() {
         let identity = |uuid: &str| {
-            let postback: KriptomatPostback = Decode::decode(&format!(r#"{{"uuid":"{uuid}",{FIELDS}}}"#)).unwrap();
+            let postback: KriptomatPostback = Decode::decode_text(&format!(r#"{{"uuid":"{uuid}",{FIELDS}}}"#)).unwrap();
             assert_eq!(postback.uuid.as_str(), uuid);
             postback.identity()
         };

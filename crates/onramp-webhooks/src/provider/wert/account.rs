@@ -7,6 +7,7 @@ use super::payload::Payload;
 use crate::event::fields::{Decode, Fields};
 use crate::event::model::{ObjectWriter, model};
 use crate::event::{DecodeError, Extra};
+use crate::json::Value;
 
 /// The content of an account event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,8 +102,8 @@ impl From<VerificationState> for String {
 }
 
 impl Decode for VerificationState {
-    fn decode(json: &str) -> Result<Self, DecodeError> {
-        String::decode(json).map(Self::from)
+    fn decode(value: Value<'_>) -> Result<Self, DecodeError> {
+        String::decode(value).map(Self::from)
     }
 }
 

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
+use smol_str::SmolStr;
 
 use super::{ClickId, Order, SessionId, WertPayload, identity};
 use crate::event::fields::{Decode, Fields};
 use crate::event::model::{ObjectWriter, deserialize_by_decoding};
-use crate::event::{CompletedPurchase, CustomerReference, DecodeError, Extra, UnclearPurchase, raw_json};
+use crate::event::{CompletedPurchase, CustomerReference, DecodeError, Extra, RawJson, UnclearPurchase};
 use crate::identity::Identity;
+use crate::json::{Document, Value};
 use crate::provider::ProviderEvent;
 
 /// An event of Wert's widget.
@@ -42,9 +44,10 @@ impl WertEvent {
 }
 
 impl Decode for WertEvent {
-    fn decode(json: &str) -> Result<Self, DecodeError> {
-        let mut fields = Fields::read(json)?;
-        let payload = WertPayload::take(fields.required("type")?, &mut fields)?;
+    fn decode(value: Value<'_>) -> Result<Self, DecodeError> {
+        let mut fields = Fields::read(value)?;
+        let type_name: SmolStr = fields.required("type")?;
+        let payload = WertPayload::take(&type_name, &mut fields)?;
         if let WertPayload::OrderComplete(order) = &payload {
             order.check_complete()?;
         }
@@ -71,7 +74,12 @@ deserialize_by_decoding!(WertEvent);
 
 impl ProviderEvent for WertEvent {
     fn read(body: &[u8]) -> Result<Self, DecodeError> {
-        Self::decode(raw_json::text(body)?)
+        Self::read_document(&Document::new(body))
+    }
+
+    fn read_document(document: &Document<'_>) -> Result<Self, DecodeError> {
+        let json = document.json().ok_or_else(|| DecodeError::malformed(document.malformed()))?;
+        Self::decode(json.root())
     }
 
     fn type_name(&self) -> &str {
@@ -93,8 +101,9 @@ impl ProviderEvent for WertEvent {
         }
     }
 
-    fn claimed_type(body: &[u8]) -> Option<String> {
-        Some(raw_json::pointer(body, "/type")?.to_text()?.into_owned())
+    fn claimed_type(document: &Document<'_>) -> Option<String> {
+        let fields = Fields::read(document.json()?.root()).ok()?;
+        Some(RawJson::from(fields.get("type")?).to_text()?.into_owned())
     }
 }
 

@@ -5,6 +5,7 @@ use crate::event::fields::Fields;
 use crate::event::{OrderId, TransactionId};
 use crate::fingerprint::Fingerprint;
 use crate::identity::{DedupKey, Identity, OrderStage};
+use crate::json::Json;
 
 const COMPLETE: &str = "order_complete";
 const ORDER: &str = "order";
@@ -86,7 +87,8 @@ fn named(order: &Order) -> Option<(&'static str, &str)> {
 
 fn unknown_order_id(event: &WertEvent) -> Option<OrderId> {
     let WertPayload::Unknown(_) = event.payload else { return None };
-    let mut order = Fields::read(event.extra.get("order")?.as_str()).ok()?;
+    let json = Json::parse(event.extra.get("order")?.as_str())?;
+    let mut order = Fields::read(json.root()).ok()?;
     order.if_fits("id").ok()?
 }
 

@@ -8,6 +8,7 @@ use super::payload::Payload;
 use crate::event::fields::{Decode, Fields};
 use crate::event::model::{ObjectWriter, model};
 use crate::event::{Amount, Currency, DecodeError, Extra, Money, OrderId, TransactionId, WalletAddress};
+use crate::json::Value;
 
 /// An order: crypto for fiat money.
 ///
@@ -56,8 +57,8 @@ model!(Order {
 
 /// Reads a nested order. Only one level of nesting is read, so that a body cannot cause deep recursion.
 impl Decode for Box<Order> {
-    fn decode(json: &str) -> Result<Self, DecodeError> {
-        let mut fields = Fields::read(json)?;
+    fn decode(value: Value<'_>) -> Result<Self, DecodeError> {
+        let mut fields = Fields::read(value)?;
         let deeper = fields.take("fallback_order");
         let mut order = Order::from_fields(fields)?;
         if let Some(deeper) = deeper {

@@ -30,11 +30,11 @@ macro_rules! payloads {
         }
 
         impl WertPayload {
-            pub(super) fn take(type_name: String, fields: &mut Fields<'_>) -> Result<Self, DecodeError> {
-                match type_name.as_str() {
+            pub(super) fn take(type_name: &str, fields: &mut Fields<'_>) -> Result<Self, DecodeError> {
+                match type_name {
                     $($name => Payload::take(fields).map(Self::$variant),)+
                     "test" => Ok(Self::Test),
-                    _ => Ok(Self::Unknown(type_name)),
+                    _ => Ok(Self::Unknown(type_name.to_owned())),
                 }
             }
 

@@ -1,0 +1,120 @@
+//! The tree: the values of a text in a flat list.
+
+use std::cmp::Ordering;
+
+use super::parse::Parser;
+use super::value::Value;
+
+/// Maximum nesting depth of the tree. Deeper arrays and objects are single nodes without children, which bounds recursion.
+pub(super) const DEEPEST: usize = 128;
+
+/// A parsed text.
+#[derive(Debug)]
+pub(crate) struct Json<'a> {
+    pub(super) text: &'a str,
+    /// All values, each before its children.
+    pub(super) nodes: Vec<Node>,
+    /// The members of all objects, as positions in `nodes`. Those of one object are adjacent and sorted by name.
+    pub(super) order: Vec<u32>,
+    /// The canonical forms of names that were written with escapes.
+    pub(super) spelled: String,
+    /// `true` if an array or object is nested too deeply to be a part of the tree.
+    pub(super) is_too_deep: bool,
+}
+
+/// A value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node {
+    pub(super) kind: Kind,
+    pub(super) name: Name,
+    /// The range of the value in the text.
+    pub(super) start: u32,
+    pub(super) end: u32,
+    /// The position after the last child. In an array or object that the parser has not closed yet, the position of its parent.
+    pub(super) next: u32,
+    /// The range of an object's members in `order`.
+    pub(super) members: (u32, u32),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Object,
+    Array,
+    /// An array or object that is nested too deeply.
+    TooDeep,
+    String,
+    /// A string with escapes.
+    EscapedString,
+    /// A number, `true`, `false` or `null`.
+    Scalar,
+}
+
+/// The name of a member, as a range without its quotes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Name {
+    /// The value is not a member.
+    None,
+    /// A range of the text.
+    Plain(u32, u32),
+    /// A range of the canonical forms.
+    Spelled(u32, u32),
+}
+
+impl<'a> Json<'a> {
+    /// Parses a text; `None` if it is not JSON, or larger than 4 GiB.
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+        Parser::new(text).run()
+    }
+
+    pub(super) fn empty(text: &'a str) -> Self {
+        // Events have fewer values than that, and junk has more.
+        let values = (text.len() / 12).clamp(1, 64);
+        let (nodes, order) = (Vec::with_capacity(values), Vec::with_capacity(values));
+        Self { text, nodes, order, spelled: String::new(), is_too_deep: false }
+    }
+
+    pub(crate) fn root(&self) -> Value<'_> {
+        Value::new(self, 0)
+    }
+
+    pub(super) fn node(&self, at: u32) -> Option<&Node> {
+        self.nodes.get(at as usize)
+    }
+
+    /// Returns the canonical name of the member at `at`, which is empty for other values.
+    pub(super) fn name(&self, at: u32) -> &[u8] {
+        name(self.text, &self.spelled, &self.nodes, at)
+    }
+
+    /// Sorts the members of an object by name, and repeated members by their position. `from` is the object's first position in `order`.
+    pub(super) fn sort(&mut self, from: u32) {
+        let Self { text, nodes, order, spelled, .. } = self;
+        let name = |at: u32| name(text, spelled, nodes, at);
+        let compare = |a: &u32, b: &u32| by_name(name(*a), name(*b)).then(a.cmp(b));
+        let members = order.get_mut(from as usize..).unwrap_or_default();
+        if !members.is_sorted_by(|a, b| compare(a, b).is_lt()) {
+            members.sort_unstable_by(compare);
+        }
+    }
+}
+
+fn name<'t>(text: &'t str, spelled: &'t str, nodes: &[Node], at: u32) -> &'t [u8] {
+    let name = match nodes.get(at as usize).map(|node| node.name) {
+        Some(Name::Plain(start, end)) => text.as_bytes().get(start as usize..end as usize),
+        Some(Name::Spelled(start, end)) => spelled.as_bytes().get(start as usize..end as usize),
+        Some(Name::None) | None => None,
+    };
+    name.unwrap_or_default()
+}
+
+/// Compares canonical names in the order of fingerprints, in which a name includes its closing quote.
+pub(super) fn by_name(a: &[u8], b: &[u8]) -> Ordering {
+    if let (Some(first_a), Some(first_b)) = (a.first(), b.first())
+        && first_a != first_b
+    {
+        return first_a.cmp(first_b);
+    }
+    let common = a.len().min(b.len());
+    let after = |name: &[u8]| name.get(common).copied().unwrap_or(b'"');
+    a.get(..common).cmp(&b.get(..common)).then_with(|| after(a).cmp(&after(b))).then_with(|| a.len().cmp(&b.len()))
+}
