@@ -73,10 +73,12 @@ pub struct Worked {
     let_go: Option<watch::Receiver<bool>>,
 }
 
+type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, Infallible>> + Send + Sync>>;
+
 impl Worked {
     /// Returns the body as a stream that pauses after its beginning; `None` if the body is whole.
     #[must_use]
-    pub fn stream(&self) -> Option<Pin<Box<dyn Stream<Item = Result<Bytes, Infallible>> + Send + Sync>>> {
+    pub fn stream(&self) -> Option<Chunks> {
         let (begin, mut let_go) = (self.body.clone(), self.let_go.clone()?);
         let end = async move {
             // The site outlives its routes.

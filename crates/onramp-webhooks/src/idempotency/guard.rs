@@ -182,7 +182,7 @@ fn is_stream(headers: &dyn Headers) -> bool {
     headers.each(&mut |name, value| {
         let starts_with =
             |stream: &&str| value.get(..stream.len()).is_some_and(|start| start.eq_ignore_ascii_case(stream.as_bytes()));
-        is_stream |= name == "trailer" || (name == "content-type" && STREAMS.iter().any(|stream| starts_with(&stream)));
+        is_stream |= name == "trailer" || (name == "content-type" && STREAMS.iter().any(starts_with));
     });
     is_stream
 }

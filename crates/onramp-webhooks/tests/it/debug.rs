@@ -157,7 +157,7 @@ async fn purchases_show_no_customer() {
 
 #[tokio::test]
 async fn secrets_are_not_shown() {
-    let endpoint = || -> Endpoint { Wert::with_path_secret(HIDDEN).into() };
+    let endpoint = || -> Endpoint { Wert::with_path_secret(HIDDEN) };
     shows_nothing::<Endpoint>(&endpoint());
     let builder = Receiver::builder(MemoryInbox::new()).endpoint(endpoint()).endpoint(Kriptomat::production());
     shows_nothing(&builder);

@@ -113,7 +113,8 @@ impl Stream for Endless {
 
 #[tokio::test]
 async fn streams_and_announced_trailers_reach_their_client_as_they_come() {
-    for header in [("content-type", "Text/Event-Stream; charset=utf-8"), ("trailer", "server-timing")] {
+    let streams = ["Text/Event-Stream; charset=utf-8", "application/x-ndjson", "application/grpc+proto", "application/json-seq"];
+    for header in streams.map(|stream| ("content-type", stream)).into_iter().chain([("trailer", "server-timing")]) {
         let harness = Harness::by_header();
         let lines = keyed("a");
         let request = Request::new("POST", "/orders", None, &lines);
