@@ -11,6 +11,9 @@ use crate::delivery::DeliveryId;
 /// The age of the oldest due delivery from which half of the claims take the newest ones.
 const LATE: Duration = Duration::from_secs(60);
 
+/// The most deliveries behind heads that one claim takes. More would make its transaction, which others may wait for, much longer.
+const MOST_BEHIND: usize = 64;
+
 /// The number of claims that may end with neither a settlement nor a release. After that, the delivery is a suspect.
 pub const SUSPECT_AFTER: u32 = 5;
 
@@ -33,7 +36,8 @@ pub struct ClaimRequest {
     /// A suspect is a delivery of which [`SUSPECT_AFTER`] claims ended with neither a settlement nor a release: its handler may have
     /// ended the process.
     pub suspect: bool,
-    /// Also claims the deliveries behind the heads, as far as the heads leave room in [`limit`](Self::limit). A store may ignore this.
+    /// Also claims deliveries behind the heads, as far as the heads leave room in [`limit`](Self::limit). See
+    /// [`room_behind`](Self::room_behind). A store may ignore this.
     pub behind: bool,
 }
 
@@ -134,7 +138,12 @@ impl ClaimRequest {
     /// Returns how many deliveries behind the heads may be claimed, after `heads` were claimed.
     #[must_use]
     pub const fn room_behind(&self, heads: usize) -> usize {
-        if self.behind { self.limit.saturating_sub(heads) } else { 0 }
+        let room = self.limit.saturating_sub(heads);
+        match self.behind {
+            true if room < MOST_BEHIND => room,
+            true => MOST_BEHIND,
+            false => 0,
+        }
     }
 
     /// Returns whether [`choose`](Self::choose) needs the newest deliveries, which a store need not read otherwise: there are more
