@@ -29,7 +29,8 @@ use crate::error::StoreError;
 ///   first comes first. A requeued delivery counts as never settled. A retrying or parked one is due at the time of its settlement.
 /// - A claim can also lease deliveries [behind](ClaimRequest::behind) a head that was never settled: the next ones that were never settled
 ///   either, in their sequence. They stay behind the head, and in front of all others of the order. So when a head ends, the next leased
-///   one follows it, and no other worker can claim a delivery of the order before the worker has settled them.
+///   one follows it, and no other worker can claim a delivery of the order before the worker has settled them. A worker ends the leases of
+///   one order one after another, or in one call.
 /// - A lease that has ended makes its delivery due again in its old place. The store counts such lost claims; a settlement or a
 ///   release resets the count. From [`SUSPECT_AFTER`](super::SUSPECT_AFTER) on, the delivery is a *suspect*.
 /// - [`ClaimRequest::choose`] decides which heads are claimed, so that all stores behave in the same way.

@@ -19,6 +19,9 @@ pub(super) const HANDLER: &str = "the handler";
 pub(super) trait Handling: Send + Sync {
     /// Handles one delivery within the attempt timeout. Panics if the handler panics.
     async fn call(&self, context: AttemptContext<'_>, delivery: &Delivery, lease: Lease) -> AttemptEnd;
+
+    /// Returns whether deliveries are completed in the handler's transactions, and not by the loop.
+    fn is_transactional(&self) -> bool;
 }
 
 /// A handler without a transaction. The loop settles its deliveries in batches.
@@ -29,6 +32,10 @@ impl Handling for Plain {
     async fn call(&self, context: AttemptContext<'_>, delivery: &Delivery, _: Lease) -> AttemptEnd {
         let handling = async { self.0.handle(delivery).await };
         context.settle(limited(HANDLER, context.timeout(), caught(handling)).await)
+    }
+
+    fn is_transactional(&self) -> bool {
+        false
     }
 }
 

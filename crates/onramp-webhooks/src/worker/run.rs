@@ -312,6 +312,7 @@ impl Run {
             }
         };
         let is_handled = matches!(end, AttemptEnd::Settle(Settled::Handled) | AttemptEnd::Committed);
+        let is_settled_later = matches!(end, AttemptEnd::Settle(_));
         let held = self.held.ended(lease.id, task);
         match end {
             AttemptEnd::Settle(outcome) => self.finished.extend(held.map(|lease| Settlement::new(lease, outcome))),
@@ -327,7 +328,11 @@ impl Run {
                 return;
             }
         }
-        if let Some(next) = self.behind.next(lease.id, is_handled) {
+        if is_settled_later && self.worker.handling.is_transactional() {
+            // The settlement must not overlap with the commit of the next one, which would change the same order.
+            let behind = self.behind.take(lease.id);
+            self.release(behind);
+        } else if let Some(next) = self.behind.next(lease.id, is_handled) {
             self.held.waits_behind(next.lease, false);
             self.unchecked.push_back(next);
         }

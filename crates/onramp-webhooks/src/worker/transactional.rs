@@ -47,6 +47,10 @@ where
             Err(error) => self.roll_back(context, open, error, left).await,
         }
     }
+
+    fn is_transactional(&self) -> bool {
+        true
+    }
 }
 
 impl<I, H> Transactional<I, H>

@@ -304,3 +304,28 @@ async fn a_commit_in_the_last_moment_of_the_grace_counts() {
         assert_eq!(shop.told.lock().unwrap().len(), usize::from(grace > 3));
     }
 }
+
+/// The settlement of a failed event and the commit of the next one would change the same order at the same time.
+#[tokio::test(start_paused = true)]
+async fn the_next_of_an_order_begins_after_the_settlement_of_a_failed_one() {
+    let (harness, order) = (Harness::new(), WertOrder::new());
+    for body in [order.payment_started(), order.transfer_started(), order.complete()] {
+        harness.post(body).await;
+    }
+    let mut working = Working::of(|asking| {
+        let handler = Writing { asking, told: Arc::default(), panics_when_told: false };
+        harness.receiver.transactional_worker(Arc::new(harness.inbox.clone()), handler)
+    });
+    working.call().await.answer(Do::Handle);
+    let second = working.call().await;
+    harness.inbox.errors(InboxCall::Settle, 1);
+    second.answer(Do::Refuse);
+    working.rests().await;
+    assert_eq!(harness.states().await, [(State::Handled, 1), (State::Leased, 2)].into());
+    harness.pass(1);
+    let third = working.call().await;
+    assert_eq!((&*third.event_type, third.attempt), ("order_complete", 1));
+    third.answer(Do::Handle);
+    working.rests().await;
+    assert_eq!(harness.states().await, [(State::Handled, 2), (State::Dead, 1)].into());
+}
