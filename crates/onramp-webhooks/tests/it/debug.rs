@@ -17,7 +17,7 @@ use onramp_webhooks::inbox::{
     ClaimRequest, ClaimedDelivery, Claims, Filter, Inbox as _, MemoryInbox, NewDelivery, Record, Settled, Settlement,
 };
 use onramp_webhooks::kriptomat::{AdditionalFields, KriptomatPostback};
-use onramp_webhooks::provider::{Endpoint, ProviderEvent};
+use onramp_webhooks::provider::{Document, Endpoint, ProviderEvent};
 use onramp_webhooks::purchases::{MemoryPurchaseStore, Purchase, PurchaseFields, PurchaseStore as _};
 use onramp_webhooks::spill::{MemorySpill, SpillStore as _};
 use onramp_webhooks::wert::{Order, PartnerData, WertPayload};
@@ -217,6 +217,7 @@ async fn what_cannot_be_read_is_not_shown() {
     let body = format!(r#"{{"uuid":"{HIDDEN}","amount":"{HIDDEN}"}}"#);
     let unreadable = extract::<Kriptomat, _, _>(&none, Full::new(body)).await.unwrap().unwrap_err();
     shows_nothing::<Unreadable>(&unreadable);
+    shows_nothing(&Document::new(HIDDEN.as_bytes()));
     shows_nothing::<DecodeError>(&KriptomatPostback::read(format!("{{{HIDDEN}").as_bytes()).unwrap_err());
     shows_nothing(&WertEvent::read(format!(r#"{{"type":"{HIDDEN}""#).as_bytes()).unwrap_err());
 }
