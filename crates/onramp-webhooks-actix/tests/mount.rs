@@ -66,8 +66,8 @@ async fn two_receivers_side_by_side() {
     let production = receiver();
     let both = (production.clone(), sandbox.clone());
     let address = serve(move |app| _ = app.service(routes(both.0.clone())).service(routes(both.1.clone())));
-    assert_eq!(status(&exchange(address, "POST", "/wert-sandbox/sand", LOGIN).await), "200");
-    assert_eq!(status(&exchange(address, "POST", "/wert/sand", LOGIN).await), "404");
+    assert_eq!(status(&exchange(address, "POST", "/wert-sandbox/sandbox-s3cret-for-examples", LOGIN).await), "200");
+    assert_eq!(status(&exchange(address, "POST", "/wert/sandbox-s3cret-for-examples", LOGIN).await), "404");
     assert_eq!((recorded(&sandbox).await, recorded(&production).await), (1, 0));
 }
 

@@ -58,8 +58,8 @@ async fn two_receivers_side_by_side() {
     let sandbox = sandbox();
     let production = receiver();
     let app = routes(production.clone()).merge(routes(sandbox.clone()));
-    assert_eq!(status(&send(app.clone(), "POST", "/wert-sandbox/sand", LOGIN).await), "200");
-    assert_eq!(status(&send(app, "POST", "/wert/sand", LOGIN).await), "404");
+    assert_eq!(status(&send(app.clone(), "POST", "/wert-sandbox/sandbox-s3cret-for-examples", LOGIN).await), "200");
+    assert_eq!(status(&send(app, "POST", "/wert/sandbox-s3cret-for-examples", LOGIN).await), "404");
     assert_eq!((recorded(&sandbox).await, recorded(&production).await), (1, 0));
 }
 

@@ -78,8 +78,8 @@ async fn two_receivers_side_by_side() {
     let sandbox = sandbox();
     let production = receiver();
     let app = warp::path("webhooks").and(routes(production.clone()).or(routes(sandbox.clone())));
-    assert_eq!(status(&send(app.clone(), "POST", "/webhooks/wert-sandbox/sand", LOGIN).await), "200");
-    assert_eq!(status(&send(app, "POST", "/webhooks/wert/sand", LOGIN).await), "404");
+    assert_eq!(status(&send(app.clone(), "POST", "/webhooks/wert-sandbox/sandbox-s3cret-for-examples", LOGIN).await), "200");
+    assert_eq!(status(&send(app, "POST", "/webhooks/wert/sandbox-s3cret-for-examples", LOGIN).await), "404");
     assert_eq!((recorded(&sandbox).await, recorded(&production).await), (1, 0));
 }
 

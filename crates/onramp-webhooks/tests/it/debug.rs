@@ -25,7 +25,7 @@ use onramp_webhooks::{Kriptomat, Receiver, Reply, Wert, WertEvent};
 use serde_json::Value;
 
 /// A text that stands for everything that must not be shown.
-const HIDDEN: &str = "hidden-7c1f9e";
+const HIDDEN: &str = "hidden-7c1f9e-b04d";
 
 /// The fields of events that name a customer, or can.
 const PERSONAL: [&str; 8] = ["click_id", "address", "to_address", "sc_id", "sc_input_data", "user_id", "id_of_customer", "email"];
