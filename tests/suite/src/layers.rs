@@ -83,9 +83,10 @@ pub async fn a_trace_shows_replays(server: SocketAddr, trace: &Trace) {
         assert_eq!((response.status, is_replay(&response)), (expected, nth == 1), "{response:?}");
     }
     let text = trace.text();
-    // The field of a traced response, and the status after the request line in actix's log.
+    // The field of a traced response, which warp reports otherwise if it is an error, and the status after the request line in actix's log.
     let shows = |line: &str, status: u16| {
-        (line.contains("finished") && line.contains(&format!("status={status}"))) || line.contains(&format!("\" {status} "))
+        let is_of_response = ["finished", "unable to serve"].iter().any(|text| line.contains(text));
+        (is_of_response && line.contains(&format!("status={status}"))) || line.contains(&format!("\" {status} "))
     };
     let lines = |status| text.lines().filter(|line| shows(line, status)).count();
     assert_eq!((lines(201), lines(400)), (2, 1), "{text}");
