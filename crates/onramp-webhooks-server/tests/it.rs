@@ -12,8 +12,8 @@ use onramp_webhooks_server::Server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::task::{JoinHandle, yield_now};
+use tokio::time::{Instant, timeout};
 use warp::Filter;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n";
@@ -137,10 +137,12 @@ async fn a_shutdown_finishes_open_requests_and_ends_half_a_head() {
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let (begun, begins) = oneshot::channel::<()>();
-    let begun = Arc::new(Mutex::new(Some(begun)));
+    let (finish, finishes) = oneshot::channel::<()>();
+    let signals = Arc::new(Mutex::new(Some((begun, finishes))));
     let slow = Router::new().fallback(async move || {
-        drop(begun.lock().unwrap().take());
-        sleep(Duration::from_millis(200)).await;
+        let (begun, finishes) = signals.lock().unwrap().take().unwrap();
+        drop(begun);
+        drop(finishes.await);
         "finished"
     });
     let app = slow.with_state(());
@@ -150,6 +152,11 @@ async fn a_shutdown_finishes_open_requests_and_ends_half_a_head() {
     let request = tokio::spawn(async move { exchange(address, &[REQUEST]).await });
     let _ = begins.await;
     drop(stop);
+    // The shutdown has begun once no connection is accepted any more.
+    while TcpStream::connect(address).await.is_ok() {
+        yield_now().await;
+    }
+    drop(finish);
     assert!(request.await.unwrap().ends_with("finished"));
     let begins = Instant::now();
     timeout(LONG, server).await.unwrap().unwrap();

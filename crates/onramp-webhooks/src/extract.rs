@@ -50,8 +50,8 @@ impl fmt::Debug for Unreadable {
     }
 }
 
-/// Reads the event of a request with these headers, from a body of at most 1 MiB that arrives within 3 s. For handlers without an inbox; the extractors of the
-/// adapters use it.
+/// Reads the event of a request with these headers, from a body of at most 1 MiB that arrives within 3 s. For handlers without an inbox;
+/// the extractors of the adapters use it.
 ///
 /// The event is not recorded and not deduplicated, and no client is refused. If a handler reports success before it has processed
 /// the event, a crash can lose the event. If a handler fails, it has to return an error, and Wert stops sending after too many

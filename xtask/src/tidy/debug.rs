@@ -20,7 +20,8 @@ const CRATES: [&str; 8] = [
 ];
 
 /// Types that can hold text.
-const TEXT: [&str; 10] = ["BTreeMap", "Bytes", "BytesMut", "Cow", "HashMap", "PathBuf", "RawValue", "String", "Value", "str"];
+const TEXT: [&str; 11] =
+    ["BTreeMap", "Bytes", "BytesMut", "Cow", "HashMap", "PathBuf", "RawValue", "SmolStr", "String", "Value", "str"];
 
 /// Types whose text is never from a body, a query, a secret or a customer, each with the reason.
 const HARMLESS: &[(&str, &str)] = &[

@@ -1,7 +1,9 @@
 //! Row locks.
 //!
 //! Every transaction takes them in one order, so that no two wait for each other: first the heads of orders, then the other deliveries,
-//! each by their ids. A delivery behind a head is changed only while the head is locked, so a settlement waits for no other deliveries.
+//! each by their ids. A delivery behind a head is changed only while the head is locked, so a settlement waits for no other deliveries. One
+//! that releases deliveries that were claimed behind a head does not hold the head; if the server ends it because of a deadlock, it is
+//! repeated.
 
 use std::collections::HashSet;
 

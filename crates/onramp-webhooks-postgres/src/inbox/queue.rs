@@ -4,7 +4,7 @@
 //! arrival, whatever the clock says. Those that were claimed behind the head have -1 in `waits_at`, and follow it first.
 //!
 //! A transaction that changes which deliveries of an order wait holds the row of the head, or fails because the index of heads has another
-//! one; then it is repeated. It promotes by a function of the database, which sees the deliveries that went behind the head before the row was
+//! one; then it is repeated. Only a settlement of those that were claimed behind the head need not hold it: nobody else changes them. It promotes by a function of the database, which sees the deliveries that went behind the head before the row was
 //! locked.
 
 use onramp_webhooks::clock::Timestamp;
@@ -81,8 +81,8 @@ pub(super) async fn leave(
 }
 
 const FREE_KEY: &str = "UPDATE onramp.deliveries
-    SET subject = NULL, discriminator = NULL, key = NULL, order_key = NULL, due_at = coalesce(due_at, CASE WHEN waits_at IS NOT NULL THEN greatest(waits_at, 0) END),
-        waits_at = NULL
+    SET subject = NULL, discriminator = NULL, key = NULL, order_key = NULL,
+        due_at = coalesce(due_at, CASE WHEN waits_at IS NOT NULL THEN greatest(waits_at, 0) END), waits_at = NULL
     WHERE id = $1";
 
 /// Takes the key from a delivery, which is an order of its own from then on.

@@ -17,7 +17,8 @@ sql!(
     SET state = ended.state, settled_at = ended.settled_at, cause = ended.cause, attempts = d.attempts + ended.attempts,
         note = CASE WHEN ended.state = {PENDING} THEN d.note ELSE ended.note END, lease_until = NULL, lost_claims = 0,
         due_at = CASE WHEN d.order_key IS NULL THEN CASE WHEN ended.state = {PENDING} THEN d.due_at ELSE ended.due_at END END,
-        waits_at = CASE WHEN d.order_key IS NOT NULL THEN CASE WHEN ended.state = {PENDING} THEN coalesce(d.due_at, 0) ELSE ended.due_at END END
+        waits_at = CASE WHEN d.order_key IS NOT NULL
+            THEN CASE WHEN ended.state = {PENDING} THEN coalesce(d.due_at, 0) ELSE ended.due_at END END
     FROM UNNEST($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::smallint[])
         AS ended (id, fence, state, due_at, settled_at, attempts, note, cause)
     WHERE d.id = ended.id AND d.fence = ended.fence AND d.state = {LEASED}

@@ -100,8 +100,8 @@ pub(super) fn any_behind(connection: &Connection) -> rusqlite::Result<bool> {
 const FIRST_BEHIND: &str = "SELECT id, waits_at, received_at FROM onramp_deliveries INDEXED BY onramp_deliveries_behind
      WHERE waits_at IS NOT NULL AND subject = ? AND waits_at >= ? ORDER BY waits_at, id LIMIT 1";
 
-/// Makes the next delivery of an order its head: one that is leased, the oldest untried one, or the one that is due again first, whichever
-/// has been due longer.
+/// Makes the next delivery of an order its head: one that was claimed behind the last head; otherwise the oldest untried one, or the one
+/// that is due again first, whichever has been due longer.
 pub(super) fn promote(connection: &Connection, order: &str) -> rusqlite::Result<()> {
     let Some((mut id, mut waits_at, received_at)) = first_behind(connection, order, FIRST)? else { return Ok(()) };
     if waits_at == 0

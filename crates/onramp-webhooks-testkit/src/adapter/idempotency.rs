@@ -15,12 +15,12 @@ fn impatient() -> Plan {
 }
 
 #[track_caller]
-fn assert_first(response: &Response, run: u32) {
+pub(super) fn assert_first(response: &Response, run: u32) {
     assert_eq!((response.status, response.text(), response.header("idempotent-replayed")), (201, &*format!("run {run}"), None));
 }
 
 #[track_caller]
-fn assert_replay(response: &Response, run: u32) {
+pub(super) fn assert_replay(response: &Response, run: u32) {
     assert_eq!(
         (response.status, response.text(), response.header("idempotent-replayed")),
         (201, &*format!("run {run}"), Some("true"))

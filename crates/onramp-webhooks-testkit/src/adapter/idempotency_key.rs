@@ -5,22 +5,10 @@ use std::time::Duration;
 use onramp_webhooks::clock::{ManualClock, Timestamp};
 
 use super::harness::{BODY_LIMIT, Plan, Setup, head, request};
+use super::idempotency::{assert_first, assert_replay};
 use super::wire::Response;
 
 const ORDERS: &str = "/once/orders";
-
-#[track_caller]
-fn assert_run(response: &Response, run: u32) {
-    assert_eq!((response.status, response.text(), response.header("idempotent-replayed")), (201, &*format!("run {run}"), None));
-}
-
-#[track_caller]
-fn assert_replay(response: &Response, run: u32) {
-    assert_eq!(
-        (response.status, response.text(), response.header("idempotent-replayed")),
-        (201, &*format!("run {run}"), Some("true"))
-    );
-}
 
 pub(super) async fn a_key_is_a_string_with_or_without_quotes(setup: &Setup) {
     let harness = setup.harness().await;
@@ -29,14 +17,14 @@ pub(super) async fn a_key_is_a_string_with_or_without_quotes(setup: &Setup) {
     for (run, (key, again)) in
         (1..).zip([("\"a\"", "a"), (r#""a \"b\" \\ c, d;e""#, r#""a \"b\" \\ c, d;e""#), (&quoted, &longest)])
     {
-        assert_run(&harness.once(ORDERS, key, "{}").await, run);
+        assert_first(&harness.once(ORDERS, key, "{}").await, run);
         assert_replay(&harness.once(ORDERS, again, "{}").await, run);
     }
 }
 
 pub(super) async fn parameters_of_a_key_mean_nothing(setup: &Setup) {
     let harness = setup.harness().await;
-    assert_run(&harness.once(ORDERS, "\"a\"", "{}").await, 1);
+    assert_first(&harness.once(ORDERS, "\"a\"", "{}").await, 1);
     for parameters in [";b", "; b=1;*c-d=?0", r#";b="x;y\"z";c=:YQ==:"#] {
         assert_replay(&harness.once(ORDERS, &format!("\"a\"{parameters}"), "{}").await, 1);
     }
@@ -58,7 +46,7 @@ pub(super) async fn other_values_are_no_keys(setup: &Setup) {
 pub(super) async fn methods_that_are_idempotent_need_no_key(setup: &Setup) {
     let harness = setup.harness().await;
     for (run, method) in (1..).zip(["GET", "GET", "PUT", "PUT", "DELETE", "DELETE"]) {
-        assert_run(&harness.send(method, ORDERS, &[("idempotency-key", "a")], "{}").await, run);
+        assert_first(&harness.send(method, ORDERS, &[("idempotency-key", "a")], "{}").await, run);
     }
 }
 
@@ -66,27 +54,27 @@ pub(super) async fn a_key_expires(setup: &Setup) {
     let clock = ManualClock::at(Timestamp::from_millis(1_700_000_000_000));
     let harness = setup.harness_with(Plan { clock: Some(clock.clone()), ..Plan::default() }).await;
     let day = Duration::from_secs(24 * 3_600);
-    assert_run(&harness.once(ORDERS, "a", "{}").await, 1);
+    assert_first(&harness.once(ORDERS, "a", "{}").await, 1);
     clock.advance(day - Duration::from_millis(1));
     assert_replay(&harness.once(ORDERS, "a", "{}").await, 1);
     clock.advance(Duration::from_millis(1));
-    assert_run(&harness.once(ORDERS, "a", "[\"another payload\"]").await, 2);
+    assert_first(&harness.once(ORDERS, "a", "[\"another payload\"]").await, 2);
 }
 
 pub(super) async fn payloads_are_compared_by_their_meaning(setup: &Setup) {
     let harness = setup.harness().await;
-    assert_run(&harness.once(ORDERS, "json", r#"{"pay":1,"to":["ada"]}"#).await, 1);
+    assert_first(&harness.once(ORDERS, "json", r#"{"pay":1,"to":["ada"]}"#).await, 1);
     assert_replay(&harness.once(ORDERS, "json", r#" { "to" : [ "ada" ], "pay" : 1 } "#).await, 1);
     for other in [r#"{"pay":2,"to":["ada"]}"#, r#"{"pay":1,"to":["bob"]}"#, r#"{"pay":1}"#, ""] {
         harness.once(ORDERS, "json", other).await.assert_problem(422);
     }
-    assert_run(&harness.once(ORDERS, "text", "pay 1 to ada").await, 2);
+    assert_first(&harness.once(ORDERS, "text", "pay 1 to ada").await, 2);
     harness.once(ORDERS, "text", "pay  1 to ada").await.assert_problem(422);
 }
 
 pub(super) async fn a_payload_is_the_same_in_chunks(setup: &Setup) {
     let harness = setup.harness().await;
-    assert_run(&harness.once(ORDERS, "a", "{\"pay\":1}").await, 1);
+    assert_first(&harness.once(ORDERS, "a", "{\"pay\":1}").await, 1);
     let mut connection = harness.connect().await;
     connection.send(head("POST", ORDERS, &[("idempotency-key", "a")], "transfer-encoding: chunked\r\n")).await;
     connection.send("4\r\n{\"pa\r\n5\r\ny\":1}\r\n0\r\n\r\n").await;
@@ -144,14 +132,14 @@ pub(super) async fn problems_link_to_their_documentation(setup: &Setup) {
     };
     assert_links(&harness.post(ORDERS, "{}").await, 400);
     assert_links(&harness.once(ORDERS, "", "{}").await, 400);
-    assert_run(&harness.once(ORDERS, "done", "{}").await, 1);
+    assert_first(&harness.once(ORDERS, "done", "{}").await, 1);
     assert_links(&harness.once(ORDERS, "done", "[]").await, 422);
     let mut first = harness.connect().await;
     first.send(request("POST", ORDERS, &[("idempotency-key", "running")], b"do:hold")).await;
     harness.holds(1).await;
     assert_links(&harness.once(ORDERS, "running", "do:hold").await, 409);
     harness.let_go();
-    assert_run(&first.answer().await, 2);
+    assert_first(&first.answer().await, 2);
 }
 
 pub(super) async fn an_endless_payload_does_not_run(setup: &Setup) {
@@ -177,7 +165,7 @@ pub(super) async fn an_upload_that_breaks_off_claims_nothing(setup: &Setup) {
     assert_eq!(connection.answer().await.status, 100);
     connection.send("half").await;
     drop(connection);
-    assert_run(&harness.once(ORDERS, "a", "{}").await, 1);
+    assert_first(&harness.once(ORDERS, "a", "{}").await, 1);
 }
 
 pub(super) async fn keys_belong_to_users(setup: &Setup) {
@@ -186,10 +174,10 @@ pub(super) async fn keys_belong_to_users(setup: &Setup) {
         harness.send("POST", ORDERS, &[("idempotency-key", "a"), ("Authorization", credentials)], "{}").await
     };
     for (run, credentials) in (1..).zip(["Bearer ada", "Bearer Ada", "Basic ada", "Bearer"]) {
-        assert_run(&send(credentials).await, run);
+        assert_first(&send(credentials).await, run);
     }
     for credentials in ["Bearer ada", "bearer ada", "BEARER ada"] {
         assert_replay(&send(credentials).await, 1);
     }
-    assert_run(&harness.once(ORDERS, "a", "{}").await, 5);
+    assert_first(&harness.once(ORDERS, "a", "{}").await, 5);
 }

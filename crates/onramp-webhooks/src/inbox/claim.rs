@@ -11,7 +11,7 @@ use crate::delivery::DeliveryId;
 /// The age of the oldest due delivery from which half of the claims take the newest ones.
 const LATE: Duration = Duration::from_secs(60);
 
-/// The most deliveries behind heads that one claim takes. More would make its transaction, which others may wait for, much longer.
+/// The maximum number of deliveries behind heads in one claim. With more, others would wait longer for its transaction.
 const MOST_BEHIND: usize = 64;
 
 /// The number of claims that may end with neither a settlement nor a release. After that, the delivery is a suspect.
@@ -131,19 +131,14 @@ impl ClaimRequest {
     /// Claims one suspect, and nothing else.
     #[must_use]
     pub const fn of_a_suspect(mut self) -> Self {
-        (self.suspect, self.behind) = (true, false);
+        self.suspect = true;
         self
     }
 
-    /// Returns how many deliveries behind the heads may be claimed, after `heads` were claimed.
+    /// Returns how many deliveries behind the heads a store may claim after `heads` were claimed: the rest of the limit, and at most 64.
     #[must_use]
-    pub const fn room_behind(&self, heads: usize) -> usize {
-        let room = self.limit.saturating_sub(heads);
-        match self.behind {
-            true if room < MOST_BEHIND => room,
-            true => MOST_BEHIND,
-            false => 0,
-        }
+    pub fn room_behind(&self, heads: usize) -> usize {
+        if self.suspect || !self.behind { 0 } else { self.limit.saturating_sub(heads).min(MOST_BEHIND) }
     }
 
     /// Returns whether [`choose`](Self::choose) needs the newest deliveries, which a store need not read otherwise: there are more

@@ -33,7 +33,7 @@ impl Held {
         to_run
     }
 
-    /// States that a delivery waits for another one of its order.
+    /// States whether a delivery waits for another one of its order.
     pub(super) fn waits_behind(&mut self, lease: Lease, is_behind: bool) {
         if let Some(entry) = self.of(lease) {
             entry.is_behind = is_behind;

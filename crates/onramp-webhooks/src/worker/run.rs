@@ -193,7 +193,7 @@ impl Run {
         while let Some(claimed) = self.unchecked.pop_front() {
             let (lease, endpoint) = (claimed.lease, Arc::clone(&claimed.endpoint));
             if !self.held.holds(lease, now) {
-                self.give_away(lease);
+                self.lose(lease);
             } else if self.is_full(&endpoint) {
                 waiting.push_back(claimed);
             } else {
@@ -217,7 +217,7 @@ impl Run {
         while self.running.len() < self.worker.concurrency {
             let Some((lease, ready)) = self.queue.pop_front() else { break };
             if !self.held.holds(lease, now) {
-                self.give_away(lease);
+                self.lose(lease);
                 continue;
             }
             let worker = Arc::clone(&self.worker);
@@ -324,7 +324,7 @@ impl Run {
             }
             AttemptEnd::Lost => {
                 lost(&[lease]);
-                self.give_away(lease);
+                self.lose(lease);
                 return;
             }
         }
@@ -338,9 +338,9 @@ impl Run {
         }
     }
 
-    /// Gives up a lease that was lost, and releases the deliveries that wait for its delivery, because another worker may be handling it.
+    /// Removes a lost lease, and releases the deliveries that wait for its delivery, because another worker may be handling their order.
     /// Returns whether its handler was running.
-    fn give_away(&mut self, lease: Lease) -> bool {
+    fn lose(&mut self, lease: Lease) -> bool {
         let behind = self.behind.take(lease.id);
         self.release(behind);
         self.held.lost(lease)
@@ -372,11 +372,10 @@ impl Run {
             self.renew_at = claimed_at.after(self.worker.lease / 3);
         }
         for mut claimed in claims.deliveries {
-            let behind = std::mem::take(&mut claimed.behind);
-            for next in &behind {
-                self.held.claimed(next.lease, Arc::clone(&next.endpoint), until);
-                self.held.waits_behind(next.lease, true);
-            }
+            let mut behind = std::mem::take(&mut claimed.behind);
+            // One that is already running here must not begin again.
+            behind.retain(|next| self.held.claimed(next.lease, Arc::clone(&next.endpoint), until));
+            behind.iter().for_each(|next| self.held.waits_behind(next.lease, true));
             let is_to_run = self.held.claimed(claimed.lease, Arc::clone(&claimed.endpoint), until);
             if self.stopping {
                 self.release(is_to_run.then_some(claimed.lease).into_iter().chain(behind.iter().map(|next| next.lease)));
@@ -424,7 +423,7 @@ impl Run {
                 self.held.renewed(leases, until);
                 for lease in lost {
                     // A lease that was settled while it was being renewed is also returned as lost.
-                    if self.give_away(lease) {
+                    if self.lose(lease) {
                         tracing::warn!(id = %lease.id, "lease lost: another worker has taken over");
                     }
                 }

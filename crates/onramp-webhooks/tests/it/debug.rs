@@ -112,6 +112,7 @@ fn json_shows_its_size() {
     let mut extra = Extra::default();
     extra.insert("name", json);
     shows_nothing(&extra);
+    shows_nothing::<<Extra as IntoIterator>::IntoIter>(&extra.clone().into_iter());
 }
 
 fn delivery() -> NewDelivery {

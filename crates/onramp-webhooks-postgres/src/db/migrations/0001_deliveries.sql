@@ -68,13 +68,14 @@ CREATE TABLE onramp.probe (
 );
 INSERT INTO onramp.probe VALUES (1, 0);
 
--- Makes the next delivery of each order without a head its head: one that was claimed behind the last head, the oldest untried one, or the
--- one that is due again first, whichever has been due longer. A statement that has just locked heads calls it, because a volatile function sees what was committed
--- before the locks were granted, and the calling statement does not.
+-- Makes the next delivery of each order without a head its head: one that was claimed behind the last head; otherwise the oldest untried
+-- one, or the one that is due again first, whichever has been due longer. A statement that has just locked heads calls it, because a
+-- volatile function sees what was committed before the locks were granted, and the calling statement does not.
 CREATE FUNCTION onramp.promote(orders BYTEA[]) RETURNS VOID VOLATILE LANGUAGE plpgsql
 SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
-    -- The delivery waits, because the head is locked. A condition on waits_at would let the planner read all that wait.
+    -- The delivery still waits: the head was locked, and the leases of one order do not end in two transactions at the same time. A condition
+    -- on waits_at would let the planner read all that wait.
     UPDATE onramp.deliveries SET due_at = greatest(waits_at, 0), waits_at = NULL
     WHERE id = ANY (ARRAY (
         SELECT next.id FROM UNNEST(orders) AS ended (order_key) CROSS JOIN LATERAL (

@@ -211,8 +211,8 @@ impl Queue {
         };
     }
 
-    /// Makes the next delivery of an order its head: one that is leased, the oldest untried one, or the one that is due again first, whichever has been due
-    /// longer.
+    /// Makes the next delivery of an order its head: one that was claimed behind the last head; otherwise the oldest untried one, or the one
+    /// that is due again first, whichever has been due longer.
     fn promote(&mut self, order: &str) {
         let Some(waiting) = self.orders.get(order) else { return };
         let leased = waiting.leased.first().copied();
