@@ -12,8 +12,9 @@ pub(crate) enum ExitStatus {
     Failed,
     /// The command line is not valid.
     Usage,
+    /// The operation completed, with findings.
+    Findings,
     /// The operation was refused, and nothing was changed.
-    #[expect(dead_code, reason = "commands that change deliveries use it")]
     Refused,
     /// The program was interrupted by a signal.
     Interrupted,
@@ -27,6 +28,7 @@ impl ExitStatus {
             Self::Success => 0,
             Self::Failed => 1,
             Self::Usage => 2,
+            Self::Findings => 3,
             Self::Refused => 4,
             Self::Interrupted => 130,
             Self::Reconciled(code) => code,
@@ -41,6 +43,8 @@ pub(crate) enum CliError {
     Usage(String),
     /// Any other failure.
     Failed(String),
+    /// The operation was refused, and nothing was changed.
+    Refused(String),
     /// An error with the next step.
     Hinted(Box<CliError>, String),
 }
@@ -50,6 +54,7 @@ impl CliError {
         match self {
             Self::Usage(_) => ExitStatus::Usage,
             Self::Failed(_) => ExitStatus::Failed,
+            Self::Refused(_) => ExitStatus::Refused,
             Self::Hinted(error, _) => error.exit_status(),
         }
     }
@@ -76,7 +81,7 @@ impl CliError {
 impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(text) | Self::Failed(text) => f.write_str(text),
+            Self::Usage(text) | Self::Failed(text) | Self::Refused(text) => f.write_str(text),
             Self::Hinted(error, _) => error.fmt(f),
         }
     }

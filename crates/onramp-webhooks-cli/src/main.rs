@@ -4,13 +4,16 @@ mod completions;
 mod database;
 mod exit;
 mod globals;
+mod http;
 mod interrupt;
 mod logging;
 mod man;
 mod output;
 mod reconcile;
+mod running;
 mod text;
 mod time;
+mod trigger;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -40,7 +43,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Reconcile(reconcile::Reconcile),
+    Trigger(Box<trigger::Trigger>),
+    Reconcile(Box<reconcile::Reconcile>),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -63,6 +67,7 @@ fn main() -> ExitCode {
 async fn run(command: Command, globals: &Globals, output: &Output) -> Result<ExitStatus, CliError> {
     logging::start(globals);
     match command {
+        Command::Trigger(trigger) => trigger.run(output).await,
         Command::Reconcile(reconcile) => reconcile.run(globals, output).await,
         Command::Completions(completions) => completions.run(output),
         Command::Man(man) => man.run(),
