@@ -1,12 +1,14 @@
 //! Opening the inbox that a database URL names.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use onramp_webhooks::inbox::MemoryInbox;
 use onramp_webhooks::{Inbox, StoreError};
 use onramp_webhooks_postgres::PostgresOptions;
-use onramp_webhooks_sqlite::SqliteOptions;
+use onramp_webhooks_sqlite::{SqliteInbox, SqliteOptions};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::exit::CliError;
@@ -58,6 +60,54 @@ impl Address {
             Self::Postgres(options) => {
                 let options = postgres(options, FEW_CONNECTIONS).await?.schema(schema).must_exist();
                 Ok(Arc::new(options.open().await.map_err(failed)?))
+            }
+        }
+    }
+}
+
+/// An inbox that a command receives into.
+pub(crate) struct Store {
+    pub(crate) inbox: Arc<dyn Inbox>,
+    sqlite: Option<SqliteInbox>,
+}
+
+impl Store {
+    /// Creates an inbox in memory.
+    pub(crate) fn in_memory() -> Self {
+        Self { inbox: Arc::new(MemoryInbox::new()), sqlite: None }
+    }
+
+    /// Closes the inbox. Afterwards, an SQLite file is complete without the files beside it.
+    pub(crate) async fn close(&self) -> Result<(), CliError> {
+        let Some(sqlite) = &self.sqlite else { return Ok(()) };
+        sqlite.close().await.map_err(|error| CliError::with_source("closing the database", &error))
+    }
+}
+
+impl Address {
+    /// Opens an inbox, and creates or migrates it if necessary.
+    pub(crate) async fn create(&self, schema: &str, connections: u32) -> Result<Store, CliError> {
+        match self {
+            Self::Sqlite(file) => {
+                let sqlite = SqliteOptions::new(file).open().await.map_err(failed)?;
+                Ok(Store { inbox: Arc::new(sqlite.clone()), sqlite: Some(sqlite) })
+            }
+            Self::Postgres(options) => {
+                let options = postgres(options, connections).await?.schema(schema);
+                Ok(Store { inbox: Arc::new(options.open().await.map_err(failed)?), sqlite: None })
+            }
+        }
+    }
+}
+
+/// Leaves out user and password.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(file) => write!(f, "sqlite://{}", file.display()),
+            Self::Postgres(options) => {
+                let database = options.get_database().unwrap_or_default();
+                write!(f, "postgres://{}:{}/{database}", options.get_host(), options.get_port())
             }
         }
     }

@@ -6,6 +6,7 @@ mod exit;
 mod globals;
 mod http;
 mod interrupt;
+mod listen;
 mod logging;
 mod man;
 mod output;
@@ -43,6 +44,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Listen(Box<listen::Listen>),
     Trigger(Box<trigger::Trigger>),
     Reconcile(Box<reconcile::Reconcile>),
     Completions(completions::Completions),
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
 async fn run(command: Command, globals: &Globals, output: &Output) -> Result<ExitStatus, CliError> {
     logging::start(globals);
     match command {
+        Command::Listen(listen) => listen.run(globals, output).await,
         Command::Trigger(trigger) => trigger.run(output).await,
         Command::Reconcile(reconcile) => reconcile.run(globals, output).await,
         Command::Completions(completions) => completions.run(output),

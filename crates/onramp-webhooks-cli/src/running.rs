@@ -1,15 +1,12 @@
 //! The receivers that `listen` runs on this machine: a private file for each, by which `trigger` finds them.
 
 use std::fs::{self, DirBuilder};
-use std::io;
-#[cfg(test)]
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
-#[cfg(test)]
 use tempfile::NamedTempFile;
 
 /// The name of the folder. In the folder for temporary files, the user's number follows.
@@ -34,7 +31,6 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    #[cfg(test)]
     /// Announces this receiver until the result is dropped.
     pub(crate) fn announce(&self, folder: &Path) -> io::Result<Announced> {
         let mut file = NamedTempFile::new_in(folder)?;
@@ -71,12 +67,10 @@ impl Running {
     }
 }
 
-#[cfg(test)]
 /// The file of a running receiver, which is removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Announced(PathBuf);
 
-#[cfg(test)]
 impl Drop for Announced {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);

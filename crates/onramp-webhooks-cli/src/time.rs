@@ -93,6 +93,11 @@ pub(crate) fn date_and_time(time: Timestamp, zone: &TimeZone) -> String {
     format(time, zone, "%Y-%m-%d %H:%M:%S %:z")
 }
 
+/// Formats the time of day in `zone` with milliseconds, for lines of live events.
+pub(crate) fn time_of_day(time: Timestamp, zone: &TimeZone) -> String {
+    format(time, zone, "%H:%M:%S.%3f")
+}
+
 fn format(time: Timestamp, zone: &TimeZone, format: &str) -> String {
     let out_of_range = || format!("{} ms", time.as_millis());
     zoned(time, zone).map_or_else(out_of_range, |zoned| zoned.strftime(format).to_string())

@@ -103,7 +103,7 @@ async fn every_event_of_the_list_is_accepted() {
         let event: Value = serde_json::from_str(line).unwrap();
         assert_eq!(event["object"], "event");
         let (provider, name) = (event["provider"].as_str().unwrap(), event["name"].as_str().unwrap());
-        let (code, summary) = shop.json(&[provider, name]).await;
+        let (code, summary) = shop.json(&[provider, name, "--customer", name]).await;
         assert_eq!((code, &summary["acknowledged"]), (Some(0), &summary["planned"]), "{name}: {summary}");
         sent += summary["sent"].as_u64().unwrap();
     }

@@ -5,6 +5,7 @@ mod excerpt;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::HeaderMap;
 use hyper::{Method, Request, Response, Uri};
@@ -32,10 +33,12 @@ enum Pool {
     Encrypted(Client<HttpsConnector<HttpConnector>, Payload>),
 }
 
-/// A response.
+/// A response, with the beginning of its body.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) excerpt: Bytes,
 }
 
 impl HttpClient {
@@ -70,8 +73,7 @@ impl HttpClient {
             Pool::Encrypted(client) => client.request(request).await,
         }?;
         let (head, body) = response.into_parts();
-        let _excerpt = excerpt::read(body).await;
-        Ok(Answer { status: head.status.as_u16() })
+        Ok(Answer { status: head.status.as_u16(), headers: head.headers, excerpt: excerpt::read(body).await })
     }
 }
 
