@@ -1,28 +1,50 @@
 //! Ctrl-C and `SIGTERM`.
 
-/// Waits for Ctrl-C or `SIGTERM`. From the first call on, they no longer end the process by themselves.
-pub(crate) async fn interrupted() {
-    let ctrl_c = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending().await
-        }
-    };
-    tokio::select! {
-        () = ctrl_c => {}
-        () = terminated() => {}
+use crate::exit::CliError;
+
+/// The signals that ask the program to stop. While this exists, they do not end the process by themselves.
+pub(crate) struct Interrupts(Signals);
+
+impl Interrupts {
+    /// Starts to wait for the signals.
+    pub(crate) fn listen() -> Result<Self, CliError> {
+        Signals::listen().map(Self).map_err(|error| CliError::with_source("waiting for signals", &error))
+    }
+
+    /// Waits for the next signal. Cancel-safe.
+    pub(crate) async fn next(&mut self) {
+        self.0.next().await;
     }
 }
 
 #[cfg(unix)]
-async fn terminated() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut signal) => drop(signal.recv().await),
-        Err(_) => std::future::pending().await,
+struct Signals(tokio::signal::unix::Signal, tokio::signal::unix::Signal);
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self(signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.0.recv() => {}
+            _ = self.1.recv() => {}
+        }
     }
 }
 
-#[cfg(not(unix))]
-async fn terminated() {
-    std::future::pending().await
+#[cfg(windows)]
+struct Signals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    async fn next(&mut self) {
+        let _ = self.0.recv().await;
+    }
 }

@@ -45,11 +45,6 @@ pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Escapes several lines, whose line breaks stay.
-pub(crate) fn escaped_lines(text: &str) -> String {
-    text.split('\n').map(escaped).collect::<Vec<_>>().join("\n")
-}
-
 /// Escapes the same characters in a JSON text, whose value stays the same.
 pub(crate) fn escaped_json(json: &str) -> Cow<'_, str> {
     if !json.chars().any(is_hidden) {
@@ -121,7 +116,7 @@ mod tests {
             assert!(shown.contains("é€"), "what can be shown is shown: {shown}");
         }
         assert!(line.as_str().starts_with("a\\u{1b}[2J\\u{1b}]0;t\\u{7}\\u{9b}31m\\u{202e}b"), "{}", line.as_str());
-        assert_eq!(escaped_lines("a\x1b\nb\r\n"), "a\\u{1b}\nb\\r\n");
+        assert_eq!(escaped("a\x1b\nb\r"), "a\\u{1b}\\nb\\r");
     }
 
     #[test]

@@ -83,6 +83,11 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(sum)
 }
 
+/// Parses a duration that is not zero, for time limits.
+pub(crate) fn parse_limit(text: &str) -> Result<Duration, String> {
+    parse_duration(text).and_then(|limit| if limit.is_zero() { Err("must not be zero".to_owned()) } else { Ok(limit) })
+}
+
 /// Formats as RFC 3339 in UTC with milliseconds, for JSON.
 pub(crate) fn rfc3339(time: Timestamp) -> String {
     format(time, &TimeZone::UTC, "%Y-%m-%dT%H:%M:%S.%3fZ")

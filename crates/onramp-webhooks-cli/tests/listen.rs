@@ -32,7 +32,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::program::{Ran, command};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder for the inbox and for the file by which `trigger` finds the receiver.
 struct Home(TempDir);
@@ -508,6 +508,7 @@ async fn what_cannot_start_says_what_to_type() {
         &["--concurrency", "0"],
         &["--attempts", "0"],
         &["--timeout", "soon"],
+        &["--timeout", "0s"],
         &["--database-url", "mysql://me:hush@x/y"],
     ] {
         let ran = home.run(&[&["listen"], arguments].concat()).await;
@@ -580,6 +581,25 @@ async fn only_chosen_events_are_forwarded_and_a_share_fails() {
     );
     assert_eq!(target.got().len(), 1, "nothing was forwarded");
     listen.stop().await;
+}
+
+/// The worker's errors are in the log, and those that have a line are not there twice.
+#[tokio::test]
+async fn an_inbox_that_breaks_is_reported_without_verbose() {
+    let (home, target) = (Home::new(), Target::start().await);
+    let mut listen = home.listen(&["--forward-to", &target.url, "--attempts", "1"]).await;
+    target.answer([status(500)]);
+    home.trigger(&["wert", "order_failed"]).await;
+    listen.outcomes("dead", 1).await;
+    let file = home.0.path().join("moved.db");
+    std::fs::rename(home.inbox(), &file).unwrap();
+    let ran = home.run(&["trigger", "wert", "order_failed"]).await;
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    assert_eq!(listen.outcomes("not_recorded", 1).await[0]["status"], 503);
+    listen.signal("-TERM").await;
+    let ran = listen.ended().await;
+    assert!(ran.err.contains("could not claim deliveries") || ran.err.contains("warning: closing the database"), "{}", ran.err);
+    assert!(!ran.err.contains("dead letter") && !ran.err.contains("not acknowledged"), "{}", ran.err);
 }
 
 #[cfg(unix)]

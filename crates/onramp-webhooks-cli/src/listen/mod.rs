@@ -43,11 +43,11 @@ use crate::database::{Address, Store};
 use crate::exit::{CliError, ExitStatus};
 use crate::globals::Globals;
 use crate::http::HttpClient;
-use crate::interrupt::interrupted;
+use crate::interrupt::Interrupts;
 use crate::output::{BOLD, Output};
 use crate::running::{self, Announced, Running};
 use crate::text::Line;
-use crate::time::parse_duration;
+use crate::time::parse_limit;
 
 const EXAMPLES: &str = "Examples:
   onramp-webhooks listen
@@ -118,7 +118,7 @@ pub(crate) struct Listen {
     #[arg(long, value_name = "TYPE", requires = "forward_to", value_delimiter = ',')]
     events: Vec<String>,
     /// Time limit of a forwarded request
-    #[arg(long, default_value = "30s", value_parser = parse_duration)]
+    #[arg(long, default_value = "30s", value_parser = parse_limit)]
     timeout: Duration,
     /// The number of events that are forwarded at the same time
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -144,6 +144,7 @@ impl Listen {
         let given = endpoints::given(self.wert_secret.as_deref(), self.wert_secret_file.as_deref())?;
         endpoints::check(given.as_deref(), self.listen)?;
         let target = self.target()?;
+        let mut interrupts = Interrupts::listen()?;
         let (listener, address) = bind(self.listen).await?;
         let database = if self.no_store { None } else { Some(database(globals)?) };
         let store = self.open(database.as_ref(), globals).await?;
@@ -164,8 +165,8 @@ impl Listen {
         let worker = self.worker(&receiver, handler);
         let app = Router::new().nest(MOUNT, onramp_webhooks_axum::routes(receiver));
         let app = app.layer(middleware::from_fn_with_state(reporter, report));
-        Server::new(listener).serve(app, ConnectInfo::<SocketAddr>, interrupted()).await;
-        Ok(Listening { store, worker, printer, announced }.stop(output).await)
+        Server::new(listener).serve(app, ConnectInfo::<SocketAddr>, interrupts.next()).await;
+        Ok(Listening { store, worker, printer, announced }.stop(interrupts, output).await)
     }
 
     async fn open(&self, database: Option<&Address>, globals: &Globals) -> Result<Store, CliError> {
@@ -251,7 +252,7 @@ impl Listen {
 
 impl Listening {
     /// Ends in the opposite order. A second signal ends it at once, and loses nothing either.
-    async fn stop(self, output: &Output) -> ExitStatus {
+    async fn stop(self, mut interrupts: Interrupts, output: &Output) -> ExitStatus {
         output.note(&Line::new().text("stopping"));
         let Self { store, worker, printer, announced } = self;
         drop(announced);
@@ -267,7 +268,7 @@ impl Listening {
         };
         let status = tokio::select! {
             () = ending => ExitStatus::Success,
-            () = interrupted() => ExitStatus::Interrupted,
+            () = interrupts.next() => ExitStatus::Interrupted,
         };
         drop(store);
         printer.finish();

@@ -19,7 +19,7 @@ use self::progress::Progress;
 use self::resume::{ResumeFile, ResumeState};
 use crate::exit::{CliError, ExitStatus};
 use crate::globals::Globals;
-use crate::interrupt::interrupted;
+use crate::interrupt::Interrupts;
 use crate::output::Output;
 use crate::text::Line;
 use crate::time::{TimeArg, parse_duration, parse_time};
@@ -121,11 +121,11 @@ impl Reconcile {
 
     async fn finish(&self, mut run: ReconcileRun, file: Option<&ResumeFile>, output: &Output) -> Result<ExitStatus, CliError> {
         let progress = Progress::new(run.checkpoint(), output);
-        let mut interrupted = std::pin::pin!(interrupted());
+        let mut interrupts = Interrupts::listen()?;
         loop {
             let step = tokio::select! {
                 step = run.step() => step,
-                () = &mut interrupted => {
+                () = interrupts.next() => {
                     drop(progress);
                     output.note(&Line::new().text("interrupted").text(saved_in(file)));
                     return Ok(ExitStatus::Interrupted);

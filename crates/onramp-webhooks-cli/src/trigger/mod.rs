@@ -34,13 +34,14 @@ use self::summary::Run;
 use self::target::Target;
 use crate::exit::{CliError, ExitStatus};
 use crate::http::HttpClient;
+use crate::interrupt::Interrupts;
 use crate::output::Output;
 use crate::text::Line;
 
 const EXAMPLES: &str = "Examples:
   onramp-webhooks trigger wert checkout
   onramp-webhooks trigger wert order_complete --set order.quote_amount=99.90 --customer customer-42
-  onramp-webhooks trigger wert checkout --count 200 --rate 100/s --duplicates 1 --shuffle
+  onramp-webhooks trigger wert checkout --count 200 --rate 500/s --duplicates 1 --shuffle
   onramp-webhooks trigger kriptomat purchase --conflict
   onramp-webhooks trigger wert order_complete --broken not-json
   onramp-webhooks trigger wert order_complete --print curl
@@ -171,7 +172,7 @@ impl Trigger {
             sent: AtomicU64::new(0),
         };
         let bar = bar(planned, output);
-        let sent = send::all(sending, usize::from(self.at_once), |sent| {
+        let sent = send::all(sending, usize::from(self.at_once), Interrupts::listen()?, |sent| {
             if !has_lines && begun.elapsed() >= PROGRESS_AFTER {
                 bar.set_position(sent);
             }

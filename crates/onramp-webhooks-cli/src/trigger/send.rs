@@ -1,6 +1,5 @@
 //! Sending: some units of work at the same time, and the requests of each one after another.
 
-use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,7 +16,7 @@ use super::source::{Broken, Shot, Source};
 use super::tally::{Failure, Tally};
 use crate::exit::{CliError, ExitStatus};
 use crate::http::{HttpClient, Payload};
-use crate::interrupt::interrupted;
+use crate::interrupt::Interrupts;
 use crate::output::Output;
 use crate::text::Line;
 
@@ -48,7 +47,12 @@ pub(crate) struct Sent {
 }
 
 /// Sends all requests. After Ctrl-C, the requests that are on their way are finished; after a second one, nothing is.
-pub(crate) async fn all(sending: Sending, at_once: usize, progress: impl Fn(u64)) -> Result<Sent, ExitStatus> {
+pub(crate) async fn all(
+    sending: Sending,
+    at_once: usize,
+    mut interrupts: Interrupts,
+    progress: impl Fn(u64),
+) -> Result<Sent, ExitStatus> {
     let sending = Arc::new(sending);
     let (stop, stopped) = watch::channel(false);
     let mut senders = JoinSet::new();
@@ -56,7 +60,6 @@ pub(crate) async fn all(sending: Sending, at_once: usize, progress: impl Fn(u64)
         senders.spawn(Arc::clone(&sending).units(stopped.clone()));
     }
     let mut tally = Tally::default();
-    let mut interrupt = pin!(interrupted());
     loop {
         tokio::select! {
             ended = senders.join_next() => match ended {
@@ -65,11 +68,10 @@ pub(crate) async fn all(sending: Sending, at_once: usize, progress: impl Fn(u64)
                 None => break,
             },
             () = sleep(UPDATE) => progress(sending.sent.load(Ordering::Relaxed)),
-            () = &mut interrupt => {
+            () = interrupts.next() => {
                 if stop.send_replace(true) {
                     return Err(ExitStatus::Interrupted);
                 }
-                interrupt.set(interrupted());
             }
         }
     }
