@@ -1,36 +1,163 @@
 //! Opening the inbox that a database URL names.
 
-use std::path::Path;
+use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use onramp_webhooks::Inbox;
+use onramp_webhooks::inbox::MemoryInbox;
+use onramp_webhooks::{Inbox, StoreError};
 use onramp_webhooks_postgres::PostgresOptions;
-use onramp_webhooks_sqlite::SqliteOptions;
-use sqlx::postgres::PgPoolOptions;
+use onramp_webhooks_sqlite::{SqliteInbox, SqliteOptions};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::exit::CliError;
 
+/// Timeout of a connection to a server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const MAX_CONNECTIONS: u32 = 3;
 
-/// Opens the inbox at `url`. Creates and migrates nothing: a new, empty inbox would report every order as missing.
-pub(crate) async fn open(url: &str, schema: &str) -> Result<Arc<dyn Inbox>, CliError> {
-    let failed = |error: &dyn std::error::Error| CliError::with_source("opening the database", error);
-    if let Some(path) = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")) {
-        if !Path::new(path).is_file() {
-            return Err(CliError::Failed(format!("opening the database: there is no file {path:?}")));
+/// The number of connections of a command that looks at an inbox.
+const FEW_CONNECTIONS: u32 = 3;
+
+/// The forms of addresses, for errors.
+const FORMS: &str = "use an address such as sqlite://shop.db or postgres://user:password@host/database";
+
+/// The address of an inbox.
+#[derive(Clone)]
+pub(crate) enum Address {
+    /// An SQLite file.
+    Sqlite(PathBuf),
+    /// A PostgreSQL server.
+    Postgres(Box<PgConnectOptions>),
+}
+
+impl Address {
+    /// Parses the addresses that the shops take: `sqlite://FILE`, `sqlite:FILE`, each with a query that is ignored, and those of
+    /// PostgreSQL. Errors contain no part of the address, which may contain a password.
+    pub(crate) fn parse(url: &str) -> Result<Self, CliError> {
+        let invalid = |reason: &str| CliError::Usage(format!("--database-url: {reason}")).hint(FORMS);
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let options = url.parse().map_err(|_| invalid("not a PostgreSQL URL"))?;
+            return Ok(Self::Postgres(Box::new(options)));
         }
-        return Ok(Arc::new(SqliteOptions::new(path).must_exist().open().await.map_err(|error| failed(&error))?));
+        let file = url.strip_prefix("sqlite:").ok_or_else(|| invalid("must begin with sqlite:// or postgres://"))?;
+        let file = file.strip_prefix("//").unwrap_or(file);
+        let file = file.split_once('?').map_or(file, |(file, _)| file);
+        if file.is_empty() || file.starts_with(':') {
+            return Err(invalid("contains no file name"));
+        }
+        Ok(Self::Sqlite(file.into()))
     }
-    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        let pool = PgPoolOptions::new().max_connections(MAX_CONNECTIONS).acquire_timeout(CONNECT_TIMEOUT);
-        // The error of sqlx may contain a part of the URL, such as the password.
-        let options = url.parse().map_err(|_| CliError::Usage("--database-url: not a PostgreSQL URL".to_owned()))?;
-        let pool = pool.connect_with(options).await.map_err(|error| failed(&error))?;
-        return Ok(Arc::new(
-            PostgresOptions::new(pool).schema(schema).must_exist().open().await.map_err(|error| failed(&error))?,
-        ));
+
+    /// Opens an inbox that exists. Creates and migrates nothing: a new, empty inbox would hide a mistyped address.
+    pub(crate) async fn open(&self, schema: &str) -> Result<Arc<dyn Inbox>, CliError> {
+        match self {
+            Self::Sqlite(file) if !file.is_file() => {
+                let missing = CliError::Failed(format!("opening the database: there is no file {file:?}"));
+                Err(missing.hint("check --database-url and DATABASE_URL; a relative path begins in the current folder"))
+            }
+            Self::Sqlite(file) => Ok(Arc::new(SqliteOptions::new(file).must_exist().open().await.map_err(failed)?)),
+            Self::Postgres(options) => {
+                let options = postgres(options, FEW_CONNECTIONS).await?.schema(schema).must_exist();
+                Ok(Arc::new(options.open().await.map_err(failed)?))
+            }
+        }
     }
-    Err(CliError::Usage("--database-url: must begin with sqlite:// or postgres://".to_owned()))
+}
+
+/// An inbox that a command receives into.
+pub(crate) struct Store {
+    pub(crate) inbox: Arc<dyn Inbox>,
+    sqlite: Option<SqliteInbox>,
+}
+
+impl Store {
+    /// Creates an inbox in memory.
+    pub(crate) fn in_memory() -> Self {
+        Self { inbox: Arc::new(MemoryInbox::new()), sqlite: None }
+    }
+
+    /// Closes the inbox. Afterwards, an SQLite file is complete without the files beside it.
+    pub(crate) async fn close(&self) -> Result<(), CliError> {
+        let Some(sqlite) = &self.sqlite else { return Ok(()) };
+        sqlite.close().await.map_err(|error| CliError::with_source("closing the database", &error))
+    }
+}
+
+impl Address {
+    /// Opens an inbox, and creates or migrates it if necessary.
+    pub(crate) async fn create(&self, schema: &str, connections: u32) -> Result<Store, CliError> {
+        match self {
+            Self::Sqlite(file) => {
+                let sqlite = SqliteOptions::new(file).open().await.map_err(failed)?;
+                Ok(Store { inbox: Arc::new(sqlite.clone()), sqlite: Some(sqlite) })
+            }
+            Self::Postgres(options) => {
+                let options = postgres(options, connections).await?.schema(schema);
+                Ok(Store { inbox: Arc::new(options.open().await.map_err(failed)?), sqlite: None })
+            }
+        }
+    }
+}
+
+/// Leaves out user and password.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(file) => write!(f, "sqlite://{}", file.display()),
+            Self::Postgres(options) => {
+                let database = options.get_database().unwrap_or_default();
+                write!(f, "postgres://{}:{}/{database}", options.get_host(), options.get_port())
+            }
+        }
+    }
+}
+
+fn failed(error: StoreError) -> CliError {
+    CliError::with_source("opening the database", &error)
+}
+
+async fn postgres(options: &PgConnectOptions, connections: u32) -> Result<PostgresOptions, CliError> {
+    let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(CONNECT_TIMEOUT);
+    let pool = pool.connect_with(options.clone()).await;
+    Ok(PostgresOptions::new(pool.map_err(|error| CliError::with_source("opening the database", &error))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_address_of_the_shops_names_the_file() {
+        for (url, file) in [
+            ("sqlite://shop.db", "shop.db"),
+            ("sqlite:shop.db", "shop.db"),
+            ("sqlite://data/shop.db?mode=rwc", "data/shop.db"),
+            ("sqlite:///var/lib/shop.db", "/var/lib/shop.db"),
+            ("sqlite:/var/lib/shop.db", "/var/lib/shop.db"),
+        ] {
+            let Ok(Address::Sqlite(found)) = Address::parse(url) else { panic!("{url} is a file") };
+            assert_eq!(found, PathBuf::from(file), "{url}");
+        }
+        for url in ["postgres://me@db/shop", "postgresql://me:hush@db:6432/shop?sslmode=require"] {
+            assert!(matches!(Address::parse(url), Ok(Address::Postgres(_))), "{url}");
+        }
+    }
+
+    #[test]
+    fn other_addresses_are_errors_that_do_not_repeat_them() {
+        for url in [
+            "",
+            "shop-hush.db",
+            "mysql://me:hush@db/shop",
+            "postgres://me:hush@[/shop",
+            "sqlite://",
+            "sqlite::memory:",
+            "sqlite://?mode=hush",
+        ] {
+            let Err(error) = Address::parse(url) else { panic!("{url} is no address") };
+            assert_eq!(error.exit_status(), crate::ExitStatus::Usage);
+            assert!(!error.to_string().contains("hush") && error.next_step().is_some(), "{error}");
+        }
+    }
 }

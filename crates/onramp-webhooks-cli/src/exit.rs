@@ -3,61 +3,35 @@
 use std::error::Error;
 use std::fmt;
 
-use onramp_webhooks_client::wert::Summary;
-
 /// The result of the program, which determines its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExitStatus {
-    /// No finding, or every finding was repaired.
-    Resolved,
-    /// An error occurred.
+    /// The operation succeeded, and nothing needs attention.
+    Success,
+    /// An error occurred. Trying again may help.
     Failed,
     /// The command line is not valid.
     Usage,
-    /// Some findings are open, all of one kind.
-    Open(OpenKind),
-    /// Findings of several kinds are open.
-    OpenOfSeveralKinds,
+    /// The operation completed, with findings.
+    Findings,
+    /// The operation was refused, and nothing was changed.
+    Refused,
     /// The program was interrupted by a signal.
     Interrupted,
-}
-
-/// The kind of an open finding, with its exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OpenKind {
-    Missing = 3,
-    NotHandled = 4,
-    Differs = 5,
-    Unclear = 6,
-    Unknown = 7,
+    /// The open findings of a reconciliation, which has codes of its own.
+    Reconciled(u8),
 }
 
 impl ExitStatus {
-    /// Returns the result of a reconciliation.
-    pub(crate) fn of(summary: &Summary) -> Self {
-        let kinds = [
-            (OpenKind::Missing, summary.missing.saturating_sub(summary.repaired)),
-            (OpenKind::NotHandled, summary.not_handled),
-            (OpenKind::Differs, summary.differs.saturating_add(summary.status_differs)),
-            (OpenKind::Unclear, summary.unclear),
-            (OpenKind::Unknown, summary.unknown_to_provider),
-        ];
-        let mut open = kinds.into_iter().filter(|(_, count)| *count > 0).map(|(kind, _)| kind);
-        match (open.next(), open.next()) {
-            (None, _) => Self::Resolved,
-            (Some(kind), None) => Self::Open(kind),
-            (Some(_), Some(_)) => Self::OpenOfSeveralKinds,
-        }
-    }
-
     pub(crate) const fn code(self) -> u8 {
         match self {
-            Self::Resolved => 0,
+            Self::Success => 0,
             Self::Failed => 1,
             Self::Usage => 2,
-            Self::Open(kind) => kind as u8,
-            Self::OpenOfSeveralKinds => 8,
+            Self::Findings => 3,
+            Self::Refused => 4,
             Self::Interrupted => 130,
+            Self::Reconciled(code) => code,
         }
     }
 }
@@ -69,6 +43,10 @@ pub(crate) enum CliError {
     Usage(String),
     /// Any other failure.
     Failed(String),
+    /// The operation was refused, and nothing was changed.
+    Refused(String),
+    /// An error with the next step.
+    Hinted(Box<CliError>, String),
 }
 
 impl CliError {
@@ -76,25 +54,50 @@ impl CliError {
         match self {
             Self::Usage(_) => ExitStatus::Usage,
             Self::Failed(_) => ExitStatus::Failed,
+            Self::Refused(_) => ExitStatus::Refused,
+            Self::Hinted(error, _) => error.exit_status(),
+        }
+    }
+
+    /// Adds the next step: a command to type, or a setting to change.
+    pub(crate) fn hint(self, next: impl Into<String>) -> Self {
+        Self::Hinted(Box::new(self), next.into())
+    }
+
+    /// Returns the next step, if there is one.
+    pub(crate) fn next_step(&self) -> Option<&str> {
+        match self {
+            Self::Hinted(_, next) => Some(next),
+            _ => None,
         }
     }
 
     /// Creates an error from another one, with all of its sources in the message.
     pub(crate) fn with_source(operation: impl fmt::Display, error: &dyn Error) -> Self {
-        let mut text = format!("{operation}: {error}");
-        let mut source = error.source();
-        while let Some(error) = source {
-            text.push_str(&format!(": {error}"));
-            source = error.source();
-        }
-        Self::Failed(text)
+        Self::Failed(format!("{operation}: {}", Causes(error)))
     }
 }
 
 impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(text) | Self::Failed(text) => f.write_str(text),
+            Self::Usage(text) | Self::Failed(text) | Self::Refused(text) => f.write_str(text),
+            Self::Hinted(error, _) => error.fmt(f),
         }
+    }
+}
+
+/// Formats an error with all of its sources.
+pub(crate) struct Causes<'a>(pub(crate) &'a dyn Error);
+
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
     }
 }

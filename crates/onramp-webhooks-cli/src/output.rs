@@ -1,64 +1,112 @@
-//! The report on standard output.
+//! Standard output for results, and standard error for everything else.
 
 use std::io::{self, Write};
 
-use onramp_webhooks_client::wert::Checkpoint;
-use serde_json::json;
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+use indicatif::ProgressDrawTarget;
+use jiff::tz::TimeZone;
+use serde::Serialize;
 
 use crate::exit::CliError;
-use crate::time_arg::format_time;
+use crate::globals::{ColorWhen, Globals};
+use crate::text::{self, Line};
 
-/// Writes the findings and the summary as text or as one JSON object.
-pub(crate) fn write(checkpoint: &Checkpoint, as_json: bool) -> Result<(), CliError> {
-    let text = if as_json { json(checkpoint) } else { text(checkpoint) };
-    let mut out = io::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    // A reader such as `head` may close the pipe early.
-    match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::with_source("writing the report", &error)),
+/// The style of errors and of what needs an operator.
+pub(crate) const RED: Style = AnsiColor::Red.on_default();
+
+/// The style of the next step after an error.
+pub(crate) const BOLD: Style = Style::new().bold();
+
+/// The only way to the terminal. Data from outside is escaped on it.
+#[derive(Clone)]
+pub(crate) struct Output {
+    /// `true` if results are JSON.
+    pub(crate) json: bool,
+    /// The time zone of times in text.
+    pub(crate) zone: TimeZone,
+    quiet: bool,
+    out: ColorChoice,
+    err: ColorChoice,
+}
+
+impl Output {
+    pub(crate) fn new(globals: &Globals) -> Self {
+        Self {
+            json: globals.json,
+            zone: if globals.utc { TimeZone::UTC } else { TimeZone::system() },
+            quiet: globals.quiet,
+            out: choice(globals.color, &io::stdout()),
+            err: choice(globals.color, &io::stderr()),
+        }
+    }
+
+    /// Writes a line of a result to standard output.
+    pub(crate) fn line(&self, line: &Line) -> Result<(), CliError> {
+        let mut out = AutoStream::new(io::stdout().lock(), self.out);
+        written(writeln!(out, "{}", line.as_str()).and_then(|()| out.flush()))
+    }
+
+    /// Writes several lines of a result to standard output.
+    pub(crate) fn lines(&self, text: &str) -> Result<(), CliError> {
+        text.split_terminator('\n').try_for_each(|line| self.line(&Line::new().text(line)))
+    }
+
+    /// Writes one object of a result to standard output.
+    pub(crate) fn object(&self, object: &impl Serialize) -> Result<(), CliError> {
+        let json = serde_json::to_string(object).map_err(|error| CliError::with_source("writing JSON", &error))?;
+        self.raw(format!("{}\n", text::escaped_json(&json)).as_bytes())
+    }
+
+    /// Writes bytes that the program has made to standard output, as they are.
+    pub(crate) fn raw(&self, bytes: &[u8]) -> Result<(), CliError> {
+        let mut out = io::stdout().lock();
+        written(out.write_all(bytes).and_then(|()| out.flush()))
+    }
+
+    /// Writes a line to standard error, unless the user wants to see results only.
+    pub(crate) fn note(&self, line: &Line) {
+        if !self.quiet {
+            self.on_stderr(line);
+        }
+    }
+
+    /// Returns the place of progress bars: standard error, if it is a terminal.
+    pub(crate) fn progress(&self) -> ProgressDrawTarget {
+        if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() }
+    }
+
+    /// Writes a warning to standard error.
+    pub(crate) fn warning(&self, warning: &str) {
+        self.on_stderr(&Line::new().text("warning: ").text(warning));
+    }
+
+    /// Writes an error and the next step to standard error.
+    pub(crate) fn error(&self, error: &CliError) {
+        self.on_stderr(&Line::new().styled(RED, "error:").text(" ").text(error));
+        if let Some(next) = error.next_step() {
+            self.on_stderr(&Line::new().text("  → ").styled(BOLD, next));
+        }
+    }
+
+    /// Writes to standard error, which may be closed.
+    fn on_stderr(&self, line: &Line) {
+        let _ = writeln!(AutoStream::new(io::stderr().lock(), self.err), "{}", line.as_str());
+    }
+}
+
+fn choice(when: ColorWhen, stream: &impl anstream::stream::RawStream) -> ColorChoice {
+    match when {
+        ColorWhen::Auto => AutoStream::choice(stream),
+        ColorWhen::Always => ColorChoice::Always,
+        ColorWhen::Never => ColorChoice::Never,
+    }
+}
+
+/// Accepts a pipe that its reader, such as `head`, has closed.
+fn written(result: io::Result<()>) -> Result<(), CliError> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::with_source("writing the result", &error)),
         _ => Ok(()),
     }
-}
-
-fn json(checkpoint: &Checkpoint) -> String {
-    let object = json!({
-        "endpoint": checkpoint.endpoint,
-        "since": format_time(checkpoint.window.since),
-        "until": format_time(checkpoint.window.until),
-        "repair": checkpoint.repair,
-        "resolved": checkpoint.summary.is_resolved(),
-        "summary": checkpoint.summary,
-    });
-    format!("{object}\n")
-}
-
-fn text(checkpoint: &Checkpoint) -> String {
-    let (window, summary) = (checkpoint.window, &checkpoint.summary);
-    let mut text = String::new();
-    for finding in &summary.findings {
-        text.push_str(&format!("{finding}\n"));
-    }
-    let found = summary.open() + summary.repaired;
-    let listed = u64::try_from(summary.findings.len()).unwrap_or(u64::MAX);
-    if found > listed {
-        text.push_str(&format!("and {} more\n", found - listed));
-    }
-    text.push_str(&format!(
-        "{} orders at Wert and {} deliveries at {:?}, from {} to {}: {} missing, {} of them repaired; {} not handled, {} with \
-         other values, {} with another status, {} unclear, {} unknown to Wert; {} skipped as too recent\n",
-        summary.orders,
-        summary.deliveries,
-        checkpoint.endpoint,
-        format_time(window.since),
-        format_time(window.until),
-        summary.missing,
-        summary.repaired,
-        summary.not_handled,
-        summary.differs,
-        summary.status_differs,
-        summary.unclear,
-        summary.unknown_to_provider,
-        summary.too_recent,
-    ));
-    text
 }

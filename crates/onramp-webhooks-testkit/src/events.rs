@@ -9,6 +9,21 @@ use bytes::Bytes;
 use onramp_webhooks::clock::Timestamp;
 use serde_json::{Map, Value, json};
 
+/// The documented account events of Wert's.
+pub const WERT_ACCOUNT_EVENTS: [&str; 8] =
+    ["registration", "login", "logout", "card_added", "new_card_added", "verify_start", "verify_retry", "verify_failed"];
+
+/// The documented order events of Wert's.
+pub const WERT_ORDER_EVENTS: [&str; 7] = [
+    "verify_success",
+    "payment_started",
+    "transfer_started",
+    "order_complete",
+    "order_failed",
+    "order_canceled",
+    "tx_smart_contract_failed",
+];
+
 /// Crockford's base-32 alphabet of ULIDs.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
@@ -38,11 +53,15 @@ fn encode(number: u128) -> String {
     (0..26).rev().map(|place| letter(number >> (5 * place))).collect()
 }
 
-/// Returns a new uuid in Kriptomat's format, which is unique within this process.
+/// Returns a new uuid in Kriptomat's format. Other processes return others.
 #[must_use]
 pub fn uuid() -> String {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    static FIRST: LazyLock<u64> = LazyLock::new(|| {
+        let millis = u64::try_from(now_millis()).unwrap_or_default();
+        (millis << 22) ^ (u64::from(std::process::id()) << 32)
+    });
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = FIRST.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let (high, middle) = (number >> 32, (number >> 16) & 0xffff);
     format!("{high:08x}-{middle:04x}-4{:03x}-8{:03x}-{:012x}", number & 0xfff, number >> 52, number & 0xffff_ffff_ffff)
 }
@@ -151,6 +170,47 @@ impl WertOrder {
         self.clone().with("transaction_id", Value::Null).with("error_code", "card_declined").event("order_failed")
     }
 
+    /// Returns an `order_canceled`.
+    #[must_use]
+    pub fn canceled(&self) -> Bytes {
+        self.clone().with("transaction_id", Value::Null).event("order_canceled")
+    }
+
+    /// Returns a `tx_smart_contract_failed`, with the order that the customer got instead of the call of the contract.
+    #[must_use]
+    pub fn contract_failed(&self) -> Bytes {
+        let instead = self.clone().with("id", order_id()).with_transaction().order;
+        let data = json!({
+            "sc_id": "",
+            "sc_address": "0x4877a53e68d949f0ff063917e313f2a2ebf22bfb",
+            "sc_input_data": "0xe7b2adcd",
+            "sc_type_name": "ERC-1155",
+        });
+        self.with_transaction().with("partner_data", data).with("fallback_order", instead).event("tx_smart_contract_failed")
+    }
+
+    /// Returns a `verify_success`, which has the amounts of an order and no id.
+    #[must_use]
+    pub fn verified(&self) -> Bytes {
+        self.clone().without("id").event("verify_success")
+    }
+
+    /// Returns the body of a documented event, with the fields that events of this type have.
+    #[must_use]
+    pub fn documented(&self, event_type: &str) -> Bytes {
+        match event_type {
+            "verify_success" => self.verified(),
+            "payment_started" => self.payment_started(),
+            "transfer_started" => self.transfer_started(),
+            "order_complete" => self.complete(),
+            "order_failed" => self.failed(),
+            "order_canceled" => self.canceled(),
+            "tx_smart_contract_failed" => self.contract_failed(),
+            account if WERT_ACCOUNT_EVENTS.contains(&account) => wert_account(account, &self.click_id),
+            other => self.event(other),
+        }
+    }
+
     fn with_transaction(&self) -> Self {
         let transaction = format!("0x{:0>64}", self.id().unwrap_or_default().to_ascii_lowercase());
         self.clone().with("transaction_id", transaction)
@@ -256,7 +316,10 @@ mod tests {
         let types = [order.payment_started(), order.transfer_started(), order.complete(), order.failed(), wert_test()]
             .map(|body| WertEvent::read(&body).unwrap().type_name().to_owned());
         assert_eq!(types, ["payment_started", "transfer_started", "order_complete", "order_failed", "test"]);
-        assert_eq!(WertEvent::read(&wert_account("login", "c")).unwrap().type_name(), "login");
+        for event_type in WERT_ACCOUNT_EVENTS.into_iter().chain(WERT_ORDER_EVENTS) {
+            assert_eq!(WertEvent::read(&order.documented(event_type)).unwrap().type_name(), event_type);
+        }
+        assert_eq!(WertEvent::read(&order.documented("brand_new")).unwrap().type_name(), "brand_new");
 
         let postback = Postback::new().additional_field("0", "customer-7");
         for body in [postback.json(), postback.form()] {

@@ -37,7 +37,7 @@ use futures_util::stream::{self, StreamExt};
 use onramp_webhooks::CompletedPurchase;
 use onramp_webhooks::provider::{ProviderName, Providers};
 
-use crate::events::{Postback, WertOrder, wert_account, wert_test};
+use crate::events::{Postback, WERT_ACCOUNT_EVENTS, WERT_ORDER_EVENTS, WertOrder, wert_account, wert_test};
 
 /// The documented pauses before Wert sends a failed event again; after the last one Wert gives up.
 pub const WERT_RETRIES: [Duration; 5] = [
@@ -48,20 +48,35 @@ pub const WERT_RETRIES: [Duration; 5] = [
     Duration::from_secs(8 * 3_600),
 ];
 
-/// The documented account events of Wert's.
-const ACCOUNT: [&str; 8] =
-    ["registration", "login", "logout", "card_added", "new_card_added", "verify_start", "verify_retry", "verify_failed"];
+/// The events of a customer whose identity is verified at the second attempt.
+const VERIFICATION: [&str; 4] = ["verify_start", "verify_failed", "verify_retry", "verify_success"];
 
-/// The documented order events of Wert's.
-const ORDER: [&str; 7] = [
-    "verify_success",
-    "payment_started",
-    "transfer_started",
-    "order_complete",
-    "order_failed",
-    "order_canceled",
-    "tx_smart_contract_failed",
-];
+/// The outcome of an order in Wert's widget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The customer paid and got the crypto.
+    Completed,
+    /// The payment failed.
+    Failed,
+    /// The customer did not pay.
+    Canceled,
+    /// The customer paid, and the call of the smart contract failed.
+    ContractFailed,
+}
+
+impl Outcome {
+    /// Returns the types of its events, in the sequence in which Wert sends them.
+    #[must_use]
+    pub const fn events(self) -> &'static [&'static str] {
+        match self {
+            Self::Completed => &["payment_started", "transfer_started", "order_complete"],
+            Self::Failed => &["payment_started", "order_failed"],
+            Self::Canceled => &["payment_started", "order_canceled"],
+            Self::ContractFailed => &["payment_started", "transfer_started", "tx_smart_contract_failed"],
+        }
+    }
+}
 
 /// One request as a provider sends it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -101,8 +116,8 @@ impl Simulator {
     /// Returns one event of every documented type, and a postback in every documented spelling.
     #[must_use]
     pub fn every_event(&mut self) -> Traffic {
-        let account = ACCOUNT.map(|event_type| Posted::wert(wert_account(event_type, &self.customer())));
-        let order = ORDER.map(|event_type| Posted::wert(self.order().event(event_type)));
+        let account = WERT_ACCOUNT_EVENTS.map(|event_type| Posted::wert(wert_account(event_type, &self.customer())));
+        let order = WERT_ORDER_EVENTS.map(|event_type| Posted::wert(self.order().documented(event_type)));
         let id = self.customer();
         let postbacks = [
             Postback::new().additional_field("0", id.clone()),
@@ -121,23 +136,42 @@ impl Simulator {
     /// Returns all events of `number` orders of Wert's that complete.
     #[must_use]
     pub fn orders(&mut self, number: usize) -> Traffic {
-        let posts = (0..number).flat_map(|_| {
-            let order = self.order();
-            [order.payment_started(), order.transfer_started(), order.complete()].map(Posted::wert)
-        });
-        let posts = posts.collect();
-        self.traffic(posts)
+        self.checkouts(number, Outcome::Completed)
     }
 
     /// Returns all events of `number` orders of Wert's that fail.
     #[must_use]
     pub fn failing_orders(&mut self, number: usize) -> Traffic {
+        self.checkouts(number, Outcome::Failed)
+    }
+
+    /// Returns all events of `number` orders of Wert's with an outcome, in the sequence in which Wert sends them.
+    #[must_use]
+    pub fn checkouts(&mut self, number: usize, outcome: Outcome) -> Traffic {
         let posts = (0..number).flat_map(|_| {
             let order = self.order();
-            [order.payment_started(), order.failed()].map(Posted::wert)
+            outcome.events().iter().map(move |event_type| Posted::wert(order.documented(event_type)))
         });
         let posts = posts.collect();
         self.traffic(posts)
+    }
+
+    /// Returns the events of `number` customers whose identity is verified at the second attempt.
+    #[must_use]
+    pub fn verifications(&mut self, number: usize) -> Traffic {
+        let posts = (0..number).flat_map(|_| {
+            let order = self.order();
+            VERIFICATION.map(|event_type| Posted::wert(order.documented(event_type)))
+        });
+        let posts = posts.collect();
+        self.traffic(posts)
+    }
+
+    /// Returns one event of Wert's of the type `event_type`, which may be unknown.
+    #[must_use]
+    pub fn wert_event(&mut self, event_type: &str) -> Traffic {
+        let body = if event_type == "test" { wert_test() } else { self.order().documented(event_type) };
+        self.traffic(vec![Posted::wert(body)])
     }
 
     /// Returns the postbacks of `number` purchases.
@@ -237,8 +271,20 @@ mod tests {
             .inspect(|event| assert_ne!(event.type_label(), "unknown", "{event:?}"))
             .map(|event| event.type_name().to_owned())
             .collect();
-        assert_eq!(types.len(), ACCOUNT.len() + ORDER.len() + 2, "{types:?}");
+        assert_eq!(types.len(), WERT_ACCOUNT_EVENTS.len() + WERT_ORDER_EVENTS.len() + 2, "{types:?}");
         assert_eq!(traffic.completed().len(), 6, "one order and five postbacks");
+    }
+
+    #[test]
+    fn only_completed_orders_are_purchases() {
+        let mut simulator = Simulator::seeded(2);
+        let purchases = |traffic: &Traffic| (traffic.posts().len(), traffic.completed().len());
+        assert_eq!(purchases(&simulator.checkouts(5, Outcome::Completed)), (15, 5));
+        assert_eq!(purchases(&simulator.checkouts(5, Outcome::Failed)), (10, 0));
+        assert_eq!(purchases(&simulator.checkouts(5, Outcome::Canceled)), (10, 0));
+        assert_eq!(purchases(&simulator.checkouts(5, Outcome::ContractFailed)), (15, 0));
+        assert_eq!(purchases(&simulator.verifications(5)), (20, 0));
+        assert_eq!(purchases(&simulator.wert_event("test")), (1, 0));
     }
 
     #[test]

@@ -1,5 +1,10 @@
 //! The command `onramp-webhooks reconcile`.
 
+mod progress;
+mod report;
+mod resume;
+mod status;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,11 +15,19 @@ use onramp_webhooks::inbox::State;
 use onramp_webhooks_client::WertDataApi;
 use onramp_webhooks_client::wert::{ReconcileRun, Reconciler, Window};
 
+use self::progress::Progress;
+use self::resume::{ResumeFile, ResumeState};
 use crate::exit::{CliError, ExitStatus};
-use crate::progress::Progress;
-use crate::resume::{ResumeFile, ResumeState};
-use crate::time_arg::{TimeArg, parse_duration, parse_time};
-use crate::{database, output};
+use crate::globals::Globals;
+use crate::interrupt::Interrupts;
+use crate::output::Output;
+use crate::text::Line;
+use crate::time::{TimeArg, parse_duration, parse_time};
+
+const EXAMPLES: &str = "Examples:
+  onramp-webhooks reconcile --since 7d
+  onramp-webhooks reconcile --since 7d --repair --resume /tmp/reconcile.json
+  onramp-webhooks reconcile --since 2026-01-01 --until today --json";
 
 /// Compare Wert's orders with the deliveries in an inbox, and optionally record missing ones.
 ///
@@ -22,13 +35,8 @@ use crate::{database, output};
 /// interrupted. If all open findings are of one kind: 3 missing, 4 not handled, 5 another value or status, 6 unclear, 7 unknown to Wert;
 /// otherwise 8.
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Reconcile {
-    /// The URL of the inbox: sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
-    database_url: String,
-    /// The PostgreSQL schema of the inbox
-    #[arg(long, default_value = "onramp")]
-    schema: String,
     /// The name of the receiver's endpoint whose deliveries are compared
     #[arg(long, default_value = "wert")]
     endpoint: String,
@@ -41,7 +49,7 @@ pub(crate) struct Reconcile {
     /// Use the Data API of Wert's sandbox, which needs a key of its own
     #[arg(long)]
     sandbox: bool,
-    /// Compare orders created since this time: 2026-01-31T18:00:00Z, or 48h for 48 hours ago
+    /// Compare orders created since this time: 2026-01-31T18:00:00Z, 2026-01-31, today, or 48h for 48 hours ago
     #[arg(long, default_value = "48h", value_parser = parse_time)]
     since: TimeArg,
     /// Compare orders created until this time: the same format, 0s for now
@@ -60,15 +68,13 @@ pub(crate) struct Reconcile {
     /// Save the progress in this file, and resume from it if it exists. It is removed at the end
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
-    /// Write the report as one JSON object
-    #[arg(long)]
-    json: bool,
 }
 
 impl Reconcile {
-    pub(crate) async fn run(self) -> Result<ExitStatus, CliError> {
+    pub(crate) async fn run(self, globals: &Globals, output: &Output) -> Result<ExitStatus, CliError> {
         let now = SystemClock::default().now();
-        let window = Window::new(self.since.resolve(now), self.until.resolve(now));
+        let resolve = |time: TimeArg| time.resolve(now, &output.zone);
+        let window = Window::new(resolve(self.since), resolve(self.until));
         if window.since >= window.until {
             return Err(CliError::Usage("--since must be before --until".to_owned()));
         }
@@ -76,13 +82,13 @@ impl Reconcile {
         let state = file.as_ref().map(ResumeFile::read).transpose()?.flatten();
         let api = WertDataApi::at(self.api_url(), &*self.api_key).build();
         let api = api.map_err(|error| CliError::Usage(format!("--api-key, --api-url: {error}")))?;
-        let inbox = database::open(&self.database_url, &self.schema).await?;
+        let inbox = globals.required_database()?.open(&globals.schema).await?;
         if self.repair {
-            warn_if_empty(&*inbox).await;
+            warn_if_empty(&*inbox, output).await;
         }
         let reconciler = Reconciler::new(api, inbox, &*self.endpoint).grace(self.grace);
         let reconciler = match self.repair_since {
-            Some(since) => reconciler.repair_since(since.resolve(now)),
+            Some(since) => reconciler.repair_since(resolve(since)),
             None => reconciler,
         };
         let run = match state {
@@ -90,7 +96,7 @@ impl Reconcile {
             None if self.repair => reconciler.repair(window),
             None => reconciler.report(window),
         };
-        self.finish(run, file.as_ref()).await
+        self.finish(run, file.as_ref(), output).await
     }
 
     fn api_url(&self) -> &str {
@@ -113,15 +119,15 @@ impl Reconcile {
         reconciler.resume(state.checkpoint).map_err(|_| mismatch("with another endpoint"))
     }
 
-    async fn finish(&self, mut run: ReconcileRun, file: Option<&ResumeFile>) -> Result<ExitStatus, CliError> {
-        let progress = Progress::new(run.checkpoint());
-        let mut interrupted = std::pin::pin!(interrupted());
+    async fn finish(&self, mut run: ReconcileRun, file: Option<&ResumeFile>, output: &Output) -> Result<ExitStatus, CliError> {
+        let progress = Progress::new(run.checkpoint(), output);
+        let mut interrupts = Interrupts::listen()?;
         loop {
             let step = tokio::select! {
                 step = run.step() => step,
-                () = &mut interrupted => {
+                () = interrupts.next() => {
                     drop(progress);
-                    eprintln!("interrupted{}", saved_in(file));
+                    output.note(&Line::new().text("interrupted").text(saved_in(file)));
                     return Ok(ExitStatus::Interrupted);
                 }
             };
@@ -135,11 +141,11 @@ impl Reconcile {
             }
         }
         drop(progress);
-        output::write(run.checkpoint(), self.json)?;
+        report::write(run.checkpoint(), output)?;
         if let Some(file) = file {
             file.remove()?;
         }
-        Ok(ExitStatus::of(run.summary()))
+        Ok(status::of(run.summary()))
     }
 }
 
@@ -148,37 +154,10 @@ fn saved_in(file: Option<&ResumeFile>) -> String {
 }
 
 /// Warns if the inbox is empty, because it is probably the wrong one.
-async fn warn_if_empty(inbox: &dyn Inbox) {
+async fn warn_if_empty(inbox: &dyn Inbox, output: &Output) {
     if let Ok(counts) = inbox.counts().await
         && State::ALL.into_iter().all(|state| counts.of(state) == 0)
     {
-        eprintln!("warning: the inbox is empty; is it the right database?");
+        output.warning("the inbox is empty; is it the right database?");
     }
-}
-
-/// Waits for Ctrl-C or `SIGTERM`.
-async fn interrupted() {
-    let ctrl_c = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending().await
-        }
-    };
-    tokio::select! {
-        () = ctrl_c => {}
-        () = terminated() => {}
-    }
-}
-
-#[cfg(unix)]
-async fn terminated() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut signal) => drop(signal.recv().await),
-        Err(_) => std::future::pending().await,
-    }
-}
-
-#[cfg(not(unix))]
-async fn terminated() {
-    std::future::pending().await
 }

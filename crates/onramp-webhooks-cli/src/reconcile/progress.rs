@@ -1,18 +1,20 @@
 //! The progress bar.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks_client::wert::{Checkpoint, Phase, Step};
 
+use crate::output::Output;
+
 const TEMPLATE: &str = "{msg} [{bar:30}] {percent:>3} %  {elapsed}";
 
-/// A progress bar on standard error that spans the window of the run. Hidden if standard error is not a terminal.
+/// A progress bar on standard error that spans the window of the run. Hidden if standard error is not a terminal, or the user wants no progress.
 pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
-    pub(crate) fn new(checkpoint: &Checkpoint) -> Self {
+    pub(crate) fn new(checkpoint: &Checkpoint, output: &Output) -> Self {
         let (since, until) = (checkpoint.window.since, checkpoint.window.until);
-        let bar = ProgressBar::with_draw_target(Some(seconds(since, until).max(1)), ProgressDrawTarget::stderr());
+        let bar = ProgressBar::with_draw_target(Some(seconds(since, until).max(1)), output.progress());
         let progress = Self(ProgressStyle::with_template(TEMPLATE).map_or(bar.clone(), |style| bar.with_style(style)));
         progress.update(checkpoint, &Step::default());
         progress

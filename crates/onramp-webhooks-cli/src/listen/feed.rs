@@ -1,0 +1,72 @@
+//! The live events on standard output. A terminal that is slow or paused does not hold up the receiver.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::notice::Notice;
+use crate::exit::CliError;
+use crate::output::Output;
+
+/// The number of events that wait for the terminal. Further ones are left out.
+const WAITING: usize = 4_096;
+
+/// Time for the last lines at the end.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// A sender of events to the thread that prints them. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Feed {
+    notices: SyncSender<Notice>,
+    left_out: Arc<AtomicU64>,
+}
+
+/// The thread that prints.
+#[derive(Debug)]
+pub(super) struct Printer(JoinHandle<()>);
+
+impl Feed {
+    /// Starts to print.
+    pub(super) fn start(output: Output) -> Result<(Self, Printer), CliError> {
+        let (notices, received) = sync_channel(WAITING);
+        let left_out = Arc::new(AtomicU64::new(0));
+        let feed = Self { notices, left_out: Arc::clone(&left_out) };
+        let thread = std::thread::Builder::new().name("listen-output".to_owned());
+        let thread = thread.spawn(move || print(&received, &left_out, &output));
+        Ok((feed, Printer(thread.map_err(|error| CliError::with_source("starting a thread", &error))?)))
+    }
+
+    /// Prints an event, or leaves it out if the terminal is too slow. Never blocks.
+    pub(super) fn send(&self, notice: Notice) {
+        // The thread ends only after the last sender.
+        if let Err(TrySendError::Full(_)) = self.notices.try_send(notice) {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Printer {
+    /// Waits for the last lines, unless the terminal is paused. Every [`Feed`] has to be dropped before.
+    pub(super) fn finish(self) {
+        let end = Instant::now() + LAST_LINES;
+        while !self.0.is_finished() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+fn print(notices: &Receiver<Notice>, left_out: &AtomicU64, output: &Output) {
+    for notice in notices {
+        let missing = left_out.swap(0, Ordering::Relaxed);
+        let left_out = (missing > 0).then_some(Notice::LeftOut(missing));
+        for notice in left_out.into_iter().chain([notice]) {
+            // There is no other place to report to, and the receiver does not depend on its output.
+            let _ = match output.json {
+                true => output.object(&notice.json()),
+                false => output.line(&notice.line(&output.zone)),
+            };
+        }
+    }
+}

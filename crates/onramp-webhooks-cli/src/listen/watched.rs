@@ -1,0 +1,209 @@
+//! An inbox that reports every delivery, and every end of a lease.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use onramp_webhooks::clock::{Clock, SystemClock, Timestamp};
+use onramp_webhooks::inbox::{
+    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Record, Recorded, Replayed, Requeue, Retention,
+    Settlement, SpillStatus, TaskState,
+};
+use onramp_webhooks::provider::Providers;
+use onramp_webhooks::{StoreError, async_trait};
+use tokio::time::Instant;
+
+use super::describe::Described;
+use super::feed::Feed;
+use super::notice::{Attempt, Notice, Received};
+
+tokio::task_local! {
+    /// The delivery of the request that the task answers.
+    static RECEIVED: RefCell<Option<Received>>;
+}
+
+/// Reports what happens in an inbox. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Reporter {
+    feed: Feed,
+    shared: Arc<Mutex<Reports>>,
+}
+
+#[derive(Default)]
+struct Reports {
+    /// Attempts whose end is not settled yet.
+    attempts: HashMap<DeliveryId, Attempt>,
+    /// Deliveries whose request is not answered yet, with the events that follow the answer.
+    unanswered: HashMap<DeliveryId, Vec<Notice>>,
+}
+
+impl Reporter {
+    pub(super) fn new(feed: Feed) -> Self {
+        Self { feed, shared: Arc::default() }
+    }
+
+    fn reports(&self) -> MutexGuard<'_, Reports> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps an attempt until its end is settled.
+    pub(super) fn attempted(&self, id: DeliveryId, attempt: Attempt) {
+        self.reports().attempts.insert(id, attempt);
+    }
+
+    /// Answers a request with `answer`, and reports the delivery that it recorded.
+    pub(super) async fn answer<T>(&self, answer: impl Future<Output = T>, status: impl Fn(&T) -> u16) -> T {
+        let begun = Instant::now();
+        let answering = async {
+            // A request whose client has gone is dropped here; what follows it is reported nevertheless.
+            let guard = Unanswered(self);
+            let answer = answer.await;
+            guard.answered(status(&answer), begun.elapsed());
+            answer
+        };
+        RECEIVED.scope(RefCell::new(None), answering).await
+    }
+
+    /// Keeps the delivery of the current request. Does nothing outside of requests.
+    fn recording(&self, event: Described) {
+        let _ = RECEIVED.try_with(|cell| cell.replace(Some(Received { event, recorded: None })));
+    }
+
+    fn recorded(&self, recorded: Recorded) {
+        let is_request = RECEIVED.try_with(|cell| {
+            if let Some(received) = &mut *cell.borrow_mut() {
+                received.recorded = Some(recorded);
+            }
+        });
+        if let (Ok(()), Recorded::New(id)) = (is_request, recorded) {
+            self.reports().unanswered.insert(id, Vec::new());
+        }
+    }
+
+    fn settled(&self, now: Timestamp, settlements: Vec<Settlement>, lost: &[Lease]) {
+        let mut reports = self.reports();
+        for Settlement { lease, outcome, .. } in settlements {
+            let attempt = reports.attempts.remove(&lease.id);
+            if lost.contains(&lease) {
+                continue;
+            }
+            let notice = Notice::Settled { time: now, id: lease.id, outcome, attempt };
+            match reports.unanswered.get_mut(&lease.id) {
+                Some(following) => following.push(notice),
+                None => self.feed.send(notice),
+            }
+        }
+    }
+
+    /// Reports the events that were waiting for the answer to a request.
+    fn follow(&self, received: Option<&Received>) {
+        if let Some(Received { recorded: Some(Recorded::New(id)), .. }) = received {
+            let following = self.reports().unanswered.remove(id);
+            following.into_iter().flatten().for_each(|notice| self.feed.send(notice));
+        }
+    }
+}
+
+/// A request that is not answered yet.
+struct Unanswered<'a>(&'a Reporter);
+
+impl Unanswered<'_> {
+    fn answered(self, status: u16, took: Duration) {
+        let received = RECEIVED.with(RefCell::take);
+        let time = SystemClock::default().now();
+        self.0.feed.send(Notice::Answered { time, received: received.clone(), status, took });
+        self.0.follow(received.as_ref());
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if let Ok(received) = RECEIVED.try_with(RefCell::take) {
+            self.0.follow(received.as_ref());
+        }
+    }
+}
+
+/// An inbox whose calls are reported.
+pub(super) struct WatchedInbox {
+    pub(super) inbox: Arc<dyn Inbox>,
+    pub(super) reporter: Reporter,
+    pub(super) providers: Providers,
+}
+
+impl fmt::Debug for WatchedInbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inbox.fmt(f)
+    }
+}
+
+#[async_trait]
+impl Inbox for WatchedInbox {
+    async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError> {
+        self.reporter.recording(Described::new(&delivery, &self.providers));
+        let recorded = self.inbox.record(delivery).await?;
+        self.reporter.recorded(recorded);
+        Ok(recorded)
+    }
+
+    async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError> {
+        self.inbox.claim(now, request).await
+    }
+
+    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        self.inbox.renew(leases, until).await
+    }
+
+    async fn settle(&self, now: Timestamp, settlements: Vec<Settlement>) -> Result<Vec<Lease>, StoreError> {
+        let lost = self.inbox.settle(now, settlements.clone()).await?;
+        self.reporter.settled(now, settlements, &lost);
+        Ok(lost)
+    }
+
+    async fn wait_for_work(&self) {
+        self.inbox.wait_for_work().await;
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.inbox.check().await
+    }
+
+    async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
+        self.inbox.list(filter).await
+    }
+
+    async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError> {
+        self.inbox.show(id).await
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        self.inbox.counts().await
+    }
+
+    async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {
+        self.inbox.requeue(request).await
+    }
+
+    async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError> {
+        self.inbox.prune(now, retention).await
+    }
+
+    async fn forget(&self, id: DeliveryId) -> Result<(), StoreError> {
+        self.inbox.forget(id).await
+    }
+
+    async fn task_state(&self, task: &str) -> Result<TaskState, StoreError> {
+        self.inbox.task_state(task).await
+    }
+
+    async fn set_task_state(&self, state: TaskState) -> Result<bool, StoreError> {
+        self.inbox.set_task_state(state).await
+    }
+
+    async fn spill_status(&self) -> Result<Option<SpillStatus>, StoreError> {
+        self.inbox.spill_status().await
+    }
+}
