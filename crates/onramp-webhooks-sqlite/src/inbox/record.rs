@@ -7,7 +7,7 @@ use onramp_webhooks::inbox::{DeliveryId, NewDelivery, QuarantineBound, Recorded,
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::queue::{Place, enter, free_key, leave, place, settle_head};
-use super::state::{ATTEMPTS_USED_UP, HANDLED, PENDING, REMOVED, RETRYING, sql};
+use super::state::{ATTEMPTS_USED_UP, HANDLED, PENDING, REMOVED, RESOLVED, RETRYING, sql};
 use crate::db::Batch;
 use crate::db::column::bound as bounded;
 
@@ -128,8 +128,10 @@ pub(super) fn find_holder(connection: &Connection, key: Option<&DedupKey>) -> ru
 }
 
 sql!(
-    REQUEUES = "SELECT d.state = {RETRYING} OR (coalesce(d.cause = {ATTEMPTS_USED_UP}, false) AND b.id IS NOT NULL)
-     FROM onramp_deliveries d LEFT JOIN onramp_bodies b ON b.id = d.id WHERE d.id = ?"
+    REQUEUES = "SELECT d.state = {RETRYING}
+        OR (coalesce(d.cause = {ATTEMPTS_USED_UP}, false) AND b.id IS NOT NULL AND NOT {RESOLVED})
+     FROM onramp_deliveries d LEFT JOIN onramp_bodies b ON b.id = d.id WHERE d.id = ?",
+    RESOLVED = RESOLVED
 );
 const COUNT: &str = "UPDATE onramp_deliveries SET duplicates = duplicates + 1 WHERE id = ?";
 
@@ -144,7 +146,9 @@ pub(super) fn count_duplicate(connection: &Connection, first: DeliveryId) -> rus
 }
 
 sql!(
-    MAKE_PENDING = "UPDATE onramp_deliveries SET state = {PENDING}, attempts = 0, settled_at = NULL, cause = NULL, handled_stage = NULL WHERE id = ?"
+    MAKE_PENDING = "UPDATE onramp_deliveries
+     SET state = {PENDING}, attempts = 0, settled_at = NULL, cause = NULL, handled_stage = NULL, resolved_at = NULL, resolution = NULL
+     WHERE id = ?"
 );
 
 /// Makes a delivery due at once, as if it had never been settled.
@@ -185,7 +189,8 @@ const REMOVE_BODY: &str = "DELETE FROM onramp_bodies WHERE id = ?";
 const REMOVE_NOISE: &str = "DELETE FROM onramp_noise WHERE id = ?";
 sql!(
     HIDE = "UPDATE onramp_deliveries
-     SET state = {REMOVED}, due_at = NULL, waits_at = NULL, subject = NULL, discriminator = NULL, handled_stage = NULL, note = NULL WHERE id = ?"
+     SET state = {REMOVED}, due_at = NULL, waits_at = NULL, subject = NULL, discriminator = NULL, handled_stage = NULL, note = NULL, resolution = NULL
+     WHERE id = ?"
 );
 const REMOVE_UNLESS_NEWEST: &str = "DELETE FROM onramp_deliveries WHERE id = ? AND id < (SELECT max(id) FROM onramp_deliveries)";
 
