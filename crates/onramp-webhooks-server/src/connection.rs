@@ -20,8 +20,7 @@ pub const HEAD_TIME: Duration = Duration::from_secs(10);
 /// for up to 60 s. A shorter limit would close connections that they are about to use.
 pub const IDLE_TIME: Duration = Duration::from_secs(75);
 
-/// Serves a connection until it ends. Once `is_unwelcome` resolves, it ends after the current request, or at once if it is idle. One that
-/// has not sent its first request yet is not idle.
+/// Serves a connection until it ends. Once `is_unwelcome` resolves, it ends after the current request, or at once if there is none.
 pub(crate) async fn serve<I, S, B>(stream: I, service: S, is_unwelcome: impl Future<Output = ()>)
 where
     I: AsyncRead + AsyncWrite + Unpin + 'static,

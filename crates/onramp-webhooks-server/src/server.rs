@@ -15,7 +15,7 @@ use onramp_webhooks::adapter::LogLimit;
 use onramp_webhooks::allow_list::AllowList;
 use onramp_webhooks::clock::{Clock, SystemClock};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tower_service::Service;
@@ -88,15 +88,18 @@ impl Server {
                         _ = stopping.changed() => return,
                     };
                     let Ok(client) = client else { return };
-                    let peer = client.map(peer);
+                    let (peer, asked) = (client.map(peer), Arc::new(Notify::new()));
+                    let was_asked = Arc::clone(&asked);
                     let service = service_fn(move |mut request: Request<Incoming>| {
+                        asked.notify_one();
                         peer.clone().map(|peer| request.extensions_mut().insert(peer));
                         app.call(request)
                     });
                     let is_unwelcome = async {
                         tokio::select! {
                             _ = stopping.changed() => {}
-                            () = place.is_wanted() => {}
+                            // A connection is of use once, also while all places are taken.
+                            () = async { was_asked.notified().await; place.is_wanted().await } => {}
                         }
                     };
                     connection::serve(stream, service, is_unwelcome).await;
