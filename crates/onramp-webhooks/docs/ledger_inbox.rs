@@ -111,6 +111,10 @@ impl Inbox for LedgerInbox {
         self.deliveries.reopen(id).await
     }
 
+    async fn restore(&self, deliveries: Vec<Record>) -> Result<Vec<Restored>, StoreError> {
+        self.deliveries.restore(deliveries).await
+    }
+
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {
         self.deliveries.requeue(request).await
     }

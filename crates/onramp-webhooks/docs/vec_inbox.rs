@@ -23,7 +23,6 @@ struct Rows {
 #[derive(Debug)]
 struct Row {
     record: Record,
-    key_expires_at: Option<Timestamp>,
     noise: bool,
     fence: i64,
     /// The time at which it is due again; `None` if it was never settled.
@@ -82,7 +81,7 @@ impl Row {
     fn is_old(&self, now: Timestamp, retention: Retention) -> bool {
         let since = self.record.settled_at.unwrap_or(self.record.received_at);
         let is_old = retention.of(self.record.state).is_some_and(|kept| since < now.before(kept));
-        is_old && self.record.body.is_some() && self.key_expires_at.is_none_or(|expires_at| expires_at <= now)
+        is_old && self.record.body.is_some() && self.record.key_expires_at.is_none_or(|expires_at| expires_at <= now)
     }
 
     /// Removes the body and the notes. Returns whether the row is kept for its key.
@@ -127,7 +126,7 @@ impl Rows {
     /// The delivery that holds a key. A delivery whose key has expired gives it up.
     fn holder(&mut self, key: Option<&DedupKey>, now: Timestamp) -> Option<&mut Row> {
         let row = self.all.iter_mut().find(|row| key.is_some() && row.record.key.as_ref() == key)?;
-        if row.key_expires_at.is_some_and(|expires_at| expires_at <= now) {
+        if row.record.key_expires_at.is_some_and(|expires_at| expires_at <= now) {
             row.record.key = None;
             return None;
         }
@@ -143,6 +142,7 @@ impl Rows {
             provider: new.provider,
             event_type: new.event_type,
             key: new.key,
+            key_expires_at: new.key_expires_at,
             stage: new.stage,
             fingerprint: new.fingerprint,
             state,
@@ -158,8 +158,19 @@ impl Rows {
             body: Some(new.body),
         };
         let noise = new.quarantine.is_some_and(|quarantine| quarantine.noise);
-        self.all.push(Row { record, key_expires_at: new.key_expires_at, noise, fence: 0, again_at: None, lost_claims: 0 });
+        self.all.push(Row { record, noise, fence: 0, again_at: None, lost_claims: 0 });
         id
+    }
+
+    fn restore(&mut self, record: Record) -> Restored {
+        let holder = self.all.iter().find(|row| record.key.is_some() && row.record.key == record.key);
+        if let Some(Row { record: holder, .. }) = holder {
+            return Restored::beside(&record, holder.id, &holder.fingerprint);
+        }
+        self.last_id += 1;
+        let (id, again_at) = (DeliveryId::from_i64(self.last_id), record.due_at);
+        self.all.push(Row { record: Record { id, ..record }, noise: false, fence: 0, again_at, lost_claims: 0 });
+        Restored::New(id)
     }
 
     /// Keeps a conflict under a key of its own, so that its copies are counted.
@@ -284,7 +295,7 @@ impl Rows {
         }
         if let Some(row) = self.find(id) {
             (row.record.event_type, row.record.stage) = (new.event_type, new.stage);
-            (row.record.key, row.key_expires_at) = (new.key, new.key_expires_at);
+            (row.record.key, row.record.key_expires_at) = (new.key, new.key_expires_at);
             row.record.fingerprint = new.fingerprint;
         }
         Replayed::Due
@@ -401,6 +412,14 @@ impl Inbox for VecInbox {
         Ok(())
     }
 
+    async fn restore(&self, deliveries: Vec<Record>) -> Result<Vec<Restored>, StoreError> {
+        let deliveries = deliveries.into_iter().map(restorable).collect::<Result<Vec<_>, _>>()?;
+        let mut rows = self.rows.lock().unwrap();
+        let restored = deliveries.into_iter().map(|record| rows.restore(record)).collect();
+        self.work.notify_one();
+        Ok(restored)
+    }
+
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {
         let mut rows = self.rows.lock().unwrap();
         let Requeue { id, seen, reread, .. } = request;
@@ -427,7 +446,7 @@ impl Inbox for VecInbox {
                 return true;
             }
             pruned += 1;
-            row.forget() && row.key_expires_at.is_none()
+            row.forget() && row.record.key_expires_at.is_none()
         });
         Ok(pruned)
     }

@@ -9,6 +9,7 @@ mod queue;
 mod record;
 mod requeue;
 mod resolve;
+mod restore;
 mod settle;
 mod state;
 mod task;
@@ -24,7 +25,7 @@ use onramp_webhooks::StoreError;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
     ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Page, QuarantineBound, Record, Recorded,
-    Replayed, Requeue, Retention, Settlement, TaskState,
+    Replayed, Requeue, Restored, Retention, Settlement, TaskState,
 };
 use sqlx::PgPool;
 use tokio::sync::{Notify, Semaphore};
@@ -221,6 +222,19 @@ impl Inbox for PostgresInbox {
             Ok(reopened)
         };
         self.database.tried("reopen", Limit::Prompt, reopen).await?
+    }
+
+    async fn restore(&self, deliveries: Vec<Record>) -> Result<Vec<Restored>, StoreError> {
+        let deliveries = &*deliveries;
+        let restore = |_| async move {
+            let mut transaction = self.database.begin_batch().await?;
+            let restored = restore::restore(&mut transaction, &self.database.schema, deliveries).await?;
+            transaction.commit().await?;
+            Ok(restored)
+        };
+        let restored = self.database.tried("restore", Limit::Patient, restore).await??;
+        self.wakeups.wake();
+        Ok(restored)
     }
 
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {

@@ -8,6 +8,7 @@ mod queue;
 mod record;
 mod requeue;
 mod resolve;
+mod restore;
 mod settle;
 mod state;
 mod task;
@@ -21,7 +22,7 @@ use async_trait::async_trait;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
     ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Page, Record, Recorded, Replayed, Requeue,
-    Retention, Settlement, TaskState,
+    Restored, Retention, Settlement, TaskState,
 };
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::Connection;
@@ -197,6 +198,10 @@ impl Inbox for SqliteInbox {
 
     async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError> {
         self.writer.call(Effect::Quiet, move |batch| resolve::reopen(batch.connection, id)).await?
+    }
+
+    async fn restore(&self, deliveries: Vec<Record>) -> Result<Vec<Restored>, StoreError> {
+        self.writer.call(Effect::MakesWork, move |batch| restore::restore(batch, &deliveries)).await?
     }
 
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {

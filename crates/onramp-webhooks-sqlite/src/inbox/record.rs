@@ -93,7 +93,7 @@ fn insert(
 /// A delivery that holds a key.
 pub(super) struct Holder {
     pub(super) id: DeliveryId,
-    fingerprint: Fingerprint,
+    pub(super) fingerprint: Fingerprint,
     received_at: Timestamp,
     expires_at: Option<Timestamp>,
 }

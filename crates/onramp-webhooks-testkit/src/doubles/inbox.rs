@@ -8,7 +8,7 @@ use onramp_webhooks::StoreError;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
     ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Page, Record, Recorded, Replayed, Requeue,
-    Retention, Settlement, SpillStatus, TaskState, TransactionalInbox,
+    Restored, Retention, Settlement, SpillStatus, TaskState, TransactionalInbox,
 };
 
 use super::Double;
@@ -31,6 +31,7 @@ double! {
         Resolve: resolve(now: Timestamp, id: DeliveryId, note: &str) -> ();
         Reopen: reopen(id: DeliveryId) -> ();
         Requeue: requeue(request: Requeue) -> Replayed;
+        Restore: restore(deliveries: Vec<Record>) -> Vec<Restored>;
         Prune: prune(now: Timestamp, retention: Retention) -> u64;
         Forget: forget(id: DeliveryId) -> ();
         TaskState: task_state(task: &str) -> TaskState;

@@ -13,6 +13,7 @@ mod recording;
 mod replaying;
 mod requeuing;
 mod resolving;
+mod restoring;
 mod settling;
 mod tasks;
 pub(crate) mod tools;
@@ -204,6 +205,16 @@ suite! {
         a_duplicate_of_a_resolved_one_only_counts,
         a_slow_clock_resolves_as_well,
         a_resolution_is_forgotten_with_its_body,
+    }
+    restoring {
+        every_state_comes_back,
+        what_waited_goes_on_in_its_sequence,
+        what_is_known_is_skipped,
+        one_that_is_twice_in_a_batch_is_added_once,
+        a_batch_is_restored_whole_or_not_at_all,
+        a_copy_of_a_restored_one_is_a_duplicate,
+        a_restored_one_joins_its_order,
+        a_cause_that_is_not_known_is_none_that_requeues,
     }
     pruning {
         bodies_go_and_keys_stay,

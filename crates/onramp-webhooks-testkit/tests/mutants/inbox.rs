@@ -12,7 +12,7 @@ use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::DedupKey;
 use onramp_webhooks::inbox::{
     ClaimRequest, ClaimedDelivery, Claims, Counts, DeadCause, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery, Page,
-    QuarantineBound, Record, Recorded, Replayed, Requeue, Retention, Settled, Settlement, State, TaskState,
+    QuarantineBound, Record, Recorded, Replayed, Requeue, Restored, Retention, Settled, Settlement, State, TaskState,
 };
 use onramp_webhooks_testkit::doubles::{Double, InboxDouble};
 use onramp_webhooks_testkit::inbox::{Fixture, Store, cases};
@@ -202,6 +202,29 @@ impl InboxDouble for Mutant {
         }
     }
 
+    async fn restore(&self, mut deliveries: Vec<Record>) -> Result<Vec<Restored>, StoreError> {
+        match self.defect {
+            Defect::RestoresAllAsPending => deliveries.iter_mut().for_each(|record| record.state = State::Pending),
+            Defect::RestoresWithoutKeys => deliveries.iter_mut().for_each(|record| record.key = None),
+            Defect::RestoresWithoutOrders => deliveries.iter_mut().for_each(|record| record.stage = None),
+            Defect::RestoresWithoutTimes => deliveries.iter_mut().for_each(|record| record.due_at = None),
+            Defect::RestoresOneByOne => {
+                let mut restored = Vec::new();
+                for delivery in deliveries {
+                    restored.extend(self.inbox.restore(vec![delivery]).await?);
+                }
+                return Ok(restored);
+            }
+            Defect::ForgetsWhatIsKnown => {
+                let restored = self.inbox.restore(deliveries).await?;
+                let known = |restored| if let Restored::Conflict(id) = restored { Restored::Known(id) } else { restored };
+                return Ok(restored.into_iter().map(known).collect());
+            }
+            _ => {}
+        }
+        self.inbox.restore(deliveries).await
+    }
+
     async fn list(&self, mut filter: Filter) -> Result<Page, StoreError> {
         match self.defect {
             Defect::ListsIgnoreTheProvider => filter.provider = None,
@@ -375,6 +398,12 @@ mutants! {
     KeepsTheFirstResolution: an_inbox_that_keeps_the_first_resolution => "resolving::what_is_resolved_again_has_the_later_note";
     ReopensNothing: an_inbox_that_reopens_nothing => "resolving::what_was_reopened_is_open";
     RequeuesWhatIsResolved: an_inbox_that_requeues_what_is_resolved => "resolving::a_duplicate_of_a_resolved_one_only_counts";
+    RestoresAllAsPending: an_inbox_that_restores_all_as_pending => "restoring::every_state_comes_back";
+    RestoresWithoutKeys: an_inbox_that_restores_without_keys => "restoring::a_copy_of_a_restored_one_is_a_duplicate";
+    RestoresWithoutOrders: an_inbox_that_restores_without_orders => "restoring::a_restored_one_joins_its_order";
+    RestoresWithoutTimes: an_inbox_that_restores_without_times => "restoring::what_waited_goes_on_in_its_sequence";
+    RestoresOneByOne: an_inbox_that_restores_one_by_one => "restoring::a_batch_is_restored_whole_or_not_at_all";
+    ForgetsWhatIsKnown: an_inbox_that_hides_conflicts_of_a_restore => "restoring::what_is_known_is_skipped";
     PagesOverlap: an_inbox_whose_pages_overlap => "querying::pages_follow_each_other";
     ForgetsWhenTheNextIsDue: an_inbox_that_forgets_when_the_next_is_due => "claiming::says_when_the_next_falls_due";
     DoesNotWake: an_inbox_that_does_not_wake => "waking::a_new_delivery_wakes";

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{
-    ClaimRequest, Claims, Counts, Filter, Inbox, Lease, Page, Record, Recorded, Replayed, Requeue, Retention, Settlement,
-    SpillStatus, TaskState,
+    ClaimRequest, Claims, Counts, Filter, Inbox, Lease, Page, Record, Recorded, Replayed, Requeue, Restored, Retention,
+    Settlement, SpillStatus, TaskState,
 };
 use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery};
@@ -60,6 +60,10 @@ impl<I: Inbox + ?Sized> Inbox for Arc<I> {
 
     async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError> {
         (**self).reopen(id).await
+    }
+
+    async fn restore(&self, deliveries: Vec<Record>) -> Result<Vec<Restored>, StoreError> {
+        (**self).restore(deliveries).await
     }
 
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {

@@ -5,8 +5,8 @@ use std::fmt;
 use async_trait::async_trait;
 
 use super::{
-    ClaimRequest, Claims, Counts, Filter, Lease, Page, Record, Recorded, Replayed, Requeue, Retention, Settlement, SpillStatus,
-    TaskState,
+    ClaimRequest, Claims, Counts, Filter, Lease, Page, Record, Recorded, Replayed, Requeue, Restored, Retention, Settlement,
+    SpillStatus, TaskState,
 };
 use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery};
@@ -146,6 +146,17 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Returns [`NotFound`](crate::StoreErrorKind::NotFound) if there is no such delivery, and another error if the store cannot be written.
     async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError>;
+
+    /// Adds deliveries of another inbox, with their states, keys, counts, notes and bodies, and gives them new ids. All are added, or none.
+    /// Returns the result for each delivery in turn; see [`Restored`](super::Restored). Stores change each one with
+    /// [`restorable`](super::restorable) first.
+    ///
+    /// A delivery without a key is always added. A quarantined one does not count as noise.
+    ///
+    /// # Errors
+    /// Returns [`Refused`](crate::StoreErrorKind::Refused) if one of the deliveries cannot be restored, and another error if the store
+    /// cannot be written.
+    async fn restore(&self, deliveries: Vec<Record>) -> Result<Vec<Restored>, StoreError>;
 
     /// Makes a delivery pending and resets its count of attempts, if it is still in the state that was seen. Its resolution ends. Operators
     /// call [`replay`](super::replay) instead.

@@ -14,8 +14,8 @@ use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery};
 use crate::error::StoreError;
 use crate::inbox::{
-    ClaimRequest, Claims, Counts, Filter, Inbox, Lease, Page, Record, Recorded, Replayed, Requeue, Retention, Settlement,
-    SpillStatus, TaskState, TransactionalInbox,
+    ClaimRequest, Claims, Counts, Filter, Inbox, Lease, Page, Record, Recorded, Replayed, Requeue, Restored, Retention,
+    Settlement, SpillStatus, TaskState, TransactionalInbox,
 };
 
 /// An [`Inbox`] of two parts: a primary inbox, and a spill that records deliveries while the primary inbox is unavailable or slow.
@@ -139,6 +139,10 @@ impl<I: Inbox> Inbox for SpillInbox<I> {
 
     async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError> {
         self.shared().primary()?.reopen(id).await
+    }
+
+    async fn restore(&self, deliveries: Vec<Record>) -> Result<Vec<Restored>, StoreError> {
+        self.shared().primary()?.restore(deliveries).await
     }
 
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {

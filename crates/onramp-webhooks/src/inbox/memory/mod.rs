@@ -13,7 +13,8 @@ use tokio::sync::Notify;
 use self::queue::{Place, Queue};
 use super::{
     ClaimRequest, ClaimedDelivery, Claims, Counts, DeadCause, Filter, Inbox, Lease, Page, QuarantineBound, Record, Recorded,
-    Replayed, Requeue, Retention, Settled, Settlement, State, TaskState, conflict_note, why_not_forgotten, why_not_resolved,
+    Replayed, Requeue, Restored, Retention, Settled, Settlement, State, TaskState, conflict_note, restorable, why_not_forgotten,
+    why_not_resolved,
 };
 use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery};
@@ -43,7 +44,6 @@ struct Rows {
 #[derive(Debug)]
 struct Row {
     record: Record,
-    key_expires_at: Option<Timestamp>,
     fence: i64,
 }
 
@@ -54,14 +54,14 @@ impl Row {
     }
 
     fn has_expired(&self, now: Timestamp) -> bool {
-        self.key_expires_at.is_some_and(|expires| expires <= now)
+        self.record.key_expires_at.is_some_and(|expires| expires <= now)
     }
 
     /// Returns whether the row is to be pruned. A key that can expire is kept, together with its body, until it has expired.
     fn is_old(&self, now: Timestamp, retention: Retention) -> bool {
         let since = self.record.settled_at.unwrap_or(self.record.received_at);
         let is_old = retention.of(self.record.state).is_some_and(|kept| since < now.before(kept));
-        is_old && self.record.body.is_some() && (self.key_expires_at.is_none() || self.has_expired(now))
+        is_old && self.record.body.is_some() && (self.record.key_expires_at.is_none() || self.has_expired(now))
     }
 }
 
@@ -94,6 +94,7 @@ impl Rows {
             provider: new.provider,
             event_type: new.event_type,
             key: key.clone(),
+            key_expires_at: new.key_expires_at,
             stage: new.stage,
             fingerprint: new.fingerprint,
             state,
@@ -114,11 +115,32 @@ impl Rows {
         if state == State::Quarantined && noise {
             self.noise.insert(id);
         }
-        self.by_id.insert(id, Row { record, key_expires_at: new.key_expires_at, fence: 0 });
+        self.by_id.insert(id, Row { record, fence: 0 });
         if state == State::Pending {
             self.wait(id, state, None);
         }
         id
+    }
+
+    /// Adds a delivery of another inbox.
+    fn restore(&mut self, record: Record) -> Restored {
+        let holder = record.key.as_ref().and_then(|key| self.by_key.get(key)).and_then(|id| self.by_id.get(id));
+        if let Some(Row { record: holder, .. }) = holder {
+            return Restored::beside(&record, holder.id, &holder.fingerprint);
+        }
+        self.last_id += 1;
+        let id = DeliveryId::from_i64(self.last_id);
+        if let Some(key) = record.key.clone() {
+            self.by_key.insert(key, id);
+        }
+        let (state, due_at) = (record.state, record.due_at);
+        self.by_id.insert(id, Row { record: Record { id, ..record }, fence: 0 });
+        if state.waits() {
+            self.wait(id, state, due_at);
+        } else {
+            self.count_handled(id, true);
+        }
+        Restored::New(id)
     }
 
     /// Moves a row to a state in which nothing waits.
@@ -371,7 +393,7 @@ impl Rows {
             let row = self.by_id.get_mut(&id)?;
             (row.record.event_type, row.record.stage) = (reread.event_type, reread.stage);
             row.record.fingerprint = reread.fingerprint;
-            (row.record.key, row.key_expires_at) = (key.clone(), reread.key_expires_at);
+            (row.record.key, row.record.key_expires_at) = (key.clone(), reread.key_expires_at);
             self.count_handled(id, true);
             if let Some(key) = key {
                 self.by_key.insert(key, id);
@@ -471,6 +493,15 @@ impl Inbox for MemoryInbox {
         let Some(row) = rows.by_id.get_mut(&id) else { return Err(StoreError::new(StoreErrorKind::NotFound, "reopen")) };
         (row.record.resolved_at, row.record.resolution) = (None, None);
         Ok(())
+    }
+
+    async fn restore(&self, deliveries: Vec<Record>) -> Result<Vec<Restored>, StoreError> {
+        let deliveries = deliveries.into_iter().map(restorable).collect::<Result<Vec<_>, _>>()?;
+        let mut rows = self.rows();
+        let restored = deliveries.into_iter().map(|record| rows.restore(record)).collect();
+        drop(rows);
+        self.work.notify_one();
+        Ok(restored)
     }
 
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {
