@@ -28,6 +28,7 @@ struct Row {
     /// The time at which it is due again; `None` if it was never settled.
     again_at: Option<Timestamp>,
     lost_claims: u32,
+    history: Vec<HistoryEntry>,
 }
 
 impl VecInbox {
@@ -67,12 +68,14 @@ impl Row {
     }
 
     /// Counts a duplicate. Returns whether the delivery is due again because of it.
-    fn repeated(&mut self) -> bool {
+    fn repeated(&mut self, now: Timestamp) -> bool {
         self.record.duplicates += 1;
         let is_used_up = self.record.cause == Some(DeadCause::AttemptsUsedUp) && self.record.body.is_some();
         let requeued = self.record.state == State::Retrying || (is_used_up && self.record.resolved_at.is_none());
+        HistoryEntry::new(HistoryKind::Duplicate, now).add_to(&mut self.history);
         if requeued {
             self.requeue();
+            HistoryEntry::new(HistoryKind::Requeued, now).add_to(&mut self.history);
         }
         requeued
     }
@@ -87,10 +90,14 @@ impl Row {
     /// Removes the body and the notes. Returns whether the row is kept for its key.
     fn forget(&mut self) -> bool {
         (self.record.body, self.record.note, self.record.resolution) = (None, None, None);
+        self.history.iter_mut().for_each(|entry| entry.text = None);
         self.record.key.is_some() && self.record.state != State::Quarantined
     }
 
-    fn claimed(&mut self, until: Timestamp, stale: bool) -> ClaimedDelivery {
+    fn claimed(&mut self, now: Timestamp, until: Timestamp, stale: bool) -> ClaimedDelivery {
+        if self.record.state == State::Leased {
+            HistoryEntry::new(HistoryKind::LeaseLost, now).add_to(&mut self.history);
+        }
         self.lost_claims = if self.record.state == State::Leased { self.lost_claims + 1 } else { 0 };
         self.set(State::Leased, Some(until));
         self.fence += 1;
@@ -158,7 +165,7 @@ impl Rows {
             body: Some(new.body),
         };
         let noise = new.quarantine.is_some_and(|quarantine| quarantine.noise);
-        self.all.push(Row { record, noise, fence: 0, again_at: None, lost_claims: 0 });
+        self.all.push(Row { record, noise, fence: 0, again_at: None, lost_claims: 0, history: Vec::new() });
         id
     }
 
@@ -169,7 +176,14 @@ impl Rows {
         }
         self.last_id += 1;
         let (id, again_at) = (DeliveryId::from_i64(self.last_id), record.due_at);
-        self.all.push(Row { record: Record { id, ..record }, noise: false, fence: 0, again_at, lost_claims: 0 });
+        self.all.push(Row {
+            record: Record { id, ..record },
+            noise: false,
+            fence: 0,
+            again_at,
+            lost_claims: 0,
+            history: Vec::new(),
+        });
         Restored::New(id)
     }
 
@@ -177,7 +191,7 @@ impl Rows {
     fn keep_conflict(&mut self, first: DeliveryId, mut new: NewDelivery) -> DeliveryId {
         new.key = new.key.map(|key| key.conflicting(&new.fingerprint));
         if let Some(kept) = self.all.iter_mut().find(|row| row.record.key == new.key) {
-            kept.repeated();
+            kept.repeated(new.received_at);
             return kept.record.id;
         }
         self.insert(new, State::Conflict, Some(conflict_note(first)))
@@ -187,7 +201,7 @@ impl Rows {
         if let Some(holder) = self.holder(new.key.as_ref(), new.received_at) {
             let first = holder.record.id;
             if new.repeats(&holder.record.fingerprint, holder.record.received_at) {
-                return Recorded::Duplicate { first, requeued: holder.repeated() };
+                return Recorded::Duplicate { first, requeued: holder.repeated(new.received_at) };
             }
             return Recorded::Conflict { first, kept: self.keep_conflict(first, new) };
         }
@@ -272,7 +286,7 @@ impl Rows {
             let is_later =
                 |other: &Row| row.record.stage.zip(other.record.stage).is_some_and(|(this, other)| this.is_before(other));
             let stale = order.any(|other| other.record.state == State::Handled && is_later(other));
-            claimed.push(self.all[at].claimed(now.after(request.lease), stale));
+            claimed.push(self.all[at].claimed(now, now.after(request.lease), stale));
         }
         Claims::new(claimed, next_due).with_suspect(has_suspect)
     }
@@ -284,7 +298,7 @@ impl Rows {
             let first = holder.record.id;
             let is_duplicate = new.repeats(&holder.record.fingerprint, holder.record.received_at);
             if is_duplicate {
-                holder.repeated();
+                holder.repeated(new.received_at);
             }
             self.all.retain(|row| row.record.id != id);
             if is_duplicate {
@@ -330,6 +344,7 @@ impl Inbox for VecInbox {
                 continue;
             };
             row.record.cause = outcome.cause();
+            HistoryEntry::of(&outcome, now).into_iter().for_each(|entry| entry.add_to(&mut row.history));
             let (state, due_at, note, counts) = match outcome {
                 Settled::Handled => (State::Handled, None, None, true),
                 Settled::Retry { at, error } => (State::Retrying, Some(at), Some(error), true),
@@ -402,13 +417,28 @@ impl Inbox for VecInbox {
             return Err(StoreError::new(StoreErrorKind::Refused, "resolve").because(why));
         }
         (row.record.resolved_at, row.record.resolution) = (row.record.settled_at.max(Some(now)), Some(note.to_owned()));
+        HistoryEntry::new(HistoryKind::Resolved, now).text(note).add_to(&mut row.history);
         Ok(())
     }
 
-    async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError> {
+    async fn reopen(&self, now: Timestamp, id: DeliveryId) -> Result<(), StoreError> {
         let mut rows = self.rows.lock().unwrap();
         let Some(row) = rows.find(id) else { return Err(StoreError::new(StoreErrorKind::NotFound, "reopen")) };
-        (row.record.resolved_at, row.record.resolution) = (None, None);
+        if row.record.resolved_at.take().is_some() {
+            row.record.resolution = None;
+            HistoryEntry::new(HistoryKind::Reopened, now).add_to(&mut row.history);
+        }
+        Ok(())
+    }
+
+    async fn history(&self, id: DeliveryId) -> Result<Vec<HistoryEntry>, StoreError> {
+        Ok(self.rows.lock().unwrap().find(id).map(|row| row.history.clone()).unwrap_or_default())
+    }
+
+    async fn revealed(&self, now: Timestamp, id: DeliveryId, operator: &str) -> Result<(), StoreError> {
+        let mut rows = self.rows.lock().unwrap();
+        let Some(row) = rows.find(id) else { return Err(StoreError::new(StoreErrorKind::NotFound, "reveal")) };
+        HistoryEntry::new(HistoryKind::Revealed, now).text(operator).add_to(&mut row.history);
         Ok(())
     }
 
@@ -422,7 +452,7 @@ impl Inbox for VecInbox {
 
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {
         let mut rows = self.rows.lock().unwrap();
-        let Requeue { id, seen, reread, .. } = request;
+        let Requeue { at, id, seen, reread, .. } = request;
         let refused = |why| Err(StoreError::new(StoreErrorKind::Refused, "replay").because(why));
         match rows.find(id) {
             None => return Err(StoreError::new(StoreErrorKind::NotFound, "replay")),
@@ -433,7 +463,10 @@ impl Inbox for VecInbox {
         }
         let replayed = reread.map_or(Replayed::Due, |new| rows.reread(id, new));
         if replayed == Replayed::Due {
-            rows.find(id).into_iter().for_each(Row::requeue);
+            rows.find(id).into_iter().for_each(|row| {
+                row.requeue();
+                HistoryEntry::new(HistoryKind::Replayed, at).add_to(&mut row.history);
+            });
         }
         self.work.notify_one();
         Ok(replayed)

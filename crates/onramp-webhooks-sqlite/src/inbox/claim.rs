@@ -5,9 +5,12 @@ use std::sync::Arc;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::OrderStage;
-use onramp_webhooks::inbox::{Candidate, Candidates, ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Lease, SUSPECT_AFTER};
+use onramp_webhooks::inbox::{
+    Candidate, Candidates, ClaimRequest, ClaimedDelivery, Claims, DeliveryId, HistoryEntry, HistoryKind, Lease, SUSPECT_AFTER,
+};
 use rusqlite::{Connection, Row, params};
 
+use super::history;
 use super::queue::{FIRST, any_behind};
 use super::state::{LEASED, PARKED, PENDING, RETRYING, sql};
 use crate::db::column;
@@ -36,7 +39,7 @@ pub(super) fn claim(connection: &Connection, now: Timestamp, request: &ClaimRequ
     let limit = if request.suspect { 1 } else { usize::MAX };
     let until = now.after(request.lease);
     let chosen = request.choose(now, candidates).into_iter().take(limit);
-    let mut claimed = chosen.map(|id| lease(connection, &LEASE, id, until)).collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut claimed = chosen.map(|id| lease(connection, &LEASE, now, id, until)).collect::<rusqlite::Result<Vec<_>>>()?;
     let mut room = request.room_behind(claimed.len());
     if room > 0 && any_behind(connection)? {
         for head in &mut claimed {
@@ -118,10 +121,19 @@ sql!(
 );
 sql!(LEASE = "UPDATE onramp_deliveries SET state = {LEASED}, lease_until = ?, fence = ?, lost_claims = ? WHERE id = ?");
 
-fn lease(connection: &Connection, statement: &str, id: DeliveryId, until: Timestamp) -> rusqlite::Result<ClaimedDelivery> {
+fn lease(
+    connection: &Connection,
+    statement: &str,
+    now: Timestamp,
+    id: DeliveryId,
+    until: Timestamp,
+) -> rusqlite::Result<ClaimedDelivery> {
     let mut delivery = connection.prepare_cached(&TO_LEASE)?.query_row([id.as_i64()], |row| delivery(id, row))?;
     let values = params![until.as_millis(), delivery.lease.fence, delivery.lost_claims, id.as_i64()];
     connection.prepare_cached(statement)?.execute(values)?;
+    if delivery.lost_claims > 0 {
+        history::add(connection, id, &HistoryEntry::new(HistoryKind::LeaseLost, now))?;
+    }
     delivery.stale = is_stale(connection, &delivery)?;
     Ok(delivery)
 }
@@ -150,7 +162,7 @@ fn lease_behind(
     let mut behind = connection.prepare_cached(&BEHIND)?;
     let mut ids = behind.query_map(values, |row| row.get(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
     ids.sort_unstable();
-    ids.into_iter().map(|id| lease(connection, &LEASE_BEHIND, DeliveryId::from_i64(id), until)).collect()
+    ids.into_iter().map(|id| lease(connection, &LEASE_BEHIND, now, DeliveryId::from_i64(id), until)).collect()
 }
 
 fn delivery(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<ClaimedDelivery> {

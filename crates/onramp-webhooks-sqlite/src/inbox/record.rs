@@ -3,9 +3,12 @@
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::{DedupKey, OrderStage};
-use onramp_webhooks::inbox::{DeliveryId, NewDelivery, QuarantineBound, Recorded, State, conflict_note};
+use onramp_webhooks::inbox::{
+    DeliveryId, HistoryEntry, HistoryKind, NewDelivery, QuarantineBound, Recorded, State, conflict_note,
+};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::history;
 use super::queue::{Place, enter, free_key, leave, place, settle_head};
 use super::state::{ATTEMPTS_USED_UP, PENDING, REMOVED, RESOLVED, RETRYING, sql};
 use crate::db::Batch;
@@ -23,7 +26,7 @@ pub(super) fn record(batch: &mut Batch<'_>, new: &NewDelivery, bound: Quarantine
             insert_new(batch, new, bound)?.map(Recorded::New).ok_or(rusqlite::Error::QueryReturnedNoRows)
         }
         Some(first) if first.is_repeated_by(new) => {
-            let requeued = count_duplicate(connection, first.id)?;
+            let requeued = count_duplicate(connection, new.received_at, first.id)?;
             Ok(Recorded::Duplicate { first: first.id, requeued })
         }
         Some(first) => Ok(Recorded::Conflict { first: first.id, kept: keep_conflict(batch, new, first.id)? }),
@@ -138,11 +141,13 @@ sql!(
 const COUNT: &str = "UPDATE onramp_deliveries SET duplicates = duplicates + 1 WHERE id = ?";
 
 /// Counts a duplicate of `first`, and returns whether that requeued it.
-pub(super) fn count_duplicate(connection: &Connection, first: DeliveryId) -> rusqlite::Result<bool> {
+pub(super) fn count_duplicate(connection: &Connection, now: Timestamp, first: DeliveryId) -> rusqlite::Result<bool> {
     connection.prepare_cached(COUNT)?.execute([first.as_i64()])?;
     let requeues = connection.prepare_cached(&REQUEUES)?.query_row([first.as_i64()], |row| row.get(0))?;
+    history::add(connection, first, &HistoryEntry::new(HistoryKind::Duplicate, now))?;
     if requeues {
         make_pending(connection, first)?;
+        history::add(connection, first, &HistoryEntry::new(HistoryKind::Requeued, now))?;
     }
     Ok(requeues)
 }
@@ -168,7 +173,7 @@ pub(super) fn keep_conflict(batch: &mut Batch<'_>, new: &NewDelivery, first: Del
     }
     // The key of a conflict never expires. Keys that expire contain the fingerprint, so they cannot have conflicts.
     let kept = find_holder(batch.connection, key.as_ref())?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-    count_duplicate(batch.connection, kept.id)?;
+    count_duplicate(batch.connection, new.received_at, kept.id)?;
     Ok(kept.id)
 }
 
@@ -188,6 +193,7 @@ fn keep_noise(connection: &Connection, id: DeliveryId, size: usize, bound: Quara
 }
 
 const REMOVE_BODY: &str = "DELETE FROM onramp_bodies WHERE id = ?";
+const REMOVE_HISTORY: &str = "DELETE FROM onramp_history WHERE delivery = ?";
 const REMOVE_NOISE: &str = "DELETE FROM onramp_noise WHERE id = ?";
 sql!(
     HIDE = "UPDATE onramp_deliveries
@@ -200,7 +206,7 @@ const REMOVE_UNLESS_NEWEST: &str = "DELETE FROM onramp_deliveries WHERE id = ? A
 ///
 /// SQLite gives the next delivery the greatest id plus one, and ids must not be used again, so the newest delivery leaves a hidden row.
 pub(super) fn remove(connection: &Connection, id: DeliveryId) -> rusqlite::Result<()> {
-    for statement in [REMOVE_BODY, REMOVE_NOISE, &HIDE, REMOVE_UNLESS_NEWEST] {
+    for statement in [REMOVE_BODY, REMOVE_HISTORY, REMOVE_NOISE, &HIDE, REMOVE_UNLESS_NEWEST] {
         connection.prepare_cached(statement)?.execute([id.as_i64()])?;
     }
     Ok(())

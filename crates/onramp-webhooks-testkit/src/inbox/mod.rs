@@ -10,6 +10,7 @@ mod pruning;
 mod quarantining;
 mod querying;
 mod recording;
+mod remembering;
 mod replaying;
 mod requeuing;
 mod resolving;
@@ -205,6 +206,17 @@ suite! {
         a_duplicate_of_a_resolved_one_only_counts,
         a_slow_clock_resolves_as_well,
         a_resolution_is_forgotten_with_its_body,
+    }
+    remembering {
+        a_success_at_the_first_attempt_is_no_entry,
+        what_happened_is_remembered_in_its_sequence,
+        what_operators_do_is_remembered,
+        repetitions_are_one_entry,
+        of_many_entries_the_newest_stay,
+        a_lost_lease_adds_nothing,
+        texts_are_removed_with_the_body,
+        long_texts_are_cut,
+        a_reread_duplicate_is_remembered_at_the_first,
     }
     restoring {
         every_state_comes_back,

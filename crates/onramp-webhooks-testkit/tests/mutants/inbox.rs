@@ -11,8 +11,9 @@ use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::DedupKey;
 use onramp_webhooks::inbox::{
-    ClaimRequest, ClaimedDelivery, Claims, Counts, DeadCause, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery, Page,
-    QuarantineBound, Record, Recorded, Replayed, Requeue, Restored, Retention, Settled, Settlement, State, TaskState,
+    ClaimRequest, ClaimedDelivery, Claims, Counts, DeadCause, DeliveryId, Filter, HistoryEntry, HistoryKind, Inbox, Lease,
+    MemoryInbox, NewDelivery, Page, QuarantineBound, Record, Recorded, Replayed, Requeue, Restored, Retention, Settled,
+    Settlement, State, TaskState,
 };
 use onramp_webhooks_testkit::doubles::{Double, InboxDouble};
 use onramp_webhooks_testkit::inbox::{Fixture, Store, cases};
@@ -76,7 +77,7 @@ impl InboxDouble for Mutant {
             }
             Defect::RequeuesWhatIsResolved => {
                 if let Some(first) = self.holder(new.key.as_ref()).await {
-                    self.inbox.reopen(first.id).await?;
+                    self.inbox.reopen(new.received_at, first.id).await?;
                 }
             }
             Defect::TakesSyntheticOnesForReal if new.fingerprint.is_synthetic() => new.fingerprint = Fingerprint::of(&new.body),
@@ -195,10 +196,31 @@ impl InboxDouble for Mutant {
         }
     }
 
-    async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError> {
+    async fn reopen(&self, now: Timestamp, id: DeliveryId) -> Result<(), StoreError> {
         match self.defect {
             Defect::ReopensNothing => self.inbox.show(id).await.map(drop),
-            _ => self.inbox.reopen(id).await,
+            _ => self.inbox.reopen(now, id).await,
+        }
+    }
+
+    async fn history(&self, id: DeliveryId) -> Result<Vec<HistoryEntry>, StoreError> {
+        let mut history = self.inbox.history(id).await?;
+        match self.defect {
+            Defect::RemembersNothing => history.clear(),
+            Defect::RemembersInReverse => history.reverse(),
+            Defect::RemembersNoCause => history.iter_mut().for_each(|entry| entry.cause = None),
+            Defect::RemembersTheFirstTime => history.iter_mut().for_each(|entry| entry.last_at = entry.first_at),
+            Defect::RemembersSuccesses => history.push(HistoryEntry::new(HistoryKind::Unknown, Timestamp::default())),
+            Defect::RemembersTheOldest => history.truncate(63),
+            _ => {}
+        }
+        Ok(history)
+    }
+
+    async fn revealed(&self, now: Timestamp, id: DeliveryId, operator: &str) -> Result<(), StoreError> {
+        match self.defect {
+            Defect::RevealsInSilence => Ok(()),
+            _ => self.inbox.revealed(now, id, operator).await,
         }
     }
 
@@ -267,7 +289,9 @@ impl InboxDouble for Mutant {
                 let release = Settlement::new(lease, Settled::Released);
                 drop(self.inbox.settle(Timestamp::default(), vec![release]).await?);
             }
-            (Defect::ForgetsWhatWasReread, _) => return self.inbox.requeue(Requeue::new(request.id, request.seen)).await,
+            (Defect::ForgetsWhatWasReread, _) => {
+                return self.inbox.requeue(Requeue::new(request.at, request.id, request.seen)).await;
+            }
             _ => {}
         }
         self.inbox.requeue(request).await
@@ -404,6 +428,13 @@ mutants! {
     RestoresWithoutTimes: an_inbox_that_restores_without_times => "restoring::what_waited_goes_on_in_its_sequence";
     RestoresOneByOne: an_inbox_that_restores_one_by_one => "restoring::a_batch_is_restored_whole_or_not_at_all";
     ForgetsWhatIsKnown: an_inbox_that_hides_conflicts_of_a_restore => "restoring::what_is_known_is_skipped";
+    RemembersNothing: an_inbox_that_remembers_nothing => "remembering::what_happened_is_remembered_in_its_sequence";
+    RemembersInReverse: an_inbox_that_remembers_in_reverse => "remembering::what_happened_is_remembered_in_its_sequence";
+    RemembersNoCause: an_inbox_that_remembers_no_cause => "remembering::what_happened_is_remembered_in_its_sequence";
+    RemembersTheFirstTime: an_inbox_that_remembers_the_first_time => "remembering::repetitions_are_one_entry";
+    RemembersSuccesses: an_inbox_that_remembers_successes => "remembering::a_success_at_the_first_attempt_is_no_entry";
+    RemembersTheOldest: an_inbox_that_remembers_the_oldest => "remembering::of_many_entries_the_newest_stay";
+    RevealsInSilence: an_inbox_that_reveals_in_silence => "remembering::what_operators_do_is_remembered";
     PagesOverlap: an_inbox_whose_pages_overlap => "querying::pages_follow_each_other";
     ForgetsWhenTheNextIsDue: an_inbox_that_forgets_when_the_next_is_due => "claiming::says_when_the_next_falls_due";
     DoesNotWake: an_inbox_that_does_not_wake => "waking::a_new_delivery_wakes";

@@ -7,6 +7,7 @@
 mod claim;
 mod dead_cause;
 mod filter;
+mod history;
 mod json_line;
 mod lease;
 mod lookup;
@@ -29,6 +30,7 @@ mod transactional;
 pub use self::claim::{Candidate, Candidates, ClaimRequest, Claims, SUSPECT_AFTER};
 pub use self::dead_cause::DeadCause;
 pub use self::filter::Filter;
+pub use self::history::{HistoryEntry, HistoryKind, MOST_ENTRIES};
 pub use self::json_line::JsonLineError;
 pub use self::lease::{ClaimedDelivery, Lease, Settled, Settlement};
 pub use self::lookup::Lookup;

@@ -265,7 +265,7 @@ impl View {
                 let reread = reread.as_ref().map(|event| Event { quarantine: None, ..event.clone() }.delivery(self.now));
                 let id = self.id(*id);
                 let seen = inbox.show(id).await.unwrap().map_or(State::Dead, |record| record.state);
-                let requeued = inbox.requeue(Requeue::new(id, seen).reread(reread)).await;
+                let requeued = inbox.requeue(Requeue::new(self.now, id, seen).reread(reread)).await;
                 format!("{:?}", requeued.map_err(|error| error.to_string()))
             }
             Step::Prune(seconds) => {
@@ -282,7 +282,7 @@ impl View {
                 format!("{:?}", resolved.map_err(|error| error.to_string()))
             }
             Step::Reopen(id) => {
-                let reopened = inbox.reopen(self.id(*id)).await;
+                let reopened = inbox.reopen(self.now, self.id(*id)).await;
                 format!("{:?}", reopened.map_err(|error| error.to_string()))
             }
             Step::Restore(deliveries) => {
@@ -357,7 +357,9 @@ async fn everything(inbox: &dyn Inbox) -> String {
     let mut everything = format!("{counts:?}\n{}", list(inbox, Filter::all().limit(1_000)).await);
     for record in inbox.list(Filter::all().limit(1_000)).await.unwrap().records {
         let body = inbox.show(record.id).await.unwrap().unwrap().body;
-        everything.push_str(&format!("\n{:?} {body:?}", record.id));
+        let history = inbox.history(record.id).await.unwrap();
+        let texts: Vec<_> = history.iter().map(|entry| entry.text.clone()).collect();
+        everything.push_str(&format!("\n{:?} {body:?} {history:?} {texts:?}", record.id));
     }
     everything
 }
