@@ -95,6 +95,7 @@ async fn a_closed_pipe_is_not_an_error() {
     drop(reader);
     let mut command = command();
     command.args(["completions", "bash"]).stdout(Stdio::from(writer));
-    let ran = Ran::of(command).await;
+    // `output` would replace the pipe.
+    let ran = Ran::from(command.spawn().unwrap().wait_with_output().await.unwrap());
     assert_eq!((ran.code, &*ran.err), (Some(0), ""));
 }
