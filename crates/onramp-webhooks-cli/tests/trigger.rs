@@ -302,6 +302,7 @@ async fn command_lines_that_make_no_sense_are_refused() {
         &["trigger", "wert", "checkout", "--at-once", "0"],
         &["trigger", "wert", "checkout", "--rate", "fast"],
         &["trigger", "wert", "login", "--conflict"],
+        &["trigger", "wert", "checkout", "--shuffle", "--pace", "real"],
         &["trigger", "wert", "login", "--to", "localhost:8080"],
         &["trigger", "wert", "login", "--allow-host", "x"],
         &["trigger", "wert", "login", "--file", "x"],

@@ -6,12 +6,17 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use onramp_webhooks::provider::Providers;
+
 use super::notice::Notice;
 use crate::exit::CliError;
 use crate::output::Output;
 
 /// The number of events that wait for the terminal. Further ones are left out.
 const WAITING: usize = 4_096;
+
+/// The number of events that are written together.
+const MOST_TOGETHER: usize = 255;
 
 /// Time for the last lines at the end.
 const LAST_LINES: Duration = Duration::from_secs(1);
@@ -38,6 +43,13 @@ impl Feed {
         Ok((feed, Printer(thread.map_err(|error| CliError::with_source("starting a thread", &error))?)))
     }
 
+    /// Creates a feed whose events are received instead of printed.
+    #[cfg(test)]
+    pub(super) fn detached() -> (Self, Receiver<Notice>) {
+        let (notices, received) = sync_channel(WAITING);
+        (Self { notices, left_out: Arc::default() }, received)
+    }
+
     /// Prints an event, or leaves it out if the terminal is too slow. Never blocks.
     pub(super) fn send(&self, notice: Notice) {
         // The thread ends only after the last sender.
@@ -58,15 +70,24 @@ impl Printer {
 }
 
 fn print(notices: &Receiver<Notice>, left_out: &AtomicU64, output: &Output) {
-    for notice in notices {
-        let missing = left_out.swap(0, Ordering::Relaxed);
-        let left_out = (missing > 0).then_some(Notice::LeftOut(missing));
-        for notice in left_out.into_iter().chain([notice]) {
-            // There is no other place to report to, and the receiver does not depend on its output.
-            let _ = match output.json {
-                true => output.object(&notice.json()),
-                false => output.line(&notice.line(&output.zone)),
-            };
-        }
+    let providers = Providers::default();
+    while let Ok(first) = notices.recv() {
+        let missing = Notice::LeftOut(left_out.swap(0, Ordering::Relaxed));
+        let missing = Some(missing).filter(|missing| !matches!(missing, Notice::LeftOut(0)));
+        let together: Vec<_> = missing.into_iter().chain([first]).chain(notices.try_iter().take(MOST_TOGETHER)).collect();
+        write(together, &providers, output);
     }
+    let missing = left_out.load(Ordering::Relaxed);
+    if missing > 0 {
+        write(vec![Notice::LeftOut(missing)], &providers, output);
+    }
+}
+
+/// Writes events at once. There is no other place to report an error to, and the receiver does not depend on its output.
+fn write(mut notices: Vec<Notice>, providers: &Providers, output: &Output) {
+    notices.iter_mut().for_each(|notice| notice.read(providers));
+    let _ = match output.json {
+        true => output.objects(notices.iter().map(Notice::json)),
+        false => output.some(notices.iter().map(|notice| notice.line(&output.zone))),
+    };
 }

@@ -26,7 +26,6 @@ use onramp_webhooks::allow_list::AllowList;
 use onramp_webhooks::client_ip::{ClientIp, ForwardingHeader};
 use onramp_webhooks::clock::SystemClock;
 use onramp_webhooks::inbox::Filter;
-use onramp_webhooks::provider::Providers;
 use onramp_webhooks::worker::RetryPolicy;
 use onramp_webhooks::{Receiver, Worker};
 use onramp_webhooks_server::Server;
@@ -157,7 +156,7 @@ impl Listen {
 
         let (feed, printer) = Feed::start(output.clone())?;
         let reporter = Reporter::new(feed);
-        let inbox = WatchedInbox { inbox: Arc::clone(&store.inbox), reporter: reporter.clone(), providers: Providers::default() };
+        let inbox = WatchedInbox { inbox: Arc::clone(&store.inbox), reporter: reporter.clone() };
         let receiver =
             Receiver::builder(inbox).endpoint(endpoints.wert).endpoint(endpoints.kriptomat).client_ip(self.client_ip());
         let receiver = receiver.build().map_err(|error| CliError::with_source("starting the receiver", &error))?;

@@ -192,6 +192,9 @@ impl Trigger {
             (None, Some(event)) => Bodies::Scenario(Scenario::named(self.sender, event, self.outcome)?),
             (None, None) => return Err(CliError::Usage("the event is missing".to_owned()).hint("onramp-webhooks trigger list")),
         };
+        if self.shuffle && self.pace == Pace::Real {
+            return Err(CliError::Usage("--shuffle and --pace real exclude each other".to_owned()));
+        }
         let (customer, order): (&[&str], &[&str]) = match self.sender {
             Sender::Kriptomat => (&["additional_fields[0]"], &["uuid"]),
             _ => (&["click_id"], &["order", "id"]),
