@@ -56,7 +56,7 @@ const LARGEST_FILE: u64 = 16 << 20;
 /// The time after which a progress bar appears.
 const PROGRESS_AFTER: Duration = Duration::from_millis(300);
 
-const TEMPLATE: &str = "{pos} of {len} sent [{bar:30}] {per_sec}";
+const TEMPLATE: &str = "{pos} of {len} sent [{bar:30}] {msg}/s";
 
 /// Send events as the providers send them: to the local `listen`, or to a receiver of your own
 ///
@@ -175,6 +175,7 @@ impl Trigger {
         let sent = send::all(sending, usize::from(self.at_once), Interrupts::listen()?, |sent| {
             if !has_lines && begun.elapsed() >= PROGRESS_AFTER {
                 bar.set_position(sent);
+                bar.set_message(format!("{:.0}", sent as f64 / begun.elapsed().as_secs_f64()));
             }
         });
         let sent = sent.await;
@@ -227,12 +228,15 @@ fn secret() -> Result<String, CliError> {
 fn read(file: &Path) -> Result<Bytes, CliError> {
     let read = || {
         let mut body = Vec::new();
-        if file == Path::new("-") {
-            std::io::stdin().lock().take(LARGEST_FILE).read_to_end(&mut body)?;
-        } else {
-            std::fs::File::open(file)?.take(LARGEST_FILE).read_to_end(&mut body)?;
+        let limit = LARGEST_FILE + 1;
+        let length = match file == Path::new("-") {
+            true => std::io::stdin().lock().take(limit).read_to_end(&mut body)?,
+            false => std::fs::File::open(file)?.take(limit).read_to_end(&mut body)?,
+        };
+        match length as u64 > LARGEST_FILE {
+            true => Err(std::io::Error::other("more than 16 MiB")),
+            false => Ok(Bytes::from(body)),
         }
-        Ok::<_, std::io::Error>(body.into())
     };
     read().map_err(|error| CliError::with_source(format!("reading {}", file.display()), &error))
 }

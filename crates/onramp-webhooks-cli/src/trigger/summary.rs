@@ -67,7 +67,7 @@ impl Run {
 
     fn json(&self, sent: &Sent) -> Value {
         let tally = &sent.tally;
-        let millis = |latency: Duration| latency.as_secs_f64() * 1_000.0;
+        let millis = |latency: Duration| latency.as_micros() as f64 / 1_000.0;
         let failures: Map<String, Value> = tally.failures().map(|(name, number, _)| (name.to_owned(), number.into())).collect();
         let paid: Vec<_> = tally.paid().map(|(amount, currency)| json!({ "amount": amount, "currency": currency })).collect();
         json!({
