@@ -546,6 +546,12 @@ async fn given_secrets_are_used_and_not_shown() {
     assert_eq!(listen.outcomes("refused", 1).await[0]["status"], 404);
     assert!(!format!("{:?}", listen.objects.lock().unwrap()).contains("hush"));
     listen.stop().await;
+
+    let mut listen = home.listen(&["--wert-secret-file", secrets.to_str().unwrap()]).await;
+    home.trigger(&["wert", "order_failed"]).await;
+    home.trigger(&["kriptomat", "purchase"]).await;
+    listen.outcomes("handled", 2).await;
+    listen.stop().await;
 }
 
 #[tokio::test]

@@ -257,6 +257,7 @@ async fn events_that_are_not_acknowledged_are_findings() {
     let to = format!("http://{}/wert/{SECRET}", server(Some(b"HTTP/1.1 404 \r\ncontent-length: 0\r\n\r\n")).await);
     let ran = run(&["trigger", "wert", "checkout", "--to", &to]).await;
     assert!(ran.code == Some(3) && ran.out.ends_with("✗ 3 not acknowledged: replied 404\n"), "{}", ran.out);
+    assert_eq!(ran.err, "  → check the path and the secret at its end\n");
     let to = format!("http://{}/wert/{SECRET}", server(Some(b"HTTP/1.1 200 \r\ncontent-length: 0\r\n\r\n")).await);
     let ran = run(&["trigger", "wert", "login", "--forged", "--to", &to]).await;
     assert!(ran.code == Some(3) && ran.out.contains("✗ 1 not refused: replied 200"), "{}", ran.out);

@@ -33,7 +33,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-use self::endpoints::{Endpoints, MOUNT, Secrets};
+use self::endpoints::{Endpoints, MOUNT};
 use self::feed::Feed;
 use self::forward::{Forward, Target, is_reserved};
 use self::signature::SigningSecret;
@@ -148,9 +148,8 @@ impl Listen {
         let database = if self.no_store { None } else { Some(database(globals)?) };
         let store = self.open(database.as_ref(), globals).await?;
         let made = owned::secret(&*store.inbox, endpoints::make()?).await?;
-        let secrets = given.map_or(Secrets::Made(made), Secrets::Given);
         let allowed = self.kriptomat_allow.clone().filter(|allowed| !allowed.is_empty());
-        let endpoints = Endpoints::new(secrets, allowed, from_here(address));
+        let endpoints = Endpoints::new(given, made, allowed, address, from_here(address));
         self.banner(&endpoints, address, database.as_ref(), &store, output).await?;
         let announced = announce(&endpoints, address, output);
 
