@@ -326,6 +326,7 @@ async fn command_lines_that_make_no_sense_are_refused() {
         &["trigger", "wert", "checkout", "--order", "x", "--count", "2"],
         &["trigger", "wert", "checkout", "--count", "0"],
         &["trigger", "wert", "checkout", "--at-once", "0"],
+        &["trigger", "wert", "checkout", "--duplicates", "1001"],
         &["trigger", "wert", "checkout", "--rate", "fast"],
         &["trigger", "wert", "login", "--conflict"],
         &["trigger", "wert", "checkout", "--shuffle", "--pace", "real"],

@@ -110,7 +110,7 @@ pub(crate) struct Trigger {
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
     at_once: u16,
     /// Send each event this many times more
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1_000))]
     duplicates: u32,
     /// Send the events in a random sequence
     #[arg(long)]
