@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 
 use crate::sessions::Sessions;
 
-const PATH: &str = "/wert/secret";
+const PATH: &str = "/wert/s3cret-for-examples";
 const RECEIVED: &str = r#"{"received":true}"#;
 
 #[tokio::main]

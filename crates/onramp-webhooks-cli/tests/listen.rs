@@ -621,7 +621,7 @@ async fn a_closed_pipe_does_not_stop_the_receiver() {
     assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
     assert_eq!(timeout(PATIENCE, child.wait()).await.unwrap().unwrap().code(), Some(0));
     let inbox = SqliteInbox::open(home.inbox()).await.unwrap();
-    assert_eq!(inbox.list(Filter::all().limit(1_000)).await.unwrap().len(), 300);
+    assert_eq!(inbox.list(Filter::all().limit(1_000)).await.unwrap().records.len(), 300);
 }
 
 /// As a terminal that is paused with Ctrl-S.

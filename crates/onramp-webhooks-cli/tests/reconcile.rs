@@ -101,7 +101,7 @@ impl From<Output> for Ran {
 }
 
 async fn completions(inbox: &dyn Inbox) -> (usize, usize) {
-    let all = inbox.list(Filter::all().event_type("order_complete").limit(10_000)).await.unwrap();
+    let all = inbox.list(Filter::all().event_type("order_complete").limit(10_000)).await.unwrap().records;
     (all.len(), all.iter().filter(|record: &&Record| record.is_synthetic()).count())
 }
 

@@ -66,7 +66,7 @@ impl Shop {
 
     async fn bodies(&self) -> Vec<Value> {
         let mut bodies = Vec::new();
-        for record in self.inbox.list(Filter::all().limit(10_000)).await.unwrap() {
+        for record in self.inbox.list(Filter::all().limit(10_000)).await.unwrap().records {
             let body = self.inbox.show(record.id).await.unwrap().unwrap().body.unwrap();
             bodies.push(serde_json::from_slice(&body).unwrap());
         }
@@ -147,7 +147,7 @@ async fn outcomes_and_edits_arrive() {
     assert_eq!(edited.trigger(&[&known[..], &edits].concat()).await.code, Some(0));
     let ran = edited.trigger(&["wert", "order_complete", "--order", "order-7", "--set", "order.quote_amount=99.90"]).await;
     assert!(ran.out.contains("99.90 USD"), "{}", ran.out);
-    let bodies = edited.inbox.list(Filter::all()).await.unwrap();
+    let bodies = edited.inbox.list(Filter::all()).await.unwrap().records;
     assert_eq!(bodies.len(), 2);
     let body = edited.inbox.show(bodies[1].id).await.unwrap().unwrap().body.unwrap();
     let text = str::from_utf8(&body).unwrap();
@@ -172,7 +172,7 @@ async fn forged_events_are_refused() {
     assert_eq!(ran.code, Some(0));
     assert!(ran.out.contains("3 of 3 sent, 3 refused; ") && ran.out.contains("404 in "), "{}", ran.out);
     assert!(!ran.out.contains("purchase"), "{}", ran.out);
-    assert_eq!(shop.inbox.list(Filter::all()).await.unwrap().len(), 0);
+    assert_eq!(shop.inbox.list(Filter::all()).await.unwrap().records.len(), 0);
 }
 
 #[tokio::test]
@@ -198,7 +198,7 @@ async fn a_file_is_sent_byte_by_byte() {
     let path = file.path().to_str().unwrap();
     let ran = shop.trigger(&["wert", "--file", path, "--count", "3"]).await;
     assert!(ran.code == Some(0) && ran.out.starts_with("brand_new"), "{ran:?}");
-    let records = shop.inbox.list(Filter::all()).await.unwrap();
+    let records = shop.inbox.list(Filter::all()).await.unwrap().records;
     assert_eq!(shop.inbox.show(records[0].id).await.unwrap().unwrap().body.unwrap(), &body[..]);
     assert_eq!(shop.trigger(&["wert", "--file", "/no/such/file"]).await.code, Some(1));
     file.as_file().set_len((16 << 20) + 1).unwrap();

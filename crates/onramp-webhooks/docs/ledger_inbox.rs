@@ -87,7 +87,7 @@ impl Inbox for LedgerInbox {
         self.deliveries.check().await
     }
 
-    async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
+    async fn list(&self, filter: Filter) -> Result<Page, StoreError> {
         self.deliveries.list(filter).await
     }
 
@@ -97,6 +97,18 @@ impl Inbox for LedgerInbox {
 
     async fn counts(&self) -> Result<Counts, StoreError> {
         self.deliveries.counts().await
+    }
+
+    async fn open_counts(&self) -> Result<Counts, StoreError> {
+        self.deliveries.open_counts().await
+    }
+
+    async fn resolve(&self, now: Timestamp, id: DeliveryId, note: &str) -> Result<(), StoreError> {
+        self.deliveries.resolve(now, id, note).await
+    }
+
+    async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError> {
+        self.deliveries.reopen(id).await
     }
 
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {

@@ -38,10 +38,6 @@ impl VecInbox {
 }
 
 impl Row {
-    fn waits(&self) -> bool {
-        matches!(self.record.state, State::Pending | State::Leased | State::Retrying | State::Parked)
-    }
-
     fn is_leased(&self, now: Timestamp) -> bool {
         self.record.state == State::Leased && self.record.due_at.is_some_and(|until| now < until)
     }
@@ -68,13 +64,14 @@ impl Row {
         self.set(State::Pending, None);
         self.again_at = None;
         (self.record.attempts, self.record.settled_at, self.record.cause) = (0, None, None);
+        (self.record.resolved_at, self.record.resolution) = (None, None);
     }
 
     /// Counts a duplicate. Returns whether the delivery is due again because of it.
     fn repeated(&mut self) -> bool {
         self.record.duplicates += 1;
         let is_used_up = self.record.cause == Some(DeadCause::AttemptsUsedUp) && self.record.body.is_some();
-        let requeued = self.record.state == State::Retrying || is_used_up;
+        let requeued = self.record.state == State::Retrying || (is_used_up && self.record.resolved_at.is_none());
         if requeued {
             self.requeue();
         }
@@ -88,9 +85,9 @@ impl Row {
         is_old && self.record.body.is_some() && self.key_expires_at.is_none_or(|expires_at| expires_at <= now)
     }
 
-    /// Removes the body and the note. Returns whether the row is kept for its key.
+    /// Removes the body and the notes. Returns whether the row is kept for its key.
     fn forget(&mut self) -> bool {
-        (self.record.body, self.record.note) = (None, None);
+        (self.record.body, self.record.note, self.record.resolution) = (None, None, None);
         self.record.key.is_some() && self.record.state != State::Quarantined
     }
 
@@ -156,6 +153,8 @@ impl Rows {
             attempts: 0,
             duplicates: 0,
             note,
+            resolved_at: None,
+            resolution: None,
             body: Some(new.body),
         };
         let noise = new.quarantine.is_some_and(|quarantine| quarantine.noise);
@@ -209,7 +208,7 @@ impl Rows {
     fn heads(&self) -> Vec<&Row> {
         let mut heads = Vec::new();
         let mut orders: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
-        for row in self.all.iter().filter(|row| row.waits()) {
+        for row in self.all.iter().filter(|row| row.record.state.waits()) {
             match row.order() {
                 Some(order) => orders.entry(order).or_default().push(row),
                 None => heads.push(row),
@@ -348,18 +347,23 @@ impl Inbox for VecInbox {
         Ok(())
     }
 
-    async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
+    async fn list(&self, filter: Filter) -> Result<Page, StoreError> {
         let rows = self.rows.lock().unwrap();
-        let fits = |record: &&Record| {
-            (filter.states.is_empty() || filter.states.contains(&record.state))
-                && filter.endpoint.as_deref().is_none_or(|endpoint| *endpoint == *record.endpoint)
-                && (filter.event_type.is_none() || filter.event_type == record.event_type)
-                && filter.about.as_deref().is_none_or(|id| record.key.as_ref().is_some_and(|key| key.is_about(id)))
-                && (filter.key.is_none() || filter.key == record.key)
-                && filter.before.is_none_or(|before| record.id < before)
-        };
-        let newest_first = rows.all.iter().rev().map(|row| &row.record).filter(fits);
-        Ok(newest_first.take(filter.page_size()).map(|record| Record { body: None, ..record.clone() }).collect())
+        let (mut records, mut end) = (Vec::new(), None);
+        let mut found: Vec<_> = rows.all.iter().map(|row| &row.record).filter(|record| filter.is_in_range(record.id)).collect();
+        if !filter.oldest_first {
+            found.reverse();
+        }
+        for (nth, record) in found.iter().enumerate() {
+            if records.len() == filter.page_size() || nth == filter.most_searched() {
+                break;
+            }
+            if filter.accepts(record) {
+                records.push(Record { body: None, ..(*record).clone() });
+            }
+            end = (nth + 1 < found.len()).then_some((record.id, record.received_at));
+        }
+        Ok(Page::new(&filter, records, end))
     }
 
     async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError> {
@@ -370,6 +374,29 @@ impl Inbox for VecInbox {
         let rows = self.rows.lock().unwrap();
         let count = |state| rows.all.iter().filter(|row| row.record.state == state).count() as u64;
         Ok(State::ALL.into_iter().map(|state| (state, count(state))).collect())
+    }
+
+    async fn open_counts(&self) -> Result<Counts, StoreError> {
+        let rows = self.rows.lock().unwrap();
+        let is_open = |record: &&Record| record.state.waits() || (record.state.can_be_resolved() && record.resolved_at.is_none());
+        Ok(rows.all.iter().map(|row| &row.record).filter(is_open).map(|record| (record.state, 1)).collect())
+    }
+
+    async fn resolve(&self, now: Timestamp, id: DeliveryId, note: &str) -> Result<(), StoreError> {
+        let mut rows = self.rows.lock().unwrap();
+        let Some(row) = rows.find(id) else { return Err(StoreError::new(StoreErrorKind::NotFound, "resolve")) };
+        if let Some(why) = why_not_resolved(row.record.state) {
+            return Err(StoreError::new(StoreErrorKind::Refused, "resolve").because(why));
+        }
+        (row.record.resolved_at, row.record.resolution) = (row.record.settled_at.max(Some(now)), Some(note.to_owned()));
+        Ok(())
+    }
+
+    async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError> {
+        let mut rows = self.rows.lock().unwrap();
+        let Some(row) = rows.find(id) else { return Err(StoreError::new(StoreErrorKind::NotFound, "reopen")) };
+        (row.record.resolved_at, row.record.resolution) = (None, None);
+        Ok(())
     }
 
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {

@@ -292,7 +292,7 @@ mod tests {
         let json = r#"{"type": "login", "order": {"b": [1.50, "\u00e9\/\n"], "a": {}}, "click_id": null}"#;
         assert_eq!(
             super::Json::parse(json).unwrap().canonical().unwrap(),
-            r#"{"click_id":null,"order":{"a":{},"b":[1.50,"é/\u000a"]},"type":"login"}"#.as_bytes()
+            r#"{"click_id":null,"order":{"a":{},"b":[1.50,"é/\u000a"]},"type":"login"}"#
         );
         for (body, stored) in [
             (json, "a12f64d1f1993f53054ed0430526111630a5d7ab0426eabdc090a9b93964f7a3"),

@@ -105,7 +105,7 @@ async fn other_requests_are_refused_and_leave_nothing() {
     assert_eq!(setup.send(&twice, PAID).await, 401, "headers twice");
     let large = format!("{PAID}{}", " ".repeat(1 << 20));
     assert_eq!(setup.send(&signed(now, &large), &large).await, 401, "over the limit");
-    assert!(setup.inbox.list(Filter::all()).await.unwrap().is_empty());
+    assert!(setup.inbox.list(Filter::all()).await.unwrap().records.is_empty());
     assert_eq!(setup.send(&signed(now.before(minutes(4)), PAID), PAID).await, 200, "within the tolerance");
 }
 
@@ -127,7 +127,7 @@ async fn the_same_purchase_with_other_content_is_a_conflict() {
 async fn an_unreadable_event_is_refused_and_kept_for_a_replay() {
     let setup = Setup::new().await;
     assert_eq!(setup.send_signed(r#"{"event":"paid","purchase":"P-1"}"#).await, 400);
-    let kept = setup.inbox.list(Filter::all().state(State::Quarantined)).await.unwrap().remove(0);
+    let kept = setup.inbox.list(Filter::all().state(State::Quarantined)).await.unwrap().records.remove(0);
     let again = |providers: Providers| {
         let (inbox, now) = (Arc::clone(&setup.inbox), setup.clock.now());
         async move { replay(&*inbox, &providers, kept.id, ReplayScope::Unhandled, now).await.unwrap() }
@@ -153,7 +153,7 @@ async fn a_worker_that_does_not_know_the_provider_lets_its_events_wait() {
     without.idle().await;
     without.shutdown().await;
     assert_eq!(shop.notes(), ["login from wert"]);
-    let waiting = setup.inbox.list(Filter::all().state(State::Parked)).await.unwrap().remove(0);
+    let waiting = setup.inbox.list(Filter::all().state(State::Parked)).await.unwrap().records.remove(0);
     assert_eq!(waiting.note.as_deref(), Some("the provider acme is not known here"));
 
     setup.clock.advance(Duration::from_secs(600));

@@ -43,6 +43,7 @@ const HARMLESS: &[(&str, &str)] = &[
     ("Finding", "ids of orders"),
     ("HeaderName", "a name in the configuration"),
     ("HeaderNameError", "a name in the configuration"),
+    ("Lookup", "a condition of an operator"),
     ("OrdersPager", "cursors, and ids of orders"),
     ("OrderStatus", "a provider's code"),
     ("Page", "a cursor, and rows that leave out what no model has"),

@@ -221,6 +221,7 @@ impl Listen {
         let newest = store.inbox.list(Filter::all().limit(1)).await;
         let newest = newest
             .map_err(|error| CliError::with_source("reading the inbox", &error))?
+            .records
             .first()
             .map(|record| record.id.to_string());
         let name = database.map_or_else(|| "memory".to_owned(), ToString::to_string);

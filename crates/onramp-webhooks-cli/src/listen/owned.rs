@@ -26,7 +26,7 @@ pub(super) async fn secret(inbox: &dyn Inbox, secret: String) -> Result<String, 
     if let Some(known) = parse(&stored) {
         return Ok(known);
     }
-    if !inbox.list(Filter::all().limit(1)).await.map_err(|error| failed(&error))?.is_empty() {
+    if !inbox.list(Filter::all().limit(1)).await.map_err(|error| failed(&error))?.records.is_empty() {
         let reason = "the inbox belongs to another program, whose events would be handled here instead";
         return Err(
             CliError::Refused(reason.to_owned()).hint("use an inbox of its own, such as --database-url sqlite://onramp.db")

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use onramp_webhooks::clock::{Clock, SystemClock, Timestamp};
 use onramp_webhooks::inbox::{
-    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Record, Recorded, Replayed, Requeue, Retention,
-    Settlement, SpillStatus, TaskState,
+    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Page, Record, Recorded, Replayed, Requeue,
+    Retention, Settlement, SpillStatus, TaskState,
 };
 use onramp_webhooks::{StoreError, async_trait};
 use tokio::time::Instant;
@@ -173,7 +173,7 @@ impl Inbox for WatchedInbox {
         self.inbox.check().await
     }
 
-    async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
+    async fn list(&self, filter: Filter) -> Result<Page, StoreError> {
         self.inbox.list(filter).await
     }
 
@@ -183,6 +183,18 @@ impl Inbox for WatchedInbox {
 
     async fn counts(&self) -> Result<Counts, StoreError> {
         self.inbox.counts().await
+    }
+
+    async fn open_counts(&self) -> Result<Counts, StoreError> {
+        self.inbox.open_counts().await
+    }
+
+    async fn resolve(&self, now: Timestamp, id: DeliveryId, note: &str) -> Result<(), StoreError> {
+        self.inbox.resolve(now, id, note).await
+    }
+
+    async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError> {
+        self.inbox.reopen(id).await
     }
 
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {

@@ -76,7 +76,7 @@ impl Shop {
     }
 
     async fn kept(&self) -> Vec<Record> {
-        self.receiver.inbox().list(Filter::all().limit(1_000)).await.unwrap()
+        self.receiver.inbox().list(Filter::all().limit(1_000)).await.unwrap().records
     }
 
     async fn in_state(&self, state: State) -> Vec<Record> {

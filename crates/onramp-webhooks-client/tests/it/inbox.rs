@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use onramp_webhooks::adapter::{Full, Request};
 use onramp_webhooks::clock::{ManualClock, Timestamp};
-use onramp_webhooks::inbox::{Filter, Inbox, MemoryInbox, Record};
+use onramp_webhooks::inbox::{Filter, Inbox, MemoryInbox, Page};
 use onramp_webhooks::{Endpoint, Receiver, StoreError, StoreErrorKind, Wert};
 use onramp_webhooks_testkit::doubles::{Double, InboxDouble};
 
@@ -51,7 +51,7 @@ impl InboxDouble for Limited {
         &self.inner
     }
 
-    async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
+    async fn list(&self, filter: Filter) -> Result<Page, StoreError> {
         let less = |lists: usize| lists.checked_sub(1);
         let away = |_| StoreError::new(StoreErrorKind::Unavailable, "test");
         self.lists.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).map_err(away)?;

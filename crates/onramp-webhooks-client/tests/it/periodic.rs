@@ -40,7 +40,7 @@ async fn run(provider: &FakeProvider, inbox: &Readable, now: Timestamp) {
 }
 
 async fn received(inbox: &Readable) -> Vec<String> {
-    let records = inbox.list(Filter::all().event_type("order_complete").limit(1_000)).await.unwrap();
+    let records = inbox.list(Filter::all().event_type("order_complete").limit(1_000)).await.unwrap().records;
     let order = |record: &Record| record.key.as_ref().unwrap().subject().split('/').nth(2).unwrap().to_owned();
     records.iter().rev().map(order).collect()
 }
@@ -312,7 +312,7 @@ async fn an_order_whose_event_was_refused_by_a_check_is_repaired_once() {
             assert_eq!((repair.repaired, repair.is_resolved()), (repaired, true), "{:?}", repair.findings);
         }
         let states = async || {
-            let records = inbox.list(Filter::all()).await.unwrap();
+            let records = inbox.list(Filter::all()).await.unwrap().records;
             records.iter().map(|record| (record.state, record.is_synthetic())).collect::<Vec<_>>()
         };
         assert_eq!(states().await, [(State::Pending, true), (State::Dead, false)]);
@@ -323,7 +323,7 @@ async fn an_order_whose_event_was_refused_by_a_check_is_repaired_once() {
             expected.insert(0, (State::Conflict, false));
         }
         assert_eq!(states().await, expected);
-        for record in inbox.list(Filter::all()).await.unwrap().iter().filter(|record| !record.is_synthetic()) {
+        for record in inbox.list(Filter::all()).await.unwrap().records.iter().filter(|record| !record.is_synthetic()) {
             let replayed = replay(&inbox, &Providers::default(), record.id, ReplayScope::EvenConflicts, NOW).await;
             assert!(format!("{:?}", replayed.unwrap_err()).contains("was repaired as delivery 2"), "it is not paid twice");
         }
@@ -341,6 +341,22 @@ async fn an_event_that_a_handler_may_have_got_is_not_repaired() {
         let repair = process(&provider, &inbox, NOW).repair(Window::last(48 * HOUR, NOW)).finish().await.unwrap().clone();
         assert_eq!((repair.repaired, repair.not_handled), (0, 1), "{cause}");
     }
+}
+
+/// An operator may have credited it by hand.
+#[tokio::test]
+async fn an_order_whose_event_was_resolved_is_reported_and_not_repaired() {
+    let (provider, inbox) = (FakeProvider::start().await, Readable::default());
+    inbox.receive_at("wert", &[lost(&provider, -2).complete()], NOW.before(3 * HOUR)).await;
+    settle(&inbox, refused_by(DeadCause::RefusedByCheck)).await;
+    let id = inbox.list(Filter::all()).await.unwrap().records[0].id;
+    inbox.resolve(NOW, id, "credited by hand").await.unwrap();
+    let repair = process(&provider, &inbox, NOW).repair(Window::last(48 * HOUR, NOW)).finish().await.unwrap().clone();
+    assert_eq!((repair.repaired, repair.not_handled), (0, 1));
+    assert!(format!("{:?}", repair.findings).contains("dead, resolved"), "{:?}", repair.findings);
+    inbox.reopen(id).await.unwrap();
+    let repair = process(&provider, &inbox, NOW).repair(Window::last(48 * HOUR, NOW)).finish().await.unwrap().clone();
+    assert_eq!((repair.repaired, repair.not_handled), (1, 0));
 }
 
 /// The event does not say which of its currencies was paid; the order does.
@@ -364,7 +380,7 @@ async fn an_order_whose_conflict_was_replayed_is_not_repaired() {
     inbox.receive_at("wert", &[order.clone().fiat("9.00", "USD").complete()], NOW.before(3 * HOUR)).await;
     settle(&inbox, refused_by(DeadCause::RefusedByCheck)).await;
     inbox.receive_at("wert", &[order.complete()], NOW.before(2 * HOUR)).await;
-    let conflict = inbox.list(Filter::all().state(State::Conflict)).await.unwrap()[0].id;
+    let conflict = inbox.list(Filter::all().state(State::Conflict)).await.unwrap().records[0].id;
     inbox.requeue(Requeue::new(conflict, State::Conflict)).await.unwrap();
     settle(&inbox, Settled::Handled).await;
     let repair = process(&provider, &inbox, NOW).repair(Window::last(48 * HOUR, NOW)).finish().await.unwrap().clone();

@@ -56,7 +56,7 @@ async fn with_gaps(orders: usize) -> (FakeProvider, Readable, Vec<WertOrder>) {
 }
 
 async fn all(inbox: &Readable) -> Vec<Record> {
-    inbox.list(Filter::all().event_type("order_complete").limit(10_000)).await.unwrap()
+    inbox.list(Filter::all().event_type("order_complete").limit(10_000)).await.unwrap().records
 }
 
 fn orders(summary: &Summary) -> Vec<&str> {
@@ -325,7 +325,10 @@ async fn at_the_wrong_endpoint_nothing_is_repaired() {
         let mistaken = mistaken.repair_since(LONG_AGO);
         let found = mistaken.repair(window()).finish().await.unwrap().clone();
         assert_eq!((found.repaired, found.missing), (0, if endpoint == "wort" { 101 } else { 100 }), "{endpoint}");
-        assert!(inbox.list(Filter::all().about(placed[0].id().unwrap())).await.unwrap().is_empty(), "not even what is missing");
+        assert!(
+            inbox.list(Filter::all().about(placed[0].id().unwrap())).await.unwrap().records.is_empty(),
+            "not even what is missing"
+        );
         assert!(found.findings[1].to_string().contains("were received at the endpoint \"wert\""), "{}", found.findings[1]);
     }
 }

@@ -106,8 +106,22 @@ pub(crate) fn hash_of_subject(key: &DedupKey) -> Vec<u8> {
     hash(key, &[key.subject().as_bytes()])
 }
 
+/// Returns the range of the hashes of keys whose subject is `subject`, or ends with it after a slash. It is as narrow as the id is long.
+/// Returns `None` for an empty id, which all keys could have.
+pub(crate) fn hashes_about(subject: &str) -> Option<(Vec<u8>, Vec<u8>)> {
+    let from: Vec<u8> = last_id(subject).bytes().take(PREFIX).collect();
+    let mut until = from.clone();
+    // No byte of a text is the greatest.
+    *until.last_mut()? += 1;
+    Some((from, until))
+}
+
+fn last_id(subject: &str) -> &str {
+    subject.rsplit('/').next().unwrap_or_default()
+}
+
 fn hash(key: &DedupKey, parts: &[&[u8]]) -> Vec<u8> {
-    let id = key.subject().rsplit('/').next().unwrap_or_default();
+    let id = last_id(key.subject());
     let hash = IdempotencyKey::of(parts);
     id.bytes().take(PREFIX).chain(hash.as_bytes().iter().copied().take(HASH)).collect()
 }

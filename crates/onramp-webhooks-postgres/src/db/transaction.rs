@@ -83,6 +83,12 @@ impl Database {
         Transaction::begin(&self.pool, format!("{}; SET TRANSACTION READ ONLY", beginning(Limit::Patient.time()))).await
     }
 
+    /// Begins a transaction that only reads, and in which all statements see one state of the tables. They are planned with [`BY_INDEX`].
+    pub(crate) async fn begin_query(&self) -> sqlx::Result<Transaction> {
+        let beginning = beginning(Limit::Patient.time()).replacen("READ COMMITTED", "REPEATABLE READ, READ ONLY", 1);
+        Transaction::begin(&self.pool, format!("{beginning}, {}", by_index(true))).await
+    }
+
     fn alone(&self, name: &str) -> String {
         format!("SELECT pg_advisory_xact_lock(hashtextextended('onramp-webhooks/{name}/{}', 0))", self.schema)
     }

@@ -216,8 +216,10 @@ async fn lease_behind(
     let rows = lease.bind(i64::try_from(room).unwrap_or(i64::MAX)).fetch_all(connection).await?;
     let mut claimed = rows.iter().map(delivery).collect::<sqlx::Result<Vec<_>>>()?;
     claimed.sort_unstable_by_key(|delivery| delivery.lease.id);
+    // A delivery without a stage has the subject of an order, and belongs to none.
+    let of_orders = heads.iter_mut().filter(|head| head.stage.is_some());
     let mut orders: HashMap<_, _> =
-        heads.iter_mut().filter_map(|head| Some((head.key.as_ref()?.subject().to_owned(), &mut head.behind))).collect();
+        of_orders.filter_map(|head| Some((head.key.as_ref()?.subject().to_owned(), &mut head.behind))).collect();
     for delivery in claimed {
         if let Some(behind) = delivery.key.as_ref().and_then(|key| orders.get_mut(key.subject())) {
             behind.push(delivery);

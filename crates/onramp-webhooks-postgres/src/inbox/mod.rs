@@ -1,12 +1,14 @@
 //! The inbox, over the application's pool.
 
 mod claim;
+mod filter;
 mod lock;
 mod prune;
 mod query;
 mod queue;
 mod record;
 mod requeue;
+mod resolve;
 mod settle;
 mod state;
 mod task;
@@ -21,8 +23,8 @@ use async_trait::async_trait;
 use onramp_webhooks::StoreError;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
-    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, QuarantineBound, Record, Recorded, Replayed,
-    Requeue, Retention, Settlement, TaskState,
+    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Page, QuarantineBound, Record, Recorded,
+    Replayed, Requeue, Retention, Settlement, TaskState,
 };
 use sqlx::PgPool;
 use tokio::sync::{Notify, Semaphore};
@@ -160,13 +162,13 @@ impl Inbox for PostgresInbox {
         self.database.tried("write to the database", Limit::Prompt, write).await
     }
 
-    async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
+    async fn list(&self, filter: Filter) -> Result<Page, StoreError> {
         let filter = &filter;
         let list = |_| async move {
-            let mut transaction = self.database.begin_reading().await?;
-            let records = query::list(&mut transaction, &self.database.schema, filter).await?;
+            let mut transaction = self.database.begin_query().await?;
+            let page = query::list(&mut transaction, &self.database.schema, filter).await?;
             transaction.commit().await?;
-            Ok(records)
+            Ok(page)
         };
         self.database.tried("read the database", Limit::Patient, list).await
     }
@@ -189,6 +191,36 @@ impl Inbox for PostgresInbox {
             Ok(counts)
         };
         self.database.tried("read the database", Limit::Patient, count).await
+    }
+
+    async fn open_counts(&self) -> Result<Counts, StoreError> {
+        let count = |_| async move {
+            let mut transaction = self.database.begin_query().await?;
+            let counts = query::open_counts(&mut transaction, &self.database.schema).await?;
+            transaction.commit().await?;
+            Ok(counts)
+        };
+        self.database.tried("read the database", Limit::Patient, count).await
+    }
+
+    async fn resolve(&self, now: Timestamp, id: DeliveryId, note: &str) -> Result<(), StoreError> {
+        let resolve = |_| async move {
+            let mut transaction = self.database.begin(Limit::Prompt).await?;
+            let resolved = resolve::resolve(&mut transaction, &self.database.schema, now, id, note).await?;
+            transaction.commit().await?;
+            Ok(resolved)
+        };
+        self.database.tried("resolve", Limit::Prompt, resolve).await?
+    }
+
+    async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError> {
+        let reopen = |_| async move {
+            let mut transaction = self.database.begin(Limit::Prompt).await?;
+            let reopened = resolve::reopen(&mut transaction, &self.database.schema, id).await?;
+            transaction.commit().await?;
+            Ok(reopened)
+        };
+        self.database.tried("reopen", Limit::Prompt, reopen).await?
     }
 
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {

@@ -28,7 +28,7 @@ sql!(
     ORDER BY id LIMIT $6 FOR UPDATE SKIP LOCKED"
 );
 const FORGET: &str = "WITH removed AS (DELETE FROM onramp.bodies WHERE id = ANY ($1))
-    UPDATE onramp.deliveries SET pruned = true, note = NULL WHERE id = ANY ($1)";
+    UPDATE onramp.deliveries SET pruned = true, note = NULL, resolution = NULL WHERE id = ANY ($1)";
 
 /// Prunes deliveries that are older than the retention of their state.
 pub(super) async fn prune(

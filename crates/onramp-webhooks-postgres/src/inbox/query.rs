@@ -4,56 +4,70 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::identity::DedupKey;
-use onramp_webhooks::inbox::{Counts, DeliveryId, Filter, Record, State};
+use onramp_webhooks::inbox::{Counts, DeliveryId, Filter, Page, Record};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::state::{LEASED, PENDING, sql};
-use crate::db::{Schema, column, text};
+use super::filter::{MATCHES, Values, candidates};
+use super::state::{CONFLICT, DEAD, LEASED, OPEN, PENDING, QUARANTINED, RESOLVED, sql};
+use crate::db::{Schema, column};
 
 sql!(
     COLUMNS = "d.id, d.endpoint, d.provider, d.event_type, d.subject, d.discriminator, d.stage, d.fingerprint, d.state,
     d.received_at,
     CASE d.state WHEN {LEASED} THEN d.lease_until WHEN {PENDING} THEN NULL ELSE coalesce(d.due_at, d.waits_at) END AS due_at,
-    d.settled_at, d.attempts, d.duplicates, d.note, d.cause"
+    d.settled_at, d.attempts, d.duplicates, d.note, d.cause,
+    CASE WHEN {RESOLVED} THEN d.resolved_at END AS resolved_at, CASE WHEN {RESOLVED} THEN d.resolution END AS resolution",
+    RESOLVED = RESOLVED
 );
 
-/// The conditions of a filter. A subject is endpoint/kind/id, and neither endpoint nor kind contains a slash.
-const MATCHES: &str = "($1::smallint[] IS NULL OR d.state = ANY ($1) OR ($8 AND d.state > $9))
-    AND ($2::text IS NULL OR d.endpoint = $2)
-    AND ($3::text IS NULL OR d.event_type = $3)
-    AND ($4::text[] IS NULL OR (d.subject LIKE '%/%/%'
-        AND substr(d.subject, length(split_part(d.subject, '/', 1)) + length(split_part(d.subject, '/', 2)) + 3) = ANY ($4)))
-    AND ($5::bigint IS NULL OR d.id < $5)";
+/// The deliveries that are looked at: a range of ids in a sequence, and no more than `$3`.
+const WALK: &str = "(SELECT * FROM onramp.deliveries WHERE id > $1 AND id < $2 ORDER BY id {sequence} LIMIT $3)";
 
-/// The condition on a key. It is separate, because a condition with an alternative does not use its index.
-const KEY: &str = "d.key = $7";
-const NO_KEY: &str = "$7::bytea IS NULL";
+/// The deliveries that an index has found, `$3`.
+const FOUND: &str = "(SELECT * FROM onramp.deliveries WHERE id > $1 AND id < $2 AND id = ANY ($3))";
 
-/// Returns the deliveries that match `filter`, newest first, without bodies.
-pub(super) async fn list(connection: &mut PgConnection, schema: &Schema, filter: &Filter) -> sqlx::Result<Vec<Record>> {
-    let states: Vec<i16> = filter.states.iter().map(|state| column::number(*state)).collect();
-    let about = filter.about.as_deref().map(DedupKey::stored_ids);
-    let key = if filter.key.is_some() { KEY } else { NO_KEY };
-    let page = format!(
-        "SELECT {}, NULL::bytea AS body FROM onramp.deliveries d WHERE {MATCHES} AND {key} ORDER BY d.id DESC LIMIT $6",
-        *COLUMNS
+/// Returns a page of the deliveries that match `filter`, without bodies. The transaction must see one state of the table.
+pub(super) async fn list(connection: &mut PgConnection, schema: &Schema, filter: &Filter) -> sqlx::Result<Page> {
+    let found = candidates(&mut *connection, schema, filter).await?;
+    let sequence = if filter.oldest_first { "ASC" } else { "DESC" };
+    let from = if found.is_some() { FOUND } else { WALK }.replace("{sequence}", sequence);
+    let page =
+        format!("SELECT {}, NULL::bytea AS body FROM {from} d WHERE {} ORDER BY d.id {sequence} LIMIT $4", *COLUMNS, *MATCHES);
+    let (after, before) = range(filter);
+    let query = schema.query(&page).bind(after).bind(before);
+    let query = match &found {
+        Some(ids) => query.bind(ids.as_slice()),
+        None => query.bind(number(filter.most_searched())),
+    };
+    let query = Values::of(filter).bind(query.bind(number(filter.page_size())));
+    let rows = query.fetch_all(&mut *connection).await?;
+    let mut records = rows.iter().map(record).collect::<sqlx::Result<Vec<_>>>()?;
+    let is_complete = found.is_some() || records.len() >= filter.page_size();
+    let end = if is_complete { None } else { end(connection, schema, filter).await? };
+    // Text with escapes may contain what the text itself does not.
+    records.retain(|record| filter.accepts(record));
+    Ok(Page::new(filter, records, end))
+}
+
+/// Returns the last delivery that was looked at, if that is as many as one page may.
+async fn end(connection: &mut PgConnection, schema: &Schema, filter: &Filter) -> sqlx::Result<Option<(DeliveryId, Timestamp)>> {
+    let sequence = if filter.oldest_first { "ASC" } else { "DESC" };
+    let end = format!(
+        "SELECT id, received_at FROM onramp.deliveries WHERE id > $1 AND id < $2 ORDER BY id {sequence} OFFSET $3 LIMIT 1"
     );
-    let rows = schema
-        .query(&page)
-        .bind(Some(states).filter(|states| !states.is_empty()))
-        .bind(filter.endpoint.as_deref().map(text::stored))
-        .bind(filter.event_type.as_deref().map(text::stored))
-        .bind(about.as_ref().map(|ids| ids.each_ref().map(|id| text::stored(id))))
-        .bind(filter.before.map(DeliveryId::as_i64))
-        .bind(i64::try_from(filter.page_size()).unwrap_or(i64::MAX))
-        .bind(filter.key.as_ref().map(column::hash_of_key))
-        .bind(filter.states.contains(&State::Unknown))
-        .bind(column::number(State::Conflict))
-        .fetch_all(connection)
-        .await?;
-    rows.iter().map(record).collect()
+    let (after, before) = range(filter);
+    let end = schema.query(&end).bind(after).bind(before).bind(number(filter.most_searched()) - 1);
+    let row = end.fetch_optional(connection).await?;
+    row.map(|row| Ok((column::id(&row)?, Timestamp::from_millis(row.try_get("received_at")?)))).transpose()
+}
+
+fn range(filter: &Filter) -> (i64, i64) {
+    (filter.after.map_or(i64::MIN, DeliveryId::as_i64), filter.before.map_or(i64::MAX, DeliveryId::as_i64))
+}
+
+fn number(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
 }
 
 /// Returns one delivery with its body.
@@ -81,13 +95,35 @@ fn record(row: &PgRow) -> sqlx::Result<Record> {
         attempts: column::attempts(row)?,
         duplicates: column::count(row, "duplicates")?,
         note: column::text(row, "note")?,
+        resolved_at: column::timestamp(row, "resolved_at")?,
+        resolution: column::text(row, "resolution")?,
         body: row.try_get::<Option<Vec<u8>>, _>("body")?.map(Bytes::from),
     })
 }
 
 /// Returns the number of deliveries in each state.
 pub(super) async fn counts(connection: &mut PgConnection, schema: &Schema) -> sqlx::Result<Counts> {
-    let count = "SELECT state, count(*) AS deliveries FROM onramp.deliveries GROUP BY state";
-    let rows = schema.query(count).fetch_all(connection).await?;
+    count(connection, schema, "SELECT state, count(*) AS deliveries FROM onramp.deliveries GROUP BY state").await
+}
+
+// Heads have positive ids, see the schema.
+sql!(
+    OPEN_COUNTS = "SELECT state, count(*) AS deliveries FROM (
+        SELECT state FROM onramp.deliveries WHERE due_at IS NOT NULL AND id > 0
+        UNION ALL
+        SELECT state FROM onramp.deliveries WHERE waits_at IS NOT NULL
+        UNION ALL
+        SELECT state FROM onramp.deliveries WHERE {OPEN} AND (state IN ({DEAD}, {QUARANTINED}) OR state >= {CONFLICT})
+    ) AS open GROUP BY state",
+    OPEN = OPEN
+);
+
+/// Returns the number of open deliveries in each state. Reads the indexes of what waits and of what is unresolved.
+pub(super) async fn open_counts(connection: &mut PgConnection, schema: &Schema) -> sqlx::Result<Counts> {
+    count(connection, schema, &OPEN_COUNTS).await
+}
+
+async fn count(connection: &mut PgConnection, schema: &Schema, statement: &str) -> sqlx::Result<Counts> {
+    let rows = schema.query(statement).fetch_all(connection).await?;
     rows.iter().map(|row| Ok((column::state(row)?, column::count(row, "deliveries")?))).collect()
 }

@@ -12,7 +12,7 @@ use sqlx::{Error, PgConnection, Row};
 
 use super::lock::{Locked, Rows, lock};
 use super::queue::{enter, free_key, leave, lock_head, return_head, settle_head};
-use super::state::{LEASED, PENDING, sql};
+use super::state::{LEASED, PENDING, RESOLVED, sql};
 use crate::db::{Schema, column, text};
 
 /// The number of attempts to record a delivery if the delivery that holds its key is removed before it can be read.
@@ -228,6 +228,7 @@ pub(super) struct Holder {
     state: State,
     cause: Option<DeadCause>,
     pruned: bool,
+    is_resolved: bool,
     fingerprint: Fingerprint,
     received_at: Timestamp,
     expires_at: Option<Timestamp>,
@@ -245,8 +246,11 @@ impl Holder {
     }
 }
 
-const FIND_HOLDER: &str = "SELECT id, order_key, state, cause, pruned, fingerprint, received_at, key_expires_at
-    FROM onramp.deliveries WHERE key = $1 FOR UPDATE";
+sql!(
+    FIND_HOLDER = "SELECT id, order_key, state, cause, pruned, {RESOLVED} AS resolved, fingerprint, received_at, key_expires_at
+    FROM onramp.deliveries d WHERE key = $1 FOR UPDATE",
+    RESOLVED = RESOLVED
+);
 
 /// Returns the delivery that holds `key`, even if its key has expired. The delivery is locked until the transaction ends.
 pub(super) async fn find_holder(
@@ -255,7 +259,7 @@ pub(super) async fn find_holder(
     key: Option<&DedupKey>,
 ) -> sqlx::Result<Option<Holder>> {
     let Some(key) = key else { return Ok(None) };
-    let found = schema.query(FIND_HOLDER).bind(column::hash_of_key(key)).fetch_optional(connection).await?;
+    let found = schema.query(&FIND_HOLDER).bind(column::hash_of_key(key)).fetch_optional(connection).await?;
     found.as_ref().map(holder).transpose()
 }
 
@@ -266,6 +270,7 @@ fn holder(row: &PgRow) -> sqlx::Result<Holder> {
         state: column::state(row)?,
         cause: column::cause(row)?,
         pruned: row.try_get("pruned")?,
+        is_resolved: row.try_get("resolved")?,
         fingerprint: column::fingerprint(row)?,
         received_at: Timestamp::from_millis(row.try_get("received_at")?),
         expires_at: column::timestamp(row, "key_expires_at")?,
@@ -276,7 +281,7 @@ const COUNT: &str = "UPDATE onramp.deliveries SET duplicates = duplicates + 1 WH
 
 /// Counts a duplicate of `first`, and returns whether that requeued it.
 pub(super) async fn count_duplicate(connection: &mut PgConnection, schema: &Schema, first: &Holder) -> sqlx::Result<bool> {
-    let is_used_up = first.cause == Some(DeadCause::AttemptsUsedUp) && !first.pruned;
+    let is_used_up = first.cause == Some(DeadCause::AttemptsUsedUp) && !first.pruned && !first.is_resolved;
     let requeued = first.state == State::Retrying || is_used_up;
     schema.query(COUNT).bind(first.id.as_i64()).execute(&mut *connection).await?;
     if requeued {
@@ -287,7 +292,8 @@ pub(super) async fn count_duplicate(connection: &mut PgConnection, schema: &Sche
 
 sql!(
     MAKE_PENDING = "UPDATE onramp.deliveries
-    SET state = {PENDING}, attempts = 0, settled_at = NULL, cause = NULL, noise = NULL WHERE id = $1"
+    SET state = {PENDING}, attempts = 0, settled_at = NULL, cause = NULL, noise = NULL, resolved_at = NULL, resolution = NULL
+    WHERE id = $1"
 );
 
 /// Makes a delivery due at once, as if it had never been settled.

@@ -13,9 +13,21 @@ pub(super) const CONFLICT: u8 = State::Conflict.as_u8();
 
 /// Declares a statement. Names of constants in braces are replaced by their values, and other names by the statements given for them.
 macro_rules! sql {
-    ($name:ident = $text:literal $(, $part:ident = $of:ident)*) => {
-        static $name: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| format!($text $(, $part = *$of)*));
+    ($visibility:vis $name:ident = $text:literal $(, $part:ident = $of:ident)*) => {
+        $visibility static $name: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| format!($text $(, $part = *$of)*));
     };
 }
 
 pub(super) use sql;
+
+// A delivery that was settled after its resolution is open again.
+sql!(
+    pub(super) RESOLVED = "(d.state IN ({DEAD}, {QUARANTINED}, {CONFLICT}) AND d.resolved_at IS NOT NULL
+        AND (d.settled_at IS NULL OR d.resolved_at >= d.settled_at))"
+);
+
+// The condition of the index of unresolved deliveries.
+sql!(
+    pub(super) OPEN = "due_at IS NULL AND waits_at IS NULL AND (cause IS NOT NULL OR settled_at IS NULL)
+        AND (resolved_at IS NULL OR resolved_at < settled_at)"
+);

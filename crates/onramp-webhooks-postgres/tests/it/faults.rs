@@ -160,7 +160,7 @@ async fn zeros_and_long_names_are_kept() {
         let claimed = claim(&inbox, 10).await;
         assert_eq!(claimed[0].key, new.key);
         let filter = onramp_webhooks::inbox::Filter::all().about(name.clone()).event_type(name.clone());
-        let list = inbox.list(filter).await.unwrap();
+        let list = inbox.list(filter).await.unwrap().records;
         assert_eq!(list.iter().map(|record| record.id.as_i64()).collect::<Vec<_>>(), [id]);
         assert_eq!((list[0].event_type.as_deref(), &*list[0].endpoint), (Some(name.as_str()), name.as_str()));
         handled(&inbox, &claimed).await;

@@ -12,6 +12,9 @@ use sqlx::raw_sql;
 
 use crate::tools::{TestSchema, claim, connection, handled, now, pool, purchase, record, until};
 
+/// The version of this program.
+const KNOWN: i32 = 6;
+
 const VERSIONS: &str = "CREATE TABLE onramp.version (version INTEGER PRIMARY KEY, oldest INTEGER NOT NULL);";
 
 #[tokio::test]
@@ -54,13 +57,18 @@ async fn steps(schema: &TestSchema) -> Vec<(i32, i32)> {
     sqlx::query_as(steps).fetch_all(&mut connection().await).await.unwrap()
 }
 
+/// Returns the steps of this version, and then `later`.
+fn known_and(later: &[(i32, i32)]) -> Vec<(i32, i32)> {
+    (1..=KNOWN).map(|version| (version, 1)).chain(later.iter().copied()).collect()
+}
+
 /// As while several machines are updated, and after the update of one was reverted.
 #[tokio::test]
 async fn a_schema_of_the_next_version_is_used_as_it_is() {
     let schema = TestSchema::new();
     let running = schema.open(QuarantineBound::default()).await;
     record(&running, purchase()).await;
-    migrate_further(&schema, 4).await;
+    migrate_further(&schema, KNOWN).await;
     record(&running, purchase()).await;
     let restarted = schema.open(QuarantineBound::default()).await;
     record(&restarted, purchase()).await;
@@ -73,26 +81,27 @@ async fn a_schema_of_the_next_version_is_used_as_it_is() {
     assert!(keys.release(request("A", 1)).await.unwrap());
     restarted.purchases().release(&"A".into(), now()).await.unwrap();
     restarted.check().await.unwrap();
-    assert_eq!(steps(&schema).await, [(1, 1), (2, 1), (3, 1), (4, 1), (5, 4)]);
+    assert_eq!(steps(&schema).await, known_and(&[(KNOWN + 1, KNOWN)]));
 }
 
 #[tokio::test]
 async fn a_schema_for_newer_programs_is_refused_and_stays_as_it_is() {
     let schema = TestSchema::new();
     drop(schema.open(QuarantineBound::default()).await);
-    migrate_further(&schema, 5).await;
+    migrate_further(&schema, KNOWN + 1).await;
     refused(&schema).await;
     // What the step before the last one changed stays changed.
     migrate_further(&schema, 1).await;
     refused(&schema).await;
-    assert_eq!(steps(&schema).await, [(1, 1), (2, 1), (3, 1), (4, 1), (5, 5), (6, 1)]);
+    assert_eq!(steps(&schema).await, known_and(&[(KNOWN + 1, KNOWN + 1), (KNOWN + 2, 1)]));
 }
 
 async fn refused(schema: &TestSchema) {
     let error = schema.options().await.open().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unusable);
     let text = error.to_string();
-    assert!(text.contains("a program of version 5 or newer, and this one has version 4; update"), "{text}");
+    let expected = format!("a program of version {} or newer, and this one has version {KNOWN}; update", KNOWN + 1);
+    assert!(text.contains(&expected), "{text}");
 }
 
 /// As an index on many rows would. The trigger lets the last step take until the test ends it. The time of both processes passes.
@@ -107,7 +116,7 @@ async fn a_step_takes_as_long_as_it_needs_while_other_processes_wait() {
              WHILE NOT pg_try_advisory_xact_lock(hashtext('{0}')) LOOP PERFORM pg_sleep(0.01); END LOOP;
              RETURN NEW;
          END $$;
-         CREATE TRIGGER slow BEFORE INSERT ON onramp.version FOR EACH ROW WHEN (NEW.version = 4) EXECUTE FUNCTION onramp.slow();
+         CREATE TRIGGER slow BEFORE INSERT ON onramp.version FOR EACH ROW WHEN (NEW.version = {KNOWN}) EXECUTE FUNCTION onramp.slow();
          SELECT pg_advisory_lock(hashtext('{0}'))",
         schema.name()
     );
@@ -128,7 +137,7 @@ async fn a_step_takes_as_long_as_it_needs_while_other_processes_wait() {
     for opened in [one, other] {
         record(&opened.await.unwrap().unwrap(), purchase()).await;
     }
-    assert_eq!(steps(&schema).await, [(1, 1), (2, 1), (3, 1), (4, 1)]);
+    assert_eq!(steps(&schema).await, known_and(&[]));
 }
 
 /// A build that failed, as one that was interrupted, leaves an index that no statement uses.
@@ -143,14 +152,49 @@ async fn an_index_whose_build_failed_is_not_taken_for_one() {
     let build = schema.sql("CREATE UNIQUE INDEX CONCURRENTLY deliveries_early ON onramp.deliveries (endpoint)");
     raw_sql(build).execute(&mut operator).await.unwrap_err();
     drop(schema.open(QuarantineBound::default()).await);
-    let behind = "DROP TABLE onramp.tasks; DELETE FROM onramp.version WHERE version = 4";
-    raw_sql(schema.sql(behind)).execute(&mut operator).await.unwrap();
+    let behind = format!("DROP INDEX onramp.deliveries_open; DELETE FROM onramp.version WHERE version = {KNOWN}");
+    raw_sql(schema.sql(&behind)).execute(&mut operator).await.unwrap();
     let error = schema.options().await.open().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unusable);
     assert!(error.to_string().contains("deliveries_early is not complete"), "{error}");
-    assert_eq!(steps(&schema).await, [(1, 1), (2, 1), (3, 1)]);
+    assert_eq!(steps(&schema).await, known_and(&[])[..known_and(&[]).len() - 1]);
     raw_sql(schema.sql("DROP INDEX onramp.deliveries_early")).execute(&mut operator).await.unwrap();
     drop(schema.open(QuarantineBound::default()).await);
+}
+
+/// As the release note says, so that the migration builds no index while deliveries arrive.
+#[tokio::test]
+async fn an_index_that_was_built_before_is_used() {
+    let schema = TestSchema::new();
+    drop(schema.open(QuarantineBound::default()).await);
+    let mut operator = connection().await;
+    let behind = "ALTER TABLE onramp.deliveries DROP COLUMN resolved_at, DROP COLUMN resolution;
+        DELETE FROM onramp.version WHERE version >= 5";
+    raw_sql(schema.sql(behind)).execute(&mut operator).await.unwrap();
+    for step in [include_str!("../../src/db/migrations/0005_resolved.sql"), include_str!("../../src/db/migrations/0006_open.sql")]
+    {
+        let beforehand = step.replace("CREATE INDEX", "CREATE INDEX CONCURRENTLY");
+        raw_sql(schema.sql(&beforehand)).execute(&mut operator).await.unwrap();
+    }
+    let inbox = schema.open(QuarantineBound::default()).await;
+    assert_eq!(steps(&schema).await, known_and(&[]));
+    record(&inbox, purchase()).await;
+    assert_eq!(inbox.open_counts().await.unwrap().of(State::Pending), 1);
+}
+
+#[tokio::test]
+async fn a_delivery_that_an_older_version_settles_after_its_resolution_is_open_again() {
+    let schema = TestSchema::new();
+    let inbox = schema.open(QuarantineBound::default()).await;
+    let id = record(&inbox, purchase()).await;
+    let mut older = connection().await;
+    let dies =
+        |at| format!("UPDATE onramp.deliveries SET state = 5, due_at = NULL, waits_at = NULL, settled_at = {at}, cause = 0");
+    raw_sql(schema.sql(&dies(1_000))).execute(&mut older).await.unwrap();
+    onramp_webhooks_suite::deliveries::an_older_version_reopens(&inbox, id, async || {
+        raw_sql(schema.sql(&dies(3_000))).execute(&mut older).await.unwrap();
+    })
+    .await;
 }
 
 #[tokio::test]

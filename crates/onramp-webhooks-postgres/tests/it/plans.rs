@@ -3,31 +3,46 @@
 use onramp_webhooks::inbox::{Inbox, QuarantineBound, SUSPECT_AFTER, State};
 use sqlx::{AssertSqlSafe, PgConnection, raw_sql};
 
-use crate::tools::{TestSchema, claim, connection, purchase, record};
+use crate::tools::{TestSchema, claim, connection, indexed_filters_look_at_few, purchase, record};
 
 /// The sources that hold the statements, which are no part of the public interface.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 8] = [
     include_str!("../../src/inbox/claim.rs"),
     include_str!("../../src/inbox/lock.rs"),
     include_str!("../../src/inbox/prune.rs"),
     include_str!("../../src/inbox/queue.rs"),
     include_str!("../../src/inbox/record.rs"),
     include_str!("../../src/inbox/settle.rs"),
+    FILTER,
+    QUERY,
 ];
+
+const FILTER: &str = include_str!("../../src/inbox/filter.rs");
+const QUERY: &str = include_str!("../../src/inbox/query.rs");
+const STATE: &str = include_str!("../../src/inbox/state.rs");
 
 /// A statement, with numbers for the names of constants.
 fn statement(name: &str) -> String {
-    let is_before =
-        |source: &&str| source.ends_with(&format!(" {name} = ")) || source.ends_with(&format!("const {name}: &str = "));
+    let starts = [format!(" {name} ="), format!("({name} ="), format!("const {name}: &str =")];
+    let is_before = |source: &&str| starts.iter().any(|start| source.trim_end().ends_with(start));
     if name == "PROMOTE" {
         let body = include_str!("../../src/db/migrations/0001_deliveries.sql").split("BEGIN\n").nth(1).unwrap();
         return body.split(";\nEND").next().unwrap().replace("UNNEST(orders)", "UNNEST($1)");
     }
     let text = SOURCES.iter().find_map(|source| source.split('"').skip_while(|part| !is_before(part)).nth(1)).unwrap();
+    let text = with_numbers(&text.replace("{OPEN}", part(STATE, "OPEN = \"")));
+    if text.contains("{claimed}") { text.replace("{claimed}", &statement("CLAIMED")) } else { text }
+}
+
+fn with_numbers(text: &str) -> String {
     let named = State::ALL.iter().map(|state| (state.as_str().to_uppercase(), u32::from(state.as_u8())));
     let named = named.chain([("UNPLACED".to_owned(), 0), ("SUSPECT_AFTER".to_owned(), SUSPECT_AFTER)]);
-    let text = named.fold(text.to_owned(), |sql, (name, number)| sql.replace(&format!("{{{name}}}"), &number.to_string()));
-    if text.contains("{claimed}") { text.replace("{claimed}", &statement("CLAIMED")) } else { text }
+    named.fold(text.to_owned(), |sql, (name, number)| sql.replace(&format!("{{{name}}}"), &number.to_string()))
+}
+
+/// The text in a source after `start`, to the end of the literal.
+fn part<'a>(source: &'a str, start: &str) -> &'a str {
+    source.split(start).nth(1).unwrap_or_else(|| panic!("no {start}")).split('"').next().unwrap()
 }
 
 /// A statement with values for its parameters, and the indexes that it has to use.
@@ -122,9 +137,7 @@ impl Case {
     }
 
     async fn explain_prepared(&self, connection: &mut PgConnection, how: &str) -> String {
-        let explain = AssertSqlSafe(format!("EXPLAIN {how} EXECUTE it{}", self.values));
-        let lines: Vec<(String,)> = sqlx::query_as(explain).persistent(false).fetch_all(connection).await.unwrap();
-        lines.into_iter().map(|(line,)| line).collect::<Vec<_>>().join("\n")
+        explain_prepared(connection, self.values, how).await
     }
 
     async fn assert_by_index(&self, connection: &mut PgConnection, schema: &TestSchema, when: &str) {
@@ -146,22 +159,32 @@ impl Case {
         raw_sql("ROLLBACK").execute(connection).await.unwrap();
     }
 
-    /// Runs the statement, and returns the number of rows that it read from the table.
     async fn rows_read(&self, connection: &mut PgConnection) -> u64 {
-        let plan = self.explain_prepared(connection, "(ANALYZE, TIMING OFF, COSTS OFF)").await;
-        let mut rows = 0;
-        let mut loops = 0;
-        for line in plan.lines() {
-            if let Some((_, actual)) = line.split_once("(actual rows=") {
-                let (read, times) = actual.trim_end_matches(')').split_once(" loops=").unwrap();
-                loops = if line.contains("Scan") && line.contains("deliveries") { times.parse().unwrap() } else { 0 };
-                rows += read.parse::<u64>().unwrap() * loops;
-            } else if let Some((_, removed)) = line.split_once("Rows Removed by Filter: ") {
-                rows += removed.parse::<u64>().unwrap() * loops;
-            }
-        }
-        rows
+        rows_read(connection, self.values).await
     }
+}
+
+async fn explain_prepared(connection: &mut PgConnection, values: &str, how: &str) -> String {
+    let explain = AssertSqlSafe(format!("EXPLAIN {how} EXECUTE it{values}"));
+    let lines: Vec<(String,)> = sqlx::query_as(explain).persistent(false).fetch_all(connection).await.unwrap();
+    lines.into_iter().map(|(line,)| line).collect::<Vec<_>>().join("\n")
+}
+
+/// Runs the prepared statement, and returns the number of rows that it read from the table.
+async fn rows_read(connection: &mut PgConnection, values: &str) -> u64 {
+    let plan = explain_prepared(connection, values, "(ANALYZE, TIMING OFF, COSTS OFF)").await;
+    let mut rows = 0;
+    let mut loops = 0;
+    for line in plan.lines() {
+        if let Some((_, actual)) = line.split_once("(actual rows=") {
+            let (read, times) = actual.trim_end_matches(')').split_once(" loops=").unwrap();
+            loops = if line.contains("Scan") && line.contains("deliveries") { times.parse().unwrap() } else { 0 };
+            rows += read.parse::<u64>().unwrap() * loops;
+        } else if let Some((_, removed)) = line.split_once("Rows Removed by Filter: ") {
+            rows += removed.parse::<u64>().unwrap() * loops;
+        }
+    }
+    rows
 }
 
 async fn assert_flat(connection: &mut PgConnection, schema: &TestSchema, when: &str) {
@@ -283,31 +306,74 @@ async fn claims_and_renewals_write_to_no_index() {
     assert_eq!(updates, (10, 10), "updates, and those that wrote to no index");
 }
 
+const LOOKUPS: [(Case, u64); 6] = [
+    (Case { name: "WITH_KEY", types: "(bytea)", values: "(sha256('7'))", indexes: &["deliveries_key"] }, 1),
+    (
+        Case {
+            name: "WITH_PREFIX",
+            types: "(bytea, bytea, bigint)",
+            values: "(substr(sha256('7'), 1, 26), substr(sha256('7'), 1, 26) || '\\xff', 50001)",
+            indexes: &["deliveries_key"],
+        },
+        1,
+    ),
+    (Case { name: "DUE", types: "(bigint)", values: "(50001)", indexes: &["deliveries_due"] }, 100),
+    (Case { name: "WAITING_BEHIND", types: "(bigint)", values: "(50001)", indexes: &["deliveries_behind"] }, 50),
+    (Case { name: "UNRESOLVED", types: "(bigint)", values: "(50001)", indexes: &["deliveries_open"] }, 50),
+    (
+        Case { name: "OPEN_COUNTS", types: "", values: "", indexes: &["deliveries_due", "deliveries_behind", "deliveries_open"] },
+        200,
+    ),
+];
+
+/// A part of a statement for pages, with the conditions of filters.
+fn page(from: &str) -> String {
+    let from = part(QUERY, &format!("const {from}: &str = \"")).replace("{sequence}", "DESC");
+    let matches = part(FILTER, "MATCHES = \"").replace("{RESOLVED}", part(STATE, "RESOLVED = \""));
+    with_numbers(&format!("SELECT d.id FROM {from} d WHERE {matches} ORDER BY d.id DESC LIMIT $4"))
+}
+
 #[tokio::test]
-async fn a_key_is_found_by_its_index() {
+async fn filters_read_their_indexes_and_pages_a_bounded_number_of_rows() {
     let schema = TestSchema::new();
-    let _inbox = schema.open(QuarantineBound::default()).await;
-    let mut connection = connection().await;
-    let fill = "INSERT INTO onramp.deliveries (endpoint, provider, subject, discriminator, key, fingerprint, state, received_at)
-        SELECT 'wert', 'wert', 'wert/order/' || n, 'x', sha256(n::text::bytea), sha256(''), 4, 0 FROM generate_series(1, 50000) AS n";
+    let inbox = schema.open(QuarantineBound::default()).await;
+    indexed_filters_look_at_few(&inbox).await;
+    let mut connection = by_index().await;
+    let fill = "TRUNCATE onramp.deliveries;
+        INSERT INTO onramp.deliveries (endpoint, provider, subject, discriminator, key, order_key, stage, fingerprint, state, received_at,
+            settled_at, cause, due_at, waits_at)
+        SELECT 'wert', 'wert', 'wert/order/' || n, 'x', sha256(n::text::bytea), sha256(n::text::bytea), 1, sha256(''),
+            CASE n % 1000 WHEN 0 THEN 0 WHEN 1 THEN 5 WHEN 2 THEN 3 WHEN 3 THEN 0 ELSE 4 END, 0,
+            CASE WHEN n % 1000 NOT IN (0, 2, 3) THEN 1 END, CASE WHEN n % 1000 = 1 THEN 0 END,
+            CASE n % 1000 WHEN 0 THEN 0 WHEN 2 THEN 1800000000000 END, CASE n % 1000 WHEN 3 THEN 0 END
+        FROM generate_series(1, 50000) AS n";
     raw_sql(schema.sql(fill)).execute(&mut connection).await.unwrap();
-    let condition = |name: &str| {
-        let source = include_str!("../../src/inbox/query.rs");
-        source.split_once(&format!("const {name}: &str = \"")).unwrap().1.split_once("\";").unwrap().0
-    };
-    let (fits, key) = (condition("MATCHES"), condition("KEY"));
-    let query = format!("SELECT d.id FROM onramp.deliveries d WHERE {fits} AND {key} ORDER BY d.id DESC LIMIT $6");
-    let types = " (smallint[], text, text, text[], bigint, bigint, bytea, boolean, smallint)";
+    let types =
+        "(bigint, bigint, bigint, bigint, smallint[], boolean, text, text, text, text[], text, bytea, smallint, text, bigint,
+        bigint, boolean)";
+    let none = "NULL, false, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL";
     for analyze in ["", "ANALYZE onramp.deliveries"] {
         raw_sql(schema.sql(analyze)).execute(&mut connection).await.unwrap();
-        for mode in ["force_generic_plan", "force_custom_plan"] {
-            raw_sql(sqlx::AssertSqlSafe(format!("SET plan_cache_mode = {mode}"))).execute(&mut connection).await.unwrap();
-            let prepare = format!("DEALLOCATE ALL; PREPARE it{types} AS {query}");
+        for (case, most) in LOOKUPS {
+            case.assert_by_index(&mut connection, &schema, analyze).await;
+            case.assert_reads(&mut connection, &schema, most, analyze).await;
+        }
+        let rare = none.replacen("NULL, false", "'{7}', false", 1);
+        for (from, third, values, most) in [
+            ("WALK", "1000", none, 10..=11),
+            ("WALK", "1000", rare.as_str(), 1_000..=1_000),
+            ("FOUND", "'{60,61,62,99999999}'", none, 1..=3),
+        ] {
+            let types = if from == "FOUND" {
+                types.replacen("bigint, bigint, bigint", "bigint, bigint, bigint[]", 1)
+            } else {
+                types.into()
+            };
+            let prepare =
+                format!("DEALLOCATE ALL; SET plan_cache_mode = force_generic_plan; PREPARE it{types} AS {}", page(from));
             raw_sql(schema.sql(&prepare)).execute(&mut connection).await.unwrap();
-            let explain = "EXPLAIN EXECUTE it (NULL, NULL, NULL, NULL, NULL, 1, sha256('7'), false, 7)";
-            let lines: Vec<(String,)> = sqlx::query_as(explain).persistent(false).fetch_all(&mut connection).await.unwrap();
-            let plan = lines.into_iter().map(|(line,)| line).collect::<Vec<_>>().join("\n");
-            assert!(plan.contains("deliveries_key"), "{mode} {analyze}:\n{plan}");
+            let read = rows_read(&mut connection, &format!("(-1, 9223372036854775807, {third}, 10, {values})")).await;
+            assert!(most.contains(&read), "{from} {analyze}: {read} rows");
         }
     }
 }

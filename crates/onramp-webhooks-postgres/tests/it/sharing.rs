@@ -64,7 +64,7 @@ async fn several_machines_never_hold_one_order_at_the_same_time() {
         }
         handled(&inbox, &rest).await;
     }
-    let all = inbox.list(Filter::all().limit(usize::MAX)).await.unwrap();
+    let all = inbox.list(Filter::all().limit(usize::MAX)).await.unwrap().records;
     assert_eq!(all.len(), 4 * EACH);
     assert!(all.iter().all(|record| record.state == State::Handled && record.attempts == 1));
 }

@@ -132,7 +132,7 @@ async fn a_transactional_handlers_effects_happen_once() {
     all_are_handled(&inboxes[0]).await;
     end(workers).await;
     let ledger = shop.ledger().await;
-    let kept = inboxes[0].list(Filter::all().limit(1_000)).await.unwrap();
+    let kept = inboxes[0].list(Filter::all().limit(1_000)).await.unwrap().records;
     let ids: Vec<_> = kept.iter().rev().map(|record| record.id.as_i64()).collect();
     assert_eq!(ledger, ids, "each delivery's effect, once");
     for record in &kept {
@@ -153,7 +153,7 @@ async fn with_a_plain_handler_what_was_completed_is_completed_once() {
     let workers = work(&inboxes, |inbox| WorkerBuilder::new(inbox, Arc::new(shop.clone())));
     all_are_handled(&inboxes[0]).await;
     end(workers).await;
-    let kept = inboxes[0].list(Filter::all().limit(1_000)).await.unwrap();
+    let kept = inboxes[0].list(Filter::all().limit(1_000)).await.unwrap().records;
     assert!(kept.iter().all(|record| record.attempts == 1), "each was counted once");
     let begun = shop.seen.begun.load(Ordering::SeqCst);
     assert!(begun > DELIVERIES, "nobody took anything from anybody");

@@ -47,7 +47,7 @@ impl Shop {
     }
 
     async fn only(&self) -> Record {
-        let kept = self.inbox.list(Filter::all()).await.unwrap();
+        let kept = self.inbox.list(Filter::all()).await.unwrap().records;
         self.inbox.show(kept[0].id).await.unwrap().unwrap()
     }
 }

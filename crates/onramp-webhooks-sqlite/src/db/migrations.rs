@@ -25,11 +25,12 @@ struct Step {
     oldest: i64,
 }
 
-const INBOX: [Step; 4] = [
+const INBOX: [Step; 5] = [
     Step { sql: include_str!("migrations/0001_deliveries.sql"), oldest: 1 },
     Step { sql: include_str!("migrations/0002_idempotency.sql"), oldest: 1 },
     Step { sql: include_str!("migrations/0003_purchases.sql"), oldest: 1 },
     Step { sql: include_str!("migrations/0004_tasks.sql"), oldest: 1 },
+    Step { sql: include_str!("migrations/0005_resolved.sql"), oldest: 1 },
 ];
 const SPILL: [Step; 1] = [Step { sql: include_str!("migrations/spill/0001_spill.sql"), oldest: 1 }];
 

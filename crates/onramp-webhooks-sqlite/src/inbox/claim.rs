@@ -6,7 +6,7 @@ use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::OrderStage;
 use onramp_webhooks::inbox::{Candidate, Candidates, ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Lease, SUSPECT_AFTER};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{CachedStatement, Connection, Row, params};
 
 use super::queue::{FIRST, any_behind};
 use super::state::{LEASED, PARKED, PENDING, RETRYING, sql};
@@ -36,7 +36,8 @@ pub(super) fn claim(connection: &Connection, now: Timestamp, request: &ClaimRequ
     let limit = if request.suspect { 1 } else { usize::MAX };
     let until = now.after(request.lease);
     let chosen = request.choose(now, candidates).into_iter().take(limit);
-    let mut claimed = chosen.map(|id| lease(connection, &LEASE, id, until)).collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut leasing = Leasing::prepare(connection, &LEASE, until)?;
+    let mut claimed = chosen.map(|id| leasing.lease(id)).collect::<rusqlite::Result<Vec<_>>>()?;
     let mut room = request.room_behind(claimed.len());
     if room > 0 && any_behind(connection)? {
         for head in &mut claimed {
@@ -113,17 +114,31 @@ fn candidates_of(
 sql!(
     TO_LEASE =
         "SELECT fence + 1, attempts, duplicates, endpoint, provider, subject, discriminator, received_at, stage, fingerprint,
-        CASE WHEN state = {LEASED} THEN lost_claims + 1 ELSE 0 END, body
+        CASE WHEN state = {LEASED} THEN lost_claims + 1 ELSE 0 END, body, shared
      FROM onramp_deliveries d LEFT JOIN onramp_bodies b ON b.id = d.id WHERE d.id = ?"
 );
 sql!(LEASE = "UPDATE onramp_deliveries SET state = {LEASED}, lease_until = ?, fence = ?, lost_claims = ? WHERE id = ?");
 
-fn lease(connection: &Connection, statement: &str, id: DeliveryId, until: Timestamp) -> rusqlite::Result<ClaimedDelivery> {
-    let mut delivery = connection.prepare_cached(&TO_LEASE)?.query_row([id.as_i64()], |row| delivery(id, row))?;
-    let values = params![until.as_millis(), delivery.lease.fence, delivery.lost_claims, id.as_i64()];
-    connection.prepare_cached(statement)?.execute(values)?;
-    delivery.stale = is_stale(connection, &delivery)?;
-    Ok(delivery)
+/// The statements of leases, which are looked up once for many deliveries.
+struct Leasing<'a> {
+    connection: &'a Connection,
+    read: CachedStatement<'a>,
+    write: CachedStatement<'a>,
+    until: Timestamp,
+}
+
+impl<'a> Leasing<'a> {
+    fn prepare(connection: &'a Connection, write: &str, until: Timestamp) -> rusqlite::Result<Self> {
+        let (read, write) = (connection.prepare_cached(&TO_LEASE)?, connection.prepare_cached(write)?);
+        Ok(Self { connection, read, write, until })
+    }
+
+    fn lease(&mut self, id: DeliveryId) -> rusqlite::Result<ClaimedDelivery> {
+        let (mut delivery, is_shared) = self.read.query_row([id.as_i64()], |row| Ok((delivery(id, row)?, row.get(12)?)))?;
+        self.write.execute(params![self.until.as_millis(), delivery.lease.fence, delivery.lost_claims, id.as_i64()])?;
+        delivery.stale = is_shared && is_stale(self.connection, &delivery)?;
+        Ok(delivery)
+    }
 }
 
 sql!(
@@ -150,7 +165,8 @@ fn lease_behind(
     let mut behind = connection.prepare_cached(&BEHIND)?;
     let mut ids = behind.query_map(values, |row| row.get(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
     ids.sort_unstable();
-    ids.into_iter().map(|id| lease(connection, &LEASE_BEHIND, DeliveryId::from_i64(id), until)).collect()
+    let mut leasing = Leasing::prepare(connection, &LEASE_BEHIND, until)?;
+    ids.into_iter().map(|id| leasing.lease(DeliveryId::from_i64(id))).collect()
 }
 
 fn delivery(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<ClaimedDelivery> {

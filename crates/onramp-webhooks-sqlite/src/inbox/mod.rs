@@ -1,11 +1,13 @@
 //! The inbox, over the writing thread and a reading connection.
 
 mod claim;
+mod filter;
 mod prune;
 mod query;
 mod queue;
 mod record;
 mod requeue;
+mod resolve;
 mod settle;
 mod state;
 mod task;
@@ -18,8 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
-    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Record, Recorded, Replayed, Requeue, Retention,
-    Settlement, TaskState,
+    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Page, Record, Recorded, Replayed, Requeue,
+    Retention, Settlement, TaskState,
 };
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::Connection;
@@ -172,7 +174,7 @@ impl Inbox for SqliteInbox {
         self.writer.call(Effect::Quiet, write).await
     }
 
-    async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
+    async fn list(&self, filter: Filter) -> Result<Page, StoreError> {
         self.read(move |connection| query::list(connection, &filter)).await
     }
 
@@ -182,6 +184,19 @@ impl Inbox for SqliteInbox {
 
     async fn counts(&self) -> Result<Counts, StoreError> {
         self.read(query::counts).await
+    }
+
+    async fn open_counts(&self) -> Result<Counts, StoreError> {
+        self.read(query::open_counts).await
+    }
+
+    async fn resolve(&self, now: Timestamp, id: DeliveryId, note: &str) -> Result<(), StoreError> {
+        let note = note.to_owned();
+        self.writer.call(Effect::Quiet, move |batch| resolve::resolve(batch.connection, now, id, &note)).await?
+    }
+
+    async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError> {
+        self.writer.call(Effect::Quiet, move |batch| resolve::reopen(batch.connection, id)).await?
     }
 
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {

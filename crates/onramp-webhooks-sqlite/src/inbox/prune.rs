@@ -66,10 +66,12 @@ pub(super) fn forget(connection: &Connection, id: DeliveryId) -> rusqlite::Resul
     forget_row(connection, id, whole).map(Ok)
 }
 
-const FORGET: [&str; 2] =
-    ["DELETE FROM onramp_bodies WHERE id = ?", "UPDATE onramp_deliveries SET note = NULL WHERE id = ? AND note IS NOT NULL"];
+const FORGET: [&str; 2] = [
+    "DELETE FROM onramp_bodies WHERE id = ?",
+    "UPDATE onramp_deliveries SET note = NULL, resolution = NULL WHERE id = ? AND (note IS NOT NULL OR resolution IS NOT NULL)",
+];
 
-/// Removes the body and the note of a delivery, or the whole delivery.
+/// Removes the body and the notes of a delivery, or the whole delivery.
 fn forget_row(connection: &Connection, id: DeliveryId, whole: bool) -> rusqlite::Result<()> {
     if whole {
         return remove(connection, id);

@@ -5,61 +5,97 @@ use std::sync::Arc;
 use bytes::Bytes;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::identity::{DedupKey, OrderStage};
-use onramp_webhooks::inbox::{Counts, DeadCause, DeliveryId, Filter, Record, State};
+use onramp_webhooks::identity::OrderStage;
+use onramp_webhooks::inbox::{Counts, DeadCause, DeliveryId, Filter, Page, Record, State};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
-use super::state::{CONFLICT, LEASED, PENDING, REMOVED, sql};
+use super::filter::{Conditions, candidates};
+use super::state::{CONFLICT, DEAD, LEASED, OPEN, PENDING, QUARANTINED, REMOVED, RESOLVED, sql};
 use crate::db::column;
 
 sql!(
     COLUMNS = "d.id, d.endpoint, d.provider, d.event_type, d.subject, d.discriminator, d.stage, d.fingerprint, d.state,
     d.received_at,
     CASE d.state WHEN {LEASED} THEN d.lease_until WHEN {PENDING} THEN NULL ELSE coalesce(d.due_at, d.waits_at) END,
-    d.settled_at, d.attempts, d.duplicates, d.note, d.cause"
+    d.settled_at, d.attempts, d.duplicates, d.note, d.cause,
+    CASE WHEN {RESOLVED} THEN d.resolved_at END, CASE WHEN {RESOLVED} THEN d.resolution END",
+    RESOLVED = RESOLVED
 );
 
-/// Returns the deliveries that match `filter`, newest first, without bodies.
-pub(super) fn list(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Record>> {
-    let (condition, mut values) = conditions(filter);
-    values.push(Value::from(column::bound(filter.page_size())));
-    connection
-        .prepare(&format!("SELECT {}, NULL FROM onramp_deliveries d WHERE {condition} ORDER BY d.id DESC LIMIT ?", *COLUMNS))?
-        .query_map(params_from_iter(values), record)?
-        .collect()
+/// Returns a page of the deliveries that match `filter`, without bodies.
+pub(super) fn list(connection: &Connection, filter: &Filter) -> rusqlite::Result<Page> {
+    match candidates(connection, filter)? {
+        Some(ids) => among(connection, filter, ids),
+        None => walk(connection, filter),
+    }
 }
 
-/// The condition that a subject is about an identifier. A subject is endpoint/kind/id, and neither endpoint nor kind contains a slash.
-const ABOUT: &str = "substr(d.subject, -length(?) - 1) = '/' || ?
-    AND length(d.subject) - length(replace(d.subject, '/', '')) = 2 + length(?) - length(replace(?, '/', ''))";
+/// Returns a page of the deliveries with these ids, which an index has found.
+fn among(connection: &Connection, filter: &Filter, mut ids: Vec<i64>) -> rusqlite::Result<Page> {
+    ids.retain(|id| filter.is_in_range(DeliveryId::from_i64(*id)));
+    ids.sort_unstable();
+    ids.dedup();
+    if !filter.oldest_first {
+        ids.reverse();
+    }
+    let conditions = Conditions::of(filter);
+    let mut one = Lookup::new(connection, &conditions)?;
+    let mut records = Vec::new();
+    for id in ids {
+        if records.len() >= filter.page_size() {
+            break;
+        }
+        records.extend(one.find(id)?);
+    }
+    Ok(Page::new(filter, records, None))
+}
 
-fn conditions(filter: &Filter) -> (String, Vec<Value>) {
-    let mut conditions = vec![format!("d.state <> {REMOVED}")];
-    let mut values = Vec::new();
-    if !filter.states.is_empty() {
-        let later = if filter.states.contains(&State::Unknown) { format!(" OR d.state > {CONFLICT}") } else { String::new() };
-        conditions.push(format!("(d.state IN ({}){later})", vec!["?"; filter.states.len()].join(", ")));
-        values.extend(filter.states.iter().map(|state| Value::from(i64::from(state.as_u8()))));
+/// Returns a page of the deliveries that match, and looks at one after another. The condition is a column, so that the cursor is known when
+/// the search has to stop.
+fn walk(connection: &Connection, filter: &Filter) -> rusqlite::Result<Page> {
+    let conditions = Conditions::of(filter);
+    let sequence = if filter.oldest_first { "ASC" } else { "DESC" };
+    let mut values = conditions.values.clone();
+    values.extend(
+        [filter.after.map_or(i64::MIN, DeliveryId::as_i64), filter.before.map_or(i64::MAX, DeliveryId::as_i64)].map(Value::from),
+    );
+    let mut walk = connection.prepare(&format!(
+        "SELECT d.id, d.received_at, {} FROM onramp_deliveries d WHERE d.id > ? AND d.id < ? ORDER BY d.id {sequence}",
+        conditions.sql
+    ))?;
+    let mut rows = walk.query(params_from_iter(values))?;
+    let mut one = Lookup::new(connection, &conditions)?;
+    let (mut records, mut searched, mut last) = (Vec::new(), 0, None);
+    while let Some(row) = rows.next()? {
+        if records.len() >= filter.page_size() || searched >= filter.most_searched() {
+            return Ok(Page::new(filter, records, last));
+        }
+        if row.get::<_, Option<bool>>(2)? == Some(true) {
+            records.extend(one.find(row.get(0)?)?);
+        }
+        last = Some((DeliveryId::from_i64(row.get(0)?), column::timestamp(row, 1)?));
+        searched += 1;
     }
-    let equal = [("d.endpoint", &filter.endpoint), ("d.event_type", &filter.event_type)];
-    for (column, wanted) in equal.into_iter().filter_map(|(column, wanted)| wanted.clone().map(|wanted| (column, wanted))) {
-        conditions.push(format!("{column} = ?"));
-        values.push(Value::from(wanted));
+    Ok(Page::new(filter, records, None))
+}
+
+/// A statement that reads one delivery if it meets conditions.
+struct Lookup<'a> {
+    statement: rusqlite::Statement<'a>,
+    conditions: &'a Conditions,
+}
+
+impl<'a> Lookup<'a> {
+    fn new(connection: &'a Connection, conditions: &'a Conditions) -> rusqlite::Result<Self> {
+        let one = format!("SELECT {}, NULL FROM onramp_deliveries d WHERE {} AND d.id = ?", *COLUMNS, conditions.sql);
+        Ok(Self { statement: connection.prepare(&one)?, conditions })
     }
-    if let Some(id) = &filter.about {
-        conditions.push(format!("({ABOUT} OR {ABOUT})"));
-        values.extend(DedupKey::stored_ids(id).into_iter().flat_map(|id| std::iter::repeat_n(Value::from(id), 4)));
+
+    fn find(&mut self, id: i64) -> rusqlite::Result<Option<Record>> {
+        let values = self.conditions.values.iter().cloned().chain([Value::from(id)]);
+        self.statement.query_row(params_from_iter(values), record).optional()
     }
-    if let Some(key) = &filter.key {
-        conditions.push("d.subject = ? AND d.discriminator = ?".to_owned());
-        values.extend([key.subject(), key.discriminator()].map(|half| Value::from(half.to_owned())));
-    }
-    if let Some(before) = filter.before {
-        conditions.push("d.id < ?".to_owned());
-        values.push(Value::from(before.as_i64()));
-    }
-    (conditions.join(" AND "), values)
 }
 
 /// Returns one delivery with its body.
@@ -92,7 +128,9 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         attempts: row.get(12)?,
         duplicates: column::count(row, 13)?,
         note: row.get(14)?,
-        body: row.get::<_, Option<Vec<u8>>>(16)?.map(Bytes::from),
+        resolved_at: row.get::<_, Option<i64>>(16)?.map(Timestamp::from_millis),
+        resolution: row.get(17)?,
+        body: row.get::<_, Option<Vec<u8>>>(18)?.map(Bytes::from),
     })
 }
 
@@ -103,8 +141,24 @@ fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
 
 /// Returns the number of deliveries in each state.
 pub(super) fn counts(connection: &Connection) -> rusqlite::Result<Counts> {
-    connection
-        .prepare_cached(&format!("SELECT state, count(*) FROM onramp_deliveries WHERE state <> {REMOVED} GROUP BY state"))?
-        .query_map([], |row| Ok((state(row, 0)?, column::count(row, 1)?)))?
-        .collect()
+    count(connection, &format!("SELECT state, count(*) FROM onramp_deliveries WHERE state <> {REMOVED} GROUP BY state"))
+}
+
+sql!(
+    OPEN_COUNTS = "SELECT state, count(*) FROM onramp_deliveries INDEXED BY onramp_deliveries_due WHERE due_at IS NOT NULL GROUP BY state
+     UNION ALL
+     SELECT state, count(*) FROM onramp_deliveries INDEXED BY onramp_deliveries_behind WHERE waits_at IS NOT NULL GROUP BY state
+     UNION ALL
+     SELECT state, count(*) FROM onramp_deliveries INDEXED BY onramp_deliveries_open
+     WHERE {OPEN} AND (state IN ({DEAD}, {QUARANTINED}, {CONFLICT}) OR (state > {CONFLICT} AND state <> {REMOVED})) GROUP BY state",
+    OPEN = OPEN
+);
+
+/// Returns the number of open deliveries in each state. Reads the indexes of what waits and of what is unresolved.
+pub(super) fn open_counts(connection: &Connection) -> rusqlite::Result<Counts> {
+    count(connection, &OPEN_COUNTS)
+}
+
+fn count(connection: &Connection, statement: &str) -> rusqlite::Result<Counts> {
+    connection.prepare_cached(statement)?.query_map([], |row| Ok((state(row, 0)?, column::count(row, 1)?)))?.collect()
 }

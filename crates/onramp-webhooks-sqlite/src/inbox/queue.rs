@@ -23,7 +23,7 @@ pub(super) enum Place {
 
 sql!(
     HEAD = "SELECT id, state = {LEASED} FROM onramp_deliveries INDEXED BY onramp_deliveries_head
-     WHERE due_at IS NOT NULL AND stage IS NOT NULL AND subject = ?"
+     WHERE due_at IS NOT NULL AND stage IS NOT NULL AND shared = 1 AND subject = ?"
 );
 
 /// Returns the place of a new delivery of `order`.
@@ -40,7 +40,7 @@ fn head(connection: &Connection, order: &str) -> rusqlite::Result<Option<(i64, b
     connection.prepare_cached(&HEAD)?.query_row([order], |row| Ok((row.get(0)?, row.get(1)?))).optional()
 }
 
-const ORDER: &str = "SELECT CASE WHEN stage IS NOT NULL THEN subject END, due_at FROM onramp_deliveries WHERE id = ?";
+const ORDER: &str = "SELECT CASE WHEN stage IS NOT NULL AND shared THEN subject END, due_at FROM onramp_deliveries WHERE id = ?";
 const AS_HEAD: &str = "UPDATE onramp_deliveries SET due_at = ?, waits_at = NULL WHERE id = ?";
 const AS_BEHIND: &str = "UPDATE onramp_deliveries SET due_at = NULL, waits_at = ? WHERE id = ?";
 const OUT: &str = "UPDATE onramp_deliveries SET due_at = NULL, waits_at = NULL, lease_until = NULL, lost_claims = 0 WHERE id = ?";
@@ -73,7 +73,7 @@ fn order(connection: &Connection, id: DeliveryId) -> rusqlite::Result<(Option<St
 }
 
 const RETURN_HEAD: &str = "UPDATE onramp_deliveries SET waits_at = due_at, due_at = NULL
-     WHERE due_at IS NOT NULL AND stage IS NOT NULL AND subject = ?";
+     WHERE due_at IS NOT NULL AND stage IS NOT NULL AND shared = 1 AND subject = ?";
 
 /// Chooses the head of an order again. Its head must not be leased.
 pub(super) fn settle_head(connection: &Connection, order: &str) -> rusqlite::Result<()> {

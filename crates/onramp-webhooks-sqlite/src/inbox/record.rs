@@ -7,87 +7,85 @@ use onramp_webhooks::inbox::{DeliveryId, NewDelivery, QuarantineBound, Recorded,
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::queue::{Place, enter, free_key, leave, place, settle_head};
-use super::state::{ATTEMPTS_USED_UP, PENDING, REMOVED, RETRYING, sql};
+use super::state::{ATTEMPTS_USED_UP, HANDLED, PENDING, REMOVED, RESOLVED, RETRYING, sql};
 use crate::db::Batch;
 use crate::db::column::bound as bounded;
 
 /// Records a delivery.
 pub(super) fn record(batch: &mut Batch<'_>, new: &NewDelivery, bound: QuarantineBound) -> rusqlite::Result<Recorded> {
-    if let Some(id) = insert_new(batch, new, bound)? {
-        return Ok(Recorded::New(id));
-    }
-    let connection = batch.connection;
-    match find_holder(connection, new.key.as_ref())? {
-        Some(holder) if holder.has_expired(new.received_at) => {
-            free_key(connection, holder.id)?;
-            insert_new(batch, new, bound)?.map(Recorded::New).ok_or(rusqlite::Error::QueryReturnedNoRows)
-        }
+    let is_shared = share(batch, new.key.as_ref())?;
+    match find_holder(batch.connection, new.key.as_ref().filter(|_| is_shared))? {
+        None => {}
+        Some(holder) if holder.has_expired(new.received_at) => free_key(batch.connection, holder.id)?,
         Some(first) if first.is_repeated_by(new) => {
-            let requeued = count_duplicate(connection, first.id)?;
-            Ok(Recorded::Duplicate { first: first.id, requeued })
+            let requeued = count_duplicate(batch.connection, first.id)?;
+            return Ok(Recorded::Duplicate { first: first.id, requeued });
         }
-        Some(first) => Ok(Recorded::Conflict { first: first.id, kept: keep_conflict(batch, new, first.id)? }),
-        None => Err(rusqlite::Error::QueryReturnedNoRows),
+        Some(first) => return Ok(Recorded::Conflict { first: first.id, kept: keep_conflict(batch, new, first.id)? }),
     }
+    insert_new(batch, new, is_shared, bound).map(Recorded::New)
 }
 
-/// Inserts a delivery. Returns `None` if another delivery holds its key.
-fn insert_new(batch: &mut Batch<'_>, new: &NewDelivery, bound: QuarantineBound) -> rusqlite::Result<Option<DeliveryId>> {
-    let (state, note) = match &new.quarantine {
-        Some(quarantine) => (State::Quarantined, Some(quarantine.reason.as_str())),
-        None => (State::Pending, None),
+sql!(SHARE = "UPDATE onramp_deliveries SET shared = 1, handled_stage = CASE WHEN state = {HANDLED} THEN stage END WHERE id = ?");
+
+/// Returns whether there are deliveries with the subject of `key`. The only one enters the indexes of shared subjects before another one
+/// joins it.
+pub(super) fn share(batch: &mut Batch<'_>, key: Option<&DedupKey>) -> rusqlite::Result<bool> {
+    let Some(key) = key else { return Ok(false) };
+    let one = batch.one_of_subject()?.query_row([key.subject()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    if let Some((id, false)) = one {
+        let id: i64 = id;
+        batch.connection.prepare_cached(&SHARE)?.execute([id])?;
+    }
+    Ok(one.is_some())
+}
+
+fn insert_new(batch: &mut Batch<'_>, new: &NewDelivery, is_shared: bool, bound: QuarantineBound) -> rusqlite::Result<DeliveryId> {
+    let Some(quarantine) = &new.quarantine else {
+        return insert(batch, new, new.key.as_ref(), is_shared, State::Pending, None);
     };
-    let id = insert(batch, new, new.key.as_ref(), state, note)?;
-    if let (Some(id), Some(quarantine)) = (id, &new.quarantine)
-        && quarantine.noise
-    {
+    let id = insert(batch, new, new.key.as_ref(), is_shared, State::Quarantined, Some(&quarantine.reason))?;
+    if quarantine.noise {
         keep_noise(batch.connection, id, new.body.len(), bound)?;
     }
     Ok(id)
 }
 
+/// Inserts a delivery. Its key must be free.
 fn insert(
     batch: &mut Batch<'_>,
     new: &NewDelivery,
     key: Option<&DedupKey>,
+    is_shared: bool,
     state: State,
     note: Option<&str>,
-) -> rusqlite::Result<Option<DeliveryId>> {
+) -> rusqlite::Result<DeliveryId> {
     let waits = state == State::Pending;
-    let order = key.filter(|_| waits && new.stage.is_some()).map(DedupKey::subject);
-    let connection = batch.connection;
-    let mut insert = |is_head: bool| {
-        batch.insert()?.execute(params![
-            &*new.endpoint,
-            new.provider.as_str(),
-            new.event_type,
-            key.map(DedupKey::subject),
-            key.map(DedupKey::discriminator),
-            new.key_expires_at.map(Timestamp::as_millis),
-            new.stage.map(OrderStage::as_u8),
-            new.fingerprint.as_bytes().as_slice(),
-            state.as_u8(),
-            (waits && is_head).then_some(0_i64),
-            (waits && !is_head).then_some(0_i64),
-            new.received_at.as_millis(),
-            note,
-        ])
-    };
-    // The indexes refuse a second delivery with the key, and a second head of the order.
-    let (mut inserted, mut place) = (insert(true)?, Place::Head);
-    if let (0, Some(order)) = (inserted, order) {
-        place = self::place(connection, order)?;
-        inserted = if matches!(place, Place::Head) { 0 } else { insert(false)? };
-    }
-    if inserted == 0 {
-        return Ok(None);
-    }
+    let order = key.filter(|_| waits && is_shared && new.stage.is_some()).map(DedupKey::subject);
+    let place = order.map_or(Ok(Place::Head), |order| place(batch.connection, order))?;
+    let is_head = matches!(place, Place::Head);
+    batch.insert()?.execute(params![
+        &*new.endpoint,
+        new.provider.as_str(),
+        new.event_type,
+        key.map(DedupKey::subject),
+        key.map(DedupKey::discriminator),
+        new.key_expires_at.map(Timestamp::as_millis),
+        new.stage.map(OrderStage::as_u8),
+        is_shared,
+        new.fingerprint.as_bytes().as_slice(),
+        state.as_u8(),
+        (waits && is_head).then_some(0_i64),
+        (waits && !is_head).then_some(0_i64),
+        new.received_at.as_millis(),
+        note,
+    ])?;
     let id = batch.connection.last_insert_rowid();
     batch.insert_body()?.execute(params![id, new.body.as_ref()])?;
     if let (Place::Unsettled, Some(order)) = (place, order) {
         settle_head(batch.connection, order)?;
     }
-    Ok(Some(DeliveryId::from_i64(id)))
+    Ok(DeliveryId::from_i64(id))
 }
 
 /// A delivery that holds a key.
@@ -130,8 +128,10 @@ pub(super) fn find_holder(connection: &Connection, key: Option<&DedupKey>) -> ru
 }
 
 sql!(
-    REQUEUES = "SELECT d.state = {RETRYING} OR (coalesce(d.cause = {ATTEMPTS_USED_UP}, false) AND b.id IS NOT NULL)
-     FROM onramp_deliveries d LEFT JOIN onramp_bodies b ON b.id = d.id WHERE d.id = ?"
+    REQUEUES = "SELECT d.state = {RETRYING}
+        OR (coalesce(d.cause = {ATTEMPTS_USED_UP}, false) AND b.id IS NOT NULL AND NOT {RESOLVED})
+     FROM onramp_deliveries d LEFT JOIN onramp_bodies b ON b.id = d.id WHERE d.id = ?",
+    RESOLVED = RESOLVED
 );
 const COUNT: &str = "UPDATE onramp_deliveries SET duplicates = duplicates + 1 WHERE id = ?";
 
@@ -146,7 +146,9 @@ pub(super) fn count_duplicate(connection: &Connection, first: DeliveryId) -> rus
 }
 
 sql!(
-    MAKE_PENDING = "UPDATE onramp_deliveries SET state = {PENDING}, attempts = 0, settled_at = NULL, cause = NULL, handled_stage = NULL WHERE id = ?"
+    MAKE_PENDING = "UPDATE onramp_deliveries
+     SET state = {PENDING}, attempts = 0, settled_at = NULL, cause = NULL, handled_stage = NULL, resolved_at = NULL, resolution = NULL
+     WHERE id = ?"
 );
 
 /// Makes a delivery due at once, as if it had never been settled.
@@ -159,13 +161,13 @@ pub(super) fn make_pending(connection: &Connection, id: DeliveryId) -> rusqlite:
 /// Records a delivery as a conflict with the one that holds its key. Repetitions of the conflict are only counted.
 pub(super) fn keep_conflict(batch: &mut Batch<'_>, new: &NewDelivery, first: DeliveryId) -> rusqlite::Result<DeliveryId> {
     let key = new.key.as_ref().map(|key| key.conflicting(&new.fingerprint));
-    if let Some(kept) = insert(batch, new, key.as_ref(), State::Conflict, Some(&conflict_note(first)))? {
-        return Ok(kept);
-    }
     // The key of a conflict never expires. Keys that expire contain the fingerprint, so they cannot have conflicts.
-    let kept = find_holder(batch.connection, key.as_ref())?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-    count_duplicate(batch.connection, kept.id)?;
-    Ok(kept.id)
+    if let Some(kept) = find_holder(batch.connection, key.as_ref())? {
+        count_duplicate(batch.connection, kept.id)?;
+        return Ok(kept.id);
+    }
+    let is_shared = share(batch, key.as_ref())?;
+    insert(batch, new, key.as_ref(), is_shared, State::Conflict, Some(&conflict_note(first)))
 }
 
 const INSERT_NOISE: &str = "INSERT INTO onramp_noise (id, size) VALUES (?, ?)";
@@ -187,7 +189,8 @@ const REMOVE_BODY: &str = "DELETE FROM onramp_bodies WHERE id = ?";
 const REMOVE_NOISE: &str = "DELETE FROM onramp_noise WHERE id = ?";
 sql!(
     HIDE = "UPDATE onramp_deliveries
-     SET state = {REMOVED}, due_at = NULL, waits_at = NULL, subject = NULL, discriminator = NULL, handled_stage = NULL, note = NULL WHERE id = ?"
+     SET state = {REMOVED}, due_at = NULL, waits_at = NULL, subject = NULL, discriminator = NULL, handled_stage = NULL, note = NULL, resolution = NULL
+     WHERE id = ?"
 );
 const REMOVE_UNLESS_NEWEST: &str = "DELETE FROM onramp_deliveries WHERE id = ? AND id < (SELECT max(id) FROM onramp_deliveries)";
 

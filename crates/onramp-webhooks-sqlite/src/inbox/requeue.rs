@@ -5,7 +5,7 @@ use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::queue::{free_key, leave};
-use super::record::{count_duplicate, find_holder, keep_conflict, make_pending, remove};
+use super::record::{count_duplicate, find_holder, keep_conflict, make_pending, remove, share};
 use super::state::{REMOVED, sql};
 use crate::db::Batch;
 
@@ -64,20 +64,22 @@ fn adopt(batch: &mut Batch<'_>, id: DeliveryId, reread: &NewDelivery) -> rusqlit
         }
         _ => {}
     }
-    identify(connection, id, reread)?;
+    let is_shared = share(batch, reread.key.as_ref())?;
+    identify(connection, id, reread, is_shared)?;
     Ok(None)
 }
 
 const IDENTIFY: &str = "UPDATE onramp_deliveries
-     SET event_type = ?, subject = ?, discriminator = ?, key_expires_at = ?, stage = ?, fingerprint = ? WHERE id = ?";
+     SET event_type = ?, subject = ?, discriminator = ?, key_expires_at = ?, stage = ?, shared = ?, fingerprint = ? WHERE id = ?";
 
-fn identify(connection: &Connection, id: DeliveryId, reread: &NewDelivery) -> rusqlite::Result<()> {
+fn identify(connection: &Connection, id: DeliveryId, reread: &NewDelivery, is_shared: bool) -> rusqlite::Result<()> {
     let values = params![
         reread.event_type,
         reread.key.as_ref().map(|key| key.subject()),
         reread.key.as_ref().map(|key| key.discriminator()),
         reread.key_expires_at.map(|at| at.as_millis()),
         reread.stage.map(|stage| stage.as_u8()),
+        is_shared,
         reread.fingerprint.as_bytes().as_slice(),
         id.as_i64(),
     ];

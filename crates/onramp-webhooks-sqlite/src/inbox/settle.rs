@@ -2,7 +2,7 @@
 
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{DeadCause, Lease, Settled, Settlement, State};
-use rusqlite::{Connection, params};
+use rusqlite::{CachedStatement, Connection, params};
 
 use super::queue::{any_behind, promote_after};
 use super::state::{HANDLED, LEASED, sql};
@@ -10,7 +10,7 @@ use super::state::{HANDLED, LEASED, sql};
 sql!(
     END = "UPDATE onramp_deliveries
      SET state = ?1, settled_at = ?2, cause = ?3, attempts = attempts + 1, note = ?4, lease_until = NULL, lost_claims = 0, due_at = NULL,
-        handled_stage = CASE WHEN ?1 = {HANDLED} THEN stage END
+        handled_stage = CASE WHEN ?1 = {HANDLED} AND shared THEN stage END
      WHERE id = ?5 AND fence = ?6 AND state = {LEASED}"
 );
 
@@ -19,7 +19,8 @@ const LEAVE_LINE: &str = "UPDATE onramp_deliveries SET waits_at = NULL WHERE id 
 
 /// Settles leases, and returns those that were lost.
 pub(super) fn settle(connection: &Connection, now: Timestamp, settlements: &[Settlement]) -> rusqlite::Result<Vec<Lease>> {
-    let mut settling = Settling { connection, now, may_be_behind: any_behind(connection)? };
+    let may_be_behind = any_behind(connection)?;
+    let mut settling = Settling { connection, end: connection.prepare_cached(&END)?, now, may_be_behind };
     let mut lost = Vec::new();
     for settlement in settlements {
         if !settling.settle(settlement)? {
@@ -32,6 +33,8 @@ pub(super) fn settle(connection: &Connection, now: Timestamp, settlements: &[Set
 /// Settlements at one time.
 struct Settling<'a> {
     connection: &'a Connection,
+    /// Looked up once for many deliveries.
+    end: CachedStatement<'a>,
     now: Timestamp,
     /// Set if any delivery may wait behind the head of its order.
     may_be_behind: bool,
@@ -54,11 +57,11 @@ impl Settling<'_> {
         Ok(is_settled)
     }
 
-    fn end(&self, settlement: &Settlement, state: State, note: Option<&str>) -> rusqlite::Result<bool> {
+    fn end(&mut self, settlement: &Settlement, state: State, note: Option<&str>) -> rusqlite::Result<bool> {
         let cause = settlement.outcome.cause().map(DeadCause::as_u8);
         let Lease { id, fence, .. } = settlement.lease;
         let values = params![state.as_u8(), self.now.as_millis(), cause, note, id.as_i64(), fence];
-        let is_settled = self.connection.prepare_cached(&END)?.execute(values)? > 0;
+        let is_settled = self.end.execute(values)? > 0;
         if is_settled && self.may_be_behind {
             self.connection.prepare_cached(LEAVE_LINE)?.execute([id.as_i64()])?;
         }
@@ -69,8 +72,8 @@ impl Settling<'_> {
 sql!(
     WAIT = "UPDATE onramp_deliveries
      SET state = ?1, attempts = attempts + ?2, note = CASE ?3 WHEN 1 THEN ?4 ELSE note END, lease_until = NULL, lost_claims = 0,
-        due_at = CASE WHEN stage IS NULL OR subject IS NULL THEN coalesce(?5, due_at) END,
-        waits_at = CASE WHEN stage IS NOT NULL AND subject IS NOT NULL THEN coalesce(?5, due_at, 0) END
+        due_at = CASE WHEN stage IS NULL OR subject IS NULL OR NOT shared THEN coalesce(?5, due_at) END,
+        waits_at = CASE WHEN stage IS NOT NULL AND subject IS NOT NULL AND shared THEN coalesce(?5, due_at, 0) END
      WHERE id = ?6 AND fence = ?7 AND state = {LEASED}"
 );
 

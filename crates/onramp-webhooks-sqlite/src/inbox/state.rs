@@ -15,11 +15,23 @@ pub(super) const ATTEMPTS_USED_UP: u8 = DeadCause::AttemptsUsedUp.as_u8();
 /// The number of a removed delivery. It is no number of a state.
 pub(super) const REMOVED: u8 = 254;
 
-/// Declares a statement. Names of constants in braces are replaced by their values.
+/// Declares a statement. Names of constants in braces are replaced by their values, and other names by the conditions given for them.
 macro_rules! sql {
-    ($name:ident = $text:literal) => {
-        static $name: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| format!($text));
+    ($visibility:vis $name:ident = $text:literal $(, $part:ident = $of:ident)*) => {
+        $visibility static $name: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| format!($text $(, $part = *$of)*));
     };
 }
 
 pub(super) use sql;
+
+// A delivery that was settled after its resolution is open again.
+sql!(
+    pub(super) RESOLVED = "(d.state IN ({DEAD}, {QUARANTINED}, {CONFLICT}) AND d.resolved_at IS NOT NULL
+        AND (d.settled_at IS NULL OR d.resolved_at >= d.settled_at))"
+);
+
+// The condition of the index of unresolved deliveries.
+sql!(
+    pub(super) OPEN = "due_at IS NULL AND waits_at IS NULL AND (cause IS NOT NULL OR settled_at IS NULL)
+        AND (resolved_at IS NULL OR resolved_at < settled_at)"
+);

@@ -71,7 +71,7 @@ fn everything_acknowledged_is_there_after_a_crash() {
     assert!(acknowledged.len() >= 1_000);
     runtime.block_on(async {
         let inbox = SqliteInbox::open(&path).await.unwrap();
-        let all = inbox.list(Filter::all().limit(usize::MAX)).await.unwrap();
+        let all = inbox.list(Filter::all().limit(usize::MAX)).await.unwrap().records;
         let there: HashSet<String> = all.iter().map(|record| record.id.to_string()).collect();
         let lost: Vec<_> = acknowledged.iter().filter(|id| !there.contains(*id)).collect();
         assert!(lost.is_empty(), "{} of {} acknowledged deliveries are gone", lost.len(), acknowledged.len());

@@ -280,7 +280,7 @@ async fn a_closed_file_is_complete_without_its_log() {
     for _ in 0..3 {
         record(&inbox, purchase()).await;
     }
-    assert_eq!(inbox.list(Filter::all()).await.unwrap().len(), 3);
+    assert_eq!(inbox.list(Filter::all()).await.unwrap().records.len(), 3);
     let clone = inbox.clone();
     inbox.close().await.unwrap();
     assert_eq!(in_a_copy(&path), 3);

@@ -35,7 +35,7 @@ async fn work(path: &std::path::Path, minutes: u64) {
 }
 
 async fn kept(path: &std::path::Path) -> Vec<Record> {
-    let mut kept = SqliteInbox::open(path).await.unwrap().list(Filter::all()).await.unwrap();
+    let mut kept = SqliteInbox::open(path).await.unwrap().list(Filter::all()).await.unwrap().records;
     kept.reverse();
     kept
 }

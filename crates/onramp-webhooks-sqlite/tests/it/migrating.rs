@@ -13,6 +13,14 @@ use rusqlite::Connection;
 use crate::idempotency::tools::{begin, claim as request};
 use crate::tools::{claim, file, handled, new_inbox, now, purchase, record};
 
+/// The version of this program.
+const KNOWN: u32 = 5;
+
+/// Returns the steps of this version, and then `later`.
+fn known_and(later: &[(u32, u32)]) -> Vec<(u32, u32)> {
+    (1..=KNOWN).map(|version| (version, 1)).chain(later.iter().copied()).collect()
+}
+
 #[tokio::test]
 async fn a_file_of_the_first_version_gets_the_rest_and_keeps_what_it_has() {
     let (_folder, path) = file();
@@ -66,7 +74,7 @@ fn steps(path: &Path) -> Vec<(u32, u32)> {
 async fn a_file_of_the_next_version_is_used_as_it_is() {
     let (_folder, path, running) = new_inbox().await;
     record(&running, purchase()).await;
-    migrate_further(&path, 4);
+    migrate_further(&path, KNOWN);
     record(&running, purchase()).await;
     let restarted = SqliteInbox::open(&path).await.unwrap();
     record(&restarted, purchase()).await;
@@ -79,26 +87,41 @@ async fn a_file_of_the_next_version_is_used_as_it_is() {
     assert!(keys.release(request("A", 1)).await.unwrap());
     restarted.purchases().release(&"A".into(), now()).await.unwrap();
     restarted.check().await.unwrap();
-    assert_eq!(steps(&path), [(1, 1), (2, 1), (3, 1), (4, 1), (5, 4)]);
+    assert_eq!(steps(&path), known_and(&[(KNOWN + 1, KNOWN)]));
 }
 
 #[tokio::test]
 async fn a_file_for_newer_programs_is_refused_and_stays_as_it_is() {
     let (_folder, path, inbox) = new_inbox().await;
     drop(inbox);
-    migrate_further(&path, 5);
+    migrate_further(&path, KNOWN + 1);
     refused(&path).await;
     // What the step before the last one changed stays changed.
     migrate_further(&path, 1);
     refused(&path).await;
-    assert_eq!(steps(&path), [(1, 1), (2, 1), (3, 1), (4, 1), (5, 5), (6, 1)]);
+    assert_eq!(steps(&path), known_and(&[(KNOWN + 1, KNOWN + 1), (KNOWN + 2, 1)]));
 }
 
 async fn refused(path: &Path) {
     let error = SqliteInbox::open(path).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unusable);
     let text = error.to_string();
-    assert!(text.contains("a program of version 5 or newer, and this one has version 4; update"), "{text}");
+    let expected = format!("a program of version {} or newer, and this one has version {KNOWN}; update", KNOWN + 1);
+    assert!(text.contains(&expected), "{text}");
+}
+
+#[tokio::test]
+async fn a_delivery_that_an_older_version_settles_after_its_resolution_is_open_again() {
+    let (_folder, path, inbox) = new_inbox().await;
+    let id = record(&inbox, purchase()).await;
+    let older = Connection::open(&path).unwrap();
+    let dies =
+        |at| format!("UPDATE onramp_deliveries SET state = 5, due_at = NULL, waits_at = NULL, settled_at = {at}, cause = 0");
+    older.execute_batch(&dies(1_000)).unwrap();
+    onramp_webhooks_suite::deliveries::an_older_version_reopens(&inbox, id, async || {
+        older.execute_batch(&dies(3_000)).unwrap();
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -60,7 +60,7 @@ fn several_processes_share_a_file() {
     children.into_iter().for_each(must_succeed);
     runtime.block_on(async {
         let inbox = SqliteInbox::open(&path).await.unwrap();
-        let all = inbox.list(onramp_webhooks::inbox::Filter::all().limit(usize::MAX)).await.unwrap();
+        let all = inbox.list(onramp_webhooks::inbox::Filter::all().limit(usize::MAX)).await.unwrap().records;
         assert_eq!(all.len(), 4 * EACH);
         assert!(all.iter().all(|record| record.state == State::Handled && record.attempts == 1));
     });
@@ -117,6 +117,6 @@ async fn reading_does_not_wait_for_a_writer() {
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE; CREATE TABLE other (x)").unwrap();
     assert_eq!(inbox.counts().await.unwrap().of(State::Pending), 1);
-    assert_eq!(inbox.list(onramp_webhooks::inbox::Filter::all()).await.unwrap().len(), 1);
+    assert_eq!(inbox.list(onramp_webhooks::inbox::Filter::all()).await.unwrap().records.len(), 1);
     other.execute_batch("ROLLBACK").unwrap();
 }

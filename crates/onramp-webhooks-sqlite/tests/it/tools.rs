@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use onramp_webhooks::inbox::NewDelivery;
 use onramp_webhooks_sqlite::SqliteInbox;
-pub(crate) use onramp_webhooks_suite::deliveries::{claim, handled, now, purchase, record};
+pub(crate) use onramp_webhooks_suite::deliveries::{claim, handled, indexed_filters_look_at_few, now, purchase, record};
 use rusqlite::Connection;
 use tempfile::TempDir;
 

@@ -299,7 +299,7 @@ impl Harness {
     }
 
     pub(super) async fn recorded(&self) -> Vec<Record> {
-        self.stores.inbox.list(Filter::all().limit(10_000)).await.expect("the records")
+        self.stores.inbox.list(Filter::all().limit(10_000)).await.expect("the records").records
     }
 
     /// Returns the bodies of all recorded deliveries, oldest first.

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use onramp_webhooks::StoreError;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
-    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Record, Recorded, Replayed, Requeue, Retention,
-    Settlement, SpillStatus, TaskState, TransactionalInbox,
+    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Page, Record, Recorded, Replayed, Requeue,
+    Retention, Settlement, SpillStatus, TaskState, TransactionalInbox,
 };
 
 use super::Double;
@@ -24,9 +24,12 @@ double! {
         Renew: renew(leases: Vec<Lease>, until: Timestamp) -> Vec<Lease>;
         Settle: settle(now: Timestamp, settlements: Vec<Settlement>) -> Vec<Lease>;
         Check: check() -> ();
-        List: list(filter: Filter) -> Vec<Record>;
+        List: list(filter: Filter) -> Page;
         Show: show(id: DeliveryId) -> Option<Record>;
         Counts: counts() -> Counts;
+        OpenCounts: open_counts() -> Counts;
+        Resolve: resolve(now: Timestamp, id: DeliveryId, note: &str) -> ();
+        Reopen: reopen(id: DeliveryId) -> ();
         Requeue: requeue(request: Requeue) -> Replayed;
         Prune: prune(now: Timestamp, retention: Retention) -> u64;
         Forget: forget(id: DeliveryId) -> ();

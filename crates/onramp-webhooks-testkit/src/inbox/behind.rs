@@ -156,3 +156,18 @@ pub(super) async fn only_a_head_that_was_never_settled_brings_them(store: &Store
     let line = inbox.line(10, 10).await;
     assert_eq!(ids(&line), [first]);
 }
+
+/// An event with the subject of an order may belong to none.
+pub(super) async fn an_event_without_an_order_is_followed_by_none(store: &Store) {
+    let inbox = store.open().await;
+    let order = record_order(&inbox, "A").await;
+    let mut alone = order_event("A", "refunded", OrderStage::UNPLACED);
+    alone.stage = None;
+    let alone = inbox.new_id(alone).await;
+    for line in inbox.lines(0, 10).await {
+        match line[0].lease.id {
+            id if id == alone => assert_eq!(line.len(), 1, "{line:?}"),
+            _ => assert_eq!(ids(&line), order[..line.len()]),
+        }
+    }
+}

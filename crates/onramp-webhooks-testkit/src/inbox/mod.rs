@@ -12,6 +12,7 @@ mod querying;
 mod recording;
 mod replaying;
 mod requeuing;
+mod resolving;
 mod settling;
 mod tasks;
 pub(crate) mod tools;
@@ -131,6 +132,7 @@ suite! {
         a_released_one_is_next_in_its_place,
         their_leases_end_with_time,
         only_a_head_that_was_never_settled_brings_them,
+        an_event_without_an_order_is_followed_by_none,
     }
     leasing {
         an_expired_lease_is_claimed_again_with_a_greater_fence,
@@ -168,8 +170,11 @@ suite! {
         lists_are_newest_first_and_without_bodies,
         lists_fit_their_filter,
         lists_find_a_key,
+        lists_fit_the_time_of_arrival,
         pages_follow_each_other,
+        a_page_looks_at_no_more_than_it_may,
         counts_know_every_state,
+        what_is_open_is_counted,
         a_healthy_inbox_says_so,
     }
     requeuing {
@@ -187,6 +192,17 @@ suite! {
         a_reread_one_has_the_money_of_its_event,
         a_reread_conflict_is_kept_as_one,
         an_id_is_never_used_again,
+    }
+    resolving {
+        what_waits_for_an_operator_can_be_resolved,
+        nothing_else_can_be_resolved,
+        what_is_not_there_is_not_found,
+        what_is_resolved_again_has_the_later_note,
+        what_was_reopened_is_open,
+        a_requeue_reopens,
+        a_duplicate_of_a_resolved_one_only_counts,
+        a_slow_clock_resolves_as_well,
+        a_resolution_is_forgotten_with_its_body,
     }
     pruning {
         bodies_go_and_keys_stay,
@@ -223,6 +239,7 @@ suite! {
         what_was_handled_has_to_be_asked_for,
         a_conflict_has_to_be_asked_for,
         many_are_replayed_page_by_page,
+        what_a_replay_of_many_records_is_left_out,
         what_a_worker_holds_what_is_not_there_and_what_was_pruned_is_refused,
         what_can_be_read_now_is_handled,
         what_still_cannot_be_read_stays,

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use onramp_webhooks::identity::DedupKey;
-use onramp_webhooks::inbox::{DeliveryId, Filter, NewDelivery, State};
+use onramp_webhooks::inbox::{DeadCause, DeliveryId, Filter, NewDelivery, State};
 
-use super::tools::{at, complete, described, keyless, login, saying, started, unreadable};
+use super::tools::{at, complete, described, keyless, login, received, saying, started, unreadable};
 use super::{Fixture, Store};
 
 pub(super) async fn a_body_comes_back_to_the_byte(store: &Store) {
@@ -67,6 +67,11 @@ pub(super) async fn lists_fit_their_filter(store: &Store) {
     assert_eq!(listed(&inbox, Filter::all().about("handled").endpoint("wert")).await, [click, start, kept, handled]);
     assert_eq!(listed(&inbox, Filter::all().endpoint("kriptomat")).await, [postback]);
     assert_eq!(listed(&inbox, Filter::all().event_type("payment_started")).await, [start]);
+    assert_eq!(listed(&inbox, Filter::all().provider("kriptomat")).await, [postback]);
+    assert_eq!(listed(&inbox, Filter::all().order("wert/order/handled")).await, [start, kept, handled]);
+    assert_eq!(listed(&inbox, Filter::all().cause(DeadCause::RefusedByHandler)).await, [dead]);
+    assert_eq!(listed(&inbox, Filter::all().error("for good")).await, [dead]);
+    assert_eq!(listed(&inbox, Filter::all().error("no such").state(State::Parked)).await, [parked]);
     let all_of_it = Filter::all().about("handled").endpoint("wert").event_type("order_complete").state(State::Conflict);
     assert_eq!(listed(&inbox, all_of_it).await, [kept]);
 
@@ -77,6 +82,13 @@ pub(super) async fn lists_fit_their_filter(store: &Store) {
         Filter::all().about("%"),
         Filter::all().event_type("payment"),
         Filter::all().endpoint("WERT"),
+        Filter::all().provider("handled"),
+        Filter::all().order("wert/order/handle"),
+        Filter::all().order("handled"),
+        Filter::all().cause(DeadCause::RefusedByCheck),
+        Filter::all().cause(DeadCause::RefusedByHandler).state(State::Parked),
+        Filter::all().error("FOR GOOD"),
+        Filter::all().error("%"),
         Filter::all().about("handled").state(State::Leased),
     ] {
         assert_eq!(listed(&inbox, nothing.clone()).await, [], "{nothing:?}");
@@ -86,6 +98,21 @@ pub(super) async fn lists_fit_their_filter(store: &Store) {
     assert_eq!(listed(&inbox, Filter::all().about("c")).await, []);
     let letters = inbox.new_id(complete("größe-%_")).await;
     assert_eq!(listed(&inbox, Filter::all().about("größe-%_")).await, [letters]);
+    let long = "7".repeat(40);
+    let long = [inbox.new_id(complete(&long)).await, inbox.new_id(complete(&format!("{long}8"))).await];
+    assert_eq!(listed(&inbox, Filter::all().about("7".repeat(40))).await, [long[0]]);
+    assert_eq!(listed(&inbox, Filter::all().order(format!("wert/order/{}", "7".repeat(40)))).await, [long[0]]);
+}
+
+pub(super) async fn lists_fit_the_time_of_arrival(store: &Store) {
+    let inbox = store.open().await;
+    let [early, middle, late] = [10, 20, 30].map(|second| received(keyless(), second));
+    // Ids follow the order of recording, which may differ from that of the times.
+    let (late, early, middle) = (inbox.new_id(late).await, inbox.new_id(early).await, inbox.new_id(middle).await);
+    assert_eq!(listed(&inbox, Filter::all().since(at(20))).await, [middle, late]);
+    assert_eq!(listed(&inbox, Filter::all().until(at(20))).await, [early]);
+    assert_eq!(listed(&inbox, Filter::all().since(at(10)).until(at(21))).await, [middle, early]);
+    assert_eq!(listed(&inbox, Filter::all().since(at(31))).await, []);
 }
 
 pub(super) async fn lists_find_a_key(store: &Store) {
@@ -95,12 +122,12 @@ pub(super) async fn lists_find_a_key(store: &Store) {
     inbox.new_id(complete("B")).await;
     inbox.new_id(keyless()).await;
     let key = || complete("A").key.unwrap();
-    of_a.extend(inbox.list(Filter::all().key(key())).await.unwrap().iter().map(|record| record.id));
+    of_a.extend(inbox.list(Filter::all().key(key())).await.unwrap().records.iter().map(|record| record.id));
     assert_eq!(of_a, [id]);
     for other in [Filter::all().key(key()).endpoint("sandbox"), Filter::all().key(key()).before(id)] {
-        assert!(inbox.list(other).await.unwrap().is_empty());
+        assert!(inbox.list(other).await.unwrap().records.is_empty());
     }
-    assert!(inbox.list(Filter::all().key(complete("C").key.unwrap())).await.unwrap().is_empty());
+    assert!(inbox.list(Filter::all().key(complete("C").key.unwrap())).await.unwrap().records.is_empty());
 }
 
 pub(super) async fn pages_follow_each_other(store: &Store) {
@@ -111,17 +138,39 @@ pub(super) async fn pages_follow_each_other(store: &Store) {
     }
     all.reverse();
     assert_eq!(listed(&inbox, Filter::all()).await, all[..100], "a page has 100 unless asked otherwise");
-    let mut pages: Vec<DeliveryId> = Vec::new();
-    let mut filter = Filter::all().limit(7).state(State::Pending);
-    loop {
-        let page = listed(&inbox, filter.clone()).await;
-        assert!(page.len() <= 7 && page.iter().all(|id| pages.last().is_none_or(|last| id < last)), "{page:?} after {pages:?}");
-        let Some(last) = page.last() else { break };
-        filter = filter.before(*last);
-        pages.extend(page);
-    }
-    assert_eq!(pages, all.iter().skip(1).step_by(2).copied().collect::<Vec<_>>());
+    let mut pending: Vec<_> = all.iter().skip(1).step_by(2).copied().collect();
+    let filter = Filter::all().limit(7).state(State::Pending);
+    assert_eq!(in_pages(&inbox, filter.clone()).await.concat(), pending);
+    pending.reverse();
+    assert_eq!(in_pages(&inbox, filter.clone().oldest_first()).await.concat(), pending);
+    let between = filter.after(pending[3]).before(pending[20]);
+    assert_eq!(in_pages(&inbox, between.clone().oldest_first()).await.concat(), pending[4..20]);
+    assert_eq!(in_pages(&inbox, between).await.concat().len(), 16);
     assert_eq!(listed(&inbox, Filter::all().limit(0)).await, []);
+}
+
+pub(super) async fn a_page_looks_at_no_more_than_it_may(store: &Store) {
+    let inbox = store.open().await;
+    let rare = inbox.new_id(received(started("rare"), 1)).await;
+    for number in 0..20 {
+        inbox.new_id(received(keyless(), 2 + number)).await;
+    }
+    let newest = inbox.new_id(received(started("newest"), 30)).await;
+    let filter = Filter::all().event_type("payment_started").search_limit(4);
+    let first = inbox.list(filter.clone()).await.unwrap();
+    assert_eq!(first.records.iter().map(|record| record.id).collect::<Vec<_>>(), [newest]);
+    assert_eq!(first.searched_to, Some(at(19)), "of four, the last arrived then");
+    let pages = in_pages(&inbox, filter.clone()).await;
+    assert_eq!((pages.concat(), pages.len()), (vec![newest, rare], 6));
+    let pages = in_pages(&inbox, filter.oldest_first()).await;
+    assert_eq!((pages.concat(), pages.len()), (vec![rare, newest], 6));
+    for indexed in
+        [Filter::all().about("rare"), Filter::all().order("wert/order/rare"), Filter::all().key(started("rare").key.unwrap())]
+    {
+        assert_eq!(in_pages(&inbox, indexed.search_limit(1)).await.concat(), [rare], "however few are looked at");
+    }
+    let waiting = Filter::all().state(State::Pending).search_limit(2);
+    assert_eq!(in_pages(&inbox, waiting).await.concat().len(), 22, "more wait than are looked at");
 }
 
 pub(super) async fn counts_know_every_state(store: &Store) {
@@ -138,6 +187,19 @@ pub(super) async fn counts_know_every_state(store: &Store) {
     assert_eq!(counts, expected.into_iter().collect());
 }
 
+pub(super) async fn what_is_open_is_counted(store: &Store) {
+    let inbox = store.open().await;
+    inbox.one_of_each().await;
+    inbox.new_id(started("pending")).await;
+    let counts = inbox.open_counts().await.unwrap();
+    let expected = State::ALL.map(|state| match state {
+        State::Pending => (state, 2),
+        State::Unknown | State::Handled => (state, 0),
+        _ => (state, 1),
+    });
+    assert_eq!(counts.iter().collect::<Vec<_>>(), expected);
+}
+
 pub(super) async fn a_healthy_inbox_says_so(store: &Store) {
     let inbox = store.open().await;
     inbox.check().await.unwrap();
@@ -152,6 +214,20 @@ fn about(mut new: NewDelivery, subject: &str, event_type: &str) -> NewDelivery {
     new
 }
 
+/// Reads all pages, and asserts that each one but the last is followed by another.
+async fn in_pages(inbox: &Fixture, filter: Filter) -> Vec<Vec<DeliveryId>> {
+    let (mut pages, mut next) = (Vec::new(), Some(filter));
+    while let Some(filter) = next {
+        let page = inbox.list(filter.clone()).await.unwrap();
+        assert!(page.records.len() <= filter.page_size(), "{page:?}");
+        assert_eq!(page.next.is_some(), page.searched_to.is_some(), "{page:?}");
+        pages.push(page.records.iter().map(|record| record.id).collect());
+        assert!(pages.len() < 100, "the pages do not end: {page:?}");
+        next = filter.following(&page);
+    }
+    pages
+}
+
 async fn listed(inbox: &Fixture, filter: Filter) -> Vec<DeliveryId> {
-    inbox.list(filter).await.unwrap().iter().map(|record| record.id).collect()
+    inbox.list(filter).await.unwrap().records.iter().map(|record| record.id).collect()
 }

@@ -106,18 +106,30 @@ pub(super) async fn many_are_replayed_page_by_page(store: &Store) {
     let handled = inbox.led_to(0, complete("handled"), Settled::Handled).await;
     let mut letters = Vec::new();
     for order in ["A", "B", "C", "D", "E"] {
-        letters.insert(0, inbox.led_to(0, complete(order), dead()).await);
+        letters.push(inbox.led_to(0, complete(order), dead()).await);
     }
     let two_a_page = Filter::all().state(State::Dead).limit(2);
     let replayed = replay_all(&*inbox, &Providers::default(), two_a_page, ReplayScope::Unhandled, at(1)).await.unwrap();
     assert!(replayed.iter().all(|(_, result)| matches!(result, Ok(Replayed::Due))));
-    assert_eq!(replayed.iter().map(|(id, _)| *id).collect::<Vec<_>>(), letters);
+    assert_eq!(replayed.iter().map(|(id, _)| *id).collect::<Vec<_>>(), letters, "the oldest first");
 
     let everything = replay_all(&*inbox, &Providers::default(), Filter::all(), ReplayScope::Unhandled, at(1)).await.unwrap();
     assert_eq!(everything.len(), 6);
     let refused: Vec<_> = everything.iter().filter(|(_, result)| result.is_err()).map(|(id, _)| *id).collect();
     assert_eq!(refused, [handled]);
     assert_eq!(inbox.due(2).await.len(), 5);
+}
+
+pub(super) async fn what_a_replay_of_many_records_is_left_out(store: &Store) {
+    let inbox = store.open().await;
+    let id = inbox.new_id(quarantined(READABLE, Quarantine::unreadable("order: unknown field"))).await;
+    let first = inbox.new_id(complete("A")).await;
+    let aside = Filter::all().state(State::Quarantined).state(State::Conflict).limit(1);
+    let replayed = replay_all(&*inbox, &Providers::default(), aside, ReplayScope::EvenConflicts, at(1)).await.unwrap();
+    let results: Vec<_> = replayed.into_iter().map(|(id, result)| (id, result.unwrap())).collect();
+    assert_eq!(results, [(id, Replayed::Conflict { first })]);
+    let counts = inbox.counts().await.unwrap();
+    assert_eq!((counts.of(State::Conflict), counts.of(State::Pending)), (1, 1), "nobody has seen the conflict yet");
 }
 
 async fn replayed(inbox: &Fixture, id: DeliveryId, scope: ReplayScope) -> Result<Replayed, StoreErrorKind> {

@@ -192,7 +192,7 @@ impl Fixture {
     }
 
     pub(crate) async fn everything(&self) -> Vec<Record> {
-        self.list(Filter::all().limit(10_000)).await.unwrap()
+        self.list(Filter::all().limit(10_000)).await.unwrap().records
     }
 
     /// Records one delivery in every state, in the order of [`State::ALL`]. Some time passes after second 10, but the failed ones are not

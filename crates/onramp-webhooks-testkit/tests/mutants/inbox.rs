@@ -11,7 +11,7 @@ use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::DedupKey;
 use onramp_webhooks::inbox::{
-    ClaimRequest, ClaimedDelivery, Claims, DeadCause, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery,
+    ClaimRequest, ClaimedDelivery, Claims, Counts, DeadCause, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery, Page,
     QuarantineBound, Record, Recorded, Replayed, Requeue, Retention, Settled, Settlement, State, TaskState,
 };
 use onramp_webhooks_testkit::doubles::{Double, InboxDouble};
@@ -40,7 +40,7 @@ impl Mutant {
     }
 
     async fn holder(&self, key: Option<&DedupKey>) -> Option<Record> {
-        let everything = self.inbox.list(Filter::all().limit(10_000)).await.unwrap();
+        let everything = self.inbox.list(Filter::all().limit(10_000)).await.unwrap().records;
         everything.into_iter().find(|record| key.is_some() && record.key.as_ref() == key)
     }
 }
@@ -72,6 +72,11 @@ impl InboxDouble for Mutant {
                 };
                 if let Some(first) = first.filter(|first| first.fingerprint == new.fingerprint && is_due_again(first)) {
                     return Ok(Recorded::Duplicate { first: first.id, requeued: false });
+                }
+            }
+            Defect::RequeuesWhatIsResolved => {
+                if let Some(first) = self.holder(new.key.as_ref()).await {
+                    self.inbox.reopen(first.id).await?;
                 }
             }
             Defect::TakesSyntheticOnesForReal if new.fingerprint.is_synthetic() => new.fingerprint = Fingerprint::of(&new.body),
@@ -129,7 +134,7 @@ impl InboxDouble for Mutant {
             }
             Defect::StopsAtABusyOrder => {
                 let wide = claims.deliveries.first().and_then(|first| first.key.clone());
-                let everything = self.inbox.list(Filter::all().limit(10_000)).await?;
+                let everything = self.inbox.list(Filter::all().limit(10_000)).await?.records;
                 let of_it = everything.iter().filter(|record| {
                     let keys = record.key.as_ref().zip(wide.as_ref());
                     keys.is_some_and(|(key, wide)| key.subject() == wide.subject())
@@ -173,8 +178,45 @@ impl InboxDouble for Mutant {
         }
     }
 
-    async fn list(&self, mut filter: Filter) -> Result<Vec<Record>, StoreError> {
+    async fn open_counts(&self) -> Result<Counts, StoreError> {
         match self.defect {
+            Defect::CountsWhatIsResolved => self.inbox.counts().await,
+            _ => self.inbox.open_counts().await,
+        }
+    }
+
+    async fn resolve(&self, now: Timestamp, id: DeliveryId, note: &str) -> Result<(), StoreError> {
+        let record = self.inbox.show(id).await?;
+        match self.defect {
+            Defect::ResolvesNothing => Ok(()),
+            Defect::ResolvesInSilence => self.inbox.resolve(now, id, "").await,
+            Defect::KeepsTheFirstResolution if record.is_some_and(|record| record.resolved_at.is_some()) => Ok(()),
+            _ => self.inbox.resolve(now, id, note).await,
+        }
+    }
+
+    async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError> {
+        match self.defect {
+            Defect::ReopensNothing => self.inbox.show(id).await.map(drop),
+            _ => self.inbox.reopen(id).await,
+        }
+    }
+
+    async fn list(&self, mut filter: Filter) -> Result<Page, StoreError> {
+        match self.defect {
+            Defect::ListsIgnoreTheProvider => filter.provider = None,
+            Defect::ListsIgnoreTheCause => filter.cause = None,
+            Defect::ListsIgnoreTheError => filter.error = None,
+            Defect::ListsIgnoreTheOrder => filter.order = None,
+            Defect::ListsIgnoreTheBeginning => filter.since = None,
+            Defect::ListsIgnoreTheEnd => filter.until = None,
+            Defect::ListsIgnoreResolutions => filter.resolved = None,
+            Defect::ListsOneDirection => filter.oldest_first = false,
+            Defect::SearchesWithoutEnd => filter.search_limit = None,
+            Defect::ForgetsTheCursor => {
+                let page = self.inbox.list(filter.clone()).await?;
+                return Ok(Page::new(&Filter::all().limit(usize::MAX), page.records, None));
+            }
             Defect::ListsIgnoreTheSubject => filter.about = None,
             Defect::ListsIgnoreTheKey => filter.key = None,
             Defect::PagesOverlap => {
@@ -208,7 +250,7 @@ impl InboxDouble for Mutant {
             _ => retention,
         };
         let pruned = self.inbox.prune(now, retention).await?;
-        let handled = self.inbox.list(Filter::all().state(State::Handled)).await?;
+        let handled = self.inbox.list(Filter::all().state(State::Handled)).await?.records;
         for record in handled {
             if self.inbox.show(record.id).await?.is_some_and(|record| record.body.is_none()) {
                 self.forgotten.lock().unwrap().extend(record.key);
@@ -304,6 +346,23 @@ mutants! {
     RequeuesWhatIsHeld: an_inbox_that_requeues_what_is_held => "requeuing::what_a_worker_holds_is_refused";
     ForgetsWhatWasReread: an_inbox_that_forgets_what_was_reread => "requeuing::a_reread_one_takes_its_identity";
     ListsIgnoreTheSubject: an_inbox_whose_lists_ignore_the_subject => "querying::lists_fit_their_filter";
+    ListsIgnoreTheProvider: an_inbox_whose_lists_ignore_the_provider => "querying::lists_fit_their_filter";
+    ListsIgnoreTheCause: an_inbox_whose_lists_ignore_the_cause => "querying::lists_fit_their_filter";
+    ListsIgnoreTheError: an_inbox_whose_lists_ignore_the_error => "querying::lists_fit_their_filter";
+    ListsIgnoreTheOrder: an_inbox_whose_lists_ignore_the_order => "querying::lists_fit_their_filter";
+    ListsIgnoreTheBeginning: an_inbox_whose_lists_ignore_the_beginning => "querying::lists_fit_the_time_of_arrival";
+    ListsIgnoreTheEnd: an_inbox_whose_lists_ignore_the_end => "querying::lists_fit_the_time_of_arrival";
+    ListsIgnoreResolutions: an_inbox_whose_lists_ignore_resolutions => "resolving::what_waits_for_an_operator_can_be_resolved";
+    ListsOneDirection: an_inbox_that_lists_in_one_direction => "querying::pages_follow_each_other";
+    SearchesWithoutEnd: an_inbox_that_searches_without_end => "querying::a_page_looks_at_no_more_than_it_may";
+    ForgetsTheCursor: an_inbox_that_forgets_the_cursor => "querying::pages_follow_each_other";
+    CountsWhatIsResolved: an_inbox_that_counts_what_is_resolved => "resolving::what_waits_for_an_operator_can_be_resolved",
+        an_inbox_that_counts_what_was_handled => "querying::what_is_open_is_counted";
+    ResolvesNothing: an_inbox_that_resolves_nothing => "resolving::a_slow_clock_resolves_as_well";
+    ResolvesInSilence: an_inbox_that_resolves_in_silence => "resolving::what_waits_for_an_operator_can_be_resolved";
+    KeepsTheFirstResolution: an_inbox_that_keeps_the_first_resolution => "resolving::what_is_resolved_again_has_the_later_note";
+    ReopensNothing: an_inbox_that_reopens_nothing => "resolving::what_was_reopened_is_open";
+    RequeuesWhatIsResolved: an_inbox_that_requeues_what_is_resolved => "resolving::a_duplicate_of_a_resolved_one_only_counts";
     PagesOverlap: an_inbox_whose_pages_overlap => "querying::pages_follow_each_other";
     ForgetsWhenTheNextIsDue: an_inbox_that_forgets_when_the_next_is_due => "claiming::says_when_the_next_falls_due";
     DoesNotWake: an_inbox_that_does_not_wake => "waking::a_new_delivery_wakes";

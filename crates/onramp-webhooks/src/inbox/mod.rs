@@ -1,15 +1,20 @@
 //! Inboxes: durable stores of deliveries between receivers and workers.
 //!
 //! [`Inbox`] is the contract of every store. [`MemoryInbox`] implements it for tests; `onramp-webhooks-sqlite` and
-//! `onramp-webhooks-postgres` implement it on disk. Operators use [`Inbox::list`], [`Inbox::show`], [`Inbox::counts`] and [`replay`].
+//! `onramp-webhooks-postgres` implement it on disk. Operators use [`Inbox::list`], [`Inbox::show`], [`Inbox::open_counts`],
+//! [`Inbox::resolve`] and [`replay`].
 
 mod claim;
 mod dead_cause;
+mod filter;
 mod lease;
+mod lookup;
 mod memory;
+mod page;
 mod query;
 mod record;
 mod replay;
+mod resolve;
 mod retention;
 mod shared;
 mod spill_status;
@@ -20,11 +25,15 @@ mod transactional;
 
 pub use self::claim::{Candidate, Candidates, ClaimRequest, Claims, SUSPECT_AFTER};
 pub use self::dead_cause::DeadCause;
+pub use self::filter::Filter;
 pub use self::lease::{ClaimedDelivery, Lease, Settled, Settlement};
+pub use self::lookup::Lookup;
 pub use self::memory::MemoryInbox;
-pub use self::query::{Counts, Filter, Record};
+pub use self::page::{Page, find_first, list_all};
+pub use self::query::{Counts, Record};
 pub use self::record::{Recorded, conflict_note};
 pub use self::replay::{ReplayScope, Replayed, Requeue, replay, replay_all};
+pub use self::resolve::why_not_resolved;
 pub use self::retention::{Retention, why_not_forgotten};
 pub use self::spill_status::SpillStatus;
 pub use self::state::{State, UnknownState};

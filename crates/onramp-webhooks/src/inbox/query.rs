@@ -1,4 +1,4 @@
-//! Reading an inbox: records, filters and counts.
+//! Reading an inbox: records and counts.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -47,6 +47,10 @@ pub struct Record {
     pub duplicates: u64,
     /// The last error, or the reason why it is parked, quarantined or in conflict.
     pub note: Option<String>,
+    /// The time at which an operator [resolved](super::Inbox::resolve) it; `None` if it is not resolved.
+    pub resolved_at: Option<Timestamp>,
+    /// The note of that operator.
+    pub resolution: Option<String>,
     /// The exact bytes of the request body; `None` in a list, and after it was pruned.
     pub body: Option<Bytes>,
 }
@@ -60,7 +64,7 @@ impl Record {
 }
 
 impl fmt::Debug for Record {
-    /// Leaves out the body and the key, which hold personal data. The note has been logged before.
+    /// Leaves out the body, the key and the note of an operator, which hold personal data. The note of the delivery has been logged before.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Record")
             .field("id", &self.id)
@@ -77,90 +81,8 @@ impl fmt::Debug for Record {
             .field("attempts", &self.attempts)
             .field("duplicates", &self.duplicates)
             .field("note", &self.note)
+            .field("resolved_at", &self.resolved_at)
             .finish_non_exhaustive()
-    }
-}
-
-/// A filter for deliveries. A delivery has to meet all conditions that are set.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct Filter {
-    /// The accepted states. Empty means all states.
-    pub states: Vec<State>,
-    /// The endpoint that received the delivery.
-    pub endpoint: Option<String>,
-    /// The type of the event.
-    pub event_type: Option<String>,
-    /// The identifier that the key is about: an order id, a transaction, a click or a uuid.
-    pub about: Option<String>,
-    /// The exact key. Uses an index.
-    pub key: Option<DedupKey>,
-    /// Accepts only deliveries older than this one, for the next page.
-    pub before: Option<DeliveryId>,
-    /// Page size; `None` means 100.
-    pub limit: Option<usize>,
-}
-
-impl Filter {
-    /// Creates a filter for all deliveries, with 100 on a page.
-    #[must_use]
-    pub fn all() -> Self {
-        Self::default()
-    }
-
-    /// Adds `state` to the accepted states.
-    #[must_use]
-    pub fn state(mut self, state: State) -> Self {
-        self.states.push(state);
-        self
-    }
-
-    /// Accepts only deliveries of `endpoint`.
-    #[must_use]
-    pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
-        self.endpoint = Some(endpoint.into());
-        self
-    }
-
-    /// Accepts only events of this type.
-    #[must_use]
-    pub fn event_type(mut self, event_type: impl Into<String>) -> Self {
-        self.event_type = Some(event_type.into());
-        self
-    }
-
-    /// Accepts only deliveries with a key about `id`: an order id, a transaction, a click or a uuid.
-    #[must_use]
-    pub fn about(mut self, id: impl Into<String>) -> Self {
-        self.about = Some(id.into());
-        self
-    }
-
-    /// Accepts only the delivery with exactly this key. Uses an index.
-    #[must_use]
-    pub fn key(mut self, key: DedupKey) -> Self {
-        self.key = Some(key);
-        self
-    }
-
-    /// Accepts only deliveries older than `id`: the next page after a list that ended with it.
-    #[must_use]
-    pub fn before(mut self, id: DeliveryId) -> Self {
-        self.before = Some(id);
-        self
-    }
-
-    /// Sets the page size.
-    #[must_use]
-    pub fn limit(mut self, limit: usize) -> Self {
-        self.limit = Some(limit);
-        self
-    }
-
-    /// Returns the page size.
-    #[must_use]
-    pub fn page_size(&self) -> usize {
-        self.limit.unwrap_or(100)
     }
 }
 
@@ -204,7 +126,7 @@ mod tests {
         new.key = Some(crate::identity::DedupKey::new("wert", "click", "click of Ada", "login"));
         new.quarantine = Some(Quarantine::unreadable("order.base: not a string"));
         inbox.record(new).await.unwrap();
-        let listed = inbox.list(Filter::all()).await.unwrap();
+        let listed = inbox.list(Filter::all()).await.unwrap().records;
         let shown = format!("{:?} {:?}", listed[0], inbox.show(listed[0].id).await.unwrap());
         assert_eq!(shown.matches("order.base: not a string").count(), 2);
         assert!(!shown.contains("Ada"), "{shown}");

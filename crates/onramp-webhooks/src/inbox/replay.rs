@@ -1,6 +1,6 @@
 //! Replays: operators have deliveries handled again.
 
-use super::{Filter, Inbox, Record, State};
+use super::{Filter, Inbox, Record, State, find_first};
 use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery, read};
 use crate::error::{StoreError, StoreErrorKind};
@@ -116,33 +116,35 @@ pub async fn replay(
 /// Returns the repair of an event, if it was handled or waits to be.
 async fn repair_of(inbox: &dyn Inbox, record: &Record) -> Result<Option<DeliveryId>, StoreError> {
     let Some(key) = record.key.as_ref().map(DedupKey::repair) else { return Ok(None) };
-    let repair = inbox.list(Filter::all().key(key).limit(1)).await?.pop();
+    let repair = find_first(inbox, Filter::all().key(key)).await?;
     let ended_otherwise = |state| matches!(state, State::Dead | State::Quarantined | State::Conflict);
     let repair = repair.filter(|repair| repair.id != record.id && !ended_otherwise(repair.state));
     Ok(repair.map(|repair| repair.id))
 }
 
-/// Replays every delivery that matches `filter`, newest first. The limit of the filter is used as the page size. Returns the result
-/// for each delivery.
+/// Replays every delivery that matches `filter`, the oldest first. The limit of the filter is used as the page size. Deliveries that are
+/// recorded meanwhile are left out. Returns the result for each delivery.
 ///
 /// # Errors
 /// Returns an error if the inbox cannot be read. Deliveries that were replayed before the error stay replayed.
 pub async fn replay_all(
     inbox: &dyn Inbox,
     providers: &Providers,
-    mut filter: Filter,
+    filter: Filter,
     scope: ReplayScope,
     now: Timestamp,
 ) -> Result<Vec<(DeliveryId, Result<Replayed, StoreError>)>, StoreError> {
     let mut replayed = Vec::new();
-    loop {
+    let Some(newest) = find_first(inbox, Filter { oldest_first: false, ..filter.clone() }).await? else { return Ok(replayed) };
+    let mut next = Some(filter.oldest_first());
+    while let Some(filter) = next {
         let page = inbox.list(filter.clone()).await?;
-        let Some(oldest) = page.last() else { return Ok(replayed) };
-        filter.before = Some(oldest.id);
-        for record in page {
+        for record in page.records.iter().take_while(|record| record.id <= newest.id) {
             replayed.push((record.id, replay(inbox, providers, record.id, scope, now).await));
         }
+        next = filter.following(&page).filter(|next| next.after.is_none_or(|after| after < newest.id));
     }
+    Ok(replayed)
 }
 
 /// Reads a delivery again. The error is the reason why it still cannot be read.

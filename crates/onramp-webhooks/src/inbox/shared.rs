@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{
-    ClaimRequest, Claims, Counts, Filter, Inbox, Lease, Record, Recorded, Replayed, Requeue, Retention, Settlement, SpillStatus,
-    TaskState,
+    ClaimRequest, Claims, Counts, Filter, Inbox, Lease, Page, Record, Recorded, Replayed, Requeue, Retention, Settlement,
+    SpillStatus, TaskState,
 };
 use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery};
@@ -38,7 +38,7 @@ impl<I: Inbox + ?Sized> Inbox for Arc<I> {
         (**self).check().await
     }
 
-    async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
+    async fn list(&self, filter: Filter) -> Result<Page, StoreError> {
         (**self).list(filter).await
     }
 
@@ -48,6 +48,18 @@ impl<I: Inbox + ?Sized> Inbox for Arc<I> {
 
     async fn counts(&self) -> Result<Counts, StoreError> {
         (**self).counts().await
+    }
+
+    async fn open_counts(&self) -> Result<Counts, StoreError> {
+        (**self).open_counts().await
+    }
+
+    async fn resolve(&self, now: Timestamp, id: DeliveryId, note: &str) -> Result<(), StoreError> {
+        (**self).resolve(now, id, note).await
+    }
+
+    async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError> {
+        (**self).reopen(id).await
     }
 
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {

@@ -53,6 +53,19 @@ impl State {
         Self::ALL.get(usize::from(number)).copied().unwrap_or(Self::Unknown)
     }
 
+    /// Returns whether a delivery in this state waits to be handled.
+    #[must_use]
+    pub const fn waits(self) -> bool {
+        matches!(self, Self::Pending | Self::Leased | Self::Retrying | Self::Parked)
+    }
+
+    /// Returns whether a delivery in this state waits for an operator, who can [resolve](super::Inbox::resolve) it: dead, quarantined or in
+    /// conflict.
+    #[must_use]
+    pub const fn can_be_resolved(self) -> bool {
+        matches!(self, Self::Dead | Self::Quarantined | Self::Conflict)
+    }
+
     /// Returns the name of the state.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -5,7 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 
 use super::{
-    ClaimRequest, Claims, Counts, Filter, Lease, Record, Recorded, Replayed, Requeue, Retention, Settlement, SpillStatus,
+    ClaimRequest, Claims, Counts, Filter, Lease, Page, Record, Recorded, Replayed, Requeue, Retention, Settlement, SpillStatus,
     TaskState,
 };
 use crate::clock::Timestamp;
@@ -67,7 +67,7 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     ///   pending, or quarantined if [`NewDelivery::quarantine`] is set.
     /// - A delivery that repeats the first one with its key ([`NewDelivery::repeats`]) is a duplicate. It increments the count of
     ///   duplicates of the first delivery, which is requeued if it is retrying, or dead with its
-    ///   [attempts used up](super::DeadCause::AttemptsUsedUp) and not yet [pruned](Self::prune).
+    ///   [attempts used up](super::DeadCause::AttemptsUsedUp), and neither [resolved](Self::resolve) nor [pruned](Self::prune).
     /// - Any other delivery with a known key is kept as a conflict, under
     ///   [`DedupKey::conflicting`](crate::identity::DedupKey::conflicting).
     ///
@@ -107,11 +107,12 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// Returns an error if a delivery could not be recorded.
     async fn check(&self) -> Result<(), StoreError>;
 
-    /// Returns the deliveries that match `filter`, newest first, without their bodies.
+    /// Returns a page of the deliveries that match `filter`, without their bodies. Looks at no more than
+    /// [`Filter::most_searched`] deliveries, and finds them by the index of [`Filter::lookup`].
     ///
     /// # Errors
     /// Returns an error if the store cannot be read.
-    async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError>;
+    async fn list(&self, filter: Filter) -> Result<Page, StoreError>;
 
     /// Returns a delivery with its body, or `None` if there is no delivery with this id.
     ///
@@ -119,14 +120,35 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// Returns an error if the store cannot be read.
     async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError>;
 
-    /// Counts the deliveries in each state.
+    /// Counts the deliveries in each state. Reads every delivery; [`open_counts`](Self::open_counts) does not.
     ///
     /// # Errors
     /// Returns an error if the store cannot be read.
     async fn counts(&self) -> Result<Counts, StoreError>;
 
-    /// Makes a delivery pending and resets its count of attempts, if it is still in the state that was seen. Operators call
-    /// [`replay`](super::replay) instead.
+    /// Counts the deliveries that wait, and the unresolved ones that are dead, quarantined or in conflict. Others are not counted, and the
+    /// costs do not grow with their number.
+    ///
+    /// # Errors
+    /// Returns an error if the store cannot be read.
+    async fn open_counts(&self) -> Result<Counts, StoreError>;
+
+    /// Resolves a delivery that is dead, quarantined or in conflict: an operator has dealt with it. It stays in its state, is no longer
+    /// counted as [open](Self::open_counts), and no duplicate requeues it. `note` replaces that of an earlier resolution.
+    ///
+    /// # Errors
+    /// Returns [`NotFound`](crate::StoreErrorKind::NotFound) if there is no such delivery,
+    /// [`Refused`](crate::StoreErrorKind::Refused) if it is in another state, and another error if the store cannot be written.
+    async fn resolve(&self, now: Timestamp, id: DeliveryId, note: &str) -> Result<(), StoreError>;
+
+    /// Takes back the resolution of a delivery. Changes nothing if it is not resolved.
+    ///
+    /// # Errors
+    /// Returns [`NotFound`](crate::StoreErrorKind::NotFound) if there is no such delivery, and another error if the store cannot be written.
+    async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError>;
+
+    /// Makes a delivery pending and resets its count of attempts, if it is still in the state that was seen. Its resolution ends. Operators
+    /// call [`replay`](super::replay) instead.
     ///
     /// If the request contains a [reread](Requeue::reread) delivery, its type, key and order first replace those of the delivery. If
     /// another delivery already has that key, the delivery is removed as a duplicate or becomes a conflict.
@@ -142,13 +164,13 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     ///
     /// - A quarantined delivery, and one without a key, is removed whole.
     /// - A delivery with a key that can expire is removed whole as soon as the key has expired, and not before.
-    /// - Any other delivery loses its body and its note, and stays for its key.
+    /// - Any other delivery loses its body and its notes, and stays for its key.
     ///
     /// # Errors
     /// Returns an error if the store cannot be written.
     async fn prune(&self, now: Timestamp, retention: Retention) -> Result<u64, StoreError>;
 
-    /// Removes the body and the note of a delivery at once, or the whole delivery if it is quarantined or has no key. Otherwise its key
+    /// Removes the body and the notes of a delivery at once, or the whole delivery if it is quarantined or has no key. Otherwise its key
     /// stays, so that copies are still recognised. Changes nothing if they were removed before.
     ///
     /// # Errors

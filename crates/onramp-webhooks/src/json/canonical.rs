@@ -5,59 +5,93 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use super::parse::{leaf, space};
 use super::tree::{Json, Kind};
 use super::value::Value;
 
 impl Json<'_> {
     /// Returns the canonical form; `None` if the text is nested too deeply.
-    pub(crate) fn canonical(&self) -> Option<Vec<u8>> {
+    pub(crate) fn canonical(&self) -> Option<String> {
         if self.is_too_deep {
             return None;
         }
-        let mut out = Vec::with_capacity(self.text.len() + self.text.len() / 16);
+        let mut out = String::with_capacity(self.text.len() + self.text.len() / 16);
         write(self.root(), &mut out)?;
         Some(out)
     }
 }
 
-fn write(value: Value<'_>, out: &mut Vec<u8>) -> Option<()> {
+fn write(value: Value<'_>, out: &mut String) -> Option<()> {
     match value.kind() {
-        Kind::Object => list(*b"{}", value.members(), out, |member, out| {
-            out.push(b'"');
-            out.extend_from_slice(member.canonical_name());
-            out.extend_from_slice(b"\":");
-            write(member, out)
-        }),
-        Kind::Array => list(*b"[]", value.elements(), out, write),
-        Kind::EscapedString => {
-            let mut spelled = String::with_capacity(value.text().len());
-            spell(value.content()?, &mut spelled)?;
-            out.push(b'"');
-            out.extend_from_slice(spelled.as_bytes());
-            out.push(b'"');
-            Some(())
-        }
+        Kind::Object => object(value, out),
+        Kind::Array => array(value, out),
+        Kind::EscapedString => string(value.text(), out),
         Kind::String | Kind::Scalar | Kind::TooDeep => {
-            out.extend_from_slice(value.text().as_bytes());
+            out.push_str(value.text());
             Some(())
         }
     }
 }
 
-fn list<'t>(
-    [open, close]: [u8; 2],
-    children: impl Iterator<Item = Value<'t>>,
-    out: &mut Vec<u8>,
-    write: impl Fn(Value<'t>, &mut Vec<u8>) -> Option<()>,
-) -> Option<()> {
-    out.push(open);
-    for (at, child) in children.enumerate() {
+fn object(object: Value<'_>, out: &mut String) -> Option<()> {
+    out.push('{');
+    for (at, member) in object.members().enumerate() {
         if at > 0 {
-            out.push(b',');
+            out.push(',');
         }
-        write(child, out)?;
+        out.push('"');
+        out.push_str(member.canonical_name());
+        out.push_str("\":");
+        write(member, out)?;
     }
-    out.push(close);
+    out.push('}');
+    Some(())
+}
+
+/// Writes an array with its inner arrays. Only objects, white space and strings with escapes are not copied as they are.
+fn array(array: Value<'_>, out: &mut String) -> Option<()> {
+    let (mut rest, mut objects) = (array.text(), array.objects());
+    loop {
+        let (same, changed) = rest.split_at_checked(unchanged(rest.as_bytes()))?;
+        out.push_str(same);
+        rest = match changed.as_bytes().first() {
+            None => return Some(()),
+            Some(b'{') => {
+                let inner = objects.next()?;
+                object(inner, out)?;
+                changed.get(inner.text().len()..)?
+            }
+            Some(b'"') => {
+                let (escaped, rest) = changed.split_at_checked(leaf(changed.as_bytes())?.1)?;
+                string(escaped, out)?;
+                rest
+            }
+            Some(_) => changed.get(space(changed.as_bytes())..)?,
+        };
+    }
+}
+
+/// Returns the number of bytes before an object, white space or a string with escapes.
+fn unchanged(text: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        at += match byte {
+            b'{' | b' ' | b'\n' | b'\t' | b'\r' => break,
+            b'"' => match text.get(at..).and_then(leaf) {
+                Some((Kind::String, length)) => length,
+                _ => break,
+            },
+            _ => 1,
+        };
+    }
+    at
+}
+
+/// Writes a string with escapes.
+fn string(text: &str, out: &mut String) -> Option<()> {
+    out.push('"');
+    spell(text.strip_prefix('"')?.strip_suffix('"')?, out)?;
+    out.push('"');
     Some(())
 }
 

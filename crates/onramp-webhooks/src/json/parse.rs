@@ -55,7 +55,8 @@ impl<'a> Parser<'a> {
 
     fn name(&mut self) -> Option<Name> {
         let start = self.at + 1;
-        let kind = self.string()?;
+        let (kind, length) = string(self.rest())?;
+        self.at += length;
         let end = self.at - 1;
         self.skip_space();
         self.expect(b':')?;
@@ -72,15 +73,27 @@ impl<'a> Parser<'a> {
     fn value(&mut self, name: Name) -> Option<bool> {
         let start = self.at;
         let kind = match self.byte()? {
-            b'"' => self.string()?,
             b'{' | b'[' if self.depth == DEEPEST => self.too_deep()?,
             b'{' => return self.open(Kind::Object, name),
             b'[' => return self.open(Kind::Array, name),
-            _ => self.scalar()?,
+            _ => self.leaf()?,
         };
-        let node = self.node(kind, name, start)?;
-        self.json.nodes.push(node);
+        if kind == Kind::TooDeep || !self.is_in_array() {
+            let node = self.node(kind, name, start)?;
+            self.json.nodes.push(node);
+        }
         Some(false)
+    }
+
+    fn is_in_array(&self) -> bool {
+        self.json.node(self.open).is_some_and(|open| open.kind == Kind::Array)
+    }
+
+    /// Reads a value that is neither an array nor an object.
+    fn leaf(&mut self) -> Option<Kind> {
+        let (kind, length) = leaf(self.rest())?;
+        self.at += length;
+        Some(kind)
     }
 
     /// Returns a node without children that ends here.
@@ -134,39 +147,8 @@ impl<'a> Parser<'a> {
         Some(Kind::TooDeep)
     }
 
-    fn string(&mut self) -> Option<Kind> {
-        self.expect(b'"')?;
-        let mut kind = Kind::String;
-        loop {
-            self.at += plain(self.rest());
-            match self.byte()? {
-                b'"' => {
-                    self.at += 1;
-                    return Some(kind);
-                }
-                b'\\' => {
-                    kind = Kind::EscapedString;
-                    self.at += escape(self.rest())?;
-                }
-                _ => return None,
-            }
-        }
-    }
-
-    fn scalar(&mut self) -> Option<Kind> {
-        let rest = self.rest();
-        let literal = [b"true".as_slice(), b"false", b"null"].into_iter().find(|literal| rest.starts_with(literal));
-        self.at += match literal {
-            Some(literal) => literal.len(),
-            None => number(rest)?,
-        };
-        Some(Kind::Scalar)
-    }
-
     fn skip_space(&mut self) {
-        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.byte() {
-            self.at += 1;
-        }
+        self.at += space(self.rest());
     }
 
     fn expect(&mut self, byte: u8) -> Option<()> {
@@ -179,6 +161,40 @@ impl<'a> Parser<'a> {
 
     fn rest(&self) -> &'a [u8] {
         self.json.text.as_bytes().get(self.at..).unwrap_or_default()
+    }
+}
+
+/// Returns the length of the white space at the beginning.
+pub(super) fn space(text: &[u8]) -> usize {
+    text.iter().take_while(|byte| matches!(byte, b' ' | b'\n' | b'\t' | b'\r')).count()
+}
+
+/// Returns the kind and the length of the string, number or literal at the beginning.
+pub(super) fn leaf(text: &[u8]) -> Option<(Kind, usize)> {
+    match text.first()? {
+        b'"' => string(text),
+        b't' => text.starts_with(b"true").then_some((Kind::Scalar, 4)),
+        b'f' => text.starts_with(b"false").then_some((Kind::Scalar, 5)),
+        b'n' => text.starts_with(b"null").then_some((Kind::Scalar, 4)),
+        _ => Some((Kind::Scalar, number(text)?)),
+    }
+}
+
+fn string(text: &[u8]) -> Option<(Kind, usize)> {
+    if text.first() != Some(&b'"') {
+        return None;
+    }
+    let (mut kind, mut at) = (Kind::String, 1);
+    loop {
+        at += plain(text.get(at..)?);
+        match text.get(at)? {
+            b'"' => return Some((kind, at + 1)),
+            b'\\' => {
+                kind = Kind::EscapedString;
+                at += escape(text.get(at..)?)?;
+            }
+            _ => return None,
+        }
     }
 }
 

@@ -8,11 +8,15 @@ use super::value::Value;
 /// Maximum nesting depth of the tree. Deeper arrays and objects are single nodes without children, which bounds recursion.
 pub(super) const DEEPEST: usize = 128;
 
+/// Number of members up to which the simplest way of sorting and finding them is the fastest.
+pub(super) const FEW: usize = 16;
+
 /// A parsed text.
 #[derive(Debug)]
 pub(crate) struct Json<'a> {
     pub(super) text: &'a str,
-    /// All values, each before its children.
+    /// The values, each before its children. Elements of arrays are here only if they are arrays or objects: nothing is read from long lists
+    /// of numbers, and a node is larger than a number.
     pub(super) nodes: Vec<Node>,
     /// The members of all objects, as positions in `nodes`. Those of one object are adjacent and sorted by name.
     pub(super) order: Vec<u32>,
@@ -82,29 +86,44 @@ impl<'a> Json<'a> {
     }
 
     /// Returns the canonical name of the member at `at`, which is empty for other values.
-    pub(super) fn name(&self, at: u32) -> &[u8] {
+    pub(super) fn name(&self, at: u32) -> &str {
         name(self.text, &self.spelled, &self.nodes, at)
     }
 
     /// Sorts the members of an object by name, and repeated members by their position. `from` is the object's first position in `order`.
     pub(super) fn sort(&mut self, from: u32) {
         let Self { text, nodes, order, spelled, .. } = self;
-        let name = |at: u32| name(text, spelled, nodes, at);
-        let compare = |a: &u32, b: &u32| by_name(name(*a), name(*b)).then(a.cmp(b));
+        let name = |at: u32| name(text, spelled, nodes, at).as_bytes();
+        let compare = |a: u32, b: u32| by_name(name(a), name(b)).then(a.cmp(&b));
         let members = order.get_mut(from as usize..).unwrap_or_default();
-        if !members.is_sorted_by(|a, b| compare(a, b).is_lt()) {
-            members.sort_unstable_by(compare);
+        if members.is_sorted_by(|a, b| compare(*a, *b).is_lt()) {
+            return;
         }
+        if members.len() <= FEW {
+            return members.sort_unstable_by(|a, b| compare(*a, *b));
+        }
+        // Nearly all names differ in their beginnings, which are adjacent here, so names are rarely looked up.
+        let mut sorted: Vec<_> = members.iter().map(|at| (beginning(name(*at)), *at)).collect();
+        sorted.sort_unstable_by(|(a, a_at), (b, b_at)| a.cmp(b).then_with(|| compare(*a_at, *b_at)));
+        members.iter_mut().zip(sorted).for_each(|(member, (_, at))| *member = at);
     }
 }
 
-fn name<'t>(text: &'t str, spelled: &'t str, nodes: &[Node], at: u32) -> &'t [u8] {
+fn name<'t>(text: &'t str, spelled: &'t str, nodes: &[Node], at: u32) -> &'t str {
     let name = match nodes.get(at as usize).map(|node| node.name) {
-        Some(Name::Plain(start, end)) => text.as_bytes().get(start as usize..end as usize),
-        Some(Name::Spelled(start, end)) => spelled.as_bytes().get(start as usize..end as usize),
+        Some(Name::Plain(start, end)) => text.get(start as usize..end as usize),
+        Some(Name::Spelled(start, end)) => spelled.get(start as usize..end as usize),
         Some(Name::None) | None => None,
     };
     name.unwrap_or_default()
+}
+
+/// Returns the first bytes of a canonical name and its closing quote, as a number in the order of [`by_name`].
+fn beginning(name: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    let with_quote = name.iter().copied().chain([b'"']);
+    bytes.iter_mut().zip(with_quote).for_each(|(byte, of_name)| *byte = of_name);
+    u64::from_be_bytes(bytes)
 }
 
 /// Compares canonical names in the order of fingerprints, in which a name includes its closing quote.

@@ -2,31 +2,34 @@
 
 use std::borrow::Cow;
 
-use super::tree::{Json, Kind, Name, Node, by_name};
-
-/// Number of members up to which trying each is faster than a binary search.
-const FEW: usize = 16;
+use super::parse::{leaf, space};
+use super::tree::{FEW, Json, Kind, Name, Node, by_name};
 
 /// A value of a tree.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Value<'t> {
     json: &'t Json<'t>,
     at: u32,
+    /// `None` for an element of an array that is neither an array nor an object.
     node: Option<&'t Node>,
+    kind: Kind,
+    text: &'t str,
 }
 
 impl<'t> Value<'t> {
     pub(super) fn new(json: &'t Json<'t>, at: u32) -> Self {
-        Self { json, at, node: json.node(at) }
+        let node = json.node(at);
+        let text = node.and_then(|node| json.text.get(node.start as usize..node.end as usize)).unwrap_or_default();
+        Self { json, at, node, kind: node.map_or(Kind::Scalar, |node| node.kind), text }
     }
 
-    pub(super) fn kind(self) -> Kind {
-        self.node.map_or(Kind::Scalar, |node| node.kind)
+    pub(super) const fn kind(self) -> Kind {
+        self.kind
     }
 
     /// Returns the value exactly as it is in the text.
-    pub(crate) fn text(self) -> &'t str {
-        self.node.and_then(|node| self.json.text.get(node.start as usize..node.end as usize)).unwrap_or_default()
+    pub(crate) const fn text(self) -> &'t str {
+        self.text
     }
 
     pub(crate) fn is_object(self) -> bool {
@@ -61,13 +64,13 @@ impl<'t> Value<'t> {
     }
 
     /// Returns the name of a member in canonical form, without quotes.
-    pub(super) fn canonical_name(self) -> &'t [u8] {
+    pub(super) fn canonical_name(self) -> &'t str {
         self.json.name(self.at)
     }
 
     /// Returns the name of a member; `None` if it is not Unicode.
     pub(crate) fn name(self) -> Option<Cow<'t, str>> {
-        let name = str::from_utf8(self.canonical_name()).ok()?;
+        let name = self.canonical_name();
         match self.node?.name {
             Name::Spelled(..) => serde_json::from_str(&format!("\"{name}\"")).ok().map(Cow::Owned),
             Name::Plain(..) | Name::None => Some(Cow::Borrowed(name)),
@@ -92,11 +95,11 @@ impl<'t> Value<'t> {
     /// Returns the position of a member among the [members](Self::members), and the member. `name` is in
     /// [canonical form](super::spelled), which is the same for names without quotes, backslashes and control characters.
     pub(crate) fn member(self, name: &str) -> Option<(usize, Self)> {
-        let (order, name) = (self.order(), name.as_bytes());
+        let order = self.order();
         let found = if order.len() <= FEW {
             order.iter().position(|at| self.json.name(*at) == name)?
         } else {
-            order.binary_search_by(|at| by_name(self.json.name(*at), name)).ok()?
+            order.binary_search_by(|at| by_name(self.json.name(*at).as_bytes(), name.as_bytes())).ok()?
         };
         Some((found, Self::new(self.json, *order.get(found)?)))
     }
@@ -106,14 +109,60 @@ impl<'t> Value<'t> {
         self.json.order.get(start as usize..end as usize).unwrap_or_default()
     }
 
-    /// Returns the elements of an array.
-    pub(crate) fn elements(self) -> impl Iterator<Item = Self> + use<'t> {
-        let end = self.node.filter(|node| node.kind == Kind::Array).map_or(0, |node| node.next);
-        let (json, mut at) = (self.json, self.at + 1);
+    /// Returns the objects in an array and in its inner arrays, in their sequence.
+    pub(super) fn objects(self) -> impl Iterator<Item = Self> + use<'t> {
+        let (json, mut next) = (self.json, self.at + 1);
+        let end = self.node.map_or(0, |node| node.next);
         std::iter::from_fn(move || {
-            let element = Self::new(json, at);
-            at = element.node.filter(|_| at < end)?.next;
-            Some(element)
+            while next < end {
+                let inner = Self::new(json, next);
+                next = if inner.kind == Kind::Array { next + 1 } else { inner.node?.next };
+                if inner.kind == Kind::Object {
+                    return Some(inner);
+                }
+            }
+            None
         })
+    }
+
+    /// Returns the elements of an array.
+    pub(crate) fn elements(self) -> Elements<'t> {
+        let rest = if self.kind == Kind::Array { self.text.as_bytes() } else { &[] };
+        Elements { array: self, rest, next: self.at + 1 }
+    }
+}
+
+/// The elements of an array, found in its text. Those that are arrays or objects are in the tree, one after another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Elements<'t> {
+    array: Value<'t>,
+    /// The text from the bracket or comma before the next element.
+    rest: &'t [u8],
+    /// The node of the next element that has one.
+    next: u32,
+}
+
+impl<'t> Iterator for Elements<'t> {
+    type Item = Value<'t>;
+
+    fn next(&mut self) -> Option<Value<'t>> {
+        let after = self.rest.get(1..)?;
+        let rest = after.get(space(after)..)?;
+        let element = match rest.first()? {
+            b']' => return None,
+            b'[' | b'{' => {
+                let element = Value::new(self.array.json, self.next);
+                self.next = element.node?.next;
+                element
+            }
+            _ => {
+                let (kind, length) = leaf(rest)?;
+                let start = self.array.text.len() - rest.len();
+                Value { node: None, kind, text: self.array.text.get(start..start + length)?, ..self.array }
+            }
+        };
+        let after = rest.get(element.text.len()..)?;
+        self.rest = after.get(space(after)..)?;
+        Some(element)
     }
 }

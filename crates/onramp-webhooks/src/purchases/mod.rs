@@ -38,7 +38,7 @@
 //! let forged = br#"{"uuid":"c472856c","amount":5,"asset_type":"eth","fiat_amount":"9000","to_address":"0xbad","0":"customer-7"}"#;
 //! receiver.receive(&Request::new("POST", "/kriptomat/s3cret-for-examples", None, &[]), Full::new(&forged[..])).await;
 //! worker.idle().await;
-//! let held = receiver.inbox().list(Filter::all().state(State::Dead)).await?.remove(0);
+//! let held = receiver.inbox().list(Filter::all().state(State::Dead)).await?.records.remove(0);
 //! assert_eq!(held.note.as_deref(), Some("differs from the purchase that was started: another address"));
 //!
 //! // An operator has verified that it is genuine:

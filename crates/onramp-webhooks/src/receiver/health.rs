@@ -8,7 +8,7 @@ use serde::ser::{SerializeMap, Serializer};
 use super::Receiver;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
-use crate::inbox::{Counts, SpillStatus};
+use crate::inbox::{Counts, SpillStatus, State};
 use crate::reply::Reply;
 use crate::timeout::within;
 use crate::watchdog::{EndpointStatus, check};
@@ -33,7 +33,8 @@ impl Receiver {
     /// - `error`: the kind of the error with status 503, such as `"unavailable"`, or `null`. The log has the whole error.
     /// - `endpoints`: the result of [`watch`](Self::watch). An alarm does not change the status, because a process that is removed
     ///   from the load balancer receives nothing at all.
-    /// - `counts`: the number of deliveries in each state, or `null` if the inbox did not count them in time.
+    /// - `counts`: the number of deliveries in each state, without those that are handled or
+    ///   [resolved](crate::Inbox::resolve), or `null` if the inbox did not count them in time.
     /// - `spill`: `null` without a spill. `waiting` is the number of deliveries that wait in it, or `null` if it cannot be read;
     ///   `oldest_for` the time that the oldest has waited, and `open_for` the time for which deliveries have gone to the spill, in
     ///   seconds, or `null`. `error` is the kind of the last error, or `null`.
@@ -49,8 +50,9 @@ impl Receiver {
         if let Err(error) = &checked {
             tracing::warn!(%error, "unhealthy");
         }
-        let counting =
-            async { if checked.is_ok() { within(LONGEST_COUNT, "count deliveries", inbox.counts()).await.ok() } else { None } };
+        let counting = async {
+            if checked.is_ok() { within(LONGEST_COUNT, "count deliveries", inbox.open_counts()).await.ok() } else { None }
+        };
         let (counts, spill) = tokio::join!(counting, within(LONGEST_COUNT, "read the spill", inbox.spill_status()));
         let now = self.shared.clock.now();
         let report = Report {
@@ -130,7 +132,8 @@ struct ByState<'a>(&'a Counts);
 impl Serialize for ByState<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut object = serializer.serialize_map(None)?;
-        self.0.iter().try_for_each(|(state, count)| object.serialize_entry(state.as_str(), &count))?;
+        let mut open = self.0.iter().filter(|(state, _)| *state != State::Handled);
+        open.try_for_each(|(state, count)| object.serialize_entry(state.as_str(), &count))?;
         object.end()
     }
 }

@@ -14,8 +14,8 @@ use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery};
 use crate::error::StoreError;
 use crate::inbox::{
-    ClaimRequest, Claims, Counts, Filter, Inbox, Lease, Record, Recorded, Replayed, Requeue, Retention, Settlement, SpillStatus,
-    TaskState, TransactionalInbox,
+    ClaimRequest, Claims, Counts, Filter, Inbox, Lease, Page, Record, Recorded, Replayed, Requeue, Retention, Settlement,
+    SpillStatus, TaskState, TransactionalInbox,
 };
 
 /// An [`Inbox`] of two parts: a primary inbox, and a spill that records deliveries while the primary inbox is unavailable or slow.
@@ -117,7 +117,7 @@ impl<I: Inbox> Inbox for SpillInbox<I> {
         self.shared().check().await
     }
 
-    async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
+    async fn list(&self, filter: Filter) -> Result<Page, StoreError> {
         self.shared().primary()?.list(filter).await
     }
 
@@ -127,6 +127,18 @@ impl<I: Inbox> Inbox for SpillInbox<I> {
 
     async fn counts(&self) -> Result<Counts, StoreError> {
         self.shared().primary()?.counts().await
+    }
+
+    async fn open_counts(&self) -> Result<Counts, StoreError> {
+        self.shared().primary()?.open_counts().await
+    }
+
+    async fn resolve(&self, now: Timestamp, id: DeliveryId, note: &str) -> Result<(), StoreError> {
+        self.shared().primary()?.resolve(now, id, note).await
+    }
+
+    async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError> {
+        self.shared().primary()?.reopen(id).await
     }
 
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {

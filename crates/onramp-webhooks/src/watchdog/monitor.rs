@@ -8,7 +8,7 @@ use super::{Counters, EndpointStatus, Verdict};
 use crate::clock::Timestamp;
 use crate::delivery::DeliveryId;
 use crate::error::StoreError;
-use crate::inbox::{Filter, Inbox, SpillStatus, State};
+use crate::inbox::{Filter, Inbox, SpillStatus, State, find_first};
 use crate::provider::Endpoint;
 use crate::telemetry;
 use crate::timeout::within;
@@ -193,22 +193,34 @@ async fn check_spill(inbox: &dyn Inbox, now: Timestamp) {
 
 /// Reads the time of an endpoint's newest delivery from the inbox. Returns whether the inbox could be read.
 async fn recall(inbox: &dyn Inbox, watched: &Watched, now: Timestamp) -> bool {
-    let newest = inbox.list(Filter::all().endpoint(watched.endpoint.name()).limit(1));
+    let newest = find_first(inbox, Filter::all().endpoint(watched.endpoint.name()));
     let Some(newest) = read(newest).await else { return false };
-    if let Some(at) = newest.first().map(|record| record.received_at).filter(|at| *at <= now) {
+    if let Some(at) = newest.map(|record| record.received_at).filter(|at| *at <= now) {
         watched.counters.recalled(at);
     }
     watched.counters.is_known.store(true, Ordering::Relaxed);
     true
 }
 
-/// Counts the purchases of an endpoint that are in quarantine.
+/// Counts the purchases of an endpoint that are in quarantine and not resolved, up to [`MOST_COUNTED`].
 async fn recall_quarantine(inbox: &dyn Inbox, watched: &Watched) {
     let Some(purchase) = watched.endpoint.facts().purchase_type else { return };
-    let quarantined = Filter::all().state(State::Quarantined).endpoint(watched.endpoint.name()).event_type(purchase);
-    if let Some(quarantined) = read(inbox.list(quarantined.limit(MOST_COUNTED))).await {
-        watched.counters.recalled_quarantine(quarantined.len());
+    let quarantined = Filter::all().state(State::Quarantined).resolved(false);
+    let quarantined = quarantined.endpoint(watched.endpoint.name()).event_type(purchase).limit(MOST_COUNTED);
+    if let Some(quarantined) = read(count(inbox, quarantined)).await {
+        watched.counters.recalled_quarantine(quarantined);
     }
+}
+
+/// Counts deliveries, and stops after a full page.
+async fn count(inbox: &dyn Inbox, filter: Filter) -> Result<usize, StoreError> {
+    let (mut found, mut next) = (0, Some(filter));
+    while let Some(filter) = next.filter(|filter| found < filter.page_size()) {
+        let page = inbox.list(filter.clone()).await?;
+        found += page.records.len();
+        next = filter.following(&page);
+    }
+    Ok(found)
 }
 
 fn is_long_ago(read_at: Option<Timestamp>, now: Timestamp) -> bool {

@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::inbox::{Filter, Inbox, ReplayScope, Replayed, State, replay_all};
 use crate::provider::Providers;
 
-/// Replays the purchases in quarantine. Those that still cannot be read stay there.
+/// Replays the purchases in quarantine that no operator has resolved. Those that still cannot be read stay there.
 pub(super) struct RereadPurchases {
     pub(super) inbox: Arc<dyn Inbox>,
     pub(super) providers: Providers,
@@ -25,7 +25,8 @@ impl PeriodicTask for RereadPurchases {
 
     async fn run(&self) -> Result<(), Box<dyn Error + Send + Sync>> {
         for purchase in self.providers.purchase_types() {
-            let quarantined = Filter::all().state(State::Quarantined).event_type(purchase);
+            // An operator who resolved one may have credited it.
+            let quarantined = Filter::all().state(State::Quarantined).resolved(false).event_type(purchase);
             let (inbox, scope) = (&*self.inbox, ReplayScope::Unhandled);
             for (id, replayed) in replay_all(inbox, &self.providers, quarantined, scope, self.clock.now()).await? {
                 match replayed {

@@ -14,7 +14,8 @@ use onramp_webhooks::idempotency::{
 };
 use onramp_webhooks::identity::{DedupKey, Identity, OrderStage};
 use onramp_webhooks::inbox::{
-    ClaimRequest, ClaimedDelivery, Claims, Filter, Inbox as _, MemoryInbox, NewDelivery, Record, Settled, Settlement,
+    ClaimRequest, ClaimedDelivery, Claims, DeadCause, Filter, Inbox as _, MemoryInbox, NewDelivery, Page, Record, Settled,
+    Settlement,
 };
 use onramp_webhooks::kriptomat::{AdditionalFields, KriptomatPostback};
 use onramp_webhooks::provider::{Document, Endpoint, ProviderEvent};
@@ -130,15 +131,19 @@ async fn deliveries_show_neither_body_nor_key() {
     shows_nothing::<DedupKey>(&delivery().key.unwrap());
     inbox.record(delivery()).await.unwrap();
     shows_nothing(&inbox);
-    let records: Vec<Record> = inbox.list(Filter::all()).await.unwrap();
-    shows_nothing(&records);
-    shows_nothing::<Record>(&inbox.show(records[0].id).await.unwrap().unwrap());
+    let page: Page = inbox.list(Filter::all()).await.unwrap();
+    shows_nothing(&page);
+    let id = page.records[0].id;
+    shows_nothing::<Record>(&inbox.show(id).await.unwrap().unwrap());
     let claims: Claims = inbox.claim(now, ClaimRequest::new(1, Duration::from_secs(1))).await.unwrap();
     shows_nothing(&claims);
     let claimed: &ClaimedDelivery = &claims.deliveries[0];
     shows_nothing(claimed);
     shows_nothing(&inbox);
-    inbox.settle(now, vec![Settlement::new(claimed.lease, Settled::Handled)]).await.unwrap();
+    let refused = Settled::Dead { cause: DeadCause::RefusedByHandler, error: "refused".into() };
+    inbox.settle(now, vec![Settlement::new(claimed.lease, refused)]).await.unwrap();
+    inbox.resolve(now, id, HIDDEN).await.unwrap();
+    shows_nothing::<Record>(&inbox.show(id).await.unwrap().unwrap());
     shows_nothing(&inbox);
     let spill = MemorySpill::new();
     spill.append(delivery()).await.unwrap();

@@ -93,7 +93,7 @@ impl Shop {
     }
 
     async fn kept(&self) -> Vec<Record> {
-        self.inbox().list(Filter::all()).await.unwrap()
+        self.inbox().list(Filter::all()).await.unwrap().records
     }
 
     /// The only delivery must be held for this reason.

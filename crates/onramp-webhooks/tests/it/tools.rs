@@ -105,7 +105,7 @@ impl Door {
 
     /// All that is kept, the newest first.
     pub(crate) async fn kept(&self) -> Vec<Record> {
-        self.inbox().list(Filter::all().limit(100_000)).await.unwrap()
+        self.inbox().list(Filter::all().limit(100_000)).await.unwrap().records
     }
 
     /// The only thing that is kept, with its body.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use onramp_webhooks::Inbox;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
-use onramp_webhooks::inbox::{DeliveryId, Filter, ReplayScope, Replayed, State, replay};
+use onramp_webhooks::inbox::{DeliveryId, Filter, ReplayScope, Replayed, State, list_all, replay};
 use onramp_webhooks::provider::Providers;
 use onramp_webhooks_client::wert::{ReconcileRun, Reconciler, Summary, WertDataApi, Window};
 use onramp_webhooks_postgres::PostgresOptions;
@@ -60,13 +60,8 @@ impl Operator {
     }
 
     pub(super) async fn deliveries(&self) -> Deliveries {
-        let (mut found, mut filter) = (HashMap::new(), Filter::all().limit(1_000));
-        loop {
-            let page = self.inbox.list(filter.clone()).await.unwrap();
-            let Some(last) = page.last() else { return Deliveries(found) };
-            filter.before = Some(last.id);
-            found.extend(page.iter().map(|record| (hash(&record.fingerprint), (record.id, record.state))));
-        }
+        let all = list_all(&*self.inbox, Filter::all().limit(1_000)).await.unwrap();
+        Deliveries(all.iter().map(|record| (hash(&record.fingerprint), (record.id, record.state))).collect())
     }
 
     /// Has a conflict handled, after the operator has seen that it is the true event.

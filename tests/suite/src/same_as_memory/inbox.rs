@@ -8,12 +8,15 @@ use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{
     ClaimRequest, ClaimedDelivery, DeadCause, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery, Quarantine,
-    QuarantineBound, Record, Requeue, Retention, Settled, Settlement, State,
+    QuarantineBound, Record, Requeue, Retention, Settled, Settlement, State, list_all,
 };
 use onramp_webhooks_testkit::inbox::Fixture;
 use proptest::prelude::*;
 
 use super::sequences;
+
+/// The time of the first call.
+const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 /// One call. All numbers are small, so that calls often affect the same rows.
 #[derive(Clone, Debug)]
@@ -29,6 +32,8 @@ enum Step {
     Requeue(u8, Option<Event>),
     Prune([u8; 4]),
     Forget(u8),
+    Resolve(u8, u8),
+    Reopen(u8),
     List(Query),
     /// Moves the clock by a number of seconds, sometimes backwards.
     Pass(i16),
@@ -57,11 +62,19 @@ enum Outcome {
 
 #[derive(Clone, Debug)]
 struct Query {
-    state: Option<u8>,
+    states: Vec<u8>,
     about: Option<u8>,
+    order: Option<u8>,
     kind: Option<u8>,
+    cause: Option<DeadCause>,
+    error: Option<u8>,
+    arrival: Option<(u8, u8)>,
+    resolved: Option<bool>,
     before: Option<u8>,
+    after: Option<u8>,
+    oldest_first: bool,
     limit: Option<u8>,
+    search_limit: Option<u8>,
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -86,14 +99,32 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 }
 
 fn query() -> impl Strategy<Value = Query> {
-    let option = |most| prop::option::of(0..most);
-    (option(8_u8), option(4), option(3), option(20), option(5)).prop_map(|(state, about, kind, before, limit)| Query {
-        state,
-        about,
-        kind,
-        before,
-        limit,
-    })
+    let option = |most: u8| prop::option::weighted(0.3, 0..most);
+    let identity = (prop::collection::vec(0..8_u8, 0..3), option(4), option(4), option(3));
+    let cause = prop::option::weighted(0.2, prop::sample::select(DeadCause::ALL.to_vec()));
+    let end = (cause, option(40), prop::option::weighted(0.3, (0..60_u8, 0..60_u8)), prop::option::weighted(0.5, any::<bool>()));
+    let sequence = (option(20), option(20), any::<bool>(), option(5), option(6));
+    (identity, end, sequence).prop_map(
+        |(
+            (states, about, order, kind),
+            (cause, error, arrival, resolved),
+            (before, after, oldest_first, limit, search_limit),
+        )| Query {
+            states,
+            about,
+            order,
+            kind,
+            cause,
+            error,
+            arrival,
+            resolved,
+            before,
+            after,
+            oldest_first,
+            limit,
+            search_limit,
+        },
+    )
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -105,7 +136,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..25_u8, prop::option::of(event())).prop_map(|(id, reread)| Step::Requeue(id, reread)),
         1 => prop::array::uniform4(0..60_u8).prop_map(Step::Prune),
         1 => (0..25_u8).prop_map(Step::Forget),
-        1 => query().prop_map(Step::List),
+        1 => (0..25_u8, 0..9_u8).prop_map(|(id, note)| Step::Resolve(id, note)),
+        1 => (0..25_u8).prop_map(Step::Reopen),
+        2 => query().prop_map(Step::List),
         3 => prop_oneof![4 => 0..30_i16, 1 => -20..0_i16].prop_map(Step::Pass),
     ]
 }
@@ -150,7 +183,7 @@ impl View {
 
     async fn meet(&mut self, inbox: &dyn Inbox) {
         let mut new: Vec<_> =
-            inbox.list(Filter::all().limit(1_000)).await.unwrap().iter().map(|record| record.id.as_i64()).collect();
+            inbox.list(Filter::all().limit(1_000)).await.unwrap().records.iter().map(|record| record.id.as_i64()).collect();
         new.retain(|id| !self.ids.contains(id));
         new.sort_unstable();
         self.ids.extend(new);
@@ -210,9 +243,18 @@ impl View {
                 let forgotten = inbox.forget(self.id(*id)).await;
                 format!("{:?}", forgotten.map_err(|error| error.to_string()))
             }
+            Step::Resolve(id, note) => {
+                let resolved = inbox.resolve(self.now, self.id(*id), &format!("note {note}")).await;
+                format!("{:?}", resolved.map_err(|error| error.to_string()))
+            }
+            Step::Reopen(id) => {
+                let reopened = inbox.reopen(self.id(*id)).await;
+                format!("{:?}", reopened.map_err(|error| error.to_string()))
+            }
             Step::List(query) => {
                 let mut filter = query.filter();
                 filter.before = query.before.map(|rank| self.id(rank));
+                filter.after = query.after.map(|rank| self.id(rank));
                 list(inbox, filter).await
             }
             Step::Pass(seconds) => {
@@ -245,8 +287,16 @@ impl Outcome {
 impl Query {
     fn filter(&self) -> Filter {
         let mut filter = Filter::all();
-        filter.states.extend(self.state.map(onramp_webhooks::inbox::State::from_u8));
+        filter.states.extend(self.states.iter().copied().map(State::from_u8));
         filter.about = self.about.map(|order| order.to_string());
+        filter.order = self.order.map(|order| format!("wert/order/{order}"));
+        filter.cause = self.cause;
+        filter.error = self.error.map(|text| text.to_string());
+        let second = |second: u8| START.after(Duration::from_secs(second.into()));
+        (filter.since, filter.until) =
+            (self.arrival.map(|(since, _)| second(since)), self.arrival.map(|(_, until)| second(until)));
+        (filter.resolved, filter.oldest_first) = (self.resolved, self.oldest_first);
+        filter.search_limit = self.search_limit.map(usize::from);
         filter.event_type = self.kind.map(|kind| format!("kind-{kind}"));
         filter.limit = self.limit.map(usize::from);
         filter
@@ -256,14 +306,18 @@ impl Query {
 async fn list(inbox: &dyn Inbox, filter: Filter) -> String {
     let shown = |record: &Record| {
         let key = record.key.as_ref().map(ToString::to_string);
-        format!("{record:?} {key:?} {:?} {:?} {:?}", record.fingerprint, record.note, record.body)
+        format!("{record:?} {key:?} {:?} {:?} {:?} {:?}", record.fingerprint, record.note, record.resolution, record.body)
     };
-    inbox.list(filter).await.unwrap().iter().map(shown).collect::<Vec<_>>().join("\n")
+    if filter.limit == Some(0) {
+        return format!("{:?}", inbox.list(filter).await.unwrap().records);
+    }
+    list_all(inbox, filter).await.unwrap().iter().map(shown).collect::<Vec<_>>().join("\n")
 }
 
 async fn everything(inbox: &dyn Inbox) -> String {
-    let mut everything = format!("{:?}\n{}", inbox.counts().await.unwrap(), list(inbox, Filter::all().limit(1_000)).await);
-    for record in inbox.list(Filter::all().limit(1_000)).await.unwrap() {
+    let counts = (inbox.counts().await.unwrap(), inbox.open_counts().await.unwrap());
+    let mut everything = format!("{counts:?}\n{}", list(inbox, Filter::all().limit(1_000)).await);
+    for record in inbox.list(Filter::all().limit(1_000)).await.unwrap().records {
         let body = inbox.show(record.id).await.unwrap().unwrap().body;
         everything.push_str(&format!("\n{:?} {body:?}", record.id));
     }
@@ -273,8 +327,7 @@ async fn everything(inbox: &dyn Inbox) -> String {
 async fn compare(inbox: &dyn Inbox, bound: QuarantineBound, steps: &[Step]) -> Result<(), TestCaseError> {
     let memory = MemoryInbox::with_quarantine(bound);
     let inboxes: [&dyn Inbox; 2] = [&memory, inbox];
-    let start = Timestamp::from_millis(1_700_000_000_000);
-    let mut views = [0, 1].map(|_| View { now: start, latest: start, leases: Vec::new(), ids: Vec::new() });
+    let mut views = [0, 1].map(|_| View { now: START, latest: START, leases: Vec::new(), ids: Vec::new() });
     for (number, step) in steps.iter().enumerate() {
         let expected = views[0].step(inboxes[0], step).await;
         let found = views[1].step(inboxes[1], step).await;

@@ -30,13 +30,13 @@ impl Reconciler {
     /// Returns the arrival of the oldest delivery at the endpoint, or the greatest time without one. Reads them all, because a clock may
     /// have been wrong.
     async fn first_delivery(&self) -> Result<Timestamp, StoreError> {
-        let (mut first, mut filter) =
-            (Timestamp::from_millis(i64::MAX), Filter::all().endpoint(&*self.endpoint).limit(PAGE_SIZE));
-        loop {
+        let mut first = Timestamp::from_millis(i64::MAX);
+        let mut next = Some(Filter::all().endpoint(&*self.endpoint).limit(PAGE_SIZE));
+        while let Some(filter) = next {
             let page = self.inbox.list(filter.clone()).await?;
-            let Some(oldest) = page.last() else { return Ok(first) };
-            filter = filter.before(oldest.id);
-            first = page.iter().map(|record| record.received_at).fold(first, Ord::min);
+            first = page.records.iter().map(|record| record.received_at).fold(first, Ord::min);
+            next = filter.following(&page);
         }
+        Ok(first)
     }
 }

@@ -33,10 +33,10 @@ impl DeliveredOrders {
         let endpoint = &*reconciler.endpoint;
         let mut filter = Filter::all().endpoint(endpoint).event_type("order_complete").limit(PAGE_SIZE);
         filter.before = before;
-        let mut page = reconciler.inbox.list(filter).await?;
         let after = checkpoint.deliveries_after.map(DeliveryId::from_i64);
-        let is_last = page.iter().any(|record| after.is_some_and(|after| record.id <= after));
-        page.retain(|record| after.is_none_or(|after| record.id > after));
+        filter.after = after;
+        let listed = reconciler.inbox.list(filter).await?;
+        let page = &listed.records;
         let window = checkpoint.window;
         // The clocks of several receivers differ, so a single delivery before the window does not mark the end.
         let is_past = |record: &Record| after.is_none() && record.received_at < window.since;
@@ -44,12 +44,12 @@ impl DeliveredOrders {
         let until = page.iter().fold(checkpoint.deliveries_until.map(DeliveryId::from_i64), |until, record| {
             if record.received_at > window.until { None } else { until.or(Some(record.id)) }
         });
-        let last = page.last().map(|record| record.id).filter(|last| before.is_none_or(|before| *last < before));
+        let is_past_window = !page.is_empty() && page.iter().all(is_past);
         Ok(Self {
             orders: page.iter().filter(is_wanted).filter_map(|record| order(endpoint, record)).collect(),
-            reached: page.last().map(|record| record.received_at),
+            reached: page.last().map(|record| record.received_at).or(listed.searched_to),
             until,
-            next: last.filter(|_| !is_last && !page.iter().all(is_past)),
+            next: listed.next.filter(|next| before.is_none_or(|before| *next < before) && !is_past_window),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use onramp_webhooks::WertEvent;
 use onramp_webhooks::event::{CompletedPurchase, UnclearPurchase};
-use onramp_webhooks::inbox::{DeadCause, Filter, Record, Recorded, State};
+use onramp_webhooks::inbox::{DeadCause, Filter, Record, Recorded, State, find_first};
 use onramp_webhooks::provider::ProviderEvent as _;
 use onramp_webhooks::wert::completion_keys;
 
@@ -43,6 +43,8 @@ pub(super) async fn reconcile(
         _ if is_recent(reconciler, row) => return Ok(Reconciled::TooRecent),
         (false, Some(_)) => Finding::StatusDiffers { order, status: status(row) },
         (true, first) => match (guard, first) {
+            // An operator who resolved the event may have credited it.
+            (_, Some(first)) if first.resolved_at.is_some() => not_handled(row, &first),
             (Some(guard), _) => return repair(reconciler, guard, row, refused.as_ref()).await,
             (None, Some(first)) => not_handled(row, &first),
             (None, None) => Finding::Missing { order },
@@ -60,7 +62,8 @@ fn status(row: &OrderRow) -> String {
 }
 
 fn not_handled(row: &OrderRow, record: &Record) -> Finding {
-    Finding::NotHandled { order: row.order_id.clone(), state: record.state.to_string() }
+    let resolved = if record.resolved_at.is_some() { ", resolved" } else { "" };
+    Finding::NotHandled { order: row.order_id.clone(), state: format!("{}{resolved}", record.state) }
 }
 
 /// Returns `true` if a check refused the event, so that no handler got it.
@@ -75,15 +78,15 @@ fn counts(record: &Record) -> bool {
 
 /// Returns another delivery of the order that was handled or waits to be: a conflict that was replayed, or a repair.
 async fn other_that_counts(reconciler: &Reconciler, row: &OrderRow) -> Result<Option<Record>, ReconcileError> {
-    let mut filter = Filter::all().endpoint(&*reconciler.endpoint).event_type("order_complete").about(row.order_id.as_str());
-    loop {
+    let mut next = Some(Filter::all().endpoint(&*reconciler.endpoint).event_type("order_complete").about(row.order_id.as_str()));
+    while let Some(filter) = next {
         let page = reconciler.inbox.list(filter.clone()).await.map_err(ReconcileError::Inbox)?;
-        let Some(oldest) = page.last().map(|record| record.id) else { return Ok(None) };
-        if let Some(found) = page.into_iter().find(counts) {
-            return Ok(Some(found));
+        if let Some(found) = page.records.iter().find(|record| counts(record)) {
+            return Ok(Some(found.clone()));
         }
-        filter = filter.before(oldest);
+        next = filter.following(&page);
     }
+    Ok(None)
 }
 
 /// Compares a complete order with its delivery. A body that was removed is not compared.
@@ -111,9 +114,9 @@ fn is_recent(reconciler: &Reconciler, row: &OrderRow) -> bool {
 /// Returns the completion event of the order, without its body.
 pub(super) async fn received(reconciler: &Reconciler, row: &OrderRow) -> Result<Option<Record>, ReconcileError> {
     for key in completion_keys(&reconciler.endpoint, &row.order_id, row.click_id.as_ref(), row.transaction_id.as_ref()) {
-        let mut records = reconciler.inbox.list(Filter::all().key(key).limit(1)).await.map_err(ReconcileError::Inbox)?;
-        if let Some(record) = records.pop() {
-            return Ok(Some(record));
+        let found = find_first(&*reconciler.inbox, Filter::all().key(key)).await.map_err(ReconcileError::Inbox)?;
+        if found.is_some() {
+            return Ok(found);
         }
     }
     Ok(None)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use onramp_webhooks::clock::Timestamp;
 
-use onramp_webhooks::inbox::{DeliveryId, Filter, Record};
+use onramp_webhooks::inbox::{DeliveryId, Filter, Record, find_first};
 use onramp_webhooks::provider::ProviderEvent as _;
 use onramp_webhooks::wert::{ClickId, completed_order};
 use onramp_webhooks::{StoreError, WertEvent};
@@ -57,10 +57,10 @@ impl RepairGuard {
         if !self.needs_search() {
             return Ok(());
         }
-        let anywhere = Filter::all().about(row.order_id.as_str()).event_type("order_complete").limit(1);
-        let found = reconciler.inbox.list(anywhere).await?;
+        let anywhere = Filter::all().about(row.order_id.as_str()).event_type("order_complete");
+        let found = find_first(&*reconciler.inbox, anywhere).await?;
         self.searches += 1;
-        let other = found.first().filter(|record| *record.endpoint != *reconciler.endpoint);
+        let other = found.filter(|record| *record.endpoint != *reconciler.endpoint);
         self.other_endpoint = other.map(|record| record.endpoint.to_string());
         Ok(())
     }
@@ -86,25 +86,25 @@ impl RepairGuard {
     /// to a synthetic delivery. Examines each delivery only once.
     async fn find_unidentified(&mut self, reconciler: &Reconciler) -> Result<(), StoreError> {
         let since = self.since.before(CLOCK_SKEW);
-        let mut filter = Filter::all().endpoint(&*reconciler.endpoint).event_type("order_complete").limit(PAGE_SIZE);
+        let mut next = Some(Filter::all().endpoint(&*reconciler.endpoint).event_type("order_complete").limit(PAGE_SIZE));
         let (seen, mut newest) = (self.newest, self.newest);
         let mut found = Vec::new();
-        while self.unidentified.len() + found.len() <= MAX_UNIDENTIFIED {
+        while let Some(filter) = next.filter(|_| self.unidentified.len() + found.len() <= MAX_UNIDENTIFIED) {
             let page = reconciler.inbox.list(filter.clone()).await?;
-            let Some(oldest) = page.last().map(|record| record.id) else { break };
-            newest = newest.max(page.first().map(|record| record.id));
+            newest = newest.max(page.records.first().map(|record| record.id));
             let is_new = |record: &&Record| seen.is_none_or(|seen| record.id > seen) && record.received_at >= since;
-            let is_last_page = !page.iter().any(|record| is_new(&record)) || filter.before.is_some_and(|before| before <= oldest);
+            // A page without records is one of many deliveries of other types.
+            let is_last_page = !page.records.is_empty() && !page.records.iter().any(|record| is_new(&record));
             let is_unidentified =
                 |record: &&Record| record.key.as_ref().is_none_or(|key| completed_order(&reconciler.endpoint, key).is_none());
-            for record in page.iter().filter(is_new).filter(is_unidentified) {
+            for record in page.records.iter().filter(is_new).filter(is_unidentified) {
                 let record = reconciler.inbox.show(record.id).await?;
                 found.extend(record.and_then(|record| Unidentified::of(record.body.as_deref())));
             }
             if is_last_page {
                 break;
             }
-            filter.before = Some(oldest);
+            next = filter.following(&page);
         }
         self.unidentified.extend(found);
         self.newest = newest;

@@ -43,7 +43,7 @@ async fn they_find_the_session_as_it_was() {
     record(&inbox, delivery.clone()).await;
     inbox.record(delivery).await.unwrap();
     handled(&inbox, &claim(&inbox, 1).await).await;
-    assert_eq!(inbox.list(Filter::all()).await.unwrap().len(), 1);
+    assert_eq!(inbox.list(Filter::all()).await.unwrap().records.len(), 1);
     inbox.check().await.unwrap();
     inbox.prune(now(), onramp_webhooks::inbox::Retention::default()).await.unwrap();
     assert_eq!(neighbour.finds().await, before);

@@ -57,7 +57,7 @@ async fn a_delivery_of_a_later_provider_moves_with_the_others() {
     let claimed = claim(&inbox, 10).await;
     let providers: Vec<_> = claimed.iter().map(|claimed| claimed.provider.as_str()).collect();
     assert_eq!(providers, ["later", "wert"]);
-    assert_eq!(inbox.list(Filter::all()).await.unwrap().len(), 2);
+    assert_eq!(inbox.list(Filter::all()).await.unwrap().records.len(), 2);
 }
 
 #[tokio::test]

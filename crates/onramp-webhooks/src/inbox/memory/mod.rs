@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 
 use self::queue::{Place, Queue};
 use super::{
-    ClaimRequest, ClaimedDelivery, Claims, Counts, DeadCause, Filter, Inbox, Lease, QuarantineBound, Record, Recorded, Replayed,
-    Requeue, Retention, Settled, Settlement, State, TaskState, conflict_note, why_not_forgotten,
+    ClaimRequest, ClaimedDelivery, Claims, Counts, DeadCause, Filter, Inbox, Lease, Page, QuarantineBound, Record, Recorded,
+    Replayed, Requeue, Retention, Settled, Settlement, State, TaskState, conflict_note, why_not_forgotten, why_not_resolved,
 };
 use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery};
@@ -103,6 +103,8 @@ impl Rows {
             attempts: 0,
             duplicates: 0,
             note,
+            resolved_at: None,
+            resolution: None,
             body: Some(new.body),
         };
         if let Some(key) = key {
@@ -151,6 +153,7 @@ impl Rows {
             row.record.attempts = 0;
             row.record.settled_at = None;
             row.record.cause = None;
+            (row.record.resolved_at, row.record.resolution) = (None, None);
         }
     }
 
@@ -162,10 +165,10 @@ impl Rows {
         *count = if adds { *count + 1 } else { count.saturating_sub(1) };
     }
 
-    /// Removes the body and the note, or the whole delivery if it was quarantined or has no key.
+    /// Removes the body and the notes, or the whole delivery if it was quarantined or has no key.
     fn forget(&mut self, id: DeliveryId) {
         let Some(row) = self.by_id.get_mut(&id) else { return };
-        (row.record.body, row.record.note) = (None, None);
+        (row.record.body, row.record.note, row.record.resolution) = (None, None, None);
         if row.record.key.is_none() || row.record.state == State::Quarantined {
             self.remove(id);
         }
@@ -209,7 +212,7 @@ impl Rows {
         let Some(row) = self.by_id.get_mut(&first) else { return false };
         row.record.duplicates += 1;
         let is_used_up = row.record.cause == Some(DeadCause::AttemptsUsedUp) && row.record.body.is_some();
-        let requeued = row.record.state == State::Retrying || is_used_up;
+        let requeued = row.record.state == State::Retrying || (is_used_up && row.record.resolved_at.is_none());
         if requeued {
             self.requeue(first);
         }
@@ -257,6 +260,23 @@ impl Rows {
             }
             None => self.insert(new, key, State::Conflict, Some(conflict_note(first))),
         }
+    }
+
+    /// Returns a page of records. Looks at one after another, because an inbox in memory holds few.
+    fn page(&self, filter: &Filter) -> Page {
+        let (mut records, mut last) = (Vec::new(), None);
+        let in_range = self.by_id.values().map(|row| &row.record).filter(|record| filter.is_in_range(record.id));
+        let in_sequence: Vec<_> = if filter.oldest_first { in_range.collect() } else { in_range.rev().collect() };
+        for record in in_sequence.iter().take(filter.most_searched()) {
+            if records.len() == filter.page_size() {
+                break;
+            }
+            if filter.accepts(record) {
+                records.push(Record { body: None, ..(*record).clone() });
+            }
+            last = Some((record.id, record.received_at));
+        }
+        Page::new(filter, records, last.filter(|(id, _)| in_sequence.last().is_some_and(|end| end.id != *id)))
     }
 
     /// Returns whether a later stage of the row's order was handled.
@@ -412,18 +432,8 @@ impl Inbox for MemoryInbox {
         Ok(())
     }
 
-    async fn list(&self, filter: Filter) -> Result<Vec<Record>, StoreError> {
-        let rows = self.rows();
-        let fits = |record: &Record| {
-            (filter.states.is_empty() || filter.states.contains(&record.state))
-                && filter.endpoint.as_deref().is_none_or(|endpoint| *endpoint == *record.endpoint)
-                && filter.event_type.as_ref().is_none_or(|event_type| record.event_type.as_ref() == Some(event_type))
-                && filter.about.as_deref().is_none_or(|id| record.key.as_ref().is_some_and(|key| key.is_about(id)))
-                && filter.key.as_ref().is_none_or(|key| record.key.as_ref() == Some(key))
-                && filter.before.is_none_or(|before| record.id < before)
-        };
-        let newest_first = rows.by_id.values().rev().map(|row| &row.record).filter(|record| fits(record));
-        Ok(newest_first.take(filter.page_size()).map(|record| Record { body: None, ..record.clone() }).collect())
+    async fn list(&self, filter: Filter) -> Result<Page, StoreError> {
+        Ok(self.rows().page(&filter))
     }
 
     async fn show(&self, id: DeliveryId) -> Result<Option<Record>, StoreError> {
@@ -434,6 +444,29 @@ impl Inbox for MemoryInbox {
         let rows = self.rows();
         let count = |state| rows.by_id.values().filter(|row| row.record.state == state).count() as u64;
         Ok(State::ALL.into_iter().map(|state| (state, count(state))).collect())
+    }
+
+    async fn open_counts(&self) -> Result<Counts, StoreError> {
+        let rows = self.rows();
+        let is_open = |record: &Record| record.state.waits() || (record.state.can_be_resolved() && record.resolved_at.is_none());
+        Ok(rows.by_id.values().filter(|row| is_open(&row.record)).map(|row| (row.record.state, 1)).collect())
+    }
+
+    async fn resolve(&self, now: Timestamp, id: DeliveryId, note: &str) -> Result<(), StoreError> {
+        let mut rows = self.rows();
+        let Some(row) = rows.by_id.get_mut(&id) else { return Err(StoreError::new(StoreErrorKind::NotFound, "resolve")) };
+        if let Some(why) = why_not_resolved(row.record.state) {
+            return Err(StoreError::new(StoreErrorKind::Refused, "resolve").because(why));
+        }
+        (row.record.resolved_at, row.record.resolution) = (row.record.settled_at.max(Some(now)), Some(note.to_owned()));
+        Ok(())
+    }
+
+    async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError> {
+        let mut rows = self.rows();
+        let Some(row) = rows.by_id.get_mut(&id) else { return Err(StoreError::new(StoreErrorKind::NotFound, "reopen")) };
+        (row.record.resolved_at, row.record.resolution) = (None, None);
+        Ok(())
     }
 
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {

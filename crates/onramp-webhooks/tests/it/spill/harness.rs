@@ -99,7 +99,7 @@ impl Harness {
 
     /// All that the primary inbox has, the oldest first.
     pub(crate) async fn kept(&self) -> Vec<Record> {
-        let mut kept = self.primary.list(Filter::all().limit(100_000)).await.unwrap();
+        let mut kept = self.primary.list(Filter::all().limit(100_000)).await.unwrap().records;
         kept.reverse();
         kept
     }

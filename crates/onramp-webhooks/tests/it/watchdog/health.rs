@@ -1,6 +1,7 @@
 //! The health check.
 
 use onramp_webhooks::Reply;
+use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{Filter, Inbox, State};
 use onramp_webhooks::watchdog::Verdict;
 use serde_json::{Value, json};
@@ -62,10 +63,24 @@ async fn a_purchase_in_quarantine_needs_attention_until_it_is_handled() {
     assert!(harness.watch("wert").advice.unwrap().contains("1 events that report purchases"));
     let restarted = harness.beside().await;
     assert_eq!(seen(&restarted), attention);
-    let quarantined = harness.inbox.list(Filter::all().state(State::Quarantined)).await.unwrap().remove(0);
+    let quarantined = harness.inbox.list(Filter::all().state(State::Quarantined)).await.unwrap().records.remove(0);
     harness.inbox.forget(quarantined.id).await.unwrap();
     harness.advance(MINUTE * 10).await;
     assert_eq!((seen(&harness), seen(&restarted)), ((Verdict::Fine, 0), (Verdict::Fine, 0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_purchase_in_quarantine_that_was_resolved_needs_no_attention() {
+    let harness = Harness::new().await;
+    harness.wert.post(harness.wert.unreadable()).await;
+    let quarantined = harness.inbox.list(Filter::all().state(State::Quarantined)).await.unwrap().records.remove(0);
+    harness.inbox.resolve(Timestamp::from_millis(0), quarantined.id, "credited by hand").await.unwrap();
+    harness.advance(MINUTE * 10).await;
+    assert_eq!((harness.verdict(), harness.watch("wert").quarantined_purchases), (Verdict::Fine, 0));
+    assert_eq!(harness.health().await["counts"]["quarantined"], 0);
+    harness.inbox.reopen(quarantined.id).await.unwrap();
+    harness.advance(MINUTE * 10).await;
+    assert_eq!((harness.verdict(), harness.watch("wert").quarantined_purchases), (Verdict::Attention, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,30 +110,30 @@ async fn purchases_in_quarantine_are_counted_once() {
 async fn deliveries_are_counted_by_state() {
     let harness = Harness::new().await;
     let none = json!({
-        "pending": 0, "leased": 0, "retrying": 0, "parked": 0, "handled": 0, "dead": 0, "quarantined": 0, "conflict": 0,
+        "pending": 0, "leased": 0, "retrying": 0, "parked": 0, "dead": 0, "quarantined": 0, "conflict": 0,
         "unknown": 0,
     });
     assert_eq!(harness.health().await["counts"], none);
     harness.posts(2).await;
     harness.wert.post("{").await;
     let counts = &harness.health().await["counts"];
-    assert_eq!((&counts["pending"], &counts["quarantined"], &counts["handled"]), (&json!(2), &json!(1), &json!(0)));
+    assert_eq!((&counts["pending"], &counts["quarantined"], &counts["handled"]), (&json!(2), &json!(1), &Value::Null));
     let worker = harness.wert.receiver.worker(Remembering::default()).spawn();
     worker.idle().await;
     end(worker).await;
     let counts = &harness.health().await["counts"];
-    assert_eq!((&counts["pending"], &counts["quarantined"], &counts["handled"]), (&json!(0), &json!(1), &json!(2)));
+    assert_eq!((&counts["pending"], &counts["quarantined"], &counts["handled"]), (&json!(0), &json!(1), &Value::Null));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_inbox_that_does_not_count_is_healthy_without_counts() {
     let harness = Harness::new().await;
     harness.posts(1).await;
-    harness.inbox.errors(InboxCall::Counts, 1);
+    harness.inbox.errors(InboxCall::OpenCounts, 1);
     for _ in 0..2 {
         let reply = harness.wert.receiver.health().await;
         assert_eq!((reply.status(), &json(&reply)["counts"]), (200, &Value::Null));
-        harness.inbox.hangs(InboxCall::Counts);
+        harness.inbox.hangs(InboxCall::OpenCounts);
     }
     harness.inbox.recovers();
     assert_eq!(harness.health().await["counts"]["pending"], 1);

@@ -46,7 +46,7 @@ async fn purchases_in_quarantine_are_logged_as_such() {
     harness.wert.post(harness.wert.unreadable()).await;
     harness.passes(1, 1).await;
     assert_eq!(changes(&log), ["ERROR wert attention"], "the provider is not suspected");
-    let quarantined = harness.inbox.list(Filter::all().state(State::Quarantined)).await.unwrap().remove(0);
+    let quarantined = harness.inbox.list(Filter::all().state(State::Quarantined)).await.unwrap().records.remove(0);
     harness.inbox.forget(quarantined.id).await.unwrap();
     harness.passes(1, 1).await;
     let entries = log.take();

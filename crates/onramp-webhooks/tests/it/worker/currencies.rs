@@ -62,7 +62,7 @@ async fn an_unclear_purchase_is_decided_by_the_statement_of_its_endpoint() {
     assert_eq!(checked.taken(), ["120.00 USD for 104.2 MNT"], "checks use the statement as well");
     assert_eq!(handled.taken(), ["120.00 USD for 104.2 MNT"]);
 
-    let dead = inbox.list(Filter::all().state(State::Dead)).await.unwrap().remove(0);
+    let dead = inbox.list(Filter::all().state(State::Dead)).await.unwrap().records.remove(0);
     assert_eq!((&*dead.endpoint, dead.cause), ("other", Some(DeadCause::RefusedByCheck)));
     assert!(dead.note.unwrap().contains("Endpoint::fiat_currency"));
 
@@ -102,7 +102,7 @@ async fn a_postback_is_in_the_currency_of_its_endpoint() {
     let other = self::receiver(&inbox, [endpoint("british").fiat_currency("USD")]);
     post(&other, "/british/s3cret-for-examples", postback.json()).await;
     assert_eq!(inbox.counts().await.unwrap().of(State::Handled), 2, "a copy is a duplicate whatever is stated");
-    assert_eq!(inbox.list(Filter::all()).await.unwrap().len(), 2);
+    assert_eq!(inbox.list(Filter::all()).await.unwrap().records.len(), 2);
 }
 
 #[tokio::test]

@@ -137,7 +137,7 @@ impl Harness {
     }
 
     pub(crate) async fn kept(&self) -> Vec<Record> {
-        self.inbox.list(Filter::all().limit(100_000)).await.unwrap()
+        self.inbox.list(Filter::all().limit(100_000)).await.unwrap().records
     }
 
     /// The only thing that is kept.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use onramp_webhooks::async_trait;
-use onramp_webhooks::inbox::{Inbox, NewDelivery, Quarantine, State};
+use onramp_webhooks::inbox::{Inbox, NewDelivery, Quarantine, Recorded, State};
 use onramp_webhooks::worker::PeriodicTask;
 use onramp_webhooks_testkit::events::WertOrder;
 use tokio::sync::mpsc;
@@ -159,7 +159,9 @@ async fn a_worker_that_was_dropped_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn purchases_in_quarantine_are_handled_once_a_version_can_read_them() {
     let harness = Harness::new();
+    let mut recorded = Vec::new();
     for (event_type, body) in [
+        ("order_complete", WertOrder::new().complete()),
         ("order_complete", WertOrder::new().complete()),
         ("order_complete", WertOrder::new().without("base_amount").complete()),
         ("order_failed", WertOrder::new().event("order_failed")),
@@ -167,8 +169,10 @@ async fn purchases_in_quarantine_are_handled_once_a_version_can_read_them() {
         let mut new = NewDelivery::new("wert", "wert", harness.now(), body);
         new.event_type = Some(event_type.to_owned());
         new.quarantine = Some(Quarantine::unreadable("order.base: not a string"));
-        harness.inbox.record(new).await.unwrap();
+        recorded.push(harness.inbox.record(new).await.unwrap());
     }
+    let Recorded::New(credited) = recorded[1] else { panic!("{recorded:?}") };
+    harness.inbox.resolve(harness.now(), credited, "credited by hand").await.unwrap();
     let mut working = harness.worker(|worker| worker);
     rest().await;
     harness.pass(60);
@@ -176,5 +180,6 @@ async fn purchases_in_quarantine_are_handled_once_a_version_can_read_them() {
     assert_eq!(call.event_type, "order_complete");
     call.answer(Do::Handle);
     working.rests().await;
-    assert_eq!(harness.states().await, [(State::Handled, 1), (State::Quarantined, 2)].into());
+    assert_eq!(harness.states().await, [(State::Handled, 1), (State::Quarantined, 3)].into());
+    assert_eq!(harness.inbox.show(credited).await.unwrap().unwrap().state, State::Quarantined, "it is not credited twice");
 }

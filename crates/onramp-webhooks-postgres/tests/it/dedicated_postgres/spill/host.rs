@@ -74,7 +74,7 @@ impl Host {
 
     /// All that the primary inbox has, the oldest first.
     pub(crate) async fn kept(&self) -> Vec<Record> {
-        let mut kept = self.inbox.list(Filter::all().limit(1_000_000)).await.unwrap();
+        let mut kept = self.inbox.list(Filter::all().limit(1_000_000)).await.unwrap().records;
         kept.reverse();
         kept
     }
