@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::program::{Ran, command, run};
+use crate::program::{Ran, command, fields, run};
 
 const SECRET: &str = "s3cret-for-the-tests-of-trigger";
 
@@ -117,6 +117,10 @@ async fn many_orders_with_duplicates_in_any_sequence_are_all_received_once() {
     let many = ["wert", "checkout", "--count", "200", "--duplicates", "1", "--shuffle", "--seed", "7", "--at-once", "8"];
     let (code, summary) = shop.json(&many).await;
     assert_eq!((code, &summary["object"]), (Some(0), &"trigger".into()));
+    assert_eq!(
+        fields(&summary),
+        "acknowledged completed_purchases failures interrupted latency_ms object paid planned refused seconds seed sent"
+    );
     for (field, number) in [("planned", 1_200), ("sent", 1_200), ("acknowledged", 1_200), ("completed_purchases", 200)] {
         assert_eq!(summary[field], number, "{field}: {summary}");
     }

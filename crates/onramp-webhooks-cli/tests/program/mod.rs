@@ -21,6 +21,11 @@ pub(crate) async fn run(arguments: &[&str]) -> Ran {
     Ran::of(command).await
 }
 
+/// Returns the names of the fields of an object, which scripts depend on.
+pub(crate) fn fields(object: &Value) -> String {
+    object.as_object().unwrap().keys().map(String::as_str).collect::<Vec<_>>().join(" ")
+}
+
 /// A program that ended.
 #[derive(Debug)]
 pub(crate) struct Ran {
