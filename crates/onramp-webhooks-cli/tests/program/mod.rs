@@ -36,7 +36,7 @@ pub(crate) struct Ran {
 
 impl Ran {
     pub(crate) async fn of(mut command: Command) -> Self {
-        Self::from(tokio::time::timeout(Duration::from_secs(60), command.output()).await.unwrap().unwrap())
+        Self::from(tokio::time::timeout(Duration::from_secs(120), command.output()).await.unwrap().unwrap())
     }
 
     pub(crate) fn json(&self) -> Value {
