@@ -67,7 +67,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(command: Command, globals: &Globals, output: &Output) -> Result<ExitStatus, CliError> {
-    logging::start(globals);
+    let _log = logging::start(globals)?;
     match command {
         Command::Listen(listen) => listen.run(globals, output).await,
         Command::Trigger(trigger) => trigger.run(output).await,
