@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use onramp_webhooks::clock::{Clock, SystemClock, Timestamp};
 use onramp_webhooks::inbox::{
-    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Page, Record, Recorded, Replayed, Requeue,
-    Retention, Settlement, SpillStatus, TaskState,
+    ClaimRequest, Claims, Counts, DeliveryId, Filter, HistoryEntry, Inbox, Lease, NewDelivery, Page, Record, Recorded, Replayed,
+    Requeue, Restored, Retention, Settlement, SpillStatus, TaskState,
 };
 use onramp_webhooks::{StoreError, async_trait};
 use tokio::time::Instant;
@@ -193,8 +193,20 @@ impl Inbox for WatchedInbox {
         self.inbox.resolve(now, id, note).await
     }
 
-    async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError> {
-        self.inbox.reopen(id).await
+    async fn reopen(&self, now: Timestamp, id: DeliveryId) -> Result<(), StoreError> {
+        self.inbox.reopen(now, id).await
+    }
+
+    async fn history(&self, id: DeliveryId) -> Result<Vec<HistoryEntry>, StoreError> {
+        self.inbox.history(id).await
+    }
+
+    async fn revealed(&self, now: Timestamp, id: DeliveryId, operator: &str) -> Result<(), StoreError> {
+        self.inbox.revealed(now, id, operator).await
+    }
+
+    async fn restore(&self, records: Vec<Record>) -> Result<Vec<Restored>, StoreError> {
+        self.inbox.restore(records).await
     }
 
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {
