@@ -60,7 +60,48 @@ fn main() -> anyhow::Result<()> {
         ]);
     }
     print("(d) Parsing one event", &["", "bytes", "decode ns", "allocations", "to serde_json::Value", "fingerprint ns"], rows);
+    junk(if quick { 1 << 10 } else { 1 << 20 }, rounds);
     Ok(())
+}
+
+/// Measures events with a field that has `size` bytes of one kind.
+fn junk(size: usize, rounds: usize) {
+    let list = |part: &str| format!("[{}]", vec![part; size / (part.len() + 1)].join(","));
+    let members = |name: fn(usize) -> String| {
+        let members: Vec<_> = (0..size / 11).map(|nth| format!("\"{}\":0", name(nth))).collect();
+        format!("{{{}}}", members.join(","))
+    };
+    let shuffled = |nth: usize| format!("{:06x}", (nth as u32).wrapping_mul(0x9E37_79B1) >> 8);
+    let mut rows = Vec::new();
+    for (name, junk) in [
+        ("zeros in an array", list("0")),
+        ("empty arrays", list("[]")),
+        ("small objects", list(r#"{"a":0}"#)),
+        ("strings with an escape", list(r#""\u0041""#)),
+        ("members, sorted", members(|nth| format!("{nth:06}"))),
+        ("members, shuffled", members(shuffled)),
+        ("one string", format!("\"{}\"", "x".repeat(size))),
+        ("one string of escapes", format!("\"{}\"", r"\u0041".repeat(size / 6))),
+    ] {
+        let body = format!(r#"{{"type":"login","click_id":"A-17","junk":{junk}}}"#);
+        let body = body.as_bytes();
+        let reading = || drop(black_box(read::<WertEvent>(black_box(body))));
+        let hashing = || {
+            black_box(Fingerprint::of(black_box(body)));
+        };
+        let value = || drop(black_box(serde_json::from_slice::<serde_json::Value>(black_box(body))));
+        let [reading, hashing, value] = [nanos(reading, 3, rounds), nanos(hashing, 3, rounds), nanos(value, 3, rounds)];
+        let milliseconds = |nanos: f64| format!("{:.2}", nanos / 1e6);
+        rows.push(vec![
+            name.to_owned(),
+            milliseconds(reading),
+            format!("{:.2}", reading / value),
+            milliseconds(hashing),
+            format!("{:.2}", hashing / value),
+        ]);
+    }
+    let title = format!("(d) Events with {size} bytes of junk");
+    print(&title, &["", "decode ms", "to serde_json::Value", "fingerprint ms", "to serde_json::Value"], rows);
 }
 
 fn read<E: ProviderEvent>(body: &[u8]) -> Result<(), DecodeError> {
