@@ -20,6 +20,7 @@ mod shared;
 mod spill_status;
 mod state;
 mod store;
+mod tally;
 mod task_state;
 mod transactional;
 
@@ -38,6 +39,7 @@ pub use self::retention::{Retention, why_not_forgotten};
 pub use self::spill_status::SpillStatus;
 pub use self::state::{State, UnknownState};
 pub use self::store::{Inbox, QuarantineBound};
+pub use self::tally::{Tallies, Tally, error_group, tally};
 pub use self::task_state::TaskState;
 pub use self::transactional::TransactionalInbox;
 pub use crate::delivery::{DeliveryId, NewDelivery, Quarantine, SyntheticError};
