@@ -89,7 +89,7 @@ fn invalid(error: &clap::Error) -> ! {
 }
 
 async fn run(command: Command, globals: &Globals, output: &Output) -> Result<ExitStatus, CliError> {
-    logging::start(globals);
+    let _log = logging::start(globals)?;
     match command {
         Command::Listen(listen) => listen.run(globals, output).await,
         Command::Trigger(trigger) => trigger.run(output).await,

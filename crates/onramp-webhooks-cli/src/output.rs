@@ -1,5 +1,6 @@
 //! Standard output for results, and standard error for everything else.
 
+use std::borrow::Borrow;
 use std::io::{self, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
@@ -49,8 +50,18 @@ impl Output {
 
     /// Writes a line of a result to standard output.
     pub(crate) fn line(&self, line: &Line) -> Result<(), CliError> {
+        self.some([line])
+    }
+
+    /// Writes lines of a result to standard output, at once.
+    pub(crate) fn some(&self, lines: impl IntoIterator<Item = impl Borrow<Line>>) -> Result<(), CliError> {
+        let mut text = String::new();
+        for line in lines {
+            text.push_str(line.borrow().as_str());
+            text.push('\n');
+        }
         let mut out = AutoStream::new(io::stdout().lock(), self.out);
-        written(writeln!(out, "{}", line.as_str()).and_then(|()| out.flush()))
+        written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
     }
 
     /// Writes several lines of a result to standard output.
@@ -60,8 +71,18 @@ impl Output {
 
     /// Writes one object of a result to standard output.
     pub(crate) fn object(&self, object: &impl Serialize) -> Result<(), CliError> {
-        let json = serde_json::to_string(object).map_err(|error| CliError::with_source("writing JSON", &error))?;
-        self.raw(format!("{}\n", text::escaped_json(&json)).as_bytes())
+        self.objects([object])
+    }
+
+    /// Writes objects of a result to standard output, at once.
+    pub(crate) fn objects(&self, objects: impl IntoIterator<Item = impl Serialize>) -> Result<(), CliError> {
+        let mut text = String::new();
+        for object in objects {
+            let json = serde_json::to_string(&object).map_err(|error| CliError::with_source("writing JSON", &error))?;
+            text.push_str(&text::escaped_json(&json));
+            text.push('\n');
+        }
+        self.raw(text.as_bytes())
     }
 
     /// Writes bytes that the program has made to standard output, as they are.

@@ -82,7 +82,8 @@ fn write_item(item: &Item, output: &Output) -> Result<(), CliError> {
     if !item.detail.is_empty() {
         output.line(&Line::new().text("    ").text(&item.detail))?;
     }
-    if item.tally.purchases > 0 {
+    // The detail of a conflict has both amounts.
+    if item.tally.purchases > 0 && item.kind != ItemKind::Conflicts {
         let money = item.tally.money().collect::<Vec<_>>().join(", ");
         output.line(&Line::new().text(format_args!("    completed purchases: {money}")))?;
     }

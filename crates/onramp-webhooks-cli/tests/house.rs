@@ -37,6 +37,23 @@ async fn every_command_has_examples() {
 }
 
 #[tokio::test]
+async fn global_flags_stand_before_or_after_the_command() {
+    for arguments in [&["--json", "trigger", "list"][..], &["trigger", "list", "--json"]] {
+        let ran = run(arguments).await;
+        assert!(ran.code == Some(0) && ran.out.starts_with('{'), "{ran:?}");
+    }
+    for arguments in [
+        &["--database-url", "mysql://x", "reconcile", "--api-key", "k"][..],
+        &["reconcile", "--api-key", "k", "--database-url", "mysql://x"],
+    ] {
+        let mut command = command();
+        command.args(arguments).env("DATABASE_URL", "sqlite://other.db");
+        let ran = Ran::of(command).await;
+        assert!(ran.code == Some(2) && ran.err.contains("--database-url: must begin with"), "{arguments:?}: {}", ran.err);
+    }
+}
+
+#[tokio::test]
 async fn a_missing_address_names_the_next_step() {
     let mut command = command();
     command.args(["reconcile", "--api-key", "k"]).env("DATABASE_URL", "");
@@ -95,6 +112,7 @@ async fn a_closed_pipe_is_not_an_error() {
     drop(reader);
     let mut command = command();
     command.args(["completions", "bash"]).stdout(Stdio::from(writer));
-    let ran = Ran::of(command).await;
+    // `output` would replace the pipe.
+    let ran = Ran::from(command.spawn().unwrap().wait_with_output().await.unwrap());
     assert_eq!((ran.code, &*ran.err), (Some(0), ""));
 }

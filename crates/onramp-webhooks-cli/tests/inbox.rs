@@ -5,7 +5,9 @@ mod operator;
 mod program;
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{DeadCause, Settled, State};
 use onramp_webhooks_testkit::events;
 use serde_json::Value;
@@ -169,7 +171,7 @@ on_both! {
         let json = shop.run(&["inbox", "diff", &second.to_string(), "--json"]).await.json();
         assert_eq!((&json["first_id"], &json["first_state"]), (&first.to_string().into(), &"pending".into()));
         assert_eq!(json["differences"].as_array().unwrap().len(), 2);
-        shop.inbox.resolve(onramp_webhooks::clock::Timestamp::now(), second, "").await.unwrap();
+        shop.inbox.resolve(Timestamp::now(), second, "").await.unwrap();
         shop.inbox.forget(second).await.unwrap();
         assert_eq!(shop.run(&["inbox", "diff", &second.to_string()]).await.code, Some(1), "a body was removed");
     }
@@ -345,13 +347,12 @@ on_both! {
     async fn old_bodies_are_pruned_by_state(shop: Shop) {
         let dead = shop.dead("O1", "customer-20418", "250.00", "no column").await;
         let handled = shop.order("O2", "customer-20418", "250.00").await;
-        shop.settle(Settled::Handled).await;
+        shop.settle_at(Timestamp::now().before(Duration::from_secs(1_800)), Settled::Handled).await;
         let prune = ["inbox", "prune", "--state", "handled", "--older-than"];
         refused(&shop.run(&[&prune[..], &["0s"]].concat()).await, "prune has to be confirmed");
         succeeded(&shop.run(&[&prune[..], &["1h", "--yes"]].concat()).await);
         assert!(shop.show(handled).await.body.is_some(), "it is younger");
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        let ran = shop.run(&[&prune[..], &["0s", "--yes"]].concat()).await;
+        let ran = shop.run(&[&prune[..], &["10m", "--yes"]].concat()).await;
         assert!(ran.code == Some(0) && ran.out.starts_with("1 pruned"), "{ran:?}");
         assert!(shop.show(handled).await.body.is_none() && shop.show(dead).await.body.is_some());
         assert_eq!(shop.run(&["inbox", "prune", "--state", "pending", "--older-than", "0s", "--yes"]).await.code, Some(2));
@@ -409,6 +410,67 @@ on_both! {
         assert_eq!(shop.run(&["status"]).await.code, Some(0));
     }
 
+    async fn the_history_says_what_happened_and_who_saw_the_data(shop: Shop) {
+        let id = shop.dead("O1", "customer-20418", "250.00", "no user customer-20418").await.to_string();
+        succeeded(&shop.run(&["inbox", "replay", &id, "--yes", "--no-wait"]).await);
+        let revealed = Ran::of({
+            let mut command = shop.command(&["inbox", "show", &id, "--reveal"]);
+            command.env("USER", "grace");
+            command
+        })
+        .await;
+        succeeded(&revealed);
+        let shown = shop.run(&["inbox", "show", &id]).await.out;
+        for line in ["dead", "no user •••", "replayed", "revealed", "grace"] {
+            assert!(shown.contains(line), "{line}: {shown}");
+        }
+        assert!(!shown.contains("20418"), "{shown}");
+        let json = shop.run(&["inbox", "show", &id, "--json"]).await.json();
+        let kinds: Vec<_> = json["history"].as_array().unwrap().iter().map(|entry| entry["kind"].as_str().unwrap()).collect();
+        assert_eq!(kinds, ["dead", "replayed", "revealed"]);
+    }
+
+    async fn an_export_moves_every_delivery_to_another_database_once(shop: Shop) {
+        shop.dead("O1", "customer-20418", "250.00", "no column").await;
+        shop.order("O2", "customer-7", "1.00").await;
+        shop.settle(Settled::Handled).await;
+        shop.order("O2", "customer-7", "2.00").await;
+        shop.receive("wert", vec![0xff, 0x00, b'\n']).await;
+        shop.order("O3", "customer-7", "3.00").await;
+        let export = shop.run(&["inbox", "export", "-q"]).await;
+        assert!(export.code == Some(0) && export.out.lines().count() == 5 && export.err.is_empty(), "{export:?}");
+        assert_eq!(shop.run(&["inbox", "export", "--state", "dead"]).await.out.lines().count(), 1);
+        assert_eq!(shop.run(&["inbox", "export", "--limit", "2"]).await.out.lines().count(), 2);
+        assert_eq!(shop.run(&["inbox", "export", "1"]).await.out.lines().count(), 1);
+
+        let other = Shop::on_sqlite().await;
+        let dry = other.run_with(&["inbox", "import", "-", "--dry-run"], &export.out).await;
+        assert!(dry.code == Some(0) && dry.out.starts_with("5 lines: 5 new") && dry.out.contains("nothing was added"), "{dry:?}");
+        assert!(other.run(&["inbox", "list"]).await.out.is_empty());
+        let import = other.run_with(&["inbox", "import", "-"], &export.out).await;
+        assert!(import.code == Some(0) && import.out.starts_with("5 lines: 5 new, 0 known, 0 conflicts, 0 rejected"), "{import:?}");
+        let file = other.folder.path().join("export.jsonl");
+        std::fs::write(&file, &export.out).unwrap();
+        let again = other.run(&["inbox", "import", file.to_str().unwrap(), "--json"]).await.json();
+        assert_eq!((&again["known"], &again["new"]), (&5.into(), &0.into()), "{again}");
+        let moved = other.run(&["inbox", "export", "-q"]).await.out;
+        let without_ids = |text: &str| text.lines().map(|line| line.split_once("\"endpoint\"").unwrap().1.to_owned()).collect::<Vec<_>>();
+        assert_eq!(without_ids(&moved), without_ids(&export.out));
+
+        let conflicting = completion("O1", "customer-20418", "9.00");
+        other.receive("wert", completion("O9", "x", "1.00")).await;
+        let third = Shop::on_sqlite().await;
+        third.receive("wert", conflicting).await;
+        let broken = format!("{{\n\n{}{{\"object\":\"delivery\"}}\n\u{1b}[2J\n", export.out);
+        let found = third.run_with(&["inbox", "import", "-"], &broken).await;
+        assert!(found.code == Some(3) && found.out.contains("4 new, 0 known, 1 conflicts, 3 rejected"), "{found:?}");
+        for line in ["line 1:", "line 3: contradicts delivery 1", "line 8:", "line 9:"] {
+            assert!(found.err.contains(line), "{line}: {}", found.err);
+        }
+        assert!(!found.err.contains('\u{1b}'), "{:?}", found.err);
+        assert_eq!(third.run(&["inbox", "import", "/nowhere"]).await.code, Some(1));
+    }
+
     async fn hostile_text_never_reaches_the_terminal(shop: Shop) {
         let hostile = "a\u{1b}[2J\u{1b}]0;t\u{7}\u{9b}31m\u{202e}b\u{2066}c\u{200b}\r\n\u{7f}<b>'\"`$(x)";
         let json = |text: &str| serde_json::Value::from(text).to_string();
@@ -423,7 +485,7 @@ on_both! {
         let bad = shop.receive("wert", bad).await;
         let first = shop.receive("wert", completion(hostile, "x", "1.00")).await;
         let conflict = shop.receive("wert", completion(hostile, hostile, "2.00")).await;
-        shop.inbox.resolve(onramp_webhooks::clock::Timestamp::now(), broken, hostile).await.unwrap();
+        shop.inbox.resolve(Timestamp::now(), broken, hostile).await.unwrap();
         let ids = [dead, other, broken, bad, first, conflict].map(|id| id.to_string());
         let mut commands: Vec<Vec<&str>> = vec![
             vec!["inbox", "list"],

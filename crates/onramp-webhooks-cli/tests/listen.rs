@@ -1,4 +1,5 @@
 //! `listen` against senders and forward targets of every kind.
+#![cfg(unix)]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod program;
@@ -30,7 +31,7 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::program::{Ran, command};
+use crate::program::{Ran, command, fields};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -240,6 +241,9 @@ async fn events_are_shown_and_forwarded_as_they_arrive() {
     let handled = listen.outcomes("handled", 2).await;
     assert!(handled.iter().all(|attempt| attempt["status"] == 204 && attempt["attempt"] == 1), "{handled:?}");
     let received = listen.outcomes("received", 2).await;
+    assert_eq!(fields(&first), "address forward_to inbox kriptomat newest_id object wert");
+    assert_eq!(fields(&handled[0]), "attempt cause due_at id note object outcome status time took_ms");
+    assert_eq!(fields(&received[0]), "bought endpoint first_id id object order outcome paid reason status time took_ms type");
     assert_eq!(
         (&received[0]["type"], &received[0]["order"], &received[0]["status"]),
         (&"order_complete".into(), &"order-7".into(), &200.into())
@@ -368,7 +372,7 @@ async fn a_restart_forwards_what_was_left() {
 async fn kills_while_it_forwards_lose_nothing() {
     let (home, target) = (Home::new(), Target::start().await);
     let mut sent = 0;
-    for _ in 0..3 {
+    for _ in 0..12 {
         target.answer((0..16).map(|_| Answer::Never));
         let mut listen = home.listen(&["--forward-to", &target.url]).await;
         home.trigger(&["wert", "order_complete", "--count", "40"]).await;
@@ -546,6 +550,12 @@ async fn given_secrets_are_used_and_not_shown() {
     assert_eq!(listen.outcomes("refused", 1).await[0]["status"], 404);
     assert!(!format!("{:?}", listen.objects.lock().unwrap()).contains("hush"));
     listen.stop().await;
+
+    let mut listen = home.listen(&["--wert-secret-file", secrets.to_str().unwrap()]).await;
+    home.trigger(&["wert", "order_failed"]).await;
+    home.trigger(&["kriptomat", "purchase"]).await;
+    listen.outcomes("handled", 2).await;
+    listen.stop().await;
 }
 
 #[tokio::test]
@@ -602,7 +612,6 @@ async fn an_inbox_that_breaks_is_reported_without_verbose() {
     assert!(!ran.err.contains("dead letter") && !ran.err.contains("not acknowledged"), "{}", ran.err);
 }
 
-#[cfg(unix)]
 #[tokio::test]
 async fn a_closed_pipe_does_not_stop_the_receiver() {
     let home = Home::new();
@@ -619,21 +628,14 @@ async fn a_closed_pipe_does_not_stop_the_receiver() {
 }
 
 /// As a terminal that is paused with Ctrl-S.
-#[cfg(unix)]
 #[tokio::test]
 async fn a_standard_output_that_nobody_reads_does_not_stop_the_receiver() {
     let home = Home::new();
-    let mut child = home.command(&["listen", "--listen", "127.0.0.1:0"]).spawn().unwrap();
+    let mut child = home.command(&["listen", "--listen", "127.0.0.1:0", "--no-store"]).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     while !lines.next_line().await.unwrap().unwrap().contains("Try") {}
-    home.trigger(&["wert", "checkout", "--count", "2000"]).await;
-    let inbox = SqliteInbox::open(home.inbox()).await.unwrap();
-    let handled = async {
-        while inbox.counts().await.unwrap().of(DeliveryState::Handled) < 6_000 {
-            sleep(Duration::from_millis(20)).await;
-        }
-    };
-    timeout(PATIENCE, handled).await.unwrap();
+    // More lines than wait, and all events are acknowledged.
+    home.trigger(&["wert", "checkout", "--count", "1000"]).await;
     let mut left_out = false;
     while !left_out {
         home.trigger(&["wert", "login"]).await;
@@ -646,6 +648,24 @@ async fn a_standard_output_that_nobody_reads_does_not_stop_the_receiver() {
         }
     }
     drop(child);
+}
+
+#[tokio::test]
+async fn a_standard_error_that_nobody_reads_does_not_stop_the_receiver() {
+    let home = Home::new();
+    let mut listen = Listening::start(home.command(&["-vvv", "listen", "--listen", "127.0.0.1:0", "--json", "--no-store"])).await;
+    home.trigger(&["wert", "checkout", "--count", "700"]).await;
+    listen.outcomes("handled", 2_100).await;
+    let mut lines = BufReader::new(listen.child.stderr.take().unwrap()).lines();
+    let mut left_out = false;
+    while !left_out {
+        home.trigger(&["wert", "order_failed"]).await;
+        while let Ok(line) = timeout(Duration::from_millis(200), lines.next_line()).await {
+            left_out |= line.unwrap().unwrap().contains("lines of the log left out");
+        }
+    }
+    listen.signal("-TERM").await;
+    assert_eq!(timeout(PATIENCE, listen.child.wait()).await.unwrap().unwrap().code(), Some(0));
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::program::{Ran, command, run};
+use crate::program::{Ran, command, fields, run};
 
 const SECRET: &str = "s3cret-for-the-tests-of-trigger";
 
@@ -117,6 +117,10 @@ async fn many_orders_with_duplicates_in_any_sequence_are_all_received_once() {
     let many = ["wert", "checkout", "--count", "200", "--duplicates", "1", "--shuffle", "--seed", "7", "--at-once", "8"];
     let (code, summary) = shop.json(&many).await;
     assert_eq!((code, &summary["object"]), (Some(0), &"trigger".into()));
+    assert_eq!(
+        fields(&summary),
+        "acknowledged completed_purchases failures interrupted latency_ms object paid planned refused seconds seed sent"
+    );
     for (field, number) in [("planned", 1_200), ("sent", 1_200), ("acknowledged", 1_200), ("completed_purchases", 200)] {
         assert_eq!(summary[field], number, "{field}: {summary}");
     }
@@ -201,6 +205,9 @@ async fn a_file_is_sent_byte_by_byte() {
     let records = shop.inbox.list(Filter::all()).await.unwrap().records;
     assert_eq!(shop.inbox.show(records[0].id).await.unwrap().unwrap().body.unwrap(), &body[..]);
     assert_eq!(shop.trigger(&["wert", "--file", "/no/such/file"]).await.code, Some(1));
+    file.as_file().set_len((16 << 20) + 1).unwrap();
+    let ran = shop.trigger(&["wert", "--file", path]).await;
+    assert!(ran.code == Some(1) && ran.err.contains("more than 16 MiB"), "{}", ran.err);
 }
 
 #[tokio::test]
@@ -254,9 +261,32 @@ async fn events_that_are_not_acknowledged_are_findings() {
     let to = format!("http://{}/wert/{SECRET}", server(Some(b"HTTP/1.1 404 \r\ncontent-length: 0\r\n\r\n")).await);
     let ran = run(&["trigger", "wert", "checkout", "--to", &to]).await;
     assert!(ran.code == Some(3) && ran.out.ends_with("✗ 3 not acknowledged: replied 404\n"), "{}", ran.out);
+    assert_eq!(ran.err, "  → check the path and the secret at its end\n");
     let to = format!("http://{}/wert/{SECRET}", server(Some(b"HTTP/1.1 200 \r\ncontent-length: 0\r\n\r\n")).await);
     let ran = run(&["trigger", "wert", "login", "--forged", "--to", &to]).await;
     assert!(ran.code == Some(3) && ran.out.contains("✗ 1 not refused: replied 200"), "{}", ran.out);
+}
+
+/// The handshake fails, because the server does not speak TLS. Its certificate would be checked next.
+#[tokio::test]
+async fn an_encrypted_address_is_not_posted_to_in_clear() {
+    let got = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to = format!("https://{}/wert/{SECRET}", listener.local_addr().unwrap());
+    let seen = Arc::clone(&got);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = vec![0; 4_096];
+            let read = stream.read(&mut request).await.unwrap_or_default();
+            seen.lock().unwrap().extend_from_slice(&request[..read]);
+            let _ = stream.write_all(b"HTTP/1.1 200 \r\ncontent-length: 0\r\n\r\n").await;
+        }
+    });
+    let ran = run(&["trigger", "wert", "order_complete", "--to", &to, "--json"]).await;
+    // Without certificates on the machine, no connection is made at all.
+    assert!(ran.code == Some(3) && ran.json()["failures"]["no_connection"] == 1 || ran.err.contains("certificates"), "{ran:?}");
+    let got = got.lock().unwrap();
+    assert!(!got.windows(6).any(|text| text == b"s3cret" || text == b"POST /"), "{got:?}");
 }
 
 #[tokio::test]
@@ -300,8 +330,10 @@ async fn command_lines_that_make_no_sense_are_refused() {
         &["trigger", "wert", "checkout", "--order", "x", "--count", "2"],
         &["trigger", "wert", "checkout", "--count", "0"],
         &["trigger", "wert", "checkout", "--at-once", "0"],
+        &["trigger", "wert", "checkout", "--duplicates", "1001"],
         &["trigger", "wert", "checkout", "--rate", "fast"],
         &["trigger", "wert", "login", "--conflict"],
+        &["trigger", "wert", "checkout", "--shuffle", "--pace", "real"],
         &["trigger", "wert", "login", "--to", "localhost:8080"],
         &["trigger", "wert", "login", "--allow-host", "x"],
         &["trigger", "wert", "login", "--file", "x"],

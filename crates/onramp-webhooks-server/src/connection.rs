@@ -11,7 +11,6 @@ use hyper::rt::{Sleep, Timer};
 use hyper::server::conn::http1;
 use hyper::service::HttpService;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::Watcher;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Time limit for the first head of a connection, including the wait for its first byte: 10 s.
@@ -21,7 +20,8 @@ pub const HEAD_TIME: Duration = Duration::from_secs(10);
 /// for up to 60 s. A shorter limit would close connections that they are about to use.
 pub const IDLE_TIME: Duration = Duration::from_secs(75);
 
-pub(crate) async fn serve<I, S, B>(stream: I, service: S, watcher: Watcher)
+/// Serves a connection until it ends. Once `is_unwelcome` resolves, it ends after the current request, or at once if there is none.
+pub(crate) async fn serve<I, S, B>(stream: I, service: S, is_unwelcome: impl Future<Output = ()>)
 where
     I: AsyncRead + AsyncWrite + Unpin + 'static,
     S: HttpService<Incoming, ResBody = B, Error: Into<Box<dyn Error + Send + Sync>>>,
@@ -29,8 +29,16 @@ where
 {
     let timer = HeadTimer { is_first: AtomicBool::new(true) };
     let mut http = http1::Builder::new();
-    let connection = http.timer(timer).header_read_timeout(IDLE_TIME).serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(connection).await {
+    let mut connection =
+        std::pin::pin!(http.timer(timer).header_read_timeout(IDLE_TIME).serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = is_unwelcome => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended");
     }
 }
@@ -65,7 +73,6 @@ mod tests {
 
     use hyper::Response;
     use hyper::service::service_fn;
-    use hyper_util::server::graceful::GracefulShutdown;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::time::{self, sleep};
 
@@ -75,8 +82,7 @@ mod tests {
     fn connect() -> DuplexStream {
         let (client, server) = duplex(4_096);
         let service = service_fn(async |_| Ok::<_, Infallible>(Response::new("hello".to_owned())));
-        let watcher = GracefulShutdown::new();
-        tokio::spawn(async move { serve(server, service, watcher.watcher()).await });
+        tokio::spawn(serve(server, service, std::future::pending()));
         client
     }
 

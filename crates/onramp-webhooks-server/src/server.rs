@@ -10,19 +10,21 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
 use hyper::{Request, Response};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use onramp_webhooks::adapter::LogLimit;
 use onramp_webhooks::allow_list::AllowList;
+use onramp_webhooks::clock::{Clock, SystemClock};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
 use crate::connection;
+use crate::places::{Place, Places};
 use crate::proxy::Proxies;
 
-/// The maximum number of connections: 512. Others wait in the queue of the system. With the usual limit of 1024 file descriptors, half of
+/// The maximum number of connections: 512. If all are open, idle ones are closed for others, which wait in the queue of the system. With the usual limit of 1024 file descriptors, half of
 /// them are left to databases and APIs.
 pub const MOST_CONNECTIONS: usize = 512;
 
@@ -37,13 +39,14 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct Server {
     listener: TcpListener,
     proxies: AllowList,
+    most: usize,
 }
 
 impl Server {
     /// Creates a server on a listener.
     #[must_use]
     pub fn new(listener: TcpListener) -> Self {
-        Self { listener, proxies: AllowList::default() }
+        Self { listener, proxies: AllowList::default(), most: MOST_CONNECTIONS }
     }
 
     /// Declares the proxies that begin each connection with a header of the PROXY protocol, in version 1 or 2. By default, there are none,
@@ -70,29 +73,36 @@ impl Server {
         P: Clone + Send + Sync + 'static,
     {
         let (listener, proxies) = (self.listener, Arc::new(Proxies::new(self.proxies)));
-        let connections = GracefulShutdown::new();
-        let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        let (places, errors) = (Places::new(self.most), LogLimit::default());
         let (running, stopping) = watch::channel(());
         let mut tasks = JoinSet::new();
         let accepting = async {
             loop {
-                let (place, mut stream, address) = accept(&listener, &places).await;
+                let (place, mut stream, address) = accept(&listener, &places, &errors).await;
                 while tasks.try_join_next().is_some() {}
                 let (app, proxies) = (TowerToHyperService::new(app.clone()), Arc::clone(&proxies));
-                let (watcher, mut stopping) = (connections.watcher(), stopping.clone());
+                let mut stopping = stopping.clone();
                 tasks.spawn(async move {
-                    let _place = place;
                     let client = tokio::select! {
                         client = proxies.client(&mut stream, address) => client,
                         _ = stopping.changed() => return,
                     };
                     let Ok(client) = client else { return };
-                    let peer = client.map(peer);
+                    let (peer, asked) = (client.map(peer), Arc::new(Notify::new()));
+                    let was_asked = Arc::clone(&asked);
                     let service = service_fn(move |mut request: Request<Incoming>| {
+                        asked.notify_one();
                         peer.clone().map(|peer| request.extensions_mut().insert(peer));
                         app.call(request)
                     });
-                    connection::serve(stream, service, watcher).await;
+                    let is_unwelcome = async {
+                        tokio::select! {
+                            _ = stopping.changed() => {}
+                            // A connection is of use once, also while all places are taken.
+                            () = async { was_asked.notified().await; place.is_wanted().await } => {}
+                        }
+                    };
+                    connection::serve(stream, service, is_unwelcome).await;
                 });
             }
         };
@@ -101,21 +111,23 @@ impl Server {
             () = shutdown => {}
         }
         drop((listener, running));
-        if timeout(GRACE, connections.shutdown()).await.is_err() {
+        let ended = async { while tasks.join_next().await.is_some() {} };
+        if timeout(GRACE, ended).await.is_err() {
             tracing::warn!("closing connections that are still open");
         }
     }
 }
 
 /// Waits for a place and then for a connection. An error, such as a lack of file descriptors, ends neither.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (Option<OwnedSemaphorePermit>, TcpStream, SocketAddr) {
-    // The semaphore is never closed.
-    let place = Arc::clone(places).acquire_owned().await.ok();
+async fn accept(listener: &TcpListener, places: &Places, errors: &LogLimit) -> (Place, TcpStream, SocketAddr) {
+    let place = places.take().await;
     loop {
         match listener.accept().await {
             Ok((stream, address)) => return (place, stream, address),
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
+                if let Some(errors) = errors.count(SystemClock::default().now()) {
+                    tracing::warn!(%error, errors, "cannot accept a connection");
+                }
                 sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -124,16 +136,58 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (Option<Owne
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
+    use axum::extract::ConnectInfo;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
+
+    /// A time that no test reaches unless something hangs. It is less than the time limit of an idle connection.
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// Sends a request, and returns the connection after its response.
+    async fn request(address: SocketAddr) -> TcpStream {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nhost: shop\r\n\r\n").await.unwrap();
+        let mut response = Vec::new();
+        while !response.ends_with(b"\r\n\r\n") {
+            let read = timeout(LONG, client.read_buf(&mut response)).await.unwrap();
+            assert_ne!(read.unwrap(), 0, "closed");
+        }
+        client
+    }
+
+    #[tokio::test]
+    async fn idle_connections_leave_their_places_to_others() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Server { most: 2, ..Server::new(listener) };
+        let app = Router::new().fallback(async || ());
+        let running = tokio::spawn(server.serve(app, ConnectInfo::<SocketAddr>, std::future::pending()));
+        let mut idle = Vec::new();
+        for _ in 0..5 {
+            idle.push(request(address).await);
+        }
+        for mut closed in idle.drain(..3) {
+            let end = timeout(LONG, closed.read(&mut [0])).await.unwrap();
+            assert_eq!(end.unwrap(), 0);
+        }
+        running.abort();
+    }
 
     #[tokio::test]
     async fn a_connection_has_a_place_until_it_ends() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let places = Arc::new(Semaphore::new(1));
+        let places = Places::new(1);
         let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (place, ..) = accept(&listener, &places).await;
-        assert_eq!(places.available_permits(), 0);
+        let (place, ..) = accept(&listener, &places, &LogLimit::default()).await;
+        let mut next = std::pin::pin!(places.take());
+        tokio::select! {
+            biased;
+            _ = &mut next => panic!("the place is taken"),
+            () = std::future::ready(()) => {}
+        }
         drop(place);
-        assert_eq!(places.available_permits(), 1);
+        next.await;
     }
 }

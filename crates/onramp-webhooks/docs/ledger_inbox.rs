@@ -107,8 +107,20 @@ impl Inbox for LedgerInbox {
         self.deliveries.resolve(now, id, note).await
     }
 
-    async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError> {
-        self.deliveries.reopen(id).await
+    async fn reopen(&self, now: Timestamp, id: DeliveryId) -> Result<(), StoreError> {
+        self.deliveries.reopen(now, id).await
+    }
+
+    async fn history(&self, id: DeliveryId) -> Result<Vec<HistoryEntry>, StoreError> {
+        self.deliveries.history(id).await
+    }
+
+    async fn revealed(&self, now: Timestamp, id: DeliveryId, operator: &str) -> Result<(), StoreError> {
+        self.deliveries.revealed(now, id, operator).await
+    }
+
+    async fn restore(&self, deliveries: Vec<Record>) -> Result<Vec<Restored>, StoreError> {
+        self.deliveries.restore(deliveries).await
     }
 
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {

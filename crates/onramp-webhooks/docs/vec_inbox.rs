@@ -23,12 +23,12 @@ struct Rows {
 #[derive(Debug)]
 struct Row {
     record: Record,
-    key_expires_at: Option<Timestamp>,
     noise: bool,
     fence: i64,
     /// The time at which it is due again; `None` if it was never settled.
     again_at: Option<Timestamp>,
     lost_claims: u32,
+    history: Vec<HistoryEntry>,
 }
 
 impl VecInbox {
@@ -68,12 +68,14 @@ impl Row {
     }
 
     /// Counts a duplicate. Returns whether the delivery is due again because of it.
-    fn repeated(&mut self) -> bool {
+    fn repeated(&mut self, now: Timestamp) -> bool {
         self.record.duplicates += 1;
         let is_used_up = self.record.cause == Some(DeadCause::AttemptsUsedUp) && self.record.body.is_some();
         let requeued = self.record.state == State::Retrying || (is_used_up && self.record.resolved_at.is_none());
+        HistoryEntry::new(HistoryKind::Duplicate, now).add_to(&mut self.history);
         if requeued {
             self.requeue();
+            HistoryEntry::new(HistoryKind::Requeued, now).add_to(&mut self.history);
         }
         requeued
     }
@@ -82,16 +84,20 @@ impl Row {
     fn is_old(&self, now: Timestamp, retention: Retention) -> bool {
         let since = self.record.settled_at.unwrap_or(self.record.received_at);
         let is_old = retention.of(self.record.state).is_some_and(|kept| since < now.before(kept));
-        is_old && self.record.body.is_some() && self.key_expires_at.is_none_or(|expires_at| expires_at <= now)
+        is_old && self.record.body.is_some() && self.record.key_expires_at.is_none_or(|expires_at| expires_at <= now)
     }
 
     /// Removes the body and the notes. Returns whether the row is kept for its key.
     fn forget(&mut self) -> bool {
         (self.record.body, self.record.note, self.record.resolution) = (None, None, None);
+        self.history.iter_mut().for_each(|entry| entry.text = None);
         self.record.key.is_some() && self.record.state != State::Quarantined
     }
 
-    fn claimed(&mut self, until: Timestamp, stale: bool) -> ClaimedDelivery {
+    fn claimed(&mut self, now: Timestamp, until: Timestamp, stale: bool) -> ClaimedDelivery {
+        if self.record.state == State::Leased {
+            HistoryEntry::new(HistoryKind::LeaseLost, now).add_to(&mut self.history);
+        }
         self.lost_claims = if self.record.state == State::Leased { self.lost_claims + 1 } else { 0 };
         self.set(State::Leased, Some(until));
         self.fence += 1;
@@ -127,7 +133,7 @@ impl Rows {
     /// The delivery that holds a key. A delivery whose key has expired gives it up.
     fn holder(&mut self, key: Option<&DedupKey>, now: Timestamp) -> Option<&mut Row> {
         let row = self.all.iter_mut().find(|row| key.is_some() && row.record.key.as_ref() == key)?;
-        if row.key_expires_at.is_some_and(|expires_at| expires_at <= now) {
+        if row.record.key_expires_at.is_some_and(|expires_at| expires_at <= now) {
             row.record.key = None;
             return None;
         }
@@ -143,6 +149,7 @@ impl Rows {
             provider: new.provider,
             event_type: new.event_type,
             key: new.key,
+            key_expires_at: new.key_expires_at,
             stage: new.stage,
             fingerprint: new.fingerprint,
             state,
@@ -158,15 +165,33 @@ impl Rows {
             body: Some(new.body),
         };
         let noise = new.quarantine.is_some_and(|quarantine| quarantine.noise);
-        self.all.push(Row { record, key_expires_at: new.key_expires_at, noise, fence: 0, again_at: None, lost_claims: 0 });
+        self.all.push(Row { record, noise, fence: 0, again_at: None, lost_claims: 0, history: Vec::new() });
         id
+    }
+
+    fn restore(&mut self, record: Record) -> Restored {
+        let holder = self.all.iter().find(|row| record.key.is_some() && row.record.key == record.key);
+        if let Some(Row { record: holder, .. }) = holder {
+            return Restored::beside(&record, holder.id, &holder.fingerprint);
+        }
+        self.last_id += 1;
+        let (id, again_at) = (DeliveryId::from_i64(self.last_id), record.due_at);
+        self.all.push(Row {
+            record: Record { id, ..record },
+            noise: false,
+            fence: 0,
+            again_at,
+            lost_claims: 0,
+            history: Vec::new(),
+        });
+        Restored::New(id)
     }
 
     /// Keeps a conflict under a key of its own, so that its copies are counted.
     fn keep_conflict(&mut self, first: DeliveryId, mut new: NewDelivery) -> DeliveryId {
         new.key = new.key.map(|key| key.conflicting(&new.fingerprint));
         if let Some(kept) = self.all.iter_mut().find(|row| row.record.key == new.key) {
-            kept.repeated();
+            kept.repeated(new.received_at);
             return kept.record.id;
         }
         self.insert(new, State::Conflict, Some(conflict_note(first)))
@@ -176,7 +201,7 @@ impl Rows {
         if let Some(holder) = self.holder(new.key.as_ref(), new.received_at) {
             let first = holder.record.id;
             if new.repeats(&holder.record.fingerprint, holder.record.received_at) {
-                return Recorded::Duplicate { first, requeued: holder.repeated() };
+                return Recorded::Duplicate { first, requeued: holder.repeated(new.received_at) };
             }
             return Recorded::Conflict { first, kept: self.keep_conflict(first, new) };
         }
@@ -261,7 +286,7 @@ impl Rows {
             let is_later =
                 |other: &Row| row.record.stage.zip(other.record.stage).is_some_and(|(this, other)| this.is_before(other));
             let stale = order.any(|other| other.record.state == State::Handled && is_later(other));
-            claimed.push(self.all[at].claimed(now.after(request.lease), stale));
+            claimed.push(self.all[at].claimed(now, now.after(request.lease), stale));
         }
         Claims::new(claimed, next_due).with_suspect(has_suspect)
     }
@@ -273,7 +298,7 @@ impl Rows {
             let first = holder.record.id;
             let is_duplicate = new.repeats(&holder.record.fingerprint, holder.record.received_at);
             if is_duplicate {
-                holder.repeated();
+                holder.repeated(new.received_at);
             }
             self.all.retain(|row| row.record.id != id);
             if is_duplicate {
@@ -284,7 +309,7 @@ impl Rows {
         }
         if let Some(row) = self.find(id) {
             (row.record.event_type, row.record.stage) = (new.event_type, new.stage);
-            (row.record.key, row.key_expires_at) = (new.key, new.key_expires_at);
+            (row.record.key, row.record.key_expires_at) = (new.key, new.key_expires_at);
             row.record.fingerprint = new.fingerprint;
         }
         Replayed::Due
@@ -319,6 +344,7 @@ impl Inbox for VecInbox {
                 continue;
             };
             row.record.cause = outcome.cause();
+            HistoryEntry::of(&outcome, now).into_iter().for_each(|entry| entry.add_to(&mut row.history));
             let (state, due_at, note, counts) = match outcome {
                 Settled::Handled => (State::Handled, None, None, true),
                 Settled::Retry { at, error } => (State::Retrying, Some(at), Some(error), true),
@@ -391,19 +417,42 @@ impl Inbox for VecInbox {
             return Err(StoreError::new(StoreErrorKind::Refused, "resolve").because(why));
         }
         (row.record.resolved_at, row.record.resolution) = (row.record.settled_at.max(Some(now)), Some(note.to_owned()));
+        HistoryEntry::new(HistoryKind::Resolved, now).text(note).add_to(&mut row.history);
         Ok(())
     }
 
-    async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError> {
+    async fn reopen(&self, now: Timestamp, id: DeliveryId) -> Result<(), StoreError> {
         let mut rows = self.rows.lock().unwrap();
         let Some(row) = rows.find(id) else { return Err(StoreError::new(StoreErrorKind::NotFound, "reopen")) };
-        (row.record.resolved_at, row.record.resolution) = (None, None);
+        if row.record.resolved_at.take().is_some() {
+            row.record.resolution = None;
+            HistoryEntry::new(HistoryKind::Reopened, now).add_to(&mut row.history);
+        }
         Ok(())
+    }
+
+    async fn history(&self, id: DeliveryId) -> Result<Vec<HistoryEntry>, StoreError> {
+        Ok(self.rows.lock().unwrap().find(id).map(|row| row.history.clone()).unwrap_or_default())
+    }
+
+    async fn revealed(&self, now: Timestamp, id: DeliveryId, operator: &str) -> Result<(), StoreError> {
+        let mut rows = self.rows.lock().unwrap();
+        let Some(row) = rows.find(id) else { return Err(StoreError::new(StoreErrorKind::NotFound, "reveal")) };
+        HistoryEntry::new(HistoryKind::Revealed, now).text(operator).add_to(&mut row.history);
+        Ok(())
+    }
+
+    async fn restore(&self, deliveries: Vec<Record>) -> Result<Vec<Restored>, StoreError> {
+        let deliveries = deliveries.into_iter().map(restorable).collect::<Result<Vec<_>, _>>()?;
+        let mut rows = self.rows.lock().unwrap();
+        let restored = deliveries.into_iter().map(|record| rows.restore(record)).collect();
+        self.work.notify_one();
+        Ok(restored)
     }
 
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {
         let mut rows = self.rows.lock().unwrap();
-        let Requeue { id, seen, reread, .. } = request;
+        let Requeue { at, id, seen, reread, .. } = request;
         let refused = |why| Err(StoreError::new(StoreErrorKind::Refused, "replay").because(why));
         match rows.find(id) {
             None => return Err(StoreError::new(StoreErrorKind::NotFound, "replay")),
@@ -414,7 +463,10 @@ impl Inbox for VecInbox {
         }
         let replayed = reread.map_or(Replayed::Due, |new| rows.reread(id, new));
         if replayed == Replayed::Due {
-            rows.find(id).into_iter().for_each(Row::requeue);
+            rows.find(id).into_iter().for_each(|row| {
+                row.requeue();
+                HistoryEntry::new(HistoryKind::Replayed, at).add_to(&mut row.history);
+            });
         }
         self.work.notify_one();
         Ok(replayed)
@@ -427,7 +479,7 @@ impl Inbox for VecInbox {
                 return true;
             }
             pruned += 1;
-            row.forget() && row.key_expires_at.is_none()
+            row.forget() && row.record.key_expires_at.is_none()
         });
         Ok(pruned)
     }

@@ -23,9 +23,10 @@ pub use crate::idempotency::{ABANDONED_AFTER, IdempotencyKey, IdempotencyStore, 
 pub use crate::identity::{DedupKey, OrderStage};
 #[doc(inline)]
 pub use crate::inbox::{
-    Candidate, Candidates, ClaimRequest, ClaimedDelivery, Claims, Counts, DeadCause, DeliveryId, Filter, Inbox, Lease, Lookup,
-    NewDelivery, Page, Quarantine, QuarantineBound, Record, Recorded, Replayed, Requeue, Retention, SUSPECT_AFTER, Settled,
-    Settlement, State, TaskState, TransactionalInbox, conflict_note, why_not_forgotten, why_not_resolved,
+    Candidate, Candidates, ClaimRequest, ClaimedDelivery, Claims, Counts, DeadCause, DeliveryId, Filter, HistoryEntry,
+    HistoryKind, Inbox, Lease, Lookup, NewDelivery, Page, Quarantine, QuarantineBound, Record, Recorded, Replayed, Requeue,
+    Restored, Retention, SUSPECT_AFTER, Settled, Settlement, State, TaskState, TransactionalInbox, conflict_note, restorable,
+    why_not_forgotten, why_not_resolved,
 };
 #[doc(inline)]
 pub use crate::provider::ProviderName;

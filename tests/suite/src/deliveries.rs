@@ -61,7 +61,7 @@ pub async fn a_later_state_waits_alone(inbox: &impl Inbox, later: &NewDelivery, 
     }
     assert_eq!(inbox.list(Filter::all().state(State::Leased)).await.unwrap().records.len(), 1);
     assert_eq!(inbox.record(later.clone()).await.unwrap(), Recorded::Duplicate { first: id, requeued: false });
-    inbox.requeue(Requeue::new(id, State::Unknown)).await.unwrap_err();
+    inbox.requeue(Requeue::new(now(), id, State::Unknown)).await.unwrap_err();
     inbox.forget(id).await.unwrap_err();
     handled(inbox, &claimed).await;
     let record = inbox.show(id).await.unwrap().unwrap();

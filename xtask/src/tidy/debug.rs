@@ -43,6 +43,7 @@ const HARMLESS: &[(&str, &str)] = &[
     ("Finding", "ids of orders"),
     ("HeaderName", "a name in the configuration"),
     ("HeaderNameError", "a name in the configuration"),
+    ("JsonLineError", "the kind of the error, or a word of a line that an operator imports"),
     ("Lookup", "a condition of an operator"),
     ("OrdersPager", "cursors, and ids of orders"),
     ("OrderStatus", "a provider's code"),

@@ -2,6 +2,7 @@
 
 mod body;
 mod excerpt;
+mod host;
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 pub(crate) use self::body::Payload;
+pub(crate) use self::host::is_this_machine;
 use crate::exit::{Causes, CliError};
 
 /// Timeout of a connection.

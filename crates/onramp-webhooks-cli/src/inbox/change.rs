@@ -125,7 +125,7 @@ fn summary(chosen: &Chosen, output: &Output) -> Line {
     let mut line =
         Line::new().text(format_args!("{} {}", tally.deliveries, if tally.deliveries == 1 { "delivery" } else { "deliveries" }));
     if let (Some(first), Some(last)) = (tally.first, tally.last) {
-        line = match first == last {
+        line = match tally.deliveries == 1 {
             true => line.text(", received ").text(date_and_time(first, &output.zone)),
             false => {
                 let (first, last) = (date_and_time(first, &output.zone), date_and_time(last, &output.zone));

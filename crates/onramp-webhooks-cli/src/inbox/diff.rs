@@ -16,8 +16,8 @@ use crate::text::Line;
 use crate::time::date_and_time;
 
 const EXAMPLES: &str = "Examples:
-  onramp-webhooks inbox diff 3
-  onramp-webhooks inbox diff 3 --reveal";
+  onramp-webhooks inbox diff 4
+  onramp-webhooks inbox diff 4 --reveal";
 
 /// Compare a conflict with the first delivery of its event: show the members that differ.
 #[derive(Args)]

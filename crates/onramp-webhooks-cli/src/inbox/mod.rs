@@ -2,8 +2,10 @@
 
 mod change;
 mod diff;
+mod export;
 mod find;
 mod forget;
+mod import;
 mod list;
 mod outcome;
 mod prune;
@@ -53,6 +55,8 @@ enum Command {
     Prune(prune::Prune),
     #[command(visible_alias = "tail")]
     Watch(watch::Watch),
+    Export(Box<export::Export>),
+    Import(import::Import),
 }
 
 impl InboxCommand {
@@ -68,6 +72,8 @@ impl InboxCommand {
             Command::Release(release) => release.run(globals, output).await,
             Command::Forget(forget) => forget.run(globals, output).await,
             Command::Prune(prune) => prune.run(globals, output).await,
+            Command::Export(export) => export.run(globals, output).await,
+            Command::Import(import) => import.run(globals, output).await,
             Command::Watch(watch) => watch.run(globals, output).await,
         }
     }

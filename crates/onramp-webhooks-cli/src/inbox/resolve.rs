@@ -22,11 +22,11 @@ const OPEN: [State; 3] = [State::Dead, State::Quarantined, State::Conflict];
 const LONGEST_NOTE: usize = 2_000;
 
 const RESOLVE_EXAMPLES: &str = "Examples:
-  onramp-webhooks inbox resolve 3 --note 'the first amount is right' --yes
+  onramp-webhooks inbox resolve 4 --note 'the first amount is right' --yes
   onramp-webhooks inbox resolve --state quarantined --until 2026-01-31 --note 'a scanner' --dry-run";
 
 const REOPEN_EXAMPLES: &str = "Examples:
-  onramp-webhooks inbox reopen 3 --yes
+  onramp-webhooks inbox reopen 4 --yes
   onramp-webhooks inbox reopen --state conflict --dry-run";
 
 /// Close dead letters, conflicts and quarantined deliveries that are not to be handled.
@@ -92,7 +92,7 @@ impl Reopen {
             return Ok(status);
         }
         for record in &chosen.records {
-            inbox.reopen(record.id).await.map_err(failed)?;
+            inbox.reopen(now, record.id).await.map_err(failed)?;
         }
         write(&chosen, "reopened", output)
     }

@@ -3,7 +3,9 @@
 use std::io::IsTerminal;
 
 use clap::Args;
-use onramp_webhooks::inbox::{DeliveryId, Record, contradicted};
+use onramp_webhooks::Inbox;
+use onramp_webhooks::clock::{Clock, SystemClock};
+use onramp_webhooks::inbox::{DeliveryId, HistoryEntry, Record, contradicted};
 use onramp_webhooks::provider::Providers;
 use serde_json::{Value, json};
 
@@ -14,7 +16,7 @@ use crate::globals::Globals;
 use crate::output::Output;
 use crate::table::{Cell, Table};
 use crate::text::Line;
-use crate::time::date_and_time;
+use crate::time::{date_and_time, rfc3339};
 
 const EXAMPLES: &str = "Examples:
   onramp-webhooks inbox show 1
@@ -37,14 +39,24 @@ impl Show {
         let inbox = globals.required_database()?.open(&globals.schema).await?;
         let record = whole(&*inbox, self.id).await?;
         if self.raw {
-            return raw(&record, output);
+            let status = raw(&record, output)?;
+            remember(&*inbox, &record).await;
+            return Ok(status);
         }
         let providers = Providers::default();
         let shown = View::new(&providers, globals).of(&record);
         let first = contradicted(&*inbox, &record).await.map_err(failed)?.map(|first| first.id);
+        let history = inbox.history(self.id).await.map_err(failed)?;
         match output.json {
-            true => output.object(&json(&shown, first, globals.reveal))?,
-            false => text(&shown, first, globals.reveal, output)?,
+            true => output.object(&json(&shown, first, &history, globals.reveal))?,
+            false => {
+                text(&shown, first, globals.reveal, output)?;
+                write_history(&shown, &history, output)?;
+                body_text(&shown, globals.reveal, output)?;
+            }
+        }
+        if globals.reveal {
+            remember(&*inbox, &record).await;
         }
         Ok(ExitStatus::Success)
     }
@@ -62,7 +74,48 @@ fn raw(record: &Record, output: &Output) -> Result<ExitStatus, CliError> {
     Ok(ExitStatus::Success)
 }
 
-fn json(shown: &Shown<'_>, first: Option<DeliveryId>, reveal: bool) -> Value {
+/// Records in the history that the personal data was seen. A database that can only be read does not prevent anyone from reading it.
+async fn remember(inbox: &dyn Inbox, record: &Record) {
+    let operator = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "command line".to_owned());
+    if let Err(error) = inbox.revealed(SystemClock::default().now(), record.id, &operator).await {
+        tracing::warn!(%error, "the reveal was not recorded in the history");
+    }
+}
+
+/// Returns the text of an entry with what may be seen of it.
+fn entry_text(shown: &Shown<'_>, entry: &HistoryEntry) -> String {
+    let text = entry.text.as_deref().unwrap_or_default();
+    shown.body.as_ref().map_or_else(|| text.to_owned(), |body| body.scrub(text))
+}
+
+fn write_history(shown: &Shown<'_>, history: &[HistoryEntry], output: &Output) -> Result<(), CliError> {
+    let mut table = Table::default();
+    for entry in history {
+        let times = if entry.times > 1 { format!("{} times", entry.times) } else { String::new() };
+        let cause = entry.cause.map_or_else(String::new, |cause| cause.to_string());
+        table.row([
+            Cell::new(format!("  {}", date_and_time(entry.last_at, &output.zone))),
+            Cell::new(entry.kind.as_str()),
+            Cell::new(times),
+            Cell::new(cause),
+            Cell::new(entry_text(shown, entry)),
+        ]);
+    }
+    table.write(output)
+}
+
+fn history_json(shown: &Shown<'_>, entry: &HistoryEntry) -> Value {
+    json!({
+        "kind": entry.kind.as_str(),
+        "first_at": rfc3339(entry.first_at),
+        "last_at": rfc3339(entry.last_at),
+        "times": entry.times,
+        "cause": entry.cause.map(|cause| cause.as_str()),
+        "text": entry.text.as_ref().map(|_| entry_text(shown, entry)),
+    })
+}
+
+fn json(shown: &Shown<'_>, first: Option<DeliveryId>, history: &[HistoryEntry], reveal: bool) -> Value {
     let mut object = shown.json();
     let body = json!({
         "key": shown.record.key.as_ref().map(|key| key.discriminator()),
@@ -71,6 +124,7 @@ fn json(shown: &Shown<'_>, first: Option<DeliveryId>, reveal: bool) -> Value {
         "body": shown.body.as_ref().map(|body| body.text()),
         "body_is_cut": shown.body.as_ref().is_some_and(|body| body.is_cut()),
         "masked": !reveal,
+        "history": history.iter().map(|entry| history_json(shown, entry)).collect::<Vec<_>>(),
     });
     if let (Value::Object(object), Value::Object(body)) = (&mut object, body) {
         object.extend(body);
@@ -106,7 +160,7 @@ fn text(shown: &Shown<'_>, first: Option<DeliveryId>, reveal: bool, output: &Out
     for (name, value) in lines {
         output.line(&Line::new().text(format_args!("{name:<12}")).text(value))?;
     }
-    body_text(shown, reveal, output)
+    Ok(())
 }
 
 fn body_line(shown: &Shown<'_>, reveal: bool) -> String {

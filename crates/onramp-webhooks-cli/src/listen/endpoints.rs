@@ -15,14 +15,6 @@ const LONG: usize = 32;
 /// The mount point of the endpoints.
 pub(super) const MOUNT: &str = "/webhooks";
 
-/// The secrets of the endpoints.
-pub(super) enum Secrets {
-    /// Made by this program.
-    Made(String),
-    /// Set by the user, for Wert.
-    Given(Vec<String>),
-}
-
 /// The endpoints, and their addresses.
 pub(super) struct Endpoints {
     pub(super) wert: Endpoint,
@@ -54,7 +46,7 @@ pub(super) fn check(given: Option<&[String]>, listen: SocketAddr) -> Result<(), 
         let checked = Wert::with_path_secrets(secrets).check_secrets();
         checked.map_err(|error| CliError::Usage(format!("--wert-secret: {error}")))?;
     }
-    if listen.ip().to_canonical().is_loopback() {
+    if is_loopback(listen) {
         return Ok(());
     }
     let is_long = given.is_some_and(|secrets| secrets.iter().all(|secret| secret.len() >= LONG));
@@ -63,23 +55,28 @@ pub(super) fn check(given: Option<&[String]>, listen: SocketAddr) -> Result<(), 
 }
 
 impl Endpoints {
-    /// Creates the endpoints. Kriptomat's has the made secret, or an allow-list.
-    pub(super) fn new(secrets: Secrets, kriptomat_allow: Option<AllowList>, address: SocketAddr) -> Self {
-        let (of_wert, of_kriptomat, is_given) = match secrets {
-            Secrets::Made(secret) => (vec![secret.clone()], Some(secret), false),
-            Secrets::Given(secrets) => (secrets, None, true),
-        };
-        let url = |name: &str, secret: Option<&String>| {
+    /// Creates the endpoints of a receiver that this machine reaches at `address`. `given` are the secrets of the user, and `made` is the
+    /// secret of this program, which is for loopback addresses.
+    pub(super) fn new(
+        given: Option<Vec<String>>,
+        made: String,
+        kriptomat_allow: Option<AllowList>,
+        listen: SocketAddr,
+        address: SocketAddr,
+    ) -> Self {
+        let url = |name: &str, secret: Option<&str>| {
             let secret = secret.map(|secret| format!("/{secret}")).unwrap_or_default();
             format!("http://{address}{MOUNT}/{name}{secret}")
         };
-        let wert_url = url("wert", of_wert.first());
-        let (kriptomat, kriptomat_url) = match (kriptomat_allow, &of_kriptomat) {
-            (Some(allowed), _) => (Kriptomat::allowing(allowed), url("kriptomat", None)),
-            (None, Some(secret)) => (Kriptomat::with_path_secret(secret), url("kriptomat", of_kriptomat.as_ref())),
-            (None, None) => (Kriptomat::production(), url("kriptomat", None)),
+        let (kriptomat, kriptomat_url) = match kriptomat_allow {
+            Some(allowed) => (Kriptomat::allowing(allowed), url("kriptomat", None)),
+            None if is_loopback(listen) => (Kriptomat::with_path_secret(&*made), url("kriptomat", Some(&made))),
+            None => (Kriptomat::production(), url("kriptomat", None)),
         };
-        Self { wert: Wert::with_path_secrets(of_wert), kriptomat, wert_url, kriptomat_url, is_given }
+        let is_given = given.is_some();
+        let secrets = given.unwrap_or_else(|| vec![made]);
+        let wert_url = url("wert", secrets.first().map(String::as_str));
+        Self { wert: Wert::with_path_secrets(secrets), kriptomat, wert_url, kriptomat_url, is_given }
     }
 
     /// Returns Wert's address to show: secrets of the user are hidden.
@@ -89,6 +86,10 @@ impl Endpoints {
             _ => self.wert_url.clone(),
         }
     }
+}
+
+fn is_loopback(listen: SocketAddr) -> bool {
+    listen.ip().to_canonical().is_loopback()
 }
 
 /// Makes a secret for this machine.
@@ -127,14 +128,17 @@ mod tests {
 
     #[test]
     fn a_secret_of_the_user_is_not_shown() {
-        let endpoints = |secrets| Endpoints::new(secrets, None, HERE.parse().unwrap());
-        let given = endpoints(Secrets::Given(vec!["hush-hush-hush-hush".to_owned(), "other-other-other".to_owned()]));
+        let secrets = || vec!["hush-hush-hush-hush".to_owned(), "other-other-other".to_owned()];
+        let endpoints =
+            |given, listen: &str| Endpoints::new(given, make().unwrap(), None, listen.parse().unwrap(), HERE.parse().unwrap());
+        let given = endpoints(Some(secrets()), HERE);
         assert_eq!(given.shown_wert_url(), "http://127.0.0.1:8080/webhooks/wert/…");
         assert_eq!(given.wert_url, "http://127.0.0.1:8080/webhooks/wert/hush-hush-hush-hush");
-        assert_eq!(given.kriptomat_url, "http://127.0.0.1:8080/webhooks/kriptomat");
-        let made = endpoints(Secrets::Made(make().unwrap()));
+        assert!(given.kriptomat_url.contains("/kriptomat/dev-"), "only this machine reaches it");
+        let made = endpoints(None, HERE);
         assert!(made.shown_wert_url().len() == made.wert_url.len() && made.wert.check_secrets().is_ok());
-        assert!(made.kriptomat_url.contains("/kriptomat/dev-"));
+        let everywhere = endpoints(Some(secrets()), EVERYWHERE);
+        assert_eq!(everywhere.kriptomat_url, "http://127.0.0.1:8080/webhooks/kriptomat", "the documented address is allowed");
         assert_ne!(make().unwrap(), make().unwrap());
     }
 }

@@ -6,12 +6,17 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use onramp_webhooks::provider::Providers;
+
 use super::notice::Notice;
 use crate::exit::CliError;
 use crate::output::Output;
 
 /// The number of events that wait for the terminal. Further ones are left out.
 const WAITING: usize = 4_096;
+
+/// The number of events that are written together.
+const MOST_TOGETHER: usize = 255;
 
 /// Time for the last lines at the end.
 const LAST_LINES: Duration = Duration::from_secs(1);
@@ -34,8 +39,18 @@ impl Feed {
         let left_out = Arc::new(AtomicU64::new(0));
         let feed = Self { notices, left_out: Arc::clone(&left_out) };
         let thread = std::thread::Builder::new().name("listen-output".to_owned());
-        let thread = thread.spawn(move || print(&received, &left_out, &output));
+        let thread = thread.spawn(move || {
+            let providers = Providers::default();
+            print(&received, &left_out, |notices| write(notices, &providers, &output));
+        });
         Ok((feed, Printer(thread.map_err(|error| CliError::with_source("starting a thread", &error))?)))
+    }
+
+    /// Creates a feed whose events are received instead of printed.
+    #[cfg(test)]
+    pub(super) fn detached() -> (Self, Receiver<Notice>) {
+        let (notices, received) = sync_channel(WAITING);
+        (Self { notices, left_out: Arc::default() }, received)
     }
 
     /// Prints an event, or leaves it out if the terminal is too slow. Never blocks.
@@ -57,16 +72,67 @@ impl Printer {
     }
 }
 
-fn print(notices: &Receiver<Notice>, left_out: &AtomicU64, output: &Output) {
-    for notice in notices {
-        let missing = left_out.swap(0, Ordering::Relaxed);
-        let left_out = (missing > 0).then_some(Notice::LeftOut(missing));
-        for notice in left_out.into_iter().chain([notice]) {
-            // There is no other place to report to, and the receiver does not depend on its output.
-            let _ = match output.json {
-                true => output.object(&notice.json()),
-                false => output.line(&notice.line(&output.zone)),
-            };
-        }
+/// Passes events to `write`, as many as there are at once, until all senders are dropped.
+fn print(notices: &Receiver<Notice>, left_out: &AtomicU64, mut write: impl FnMut(Vec<Notice>)) {
+    while let Ok(first) = notices.recv() {
+        let missing = Notice::LeftOut(left_out.swap(0, Ordering::Relaxed));
+        let missing = Some(missing).filter(|missing| !matches!(missing, Notice::LeftOut(0)));
+        let together: Vec<_> = missing.into_iter().chain([first]).chain(notices.try_iter().take(MOST_TOGETHER)).collect();
+        write(together);
+    }
+    let missing = left_out.load(Ordering::Relaxed);
+    if missing > 0 {
+        write(vec![Notice::LeftOut(missing)]);
+    }
+}
+
+/// Writes events at once. There is no other place to report an error to, and the receiver does not depend on its output.
+fn write(mut notices: Vec<Notice>, providers: &Providers, output: &Output) {
+    notices.iter_mut().for_each(|notice| notice.read(providers));
+    let _ = match output.json {
+        true => output.objects(notices.iter().map(Notice::json)),
+        false => output.some(notices.iter().map(|notice| notice.line(&output.zone))),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use onramp_webhooks::clock::Timestamp;
+
+    use super::*;
+
+    fn refused(status: u16) -> Notice {
+        let (time, took) = (Timestamp::from_millis(0), Duration::ZERO);
+        Notice::Answered { time, received: None, status: Some(status), took }
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted_before_the_next_event_or_at_the_end() {
+        let (notices, received) = sync_channel(2);
+        let feed = Feed { notices, left_out: Arc::default() };
+        (1..=5).for_each(|status| feed.send(refused(status)));
+        let left_out = Arc::clone(&feed.left_out);
+        let mut feed = Some(feed);
+        let mut written = Vec::new();
+        print(&received, &left_out, |notices| {
+            written.extend(notices);
+            // Too late for the events that are written already.
+            if let Some(feed) = feed.take() {
+                (6..=9).for_each(|status| feed.send(refused(status)));
+            }
+        });
+        let shown: Vec<_> = written
+            .iter()
+            .map(|notice| match notice {
+                Notice::LeftOut(number) => format!("{number} left out"),
+                Notice::Answered { status, .. } => status.unwrap_or_default().to_string(),
+                Notice::Settled { .. } => String::new(),
+            })
+            .collect();
+        assert_eq!(shown, ["3 left out", "1", "2", "2 left out", "6", "7"]);
+        left_out.store(4, Ordering::Relaxed);
+        written.clear();
+        print(&received, &left_out, |notices| written.extend(notices));
+        assert!(matches!(written.as_slice(), [Notice::LeftOut(4)]));
     }
 }

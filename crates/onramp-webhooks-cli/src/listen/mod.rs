@@ -26,7 +26,6 @@ use onramp_webhooks::allow_list::AllowList;
 use onramp_webhooks::client_ip::{ClientIp, ForwardingHeader};
 use onramp_webhooks::clock::SystemClock;
 use onramp_webhooks::inbox::Filter;
-use onramp_webhooks::provider::Providers;
 use onramp_webhooks::worker::RetryPolicy;
 use onramp_webhooks::{Receiver, Worker};
 use onramp_webhooks_server::Server;
@@ -34,7 +33,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-use self::endpoints::{Endpoints, MOUNT, Secrets};
+use self::endpoints::{Endpoints, MOUNT};
 use self::feed::Feed;
 use self::forward::{Forward, Target, is_reserved};
 use self::signature::SigningSecret;
@@ -42,7 +41,7 @@ use self::watched::{Reporter, WatchedInbox};
 use crate::database::{Address, Store};
 use crate::exit::{CliError, ExitStatus};
 use crate::globals::Globals;
-use crate::http::HttpClient;
+use crate::http::{HttpClient, is_this_machine};
 use crate::interrupt::Interrupts;
 use crate::output::{BOLD, Output};
 use crate::running::{self, Announced, Running};
@@ -146,18 +145,20 @@ impl Listen {
         let target = self.target()?;
         let mut interrupts = Interrupts::listen()?;
         let (listener, address) = bind(self.listen).await?;
+        if self.forward_to.as_ref().is_some_and(|uri| is_own(uri, address)) {
+            return Err(CliError::Usage("--forward-to is an address of this receiver".to_owned()));
+        }
         let database = if self.no_store { None } else { Some(database(globals)?) };
         let store = self.open(database.as_ref(), globals).await?;
         let made = owned::secret(&*store.inbox, endpoints::make()?).await?;
-        let secrets = given.map_or(Secrets::Made(made), Secrets::Given);
         let allowed = self.kriptomat_allow.clone().filter(|allowed| !allowed.is_empty());
-        let endpoints = Endpoints::new(secrets, allowed, from_here(address));
+        let endpoints = Endpoints::new(given, made, allowed, address, from_here(address));
         self.banner(&endpoints, address, database.as_ref(), &store, output).await?;
         let announced = announce(&endpoints, address, output);
 
         let (feed, printer) = Feed::start(output.clone())?;
         let reporter = Reporter::new(feed);
-        let inbox = WatchedInbox { inbox: Arc::clone(&store.inbox), reporter: reporter.clone(), providers: Providers::default() };
+        let inbox = WatchedInbox { inbox: Arc::clone(&store.inbox), reporter: reporter.clone() };
         let receiver =
             Receiver::builder(inbox).endpoint(endpoints.wert).endpoint(endpoints.kriptomat).client_ip(self.client_ip());
         let receiver = receiver.build().map_err(|error| CliError::with_source("starting the receiver", &error))?;
@@ -305,6 +306,13 @@ fn from_here(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
+/// Returns whether an address is one of this receiver, which would forward events to itself.
+fn is_own(uri: &Uri, address: SocketAddr) -> bool {
+    let host = uri.host().unwrap_or_default();
+    let is_here = is_this_machine(host) || host.trim_matches(['[', ']']).parse() == Ok(address.ip());
+    is_here && uri.port_u16() == Some(address.port()) && uri.path().starts_with(MOUNT)
+}
+
 /// Lets `trigger` find this receiver.
 fn announce(endpoints: &Endpoints, address: SocketAddr, output: &Output) -> Option<Announced> {
     let running = Running {
@@ -383,6 +391,22 @@ mod tests {
         for text in ["", "/purchases", "ftp://x/", "http://", "127.0.0.1:3000", "http://me:hush@x/"] {
             assert!(parse_url(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_receiver_does_not_forward_to_itself() {
+        let address = "127.0.0.1:8080".parse().unwrap();
+        for (to, expected) in [
+            ("http://127.0.0.1:8080/webhooks/wert/x", true),
+            ("http://localhost:8080/webhooks/kriptomat", true),
+            ("http://[::1]:8080/webhooks/wert", true),
+            ("http://127.0.0.1:8080/purchases", false),
+            ("http://127.0.0.1:3000/webhooks/wert/x", false),
+            ("http://shop.example:8080/webhooks/wert/x", false),
+        ] {
+            assert_eq!(is_own(&to.parse().unwrap(), address), expected, "{to}");
+        }
+        assert!(is_own(&"http://192.0.2.1:80/webhooks/x".parse().unwrap(), "192.0.2.1:80".parse().unwrap()));
     }
 
     #[test]

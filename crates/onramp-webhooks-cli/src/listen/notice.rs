@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use onramp_webhooks::Money;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{DeliveryId, Recorded, Settled};
+use onramp_webhooks::provider::Providers;
 use serde_json::{Value, json};
 
 use super::describe::Described;
@@ -26,8 +27,8 @@ const NOTE: usize = 200;
 /// A live event.
 #[derive(Clone, Debug)]
 pub(super) enum Notice {
-    /// A request was answered.
-    Answered { time: Timestamp, received: Option<Received>, status: u16, took: Duration },
+    /// A request was answered. The status is `None` if its sender has gone.
+    Answered { time: Timestamp, received: Option<Box<Received>>, status: Option<u16>, took: Duration },
     /// A lease of a delivery ended.
     Settled { time: Timestamp, id: DeliveryId, outcome: Settled, attempt: Option<Attempt> },
     /// So many events were left out, because standard output was too slow.
@@ -86,10 +87,17 @@ impl Outcome {
 }
 
 impl Notice {
+    /// Reads what the event is about.
+    pub(super) fn read(&mut self, providers: &Providers) {
+        if let Self::Answered { received: Some(received), .. } = self {
+            received.event.read(providers);
+        }
+    }
+
     /// Returns the event as a line.
     pub(super) fn line(&self, zone: &TimeZone) -> Line {
         match self {
-            Self::Answered { time, received, status, took } => answered(begun(*time, zone), received.as_ref(), *status, *took),
+            Self::Answered { time, received, status, took } => answered(begun(*time, zone), received.as_deref(), *status, *took),
             Self::Settled { time, id, outcome, attempt } => {
                 let shown = Outcome::of_settled(outcome);
                 let word = if shown.word == "dead" { "dead letter" } else { shown.word };
@@ -109,9 +117,9 @@ impl Notice {
             Self::Answered { time, received, status, took } => json!({
                 "object": "listen.request",
                 "time": rfc3339(*time),
-                "outcome": Outcome::of_received(received.as_ref()).word,
-                "id": received.as_ref().and_then(Received::id).map(|id| id.to_string()),
-                "first_id": received.as_ref().and_then(Received::first).map(|id| id.to_string()),
+                "outcome": Outcome::of_received(received.as_deref()).word,
+                "id": received.as_deref().and_then(Received::id).map(|id| id.to_string()),
+                "first_id": received.as_deref().and_then(Received::first).map(|id| id.to_string()),
                 "endpoint": received.as_ref().map(|received| &*received.event.endpoint),
                 "type": received.as_ref().and_then(|received| received.event.event_type.as_deref()),
                 "order": received.as_ref().and_then(|received| received.event.order.as_deref()),
@@ -160,7 +168,7 @@ fn begun(time: Timestamp, zone: &TimeZone) -> Line {
     Line::new().text(time_of_day(time, zone)).text("  ")
 }
 
-fn answered(line: Line, received: Option<&Received>, status: u16, took: Duration) -> Line {
+fn answered(line: Line, received: Option<&Received>, status: Option<u16>, took: Duration) -> Line {
     let id = received.and_then(Received::id).map_or_else(String::new, |id| format!("#{id}"));
     let shown = Outcome::of_received(received);
     let word = match received {
@@ -178,7 +186,11 @@ fn answered(line: Line, received: Option<&Received>, status: u16, took: Duration
         line = event.bought.iter().fold(line, |line, bought| line.text(format_args!(" for {bought}")));
         line = event.unreadable.iter().fold(line, |line, reason| line.text(format_args!("  {}", cut(reason))));
     }
-    let answer = if status == 200 { "acknowledged".to_owned() } else { format!("answered {status}") };
+    let answer = match status {
+        Some(200) => "acknowledged".to_owned(),
+        Some(status) => format!("answered {status}"),
+        None => "its sender has gone".to_owned(),
+    };
     line.text(format_args!("  {answer} in {} ms", took.as_millis()))
 }
 
@@ -255,16 +267,17 @@ mod tests {
     }
 
     fn received(recorded: Recorded, status: u16) -> Notice {
+        let status = Some(status);
         let event = Described {
             endpoint: "wert".into(),
             event_type: Some("order_complete".to_owned()),
             order: Some("01M7C0AAAAAAAAAAAAAA27ZG82".to_owned()),
             paid: Some(Money::new("49.00".parse().unwrap(), "EUR".into())),
             bought: Some(Money::new("0.01672".parse().unwrap(), "ETH".into())),
-            unreadable: None,
+            ..Described::default()
         };
         let took = Duration::from_micros(3_200);
-        Notice::Answered { time: NOON, received: Some(Received { event, recorded: Some(recorded) }), status, took }
+        Notice::Answered { time: NOON, received: Some(Box::new(Received { event, recorded: Some(recorded) })), status, took }
     }
 
     fn settled(outcome: Settled, status: Option<u16>) -> Notice {
@@ -298,7 +311,7 @@ mod tests {
             ),
             (settled(dead, Some(410)), "12:00:00.113  #215    ✗ dead letter       410, refused by the handler"),
             (
-                Notice::Answered { time: NOON, received: None, status: 404, took: Duration::ZERO },
+                Notice::Answered { time: NOON, received: None, status: Some(404), took: Duration::ZERO },
                 "12:00:00.113          ✗ refused           answered 404 in 0 ms",
             ),
         ] {

@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use onramp_webhooks::clock::{Clock, SystemClock, Timestamp};
 use onramp_webhooks::inbox::{
-    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Page, Record, Recorded, Replayed, Requeue,
-    Retention, Settlement, SpillStatus, TaskState,
+    ClaimRequest, Claims, Counts, DeliveryId, Filter, HistoryEntry, Inbox, Lease, NewDelivery, Page, Record, Recorded, Replayed,
+    Requeue, Restored, Retention, Settlement, SpillStatus, TaskState,
 };
-use onramp_webhooks::provider::Providers;
 use onramp_webhooks::{StoreError, async_trait};
 use tokio::time::Instant;
 
@@ -22,7 +21,7 @@ use super::notice::{Attempt, Notice, Received};
 
 tokio::task_local! {
     /// The delivery of the request that the task answers.
-    static RECEIVED: RefCell<Option<Received>>;
+    static RECEIVED: RefCell<Option<Box<Received>>>;
 }
 
 /// Reports what happens in an inbox. Cheap to clone.
@@ -58,10 +57,10 @@ impl Reporter {
     pub(super) async fn answer<T>(&self, answer: impl Future<Output = T>, status: impl Fn(&T) -> u16) -> T {
         let begun = Instant::now();
         let answering = async {
-            // A request whose client has gone is dropped here; what follows it is reported nevertheless.
-            let guard = Unanswered(self);
+            // If the sender goes away, the request is dropped here, and its delivery is reported nevertheless.
+            let request = Unanswered { reporter: self, begun };
             let answer = answer.await;
-            guard.answered(status(&answer), begun.elapsed());
+            request.answered(status(&answer));
             answer
         };
         RECEIVED.scope(RefCell::new(None), answering).await
@@ -69,7 +68,7 @@ impl Reporter {
 
     /// Keeps the delivery of the current request. Does nothing outside of requests.
     fn recording(&self, event: Described) {
-        let _ = RECEIVED.try_with(|cell| cell.replace(Some(Received { event, recorded: None })));
+        let _ = RECEIVED.try_with(|cell| cell.replace(Some(Box::new(Received { event, recorded: None }))));
     }
 
     fn recorded(&self, recorded: Recorded) {
@@ -98,31 +97,35 @@ impl Reporter {
         }
     }
 
-    /// Reports the events that were waiting for the answer to a request.
-    fn follow(&self, received: Option<&Received>) {
-        if let Some(Received { recorded: Some(Recorded::New(id)), .. }) = received {
-            let following = self.reports().unanswered.remove(id);
+    /// Reports the end of a request, and the events that were waiting for it.
+    fn ended(&self, received: Option<Box<Received>>, status: Option<u16>, took: Duration) {
+        let recorded = received.as_ref().and_then(|received| received.recorded);
+        self.feed.send(Notice::Answered { time: SystemClock::default().now(), received, status, took });
+        if let Some(Recorded::New(id)) = recorded {
+            let following = self.reports().unanswered.remove(&id);
             following.into_iter().flatten().for_each(|notice| self.feed.send(notice));
         }
     }
 }
 
 /// A request that is not answered yet.
-struct Unanswered<'a>(&'a Reporter);
+struct Unanswered<'a> {
+    reporter: &'a Reporter,
+    begun: Instant,
+}
 
 impl Unanswered<'_> {
-    fn answered(self, status: u16, took: Duration) {
+    fn answered(self, status: u16) {
         let received = RECEIVED.with(RefCell::take);
-        let time = SystemClock::default().now();
-        self.0.feed.send(Notice::Answered { time, received: received.clone(), status, took });
-        self.0.follow(received.as_ref());
+        self.reporter.ended(received, Some(status), self.begun.elapsed());
     }
 }
 
 impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
-        if let Ok(received) = RECEIVED.try_with(RefCell::take) {
-            self.0.follow(received.as_ref());
+        let received = RECEIVED.try_with(RefCell::take).ok().flatten();
+        if received.as_ref().is_some_and(|received| received.recorded.is_some()) {
+            self.reporter.ended(received, None, self.begun.elapsed());
         }
     }
 }
@@ -131,7 +134,6 @@ impl Drop for Unanswered<'_> {
 pub(super) struct WatchedInbox {
     pub(super) inbox: Arc<dyn Inbox>,
     pub(super) reporter: Reporter,
-    pub(super) providers: Providers,
 }
 
 impl fmt::Debug for WatchedInbox {
@@ -143,7 +145,7 @@ impl fmt::Debug for WatchedInbox {
 #[async_trait]
 impl Inbox for WatchedInbox {
     async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError> {
-        self.reporter.recording(Described::new(&delivery, &self.providers));
+        self.reporter.recording(Described::new(&delivery));
         let recorded = self.inbox.record(delivery).await?;
         self.reporter.recorded(recorded);
         Ok(recorded)
@@ -191,8 +193,20 @@ impl Inbox for WatchedInbox {
         self.inbox.resolve(now, id, note).await
     }
 
-    async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError> {
-        self.inbox.reopen(id).await
+    async fn reopen(&self, now: Timestamp, id: DeliveryId) -> Result<(), StoreError> {
+        self.inbox.reopen(now, id).await
+    }
+
+    async fn restore(&self, records: Vec<Record>) -> Result<Vec<Restored>, StoreError> {
+        self.inbox.restore(records).await
+    }
+
+    async fn history(&self, id: DeliveryId) -> Result<Vec<HistoryEntry>, StoreError> {
+        self.inbox.history(id).await
+    }
+
+    async fn revealed(&self, now: Timestamp, id: DeliveryId, operator: &str) -> Result<(), StoreError> {
+        self.inbox.revealed(now, id, operator).await
     }
 
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {
@@ -217,5 +231,74 @@ impl Inbox for WatchedInbox {
 
     async fn spill_status(&self) -> Result<Option<SpillStatus>, StoreError> {
         self.inbox.spill_status().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use onramp_webhooks::inbox::{MemoryInbox, Settled};
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    fn watched() -> (WatchedInbox, Reporter, std::sync::mpsc::Receiver<Notice>) {
+        let (feed, notices) = Feed::detached();
+        let reporter = Reporter::new(feed);
+        (WatchedInbox { inbox: Arc::new(MemoryInbox::new()), reporter: reporter.clone() }, reporter, notices)
+    }
+
+    fn delivery() -> NewDelivery {
+        NewDelivery::new("wert", "wert", Timestamp::from_millis(0), "{}".into())
+    }
+
+    async fn settle(inbox: &WatchedInbox) {
+        let now = Timestamp::from_millis(1);
+        let claims = inbox.claim(now, ClaimRequest::new(1, Duration::from_secs(9))).await.unwrap();
+        let settlement = Settlement::new(claims.deliveries.first().unwrap().lease, Settled::Handled);
+        inbox.settle(now, vec![settlement]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_delivery_is_reported_before_its_attempts() {
+        let (inbox, reporter, notices) = watched();
+        let answer = reporter.answer(
+            async {
+                inbox.record(delivery()).await.unwrap();
+                settle(&inbox).await;
+                assert!(notices.try_recv().is_err(), "the request is not answered yet");
+                7
+            },
+            |_| 200,
+        );
+        assert_eq!(answer.await, 7);
+        assert!(matches!(notices.try_recv(), Ok(Notice::Answered { status: Some(200), received: Some(_), .. })));
+        assert!(matches!(notices.try_recv(), Ok(Notice::Settled { .. })));
+        inbox.record(delivery()).await.unwrap();
+        settle(&inbox).await;
+        assert!(matches!(notices.try_recv(), Ok(Notice::Settled { .. })), "nothing waits outside of requests");
+    }
+
+    #[tokio::test]
+    async fn a_delivery_whose_sender_has_gone_is_reported() {
+        let (inbox, reporter, notices) = watched();
+        let recorded = Notify::new();
+        let request = reporter.answer(
+            async {
+                inbox.record(delivery()).await.unwrap();
+                recorded.notify_one();
+                std::future::pending::<()>().await;
+            },
+            |()| 200,
+        );
+        tokio::select! {
+            () = request => {}
+            () = recorded.notified() => {}
+        }
+        settle(&inbox).await;
+        assert!(matches!(notices.try_recv(), Ok(Notice::Answered { status: None, received: Some(_), .. })));
+        assert!(matches!(notices.try_recv(), Ok(Notice::Settled { .. })));
+        let dropped = reporter.answer(std::future::pending::<()>(), |()| 200);
+        assert!(tokio::time::timeout(Duration::from_millis(1), dropped).await.is_err());
+        assert!(notices.try_recv().is_err(), "a request without a delivery is not reported");
     }
 }

@@ -56,7 +56,7 @@ const LARGEST_FILE: u64 = 16 << 20;
 /// The time after which a progress bar appears.
 const PROGRESS_AFTER: Duration = Duration::from_millis(300);
 
-const TEMPLATE: &str = "{pos} of {len} sent [{bar:30}] {per_sec}";
+const TEMPLATE: &str = "{pos} of {len} sent [{bar:30}] {msg}/s";
 
 /// Send events as the providers send them: to the local `listen`, or to a receiver of your own
 ///
@@ -110,7 +110,7 @@ pub(crate) struct Trigger {
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
     at_once: u16,
     /// Send each event this many times more
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1_000))]
     duplicates: u32,
     /// Send the events in a random sequence
     #[arg(long)]
@@ -175,6 +175,7 @@ impl Trigger {
         let sent = send::all(sending, usize::from(self.at_once), Interrupts::listen()?, |sent| {
             if !has_lines && begun.elapsed() >= PROGRESS_AFTER {
                 bar.set_position(sent);
+                bar.set_message(format!("{:.0}", sent as f64 / begun.elapsed().as_secs_f64()));
             }
         });
         let sent = sent.await;
@@ -192,6 +193,9 @@ impl Trigger {
             (None, Some(event)) => Bodies::Scenario(Scenario::named(self.sender, event, self.outcome)?),
             (None, None) => return Err(CliError::Usage("the event is missing".to_owned()).hint("onramp-webhooks trigger list")),
         };
+        if self.shuffle && self.pace == Pace::Real {
+            return Err(CliError::Usage("--shuffle and --pace real exclude each other".to_owned()));
+        }
         let (customer, order): (&[&str], &[&str]) = match self.sender {
             Sender::Kriptomat => (&["additional_fields[0]"], &["uuid"]),
             _ => (&["click_id"], &["order", "id"]),
@@ -224,12 +228,15 @@ fn secret() -> Result<String, CliError> {
 fn read(file: &Path) -> Result<Bytes, CliError> {
     let read = || {
         let mut body = Vec::new();
-        if file == Path::new("-") {
-            std::io::stdin().lock().take(LARGEST_FILE).read_to_end(&mut body)?;
-        } else {
-            std::fs::File::open(file)?.take(LARGEST_FILE).read_to_end(&mut body)?;
+        let limit = LARGEST_FILE + 1;
+        let length = match file == Path::new("-") {
+            true => std::io::stdin().lock().take(limit).read_to_end(&mut body)?,
+            false => std::fs::File::open(file)?.take(limit).read_to_end(&mut body)?,
+        };
+        match length as u64 > LARGEST_FILE {
+            true => Err(std::io::Error::other("more than 16 MiB")),
+            false => Ok(Bytes::from(body)),
         }
-        Ok::<_, std::io::Error>(body.into())
     };
     read().map_err(|error| CliError::with_source(format!("reading {}", file.display()), &error))
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::send::Sent;
 use super::tally::Tally;
 use crate::exit::{CliError, ExitStatus};
-use crate::output::{Output, RED};
+use crate::output::{BOLD, Output, RED};
 use crate::text::Line;
 
 /// The facts of a run that its results are compared with.
@@ -61,13 +61,16 @@ impl Run {
         for (_, number, first) in tally.failures() {
             let line = Line::new().styled(RED, format_args!("✗ {number} not {}", self.right()));
             output.line(&line.text(format_args!(": {first}")))?;
+            if let Some(next) = first.next_step().filter(|_| !self.is_forged) {
+                output.note(&Line::new().text("  → ").styled(BOLD, next));
+            }
         }
         Ok(())
     }
 
     fn json(&self, sent: &Sent) -> Value {
         let tally = &sent.tally;
-        let millis = |latency: Duration| latency.as_secs_f64() * 1_000.0;
+        let millis = |latency: Duration| latency.as_micros() as f64 / 1_000.0;
         let failures: Map<String, Value> = tally.failures().map(|(name, number, _)| (name.to_owned(), number.into())).collect();
         let paid: Vec<_> = tally.paid().map(|(amount, currency)| json!({ "amount": amount, "currency": currency })).collect();
         json!({

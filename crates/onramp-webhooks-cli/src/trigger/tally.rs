@@ -25,6 +25,19 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// Returns the next step, if the failure suggests one.
+    pub(crate) const fn next_step(&self) -> Option<&'static str> {
+        match self {
+            Self::Status(403) => Some("allow the address of this machine: KRIPTOMAT_ALLOW=127.0.0.1, or onramp-webhooks listen"),
+            Self::Status(404) => Some("check the path and the secret at its end"),
+            Self::Status(301 | 302 | 303 | 307 | 308) => {
+                Some("use the address that it redirects to: providers do not follow redirects")
+            }
+            Self::Status(503) => Some("look into the log of the receiver: it could not record the event"),
+            _ => None,
+        }
+    }
+
     /// Returns the name for JSON.
     fn name(&self) -> String {
         match self {

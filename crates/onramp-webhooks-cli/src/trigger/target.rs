@@ -1,11 +1,10 @@
 //! The receiver that gets the events.
 
-use std::net::{IpAddr, ToSocketAddrs};
-
 use hyper::Uri;
 
 use super::scenario::Sender;
 use crate::exit::CliError;
+use crate::http::is_this_machine;
 use crate::running::{self, Running};
 
 /// The most events for a host that is not this machine.
@@ -106,18 +105,6 @@ fn running(sender: Sender) -> Result<String, CliError> {
     };
     let running = found.ok_or_else(none)?;
     Ok(if sender == Sender::Kriptomat { running.kriptomat } else { running.wert })
-}
-
-/// Returns whether every address of a host is a loopback address.
-fn is_this_machine(host: &str) -> bool {
-    let host = host.trim_matches(['[', ']']);
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return address.to_canonical().is_loopback();
-    }
-    // Other names may have other addresses at the next look-up.
-    let is_localhost = host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost");
-    let addresses = || (host, 0).to_socket_addrs().map(Vec::from_iter).unwrap_or_default();
-    is_localhost && addresses().iter().all(|address| address.ip().to_canonical().is_loopback())
 }
 
 #[cfg(test)]

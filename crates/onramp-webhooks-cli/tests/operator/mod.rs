@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use onramp_webhooks::adapter::{Full, Request};
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::inbox::{ClaimRequest, DeadCause, DeliveryId, Record, Settled, Settlement, State};
+use onramp_webhooks::inbox::{ClaimRequest, DeadCause, DeliveryId, Filter, Record, Settled, Settlement, State};
 use onramp_webhooks::purchases::{KnownPurchases, PurchaseStore};
 use onramp_webhooks::{Delivery, Handler, HandlerError, Inbox, Kriptomat, Receiver, Wert, Worker, async_trait};
 use onramp_webhooks_sqlite::SqliteInbox;
@@ -68,7 +68,7 @@ impl Shop {
         let path = format!("/{provider}/{SECRET}");
         let request = Request::new("POST", &path, None, &[]);
         self.receiver.receive(&request, Full::new(body.into())).await;
-        self.inbox.list(onramp_webhooks::inbox::Filter::all().limit(1)).await.unwrap().records[0].id
+        self.inbox.list(Filter::all().limit(1)).await.unwrap().records.pop().unwrap().id
     }
 
     /// Receives the completion of an order.
@@ -85,9 +85,12 @@ impl Shop {
 
     /// Settles the delivery that is due.
     pub(crate) async fn settle(&self, settled: Settled) {
-        let now = Timestamp::now();
+        self.settle_at(Timestamp::now(), settled).await;
+    }
+
+    pub(crate) async fn settle_at(&self, now: Timestamp, settled: Settled) {
         let claims = self.inbox.claim(now, ClaimRequest::new(1, Duration::from_secs(9))).await.unwrap();
-        let lease = claims.deliveries[0].lease;
+        let lease = claims.deliveries.first().unwrap().lease;
         assert_eq!(self.inbox.settle(now, vec![Settlement::new(lease, settled)]).await.unwrap(), []);
     }
 

@@ -21,6 +21,11 @@ pub(crate) async fn run(arguments: &[&str]) -> Ran {
     Ran::of(command).await
 }
 
+/// Returns the names of the fields of an object, which scripts depend on.
+pub(crate) fn fields(object: &Value) -> String {
+    object.as_object().unwrap().keys().map(String::as_str).collect::<Vec<_>>().join(" ")
+}
+
 /// A program that ended.
 #[derive(Debug)]
 pub(crate) struct Ran {
@@ -31,7 +36,7 @@ pub(crate) struct Ran {
 
 impl Ran {
     pub(crate) async fn of(mut command: Command) -> Self {
-        Self::from(tokio::time::timeout(Duration::from_secs(60), command.output()).await.unwrap().unwrap())
+        Self::from(tokio::time::timeout(Duration::from_secs(120), command.output()).await.unwrap().unwrap())
     }
 
     pub(crate) fn json(&self) -> Value {

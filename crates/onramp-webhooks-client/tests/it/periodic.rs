@@ -354,7 +354,7 @@ async fn an_order_whose_event_was_resolved_is_reported_and_not_repaired() {
     let repair = process(&provider, &inbox, NOW).repair(Window::last(48 * HOUR, NOW)).finish().await.unwrap().clone();
     assert_eq!((repair.repaired, repair.not_handled), (0, 1));
     assert!(format!("{:?}", repair.findings).contains("dead, resolved"), "{:?}", repair.findings);
-    inbox.reopen(id).await.unwrap();
+    inbox.reopen(NOW, id).await.unwrap();
     let repair = process(&provider, &inbox, NOW).repair(Window::last(48 * HOUR, NOW)).finish().await.unwrap().clone();
     assert_eq!((repair.repaired, repair.not_handled), (1, 0));
 }
@@ -381,7 +381,7 @@ async fn an_order_whose_conflict_was_replayed_is_not_repaired() {
     settle(&inbox, refused_by(DeadCause::RefusedByCheck)).await;
     inbox.receive_at("wert", &[order.complete()], NOW.before(2 * HOUR)).await;
     let conflict = inbox.list(Filter::all().state(State::Conflict)).await.unwrap().records[0].id;
-    inbox.requeue(Requeue::new(conflict, State::Conflict)).await.unwrap();
+    inbox.requeue(Requeue::new(NOW, conflict, State::Conflict)).await.unwrap();
     settle(&inbox, Settled::Handled).await;
     let repair = process(&provider, &inbox, NOW).repair(Window::last(48 * HOUR, NOW)).finish().await.unwrap().clone();
     assert_eq!((repair.missing, repair.is_resolved()), (0, true), "{:?}", repair.findings);

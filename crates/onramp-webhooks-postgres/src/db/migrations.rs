@@ -17,13 +17,14 @@ struct Step {
     oldest: i32,
 }
 
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     Step { sql: include_str!("migrations/0001_deliveries.sql"), oldest: 1 },
     Step { sql: include_str!("migrations/0002_idempotency.sql"), oldest: 1 },
     Step { sql: include_str!("migrations/0003_purchases.sql"), oldest: 1 },
     Step { sql: include_str!("migrations/0004_tasks.sql"), oldest: 1 },
     Step { sql: include_str!("migrations/0005_resolved.sql"), oldest: 1 },
     Step { sql: include_str!("migrations/0006_open.sql"), oldest: 1 },
+    Step { sql: include_str!("migrations/0007_history.sql"), oldest: 1 },
 ];
 
 /// The version of this program.

@@ -6,10 +6,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::identity::OrderStage;
-use onramp_webhooks::inbox::{Candidate, Candidates, ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Lease, SUSPECT_AFTER};
+use onramp_webhooks::inbox::{
+    Candidate, Candidates, ClaimRequest, ClaimedDelivery, Claims, DeliveryId, HistoryEntry, HistoryKind, Lease, SUSPECT_AFTER,
+};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
+use super::history;
 use super::state::{HANDLED, LEASED, PARKED, PENDING, RETRYING, sql};
 use crate::db::{Schema, column, text};
 
@@ -80,7 +83,11 @@ pub(super) async fn claim(
         let mut claimed = lease_all(connection, schema, now, until, &chosen).await?;
         if chosen.is_empty() || !claimed.is_empty() {
             let room = request.room_behind(claimed.len());
-            lease_behind(connection, schema, now, until, &mut claimed, room).await?;
+            lease_behind(&mut *connection, schema, now, until, &mut claimed, room).await?;
+            let all = claimed.iter().flat_map(|head| [head].into_iter().chain(&head.behind));
+            let lost = all.filter(|delivery| delivery.lost_claims > 0).map(|delivery| delivery.lease.id);
+            let entries: Vec<_> = lost.map(|id| (id, HistoryEntry::new(HistoryKind::LeaseLost, now))).collect();
+            history::add(connection, schema, &entries).await?;
             return Ok(Claims::new(claimed, due.next_due).with_suspect(due.has_suspect));
         }
         skipped.extend(chosen);

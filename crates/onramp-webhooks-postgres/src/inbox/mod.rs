@@ -2,6 +2,7 @@
 
 mod claim;
 mod filter;
+mod history;
 mod lock;
 mod prune;
 mod query;
@@ -9,6 +10,7 @@ mod queue;
 mod record;
 mod requeue;
 mod resolve;
+mod restore;
 mod settle;
 mod state;
 mod task;
@@ -23,8 +25,8 @@ use async_trait::async_trait;
 use onramp_webhooks::StoreError;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
-    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Page, QuarantineBound, Record, Recorded,
-    Replayed, Requeue, Retention, Settlement, TaskState,
+    ClaimRequest, Claims, Counts, DeliveryId, Filter, HistoryEntry, Inbox, Lease, NewDelivery, Page, QuarantineBound, Record,
+    Recorded, Replayed, Requeue, Restored, Retention, Settlement, TaskState,
 };
 use sqlx::PgPool;
 use tokio::sync::{Notify, Semaphore};
@@ -213,14 +215,47 @@ impl Inbox for PostgresInbox {
         self.database.tried("resolve", Limit::Prompt, resolve).await?
     }
 
-    async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError> {
+    async fn reopen(&self, now: Timestamp, id: DeliveryId) -> Result<(), StoreError> {
         let reopen = |_| async move {
             let mut transaction = self.database.begin(Limit::Prompt).await?;
-            let reopened = resolve::reopen(&mut transaction, &self.database.schema, id).await?;
+            let reopened = resolve::reopen(&mut transaction, &self.database.schema, now, id).await?;
             transaction.commit().await?;
             Ok(reopened)
         };
         self.database.tried("reopen", Limit::Prompt, reopen).await?
+    }
+
+    async fn history(&self, id: DeliveryId) -> Result<Vec<HistoryEntry>, StoreError> {
+        let read = |_| async move {
+            let mut transaction = self.database.begin_query().await?;
+            let history = history::read(&mut transaction, &self.database.schema, id).await?;
+            transaction.commit().await?;
+            Ok(history)
+        };
+        self.database.tried("read the database", Limit::Patient, read).await
+    }
+
+    async fn revealed(&self, now: Timestamp, id: DeliveryId, operator: &str) -> Result<(), StoreError> {
+        let reveal = |_| async move {
+            let mut transaction = self.database.begin(Limit::Prompt).await?;
+            let revealed = history::revealed(&mut transaction, &self.database.schema, now, id, operator).await?;
+            transaction.commit().await?;
+            Ok(revealed)
+        };
+        self.database.tried("write to the database", Limit::Prompt, reveal).await?
+    }
+
+    async fn restore(&self, deliveries: Vec<Record>) -> Result<Vec<Restored>, StoreError> {
+        let deliveries = &*deliveries;
+        let restore = |_| async move {
+            let mut transaction = self.database.begin_batch().await?;
+            let restored = restore::restore(&mut transaction, &self.database.schema, deliveries).await?;
+            transaction.commit().await?;
+            Ok(restored)
+        };
+        let restored = self.database.tried("restore", Limit::Patient, restore).await??;
+        self.wakeups.wake();
+        Ok(restored)
     }
 
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {

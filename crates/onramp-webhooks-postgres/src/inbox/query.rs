@@ -18,7 +18,8 @@ sql!(
     d.received_at,
     CASE d.state WHEN {LEASED} THEN d.lease_until WHEN {PENDING} THEN NULL ELSE coalesce(d.due_at, d.waits_at) END AS due_at,
     d.settled_at, d.attempts, d.duplicates, d.note, d.cause,
-    CASE WHEN {RESOLVED} THEN d.resolved_at END AS resolved_at, CASE WHEN {RESOLVED} THEN d.resolution END AS resolution",
+    CASE WHEN {RESOLVED} THEN d.resolved_at END AS resolved_at, CASE WHEN {RESOLVED} THEN d.resolution END AS resolution,
+    d.key_expires_at",
     RESOLVED = RESOLVED
 );
 
@@ -116,6 +117,7 @@ fn record(row: &PgRow) -> sqlx::Result<Record> {
         provider: column::provider(row)?,
         event_type: column::text(row, "event_type")?,
         key: column::key(row)?,
+        key_expires_at: column::timestamp(row, "key_expires_at")?,
         stage: column::stage(row)?,
         fingerprint: column::fingerprint(row)?,
         state: column::state(row)?,

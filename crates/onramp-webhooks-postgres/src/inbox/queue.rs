@@ -8,7 +8,7 @@
 //! locked.
 
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::inbox::DeliveryId;
+use onramp_webhooks::inbox::{DeliveryId, State};
 use sqlx::{PgConnection, Row};
 
 use super::state::{LEASED, sql};
@@ -120,6 +120,21 @@ const RETURN_HEAD: &str = "UPDATE onramp.deliveries SET waits_at = due_at, due_a
 /// Puts the head of an order behind, until the next call of [`settle_head`].
 pub(super) async fn return_head(connection: &mut PgConnection, schema: &Schema, order: &[u8]) -> sqlx::Result<()> {
     schema.query(RETURN_HEAD).bind(order).execute(connection).await.map(drop)
+}
+
+const RETURN_HEADS: &str = "UPDATE onramp.deliveries SET waits_at = due_at, due_at = NULL
+    WHERE id = ANY (ARRAY (SELECT head.id FROM UNNEST($1::bytea[]) AS wanted (order_key) CROSS JOIN LATERAL (
+            SELECT id, state FROM onramp.deliveries
+            WHERE order_key = wanted.order_key AND order_key IS NOT NULL AND due_at IS NOT NULL LIMIT 1) AS head
+        WHERE head.state <> $2))";
+
+/// Puts the heads of orders behind, until the next call of [`promote`], unless they are leased. The heads must be locked.
+pub(super) async fn return_heads(connection: &mut PgConnection, schema: &Schema, orders: &[Vec<u8>]) -> sqlx::Result<()> {
+    if orders.is_empty() {
+        return Ok(());
+    }
+    let heads = schema.query(RETURN_HEADS).bind(orders).bind(column::number(State::Leased));
+    heads.execute(connection).await.map(drop)
 }
 
 /// Chooses the head of an order again. Its head must be locked, and not leased.

@@ -6,10 +6,11 @@ use std::collections::{HashMap, HashSet};
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::DedupKey;
-use onramp_webhooks::inbox::{DeadCause, DeliveryId, NewDelivery, QuarantineBound, Recorded, State, conflict_note};
+use onramp_webhooks::inbox::{DeadCause, DeliveryId, HistoryKind, NewDelivery, QuarantineBound, Recorded, State, conflict_note};
 use sqlx::postgres::PgRow;
 use sqlx::{Error, PgConnection, Row};
 
+use super::history;
 use super::lock::{Locked, Rows, lock};
 use super::queue::{enter, free_key, leave, lock_head, return_head, settle_head};
 use super::state::{LEASED, PENDING, RESOLVED, sql};
@@ -119,7 +120,7 @@ async fn record_one_known(connection: &mut PgConnection, schema: &Schema, new: &
                 free_key(connection, schema, holder.id, holder.order.as_deref()).await?;
             }
             Some(first) if first.is_repeated_by(new) => {
-                let requeued = count_duplicate(connection, schema, &first).await?;
+                let requeued = count_duplicate(connection, schema, new.received_at, &first).await?;
                 return Ok(Recorded::Duplicate { first: first.id, requeued });
             }
             Some(first) => {
@@ -280,13 +281,21 @@ fn holder(row: &PgRow) -> sqlx::Result<Holder> {
 const COUNT: &str = "UPDATE onramp.deliveries SET duplicates = duplicates + 1 WHERE id = $1";
 
 /// Counts a duplicate of `first`, and returns whether that requeued it.
-pub(super) async fn count_duplicate(connection: &mut PgConnection, schema: &Schema, first: &Holder) -> sqlx::Result<bool> {
+pub(super) async fn count_duplicate(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    now: Timestamp,
+    first: &Holder,
+) -> sqlx::Result<bool> {
     let is_used_up = first.cause == Some(DeadCause::AttemptsUsedUp) && !first.pruned && !first.is_resolved;
     let requeued = first.state == State::Retrying || is_used_up;
     schema.query(COUNT).bind(first.id.as_i64()).execute(&mut *connection).await?;
     if requeued {
-        make_pending(connection, schema, first.id, first.order.as_deref()).await?;
+        make_pending(&mut *connection, schema, first.id, first.order.as_deref()).await?;
     }
+    let kinds = [HistoryKind::Duplicate, HistoryKind::Requeued];
+    let kinds = if requeued { kinds.as_slice() } else { &[HistoryKind::Duplicate] };
+    history::add_each(connection, schema, now, first.id, kinds).await?;
     Ok(requeued)
 }
 
@@ -322,7 +331,7 @@ pub(super) async fn keep_conflict(
         }
         // The key of a conflict never expires. Keys that expire contain the fingerprint, so they cannot have conflicts.
         if let Some(kept) = find_holder(connection, schema, key.as_ref()).await? {
-            count_duplicate(connection, schema, &kept).await?;
+            count_duplicate(connection, schema, new.received_at, &kept).await?;
             return Ok(kept.id);
         }
     }

@@ -1,10 +1,11 @@
 //! Requeueing of one delivery, for a replay.
 
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Replayed, Requeue, State};
+use onramp_webhooks::inbox::{DeliveryId, HistoryKind, NewDelivery, Replayed, Requeue, State};
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use sqlx::{PgConnection, Row};
 
+use super::history;
 use super::lock::{Locked, Rows, lock};
 use super::queue::{free_key, leave};
 use super::record::{count_duplicate, find_holder, keep_conflict, make_pending, remove};
@@ -16,7 +17,7 @@ pub(super) async fn requeue(
     schema: &Schema,
     request: &Requeue,
 ) -> sqlx::Result<Result<Replayed, StoreError>> {
-    let Requeue { id, seen, ref reread, .. } = *request;
+    let Requeue { at, id, seen, ref reread, .. } = *request;
     let order = order(connection, schema, id).await?;
     let mut rows = Rows { ids: vec![id.as_i64()], orders: order.iter().cloned().collect(), ..Rows::default() };
     reread.iter().for_each(|reread| rows.add_holders_of(reread));
@@ -34,7 +35,8 @@ pub(super) async fn requeue(
         }
         None => order,
     };
-    make_pending(connection, schema, id, order.as_deref()).await?;
+    make_pending(&mut *connection, schema, id, order.as_deref()).await?;
+    history::add_each(connection, schema, at, id, &[HistoryKind::Replayed]).await?;
     Ok(Ok(Replayed::Due))
 }
 
@@ -82,7 +84,7 @@ async fn adopt(
         Some(first) if first.id != id => {
             remove(connection, schema, &[id.as_i64()]).await?;
             if first.is_repeated_by(reread) {
-                count_duplicate(connection, schema, &first).await?;
+                count_duplicate(connection, schema, reread.received_at, &first).await?;
                 return Ok(Some(Replayed::Duplicate { first: first.id }));
             }
             keep_conflict(connection, schema, reread, first.id).await?;

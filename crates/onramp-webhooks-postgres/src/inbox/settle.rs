@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::inbox::{DeadCause, Lease, Settled, Settlement, State};
+use onramp_webhooks::inbox::{DeadCause, HistoryEntry, Lease, Settled, Settlement, State};
 use sqlx::PgConnection;
 
 use super::claim::{held, numbers};
+use super::history;
 use super::state::{HANDLED, LEASED, PENDING, sql};
 use crate::db::{MARK, OPEN, Schema, column, text};
 
@@ -52,9 +53,13 @@ pub(super) async fn settle(
         .bind(ends.iter().map(|end| end.attempts).collect::<Vec<_>>())
         .bind(ends.iter().map(|end| end.note.map(text::stored)).collect::<Vec<_>>())
         .bind(ends.iter().map(|end| end.cause.map(|cause| i16::from(cause.as_u8()))).collect::<Vec<_>>())
-        .fetch_all(connection)
+        .fetch_all(&mut *connection)
         .await?;
     let mut held = held(&rows)?;
+    let settled = first.iter().filter(|settlement| held.contains(&settlement.lease));
+    let entries: Vec<_> =
+        settled.filter_map(|settlement| Some((settlement.lease.id, HistoryEntry::of(&settlement.outcome, now)?))).collect();
+    history::add(connection, schema, &entries).await?;
     Ok(settlements.iter().map(|settlement| settlement.lease).filter(|lease| !held.remove(lease)).collect())
 }
 

@@ -110,7 +110,7 @@ async fn a_replay_waits_for_the_heads_of_all_orders_before_it_locks_another_row(
     let unreadable = record(&*other.inbox, unreadable).await;
     let (first, id) = other.behind_a_held_head().await;
     let inbox = Arc::clone(&other.inbox);
-    let request = Requeue::new(DeliveryId::from_i64(unreadable), State::Quarantined).reread(first);
+    let request = Requeue::new(now(), DeliveryId::from_i64(unreadable), State::Quarantined).reread(first);
     let reread = async move { inbox.requeue(request).await };
     let replay = tokio::spawn(reread);
     assert_eq!(other.free_beside(&replay).await, [unreadable, id]);

@@ -13,7 +13,11 @@ use sqlx::raw_sql;
 use crate::tools::{TestSchema, claim, connection, handled, now, pool, purchase, record, until};
 
 /// The version of this program.
-const KNOWN: i32 = 6;
+const KNOWN: i32 = 7;
+
+/// Takes back the last step.
+const TAKE_BACK: &str =
+    "DROP TABLE onramp.history; DROP FUNCTION onramp.remember CASCADE; DROP FUNCTION onramp.forget_history CASCADE;";
 
 const VERSIONS: &str = "CREATE TABLE onramp.version (version INTEGER PRIMARY KEY, oldest INTEGER NOT NULL);";
 
@@ -152,7 +156,7 @@ async fn an_index_whose_build_failed_is_not_taken_for_one() {
     let build = schema.sql("CREATE UNIQUE INDEX CONCURRENTLY deliveries_early ON onramp.deliveries (endpoint)");
     raw_sql(build).execute(&mut operator).await.unwrap_err();
     drop(schema.open(QuarantineBound::default()).await);
-    let behind = format!("DROP INDEX onramp.deliveries_open; DELETE FROM onramp.version WHERE version = {KNOWN}");
+    let behind = format!("{TAKE_BACK} DELETE FROM onramp.version WHERE version = {KNOWN}");
     raw_sql(schema.sql(&behind)).execute(&mut operator).await.unwrap();
     let error = schema.options().await.open().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unusable);
@@ -168,9 +172,11 @@ async fn an_index_that_was_built_before_is_used() {
     let schema = TestSchema::new();
     drop(schema.open(QuarantineBound::default()).await);
     let mut operator = connection().await;
-    let behind = "ALTER TABLE onramp.deliveries DROP COLUMN resolved_at, DROP COLUMN resolution;
-        DELETE FROM onramp.version WHERE version >= 5";
-    raw_sql(schema.sql(behind)).execute(&mut operator).await.unwrap();
+    let behind = format!(
+        "{TAKE_BACK} ALTER TABLE onramp.deliveries DROP COLUMN resolved_at, DROP COLUMN resolution;
+         DELETE FROM onramp.version WHERE version >= 5"
+    );
+    raw_sql(schema.sql(&behind)).execute(&mut operator).await.unwrap();
     for step in [include_str!("../../src/db/migrations/0005_resolved.sql"), include_str!("../../src/db/migrations/0006_open.sql")]
     {
         let beforehand = step.replace("CREATE INDEX", "CREATE INDEX CONCURRENTLY");

@@ -25,12 +25,13 @@ struct Step {
     oldest: i64,
 }
 
-const INBOX: [Step; 5] = [
+const INBOX: [Step; 6] = [
     Step { sql: include_str!("migrations/0001_deliveries.sql"), oldest: 1 },
     Step { sql: include_str!("migrations/0002_idempotency.sql"), oldest: 1 },
     Step { sql: include_str!("migrations/0003_purchases.sql"), oldest: 1 },
     Step { sql: include_str!("migrations/0004_tasks.sql"), oldest: 1 },
     Step { sql: include_str!("migrations/0005_resolved.sql"), oldest: 1 },
+    Step { sql: include_str!("migrations/0006_history.sql"), oldest: 1 },
 ];
 const SPILL: [Step; 1] = [Step { sql: include_str!("migrations/spill/0001_spill.sql"), oldest: 1 }];
 

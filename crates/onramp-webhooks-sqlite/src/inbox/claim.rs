@@ -5,9 +5,12 @@ use std::sync::Arc;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::OrderStage;
-use onramp_webhooks::inbox::{Candidate, Candidates, ClaimRequest, ClaimedDelivery, Claims, DeliveryId, Lease, SUSPECT_AFTER};
+use onramp_webhooks::inbox::{
+    Candidate, Candidates, ClaimRequest, ClaimedDelivery, Claims, DeliveryId, HistoryEntry, HistoryKind, Lease, SUSPECT_AFTER,
+};
 use rusqlite::{CachedStatement, Connection, Row, params};
 
+use super::history;
 use super::queue::{FIRST, any_behind};
 use super::state::{LEASED, PARKED, PENDING, RETRYING, sql};
 use crate::db::column;
@@ -36,7 +39,7 @@ pub(super) fn claim(connection: &Connection, now: Timestamp, request: &ClaimRequ
     let limit = if request.suspect { 1 } else { usize::MAX };
     let until = now.after(request.lease);
     let chosen = request.choose(now, candidates).into_iter().take(limit);
-    let mut leasing = Leasing::prepare(connection, &LEASE, until)?;
+    let mut leasing = Leasing::prepare(connection, &LEASE, now, until)?;
     let mut claimed = chosen.map(|id| leasing.lease(id)).collect::<rusqlite::Result<Vec<_>>>()?;
     let mut room = request.room_behind(claimed.len());
     if room > 0 && any_behind(connection)? {
@@ -124,18 +127,22 @@ struct Leasing<'a> {
     connection: &'a Connection,
     read: CachedStatement<'a>,
     write: CachedStatement<'a>,
+    now: Timestamp,
     until: Timestamp,
 }
 
 impl<'a> Leasing<'a> {
-    fn prepare(connection: &'a Connection, write: &str, until: Timestamp) -> rusqlite::Result<Self> {
+    fn prepare(connection: &'a Connection, write: &str, now: Timestamp, until: Timestamp) -> rusqlite::Result<Self> {
         let (read, write) = (connection.prepare_cached(&TO_LEASE)?, connection.prepare_cached(write)?);
-        Ok(Self { connection, read, write, until })
+        Ok(Self { connection, read, write, now, until })
     }
 
     fn lease(&mut self, id: DeliveryId) -> rusqlite::Result<ClaimedDelivery> {
         let (mut delivery, is_shared) = self.read.query_row([id.as_i64()], |row| Ok((delivery(id, row)?, row.get(12)?)))?;
         self.write.execute(params![self.until.as_millis(), delivery.lease.fence, delivery.lost_claims, id.as_i64()])?;
+        if delivery.lost_claims > 0 {
+            history::add(self.connection, id, &HistoryEntry::new(HistoryKind::LeaseLost, self.now))?;
+        }
         delivery.stale = is_shared && is_stale(self.connection, &delivery)?;
         Ok(delivery)
     }
@@ -165,7 +172,7 @@ fn lease_behind(
     let mut behind = connection.prepare_cached(&BEHIND)?;
     let mut ids = behind.query_map(values, |row| row.get(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
     ids.sort_unstable();
-    let mut leasing = Leasing::prepare(connection, &LEASE_BEHIND, until)?;
+    let mut leasing = Leasing::prepare(connection, &LEASE_BEHIND, now, until)?;
     ids.into_iter().map(|id| leasing.lease(DeliveryId::from_i64(id))).collect()
 }
 

@@ -2,12 +2,14 @@
 
 mod claim;
 mod filter;
+mod history;
 mod prune;
 mod query;
 mod queue;
 mod record;
 mod requeue;
 mod resolve;
+mod restore;
 mod settle;
 mod state;
 mod task;
@@ -20,8 +22,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
-    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Page, Record, Recorded, Replayed, Requeue,
-    Retention, Settlement, TaskState,
+    ClaimRequest, Claims, Counts, DeliveryId, Filter, HistoryEntry, Inbox, Lease, NewDelivery, Page, Record, Recorded, Replayed,
+    Requeue, Restored, Retention, Settlement, TaskState,
 };
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::Connection;
@@ -195,8 +197,21 @@ impl Inbox for SqliteInbox {
         self.writer.call(Effect::Quiet, move |batch| resolve::resolve(batch.connection, now, id, &note)).await?
     }
 
-    async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError> {
-        self.writer.call(Effect::Quiet, move |batch| resolve::reopen(batch.connection, id)).await?
+    async fn reopen(&self, now: Timestamp, id: DeliveryId) -> Result<(), StoreError> {
+        self.writer.call(Effect::Quiet, move |batch| resolve::reopen(batch.connection, now, id)).await?
+    }
+
+    async fn history(&self, id: DeliveryId) -> Result<Vec<HistoryEntry>, StoreError> {
+        self.read(move |connection| history::read(connection, id)).await
+    }
+
+    async fn revealed(&self, now: Timestamp, id: DeliveryId, operator: &str) -> Result<(), StoreError> {
+        let operator = operator.to_owned();
+        self.writer.call(Effect::Quiet, move |batch| history::revealed(batch.connection, now, id, &operator)).await?
+    }
+
+    async fn restore(&self, deliveries: Vec<Record>) -> Result<Vec<Restored>, StoreError> {
+        self.writer.call(Effect::MakesWork, move |batch| restore::restore(batch, &deliveries)).await?
     }
 
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {

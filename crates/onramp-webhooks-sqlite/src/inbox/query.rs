@@ -19,7 +19,8 @@ sql!(
     d.received_at,
     CASE d.state WHEN {LEASED} THEN d.lease_until WHEN {PENDING} THEN NULL ELSE coalesce(d.due_at, d.waits_at) END,
     d.settled_at, d.attempts, d.duplicates, d.note, d.cause,
-    CASE WHEN {RESOLVED} THEN d.resolved_at END, CASE WHEN {RESOLVED} THEN d.resolution END",
+    CASE WHEN {RESOLVED} THEN d.resolved_at END, CASE WHEN {RESOLVED} THEN d.resolution END,
+    d.key_expires_at",
     RESOLVED = RESOLVED
 );
 
@@ -145,7 +146,8 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         note: row.get(14)?,
         resolved_at: row.get::<_, Option<i64>>(16)?.map(Timestamp::from_millis),
         resolution: row.get(17)?,
-        body: row.get::<_, Option<Vec<u8>>>(18)?.map(Bytes::from),
+        key_expires_at: row.get::<_, Option<i64>>(18)?.map(Timestamp::from_millis),
+        body: row.get::<_, Option<Vec<u8>>>(19)?.map(Bytes::from),
     })
 }
 

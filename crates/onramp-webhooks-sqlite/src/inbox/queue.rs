@@ -57,6 +57,15 @@ pub(super) fn enter(connection: &Connection, id: DeliveryId) -> rusqlite::Result
     }
 }
 
+/// Lets the deliveries of an order that were put behind its head precede it.
+pub(super) fn join(connection: &Connection, order: &str) -> rusqlite::Result<()> {
+    match head(connection, order)? {
+        Some((_, true)) => Ok(()),
+        Some((_, false)) => settle_head(connection, order),
+        None => promote(connection, order),
+    }
+}
+
 /// Removes a delivery. The next one of its order becomes the head.
 pub(super) fn leave(connection: &Connection, id: DeliveryId) -> rusqlite::Result<()> {
     let (order, due_at) = order(connection, id)?;

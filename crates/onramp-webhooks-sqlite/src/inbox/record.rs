@@ -3,9 +3,12 @@
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::{DedupKey, OrderStage};
-use onramp_webhooks::inbox::{DeliveryId, NewDelivery, QuarantineBound, Recorded, State, conflict_note};
+use onramp_webhooks::inbox::{
+    DeliveryId, HistoryEntry, HistoryKind, NewDelivery, QuarantineBound, Recorded, State, conflict_note,
+};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::history;
 use super::queue::{Place, enter, free_key, leave, place, settle_head};
 use super::state::{ATTEMPTS_USED_UP, HANDLED, PENDING, REMOVED, RESOLVED, RETRYING, sql};
 use crate::db::Batch;
@@ -18,7 +21,7 @@ pub(super) fn record(batch: &mut Batch<'_>, new: &NewDelivery, bound: Quarantine
         None => {}
         Some(holder) if holder.has_expired(new.received_at) => free_key(batch.connection, holder.id)?,
         Some(first) if first.is_repeated_by(new) => {
-            let requeued = count_duplicate(batch.connection, first.id)?;
+            let requeued = count_duplicate(batch.connection, new.received_at, first.id)?;
             return Ok(Recorded::Duplicate { first: first.id, requeued });
         }
         Some(first) => return Ok(Recorded::Conflict { first: first.id, kept: keep_conflict(batch, new, first.id)? }),
@@ -91,7 +94,7 @@ fn insert(
 /// A delivery that holds a key.
 pub(super) struct Holder {
     pub(super) id: DeliveryId,
-    fingerprint: Fingerprint,
+    pub(super) fingerprint: Fingerprint,
     received_at: Timestamp,
     expires_at: Option<Timestamp>,
 }
@@ -136,11 +139,13 @@ sql!(
 const COUNT: &str = "UPDATE onramp_deliveries SET duplicates = duplicates + 1 WHERE id = ?";
 
 /// Counts a duplicate of `first`, and returns whether that requeued it.
-pub(super) fn count_duplicate(connection: &Connection, first: DeliveryId) -> rusqlite::Result<bool> {
+pub(super) fn count_duplicate(connection: &Connection, now: Timestamp, first: DeliveryId) -> rusqlite::Result<bool> {
     connection.prepare_cached(COUNT)?.execute([first.as_i64()])?;
     let requeues = connection.prepare_cached(&REQUEUES)?.query_row([first.as_i64()], |row| row.get(0))?;
+    history::add(connection, first, &HistoryEntry::new(HistoryKind::Duplicate, now))?;
     if requeues {
         make_pending(connection, first)?;
+        history::add(connection, first, &HistoryEntry::new(HistoryKind::Requeued, now))?;
     }
     Ok(requeues)
 }
@@ -163,7 +168,7 @@ pub(super) fn keep_conflict(batch: &mut Batch<'_>, new: &NewDelivery, first: Del
     let key = new.key.as_ref().map(|key| key.conflicting(&new.fingerprint));
     // The key of a conflict never expires. Keys that expire contain the fingerprint, so they cannot have conflicts.
     if let Some(kept) = find_holder(batch.connection, key.as_ref())? {
-        count_duplicate(batch.connection, kept.id)?;
+        count_duplicate(batch.connection, new.received_at, kept.id)?;
         return Ok(kept.id);
     }
     let is_shared = share(batch, key.as_ref())?;
@@ -186,6 +191,7 @@ fn keep_noise(connection: &Connection, id: DeliveryId, size: usize, bound: Quara
 }
 
 const REMOVE_BODY: &str = "DELETE FROM onramp_bodies WHERE id = ?";
+const REMOVE_HISTORY: &str = "DELETE FROM onramp_history WHERE delivery = ?";
 const REMOVE_NOISE: &str = "DELETE FROM onramp_noise WHERE id = ?";
 sql!(
     HIDE = "UPDATE onramp_deliveries
@@ -198,7 +204,7 @@ const REMOVE_UNLESS_NEWEST: &str = "DELETE FROM onramp_deliveries WHERE id = ? A
 ///
 /// SQLite gives the next delivery the greatest id plus one, and ids must not be used again, so the newest delivery leaves a hidden row.
 pub(super) fn remove(connection: &Connection, id: DeliveryId) -> rusqlite::Result<()> {
-    for statement in [REMOVE_BODY, REMOVE_NOISE, &HIDE, REMOVE_UNLESS_NEWEST] {
+    for statement in [REMOVE_BODY, REMOVE_HISTORY, REMOVE_NOISE, &HIDE, REMOVE_UNLESS_NEWEST] {
         connection.prepare_cached(statement)?.execute([id.as_i64()])?;
     }
     Ok(())

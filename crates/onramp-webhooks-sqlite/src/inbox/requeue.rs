@@ -1,9 +1,10 @@
 //! Requeueing of one delivery, for a replay.
 
-use onramp_webhooks::inbox::{DeliveryId, NewDelivery, Replayed, Requeue, State};
+use onramp_webhooks::inbox::{DeliveryId, HistoryEntry, HistoryKind, NewDelivery, Replayed, Requeue, State};
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::history;
 use super::queue::{free_key, leave};
 use super::record::{count_duplicate, find_holder, keep_conflict, make_pending, remove, share};
 use super::state::{REMOVED, sql};
@@ -11,7 +12,7 @@ use crate::db::Batch;
 
 /// Makes a delivery pending. The inner error is the reason why it cannot be requeued.
 pub(super) fn requeue(batch: &mut Batch<'_>, request: &Requeue) -> rusqlite::Result<Result<Replayed, StoreError>> {
-    let Requeue { id, seen, ref reread, .. } = *request;
+    let Requeue { at, id, seen, ref reread, .. } = *request;
     if let Some(refusal) = refusal(batch.connection, id, seen)? {
         return Ok(Err(refusal));
     }
@@ -23,6 +24,7 @@ pub(super) fn requeue(batch: &mut Batch<'_>, request: &Requeue) -> rusqlite::Res
     }
     batch.connection.prepare_cached(NO_NOISE)?.execute([id.as_i64()])?;
     make_pending(batch.connection, id)?;
+    history::add(batch.connection, id, &HistoryEntry::new(HistoryKind::Replayed, at))?;
     Ok(Ok(Replayed::Due))
 }
 
@@ -56,7 +58,7 @@ fn adopt(batch: &mut Batch<'_>, id: DeliveryId, reread: &NewDelivery) -> rusqlit
         Some(first) if first.id != id => {
             remove(connection, id)?;
             if first.is_repeated_by(reread) {
-                count_duplicate(connection, first.id)?;
+                count_duplicate(connection, reread.received_at, first.id)?;
                 return Ok(Some(Replayed::Duplicate { first: first.id }));
             }
             keep_conflict(batch, reread, first.id)?;

@@ -1,10 +1,11 @@
 //! Resolution of deliveries by operators.
 
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::inbox::{DeliveryId, State, why_not_resolved};
+use onramp_webhooks::inbox::{DeliveryId, HistoryEntry, HistoryKind, State, why_not_resolved};
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::history;
 use super::state::{REMOVED, sql};
 
 sql!(FIND = "SELECT state FROM onramp_deliveries WHERE id = ? AND state <> {REMOVED}");
@@ -30,15 +31,17 @@ pub(super) fn resolve(
         return Ok(Err(refused));
     }
     connection.prepare_cached(RESOLVE)?.execute(params![now.as_millis(), note, id.as_i64()])?;
-    Ok(Ok(()))
+    history::add(connection, id, &HistoryEntry::new(HistoryKind::Resolved, now).text(note)).map(Ok)
 }
 
 /// Takes back a resolution.
-pub(super) fn reopen(connection: &Connection, id: DeliveryId) -> rusqlite::Result<Result<(), StoreError>> {
+pub(super) fn reopen(connection: &Connection, now: Timestamp, id: DeliveryId) -> rusqlite::Result<Result<(), StoreError>> {
     if state(connection, id)?.is_none() {
         return Ok(Err(StoreError::new(StoreErrorKind::NotFound, "reopen")));
     }
-    connection.prepare_cached(REOPEN)?.execute([id.as_i64()])?;
+    if connection.prepare_cached(REOPEN)?.execute([id.as_i64()])? > 0 {
+        history::add(connection, id, &HistoryEntry::new(HistoryKind::Reopened, now))?;
+    }
     Ok(Ok(()))
 }
 

@@ -1,9 +1,10 @@
 //! Settlement of leases.
 
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::inbox::{DeadCause, Lease, Settled, Settlement, State};
+use onramp_webhooks::inbox::{DeadCause, HistoryEntry, Lease, Settled, Settlement, State};
 use rusqlite::{CachedStatement, Connection, params};
 
+use super::history;
 use super::queue::{any_behind, promote_after};
 use super::state::{HANDLED, LEASED, sql};
 
@@ -53,6 +54,9 @@ impl Settling<'_> {
         };
         if is_settled && self.may_be_behind {
             promote_after(self.connection, settlement.lease.id)?;
+        }
+        if let Some(entry) = HistoryEntry::of(&settlement.outcome, self.now).filter(|_| is_settled) {
+            history::add(self.connection, settlement.lease.id, &entry)?;
         }
         Ok(is_settled)
     }

@@ -8,7 +8,8 @@ use rusqlite::Connection;
 use crate::tools::{file, indexed_filters_look_at_few};
 
 /// The sources that hold the statements, which are no part of the public interface.
-const SOURCES: [(&str, &str); 7] = [
+const SOURCES: [(&str, &str); 8] = [
+    ("inbox/history.rs", include_str!("../../src/inbox/history.rs")),
     ("inbox/claim.rs", include_str!("../../src/inbox/claim.rs")),
     ("inbox/queue.rs", include_str!("../../src/inbox/queue.rs")),
     ("idempotency/rows.rs", include_str!("../../src/idempotency/rows.rs")),

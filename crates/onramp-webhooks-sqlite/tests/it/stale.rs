@@ -14,7 +14,7 @@ async fn a_requeued_delivery_makes_no_other_stale_until_it_is_handled_again() {
     started.stage = Some(OrderStage::STARTED);
     let id = DeliveryId::from_i64(record(&inbox, complete).await);
     handled(&inbox, &claim(&inbox, 1).await).await;
-    inbox.requeue(Requeue::new(id, State::Handled)).await.unwrap();
+    inbox.requeue(Requeue::new(now(), id, State::Handled)).await.unwrap();
     let started = record(&inbox, started).await;
     let retry = Settled::Retry { at: now(), error: "again".into() };
     let first = claim(&inbox, 1).await.remove(0);

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use onramp_webhooks::StoreError;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
-    ClaimRequest, Claims, Counts, DeliveryId, Filter, Inbox, Lease, NewDelivery, Page, Record, Recorded, Replayed, Requeue,
-    Retention, Settlement, SpillStatus, TaskState, TransactionalInbox,
+    ClaimRequest, Claims, Counts, DeliveryId, Filter, HistoryEntry, Inbox, Lease, NewDelivery, Page, Record, Recorded, Replayed,
+    Requeue, Restored, Retention, Settlement, SpillStatus, TaskState, TransactionalInbox,
 };
 
 use super::Double;
@@ -29,8 +29,11 @@ double! {
         Counts: counts() -> Counts;
         OpenCounts: open_counts() -> Counts;
         Resolve: resolve(now: Timestamp, id: DeliveryId, note: &str) -> ();
-        Reopen: reopen(id: DeliveryId) -> ();
+        Reopen: reopen(now: Timestamp, id: DeliveryId) -> ();
+        History: history(id: DeliveryId) -> Vec<HistoryEntry>;
+        Revealed: revealed(now: Timestamp, id: DeliveryId, operator: &str) -> ();
         Requeue: requeue(request: Requeue) -> Replayed;
+        Restore: restore(deliveries: Vec<Record>) -> Vec<Restored>;
         Prune: prune(now: Timestamp, retention: Retention) -> u64;
         Forget: forget(id: DeliveryId) -> ();
         TaskState: task_state(task: &str) -> TaskState;

@@ -10,9 +10,11 @@ mod pruning;
 mod quarantining;
 mod querying;
 mod recording;
+mod remembering;
 mod replaying;
 mod requeuing;
 mod resolving;
+mod restoring;
 mod settling;
 mod tasks;
 pub(crate) mod tools;
@@ -204,6 +206,27 @@ suite! {
         a_duplicate_of_a_resolved_one_only_counts,
         a_slow_clock_resolves_as_well,
         a_resolution_is_forgotten_with_its_body,
+    }
+    remembering {
+        a_success_at_the_first_attempt_is_no_entry,
+        what_happened_is_remembered_in_its_sequence,
+        what_operators_do_is_remembered,
+        repetitions_are_one_entry,
+        of_many_entries_the_newest_stay,
+        a_lost_lease_adds_nothing,
+        texts_are_removed_with_the_body,
+        long_texts_are_cut,
+        a_reread_duplicate_is_remembered_at_the_first,
+    }
+    restoring {
+        every_state_comes_back,
+        what_waited_goes_on_in_its_sequence,
+        what_is_known_is_skipped,
+        one_that_is_twice_in_a_batch_is_added_once,
+        a_batch_is_restored_whole_or_not_at_all,
+        a_copy_of_a_restored_one_is_a_duplicate,
+        a_restored_one_joins_its_order,
+        a_cause_that_is_not_known_is_none_that_requeues,
     }
     pruning {
         bodies_go_and_keys_stay,

@@ -12,9 +12,9 @@ pub(super) async fn what_was_settled_meanwhile_is_refused(store: &Store) {
     let inbox = store.open().await;
     let id = inbox.led_to(0, complete("A"), Settled::Handled).await;
     for seen in [State::Pending, State::Retrying, State::Parked, State::Dead, State::Quarantined, State::Conflict] {
-        assert_eq!(inbox.requeue(Requeue::new(id, seen)).await.unwrap_err().kind(), StoreErrorKind::Refused);
+        assert_eq!(inbox.requeue(Requeue::new(at(1), id, seen)).await.unwrap_err().kind(), StoreErrorKind::Refused);
         assert_eq!(
-            inbox.requeue(Requeue::new(id, seen).reread(complete("B"))).await.unwrap_err().kind(),
+            inbox.requeue(Requeue::new(at(1), id, seen).reread(complete("B"))).await.unwrap_err().kind(),
             StoreErrorKind::Refused
         );
     }

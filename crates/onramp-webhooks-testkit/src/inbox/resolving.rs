@@ -42,7 +42,7 @@ pub(super) async fn what_is_not_there_is_not_found(store: &Store) {
     let inbox = store.open().await;
     let nothing = DeliveryId::from_i64(7);
     assert_eq!(inbox.resolve(at(0), nothing, "").await.unwrap_err().kind(), StoreErrorKind::NotFound);
-    assert_eq!(inbox.reopen(nothing).await.unwrap_err().kind(), StoreErrorKind::NotFound);
+    assert_eq!(inbox.reopen(at(200), nothing).await.unwrap_err().kind(), StoreErrorKind::NotFound);
 }
 
 pub(super) async fn what_is_resolved_again_has_the_later_note(store: &Store) {
@@ -59,8 +59,8 @@ pub(super) async fn what_was_reopened_is_open(store: &Store) {
     let [.., dead, quarantined, kept] = inbox.one_of_each().await;
     for id in [dead, quarantined, kept] {
         inbox.resolve(at(100), id, "a mistake").await.unwrap();
-        inbox.reopen(id).await.unwrap();
-        inbox.reopen(id).await.unwrap();
+        inbox.reopen(at(200), id).await.unwrap();
+        inbox.reopen(at(200), id).await.unwrap();
         let reopened = inbox.see(id).await;
         assert_eq!((reopened.resolved_at, reopened.resolution), (None, None));
         assert_eq!(inbox.open_counts().await.unwrap().of(reopened.state), 1);
@@ -89,7 +89,7 @@ pub(super) async fn a_duplicate_of_a_resolved_one_only_counts(store: &Store) {
     let first = inbox.see(id).await;
     assert_eq!((first.state, first.duplicates, first.resolved_at), (State::Dead, 1, Some(at(1))));
     assert!(inbox.due(1_000).await.is_empty(), "it would be credited twice");
-    inbox.reopen(id).await.unwrap();
+    inbox.reopen(at(200), id).await.unwrap();
     assert_eq!(inbox.tell(complete("A")).await, Recorded::Duplicate { first: id, requeued: true });
 }
 

@@ -184,7 +184,7 @@ impl Fixture {
     /// Requeues a delivery in any state.
     pub(crate) async fn requeue_any(&self, id: DeliveryId, reread: Option<NewDelivery>) -> Result<Replayed, StoreError> {
         let seen = self.show(id).await.unwrap().map_or(State::Dead, |record| record.state);
-        self.requeue(Requeue::new(id, seen).reread(reread)).await
+        self.requeue(Requeue::new(at(1_000), id, seen).reread(reread)).await
     }
 
     pub(crate) async fn is_gone(&self, id: DeliveryId) -> bool {

@@ -11,8 +11,9 @@ use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::DedupKey;
 use onramp_webhooks::inbox::{
-    ClaimRequest, ClaimedDelivery, Claims, Counts, DeadCause, DeliveryId, Filter, Inbox, Lease, MemoryInbox, NewDelivery, Page,
-    QuarantineBound, Record, Recorded, Replayed, Requeue, Retention, Settled, Settlement, State, TaskState,
+    ClaimRequest, ClaimedDelivery, Claims, Counts, DeadCause, DeliveryId, Filter, HistoryEntry, HistoryKind, Inbox, Lease,
+    MemoryInbox, NewDelivery, Page, QuarantineBound, Record, Recorded, Replayed, Requeue, Restored, Retention, Settled,
+    Settlement, State, TaskState,
 };
 use onramp_webhooks_testkit::doubles::{Double, InboxDouble};
 use onramp_webhooks_testkit::inbox::{Fixture, Store, cases};
@@ -76,7 +77,7 @@ impl InboxDouble for Mutant {
             }
             Defect::RequeuesWhatIsResolved => {
                 if let Some(first) = self.holder(new.key.as_ref()).await {
-                    self.inbox.reopen(first.id).await?;
+                    self.inbox.reopen(new.received_at, first.id).await?;
                 }
             }
             Defect::TakesSyntheticOnesForReal if new.fingerprint.is_synthetic() => new.fingerprint = Fingerprint::of(&new.body),
@@ -195,11 +196,55 @@ impl InboxDouble for Mutant {
         }
     }
 
-    async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError> {
+    async fn reopen(&self, now: Timestamp, id: DeliveryId) -> Result<(), StoreError> {
         match self.defect {
             Defect::ReopensNothing => self.inbox.show(id).await.map(drop),
-            _ => self.inbox.reopen(id).await,
+            _ => self.inbox.reopen(now, id).await,
         }
+    }
+
+    async fn history(&self, id: DeliveryId) -> Result<Vec<HistoryEntry>, StoreError> {
+        let mut history = self.inbox.history(id).await?;
+        match self.defect {
+            Defect::RemembersNothing => history.clear(),
+            Defect::RemembersInReverse => history.reverse(),
+            Defect::RemembersNoCause => history.iter_mut().for_each(|entry| entry.cause = None),
+            Defect::RemembersTheFirstTime => history.iter_mut().for_each(|entry| entry.last_at = entry.first_at),
+            Defect::RemembersSuccesses => history.push(HistoryEntry::new(HistoryKind::Unknown, Timestamp::default())),
+            Defect::RemembersTheOldest => history.truncate(63),
+            _ => {}
+        }
+        Ok(history)
+    }
+
+    async fn revealed(&self, now: Timestamp, id: DeliveryId, operator: &str) -> Result<(), StoreError> {
+        match self.defect {
+            Defect::RevealsInSilence => Ok(()),
+            _ => self.inbox.revealed(now, id, operator).await,
+        }
+    }
+
+    async fn restore(&self, mut deliveries: Vec<Record>) -> Result<Vec<Restored>, StoreError> {
+        match self.defect {
+            Defect::RestoresAllAsPending => deliveries.iter_mut().for_each(|record| record.state = State::Pending),
+            Defect::RestoresWithoutKeys => deliveries.iter_mut().for_each(|record| record.key = None),
+            Defect::RestoresWithoutOrders => deliveries.iter_mut().for_each(|record| record.stage = None),
+            Defect::RestoresWithoutTimes => deliveries.iter_mut().for_each(|record| record.due_at = None),
+            Defect::RestoresOneByOne => {
+                let mut restored = Vec::new();
+                for delivery in deliveries {
+                    restored.extend(self.inbox.restore(vec![delivery]).await?);
+                }
+                return Ok(restored);
+            }
+            Defect::ForgetsWhatIsKnown => {
+                let restored = self.inbox.restore(deliveries).await?;
+                let known = |restored| if let Restored::Conflict(id) = restored { Restored::Known(id) } else { restored };
+                return Ok(restored.into_iter().map(known).collect());
+            }
+            _ => {}
+        }
+        self.inbox.restore(deliveries).await
     }
 
     async fn list(&self, mut filter: Filter) -> Result<Page, StoreError> {
@@ -244,7 +289,9 @@ impl InboxDouble for Mutant {
                 let release = Settlement::new(lease, Settled::Released);
                 drop(self.inbox.settle(Timestamp::default(), vec![release]).await?);
             }
-            (Defect::ForgetsWhatWasReread, _) => return self.inbox.requeue(Requeue::new(request.id, request.seen)).await,
+            (Defect::ForgetsWhatWasReread, _) => {
+                return self.inbox.requeue(Requeue::new(request.at, request.id, request.seen)).await;
+            }
             _ => {}
         }
         self.inbox.requeue(request).await
@@ -375,6 +422,19 @@ mutants! {
     KeepsTheFirstResolution: an_inbox_that_keeps_the_first_resolution => "resolving::what_is_resolved_again_has_the_later_note";
     ReopensNothing: an_inbox_that_reopens_nothing => "resolving::what_was_reopened_is_open";
     RequeuesWhatIsResolved: an_inbox_that_requeues_what_is_resolved => "resolving::a_duplicate_of_a_resolved_one_only_counts";
+    RestoresAllAsPending: an_inbox_that_restores_all_as_pending => "restoring::every_state_comes_back";
+    RestoresWithoutKeys: an_inbox_that_restores_without_keys => "restoring::a_copy_of_a_restored_one_is_a_duplicate";
+    RestoresWithoutOrders: an_inbox_that_restores_without_orders => "restoring::a_restored_one_joins_its_order";
+    RestoresWithoutTimes: an_inbox_that_restores_without_times => "restoring::what_waited_goes_on_in_its_sequence";
+    RestoresOneByOne: an_inbox_that_restores_one_by_one => "restoring::a_batch_is_restored_whole_or_not_at_all";
+    ForgetsWhatIsKnown: an_inbox_that_hides_conflicts_of_a_restore => "restoring::what_is_known_is_skipped";
+    RemembersNothing: an_inbox_that_remembers_nothing => "remembering::what_happened_is_remembered_in_its_sequence";
+    RemembersInReverse: an_inbox_that_remembers_in_reverse => "remembering::what_happened_is_remembered_in_its_sequence";
+    RemembersNoCause: an_inbox_that_remembers_no_cause => "remembering::what_happened_is_remembered_in_its_sequence";
+    RemembersTheFirstTime: an_inbox_that_remembers_the_first_time => "remembering::repetitions_are_one_entry";
+    RemembersSuccesses: an_inbox_that_remembers_successes => "remembering::a_success_at_the_first_attempt_is_no_entry";
+    RemembersTheOldest: an_inbox_that_remembers_the_oldest => "remembering::of_many_entries_the_newest_stay";
+    RevealsInSilence: an_inbox_that_reveals_in_silence => "remembering::what_operators_do_is_remembered";
     PagesOverlap: an_inbox_whose_pages_overlap => "querying::pages_follow_each_other";
     ForgetsWhenTheNextIsDue: an_inbox_that_forgets_when_the_next_is_due => "claiming::says_when_the_next_falls_due";
     DoesNotWake: an_inbox_that_does_not_wake => "waking::a_new_delivery_wakes";

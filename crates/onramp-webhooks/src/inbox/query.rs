@@ -27,6 +27,8 @@ pub struct Record {
     pub event_type: Option<String>,
     /// The dedup key.
     pub key: Option<DedupKey>,
+    /// The time at which the key expires; `None` if it never does.
+    pub key_expires_at: Option<Timestamp>,
     /// The stage of its order.
     pub stage: Option<OrderStage>,
     /// The hash of the body.
@@ -77,6 +79,7 @@ impl fmt::Debug for Record {
             .field("endpoint", &self.endpoint)
             .field("provider", &self.provider)
             .field("event_type", &self.event_type)
+            .field("key_expires_at", &self.key_expires_at)
             .field("stage", &self.stage)
             .field("state", &self.state)
             .field("synthetic", &self.is_synthetic())

@@ -11,6 +11,8 @@ use crate::provider::{Providers, ReadError};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Requeue {
+    /// The time of the request.
+    pub at: Timestamp,
     /// The delivery.
     pub id: DeliveryId,
     /// The state in which it was seen. A delivery in another state is left as it is.
@@ -22,8 +24,8 @@ pub struct Requeue {
 impl Requeue {
     /// Creates a request for a delivery that was seen in a state.
     #[must_use]
-    pub const fn new(id: DeliveryId, seen: State) -> Self {
-        Self { id, seen, reread: None }
+    pub const fn new(at: Timestamp, id: DeliveryId, seen: State) -> Self {
+        Self { at, id, seen, reread: None }
     }
 
     /// Sets the delivery as this version reads it.
@@ -103,7 +105,7 @@ pub async fn replay(
     {
         return refused(&format!("the same event was repaired as delivery {repair}"));
     }
-    let request = Requeue::new(id, record.state);
+    let request = Requeue::new(now, id, record.state);
     if record.state != State::Quarantined {
         return inbox.requeue(request).await;
     }

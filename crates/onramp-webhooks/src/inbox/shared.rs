@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{
-    ClaimRequest, Claims, Counts, Filter, Inbox, Lease, Page, Record, Recorded, Replayed, Requeue, Retention, Settlement,
-    SpillStatus, TaskState,
+    ClaimRequest, Claims, Counts, Filter, HistoryEntry, Inbox, Lease, Page, Record, Recorded, Replayed, Requeue, Restored,
+    Retention, Settlement, SpillStatus, TaskState,
 };
 use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery};
@@ -58,8 +58,20 @@ impl<I: Inbox + ?Sized> Inbox for Arc<I> {
         (**self).resolve(now, id, note).await
     }
 
-    async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError> {
-        (**self).reopen(id).await
+    async fn reopen(&self, now: Timestamp, id: DeliveryId) -> Result<(), StoreError> {
+        (**self).reopen(now, id).await
+    }
+
+    async fn history(&self, id: DeliveryId) -> Result<Vec<HistoryEntry>, StoreError> {
+        (**self).history(id).await
+    }
+
+    async fn revealed(&self, now: Timestamp, id: DeliveryId, operator: &str) -> Result<(), StoreError> {
+        (**self).revealed(now, id, operator).await
+    }
+
+    async fn restore(&self, deliveries: Vec<Record>) -> Result<Vec<Restored>, StoreError> {
+        (**self).restore(deliveries).await
     }
 
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {

@@ -5,8 +5,8 @@ use std::fmt;
 use async_trait::async_trait;
 
 use super::{
-    ClaimRequest, Claims, Counts, Filter, Lease, Page, Record, Recorded, Replayed, Requeue, Retention, Settlement, SpillStatus,
-    TaskState,
+    ClaimRequest, Claims, Counts, Filter, HistoryEntry, Lease, Page, Record, Recorded, Replayed, Requeue, Restored, Retention,
+    Settlement, SpillStatus, TaskState,
 };
 use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery};
@@ -145,7 +145,35 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// Returns [`NotFound`](crate::StoreErrorKind::NotFound) if there is no such delivery, and another error if the store cannot be written.
-    async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError>;
+    async fn reopen(&self, now: Timestamp, id: DeliveryId) -> Result<(), StoreError>;
+
+    /// Returns the history of a delivery, the oldest entry first. It is empty if the delivery was handled at its first attempt, or if there is
+    /// no such delivery.
+    ///
+    /// Each call that fails, parks, requeues, resolves or reopens a delivery, or counts a duplicate of it, adds an
+    /// [entry](super::HistoryEntry) in the same step. [`restore`](Self::restore) adds none. The texts are removed with the body, because
+    /// they may hold personal data.
+    ///
+    /// # Errors
+    /// Returns an error if the store cannot be read.
+    async fn history(&self, id: DeliveryId) -> Result<Vec<HistoryEntry>, StoreError>;
+
+    /// Adds to the history of a delivery that `operator` saw its personal data.
+    ///
+    /// # Errors
+    /// Returns [`NotFound`](crate::StoreErrorKind::NotFound) if there is no such delivery, and another error if the store cannot be written.
+    async fn revealed(&self, now: Timestamp, id: DeliveryId, operator: &str) -> Result<(), StoreError>;
+
+    /// Adds deliveries of another inbox, with their states, keys, counts, notes and bodies, and gives them new ids. All are added, or none.
+    /// Returns the result for each delivery in turn; see [`Restored`](super::Restored). Stores change each one with
+    /// [`restorable`](super::restorable) first.
+    ///
+    /// A delivery without a key is always added. A quarantined one does not count as noise.
+    ///
+    /// # Errors
+    /// Returns [`Refused`](crate::StoreErrorKind::Refused) if one of the deliveries cannot be restored, and another error if the store
+    /// cannot be written.
+    async fn restore(&self, deliveries: Vec<Record>) -> Result<Vec<Restored>, StoreError>;
 
     /// Makes a delivery pending and resets its count of attempts, if it is still in the state that was seen. Its resolution ends. Operators
     /// call [`replay`](super::replay) instead.

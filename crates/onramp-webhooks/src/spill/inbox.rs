@@ -14,8 +14,8 @@ use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery};
 use crate::error::StoreError;
 use crate::inbox::{
-    ClaimRequest, Claims, Counts, Filter, Inbox, Lease, Page, Record, Recorded, Replayed, Requeue, Retention, Settlement,
-    SpillStatus, TaskState, TransactionalInbox,
+    ClaimRequest, Claims, Counts, Filter, HistoryEntry, Inbox, Lease, Page, Record, Recorded, Replayed, Requeue, Restored,
+    Retention, Settlement, SpillStatus, TaskState, TransactionalInbox,
 };
 
 /// An [`Inbox`] of two parts: a primary inbox, and a spill that records deliveries while the primary inbox is unavailable or slow.
@@ -137,8 +137,20 @@ impl<I: Inbox> Inbox for SpillInbox<I> {
         self.shared().primary()?.resolve(now, id, note).await
     }
 
-    async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError> {
-        self.shared().primary()?.reopen(id).await
+    async fn reopen(&self, now: Timestamp, id: DeliveryId) -> Result<(), StoreError> {
+        self.shared().primary()?.reopen(now, id).await
+    }
+
+    async fn history(&self, id: DeliveryId) -> Result<Vec<HistoryEntry>, StoreError> {
+        self.shared().primary()?.history(id).await
+    }
+
+    async fn revealed(&self, now: Timestamp, id: DeliveryId, operator: &str) -> Result<(), StoreError> {
+        self.shared().primary()?.revealed(now, id, operator).await
+    }
+
+    async fn restore(&self, deliveries: Vec<Record>) -> Result<Vec<Restored>, StoreError> {
+        self.shared().primary()?.restore(deliveries).await
     }
 
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {

@@ -15,7 +15,8 @@ use onramp_webhooks::idempotency::{
 };
 use onramp_webhooks::identity::{DedupKey, Identity, OrderStage};
 use onramp_webhooks::inbox::{
-    ClaimRequest, ClaimedDelivery, Claims, DeadCause, Filter, Inbox as _, MemoryInbox, NewDelivery, Page, Quarantine, Record,
+    ClaimRequest, ClaimedDelivery, Claims, DeadCause, Filter, HistoryEntry, Inbox as _, MemoryInbox, NewDelivery, Page, Quarantine,
+    Record,
     Settled, Settlement,
 };
 use onramp_webhooks::kriptomat::{AdditionalFields, KriptomatPostback};
@@ -145,6 +146,8 @@ async fn deliveries_show_neither_body_nor_key() {
     let refused = Settled::Dead { cause: DeadCause::RefusedByHandler, error: "refused".into() };
     inbox.settle(now, vec![Settlement::new(claimed.lease, refused)]).await.unwrap();
     inbox.resolve(now, id, HIDDEN).await.unwrap();
+    let history: Vec<HistoryEntry> = inbox.history(id).await.unwrap();
+    shows_nothing::<HistoryEntry>(&history[1]);
     shows_nothing::<Record>(&inbox.show(id).await.unwrap().unwrap());
     shows_nothing(&inbox);
     let spill = MemorySpill::new();

@@ -8,6 +8,7 @@ mod door;
 mod faulty;
 mod gate;
 mod idempotency;
+mod json_lines;
 mod ledger;
 mod logs;
 mod memory;

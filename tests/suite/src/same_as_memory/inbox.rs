@@ -34,6 +34,8 @@ enum Step {
     Forget(u8),
     Resolve(u8, u8),
     Reopen(u8),
+    /// Restores deliveries in states, with the seconds after which they are due, or settled.
+    Restore(Vec<(Event, u8, u8)>),
     List(Query),
     /// Moves the clock by a number of seconds, sometimes backwards.
     Pass(i16),
@@ -138,6 +140,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..25_u8).prop_map(Step::Forget),
         1 => (0..25_u8, 0..9_u8).prop_map(|(id, note)| Step::Resolve(id, note)),
         1 => (0..25_u8).prop_map(Step::Reopen),
+        1 => prop::collection::vec((event(), 0..8_u8, 0..40_u8), 1..4).prop_map(Step::Restore),
         2 => query().prop_map(Step::List),
         3 => prop_oneof![4 => 0..30_i16, 1 => -20..0_i16].prop_map(Step::Pass),
     ]
@@ -161,6 +164,37 @@ impl Event {
             new.fingerprint = new.fingerprint.to_synthetic();
         }
         new
+    }
+}
+
+impl Event {
+    /// Returns a delivery of another inbox.
+    fn record(&self, now: Timestamp, state: u8, seconds: u8) -> Record {
+        let NewDelivery { endpoint, provider, event_type, key, key_expires_at, stage, fingerprint, received_at, body, .. } =
+            self.delivery(now);
+        let at = Some(now.after(Duration::from_secs(seconds.into())));
+        let attempts = u32::from(self.body);
+        Record {
+            id: DeliveryId::from_i64(0),
+            endpoint,
+            provider,
+            event_type,
+            key,
+            key_expires_at,
+            stage,
+            fingerprint,
+            state: State::from_u8(state),
+            received_at,
+            due_at: at,
+            settled_at: at,
+            cause: DeadCause::from_u8(self.body),
+            attempts,
+            duplicates: attempts.into(),
+            note: Some("restored".into()),
+            resolved_at: at.filter(|_| self.kind == 0),
+            resolution: Some("by hand".into()),
+            body: Some(body).filter(|_| self.kind != 1 || State::from_u8(state).waits()),
+        }
     }
 }
 
@@ -231,7 +265,7 @@ impl View {
                 let reread = reread.as_ref().map(|event| Event { quarantine: None, ..event.clone() }.delivery(self.now));
                 let id = self.id(*id);
                 let seen = inbox.show(id).await.unwrap().map_or(State::Dead, |record| record.state);
-                let requeued = inbox.requeue(Requeue::new(id, seen).reread(reread)).await;
+                let requeued = inbox.requeue(Requeue::new(self.now, id, seen).reread(reread)).await;
                 format!("{:?}", requeued.map_err(|error| error.to_string()))
             }
             Step::Prune(seconds) => {
@@ -248,8 +282,12 @@ impl View {
                 format!("{:?}", resolved.map_err(|error| error.to_string()))
             }
             Step::Reopen(id) => {
-                let reopened = inbox.reopen(self.id(*id)).await;
+                let reopened = inbox.reopen(self.now, self.id(*id)).await;
                 format!("{:?}", reopened.map_err(|error| error.to_string()))
+            }
+            Step::Restore(deliveries) => {
+                let records = deliveries.iter().map(|(event, state, seconds)| event.record(self.now, *state, *seconds));
+                format!("{:?}", inbox.restore(records.collect()).await)
             }
             Step::List(query) => {
                 let mut filter = query.filter();
@@ -319,7 +357,9 @@ async fn everything(inbox: &dyn Inbox) -> String {
     let mut everything = format!("{counts:?}\n{}", list(inbox, Filter::all().limit(1_000)).await);
     for record in inbox.list(Filter::all().limit(1_000)).await.unwrap().records {
         let body = inbox.show(record.id).await.unwrap().unwrap().body;
-        everything.push_str(&format!("\n{:?} {body:?}", record.id));
+        let history = inbox.history(record.id).await.unwrap();
+        let texts: Vec<_> = history.iter().map(|entry| entry.text.clone()).collect();
+        everything.push_str(&format!("\n{:?} {body:?} {history:?} {texts:?}", record.id));
     }
     everything
 }

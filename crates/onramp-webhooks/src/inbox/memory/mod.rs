@@ -12,8 +12,9 @@ use tokio::sync::Notify;
 
 use self::queue::{Place, Queue};
 use super::{
-    ClaimRequest, ClaimedDelivery, Claims, Counts, DeadCause, Filter, Inbox, Lease, Page, QuarantineBound, Record, Recorded,
-    Replayed, Requeue, Retention, Settled, Settlement, State, TaskState, conflict_note, why_not_forgotten, why_not_resolved,
+    ClaimRequest, ClaimedDelivery, Claims, Counts, DeadCause, Filter, HistoryEntry, HistoryKind, Inbox, Lease, Page,
+    QuarantineBound, Record, Recorded, Replayed, Requeue, Restored, Retention, Settled, Settlement, State, TaskState,
+    conflict_note, restorable, why_not_forgotten, why_not_resolved,
 };
 use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery};
@@ -43,8 +44,8 @@ struct Rows {
 #[derive(Debug)]
 struct Row {
     record: Record,
-    key_expires_at: Option<Timestamp>,
     fence: i64,
+    history: Vec<HistoryEntry>,
 }
 
 impl Row {
@@ -54,14 +55,14 @@ impl Row {
     }
 
     fn has_expired(&self, now: Timestamp) -> bool {
-        self.key_expires_at.is_some_and(|expires| expires <= now)
+        self.record.key_expires_at.is_some_and(|expires| expires <= now)
     }
 
     /// Returns whether the row is to be pruned. A key that can expire is kept, together with its body, until it has expired.
     fn is_old(&self, now: Timestamp, retention: Retention) -> bool {
         let since = self.record.settled_at.unwrap_or(self.record.received_at);
         let is_old = retention.of(self.record.state).is_some_and(|kept| since < now.before(kept));
-        is_old && self.record.body.is_some() && (self.key_expires_at.is_none() || self.has_expired(now))
+        is_old && self.record.body.is_some() && (self.record.key_expires_at.is_none() || self.has_expired(now))
     }
 }
 
@@ -94,6 +95,7 @@ impl Rows {
             provider: new.provider,
             event_type: new.event_type,
             key: key.clone(),
+            key_expires_at: new.key_expires_at,
             stage: new.stage,
             fingerprint: new.fingerprint,
             state,
@@ -114,11 +116,39 @@ impl Rows {
         if state == State::Quarantined && noise {
             self.noise.insert(id);
         }
-        self.by_id.insert(id, Row { record, key_expires_at: new.key_expires_at, fence: 0 });
+        self.by_id.insert(id, Row { record, fence: 0, history: Vec::new() });
         if state == State::Pending {
             self.wait(id, state, None);
         }
         id
+    }
+
+    /// Adds an entry to the history of a delivery.
+    fn add(&mut self, id: DeliveryId, entry: HistoryEntry) {
+        if let Some(row) = self.by_id.get_mut(&id) {
+            entry.add_to(&mut row.history);
+        }
+    }
+
+    /// Adds a delivery of another inbox.
+    fn restore(&mut self, record: Record) -> Restored {
+        let holder = record.key.as_ref().and_then(|key| self.by_key.get(key)).and_then(|id| self.by_id.get(id));
+        if let Some(Row { record: holder, .. }) = holder {
+            return Restored::beside(&record, holder.id, &holder.fingerprint);
+        }
+        self.last_id += 1;
+        let id = DeliveryId::from_i64(self.last_id);
+        if let Some(key) = record.key.clone() {
+            self.by_key.insert(key, id);
+        }
+        let (state, due_at) = (record.state, record.due_at);
+        self.by_id.insert(id, Row { record: Record { id, ..record }, fence: 0, history: Vec::new() });
+        if state.waits() {
+            self.wait(id, state, due_at);
+        } else {
+            self.count_handled(id, true);
+        }
+        Restored::New(id)
     }
 
     /// Moves a row to a state in which nothing waits.
@@ -170,6 +200,7 @@ impl Rows {
     fn forget(&mut self, id: DeliveryId) {
         let Some(row) = self.by_id.get_mut(&id) else { return };
         (row.record.body, row.record.note, row.record.resolution) = (None, None, None);
+        row.history.iter_mut().for_each(|entry| entry.text = None);
         if row.record.key.is_none() || row.record.state == State::Quarantined {
             self.remove(id);
         }
@@ -209,13 +240,15 @@ impl Rows {
         self.by_id.get(&first).is_some_and(|row| new.repeats(&row.record.fingerprint, row.record.received_at))
     }
 
-    fn count_duplicate(&mut self, first: DeliveryId) -> bool {
+    fn count_duplicate(&mut self, now: Timestamp, first: DeliveryId) -> bool {
         let Some(row) = self.by_id.get_mut(&first) else { return false };
         row.record.duplicates += 1;
         let is_used_up = row.record.cause == Some(DeadCause::AttemptsUsedUp) && row.record.body.is_some();
         let requeued = row.record.state == State::Retrying || (is_used_up && row.record.resolved_at.is_none());
+        self.add(first, HistoryEntry::new(HistoryKind::Duplicate, now));
         if requeued {
             self.requeue(first);
+            self.add(first, HistoryEntry::new(HistoryKind::Requeued, now));
         }
         requeued
     }
@@ -238,7 +271,7 @@ impl Rows {
             && let Some(first) = self.take_holder(key, new.received_at)
         {
             if self.repeats(first, &new) {
-                return Recorded::Duplicate { first, requeued: self.count_duplicate(first) };
+                return Recorded::Duplicate { first, requeued: self.count_duplicate(new.received_at, first) };
             }
             return Recorded::Conflict { first, kept: self.keep_conflict(first, new) };
         }
@@ -256,7 +289,7 @@ impl Rows {
         let key = new.key.as_ref().map(|key| key.conflicting(&new.fingerprint));
         match key.as_ref().and_then(|key| self.by_key.get(key).copied()) {
             Some(kept) => {
-                self.count_duplicate(kept);
+                self.count_duplicate(new.received_at, kept);
                 kept
             }
             None => self.insert(new, key, State::Conflict, Some(conflict_note(first))),
@@ -296,17 +329,20 @@ impl Rows {
         let limit = if request.suspect { 1 } else { usize::MAX };
         let chosen = request.choose(now, candidates).into_iter().take(limit);
         let until = now.after(request.lease);
-        let mut claimed: Vec<_> = chosen.filter_map(|id| self.lease(id, until)).collect();
+        let mut claimed: Vec<_> = chosen.filter_map(|id| self.lease(now, id, until)).collect();
         let mut room = request.room_behind(claimed.len());
         for head in &mut claimed {
             let behind = self.queue.behind(head.lease.id, now, room);
-            head.behind = behind.into_iter().filter_map(|id| self.lease_behind(id, until)).collect();
+            head.behind = behind.into_iter().filter_map(|id| self.lease_behind(now, id, until)).collect();
             room -= head.behind.len();
         }
         Claims::new(claimed, self.queue.next_due(now)).with_suspect(has_suspect)
     }
 
-    fn lease(&mut self, id: DeliveryId, until: Timestamp) -> Option<ClaimedDelivery> {
+    fn lease(&mut self, now: Timestamp, id: DeliveryId, until: Timestamp) -> Option<ClaimedDelivery> {
+        if self.by_id.get(&id).is_some_and(|row| row.record.state == State::Leased) {
+            self.add(id, HistoryEntry::new(HistoryKind::LeaseLost, now));
+        }
         let stale = self.by_id.get(&id).is_some_and(|row| self.is_stale(row));
         let row = self.by_id.get_mut(&id)?;
         let lost_claims = self.queue.lease(id, until);
@@ -329,9 +365,9 @@ impl Rows {
         })
     }
 
-    fn lease_behind(&mut self, id: DeliveryId, until: Timestamp) -> Option<ClaimedDelivery> {
+    fn lease_behind(&mut self, now: Timestamp, id: DeliveryId, until: Timestamp) -> Option<ClaimedDelivery> {
         self.queue.lease_behind(id);
-        self.lease(id, until)
+        self.lease(now, id, until)
     }
 
     fn holds(&self, lease: Lease) -> bool {
@@ -344,6 +380,9 @@ impl Rows {
             return false;
         }
         let id = settlement.lease.id;
+        if let Some(entry) = HistoryEntry::of(&settlement.outcome, now) {
+            self.add(id, entry);
+        }
         let cause = settlement.outcome.cause();
         let (row, note, attempts) = match settlement.outcome {
             Settled::Handled => (self.end(id, State::Handled), None, 1),
@@ -371,7 +410,7 @@ impl Rows {
             let row = self.by_id.get_mut(&id)?;
             (row.record.event_type, row.record.stage) = (reread.event_type, reread.stage);
             row.record.fingerprint = reread.fingerprint;
-            (row.record.key, row.key_expires_at) = (key.clone(), reread.key_expires_at);
+            (row.record.key, row.record.key_expires_at) = (key.clone(), reread.key_expires_at);
             self.count_handled(id, true);
             if let Some(key) = key {
                 self.by_key.insert(key, id);
@@ -380,7 +419,7 @@ impl Rows {
         };
         self.remove(id);
         if self.repeats(first, &reread) {
-            self.count_duplicate(first);
+            self.count_duplicate(reread.received_at, first);
             return Some(Replayed::Duplicate { first });
         }
         self.keep_conflict(first, reread);
@@ -463,18 +502,45 @@ impl Inbox for MemoryInbox {
             return Err(StoreError::new(StoreErrorKind::Refused, "resolve").because(why));
         }
         (row.record.resolved_at, row.record.resolution) = (row.record.settled_at.max(Some(now)), Some(note.to_owned()));
+        rows.add(id, HistoryEntry::new(HistoryKind::Resolved, now).text(note));
         Ok(())
     }
 
-    async fn reopen(&self, id: DeliveryId) -> Result<(), StoreError> {
+    async fn reopen(&self, now: Timestamp, id: DeliveryId) -> Result<(), StoreError> {
         let mut rows = self.rows();
         let Some(row) = rows.by_id.get_mut(&id) else { return Err(StoreError::new(StoreErrorKind::NotFound, "reopen")) };
+        let was_resolved = row.record.resolved_at.is_some();
         (row.record.resolved_at, row.record.resolution) = (None, None);
+        if was_resolved {
+            rows.add(id, HistoryEntry::new(HistoryKind::Reopened, now));
+        }
         Ok(())
+    }
+
+    async fn history(&self, id: DeliveryId) -> Result<Vec<HistoryEntry>, StoreError> {
+        Ok(self.rows().by_id.get(&id).map(|row| row.history.clone()).unwrap_or_default())
+    }
+
+    async fn revealed(&self, now: Timestamp, id: DeliveryId, operator: &str) -> Result<(), StoreError> {
+        let mut rows = self.rows();
+        if !rows.by_id.contains_key(&id) {
+            return Err(StoreError::new(StoreErrorKind::NotFound, "reveal"));
+        }
+        rows.add(id, HistoryEntry::new(HistoryKind::Revealed, now).text(operator));
+        Ok(())
+    }
+
+    async fn restore(&self, deliveries: Vec<Record>) -> Result<Vec<Restored>, StoreError> {
+        let deliveries = deliveries.into_iter().map(restorable).collect::<Result<Vec<_>, _>>()?;
+        let mut rows = self.rows();
+        let restored = deliveries.into_iter().map(|record| rows.restore(record)).collect();
+        drop(rows);
+        self.work.notify_one();
+        Ok(restored)
     }
 
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError> {
-        let Requeue { id, seen, reread } = request;
+        let Requeue { at, id, seen, reread } = request;
         let mut rows = self.rows();
         let refused = |why| Err(StoreError::new(StoreErrorKind::Refused, "replay").because(why));
         match rows.by_id.get(&id) {
@@ -487,6 +553,7 @@ impl Inbox for MemoryInbox {
         let elsewhere = reread.and_then(|reread| rows.reread(id, reread));
         if elsewhere.is_none() {
             rows.requeue(id);
+            rows.add(id, HistoryEntry::new(HistoryKind::Replayed, at));
         }
         drop(rows);
         self.work.notify_one();

@@ -78,7 +78,7 @@ async fn a_purchase_in_quarantine_that_was_resolved_needs_no_attention() {
     harness.advance(MINUTE * 10).await;
     assert_eq!((harness.verdict(), harness.watch("wert").quarantined_purchases), (Verdict::Fine, 0));
     assert_eq!(harness.health().await["counts"]["quarantined"], 0);
-    harness.inbox.reopen(quarantined.id).await.unwrap();
+    harness.inbox.reopen(Timestamp::from_millis(0), quarantined.id).await.unwrap();
     harness.advance(MINUTE * 10).await;
     assert_eq!((harness.verdict(), harness.watch("wert").quarantined_purchases), (Verdict::Attention, 1));
 }
