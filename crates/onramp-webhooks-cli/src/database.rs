@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use onramp_webhooks::inbox::MemoryInbox;
+use onramp_webhooks::purchases::PurchaseStore;
 use onramp_webhooks::{Inbox, StoreError};
 use onramp_webhooks_postgres::PostgresOptions;
 use onramp_webhooks_sqlite::{SqliteInbox, SqliteOptions};
@@ -51,15 +52,26 @@ impl Address {
 
     /// Opens an inbox that exists. Creates and migrates nothing: a new, empty inbox would hide a mistyped address.
     pub(crate) async fn open(&self, schema: &str) -> Result<Arc<dyn Inbox>, CliError> {
+        Ok(self.open_with_purchases(schema).await?.0)
+    }
+
+    /// Opens an inbox that exists, and its store of purchases.
+    pub(crate) async fn open_with_purchases(&self, schema: &str) -> Result<(Arc<dyn Inbox>, Arc<dyn PurchaseStore>), CliError> {
         match self {
             Self::Sqlite(file) if !file.is_file() => {
                 let missing = CliError::Failed(format!("opening the database: there is no file {file:?}"));
                 Err(missing.hint("check --database-url and DATABASE_URL; a relative path begins in the current folder"))
             }
-            Self::Sqlite(file) => Ok(Arc::new(SqliteOptions::new(file).must_exist().open().await.map_err(failed)?)),
+            Self::Sqlite(file) => {
+                let inbox = SqliteOptions::new(file).must_exist().open().await.map_err(failed)?;
+                let purchases = Arc::new(inbox.purchases());
+                Ok((Arc::new(inbox), purchases))
+            }
             Self::Postgres(options) => {
                 let options = postgres(options, FEW_CONNECTIONS).await?.schema(schema).must_exist();
-                Ok(Arc::new(options.open().await.map_err(failed)?))
+                let inbox = options.open().await.map_err(failed)?;
+                let purchases = Arc::new(inbox.purchases());
+                Ok((Arc::new(inbox), purchases))
             }
         }
     }

@@ -5,17 +5,23 @@ mod database;
 mod exit;
 mod globals;
 mod http;
+mod inbox;
 mod interrupt;
 mod listen;
 mod logging;
 mod man;
+mod order;
 mod output;
+mod prompt;
 mod reconcile;
 mod running;
+mod status;
+mod table;
 mod text;
 mod time;
 mod trigger;
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -46,13 +52,16 @@ struct Cli {
 enum Command {
     Listen(Box<listen::Listen>),
     Trigger(Box<trigger::Trigger>),
+    Status(status::Status),
+    Inbox(Box<inbox::InboxCommand>),
+    Order(order::Order),
     Reconcile(Box<reconcile::Reconcile>),
     Completions(completions::Completions),
     Man(man::Man),
 }
 
 fn main() -> ExitCode {
-    let Cli { globals, command } = Cli::parse();
+    let Cli { globals, command } = Cli::try_parse().unwrap_or_else(|error| invalid(&error));
     let output = Output::new(&globals);
     let result = Runtime::new().map_err(|error| CliError::with_source("starting", &error)).and_then(|runtime| {
         let result = runtime.block_on(run(command, &globals, &output));
@@ -66,11 +75,27 @@ fn main() -> ExitCode {
     ExitCode::from(status.code())
 }
 
+/// Ends the program after an error of the command line, or with the help that was asked for. An error repeats arguments, which may be
+/// received data.
+fn invalid(error: &clap::Error) -> ! {
+    let text = error.to_string();
+    if !error.use_stderr() || text.lines().all(|line| text::escaped(line) == line) {
+        error.exit();
+    }
+    for line in text.lines() {
+        let _ = writeln!(std::io::stderr(), "{}", text::escaped(line));
+    }
+    std::process::exit(ExitStatus::Usage.code().into())
+}
+
 async fn run(command: Command, globals: &Globals, output: &Output) -> Result<ExitStatus, CliError> {
     let _log = logging::start(globals)?;
     match command {
         Command::Listen(listen) => listen.run(globals, output).await,
         Command::Trigger(trigger) => trigger.run(output).await,
+        Command::Status(status) => status.run(globals, output).await,
+        Command::Inbox(inbox) => inbox.run(globals, output).await,
+        Command::Order(order) => order.run(globals, output).await,
         Command::Reconcile(reconcile) => reconcile.run(globals, output).await,
         Command::Completions(completions) => completions.run(output),
         Command::Man(man) => man.run(),

@@ -1,7 +1,7 @@
 //! Standard output for results, and standard error for everything else.
 
 use std::borrow::Borrow;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
@@ -15,6 +15,12 @@ use crate::text::{self, Line};
 
 /// The style of errors and of what needs an operator.
 pub(crate) const RED: Style = AnsiColor::Red.on_default();
+
+/// The style of what went well.
+pub(crate) const GREEN: Style = AnsiColor::Green.on_default();
+
+/// The style of what waits.
+pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default();
 
 /// The style of the next step after an error.
 pub(crate) const BOLD: Style = Style::new().bold();
@@ -90,6 +96,17 @@ impl Output {
         if !self.quiet {
             self.on_stderr(line);
         }
+    }
+
+    /// Writes a question to standard error, and leaves the cursor behind it.
+    pub(crate) fn question(&self, question: &Line) {
+        let mut err = AutoStream::new(io::stderr().lock(), self.err);
+        let _ = write!(err, "{} ", question.as_str()).and_then(|()| err.flush());
+    }
+
+    /// Returns the width of the terminal; `None` if standard output is none.
+    pub(crate) fn width(&self) -> Option<usize> {
+        io::stdout().is_terminal().then(|| usize::from(console::Term::stdout().size().1))
     }
 
     /// Returns the place of progress bars: standard error, if it is a terminal.

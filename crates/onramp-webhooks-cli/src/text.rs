@@ -63,6 +63,17 @@ pub(crate) fn escaped_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// Shortens an id in the middle.
+pub(crate) fn shortened(id: &str) -> String {
+    let letters: Vec<char> = id.chars().collect();
+    match letters.as_slice() {
+        [a, b, c, d, e, f, .., u, v, w, x, y, z] if letters.len() > 14 => {
+            [a, b, c, d, e, f, &'…', u, v, w, x, y, z].into_iter().collect()
+        }
+        _ => id.to_owned(),
+    }
+}
+
 /// Returns whether a character controls a terminal, reorders text, or is invisible.
 const fn is_hidden(letter: char) -> bool {
     matches!(

@@ -98,6 +98,21 @@ pub(crate) fn date_and_time(time: Timestamp, zone: &TimeZone) -> String {
     format(time, zone, "%Y-%m-%d %H:%M:%S %:z")
 }
 
+/// Formats the day in `zone`.
+pub(crate) fn day(time: Timestamp, zone: &TimeZone) -> String {
+    format(time, zone, "%Y-%m-%d")
+}
+
+/// Formats a duration for text, such as `2 h 30 min`, with its two largest units.
+pub(crate) fn in_words(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let units = [(seconds / 86_400, "d"), (seconds / 3_600 % 24, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
+    let begin = units.iter().position(|(number, _)| *number > 0);
+    let shown = units.iter().skip(begin.unwrap_or(units.len())).take(2).filter(|(number, _)| *number > 0);
+    let words: Vec<_> = shown.map(|(number, unit)| format!("{number} {unit}")).collect();
+    if words.is_empty() { format!("{} ms", duration.as_millis()) } else { words.join(" ") }
+}
+
 /// Formats the time of day in `zone` with milliseconds, for lines of live events.
 pub(crate) fn time_of_day(time: Timestamp, zone: &TimeZone) -> String {
     format(time, zone, "%H:%M:%S.%3f")
@@ -131,6 +146,21 @@ mod tests {
         assert_eq!(rfc3339(TimeArg::Today.resolve(NOON, &TimeZone::UTC)), "2026-01-02T00:00:00.000Z");
         assert_eq!(date_and_time(NOON, &berlin), "2026-01-02 13:00:00 +01:00");
         assert_eq!(rfc3339(Timestamp::from_millis(i64::MAX)), "9223372036854775807 ms");
+    }
+
+    #[test]
+    fn durations_have_two_units_in_text() {
+        for (millis, words) in [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (59_000, "59 s"),
+            (3_600_000, "1 h"),
+            (11_520_000, "3 h 12 min"),
+            (90_061_000, "1 d 1 h"),
+            (86_401_000, "1 d"),
+        ] {
+            assert_eq!(in_words(Duration::from_millis(millis)), words);
+        }
     }
 
     #[test]

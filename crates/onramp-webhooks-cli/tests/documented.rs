@@ -2,6 +2,7 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod operator;
 mod program;
 
 use std::os::unix::fs::symlink;
@@ -17,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
+use crate::operator::Shop;
 use crate::program::{Ran, command, run};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -72,7 +74,8 @@ async fn next(lines: &mut Lines<BufReader<ChildStdout>>) -> String {
 
 /// Returns the examples at the end of the help of a command.
 async fn examples(name: &str) -> Vec<String> {
-    let help = run(&[name, "--help"]).await.out;
+    let words: Vec<&str> = name.split(' ').chain(["--help"]).collect();
+    let help = run(&words).await.out;
     let examples = help.split_once("Examples:\n").unwrap().1;
     examples.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
@@ -222,4 +225,108 @@ async fn the_transcript_of_listen_is_what_it_writes() {
     let expected: Vec<_> = expected.iter().map(|line| shape(&line.replace("newest delivery #214", "empty"))).collect();
     assert_eq!(shown, expected, "{written:#?}");
     assert_eq!(stop(child).await, Some(0));
+}
+
+/// Makes the inbox of the examples: two dead letters, an order that waits, and a conflict with it.
+async fn inbox_of_the_examples() -> Shop {
+    let shop = Shop::on_sqlite().await;
+    for (number, amount) in ["250.00", "49.99"].into_iter().enumerate() {
+        let error = format!("insert into points: no column currency, attempt {number}");
+        shop.dead(&format!("01M7BZ4Q0EXAMPLE{number}"), "customer-42", amount, &error).await;
+    }
+    shop.order("01M7BZ4Q0EXAMPLE0000WHBPVM", "customer-42", "250.00").await;
+    shop.order("01M7BZ4Q0EXAMPLE0000WHBPVM", "customer-42", "950.00").await;
+    shop
+}
+
+/// Runs a line of the documentation on a shop's inbox, with pipes and redirections.
+async fn ran_on(shop: &Shop, line: &str) -> Ran {
+    let home = Home::new();
+    let mut shell = home.shell("true");
+    shell.env("DATABASE_URL", &shop.url).current_dir(shop.folder.path());
+    let mut with_line = Command::new("sh");
+    with_line.args(["-c", line]).envs(shell.as_std().get_envs().filter_map(|(name, value)| Some((name, value?))));
+    with_line.current_dir(shop.folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Ran::of(with_line).await
+}
+
+#[tokio::test]
+async fn the_examples_of_inbox_order_and_status_run() {
+    let commands = [
+        "status",
+        "order",
+        "order show",
+        "inbox",
+        "inbox list",
+        "inbox show",
+        "inbox find",
+        "inbox diff",
+        "inbox replay",
+        "inbox resolve",
+        "inbox reopen",
+        "inbox release",
+        "inbox forget",
+        "inbox prune",
+        "inbox watch",
+        "inbox export",
+        "inbox import",
+    ];
+    for name in commands {
+        for example in examples(name).await {
+            let shop = inbox_of_the_examples().await;
+            // The examples say 1 for the first delivery, 2 for another dead letter, and 4 for the conflict.
+            let expected = match example.as_str() {
+                example if example.starts_with("onramp-webhooks status") => 3,
+                // The delivery is a dead letter, or was not resolved before.
+                example if example.contains("inbox reopen 4") => 4,
+                example if example.contains("inbox release") => 1,
+                _ => 0,
+            };
+            let (worker, _) = shop.worker(&[]);
+            let example = example.replace("--until-empty parked", "--until-empty parked --interval 20ms");
+            let ran = match example.contains("resolve 4") || example.contains("diff 4") || example.contains("status") {
+                true => {
+                    worker.shutdown().await;
+                    ran_on(&shop, &example).await
+                }
+                false => {
+                    let ran = ran_on(&shop, &example).await;
+                    worker.shutdown().await;
+                    ran
+                }
+            };
+            assert_eq!(ran.code, Some(expected), "{example}: {ran:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_subcommand_of_inbox_has_examples() {
+    let help = run(&["inbox", "--help"]).await.out;
+    let commands = help.split_once("Commands:\n").unwrap().1.split_once("\n\n").unwrap().0;
+    let names = commands.lines().filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
+    for name in names {
+        assert!(!examples(&format!("inbox {name}")).await.is_empty(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_transcripts_of_status_and_replay_are_what_they_write() {
+    let shop = inbox_of_the_examples().await;
+    let (documented, expected) = transcript("onramp-webhooks status");
+    let ran = ran_on(&shop, &documented).await;
+    let shaped = |text: &str| {
+        text.lines()
+            .map(|line| shape(&line.replace("01M7BZ4Q0EXAMPLE0000WHBPVM,", "01M7BZ4Q0…,").replace(" ms", " s")))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(shaped(&ran.out), expected.iter().map(|line| shape(line)).collect::<Vec<_>>(), "{}", ran.out);
+
+    let (worker, _) = shop.worker(&[]);
+    let (documented, expected) = transcript("onramp-webhooks inbox replay");
+    let ran = ran_on(&shop, &documented).await;
+    worker.shutdown().await;
+    let written = format!("{}{}", ran.err, ran.out);
+    let expected: Vec<_> = expected.iter().map(|line| shape(&line.replace(" ms", " s"))).collect();
+    assert_eq!(shaped(&written), expected, "{written}");
 }

@@ -3,7 +3,7 @@
 mod edit;
 mod latency;
 mod print;
-mod rate;
+pub(crate) mod rate;
 mod scenario;
 mod send;
 mod source;

@@ -5,6 +5,7 @@
 //! [`Inbox::resolve`] and [`replay`].
 
 mod claim;
+mod contradicted;
 mod dead_cause;
 mod filter;
 mod history;
@@ -28,6 +29,7 @@ mod task_state;
 mod transactional;
 
 pub use self::claim::{Candidate, Candidates, ClaimRequest, Claims, SUSPECT_AFTER};
+pub use self::contradicted::contradicted;
 pub use self::dead_cause::DeadCause;
 pub use self::filter::Filter;
 pub use self::history::{HistoryEntry, HistoryKind, MOST_ENTRIES};

@@ -1,0 +1,195 @@
+//! The command `onramp-webhooks inbox import`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use onramp_webhooks::inbox::{Record, Restored};
+use onramp_webhooks::{Inbox, StoreErrorKind};
+use serde_json::json;
+use tokio::fs::File;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+
+use super::reading::failed;
+use crate::exit::{CliError, ExitStatus};
+use crate::globals::Globals;
+use crate::interrupt::Interrupts;
+use crate::output::{Output, RED};
+use crate::text::Line;
+
+/// Number of deliveries that are added in one transaction.
+const BATCH: usize = 1_000;
+
+/// Size of the lines after which a batch is added, in bytes.
+const LARGE_BATCH: usize = 16 << 20;
+
+/// Maximum length of a line, in bytes. A body of the largest size has less than a quarter of it.
+const LONGEST_LINE: u64 = 64 << 20;
+
+/// Maximum number of lines with a finding that are shown.
+const MOST_SHOWN: u64 = 100;
+
+const EXAMPLES: &str = "Examples:
+  onramp-webhooks inbox export | onramp-webhooks inbox import --dry-run -
+  onramp-webhooks inbox export > deliveries.jsonl && onramp-webhooks inbox import deliveries.jsonl";
+
+/// Add the deliveries of an export, with their states and keys. Known ones are left as they are.
+///
+/// A line that is no delivery is named by its number, and the others are added. Exit code 3 if there is such a line, or a delivery that
+/// contradicts one of the inbox. Repeating an import adds nothing twice.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Import {
+    /// The file, or - for standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Check every line, and add nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// The numbers of lines by their results.
+#[derive(Default)]
+struct Counts {
+    lines: u64,
+    new: u64,
+    known: u64,
+    conflicts: u64,
+    rejected: u64,
+}
+
+/// Deliveries with the numbers of their lines.
+#[derive(Default)]
+struct Batch {
+    records: Vec<(u64, Record)>,
+    bytes: usize,
+}
+
+impl Import {
+    pub(crate) async fn run(self, globals: &Globals, output: &Output) -> Result<ExitStatus, CliError> {
+        let inbox = globals.required_database()?.open(&globals.schema).await?;
+        let mut lines = self.open().await?;
+        let mut interrupts = Interrupts::listen()?;
+        let (mut counts, mut batch) = (Counts::default(), Batch::default());
+        let is_interrupted = loop {
+            let line = tokio::select! {
+                line = read_line(&mut lines) => line.map_err(|error| CliError::with_source("reading the export", &error))?,
+                () = interrupts.next() => break true,
+            };
+            let Some(line) = line else { break false };
+            counts.lines += 1;
+            match std::str::from_utf8(&line).map_err(|error| error.to_string()).and_then(read) {
+                Ok(Some(record)) => {
+                    batch.bytes += line.len();
+                    batch.records.push((counts.lines, record));
+                }
+                Ok(None) => {}
+                Err(why) => reject(&mut counts, &why, output),
+            }
+            if batch.records.len() >= BATCH || batch.bytes >= LARGE_BATCH {
+                self.add(&*inbox, std::mem::take(&mut batch), &mut counts, output).await?;
+            }
+        };
+        self.add(&*inbox, batch, &mut counts, output).await?;
+        self.report(&counts, output)?;
+        match is_interrupted {
+            true => Ok(ExitStatus::Interrupted),
+            false if counts.rejected + counts.conflicts > 0 => Ok(ExitStatus::Findings),
+            false => Ok(ExitStatus::Success),
+        }
+    }
+
+    async fn open(&self) -> Result<Box<dyn tokio::io::AsyncBufRead + Send + Unpin>, CliError> {
+        if self.file.as_os_str() == "-" {
+            return Ok(Box::new(BufReader::new(tokio::io::stdin())));
+        }
+        let file =
+            File::open(&self.file).await.map_err(|error| CliError::with_source(format!("opening {:?}", self.file), &error))?;
+        Ok(Box::new(BufReader::with_capacity(1 << 20, file)))
+    }
+
+    /// Adds a batch in one transaction. If the inbox refuses it, its deliveries are added one by one, so that only those are left out
+    /// that cannot be added.
+    async fn add(&self, inbox: &dyn Inbox, batch: Batch, counts: &mut Counts, output: &Output) -> Result<(), CliError> {
+        if self.dry_run || batch.records.is_empty() {
+            counts.new += u64::try_from(batch.records.len()).unwrap_or_default();
+            return Ok(());
+        }
+        let (lines, records): (Vec<u64>, Vec<Record>) = batch.records.into_iter().unzip();
+        match inbox.restore(records.clone()).await {
+            Ok(restored) => restored.iter().zip(lines).for_each(|(restored, line)| counts.add(*restored, line, output)),
+            Err(error) if error.kind() == StoreErrorKind::Refused => {
+                for (record, line) in records.into_iter().zip(lines) {
+                    match inbox.restore(vec![record]).await {
+                        Ok(restored) => restored.iter().for_each(|restored| counts.add(*restored, line, output)),
+                        Err(error) if error.kind() == StoreErrorKind::Refused => {
+                            counts.rejected += 1;
+                            finding(counts.rejected, line, &error.to_string(), output);
+                        }
+                        Err(error) => return Err(failed(error)),
+                    }
+                }
+            }
+            Err(error) => return Err(failed(error)),
+        }
+        Ok(())
+    }
+
+    fn report(&self, counts: &Counts, output: &Output) -> Result<(), CliError> {
+        let Counts { lines, new, known, conflicts, rejected } = counts;
+        if output.json {
+            return output.object(&json!({
+                "object": "import", "lines": lines, "new": new, "known": known, "conflicts": conflicts, "rejected": rejected,
+                "dry_run": self.dry_run,
+            }));
+        }
+        let dry = if self.dry_run { " (nothing was added)" } else { "" };
+        output.line(
+            &Line::new()
+                .text(format_args!("{lines} lines: {new} new, {known} known, {conflicts} conflicts, {rejected} rejected{dry}")),
+        )
+    }
+}
+
+impl Counts {
+    fn add(&mut self, restored: Restored, line: u64, output: &Output) {
+        match restored {
+            Restored::New(_) => self.new += 1,
+            Restored::Known(_) => self.known += 1,
+            Restored::Conflict(id) => {
+                self.conflicts += 1;
+                finding(self.conflicts, line, &format!("contradicts delivery {id}, which was left as it is"), output);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn reject(counts: &mut Counts, why: &str, output: &Output) {
+    counts.rejected += 1;
+    finding(counts.rejected, counts.lines, why, output);
+}
+
+/// Writes a finding, unless there were many before it.
+fn finding(number: u64, line: u64, why: &str, output: &Output) {
+    if number <= MOST_SHOWN {
+        output.note(&Line::new().styled(RED, format_args!("line {line}")).text(format_args!(": {why}")));
+    }
+}
+
+/// Reads a line as a delivery. An empty line is none.
+fn read(line: &str) -> Result<Option<Record>, String> {
+    match line.trim() {
+        "" => Ok(None),
+        line => Record::from_json_line(line).map(Some).map_err(|error| error.to_string()),
+    }
+}
+
+/// Reads the next line; `None` at the end. A longer line than any delivery has is an error.
+async fn read_line(lines: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> std::io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    lines.take(LONGEST_LINE).read_until(b'\n', &mut line).await?;
+    if u64::try_from(line.len()).is_ok_and(|length| length >= LONGEST_LINE) {
+        return Err(std::io::Error::other("a line is longer than any delivery"));
+    }
+    Ok((!line.is_empty()).then_some(line))
+}

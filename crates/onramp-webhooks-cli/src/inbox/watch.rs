@@ -1,0 +1,123 @@
+//! The command `onramp-webhooks inbox watch`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clap::Args;
+use onramp_webhooks::Inbox;
+use onramp_webhooks::inbox::{DeliveryId, Filter, Record, State, list_all};
+use onramp_webhooks::provider::Providers;
+use tokio::time::sleep;
+
+use super::reading::failed;
+use super::view::View;
+use crate::exit::{CliError, ExitStatus};
+use crate::globals::Globals;
+use crate::interrupt::Interrupts;
+use crate::output::Output;
+use crate::text::Line;
+use crate::time::parse_limit;
+
+/// Number of waiting deliveries whose changes are shown. When more wait, changes of the oldest ones are left out.
+const MOST_FOLLOWED: usize = 1_000;
+
+const EXAMPLES: &str = "Examples:
+  onramp-webhooks inbox watch --until-empty pending,retrying
+  onramp-webhooks inbox watch --last 20 --until-empty parked --json";
+
+/// Show deliveries as they arrive, and when they are settled.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Watch {
+    /// The number of earlier deliveries that are shown first
+    #[arg(long, value_name = "NUMBER", default_value_t = 10)]
+    last: usize,
+    /// End when no delivery is in these states. Resolved ones do not count
+    #[arg(long, value_name = "STATE,..", value_delimiter = ',')]
+    until_empty: Vec<State>,
+    /// The pause between two looks
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_limit)]
+    interval: Duration,
+}
+
+impl Watch {
+    pub(crate) async fn run(self, globals: &Globals, output: &Output) -> Result<ExitStatus, CliError> {
+        if self.until_empty.contains(&State::Handled) {
+            return Err(CliError::Usage("--until-empty: handled deliveries stay".to_owned()));
+        }
+        let inbox = globals.required_database()?.open(&globals.schema).await?;
+        let providers = Providers::default();
+        let view = View::new(&providers, globals);
+        let mut followed = self.earlier(&*inbox, &view, output).await?;
+        let mut interrupts = Interrupts::listen()?;
+        loop {
+            // The number is read first, so that a change that it includes is shown.
+            let is_empty = self.is_empty(&*inbox).await?;
+            followed.show_changes(&*inbox, &view, output).await?;
+            if is_empty {
+                output.note(&Line::new().text("none is left"));
+                return Ok(ExitStatus::Success);
+            }
+            tokio::select! {
+                () = sleep(self.interval) => {}
+                () = interrupts.next() => return Ok(ExitStatus::Interrupted),
+            }
+        }
+    }
+
+    /// Shows the newest deliveries.
+    async fn earlier(&self, inbox: &dyn Inbox, view: &View<'_>, output: &Output) -> Result<Followed, CliError> {
+        let newest = inbox.list(Filter::all().with_bodies().limit(self.last.clamp(1, 1_000))).await.map_err(failed)?;
+        let mut followed = Followed { newest: newest.records.first().map(|newest| newest.id), waiting: BTreeMap::new() };
+        let mut records: Vec<_> = newest.records.into_iter().take(self.last).collect();
+        records.reverse();
+        view.list(&records, output)?;
+        records.iter().for_each(|record| followed.follow(record));
+        Ok(followed)
+    }
+
+    async fn is_empty(&self, inbox: &dyn Inbox) -> Result<bool, CliError> {
+        if self.until_empty.is_empty() {
+            return Ok(false);
+        }
+        let counts = inbox.open_counts().await.map_err(failed)?;
+        Ok(self.until_empty.iter().all(|state| counts.of(*state) == 0))
+    }
+}
+
+/// The deliveries that were shown.
+struct Followed {
+    newest: Option<DeliveryId>,
+    /// Those that wait, with the state that was shown.
+    waiting: BTreeMap<DeliveryId, State>,
+}
+
+impl Followed {
+    fn follow(&mut self, record: &Record) {
+        match record.state.waits() {
+            true => self.waiting.insert(record.id, record.state),
+            false => self.waiting.remove(&record.id),
+        };
+        if self.waiting.len() > MOST_FOLLOWED {
+            self.waiting.pop_first();
+        }
+    }
+
+    async fn show_changes(&mut self, inbox: &dyn Inbox, view: &View<'_>, output: &Output) -> Result<(), CliError> {
+        let mut changed = Vec::new();
+        for (id, state) in self.waiting.clone() {
+            match super::reading::head(inbox, id).await? {
+                Some(now) if now.state == state || now.state == State::Leased => {}
+                Some(_) => changed.extend(inbox.show(id).await.map_err(failed)?),
+                None => drop(self.waiting.remove(&id)),
+            }
+        }
+        let mut new = Filter::all().oldest_first().with_bodies().limit(1_000);
+        new.after = self.newest;
+        changed.extend(list_all(inbox, new).await.map_err(failed)?);
+        view.list(&changed, output)?;
+        self.newest = self.newest.max(changed.iter().map(|record| record.id).max());
+        changed.iter().for_each(|record| self.follow(record));
+        Ok(())
+    }
+}

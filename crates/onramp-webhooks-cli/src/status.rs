@@ -1,0 +1,113 @@
+//! The command `onramp-webhooks status`.
+
+use anstyle::Style;
+use clap::Args;
+use onramp_webhooks::attention::{Attention, Item, ItemKind, attention};
+use onramp_webhooks::clock::{Clock, SystemClock, Timestamp};
+use onramp_webhooks::inbox::State;
+use onramp_webhooks::provider::Providers;
+use serde_json::{Map, Value, json};
+
+use crate::exit::{CliError, ExitStatus};
+use crate::globals::Globals;
+use crate::inbox::paid;
+use crate::inbox::reading::failed;
+use crate::output::{BOLD, GREEN, Output, RED, YELLOW};
+use crate::text::Line;
+use crate::time::{date_and_time, in_words, rfc3339};
+
+const EXAMPLES: &str = "Examples:
+  onramp-webhooks status
+  onramp-webhooks status --json";
+
+/// List what needs attention, each with the command that mends it. Exit code 3 if there is anything.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Status {}
+
+impl Status {
+    pub(crate) async fn run(self, globals: &Globals, output: &Output) -> Result<ExitStatus, CliError> {
+        let inbox = globals.required_database()?.open(&globals.schema).await?;
+        let now = SystemClock::default().now();
+        let found = attention(&*inbox, &Providers::default(), now).await.map_err(failed)?;
+        match output.json {
+            true => output.object(&object(&found))?,
+            false => text(&found, now, output)?,
+        }
+        Ok(if found.items.is_empty() { ExitStatus::Success } else { ExitStatus::Findings })
+    }
+}
+
+fn object(found: &Attention) -> Value {
+    let counts: Map<String, Value> =
+        found.counts.iter().filter(|(_, count)| *count > 0).map(|(state, count)| (state.to_string(), count.into())).collect();
+    json!({
+        "object": "status",
+        "attention": found.items.iter().map(item).collect::<Vec<_>>(),
+        "open": counts,
+        "oldest_due_at": found.oldest_due.map(rfc3339),
+    })
+}
+
+fn item(item: &Item) -> Value {
+    json!({
+        "kind": item.kind.as_str(),
+        "deliveries": item.tally.deliveries,
+        "has_more": item.has_more,
+        "title": item.title(),
+        "detail": item.detail,
+        "paid": paid(&item.tally),
+        "since": item.tally.first.map(rfc3339),
+        "newest_id": item.tally.newest.map(|id| id.to_string()),
+        "command": format!("onramp-webhooks {}", item.command),
+    })
+}
+
+fn text(found: &Attention, now: Timestamp, output: &Output) -> Result<(), CliError> {
+    let time = date_and_time(now, &output.zone);
+    let title = match found.items.len() {
+        0 => Line::new().styled(GREEN, "nothing needs attention"),
+        1 => Line::new().styled(BOLD, "1 item needs attention"),
+        number => Line::new().styled(BOLD, format_args!("{number} items need attention")),
+    };
+    output.line(&title.text(format_args!("  {time}")))?;
+    found.items.iter().try_for_each(|item| write_item(item, output))?;
+    backlog(found, now, output)
+}
+
+fn write_item(item: &Item, output: &Output) -> Result<(), CliError> {
+    let (glyph, style) = glyph(item.kind);
+    let since = item.tally.first.map_or_else(String::new, |first| format!(", since {}", date_and_time(first, &output.zone)));
+    output.line(&Line::new().styled(style, format_args!("{glyph} {}", item.title())).text(since))?;
+    if !item.detail.is_empty() {
+        output.line(&Line::new().text("    ").text(&item.detail))?;
+    }
+    // The detail of a conflict has both amounts.
+    if item.tally.purchases > 0 && item.kind != ItemKind::Conflicts {
+        let money = item.tally.money().collect::<Vec<_>>().join(", ");
+        output.line(&Line::new().text(format_args!("    completed purchases: {money}")))?;
+    }
+    output.line(&Line::new().text("    → ").styled(BOLD, format_args!("onramp-webhooks {}", item.command)))
+}
+
+const fn glyph(kind: ItemKind) -> (&'static str, Style) {
+    match kind {
+        ItemKind::DeadLetters { .. } => ("✗", RED),
+        ItemKind::Conflicts => ("≠", RED),
+        ItemKind::QuarantinedPurchases => ("?", RED),
+        ItemKind::Quarantined => ("?", YELLOW),
+        _ => ("–", YELLOW),
+    }
+}
+
+fn backlog(found: &Attention, now: Timestamp, output: &Output) -> Result<(), CliError> {
+    let waiting = found.counts.iter().filter(|(state, count)| state.waits() && *count > 0);
+    let words: Vec<_> = waiting.map(|(state, count)| format!("{} {count}", State::as_str(state))).collect();
+    let line = Line::new().text("backlog  ");
+    let line = if words.is_empty() { line.text("empty") } else { line.text(words.join(", ")) };
+    output.line(&match found.oldest_due {
+        Some(due) if due <= now => line.text(format_args!("; oldest due for {}", in_words(now.since(due)))),
+        Some(due) => line.text(format_args!("; the next is due in {}", in_words(due.since(now)))),
+        None => line,
+    })
+}
