@@ -26,6 +26,7 @@ mod extract;
 mod header_block;
 mod json;
 mod log_limit;
+mod page;
 mod panics;
 mod receiver;
 mod request;
