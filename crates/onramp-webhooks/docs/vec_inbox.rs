@@ -349,17 +349,19 @@ impl Inbox for VecInbox {
 
     async fn list(&self, filter: Filter) -> Result<Page, StoreError> {
         let rows = self.rows.lock().unwrap();
-        let (mut records, mut end) = (Vec::new(), None);
+        let (mut records, mut bytes, mut end) = (Vec::new(), 0, None);
         let mut found: Vec<_> = rows.all.iter().map(|row| &row.record).filter(|record| filter.is_in_range(record.id)).collect();
         if !filter.oldest_first {
             found.reverse();
         }
         for (nth, record) in found.iter().enumerate() {
-            if records.len() == filter.page_size() || nth == filter.most_searched() {
+            if records.len() == filter.page_size() || nth == filter.most_searched() || filter.is_full_of(bytes) {
                 break;
             }
             if filter.accepts(record) {
-                records.push(Record { body: None, ..(*record).clone() });
+                let body = record.body.clone().filter(|_| filter.bodies);
+                bytes += body.as_ref().map_or(0, |body| body.len());
+                records.push(Record { body, ..(*record).clone() });
             }
             end = (nth + 1 < found.len()).then_some((record.id, record.received_at));
         }

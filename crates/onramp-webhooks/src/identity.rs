@@ -17,6 +17,9 @@ const LONGEST_TYPE: usize = 64;
 /// Prefix of a hash in a key. A word that begins with this prefix is hashed as well, so that it cannot be mistaken for a hash.
 const HASHED: &str = "#sha256:";
 
+/// Beginning of the part that a conflict adds to the key of the first delivery.
+const CONFLICT: &str = "#conflict:";
+
 /// The key that is equal for all deliveries of the same event.
 ///
 /// A key has two halves: the *subject* (the order, transaction or click that the event is about) and the *discriminator* (which of
@@ -74,14 +77,21 @@ impl DedupKey {
     /// Returns the key of a conflict: a delivery with this key and another fingerprint.
     #[must_use]
     pub fn conflicting(&self, fingerprint: &Fingerprint) -> Self {
-        Self { subject: self.subject.clone(), discriminator: format!("{}#conflict:{fingerprint}", self.discriminator) }
+        Self { subject: self.subject.clone(), discriminator: format!("{}{CONFLICT}{fingerprint}", self.discriminator) }
+    }
+
+    /// Returns the key of the first delivery, if this is the key of a [conflict](Self::conflicting).
+    #[must_use]
+    pub fn contradicted(&self) -> Option<Self> {
+        let (first, _) = self.discriminator.split_once(CONFLICT)?;
+        Some(Self { subject: self.subject.clone(), discriminator: first.to_owned() })
     }
 
     /// Returns the key of a repair: of the one synthetic delivery that may be handled instead of the delivery with this key, which was
     /// refused. A conflict has the repair of the first delivery.
     #[must_use]
     pub fn repair(&self) -> Self {
-        let end = ["#conflict:", "#repair"].into_iter().filter_map(|suffix| self.discriminator.find(suffix)).min();
+        let end = [CONFLICT, "#repair"].into_iter().filter_map(|suffix| self.discriminator.find(suffix)).min();
         let first = end.and_then(|end| self.discriminator.get(..end)).unwrap_or(&self.discriminator);
         Self { subject: self.subject.clone(), discriminator: format!("{first}#repair") }
     }

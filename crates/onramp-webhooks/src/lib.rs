@@ -4,6 +4,7 @@ pub mod adapter;
 pub mod store;
 
 pub mod allow_list;
+pub mod attention;
 pub mod client_ip;
 pub mod clock;
 pub mod event;
@@ -12,6 +13,7 @@ pub mod gate;
 pub mod idempotency;
 pub mod identity;
 pub mod inbox;
+pub mod masking;
 pub mod provider;
 pub mod purchases;
 pub mod reply;

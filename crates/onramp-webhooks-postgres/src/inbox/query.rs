@@ -1,5 +1,6 @@
 //! Queries for operators: lists, single deliveries, counts.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -27,7 +28,7 @@ const WALK: &str = "(SELECT * FROM onramp.deliveries WHERE id > $1 AND id < $2 O
 /// The deliveries that an index has found, `$3`.
 const FOUND: &str = "(SELECT * FROM onramp.deliveries WHERE id > $1 AND id < $2 AND id = ANY ($3))";
 
-/// Returns a page of the deliveries that match `filter`, without bodies. The transaction must see one state of the table.
+/// Returns a page of the deliveries that match `filter`. The transaction must see one state of the table.
 pub(super) async fn list(connection: &mut PgConnection, schema: &Schema, filter: &Filter) -> sqlx::Result<Page> {
     let found = candidates(&mut *connection, schema, filter).await?;
     let sequence = if filter.oldest_first { "ASC" } else { "DESC" };
@@ -47,7 +48,37 @@ pub(super) async fn list(connection: &mut PgConnection, schema: &Schema, filter:
     let end = if is_complete { None } else { end(connection, schema, filter).await? };
     // Text with escapes may contain what the text itself does not.
     records.retain(|record| filter.accepts(record));
-    Ok(Page::new(filter, records, end))
+    let cut = if filter.bodies { add_bodies(connection, schema, filter, &mut records).await? } else { None };
+    Ok(Page::new(filter, records, cut.or(end)))
+}
+
+const SIZES: &str = "SELECT id, octet_length(body) AS size FROM onramp.bodies WHERE id = ANY ($1)";
+const BODIES: &str = "SELECT id, body FROM onramp.bodies WHERE id = ANY ($1)";
+
+/// Reads the bodies of `records`, and leaves out those that do not fit on a page. Returns the last one if others were left out.
+async fn add_bodies(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    filter: &Filter,
+    records: &mut Vec<Record>,
+) -> sqlx::Result<Option<(DeliveryId, Timestamp)>> {
+    let ids = |records: &[Record]| records.iter().map(|record| record.id.as_i64()).collect::<Vec<_>>();
+    let rows = schema.query(SIZES).bind(ids(records)).fetch_all(&mut *connection).await?;
+    let sizes = rows.iter().map(|row| Ok((column::id(row)?, row.try_get::<i32, _>("size")?)));
+    let sizes = sizes.collect::<sqlx::Result<HashMap<_, _>>>()?;
+    let (mut bytes, all) = (0, records.len());
+    let fits = records.iter().take_while(|record| {
+        let fits = !filter.is_full_of(bytes);
+        bytes += sizes.get(&record.id).map_or(0, |size| usize::try_from(*size).unwrap_or(0));
+        fits
+    });
+    let fitting = fits.count();
+    records.truncate(fitting);
+    let rows = schema.query(BODIES).bind(ids(records)).fetch_all(connection).await?;
+    let bodies = rows.iter().map(|row| Ok((column::id(row)?, row.try_get::<Vec<u8>, _>("body")?)));
+    let mut bodies = bodies.collect::<sqlx::Result<HashMap<_, _>>>()?;
+    records.iter_mut().for_each(|record| record.body = bodies.remove(&record.id).map(Bytes::from));
+    Ok(records.last().filter(|_| fitting < all).map(|last| (last.id, last.received_at)))
 }
 
 /// Returns the last delivery that was looked at, if that is as many as one page may.

@@ -23,7 +23,7 @@ sql!(
     RESOLVED = RESOLVED
 );
 
-/// Returns a page of the deliveries that match `filter`, without bodies.
+/// Returns a page of the deliveries that match `filter`.
 pub(super) fn list(connection: &Connection, filter: &Filter) -> rusqlite::Result<Page> {
     match candidates(connection, filter)? {
         Some(ids) => among(connection, filter, ids),
@@ -40,13 +40,17 @@ fn among(connection: &Connection, filter: &Filter, mut ids: Vec<i64>) -> rusqlit
         ids.reverse();
     }
     let conditions = Conditions::of(filter);
-    let mut one = Lookup::new(connection, &conditions)?;
-    let mut records = Vec::new();
+    let mut one = Lookup::new(connection, filter, &conditions)?;
+    let (mut records, mut bytes, mut last) = (Vec::new(), 0, None);
     for id in ids {
-        if records.len() >= filter.page_size() {
-            break;
+        if records.len() >= filter.page_size() || filter.is_full_of(bytes) {
+            return Ok(Page::new(filter, records, last));
         }
-        records.extend(one.find(id)?);
+        if let Some(record) = one.find(id)? {
+            bytes += size(&record);
+            last = Some((record.id, record.received_at));
+            records.push(record);
+        }
     }
     Ok(Page::new(filter, records, None))
 }
@@ -65,14 +69,16 @@ fn walk(connection: &Connection, filter: &Filter) -> rusqlite::Result<Page> {
         conditions.sql
     ))?;
     let mut rows = walk.query(params_from_iter(values))?;
-    let mut one = Lookup::new(connection, &conditions)?;
-    let (mut records, mut searched, mut last) = (Vec::new(), 0, None);
+    let mut one = Lookup::new(connection, filter, &conditions)?;
+    let (mut records, mut searched, mut bytes, mut last) = (Vec::new(), 0, 0, None);
     while let Some(row) = rows.next()? {
-        if records.len() >= filter.page_size() || searched >= filter.most_searched() {
+        if records.len() >= filter.page_size() || searched >= filter.most_searched() || filter.is_full_of(bytes) {
             return Ok(Page::new(filter, records, last));
         }
         if row.get::<_, Option<bool>>(2)? == Some(true) {
-            records.extend(one.find(row.get(0)?)?);
+            let record = one.find(row.get(0)?)?;
+            bytes += record.as_ref().map_or(0, size);
+            records.extend(record);
         }
         last = Some((DeliveryId::from_i64(row.get(0)?), column::timestamp(row, 1)?));
         searched += 1;
@@ -87,8 +93,12 @@ struct Lookup<'a> {
 }
 
 impl<'a> Lookup<'a> {
-    fn new(connection: &'a Connection, conditions: &'a Conditions) -> rusqlite::Result<Self> {
-        let one = format!("SELECT {}, NULL FROM onramp_deliveries d WHERE {} AND d.id = ?", *COLUMNS, conditions.sql);
+    fn new(connection: &'a Connection, filter: &Filter, conditions: &'a Conditions) -> rusqlite::Result<Self> {
+        let (body, bodies) = match filter.bodies {
+            true => ("b.body", "LEFT JOIN onramp_bodies b ON b.id = d.id"),
+            false => ("NULL", ""),
+        };
+        let one = format!("SELECT {}, {body} FROM onramp_deliveries d {bodies} WHERE {} AND d.id = ?", *COLUMNS, conditions.sql);
         Ok(Self { statement: connection.prepare(&one)?, conditions })
     }
 
@@ -96,6 +106,11 @@ impl<'a> Lookup<'a> {
         let values = self.conditions.values.iter().cloned().chain([Value::from(id)]);
         self.statement.query_row(params_from_iter(values), record).optional()
     }
+}
+
+/// Returns the size of a body.
+fn size(record: &Record) -> usize {
+    record.body.as_ref().map_or(0, Bytes::len)
 }
 
 /// Returns one delivery with its body.

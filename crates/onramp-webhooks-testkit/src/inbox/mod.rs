@@ -168,6 +168,7 @@ suite! {
         a_body_comes_back_to_the_byte,
         what_is_not_there_is_none,
         lists_are_newest_first_and_without_bodies,
+        lists_with_bodies_end_with_the_fourth_mebibyte,
         lists_fit_their_filter,
         lists_find_a_key,
         lists_fit_the_time_of_arrival,

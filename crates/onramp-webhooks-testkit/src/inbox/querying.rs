@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use onramp_webhooks::identity::DedupKey;
-use onramp_webhooks::inbox::{DeadCause, DeliveryId, Filter, NewDelivery, State};
+use onramp_webhooks::inbox::{DeadCause, DeliveryId, Filter, NewDelivery, Settled, State};
 
 use super::tools::{at, complete, described, keyless, login, received, saying, started, unreadable};
 use super::{Fixture, Store};
@@ -48,6 +48,28 @@ pub(super) async fn lists_are_newest_first_and_without_bodies(store: &Store) {
         shown.body = None;
         assert_eq!(described(&listed), described(&shown), "a list shows all other fields");
     }
+}
+
+pub(super) async fn lists_with_bodies_end_with_the_fourth_mebibyte(store: &Store) {
+    let inbox = store.open().await;
+    let mut all = Vec::new();
+    for number in 0..7 {
+        let body = vec![b'0' + number; if number == 0 { 3 } else { 1 << 20 }];
+        all.push(inbox.new_id(saying(complete(&format!("{number}")), body)).await);
+    }
+    let gone = inbox.due(0).await;
+    assert!(inbox.end(0, gone[1].lease, Settled::Handled).await);
+    inbox.forget(gone[1].lease.id).await.unwrap();
+    for filter in [Filter::all(), Filter::all().state(State::Leased).state(State::Handled), Filter::all().endpoint("wert")] {
+        let filter = filter.oldest_first().with_bodies();
+        assert_eq!(in_pages(&inbox, filter.clone()).await, [&all[..6], &all[6..]], "{filter:?}");
+        let page = inbox.list(filter).await.unwrap();
+        let sizes: Vec<_> = page.records.iter().map(|record| record.body.as_ref().map(Bytes::len)).collect();
+        assert_eq!(sizes, [Some(3), None, Some(1 << 20), Some(1 << 20), Some(1 << 20), Some(1 << 20)]);
+        assert!(page.records[5].body == inbox.see(all[5]).await.body);
+    }
+    let waiting = Filter::all().state(State::Leased).with_bodies();
+    assert_eq!(in_pages(&inbox, waiting).await.len(), 2, "however they are found");
 }
 
 pub(super) async fn lists_fit_their_filter(store: &Store) {

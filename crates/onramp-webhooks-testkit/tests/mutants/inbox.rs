@@ -212,6 +212,16 @@ impl InboxDouble for Mutant {
             Defect::ListsIgnoreTheEnd => filter.until = None,
             Defect::ListsIgnoreResolutions => filter.resolved = None,
             Defect::ListsOneDirection => filter.oldest_first = false,
+            Defect::ListsWithoutBodies => filter.bodies = false,
+            Defect::ListsAllBodiesAtOnce if filter.bodies => {
+                let (mut all, mut next) = (Vec::new(), Some(filter));
+                while let Some(filter) = next {
+                    let page = self.inbox.list(filter.clone()).await?;
+                    next = filter.following(&page);
+                    all.extend(page.records);
+                }
+                return Ok(Page::new(&Filter::all().limit(usize::MAX), all, None));
+            }
             Defect::SearchesWithoutEnd => filter.search_limit = None,
             Defect::ForgetsTheCursor => {
                 let page = self.inbox.list(filter.clone()).await?;
@@ -354,6 +364,8 @@ mutants! {
     ListsIgnoreTheEnd: an_inbox_whose_lists_ignore_the_end => "querying::lists_fit_the_time_of_arrival";
     ListsIgnoreResolutions: an_inbox_whose_lists_ignore_resolutions => "resolving::what_waits_for_an_operator_can_be_resolved";
     ListsOneDirection: an_inbox_that_lists_in_one_direction => "querying::pages_follow_each_other";
+    ListsWithoutBodies: an_inbox_that_lists_without_bodies => "querying::lists_with_bodies_end_with_the_fourth_mebibyte";
+    ListsAllBodiesAtOnce: an_inbox_that_lists_all_bodies_at_once => "querying::lists_with_bodies_end_with_the_fourth_mebibyte";
     SearchesWithoutEnd: an_inbox_that_searches_without_end => "querying::a_page_looks_at_no_more_than_it_may";
     ForgetsTheCursor: an_inbox_that_forgets_the_cursor => "querying::pages_follow_each_other";
     CountsWhatIsResolved: an_inbox_that_counts_what_is_resolved => "resolving::what_waits_for_an_operator_can_be_resolved",

@@ -9,6 +9,9 @@ use crate::provider::ProviderName;
 /// The maximum number of deliveries that are looked at for one page.
 const MOST_SEARCHED: usize = 50_000;
 
+/// The total size of the bodies after which a page ends, in bytes.
+const MOST_BYTES: usize = 4 << 20;
+
 /// A filter for deliveries. A delivery has to meet all conditions that are set.
 ///
 /// A list with a filter is read [page by page](Page). These filters find their deliveries by an index, however many others are kept: a
@@ -51,6 +54,8 @@ pub struct Filter {
     pub limit: Option<usize>,
     /// Maximum number of deliveries that are looked at for one page; `None` means 50 000, which is also the maximum.
     pub search_limit: Option<usize>,
+    /// Reads the bodies, too.
+    pub bodies: bool,
 }
 
 impl Filter {
@@ -179,6 +184,13 @@ impl Filter {
         self
     }
 
+    /// Reads deliveries with their bodies. A page ends with the body that reaches 4 MiB in all.
+    #[must_use]
+    pub fn with_bodies(mut self) -> Self {
+        self.bodies = true;
+        self
+    }
+
     /// Returns the filter for the page that follows `page`; `None` after the last page.
     #[must_use]
     pub fn following(mut self, page: &Page) -> Option<Self> {
@@ -201,6 +213,12 @@ impl Filter {
     #[must_use]
     pub fn most_searched(&self) -> usize {
         self.search_limit.unwrap_or(MOST_SEARCHED).clamp(1, MOST_SEARCHED)
+    }
+
+    /// Returns whether a page ends whose bodies have so many bytes in all.
+    #[must_use]
+    pub const fn is_full_of(&self, bytes: usize) -> bool {
+        bytes >= MOST_BYTES
     }
 
     /// Returns whether a delivery meets all conditions.

@@ -5,6 +5,7 @@
 //! [`Inbox::resolve`] and [`replay`].
 
 mod claim;
+mod contradicted;
 mod dead_cause;
 mod filter;
 mod lease;
@@ -20,10 +21,12 @@ mod shared;
 mod spill_status;
 mod state;
 mod store;
+mod tally;
 mod task_state;
 mod transactional;
 
 pub use self::claim::{Candidate, Candidates, ClaimRequest, Claims, SUSPECT_AFTER};
+pub use self::contradicted::contradicted;
 pub use self::dead_cause::DeadCause;
 pub use self::filter::Filter;
 pub use self::lease::{ClaimedDelivery, Lease, Settled, Settlement};
@@ -38,6 +41,7 @@ pub use self::retention::{Retention, why_not_forgotten};
 pub use self::spill_status::SpillStatus;
 pub use self::state::{State, UnknownState};
 pub use self::store::{Inbox, QuarantineBound};
+pub use self::tally::{Tallies, Tally, error_group, tally};
 pub use self::task_state::TaskState;
 pub use self::transactional::TransactionalInbox;
 pub use crate::delivery::{DeliveryId, NewDelivery, Quarantine, SyntheticError};

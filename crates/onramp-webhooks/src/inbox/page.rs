@@ -7,12 +7,13 @@ use crate::error::StoreError;
 
 /// A page of the deliveries that match a [`Filter`].
 ///
-/// A page ends when it is full, or when [as many deliveries](Filter::most_searched) were looked at as one call may. So a page may have few
+/// A page ends when it is full, when [as many deliveries](Filter::most_searched) were looked at as one call may, or when its
+/// [bodies](Filter::with_bodies) are large. So a page may have few
 /// records, or none, and others follow. [`list_all`] reads all pages.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Page {
-    /// The deliveries, without their bodies.
+    /// The deliveries, without their bodies unless the filter [wants](Filter::with_bodies) them.
     pub records: Vec<Record>,
     /// The delivery after which the next page begins, see [`Filter::following`]; `None` if everything was searched.
     pub next: Option<DeliveryId>,
@@ -30,8 +31,7 @@ impl Page {
     }
 }
 
-/// Returns all deliveries that match `filter`, in its sequence and without their bodies. Reads them page by page; the limit of the filter is
-/// the size of a page.
+/// Returns all deliveries that match `filter`, in its sequence. Reads them page by page; the limit of the filter is the size of a page.
 ///
 /// # Errors
 /// Returns an error if the inbox cannot be read.
@@ -45,7 +45,7 @@ pub async fn list_all(inbox: &dyn Inbox, filter: Filter) -> Result<Vec<Record>, 
     Ok(all)
 }
 
-/// Returns the first delivery that matches `filter`, in its sequence and without its body; `None` if there is none.
+/// Returns the first delivery that matches `filter`, in its sequence; `None` if there is none.
 ///
 /// # Errors
 /// Returns an error if the inbox cannot be read.

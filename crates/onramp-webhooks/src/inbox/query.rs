@@ -61,6 +61,12 @@ impl Record {
     pub fn is_synthetic(&self) -> bool {
         self.fingerprint.is_synthetic()
     }
+
+    /// Returns the time since which a waiting delivery is due, or from which on it will be; `None` in other states.
+    #[must_use]
+    pub fn waits_until(&self) -> Option<Timestamp> {
+        self.state.waits().then(|| self.due_at.unwrap_or(self.received_at))
+    }
 }
 
 impl fmt::Debug for Record {

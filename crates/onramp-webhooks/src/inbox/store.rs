@@ -107,7 +107,7 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// Returns an error if a delivery could not be recorded.
     async fn check(&self) -> Result<(), StoreError>;
 
-    /// Returns a page of the deliveries that match `filter`, without their bodies. Looks at no more than
+    /// Returns a page of the deliveries that match `filter`, without their bodies unless it [wants](Filter::with_bodies) them. Looks at no more than
     /// [`Filter::most_searched`] deliveries, and finds them by the index of [`Filter::lookup`].
     ///
     /// # Errors

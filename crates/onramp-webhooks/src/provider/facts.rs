@@ -37,6 +37,9 @@ pub struct Facts {
     /// The currency of paid amounts if events do not name it, as the provider documents it. An endpoint can
     /// [state](super::Endpoint::fiat_currency) another one. Default: none, because events name it.
     pub default_fiat_currency: Option<&'static str>,
+    /// The fields of bodies that are not personal, such as `order.id`. Operators see them; all others are [masked](crate::masking). Default:
+    /// none.
+    pub public_fields: &'static [&'static str],
     /// The consequences of replies that are not an acknowledgement.
     pub refusals: Refusals,
 }
@@ -76,6 +79,7 @@ impl Facts {
             starts_purchases: false,
             purchase_type: None,
             default_fiat_currency: None,
+            public_fields: &[],
             refusals: Refusals {
                 alarm_after: 3,
                 consequence: "Events that were refused may never be sent again.",
@@ -130,6 +134,14 @@ impl Facts {
     #[must_use]
     pub const fn default_fiat_currency(mut self, code: &'static str) -> Self {
         self.default_fiat_currency = Some(code);
+        self
+    }
+
+    /// Sets the fields of bodies that are not personal, each with the names of the objects around it: `order.id`. A field with an array or an
+    /// object as its value is never public.
+    #[must_use]
+    pub const fn public_fields(mut self, fields: &'static [&'static str]) -> Self {
+        self.public_fields = fields;
         self
     }
 

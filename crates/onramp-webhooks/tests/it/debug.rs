@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use onramp_webhooks::adapter::{Full, Headers, KeyGuard, Request, StoredBody, Unreadable, extract};
+use onramp_webhooks::attention::{Attention, Item, attention};
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::event::{CompletedPurchase, CustomerReference, DecodeError, Extra, RawJson};
 use onramp_webhooks::fingerprint::Fingerprint;
@@ -14,11 +15,12 @@ use onramp_webhooks::idempotency::{
 };
 use onramp_webhooks::identity::{DedupKey, Identity, OrderStage};
 use onramp_webhooks::inbox::{
-    ClaimRequest, ClaimedDelivery, Claims, DeadCause, Filter, Inbox as _, MemoryInbox, NewDelivery, Page, Record, Settled,
-    Settlement,
+    ClaimRequest, ClaimedDelivery, Claims, DeadCause, Filter, Inbox as _, MemoryInbox, NewDelivery, Page, Quarantine, Record,
+    Settled, Settlement,
 };
 use onramp_webhooks::kriptomat::{AdditionalFields, KriptomatPostback};
-use onramp_webhooks::provider::{Document, Endpoint, ProviderEvent};
+use onramp_webhooks::masking::{Difference, Masked, differences, revealed};
+use onramp_webhooks::provider::{Document, Endpoint, ProviderEvent, Providers};
 use onramp_webhooks::purchases::{MemoryPurchaseStore, Purchase, PurchaseFields, PurchaseStore as _};
 use onramp_webhooks::spill::{MemorySpill, SpillStore as _};
 use onramp_webhooks::wert::{Order, PartnerData, WertPayload};
@@ -148,6 +150,25 @@ async fn deliveries_show_neither_body_nor_key() {
     let spill = MemorySpill::new();
     spill.append(delivery()).await.unwrap();
     shows_nothing(&spill);
+}
+
+#[tokio::test]
+async fn problems_and_bodies_that_operators_see_show_nothing() {
+    let inbox = MemoryInbox::new();
+    let mut new = delivery();
+    new.quarantine = Some(Quarantine::unreadable(HIDDEN));
+    inbox.record(new).await.unwrap();
+    let attention: Attention = attention(&inbox, &Providers::default(), Timestamp::from_millis(0)).await.unwrap();
+    shows_nothing::<Item>(&attention.items[0]);
+    shows_nothing(&attention);
+
+    let body = serde_json::json!({ "a": HIDDEN }).to_string();
+    let masked: Masked = revealed(body.as_bytes());
+    assert!(masked.text().contains(HIDDEN));
+    shows_nothing(&masked);
+    let found: Vec<Difference> = differences(&Providers::default(), &"wert".into(), body.as_bytes(), b"{}", true).unwrap();
+    assert_eq!(found.len(), 1);
+    shows_nothing(&found);
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ mod mutations;
 mod purchases;
 mod slow;
 mod spill;
+mod tallies;
 mod tools;
 mod watchdog;
 mod worker;

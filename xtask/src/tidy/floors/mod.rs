@@ -15,12 +15,12 @@ const FLOORS: [&[&str]; 10] = [
     &["clock", "error", "log_limit", "retry", "timeout", "panics", "request", "header_block", "body", "allow_list", "json"],
     &["client_ip", "event", "identity", "fingerprint"],
     &["provider"],
-    &["delivery", "reply"],
+    &["delivery", "masking", "reply"],
     &["telemetry"],
     &["gate", "inbox", "page"],
     &["spill"],
     &["worker"],
-    &["purchases", "watchdog"],
+    &["attention", "purchases", "watchdog"],
     &["receiver", "extract", "idempotency"],
 ];
 

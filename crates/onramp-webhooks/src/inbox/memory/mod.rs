@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use tokio::sync::Notify;
 
 use self::queue::{Place, Queue};
@@ -267,12 +268,15 @@ impl Rows {
         let (mut records, mut last) = (Vec::new(), None);
         let in_range = self.by_id.values().map(|row| &row.record).filter(|record| filter.is_in_range(record.id));
         let in_sequence: Vec<_> = if filter.oldest_first { in_range.collect() } else { in_range.rev().collect() };
+        let mut bytes = 0;
         for record in in_sequence.iter().take(filter.most_searched()) {
-            if records.len() == filter.page_size() {
+            if records.len() == filter.page_size() || filter.is_full_of(bytes) {
                 break;
             }
             if filter.accepts(record) {
-                records.push(Record { body: None, ..(*record).clone() });
+                let body = record.body.clone().filter(|_| filter.bodies);
+                bytes += body.as_ref().map_or(0, Bytes::len);
+                records.push(Record { body, ..(*record).clone() });
             }
             last = Some((record.id, record.received_at));
         }

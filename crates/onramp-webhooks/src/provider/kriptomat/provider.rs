@@ -50,6 +50,7 @@ impl Provider for Kriptomat {
     const FACTS: Facts = Facts::new("kriptomat")
         .starts_purchases()
         .purchase_type(POSTBACK)
+        .public_fields(&["uuid", "amount", "asset_type", "fiat_amount", "network"])
         .default_fiat_currency(KriptomatPostback::FIAT_CURRENCY)
         .refusals(
             3,

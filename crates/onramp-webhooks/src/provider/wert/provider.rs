@@ -63,6 +63,21 @@ impl Provider for Wert {
         .answer_within(Duration::from_secs(5))
         .retry_horizon(Duration::from_secs(16 * 3_600))
         .purchase_type("order_complete")
+        .public_fields(&[
+            "type",
+            "order.id",
+            "order.base",
+            "order.base_amount",
+            "order.quote",
+            "order.quote_amount",
+            "order.error_code",
+            "order.fallback_order.id",
+            "order.fallback_order.base",
+            "order.fallback_order.base_amount",
+            "order.fallback_order.quote",
+            "order.fallback_order.quote_amount",
+            "order.fallback_order.error_code",
+        ])
         .refusals(
             3,
             "Wert repeats an event after 5 min, 1 h, 2 h, 4 h and 8 h; when all of these fail, it sends nothing more to this address \
