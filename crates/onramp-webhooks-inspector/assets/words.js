@@ -31,7 +31,7 @@ export function moment(text) {
 
 export const when = (text) => h("time", { datetime: text, title: full(text) }, moment(text));
 
-export const short = (id) => (id && id.length > 14 ? `${id.slice(0, 6)}…${id.slice(-6)}` : id ?? "—");
+export const short = (id) => (id && id.length > 14 ? `${id.slice(0, 6)}…${id.slice(-6)}` : id || "—");
 
 /* Groups of three digits; the digits are never converted to a number. */
 const grouped = (amount) => {
