@@ -26,6 +26,14 @@ pub(crate) fn head<'a>(request: &'a HttpRequest, lines: &'a Lines<'a>) -> Reques
     Request::new(whole.method, path, whole.peer, whole.headers).with_query(whole.query)
 }
 
+/// Returns the head with its path below the scopes by which `request` was routed.
+pub(crate) fn rest<'a>(request: &'a HttpRequest, lines: &'a Lines<'a>) -> Request<'a> {
+    let whole = whole_head(request, lines);
+    let slashes = request.match_info().unprocessed().matches('/').count();
+    let path = slashes.checked_sub(1).map_or("", |slashes| from_slash(whole.path, slashes));
+    Request::new(whole.method, path, whole.peer, whole.headers).with_query(whole.query)
+}
+
 /// Returns the head with its full path.
 pub(crate) fn whole_head<'a>(request: &'a HttpRequest, lines: &'a Lines<'a>) -> Request<'a> {
     let (method, uri) = (request.method().as_str(), request.uri());
@@ -35,6 +43,10 @@ pub(crate) fn whole_head<'a>(request: &'a HttpRequest, lines: &'a Lines<'a>) -> 
 /// Returns the part of `path` that begins with the endpoint's name. `below` is the part after the name. Actix has percent-decoded it
 /// except for encoded slashes, so its number of slashes determines the position in `path`.
 fn from_endpoint<'a>(path: &'a str, below: &str) -> &'a str {
-    let slashes = below.matches('/').count();
-    path.rmatch_indices('/').nth(slashes).and_then(|(name, _)| path.get(name..)).unwrap_or(path)
+    from_slash(path, below.matches('/').count())
+}
+
+/// Returns the part of `path` that begins with a slash and has `more` slashes after it.
+fn from_slash(path: &str, more: usize) -> &str {
+    path.rmatch_indices('/').nth(more).and_then(|(slash, _)| path.get(slash..)).unwrap_or(path)
 }

@@ -28,6 +28,7 @@ mod extract;
 mod header_block;
 mod json;
 mod log_limit;
+mod page;
 mod panics;
 mod receiver;
 mod request;

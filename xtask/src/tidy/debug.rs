@@ -8,11 +8,12 @@ use super::files::{Files, is_test};
 use super::tokens::{idents, inside, is_ident, is_punct, line, product};
 
 /// Crates that see bodies, queries, secrets and ids of customers.
-const CRATES: [&str; 8] = [
+const CRATES: [&str; 9] = [
     "onramp-webhooks",
     "onramp-webhooks-actix",
     "onramp-webhooks-axum",
     "onramp-webhooks-client",
+    "onramp-webhooks-inspector",
     "onramp-webhooks-postgres",
     "onramp-webhooks-redis",
     "onramp-webhooks-sqlite",

@@ -31,12 +31,15 @@ mod harness;
 mod http;
 mod idempotency;
 mod idempotency_key;
+mod paging;
 mod site;
+mod site_page;
 mod stopping;
 mod wire;
 
 pub use self::harness::{Setup, Stores};
 pub use self::site::{Listener, Site, Worked};
+pub use self::site_page::SitePage;
 pub use self::wire::{Connection, Response, SOON, Transcript};
 use crate::suite::{self, suite};
 
@@ -156,6 +159,14 @@ suite! {
         an_endless_payload_does_not_run,
         an_upload_that_breaks_off_claims_nothing,
         keys_belong_to_users,
+    }
+    paging {
+        a_page_sees_the_request_below_its_mount,
+        a_mount_without_its_slash_redirects,
+        a_page_leaves_other_routes_alone,
+        a_stream_of_a_page_arrives_as_it_comes,
+        a_body_over_the_limit_does_not_reach_a_page,
+        an_invalid_response_of_a_page_is_a_server_error,
     }
     stopping {
         a_request_in_flight_is_finished,

@@ -14,6 +14,8 @@ use onramp_webhooks::adapter::{AllowListGate, Idempotency, Unreadable};
 use onramp_webhooks::{KriptomatPostback, Receiver, Reply, WertEvent};
 use tokio::sync::watch;
 
+use super::site_page::SitePage;
+
 /// The maximum size of a stored reply in bytes.
 pub(super) const REPLY_LIMIT: usize = 64 << 10;
 
@@ -27,6 +29,7 @@ pub(super) const REPLY_LIMIT: usize = 64 << 10;
 /// | `/guarded` | any method: [`guarded`](Self::guarded), behind the allow-list of [`gate`](Self::gate) |
 /// | `/once/{route}`, `/again/{route}` | any method: [`work`](Self::work), behind idempotency [`by_header`](Self::by_header), mounted below a prefix as the framework does it |
 /// | `/event/{route}` | any method: [`work`](Self::work), behind idempotency [`by_event`](Self::by_event) |
+/// | `/page` | the adapter's page of [`page`](Self::page), below a prefix as the framework does it |
 /// | `/elsewhere` | `GET`, after all the others: [`elsewhere`](Self::elsewhere) |
 #[derive(Clone)]
 pub struct Site {
@@ -143,6 +146,12 @@ impl Site {
     #[must_use]
     pub fn kriptomat(&self, postback: KriptomatPostback) -> Reply {
         self.see(format!("{} of {}", postback.amount, postback.asset_type))
+    }
+
+    /// Returns the page that is mounted at `/page`.
+    #[must_use]
+    pub fn page(&self) -> SitePage {
+        SitePage(self.shared.let_go.subscribe())
     }
 
     fn see(&self, seen: String) -> Reply {

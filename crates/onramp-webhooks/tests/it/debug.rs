@@ -4,7 +4,9 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use bytes::Bytes;
-use onramp_webhooks::adapter::{Full, Headers, KeyGuard, Request, StoredBody, Unreadable, extract};
+use onramp_webhooks::adapter::{
+    Full, Headers, KeyGuard, PageBody, PageRequest, PageResponse, Request, StoredBody, Unreadable, extract,
+};
 use onramp_webhooks::attention::{Attention, Item, attention};
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::event::{CompletedPurchase, CustomerReference, DecodeError, Extra, RawJson};
@@ -250,4 +252,14 @@ async fn what_cannot_be_read_is_not_shown() {
     shows_nothing(&Document::new(HIDDEN.as_bytes()));
     shows_nothing::<DecodeError>(&KriptomatPostback::read(format!("{{{HIDDEN}").as_bytes()).unwrap_err());
     shows_nothing(&WertEvent::read(format!(r#"{{"type":"{HIDDEN}""#).as_bytes()).unwrap_err());
+}
+
+#[test]
+fn pages_show_neither_requests_nor_responses() {
+    let headers = [("cookie", HIDDEN)];
+    let head = Request::new("POST", HIDDEN, None, &headers).with_query(Some(HIDDEN));
+    shows_nothing::<PageRequest>(&PageRequest::new(&head, HIDDEN));
+    let response: PageResponse = PageResponse::new(200, HIDDEN).header("set-cookie", HIDDEN);
+    shows_nothing(&response);
+    shows_nothing::<PageBody>(&response.body);
 }

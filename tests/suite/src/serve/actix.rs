@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{App, HttpResponse, HttpServer};
 use onramp_webhooks::{Kriptomat, Wert};
-use onramp_webhooks_actix::{Reply, Webhook, allow_list, idempotency, routes};
+use onramp_webhooks_actix::{Reply, Webhook, allow_list, idempotency, page, routes};
 use onramp_webhooks_testkit::adapter::{Listener, Site};
 
 /// Serves the site until it is stopped.
@@ -30,6 +30,7 @@ pub async fn serve(site: Site) {
             .service(web::scope("/once").wrap(idempotency(site.by_header())).route("/{route}", web::route().to(work)))
             .service(web::scope("/again").wrap(idempotency(site.by_header())).route("/{route}", web::route().to(work)))
             .service(web::scope("/event").wrap(idempotency(site.by_event())).route("/{route}", web::route().to(work)))
+            .service(web::scope("/page").service(page(site.page())))
             .route("/elsewhere", web::get().to(async |site: Data<Site>| site.elsewhere()))
     };
     let server = HttpServer::new(app).workers(1).shutdown_timeout(30).shutdown_signal(site.stopped());

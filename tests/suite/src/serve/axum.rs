@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{any, get, post};
 use onramp_webhooks::{Kriptomat, Wert};
-use onramp_webhooks_axum::{Reply, Webhook, allow_list, idempotency, routes};
+use onramp_webhooks_axum::{Reply, Webhook, allow_list, idempotency, page, routes};
 use onramp_webhooks_testkit::adapter::{Listener, Site};
 
 /// Serves the site until it is stopped.
@@ -45,6 +45,7 @@ pub fn app(site: &Site) -> Router {
         .nest("/once", once())
         .nest("/again", once())
         .nest("/event", event)
+        .nest_service("/page", page(site.page()))
         .route("/elsewhere", get(async |State(site): State<Site>| site.elsewhere()))
         .with_state(site.clone())
 }

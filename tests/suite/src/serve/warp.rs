@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use onramp_webhooks::{Kriptomat, Wert};
 use onramp_webhooks_testkit::adapter::{Listener, Site};
-use onramp_webhooks_warp::{Reply, Webhook, allow_list, idempotency, routes};
+use onramp_webhooks_warp::{Reply, Webhook, allow_list, idempotency, page, routes};
 use warp::http::Response;
 use warp::{Filter, Reply as _};
 
@@ -29,6 +29,7 @@ pub async fn serve(site: Site) {
         .or(idempotency(site.by_header(), warp::path("once"), work.clone()))
         .or(idempotency(site.by_header(), warp::path("again"), work.clone()))
         .or(idempotency(site.by_event(), warp::path("event"), work))
+        .or(warp::path("page").and(page(site.page())))
         .or(warp::path!("elsewhere").and(warp::get()).and(with()).map(|site: Site| site.elsewhere()));
     match site.listener() {
         Listener::Tcp(listener) => {

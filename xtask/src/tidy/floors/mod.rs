@@ -17,7 +17,7 @@ const FLOORS: [&[&str]; 10] = [
     &["provider"],
     &["delivery", "masking", "reply"],
     &["telemetry"],
-    &["gate", "inbox"],
+    &["gate", "inbox", "page"],
     &["spill"],
     &["worker"],
     &["attention", "purchases", "watchdog"],

@@ -1,0 +1,101 @@
+/* One delivery: its event, its actions, the timeline of its order, its history as far as it is known, and its body. */
+import { $, h, icon, toast } from "./dom.js";
+import { timeline } from "./timeline.js";
+import { TONE, clock, full, money, stateTag, when } from "./words.js";
+
+export const nothing = () => h("div", { class: "empty" },
+  h("p", {}, "Select a delivery to see its timeline, history and body."),
+  h("p", { class: "keys" }, h("kbd", {}, "j"), " ", h("kbd", {}, "k"), " to move, ", h("kbd", {}, "Enter"), " to open"));
+
+/** Draws a delivery. `order` are all deliveries of its order, or empty. */
+export function drawDelivery(one, order, operates, { close, replay, resolve, reopen, forget, reveal, openOrder }) {
+  const tone = one.resolved_at ? "done" : TONE[one.state] ?? "wait";
+  $("detail").replaceChildren(
+    h("div", { class: "d-bar" },
+      h("button", { type: "button", class: "icon back", "aria-label": "Back to the list", onclick: close }, icon("i-back", 16)),
+      stateTag(one.state, one.resolved_at), h("span", { class: "d-id" }, `#${one.id}`), h("span", { class: "gap" }),
+      h("button", { type: "button", class: "text", onclick: () => copy(location.href, "Link copied.") }, "Copy link"),
+      h("button", { type: "button", class: "text", onclick: () => copy(`onramp-webhooks inbox show ${one.id}`, "Command copied.") }, "Copy command"),
+      h("button", { type: "button", class: "icon shut", "aria-label": "Close (Esc)", onclick: close }, icon("i-close", 16))),
+    head(one, operates, reveal, openOrder),
+    told(one, tone) ?? "",
+    operates ? h("div", { class: "acts" }, ...buttons(one, { replay, resolve, reopen, forget })) : "",
+    order.length ? h("section", { class: "life" }, h("h3", {}, `Order timeline, ${order.length} ${order.length === 1 ? "event" : "events"}`),
+      timeline(order, Math.max(300, $("detail").clientWidth - (matchMedia("(max-width: 720px)").matches ? 32 : 52)))) : "",
+    h("section", { class: "history" }, h("h3", {}, "History"), h("ol", {}, ...history(one).map(([at, kind, words]) =>
+      h("li", { class: kind }, at ? h("time", { datetime: at, title: full(at) }, clock(at)) : h("time", {}, ""), h("span", {}, words))))),
+    body(one, operates, reveal));
+}
+
+function head(one, operates, reveal, openOrder) {
+  const { purchase, about, about_kind: kind } = one, facts = [];
+  if (about) {
+    facts.push([kind === "order" ? "Order" : kind, h("a", { href: `?${new URLSearchParams({ order: one.subject })}`, class: "mono", title: "Show all events with this id",
+      onclick: (event) => { event.preventDefault(); openOrder(one.subject); } }, about)]);
+  }
+  if (purchase) {
+    facts.push(["Customer", h("span", { class: one.body.revealed ? "mono" : "mono masked" }, purchase.customer ?? "not named"),
+      operates && !one.body.revealed && h("button", { type: "button", class: "text", onclick: reveal }, "Reveal")]);
+  }
+  facts.push(["Endpoint", one.endpoint + (one.provider === one.endpoint ? "" : ` (${one.provider})`)], ["Received", when(one.received_at)]);
+  return h("header", { class: "d-head" }, h("h2", {}, one.type ?? "unreadable", one.synthetic && h("span", { class: "tag" }, "synthetic")),
+    purchase ? h("p", { class: "sum" }, money(purchase.fiat), h("span", { class: "for" }, " for ", money(purchase.crypto)))
+      : h("p", { class: "sum none" }, one.state === "quarantined" ? "Amount unreadable" : one.body.bytes === null ? "The body was removed" : "No completed purchase"),
+    h("dl", {}, ...facts.flatMap(([name, ...value]) => [h("dt", {}, name), h("dd", {}, ...value)])));
+}
+
+function told(one, tone) {
+  const says = {
+    dead: `Dead letter${one.reason ? `: ${one.reason}` : ""}`, parked: "Parked: no attempt was counted", retrying: "Retrying",
+    conflict: "Stored beside the first delivery, not handled", quarantined: "Stored, not handled: the body cannot be read",
+  }[one.state];
+  if (!one.note && !says) return null;
+  return h("div", { class: `told ${tone}` }, h("p", {}, says ?? "Last error"), one.note && h("code", {}, one.note));
+}
+
+function buttons(one, { replay, resolve, reopen, forget }) {
+  const button = (words, run, main) => h("button", { type: "button", class: main ? "button" : "button quiet", onclick: run }, words);
+  const again = { dead: "Replay…", quarantined: "Re-read…", conflict: "Replay as well…", retrying: "Retry now…", parked: "Retry now…", pending: null, leased: null, unknown: null, handled: "Replay anyway…" }[one.state];
+  const waits = ["dead", "quarantined", "conflict"].includes(one.state);
+  return [
+    again && one.body.bytes !== null && button(again, replay, waits && one.state !== "conflict" && !one.resolved_at),
+    waits && !one.resolved_at && button("Resolve…", resolve, one.state === "conflict"),
+    waits && one.resolved_at && button("Reopen", reopen),
+    (waits || one.state === "handled") && one.body.bytes !== null && button("Forget…", forget),
+  ].filter(Boolean);
+}
+
+/* The inbox keeps the last error and the counts, so the history has these lines, the newest first. */
+function history(one) {
+  const lines = [];
+  if (one.resolved_at) lines.push([one.resolved_at, "", `resolved: ${one.resolution ?? ""}`]);
+  if (one.state === "handled") lines.push([one.settled_at, "", "handled"]);
+  if (one.state === "dead") lines.push([one.settled_at, "dead", `dead letter: ${one.reason ?? "for a reason that this version does not know"}`]);
+  if (one.due_at) lines.push([one.due_at, "", one.state === "leased" ? "leased until then" : "due"]);
+  if (one.attempts) lines.push([null, "", `${one.attempts} ${one.attempts === 1 ? "attempt" : "attempts"}`]);
+  if (one.duplicates !== "0") lines.push([null, "", `${one.duplicates} ${one.duplicates === "1" ? "duplicate" : "duplicates"} counted`]);
+  lines.push([one.received_at, "", "received"]);
+  return lines;
+}
+
+function body(one, operates, reveal) {
+  const { lines, cut, bytes, sha256, revealed } = one.body;
+  const content = lines ? lines.map((tokens) => h("span", { class: "ln" }, ...tokens.map(([kind, text]) =>
+    kind === "p" ? text : h("span", { class: kind, title: kind === "m" ? "masked" : null }, text))))
+    : [bytes === null ? "The body was removed." : "The body is neither JSON nor a form. It is shown when it is revealed."];
+  return h("section", { class: "body" },
+    h("div", { class: "switch" }, h("h3", {}, "Body"), h("span", { class: "gap" }),
+      h("span", { class: "fact" }, bytes === null ? "" : `${bytes} bytes · sha256 ${sha256.slice(0, 8)}…`),
+      operates && bytes !== null && !revealed && h("button", { type: "button", class: "text", onclick: reveal }, "Reveal"),
+      operates && bytes !== null && h("a", { class: "text", href: `api/deliveries/${one.id}/body`, download: `delivery-${one.id}.bin` }, "Download")),
+    h("pre", { tabindex: "0", "aria-label": "Body" }, ...content, cut && h("span", { class: "ln" }, "… the rest is in the download")));
+}
+
+async function copy(text, words) {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast(words);
+  } catch {
+    toast(`The browser does not allow copying: ${text}`);
+  }
+}

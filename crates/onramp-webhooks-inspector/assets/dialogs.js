@@ -1,0 +1,148 @@
+/* Dialogs of actions. Each says what it does before it does it, and live updates leave it alone. */
+import { act, get } from "./api.js";
+import { h, show, shut, toast } from "./dom.js";
+import { money, moment, short } from "./words.js";
+
+const ONE_WAIT = 60;
+const STOP_AFTER = 3;
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+const cancel = () => h("button", { type: "button", class: "button quiet", onclick: shut }, "Cancel");
+
+/** Asks for a text, and runs `run(text)` until it succeeds. */
+function ask({ title, lead, label, multiline, value, go, run }) {
+  const wrong = h("p", { class: "wrong", role: "alert" });
+  const input = label && h(multiline ? "textarea" : "input", { class: "field", rows: multiline ? "3" : null, maxlength: "500", autocomplete: "off", spellcheck: "false" });
+  if (input && value) input.value = value;
+  const button = h("button", { type: "submit", class: "button" }, go);
+  show(h("form", { onsubmit: async (event) => {
+    event.preventDefault();
+    button.disabled = true;
+    wrong.textContent = "";
+    try {
+      await run(input ? input.value : "");
+      shut();
+    } catch (problem) {
+      wrong.textContent = problem.message;
+      button.disabled = false;
+    }
+  } }, h("h2", { id: "dialog-h" }, title), ...lead.map((words) => h("p", { class: "lead" }, words)),
+  label && h("label", {}, label, input), wrong, h("footer", {}, h("span", { class: "gap" }), cancel(), button)));
+  (input ?? button).focus();
+}
+
+const REPLAYED = {
+  due: () => "It is due now.", duplicate: ({ first }) => `It is a duplicate of #${first}, and its copy was removed.`,
+  conflict: ({ first }) => `It contradicts #${first}, and is kept as a conflict.`, still_unreadable: ({ reason }) => `It still cannot be read: ${reason}`,
+};
+const said = (result) => REPLAYED[result.result]?.(result) ?? "Done.";
+
+export function askReplay(one, done) {
+  const money_ = one.purchase ? ` It reports ${one.purchase.fiat.amount} ${one.purchase.fiat.currency} for ${one.purchase.crypto.amount} ${one.purchase.crypto.currency}.` : "";
+  const typed = one.state === "conflict" || one.state === "handled";
+  const lead = {
+    conflict: ["This delivery contradicts an earlier one with the same key. The handler gets it under a key of its own, so both may be paid. Compare them first.", "Type its id to continue."],
+    handled: [`The handler already succeeded with this delivery, and runs a second time.${money_} A handler that is not idempotent pays twice.`, "Type its id to continue."],
+    quarantined: ["The current version reads the body again. If it can be read, the delivery becomes due."],
+  }[one.state] ?? [`The delivery becomes due with a fresh count of attempts.${money_} Its dedup key does not change, so a handler can detect a purchase that it credited before.`];
+  ask({
+    title: `Replay #${one.id}`, lead, label: typed ? "Id of the delivery" : null, go: "Replay",
+    run: async (confirm) => {
+      const body = typed ? { confirm, even_conflict: one.state === "conflict", even_handled: one.state === "handled" } : {};
+      toast(`#${one.id}: ${said(await act(one.id, "replay", body))}`);
+      done();
+    },
+  });
+}
+
+export const askResolve = (one, done) => ask({
+  title: `Resolve #${one.id}`, lead: ["It stays in the inbox, is not handled, and leaves the list of items that need attention."],
+  label: "Note, for other operators", multiline: true, go: "Resolve",
+  run: async (note) => { await act(one.id, "resolve", { note }); toast(`#${one.id} is resolved.`); done(); },
+});
+
+export const askForget = (one, done) => ask({
+  title: `Forget #${one.id}`, lead: ["Its body and its error are removed and cannot be restored. Its key stays, so copies are still recognized.", "Type its id to continue."],
+  label: "Id of the delivery", go: "Forget",
+  run: async (confirm) => { await act(one.id, "forget", { confirm }); toast(`#${one.id} is forgotten.`); done(); },
+});
+
+/** Reviews dead letters and replays them: the oldest first, and the others only after it was handled. */
+export function reviewDead(item, letters, done) {
+  const oldest = [...letters].reverse(), first = oldest[0], rest = oldest.slice(1);
+  const wrong = h("p", { class: "wrong", role: "alert" });
+  const steps = h("ol", { class: "steps" },
+    h("li", { "aria-current": "step" }, h("b", {}, "Replay the oldest"), h("span", {}, `#${first.id}. The others wait until it is handled.`)),
+    rest.length ? h("li", {}, h("b", {}, `Replay the other ${rest.length}`), h("span", {}, `Oldest first. Stops after ${STOP_AFTER} failures in a row.`)) : "");
+  const button = h("button", { type: "button", class: "button" }, "Replay 1 first");
+  const [one, others] = steps.children;
+  const say = (step, words) => { step.lastChild.textContent = words; };
+  const step = async (run) => {
+    button.disabled = true;
+    wrong.textContent = "";
+    try { await run(); } catch (problem) { wrong.textContent = problem.message; button.disabled = false; }
+    done();
+  };
+  const replayRest = async () => {
+    others.classList.add("runs");
+    let failures = 0, handled = 0;
+    for (const letter of rest) {
+      const state = await replayed(letter.id);
+      if (state === "handled") { handled += 1; failures = 0; } else failures += 1;
+      say(others, `${handled} of ${rest.length} handled.`);
+      if (failures >= STOP_AFTER) throw new Error(`Stopped: ${failures} in a row were not handled. ${handled} of ${rest.length} were.`);
+    }
+    others.classList.replace("runs", "ok");
+    finish();
+  };
+  const finish = () => { button.textContent = "Close"; button.disabled = false; button.onclick = shut; };
+  button.onclick = () => step(async () => {
+    one.classList.add("runs");
+    button.textContent = "Waiting for the handler…";
+    const state = await replayed(first.id);
+    one.classList.remove("runs");
+    if (state !== "handled") { button.textContent = "Replay 1 first"; throw new Error(`#${first.id} is ${state}. The others were left alone.`); }
+    one.classList.add("ok");
+    one.removeAttribute("aria-current");
+    say(one, `#${first.id} was handled.`);
+    if (!rest.length) return finish();
+    others.setAttribute("aria-current", "step");
+    button.textContent = `Replay the other ${rest.length}`;
+    button.disabled = false;
+    button.onclick = () => step(replayRest);
+  });
+  show(h("div", { class: "replay" }, h("h2", { id: "dialog-h" }, letters.length === 1 ? "Replay 1 dead letter" : `Replay ${letters.length} dead letters`),
+    h("p", { class: "lead" }, "Each delivery becomes due with a fresh count of attempts. Its dedup key does not change, so a handler can detect a purchase that it credited before."),
+    h("dl", { class: "figures" }, h("div", {}, h("dt", {}, "Completed purchases"), h("dd", {}, String(letters.filter((letter) => letter.purchase).length))),
+      item.money && h("div", {}, h("dt", {}, "Total"), h("dd", {}, ...(item.money.length ? item.money.flatMap((sum) => [sum, h("br")]) : ["none"]))),
+      h("div", {}, h("dt", {}, "Received"), h("dd", {}, `${moment(first.received_at)} to ${moment(oldest.at(-1).received_at)}`))),
+    h("div", { class: "which" }, item.detail && h("p", {}, "Error: ", h("code", {}, item.detail)),
+      h("table", {}, h("tbody", {}, ...oldest.slice(0, 4).map((letter) => h("tr", {}, h("td", {}, moment(letter.received_at)), h("td", { class: "mono" }, short(letter.about)),
+        h("td", { class: "c-money" }, letter.purchase ? money(letter.purchase.fiat) : "—"))))),
+      oldest.length > 4 && h("p", { class: "rest" }, `and ${oldest.length - 4} more`)),
+    steps, wrong, h("footer", {}, h("span", { class: "gap" }), cancel(), button)));
+  button.focus();
+}
+
+/** Replays a delivery, and waits until it is settled. Returns its state. */
+async function replayed(id) {
+  await act(id, "replay", {});
+  let state = "pending";
+  for (let waited = 0; waited < ONE_WAIT && ["pending", "leased"].includes(state); waited += 1) {
+    await pause(waited < 5 ? 200 : 1000);
+    ({ state } = await get(`api/deliveries/${encodeURIComponent(id)}`));
+  }
+  return state;
+}
+
+export function showKeys() {
+  const keys = [["j k", "next, previous"], ["Enter", "open"], ["Esc", "close"], ["/", "find"], ["n", "next that needs attention"], ["r", "replay…"], ["e", "resolve…"], ["v", "reveal"], ["y", "copy the link"], ["p", "pause the list"], ["t", "dark or light"], ["?", "this help"]];
+  const button = h("button", { type: "button", class: "button", onclick: shut }, "Close");
+  const single = h("input", { type: "checkbox", onchange: () => localStorage.setItem("onramp-keys", single.checked ? "on" : "off") });
+  single.checked = localStorage.getItem("onramp-keys") !== "off";
+  show(h("div", { class: "shortcuts" }, h("h2", { id: "dialog-h" }, "Keys"),
+    h("dl", {}, ...keys.flatMap(([key, words]) => [h("dt", {}, ...key.split(" ").map((one) => h("kbd", {}, one))), h("dd", {}, words)])),
+    h("footer", {}, h("label", {}, single, " Single keys"), h("span", { class: "gap" }), button)));
+  button.focus();
+}
+

@@ -1,0 +1,87 @@
+/* The items that need attention, the filters, and the list. */
+import { $, h, icon } from "./dom.js";
+import { TONE, WORDS, ago, clock, full, money, moment, short, stateTag } from "./words.js";
+
+const SETS = [["dead", "conflict", "quarantined"], ["retrying", "parked"], ["pending", "leased", "handled"]];
+
+const STATE_OF = { dead_letters: "dead", conflicts: "conflict", quarantined_purchases: "quarantined", quarantined: "quarantined", overdue: "retrying" };
+
+/* Another attempt of other dead letters could pay twice, or would be refused again. */
+export const isReviewed = (item) => item.kind === "dead_letters" && ["exhausted", "handler", "crash", "unreadable"].includes(item.reason);
+
+/** Draws the items. `open(item)` opens one. */
+export function drawAttention(overview, open) {
+  const { attention, as_of: now, last } = overview;
+  const count = attention.length, place = [overview.title, overview.environment].filter(Boolean).join(" · ");
+  document.title = count ? `${count} need attention · ${place}` : place;
+  $("title").textContent = overview.title;
+  $("environment").textContent = overview.environment;
+  $("clock").replaceChildren(h("span", {}, "as of "), h("time", { datetime: now, title: full(now) }, clock(now)));
+  if (!count) {
+    $("attention-h").replaceChildren("All quiet");
+    const words = last ? `Last delivery: ${last.endpoint} ${ago(last.at, now)}. Nothing waits for an operator.` : "No delivery has arrived yet.";
+    $("attention").replaceChildren(h("li", { class: "calm" }, h("div", { class: "say" }, h("p", {}, h("span", {}, words)))));
+    return;
+  }
+  $("attention-h").replaceChildren(h("b", {}, String(count)), count === 1 ? " item needs attention" : " items need attention");
+  $("attention").replaceChildren(...attention.map((item) => line(item, open)));
+}
+
+function line(item, open) {
+  const state = STATE_OF[item.kind] ?? "parked", reviewed = isReviewed(item);
+  const [words, ...reason] = item.title.split(": ");
+  const sums = item.money.length ? `Completed purchases: ${item.money.join(", ")}` : "";
+  return h("li", {},
+    h("span", { class: `state ${TONE[state]}` }, icon(`g-${state}`, 13)),
+    h("div", { class: "say" },
+      h("p", {}, h("b", {}, words), reason.length > 0 && h("span", {}, reason.join(": "))),
+      item.detail && h("p", { class: "why" }, h("code", { title: item.detail }, item.detail)),
+      sums && h("p", { class: "money" }, sums)),
+    item.since ? h("time", { datetime: item.since, title: full(item.since) }, moment(item.since)) : h("span"),
+    h("button", { type: "button", class: reviewed ? "button" : "button quiet", onclick: () => open(item) }, reviewed ? "Review and replay" : "Open"));
+}
+
+/** Draws the filters. `toggle(state)` changes one, `change(name, value)` sets a condition, and `clear()` removes all. */
+export function drawFilters(view, counts, { toggle, change, clear }) {
+  const chip = (state) => h("button", {
+    type: "button", class: `chip ${TONE[state]}`, "aria-pressed": String(view.states.has(state)), onclick: () => toggle(state),
+  }, icon(`g-${state}`), WORDS[state], counts[state] !== undefined && h("span", { class: "n" }, counts[state]));
+  const focused = document.activeElement?.closest?.("#states") ? [...$("states").querySelectorAll("button")].indexOf(document.activeElement) : -1;
+  $("states").replaceChildren(
+    h("button", { type: "button", class: "group all", "aria-pressed": String(view.states.size === 0), onclick: () => toggle(null) }, "All"),
+    ...SETS.map((set) => h("span", { class: "set" }, ...set.map(chip))));
+  if (focused >= 0) $("states").querySelectorAll("button")[focused]?.focus();
+  const active = ["type", "endpoint", "reason", "error", "order"].filter((name) => view[name]);
+  $("narrow").replaceChildren(
+    ...active.map((name) => h("button", { type: "button", class: "text", title: `Remove this condition: ${view[name]}`, onclick: () => change(name, "") },
+      `${name}: ${view[name].length > 28 ? `${view[name].slice(0, 27)}…` : view[name]} ✕`)),
+    view.states.size || active.length ? h("button", { type: "button", class: "text", onclick: clear }, "Clear") : "");
+}
+
+/** Draws the rows. `select(id)` opens one. */
+export function drawRows(rows, page, view, selected, select, clear) {
+  if (rows.length) $("rows").replaceChildren(...rows.map((row) => tr(row, selected, select)));
+  else {
+    const filtered = view.states.size || view.type || view.endpoint || view.reason || view.error || view.order || view.found;
+    $("rows").replaceChildren(h("tr", { class: "none" }, h("td", { colspan: "6" },
+      h("p", {}, filtered ? "No delivery matches." : "The inbox is empty. Send a test event: onramp-webhooks trigger wert checkout"),
+      filtered && h("button", { type: "button", class: "text", onclick: clear }, "Clear the filters"))));
+  }
+  const oldest = rows.at(-1);
+  $("shown").textContent = page.complete ? `${rows.length} shown, nothing older` : `${rows.length} shown, searched back to ${moment(page.searched_to ?? oldest?.received_at)}`;
+  $("older").hidden = page.complete;
+  $("older").textContent = rows.length ? "Older" : "Continue";
+}
+
+export function tr(row, selected, select) {
+  const name = WORDS[row.state] ?? row.state;
+  return h("tr", { id: `d-${row.id}`, "aria-selected": String(row.id === selected), class: row.resolved_at ? "done" : TONE[row.state] ?? "", onclick: () => select(row.id) },
+    h("td", { class: "c-time" }, h("button", { type: "button", class: "pick", "aria-label": `${moment(row.received_at)}, delivery ${row.id}, ${name}, ${row.type ?? "unreadable"}` },
+      h("time", { datetime: row.received_at, title: full(row.received_at) }, moment(row.received_at), h("i", {}, `.${row.received_at.slice(20, 23)}`)))),
+    h("td", { class: "c-state" }, stateTag(row.state, row.resolved_at), row.resolved_at && h("span", { class: "tag" }, "resolved")),
+    h("td", { class: "c-type" }, row.type ?? "unreadable", row.synthetic && h("span", { class: "tag" }, "synthetic")),
+    h("td", { class: "c-order", title: row.about ?? "" }, short(row.about)),
+    h("td", { class: "c-money" }, row.purchase ? money(row.purchase.fiat) : "—"),
+    h("td", { class: "c-tries" }, row.attempts > 1 ? String(row.attempts) : "",
+      row.duplicates !== "0" && h("span", { title: `${row.duplicates} duplicates` }, `+${row.duplicates}`)));
+}

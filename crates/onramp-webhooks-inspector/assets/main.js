@@ -1,0 +1,301 @@
+/* The page: its address, its data, and its keys. The address is the view. */
+import { Problem, act, get, post } from "./api.js";
+import { drawDelivery, nothing } from "./delivery.js";
+import { askForget, askReplay, askResolve, reviewDead, showKeys } from "./dialogs.js";
+import { $, h, toast } from "./dom.js";
+import { drawAttention, drawFilters, drawRows, isReviewed, tr } from "./inbox.js";
+
+const POLL = 10_000;
+const REVEALED_FOR = 5 * 60_000;
+const CONDITIONS = ["type", "endpoint", "reason", "error", "order"];
+
+const view = { states: new Set(), type: "", endpoint: "", reason: "", error: "", order: "", id: null, found: null };
+const data = { overview: null, rows: [], page: { complete: true }, waiting: [], one: null, order: [] };
+let live = true, wide = matchMedia("(min-width: 1081px)"), timer, hiding;
+
+/* ---- the address ---- */
+function readAddress() {
+  const query = new URLSearchParams(location.search);
+  view.states = new Set((query.get("state") ?? "").split(",").filter(Boolean));
+  for (const name of CONDITIONS) view[name] = query.get(name) ?? "";
+  view.id = query.get("id");
+}
+function writeAddress() {
+  const query = new URLSearchParams();
+  if (view.states.size) query.set("state", [...view.states].join(","));
+  for (const name of [...CONDITIONS, "id"]) if (view[name]) query.set(name, view[name]);
+  const address = query.size ? `?${query}` : location.pathname;
+  if (address !== (location.search || location.pathname)) history.pushState(null, "", address);
+}
+function listAddress(before) {
+  const query = new URLSearchParams();
+  if (view.states.size) query.set("state", [...view.states].join(","));
+  for (const name of CONDITIONS) if (view[name]) query.set(name, view[name]);
+  const waits = [...view.states].every((state) => ["dead", "conflict", "quarantined"].includes(state));
+  if (view.states.size && waits) query.set("resolved", "false");
+  if (before) query.set("before", before);
+  return `api/deliveries?${query}`;
+}
+
+/* ---- data ---- */
+async function tried(run) {
+  try {
+    const result = await run();
+    online();
+    return result;
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    if (problem.status === 401) signIn();
+    else if (problem.status === 0 || problem.status === 503) offline(problem.message);
+    else toast(problem.message);
+    return undefined;
+  }
+}
+function offline(words) {
+  document.documentElement.dataset.state = "away";
+  $("live-text").textContent = "Waiting";
+  $("attention-h").replaceChildren(h("b", {}, "The inbox cannot be reached"));
+  $("attention").replaceChildren(h("li", {}, h("span"), h("div", { class: "say" }, h("p", {}, h("b", {}, "The page tries again"), h("span", {}, "every 10 s, and shows the last data meanwhile.")),
+    h("p", { class: "why" }, h("code", {}, words))), h("span"), h("button", { type: "button", class: "button quiet", onclick: refresh }, "Retry now")));
+}
+function online() {
+  if (document.documentElement.dataset.state === "away") { delete document.documentElement.dataset.state; drawLive(); if (data.overview) drawAll(); }
+}
+async function loadOverview() {
+  const overview = await tried(() => get("api/overview"));
+  if (!overview) return false;
+  data.overview = overview;
+  document.body.classList.remove("signed-out");
+  $("signed-out").replaceChildren();
+  $("sign-out").hidden = !overview.signs_out;
+  drawAttention(overview, openItem);
+  filters();
+  return true;
+}
+async function loadList() {
+  const page = await tried(() => (view.found ? post("api/find", { text: view.found }) : get(listAddress())));
+  if (!page) return;
+  Object.assign(data, { rows: page.data, page, waiting: [] });
+  $("fresh").hidden = true;
+  rows();
+}
+async function older() {
+  const page = await tried(() => get(listAddress(data.page.next)));
+  if (!page) return;
+  data.rows.push(...page.data);
+  data.page = page;
+  rows();
+}
+/* A delivery without a key leaves nothing when it is forgotten. */
+const gone = (problem) => {
+  if (problem.status !== 404) throw problem;
+  return null;
+};
+async function loadOne(focus) {
+  clearTimeout(hiding);
+  if (!view.id) return drawDetail();
+  const id = view.id, one = await tried(() => get(`api/deliveries/${encodeURIComponent(id)}`).catch(gone));
+  if (view.id !== id || one === undefined) return;
+  if (one === null) return close();
+  data.one = one;
+  data.order = [];
+  if (one.about) {
+    const [endpoint, kind] = one.subject.split("/"), path = [endpoint, kind, one.about].map(encodeURIComponent).join("/");
+    data.order = (await tried(() => get(`api/orders/${path}`)))?.data ?? [];
+    if (view.id !== id) return;
+  }
+  drawDetail();
+  if (focus) $("detail").focus({ preventScroll: true });
+}
+async function refresh() {
+  clearTimeout(timer);
+  timer = setTimeout(refresh, POLL);
+  if (document.hidden || !live || document.body.classList.contains("signed-out")) return;
+  if (!(await loadOverview()) || view.found) return;
+  const page = await tried(() => get(listAddress()));
+  if (page) merge(page);
+}
+/* Rows do not move under a pointer or the focus: new ones wait above. */
+function merge(page) {
+  const known = new Set(data.rows.map((row) => row.id)), fresh = page.data.filter((row) => !known.has(row.id));
+  const list = $("deliveries"), held = list.matches(":hover") || list.contains(document.activeElement);
+  if (!held) {
+    if (data.rows.length <= page.data.length || fresh.length) Object.assign(data, { rows: page.data, page });
+    data.waiting = [];
+    $("fresh").hidden = true;
+    rows();
+    return;
+  }
+  for (const row of page.data.filter((one) => known.has(one.id))) {
+    data.rows[data.rows.findIndex((one) => one.id === row.id)] = row;
+    const old = $(`d-${row.id}`);
+    if (old && !old.contains(document.activeElement)) old.replaceWith(tr(row, view.id, select));
+  }
+  data.waiting = fresh;
+  $("fresh").hidden = !fresh.length;
+  $("fresh").textContent = `${fresh.length} new`;
+}
+
+/* ---- drawing ---- */
+const filters = () => drawFilters(view, data.overview?.counts ?? {}, { toggle, change, clear });
+const rows = () => drawRows(data.rows, data.page, view, view.id, select, clear);
+function drawAll() { drawAttention(data.overview, openItem); filters(); rows(); drawDetail(); }
+function drawLive() {
+  $("live").setAttribute("aria-pressed", String(live));
+  $("live-text").textContent = live ? "Live" : "Paused";
+}
+function drawDetail() {
+  document.body.classList.toggle("opened", Boolean(view.id));
+  for (const row of $("rows").children) row.setAttribute("aria-selected", String(row.id === `d-${view.id}`));
+  if (!view.id || data.one?.id !== view.id) return $("detail").replaceChildren(nothing());
+  const one = data.one, done = () => { loadOne(); loadOverview(); loadList(); };
+  drawDelivery(one, data.order, data.overview?.caller.operates ?? false, {
+    close, reveal, openOrder: (order) => { Object.assign(view, { states: new Set(), type: "", endpoint: "", reason: "", error: "", order, found: null }); go(); },
+    replay: () => askReplay(one, done), resolve: () => askResolve(one, done), forget: () => askForget(one, done),
+    reopen: async () => { if (await tried(() => act(one.id, "reopen", {}))) done(); },
+  });
+  return undefined;
+}
+
+/* ---- what an operator does ---- */
+function go() { writeAddress(); filters(); loadList(); drawDetail(); }
+function toggle(state) {
+  if (state === null) view.states.clear();
+  else if (!view.states.delete(state)) view.states.add(state);
+  view.found = null;
+  go();
+}
+function change(name, value) { view[name] = value; view.found = null; go(); }
+function clear() { Object.assign(view, { states: new Set(), type: "", endpoint: "", reason: "", error: "", order: "", found: null }); $("find").value = ""; go(); }
+function select(id) { view.id = id; writeAddress(); drawDetail(); loadOne(!wide.matches); }
+function close() {
+  const row = view.id && $(`d-${view.id}`);
+  view.id = null;
+  data.one = null;
+  writeAddress();
+  drawDetail();
+  row?.querySelector("button")?.focus();
+}
+async function openItem(item) {
+  const query = new URLSearchParams(item.query);
+  Object.assign(view, { states: new Set((query.get("state") ?? "").split(",").filter(Boolean)), order: "", found: null, id: null });
+  for (const name of ["type", "endpoint", "error", "reason"]) view[name] = query.get(name) ?? "";
+  if (!isReviewed(item)) {
+    view.id = item.newest;
+    go();
+    loadOne(true);
+    return;
+  }
+  go();
+  const letters = await tried(() => get(`${listAddress()}&limit=100`));
+  if (!letters?.data.length) return;
+  const whole = String(letters.data.length) === item.count;
+  reviewDead(whole ? item : { ...item, money: null }, letters.data, () => { loadOverview(); loadList(); });
+}
+async function reveal() {
+  const one = await tried(() => act(view.id, "reveal", {}));
+  if (!one) return;
+  data.one = one;
+  drawDetail();
+  toast("Revealed for 5 minutes. The log records it.");
+  clearTimeout(hiding);
+  hiding = setTimeout(() => loadOne(), REVEALED_FOR);
+}
+function find(event) {
+  event.preventDefault();
+  view.found = $("find").value.trim() || null;
+  loadList();
+}
+
+/* ---- signing in ---- */
+function signIn() {
+  if (document.body.classList.contains("signed-out")) return;
+  document.body.classList.add("signed-out");
+  const token = h("input", { class: "field", type: "password", autocomplete: "current-password", id: "token", required: true }), wrong = h("p", { class: "wrong", role: "alert" });
+  $("signed-out").replaceChildren(h("main", { class: "sign-in" }, h("form", { onsubmit: async (event) => {
+    event.preventDefault();
+    wrong.textContent = await enter(token.value);
+  } }, h("h1", {}, "Inspector"), h("label", { for: "token" }, "Token"), token, wrong, h("button", { class: "button" }, "Sign in"))));
+  token.focus();
+}
+/* Returns the reason why the token was refused, or nothing. */
+async function enter(token) {
+  try {
+    await post("login", { token });
+  } catch (problem) {
+    return problem.status === 401 ? "This token is not valid." : problem.message;
+  }
+  await start();
+  return "";
+}
+async function signOut() {
+  await tried(() => post("logout"));
+  Object.assign(data, { overview: null, rows: [], one: null, order: [] });
+  $("rows").replaceChildren();
+  $("detail").replaceChildren();
+  signIn();
+}
+
+/* ---- theme and keys ---- */
+function theme() {
+  const root = document.documentElement, dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+  localStorage.setItem("onramp-theme", root.dataset.theme);
+}
+function pause() { live = !live; drawLive(); if (live) refresh(); }
+function move(by) {
+  const at = data.rows.findIndex((row) => row.id === view.id), to = data.rows[Math.min(data.rows.length - 1, Math.max(0, at + by))];
+  if (to) { select(to.id); $(`d-${to.id}`)?.scrollIntoView({ block: "nearest" }); }
+}
+function next() {
+  const waits = data.rows.filter((row) => ["dead", "conflict", "quarantined"].includes(row.state) && !row.resolved_at);
+  const to = waits[(waits.findIndex((row) => row.id === view.id) + 1) % waits.length];
+  if (to) select(to.id);
+}
+const press = (start) => () => [...$("detail").querySelectorAll("button")].find((button) => start.some((words) => button.textContent.startsWith(words)))?.click();
+const KEYS = {
+  j: () => move(1), k: () => move(-1), t: theme, p: pause, n: next, "?": showKeys, "/": () => $("find").focus(),
+  r: press(["Replay", "Re-read", "Retry"]), e: press(["Resolve"]), v: press(["Reveal"]), y: press(["Copy link"]),
+};
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || document.body.classList.contains("signed-out")) return;
+  const typing = event.target instanceof Element && event.target.matches("input, select, textarea");
+  if (event.key === "Escape" && !$("dialog").open) return typing ? event.target.blur() : view.id && close();
+  if (typing || $("dialog").open || localStorage.getItem("onramp-keys") === "off" && event.key !== "?") return undefined;
+  if (Object.hasOwn(KEYS, event.key)) { event.preventDefault(); KEYS[event.key](); }
+  return undefined;
+});
+
+$("theme").addEventListener("click", theme);
+$("live").addEventListener("click", pause);
+$("keys").addEventListener("click", showKeys);
+$("older").addEventListener("click", older);
+$("fresh").addEventListener("click", loadList);
+$("find-form").addEventListener("submit", find);
+$("sign-out").addEventListener("click", signOut);
+$("tab-inbox").addEventListener("click", (event) => { event.preventDefault(); view.id = null; clear(); scrollTo(0, 0); });
+$("tab-attention").addEventListener("click", () => { close(); scrollTo(0, 0); });
+$("tab-find").addEventListener("click", () => { document.body.classList.add("finding"); $("find").focus(); });
+$("find").addEventListener("blur", () => document.body.classList.remove("finding"));
+addEventListener("popstate", () => { readAddress(); filters(); loadList(); loadOne(); });
+document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+
+async function start() {
+  if (!(await loadOverview())) return;
+  await loadList();
+  await loadOne();
+  clearTimeout(timer);
+  timer = setTimeout(refresh, POLL);
+}
+
+/* A link with #k=TOKEN signs in, and the token leaves the address at once. */
+const saved = localStorage.getItem("onramp-theme");
+if (saved) document.documentElement.dataset.theme = saved;
+readAddress();
+$("detail").replaceChildren(nothing());
+const key = /^#k=(.+)$/.exec(location.hash)?.[1];
+if (key) {
+  history.replaceState(null, "", location.pathname + location.search);
+  const refused = await enter(decodeURIComponent(key));
+  if (refused) { toast(refused); signIn(); }
+} else await start();

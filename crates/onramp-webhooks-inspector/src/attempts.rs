@@ -1,0 +1,74 @@
+//! Failed attempts to sign in, so that nobody can try many tokens.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use onramp_webhooks::clock::Timestamp;
+
+/// The number of failures in a [`WINDOW`] after which an address has to wait.
+const MOST_FAILURES: usize = 10;
+
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// Maximum number of addresses that are counted one by one. All others share one count.
+const MOST_ADDRESSES: usize = 1_024;
+
+/// The times of recent failures of each address.
+#[derive(Debug, Default)]
+pub(crate) struct Attempts(HashMap<Option<IpAddr>, VecDeque<Timestamp>>);
+
+impl Attempts {
+    /// Returns the time that an address has to wait; `None` if it may try a token.
+    pub(crate) fn wait(&self, peer: Option<IpAddr>, now: Timestamp) -> Option<Duration> {
+        let failures = self.0.get(&self.bucket(peer))?;
+        let counted = failures.iter().filter(|failure| now.since(**failure) < WINDOW).count();
+        let oldest = failures.iter().find(|failure| now.since(**failure) < WINDOW)?;
+        (counted >= MOST_FAILURES).then(|| oldest.after(WINDOW).since(now))
+    }
+
+    pub(crate) fn failed(&mut self, peer: Option<IpAddr>, now: Timestamp) {
+        self.0.retain(|_, failures| failures.back().is_some_and(|last| now.since(*last) < WINDOW));
+        let failures = self.0.entry(self.bucket(peer)).or_default();
+        failures.push_back(now);
+        while failures.len() > MOST_FAILURES {
+            failures.pop_front();
+        }
+    }
+
+    fn bucket(&self, peer: Option<IpAddr>) -> Option<IpAddr> {
+        peer.filter(|_| self.0.len() < MOST_ADDRESSES || self.0.contains_key(&peer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    #[test]
+    fn the_eleventh_attempt_waits_until_the_first_is_a_minute_old() {
+        let mut attempts = Attempts::default();
+        let peer = Some(IpAddr::from([192, 0, 2, 1]));
+        for second in 0..10 {
+            assert_eq!(attempts.wait(peer, at(second)), None, "{second}");
+            attempts.failed(peer, at(second));
+        }
+        assert_eq!(attempts.wait(peer, at(10)), Some(Duration::from_secs(50)));
+        assert_eq!(attempts.wait(None, at(10)), None);
+        assert_eq!(attempts.wait(peer, at(60)), None);
+    }
+
+    #[test]
+    fn many_addresses_share_a_count() {
+        let mut attempts = Attempts::default();
+        for address in 0..5_000_u32 {
+            attempts.failed(Some(IpAddr::V4(address.into())), at(0));
+        }
+        assert!(attempts.0.len() <= MOST_ADDRESSES + 1);
+        assert!(attempts.wait(Some(IpAddr::from([192, 0, 2, 1])), at(1)).is_some());
+    }
+}

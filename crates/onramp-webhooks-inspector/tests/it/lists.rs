@@ -1,0 +1,98 @@
+//! Lists, orders, and the overview.
+
+use onramp_webhooks::identity::DedupKey;
+use onramp_webhooks::inbox::Settled;
+use serde_json::Value;
+
+use crate::tools::{COMPLETE, READER, TOKEN, Under};
+
+fn ids(list: &Value) -> Vec<String> {
+    list["data"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_list_is_read_page_by_page() {
+    let under = Under::with_tokens();
+    let mut expected = Vec::new();
+    for _ in 0..7 {
+        expected.insert(0, under.record(COMPLETE).await.to_string());
+    }
+    let (mut found, mut address) = (Vec::new(), "/api/deliveries?limit=3".to_owned());
+    loop {
+        let page = under.get(READER, &address).await.json();
+        found.extend(ids(&page));
+        let Some(next) = page["next"].as_str() else { break };
+        assert_eq!(page["complete"], false);
+        address = format!("/api/deliveries?limit=3&before={next}");
+    }
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn a_row_has_the_purchase_in_exact_text() {
+    let under = Under::with_tokens();
+    under.record(br#"{"type":"order_complete","click_id":"c","order":{"id":"1","base":"ETH","base_amount":"0.10","quote":"EUR","quote_amount":9007199254740993.10}}"#).await;
+    let list = under.get(READER, "/api/deliveries").await;
+    let purchase = &list.json()["data"][0]["purchase"];
+    assert_eq!(purchase["fiat"], serde_json::json!({ "amount": "9007199254740993.10", "currency": "EUR" }));
+    assert_eq!(purchase["crypto"]["amount"], "0.10");
+}
+
+#[tokio::test]
+async fn filters_and_given_ids_are_applied() {
+    let under = Under::with_tokens();
+    let handled = under.settled(COMPLETE, Settled::Handled).await.to_string();
+    let dead = under.dead(COMPLETE, "insert into points: no such column").await.to_string();
+    for (query, expected) in [
+        ("state=dead", vec![&dead]),
+        ("state=dead,handled", vec![&dead, &handled]),
+        ("state=dead&resolved=true", vec![]),
+        ("error=into%20points", vec![&dead]),
+        ("reason=exhausted", vec![&dead]),
+        ("reason=check", vec![]),
+        ("type=order_complete&endpoint=wert&provider=wert", vec![&dead, &handled]),
+        ("since=2023-11-14T22:13:20Z", vec![&dead, &handled]),
+        ("until=2023-11-14T22:13:20Z", vec![]),
+        (&format!("id={handled}&id=99&id={dead}"), vec![&handled, &dead]),
+    ] {
+        let found = under.get(TOKEN, &format!("/api/deliveries?{query}")).await;
+        assert_eq!(ids(&found.json()).iter().collect::<Vec<_>>(), expected, "{query}");
+    }
+    under.get(TOKEN, "/api/deliveries?stat=dead").await.assert_problem(400);
+}
+
+#[tokio::test]
+async fn an_order_is_found_by_its_id_and_has_all_its_events() {
+    let under = Under::with_tokens();
+    let mut expected = Vec::new();
+    for event in ["payment_started", "order_complete"] {
+        let key = DedupKey::new("wert", "order", "a/b c", event);
+        expected.push(under.record_as("wert", COMPLETE, |delivery| delivery.key = Some(key)).await.to_string());
+    }
+    under.record(COMPLETE).await;
+    assert_eq!(ids(&under.get(READER, "/api/orders/wert/order/a%2Fb%20c").await.json()), expected);
+    let found = under.post(READER, "/api/find", r#"{"text":" a/b c "}"#).await.json();
+    assert_eq!(ids(&found).into_iter().rev().collect::<Vec<_>>(), expected);
+    assert!(ids(&under.post(READER, "/api/find", r#"{"text":"other"}"#).await.json()).is_empty());
+}
+
+#[tokio::test]
+async fn the_overview_has_what_needs_attention_and_its_query_finds_it() {
+    let under = Under::with_tokens();
+    let calm = under.get(READER, "/api/overview").await.json();
+    assert_eq!((calm["title"].as_str(), calm["attention"].as_array().map(Vec::len)), (Some("Shop"), Some(0)));
+    for _ in 0..3 {
+        under.dead(COMPLETE, "insert into points: column 7 is missing").await;
+    }
+    under.quarantined(b"{}", "order: missing").await;
+    let overview = under.get(READER, "/api/overview").await.json();
+    assert_eq!((overview["counts"]["dead"].as_str(), overview["counts"]["quarantined"].as_str()), (Some("3"), Some("1")));
+    let item = &overview["attention"][0];
+    assert_eq!(
+        (item["kind"].as_str(), item["count"].as_str(), item["purchases"].as_str()),
+        (Some("dead_letters"), Some("3"), Some("3"))
+    );
+    assert_eq!(item["money"], serde_json::json!(["750.00 USD"]));
+    let found = under.get(READER, &format!("/api/deliveries?{}", item["query"].as_str().unwrap())).await.json();
+    assert_eq!(ids(&found).len(), 3);
+}

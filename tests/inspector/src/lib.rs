@@ -1,0 +1,8 @@
+//! The inspector page on every adapter, over sockets and in a browser.
+#![expect(clippy::unwrap_used, missing_debug_implementations, reason = "helpers of tests fail by panicking")]
+
+mod adapter;
+mod shop;
+
+pub use self::adapter::{ADAPTERS, Adapter};
+pub use self::shop::{Shop, TOKEN};
