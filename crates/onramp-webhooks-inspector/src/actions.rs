@@ -102,7 +102,7 @@ impl Actions<'_> {
     }
 
     async fn reopen(&self, id: DeliveryId, Nothing {}: Nothing) -> Result<Value, Problem> {
-        self.inbox.reopen(id).await?;
+        self.inbox.reopen(self.now, id).await?;
         Ok(json!({ "object": "reopening", "id": id.to_string() }))
     }
 
