@@ -3,7 +3,7 @@
 use onramp_webhooks::Inbox;
 use onramp_webhooks::inbox::State;
 
-use crate::tools::{COMPLETE, TOKEN, Under, request};
+use crate::tools::{COMPLETE, NOW, TOKEN, Under, request};
 
 const ORIGINS: [(&str, bool); 7] = [
     ("https://shop.example", true),
@@ -58,7 +58,7 @@ async fn only_the_page_itself_changes_something() {
                 let resolved = under.inbox.show(id).await.unwrap().unwrap().resolved_at.is_some();
                 assert_eq!(resolved, expected, "{headers:?}");
                 if resolved {
-                    under.inbox.reopen(id).await.unwrap();
+                    under.inbox.reopen(NOW, id).await.unwrap();
                 }
             }
         }
