@@ -158,6 +158,44 @@ await step("a quarantined delivery is forgotten only with its id", async () => {
   await dialog(page).waitFor({ state: "hidden" });
 });
 
+await step("the server goes away and comes back", async () => {
+  const page = await open();
+  await rows(page).first().waitFor();
+  await page.route("**/api/**", (route) => route.abort());
+  await page.click(".chip >> nth=0");
+  await page.locator("#attention-h", { hasText: "The inbox cannot be reached" }).waitFor();
+  assert.ok((await rows(page).count()) > 0, "the last data stays");
+  await page.screenshot({ path: `${pictures}/away.png` });
+  await page.unroute("**/api/**");
+  await page.click("text=Retry now");
+  await page.locator("#attention-h", { hasText: "quiet" }).waitFor();
+});
+
+await step("an ended session asks for the token and keeps the view", async () => {
+  const page = await open();
+  await rows(page).first().waitFor();
+  await page.context().clearCookies();
+  await page.click(".chip.done");
+  await page.waitForSelector("#token");
+  await page.fill("#token", token);
+  await page.click("text=Sign in");
+  await page.waitForFunction(() => document.querySelectorAll("#rows tr[id]").length > 0);
+  assert.equal(new URL(page.url()).searchParams.get("state"), "handled");
+  assert.equal(await page.getAttribute(".chip.done", "aria-pressed"), "true");
+});
+
+await step("an order is found by its id, which never enters the address", async () => {
+  const page = await open();
+  await rows(page).filter({ hasText: "payment_started" }).first().click();
+  const order = await page.locator(".d-head a.mono").textContent();
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("/");
+  await page.fill("#find", order);
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.querySelectorAll("#rows tr[id]").length === 3);
+  assert.ok(!page.url().includes(order));
+});
+
 await step("an order shows its timeline", async () => {
   const page = await open();
   await rows(page).filter({ hasText: "payment_started" }).first().click();

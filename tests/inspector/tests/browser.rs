@@ -24,7 +24,7 @@ async fn operates(adapter: Adapter, name: &str) {
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     let (steps, complaints) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{steps}{complaints}");
-    assert_eq!(steps.lines().filter(|line| line.starts_with("ok ")).count(), 12, "{steps}");
+    assert_eq!(steps.lines().filter(|line| line.starts_with("ok ")).count(), 15, "{steps}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
