@@ -554,6 +554,32 @@ async fn commands_that_read_do_so_while_another_process_has_locked_the_file() {
     }
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn an_interrupt_ends_watching_and_waiting_with_130() {
+    use tokio::io::{AsyncBufReadExt, BufReader};
+
+    let shop = Shop::on_sqlite().await;
+    let dead = shop.dead("O1", "customer-20418", "250.00", "no column").await;
+    let interrupt = async |mut child: tokio::process::Child| {
+        let id = child.id().unwrap().to_string();
+        assert!(tokio::process::Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
+        tokio::time::timeout(Duration::from_secs(60), child.wait()).await.unwrap().unwrap().code()
+    };
+    let mut watch = shop.command(&["inbox", "watch", "--interval", "20ms"]).spawn().unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    assert!(lines.next_line().await.unwrap().unwrap().contains("dead letter"), "it begins with earlier ones");
+    let pending = shop.order("O2", "customer-7", "1.00").await;
+    assert!(lines.next_line().await.unwrap().unwrap().contains(&format!("#{pending}  ○ pending")), "it shows new ones");
+    assert_eq!(interrupt(watch).await, Some(130));
+
+    let replay = shop.command(&["inbox", "replay", &dead.to_string(), "--yes"]).spawn().unwrap();
+    while shop.state(dead).await != State::Pending {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(interrupt(replay).await, Some(130), "it waits for a worker");
+}
+
 #[tokio::test]
 async fn a_database_that_cannot_be_used_is_an_error_that_says_why() {
     for arguments in [&["status"][..], &["inbox", "list"], &["inbox", "show", "1"], &["order", "show", "O1"]] {
