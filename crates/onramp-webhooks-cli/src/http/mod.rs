@@ -14,6 +14,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::crypto::aws_lc_rs;
 
 pub(crate) use self::body::Payload;
 pub(crate) use self::host::is_this_machine;
@@ -53,7 +54,8 @@ impl HttpClient {
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         connector.enforce_http(false);
         let pool = if uri.scheme_str() == Some("https") {
-            let tls = HttpsConnectorBuilder::new().try_with_platform_verifier();
+            // Named, because other crates of a build may enable other providers as well.
+            let tls = HttpsConnectorBuilder::new().with_provider_and_platform_verifier(aws_lc_rs::default_provider());
             let tls = tls.map_err(|error| CliError::with_source("reading the certificates of the system", &error))?;
             Pool::Encrypted(builder.build(tls.https_only().enable_http1().wrap_connector(connector)))
         } else {
