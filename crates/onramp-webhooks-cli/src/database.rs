@@ -55,6 +55,16 @@ impl Address {
         Ok(self.open_with_purchases(schema).await?.0)
     }
 
+    /// Opens an inbox that exists for a command that only reads. The database may be one that cannot be written.
+    pub(crate) async fn open_for_reading(&self, schema: &str) -> Result<Arc<dyn Inbox>, CliError> {
+        match self {
+            Self::Sqlite(file) if file.is_file() => {
+                Ok(Arc::new(SqliteOptions::new(file).must_exist().open_reader().await.map_err(failed)?))
+            }
+            _ => self.open(schema).await,
+        }
+    }
+
     /// Opens an inbox that exists, and its store of purchases.
     pub(crate) async fn open_with_purchases(&self, schema: &str) -> Result<(Arc<dyn Inbox>, Arc<dyn PurchaseStore>), CliError> {
         match self {

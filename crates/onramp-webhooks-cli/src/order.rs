@@ -55,7 +55,7 @@ impl Order {
 
 impl Show {
     async fn run(self, globals: &Globals, output: &Output) -> Result<ExitStatus, CliError> {
-        let inbox = globals.required_database()?.open(&globals.schema).await?;
+        let inbox = globals.required_database()?.open_for_reading(&globals.schema).await?;
         let about = |id: &str| Filter::all().about(id).oldest_first().with_bodies();
         let mut records = list_all(&*inbox, about(&self.id)).await.map_err(failed)?;
         let lower = self.id.to_ascii_lowercase();

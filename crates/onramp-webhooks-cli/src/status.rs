@@ -27,7 +27,7 @@ pub(crate) struct Status {}
 
 impl Status {
     pub(crate) async fn run(self, globals: &Globals, output: &Output) -> Result<ExitStatus, CliError> {
-        let inbox = globals.required_database()?.open(&globals.schema).await?;
+        let inbox = globals.required_database()?.open_for_reading(&globals.schema).await?;
         let now = SystemClock::default().now();
         let found = attention(&*inbox, &Providers::default(), now).await.map_err(failed)?;
         match output.json {

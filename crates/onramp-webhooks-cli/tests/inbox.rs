@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{DeadCause, Settled, State};
+use onramp_webhooks_sqlite::rusqlite;
 use onramp_webhooks_testkit::events;
 use serde_json::Value;
 
@@ -519,6 +520,64 @@ on_both! {
 fn without_styles(text: &str) -> String {
     let styles = ["\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[4m"];
     styles.iter().fold(text.to_owned(), |text, style| text.replace(style, ""))
+}
+
+#[tokio::test]
+async fn commands_that_read_do_so_while_another_process_has_locked_the_file() {
+    let shop = Shop::on_sqlite().await;
+    let id = shop.dead("O1", "customer-20418", "250.00", "no column").await.to_string();
+    let file = shop.folder.path().join("shop.db");
+    let lock = rusqlite::Connection::open(&file).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    for (arguments, code) in [
+        (&["status"][..], 3),
+        (&["inbox", "list"], 0),
+        (&["inbox", "show", &id], 0),
+        (&["inbox", "show", &id, "--reveal"], 0),
+        (&["inbox", "find", "O1"], 0),
+        (&["inbox", "export"], 0),
+        (&["order", "show", "O1"], 0),
+    ] {
+        let ran = shop.run(arguments).await;
+        assert!(ran.code == Some(code) && !ran.out.is_empty(), "{arguments:?}: {ran:?}");
+    }
+    let locked = shop.run(&["inbox", "resolve", &id, "--note", "x", "--yes"]).await;
+    assert!(locked.code == Some(1) && locked.err.contains("error:"), "{locked:?}");
+    lock.execute_batch("ROLLBACK").unwrap();
+    succeeded(&shop.run(&["inbox", "resolve", &id, "--note", "x", "--yes"]).await);
+
+    let known: i64 = lock.query_row("SELECT max(version) FROM onramp_schema", [], |row| row.get(0)).unwrap();
+    lock.execute("INSERT INTO onramp_schema VALUES (?1, ?1)", [known + 7]).unwrap();
+    for arguments in [&["status"][..], &["inbox", "reopen", &id, "--yes"]] {
+        let newer = shop.run(arguments).await;
+        assert!(newer.code == Some(1) && newer.err.contains("update the program"), "{newer:?}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_interrupt_ends_watching_and_waiting_with_130() {
+    use tokio::io::{AsyncBufReadExt, BufReader};
+
+    let shop = Shop::on_sqlite().await;
+    let dead = shop.dead("O1", "customer-20418", "250.00", "no column").await;
+    let interrupt = async |mut child: tokio::process::Child| {
+        let id = child.id().unwrap().to_string();
+        assert!(tokio::process::Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
+        tokio::time::timeout(Duration::from_secs(60), child.wait()).await.unwrap().unwrap().code()
+    };
+    let mut watch = shop.command(&["inbox", "watch", "--interval", "20ms"]).spawn().unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    assert!(lines.next_line().await.unwrap().unwrap().contains("dead letter"), "it begins with earlier ones");
+    let pending = shop.order("O2", "customer-7", "1.00").await;
+    assert!(lines.next_line().await.unwrap().unwrap().contains(&format!("#{pending}  ○ pending")), "it shows new ones");
+    assert_eq!(interrupt(watch).await, Some(130));
+
+    let replay = shop.command(&["inbox", "replay", &dead.to_string(), "--yes"]).spawn().unwrap();
+    while shop.state(dead).await != State::Pending {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(interrupt(replay).await, Some(130), "it waits for a worker");
 }
 
 #[tokio::test]

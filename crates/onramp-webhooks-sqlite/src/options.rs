@@ -7,7 +7,7 @@ use onramp_webhooks::StoreError;
 use onramp_webhooks::inbox::QuarantineBound;
 
 use crate::db::{Purpose, Settings};
-use crate::{SqliteIdempotencyStore, SqliteInbox, SqlitePurchaseStore, SqliteSpill};
+use crate::{SqliteIdempotencyStore, SqliteInbox, SqlitePurchaseStore, SqliteReader, SqliteSpill};
 
 /// Options for opening a [`SqliteInbox`], a [`SqliteIdempotencyStore`], a [`SqlitePurchaseStore`] or a [`SqliteSpill`].
 ///
@@ -86,6 +86,15 @@ impl SqliteOptions {
     /// Returns an error if the file cannot be opened, written or migrated, is not an SQLite database, or is too new.
     pub async fn open(self) -> Result<SqliteInbox, StoreError> {
         SqliteInbox::start(self).await
+    }
+
+    /// Opens an inbox that exists for reading only, in a process that does not write it, or may not. Neither creates nor migrates anything, and
+    /// holds up no other process.
+    ///
+    /// # Errors
+    /// Returns an error if the file is missing or cannot be read, is no inbox, or is too old or too new.
+    pub async fn open_reader(self) -> Result<SqliteReader, StoreError> {
+        SqliteReader::start(self).await
     }
 
     /// Opens a store of idempotency keys without an inbox. If the process has an inbox in the same file, use

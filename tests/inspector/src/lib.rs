@@ -1,5 +1,10 @@
 //! The inspector page on every adapter, over sockets and in a browser.
-#![expect(clippy::unwrap_used, missing_debug_implementations, reason = "helpers of tests fail by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    missing_debug_implementations,
+    reason = "helpers of tests fail by panicking"
+)]
 
 mod adapter;
 mod shop;

@@ -1,5 +1,4 @@
 //! The page and its API on every adapter, over sockets.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::SocketAddr;
 

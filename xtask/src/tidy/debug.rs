@@ -69,6 +69,7 @@ const HARMLESS: &[(&str, &str)] = &[
     ("SqliteInbox", "the path of the file"),
     ("SqliteOptions", "the path of the file"),
     ("SqlitePurchaseStore", "the path of the file"),
+    ("SqliteReader", "the path of the file"),
     ("SqliteSpill", "the path of the file"),
     ("SqliteTransaction", "the path of the file"),
     ("StoreError", "an operation and the error of a store, which quotes no value"),

@@ -29,7 +29,7 @@ pub(crate) struct Diff {
 
 impl Diff {
     pub(crate) async fn run(self, globals: &Globals, output: &Output) -> Result<ExitStatus, CliError> {
-        let inbox = globals.required_database()?.open(&globals.schema).await?;
+        let inbox = globals.required_database()?.open_for_reading(&globals.schema).await?;
         let conflict = whole(&*inbox, self.id).await?;
         let Some(first) = contradicted(&*inbox, &conflict).await.map_err(failed)? else {
             let error = CliError::Failed(format!("delivery {} contradicts none that is kept", self.id));

@@ -32,7 +32,7 @@ impl Export {
             let refused = CliError::Refused("an export contains personal data, and is not for a terminal".to_owned());
             return Err(refused.hint("onramp-webhooks inbox export > deliveries.jsonl"));
         }
-        let inbox = globals.required_database()?.open(&globals.schema).await?;
+        let inbox = globals.required_database()?.open_for_reading(&globals.schema).await?;
         let mut interrupts = Interrupts::listen()?;
         let (bar, mut number, mut left) =
             (ProgressBar::with_draw_target(None, output.progress()), 0_usize, self.selection.limit.unwrap_or(usize::MAX));

@@ -42,7 +42,7 @@ impl Find {
         if self.text.trim().is_empty() {
             return Err(CliError::Usage("there is no text to find".to_owned()));
         }
-        let inbox = globals.required_database()?.open(&globals.schema).await?;
+        let inbox = globals.required_database()?.open_for_reading(&globals.schema).await?;
         let providers = Providers::default();
         let view = View::new(&providers, globals);
         let by_index = Filter::all().about(&*self.text).with_bodies();

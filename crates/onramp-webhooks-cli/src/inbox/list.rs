@@ -59,7 +59,7 @@ enum GroupBy {
 
 impl List {
     pub(crate) async fn run(self, globals: &Globals, output: &Output) -> Result<ExitStatus, CliError> {
-        let inbox = globals.required_database()?.open(&globals.schema).await?;
+        let inbox = globals.required_database()?.open_for_reading(&globals.schema).await?;
         let providers = Providers::default();
         let view = View::new(&providers, globals);
         if !self.selection.ids.is_empty() {

@@ -36,7 +36,16 @@ pub(crate) struct Show {
 
 impl Show {
     pub(crate) async fn run(self, globals: &Globals, output: &Output) -> Result<ExitStatus, CliError> {
-        let inbox = globals.required_database()?.open(&globals.schema).await?;
+        let database = globals.required_database()?;
+        let reading = database.open_for_reading(&globals.schema);
+        let inbox = match self.raw || globals.reveal {
+            // The reveal is recorded, if that is possible.
+            true => match database.open(&globals.schema).await {
+                Ok(inbox) => inbox,
+                Err(_) => reading.await?,
+            },
+            false => reading.await?,
+        };
         let record = whole(&*inbox, self.id).await?;
         if self.raw {
             let status = raw(&record, output)?;

@@ -45,7 +45,7 @@ impl Watch {
         if self.until_empty.contains(&State::Handled) {
             return Err(CliError::Usage("--until-empty: handled deliveries stay".to_owned()));
         }
-        let inbox = globals.required_database()?.open(&globals.schema).await?;
+        let inbox = globals.required_database()?.open_for_reading(&globals.schema).await?;
         let providers = Providers::default();
         let view = View::new(&providers, globals);
         let mut followed = self.earlier(&*inbox, &view, output).await?;

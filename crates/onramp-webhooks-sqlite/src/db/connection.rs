@@ -13,6 +13,7 @@ use super::file_id::FileIdentity;
 use super::guard;
 use super::migrations::{Purpose, migrate, require};
 use super::permissions::restrict;
+use super::progress::uri as immutable;
 
 const OPEN: &str = "open the database";
 const OPEN_FOR_READING: &str = "open the database for reading";
@@ -91,6 +92,30 @@ impl Settings {
         }
     }
 
+    /// Opens a connection that only reads, for a process that has no writing thread, or that may not write.
+    pub(crate) fn read_only(&self) -> Result<Connection, StoreError> {
+        let open = |name: &std::path::Path| {
+            let connection = Connection::open_with_flags(name, read_only_flags())?;
+            connection.busy_timeout(self.busy_timeout)?;
+            connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get::<_, i64>(0))?;
+            Ok(connection)
+        };
+        let connection = match open(&self.path) {
+            // The files beside the database cannot be created. Without a log, the database alone is complete.
+            Err(error) if needs_files(&error) && !self.has_log() => open(std::path::Path::new(&immutable(&self.path))),
+            opened => opened,
+        };
+        let connection = connection.map_err(failed(OPEN_FOR_READING))?;
+        require(&connection, self.purpose)?;
+        Ok(connection)
+    }
+
+    fn has_log(&self) -> bool {
+        let mut log = self.path.as_os_str().to_owned();
+        log.push("-wal");
+        std::fs::metadata(log).is_ok_and(|log| log.len() > 0)
+    }
+
     /// Opens a connection that reads while the writing thread writes.
     pub(crate) fn reader(&self) -> Result<Connection, StoreError> {
         let connection = Connection::open_with_flags(&self.path, flags()).map_err(failed(OPEN_FOR_READING))?;
@@ -100,6 +125,14 @@ impl Settings {
         connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -2000;").map_err(failed(OPEN_FOR_READING))?;
         Ok(connection)
     }
+}
+
+fn needs_files(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
+}
+
+fn read_only_flags() -> OpenFlags {
+    OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI
 }
 
 fn flags() -> OpenFlags {

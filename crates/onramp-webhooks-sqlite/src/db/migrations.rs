@@ -85,13 +85,18 @@ pub(crate) fn migrate(connection: &mut Connection, purpose: Purpose) -> Result<(
 
 /// Returns an error unless the file has a schema that needs no migration. Changes nothing.
 pub(crate) fn require(connection: &Connection, purpose: Purpose) -> Result<(), StoreError> {
-    let (table, newest) = (purpose.table(), format!("SELECT coalesce(max(version), 0) FROM {}", purpose.table()));
+    let table = purpose.table();
+    let newest = format!("SELECT coalesce(max(version), 0), coalesce(max(oldest), 0) FROM {table}");
     let known = i64::try_from(purpose.steps().len()).unwrap_or(i64::MAX);
-    let version: i64 = match connection.table_exists(None, table).map_err(failed("open the database"))? {
-        true => connection.query_row(&newest, [], |row| row.get(0)).map_err(failed("open the database"))?,
-        false => 0,
+    let (version, oldest): (i64, i64) = match connection.table_exists(None, table).map_err(failed("open the database"))? {
+        true => connection.query_row(&newest, [], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed("open the database"))?,
+        false => (0, 0),
     };
     let why = match version {
+        _ if oldest > known => format!(
+            "the file has schema version {version}, which is for a program of version {oldest} or newer, and this one has version {known}; \
+             update the program"
+        ),
         0 => "the file is no inbox".to_owned(),
         version if version < known => format!(
             "the file has schema version {version}, which this program would have to migrate; open it with the program that uses it first"

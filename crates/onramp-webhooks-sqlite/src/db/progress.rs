@@ -71,7 +71,8 @@ fn is_of_another_file(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::Unknown))
 }
 
-fn uri(path: &Path) -> String {
+/// Returns the name of a database that no process writes, and that has no log.
+pub(super) fn uri(path: &Path) -> String {
     let path = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     format!("file:{path}?immutable=1")
 }

@@ -48,7 +48,7 @@ pub(super) fn revealed(
 const READ: &str = "SELECT kind, cause, first_at, last_at, times, text FROM onramp_history WHERE delivery = ? ORDER BY nth";
 
 /// Returns the history of a delivery, the oldest entry first.
-pub(super) fn read(connection: &Connection, id: DeliveryId) -> rusqlite::Result<Vec<HistoryEntry>> {
+pub(crate) fn read(connection: &Connection, id: DeliveryId) -> rusqlite::Result<Vec<HistoryEntry>> {
     let mut read = connection.prepare_cached(READ)?;
     let entries = read.query_map([id.as_i64()], |row| {
         let mut entry = HistoryEntry::new(HistoryKind::from_u8(row.get(0)?), column::timestamp(row, 3)?);

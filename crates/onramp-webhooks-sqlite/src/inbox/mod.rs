@@ -2,9 +2,9 @@
 
 mod claim;
 mod filter;
-mod history;
+pub(crate) mod history;
 mod prune;
-mod query;
+pub(crate) mod query;
 mod queue;
 mod record;
 mod requeue;
@@ -12,7 +12,7 @@ mod resolve;
 mod restore;
 mod settle;
 mod state;
-mod task;
+pub(crate) mod task;
 mod transaction;
 
 use std::fmt;

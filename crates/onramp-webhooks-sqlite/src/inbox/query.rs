@@ -25,7 +25,7 @@ sql!(
 );
 
 /// Returns a page of the deliveries that match `filter`.
-pub(super) fn list(connection: &Connection, filter: &Filter) -> rusqlite::Result<Page> {
+pub(crate) fn list(connection: &Connection, filter: &Filter) -> rusqlite::Result<Page> {
     match candidates(connection, filter)? {
         Some(ids) => among(connection, filter, ids),
         None => walk(connection, filter),
@@ -115,7 +115,7 @@ fn size(record: &Record) -> usize {
 }
 
 /// Returns one delivery with its body.
-pub(super) fn show(connection: &Connection, id: DeliveryId) -> rusqlite::Result<Option<Record>> {
+pub(crate) fn show(connection: &Connection, id: DeliveryId) -> rusqlite::Result<Option<Record>> {
     connection
         .prepare_cached(&format!(
             "SELECT {}, b.body FROM onramp_deliveries d LEFT JOIN onramp_bodies b ON b.id = d.id
@@ -157,7 +157,7 @@ fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
 }
 
 /// Returns the number of deliveries in each state.
-pub(super) fn counts(connection: &Connection) -> rusqlite::Result<Counts> {
+pub(crate) fn counts(connection: &Connection) -> rusqlite::Result<Counts> {
     count(connection, &format!("SELECT state, count(*) FROM onramp_deliveries WHERE state <> {REMOVED} GROUP BY state"))
 }
 
@@ -172,7 +172,7 @@ sql!(
 );
 
 /// Returns the number of open deliveries in each state. Reads the indexes of what waits and of what is unresolved.
-pub(super) fn open_counts(connection: &Connection) -> rusqlite::Result<Counts> {
+pub(crate) fn open_counts(connection: &Connection) -> rusqlite::Result<Counts> {
     count(connection, &OPEN_COUNTS)
 }
 

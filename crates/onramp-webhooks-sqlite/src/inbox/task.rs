@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 const FIND: &str = "SELECT version, state FROM onramp_tasks WHERE name = ?";
 
-pub(super) fn state(connection: &Connection, task: &str) -> rusqlite::Result<TaskState> {
+pub(crate) fn state(connection: &Connection, task: &str) -> rusqlite::Result<TaskState> {
     let new = TaskState::new(task);
     let found: Option<(u32, String)> =
         connection.prepare_cached(FIND)?.query_row([task], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;

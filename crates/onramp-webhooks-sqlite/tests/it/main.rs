@@ -13,6 +13,7 @@ mod killers;
 mod migrating;
 mod plans;
 mod purchases;
+mod reading;
 mod same_as_memory;
 mod sharing;
 mod spill;

@@ -17,9 +17,8 @@ use onramp_webhooks::idempotency::{
 };
 use onramp_webhooks::identity::{DedupKey, Identity, OrderStage};
 use onramp_webhooks::inbox::{
-    ClaimRequest, ClaimedDelivery, Claims, DeadCause, Filter, HistoryEntry, Inbox as _, MemoryInbox, NewDelivery, Page, Quarantine,
-    Record,
-    Settled, Settlement,
+    ClaimRequest, ClaimedDelivery, Claims, DeadCause, Filter, HistoryEntry, Inbox as _, MemoryInbox, NewDelivery, Page,
+    Quarantine, Record, Settled, Settlement,
 };
 use onramp_webhooks::kriptomat::{AdditionalFields, KriptomatPostback};
 use onramp_webhooks::masking::{Difference, Masked, differences, revealed};
