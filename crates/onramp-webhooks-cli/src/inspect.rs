@@ -46,7 +46,10 @@ impl Inspect {
         token.check(self.listen)?;
         let database = globals.required_database()?;
         let mut interrupts = Interrupts::listen()?;
-        let inbox = database.open(&globals.schema).await?;
+        let inbox = match self.read_only {
+            true => database.open_for_reading(&globals.schema).await?,
+            false => database.open(&globals.schema).await?,
+        };
         let (listener, address) = socket::bind(self.listen).await?;
         let link = token.link(socket::from_here(address));
 

@@ -10,6 +10,7 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use onramp_webhooks::inbox::State;
+use onramp_webhooks_sqlite::rusqlite;
 use onramp_webhooks_testkit::adapter::{Connection, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -280,14 +281,17 @@ async fn inspect_serves_the_inbox_of_a_shop() {
 }
 
 #[tokio::test]
-async fn a_read_only_page_refuses_every_action() {
+async fn a_read_only_page_refuses_every_action_and_needs_no_lock() {
     let shop = Shop::on_sqlite().await;
     let dead = shop.dead("order-7", "customer-of-the-shop", "250.00", "no user").await;
     let before = shop.show(dead).await;
+    let lock = rusqlite::Connection::open(shop.folder.path().join("shop.db")).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
     let inspect = Serving::inspect(&shop, &["--read-only"]).await;
     let token = inspect.token();
     assert_eq!(inspect.first.get("read_only"), Some(&true.into()));
     assert_eq!(listed(&inspect.get("/inspect/api/deliveries", Some(token)).await).len(), 1);
+    assert_eq!(inspect.get("/inspect/api/overview", Some(token)).await.status, 200);
     let confirmed = json!({ "confirm": dead.to_string() }).to_string();
     for (action, body) in
         [("replay", "{}"), ("resolve", r#"{"note":"x"}"#), ("reopen", "{}"), ("reveal", "{}"), ("forget", &*confirmed)]
