@@ -6,6 +6,8 @@ mod exit;
 mod globals;
 mod http;
 mod inbox;
+mod inspect;
+mod inspector;
 mod interrupt;
 mod listen;
 mod logging;
@@ -15,6 +17,7 @@ mod output;
 mod prompt;
 mod reconcile;
 mod running;
+mod socket;
 mod status;
 mod table;
 mod text;
@@ -54,6 +57,7 @@ enum Command {
     Trigger(Box<trigger::Trigger>),
     Status(status::Status),
     Inbox(Box<inbox::InboxCommand>),
+    Inspect(inspect::Inspect),
     Order(order::Order),
     Reconcile(Box<reconcile::Reconcile>),
     Completions(completions::Completions),
@@ -95,6 +99,7 @@ async fn run(command: Command, globals: &Globals, output: &Output) -> Result<Exi
         Command::Trigger(trigger) => trigger.run(output).await,
         Command::Status(status) => status.run(globals, output).await,
         Command::Inbox(inbox) => inbox.run(globals, output).await,
+        Command::Inspect(inspect) => inspect.run(globals, output).await,
         Command::Order(order) => order.run(globals, output).await,
         Command::Reconcile(reconcile) => reconcile.run(globals, output).await,
         Command::Completions(completions) => completions.run(output),

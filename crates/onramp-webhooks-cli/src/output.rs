@@ -53,6 +53,11 @@ impl Output {
         self.some([line])
     }
 
+    /// Writes an address or a name, and its label, to standard output.
+    pub(crate) fn labeled(&self, label: &str, text: &str) -> Result<(), CliError> {
+        self.line(&Line::new().text(format_args!("  {label:<10}  ")).styled(BOLD, text))
+    }
+
     /// Writes lines of a result to standard output, at once.
     pub(crate) fn some(&self, lines: impl IntoIterator<Item = impl Borrow<Line>>) -> Result<(), CliError> {
         let mut text = String::new();

@@ -53,10 +53,11 @@ impl Home {
         Ran::of(self.shell(line)).await
     }
 
-    /// Starts `listen` as in a line of the documentation, on any free port.
+    /// Starts a server as in a line of the documentation, on any free port.
     fn listen(&self, line: &str) -> (Child, Lines<BufReader<ChildStdout>>) {
         let mut shell = self.shell(line);
-        let mut child = shell.env("LISTEN", "127.0.0.1:0").spawn().unwrap();
+        shell.env("LISTEN", "127.0.0.1:0").env("INSPECTOR_LISTEN", "127.0.0.1:0");
+        let mut child = shell.env("DATABASE_URL", "sqlite://onramp.db").spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         (child, lines)
     }
@@ -101,6 +102,22 @@ async fn the_examples_of_listen_start() {
         let (child, mut lines) = home.listen(&example);
         let first = next(&mut lines).await;
         assert!(first.contains("http://127.0.0.1:"), "{example}: {first}");
+        assert_eq!(stop(child).await, Some(0), "{example}");
+    }
+}
+
+#[tokio::test]
+async fn the_examples_and_the_transcript_of_inspect_start() {
+    let (documented, expected) = transcript("onramp-webhooks inspect");
+    for example in examples("inspect").await.into_iter().chain([documented.clone()]) {
+        let home = Home::new();
+        SqliteInbox::open(home.path().join("onramp.db")).await.unwrap().close().await.unwrap();
+        let (child, mut lines) = home.listen(&example);
+        let written = [next(&mut lines).await, next(&mut lines).await];
+        assert!(written[0].contains("http://127.0.0.1:"), "{example}: {written:?}");
+        if example == documented {
+            assert_eq!(written.map(|line| shape(&line)).to_vec(), expected.iter().map(|line| shape(line)).collect::<Vec<_>>());
+        }
         assert_eq!(stop(child).await, Some(0), "{example}");
     }
 }
@@ -156,6 +173,7 @@ fn shape(line: &str) -> String {
         }
         match word {
             id if id.contains('…') => "ID".to_owned(),
+            link if link.contains("#k=") => link.split_once("#k=").unwrap().0.replace(|letter: char| letter.is_ascii_digit(), ""),
             secret if secret.contains("/dev-") => {
                 secret.split_once("/dev-").unwrap().0.replace(|letter: char| letter.is_ascii_digit(), "")
             }
@@ -201,7 +219,7 @@ async fn the_transcript_of_listen_is_what_it_writes() {
     let line = documented.replace("http://127.0.0.1:3000/purchases", &target);
     let (child, mut lines) = home.listen(&line);
     let mut written = Vec::new();
-    while written.len() < 5 {
+    while written.len() < 6 {
         written.push(next(&mut lines).await);
     }
     let order = ["--order", "01M7C0AAAAAAAAAAAAAA27ZG82", "--set", "order.quote_amount=49.00", "--set", "order.quote=EUR"];

@@ -37,6 +37,18 @@ async fn every_command_has_examples() {
 }
 
 #[tokio::test]
+async fn help_does_not_show_the_secrets_of_the_environment() {
+    for (name, variable) in
+        [("listen", "WERT_SECRET"), ("listen", "INSPECTOR_TOKEN"), ("inspect", "INSPECTOR_TOKEN"), ("inspect", "DATABASE_URL")]
+    {
+        let mut command = command();
+        command.args([name, "--help"]).env(variable, "hush-hush-hush-hush-hush-hush-hush");
+        let ran = Ran::of(command).await;
+        assert!(ran.code == Some(0) && ran.out.contains(variable) && !ran.out.contains("hush"), "{name}: {}", ran.out);
+    }
+}
+
+#[tokio::test]
 async fn global_flags_stand_before_or_after_the_command() {
     for arguments in [&["--json", "trigger", "list"][..], &["trigger", "list", "--json"]] {
         let ran = run(arguments).await;

@@ -241,7 +241,7 @@ async fn events_are_shown_and_forwarded_as_they_arrive() {
     let handled = listen.outcomes("handled", 2).await;
     assert!(handled.iter().all(|attempt| attempt["status"] == 204 && attempt["attempt"] == 1), "{handled:?}");
     let received = listen.outcomes("received", 2).await;
-    assert_eq!(fields(&first), "address forward_to inbox kriptomat newest_id object wert");
+    assert_eq!(fields(&first), "address forward_to inbox inspector kriptomat newest_id object wert");
     assert_eq!(fields(&handled[0]), "attempt cause due_at id note object outcome status time took_ms");
     assert_eq!(fields(&received[0]), "bought endpoint first_id id object order outcome paid reason status time took_ms type");
     assert_eq!(

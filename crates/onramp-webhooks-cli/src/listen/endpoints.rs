@@ -8,6 +8,7 @@ use onramp_webhooks::provider::Endpoint;
 use onramp_webhooks::{Kriptomat, Wert};
 
 use crate::exit::CliError;
+use crate::socket::is_loopback;
 
 /// The length of a secret at an address that others can reach, in characters.
 const LONG: usize = 32;
@@ -86,10 +87,6 @@ impl Endpoints {
             _ => self.wert_url.clone(),
         }
     }
-}
-
-fn is_loopback(listen: SocketAddr) -> bool {
-    listen.ip().to_canonical().is_loopback()
 }
 
 /// Makes a secret for this machine.

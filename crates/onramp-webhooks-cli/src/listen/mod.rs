@@ -9,7 +9,7 @@ mod owned;
 mod signature;
 mod watched;
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
@@ -30,7 +30,6 @@ use onramp_webhooks::worker::RetryPolicy;
 use onramp_webhooks::{Receiver, Worker};
 use onramp_webhooks_server::Server;
 use serde_json::json;
-use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use self::endpoints::{Endpoints, MOUNT};
@@ -42,9 +41,11 @@ use crate::database::{Address, Store};
 use crate::exit::{CliError, ExitStatus};
 use crate::globals::Globals;
 use crate::http::{HttpClient, is_this_machine};
+use crate::inspector::{self, Token, TokenArgs};
 use crate::interrupt::Interrupts;
-use crate::output::{BOLD, Output};
+use crate::output::Output;
 use crate::running::{self, Announced, Running};
+use crate::socket::{bind, from_here};
 use crate::text::Line;
 use crate::time::parse_limit;
 
@@ -128,6 +129,11 @@ pub(crate) struct Listen {
     /// Let this share of the attempts fail, such as 10%, to see how events are retried
     #[arg(long, value_name = "SHARE", default_value = "0%", value_parser = parse_share)]
     fail: f64,
+    /// Serve no inspector page
+    #[arg(long)]
+    no_inspector: bool,
+    #[command(flatten)]
+    token: TokenArgs,
 }
 
 /// Everything that runs.
@@ -143,6 +149,7 @@ impl Listen {
         let given = endpoints::given(self.wert_secret.as_deref(), self.wert_secret_file.as_deref())?;
         endpoints::check(given.as_deref(), self.listen)?;
         let target = self.target()?;
+        let token = self.token(output)?;
         let mut interrupts = Interrupts::listen()?;
         let (listener, address) = bind(self.listen).await?;
         if self.forward_to.as_ref().is_some_and(|uri| is_own(uri, address)) {
@@ -153,7 +160,9 @@ impl Listen {
         let made = owned::secret(&*store.inbox, endpoints::make()?).await?;
         let allowed = self.kriptomat_allow.clone().filter(|allowed| !allowed.is_empty());
         let endpoints = Endpoints::new(given, made, allowed, address, from_here(address));
-        self.banner(&endpoints, address, database.as_ref(), &store, output).await?;
+        let name = database.as_ref().map_or_else(|| "memory".to_owned(), ToString::to_string);
+        let inspector = token.as_ref().map(|token| token.link(from_here(address)));
+        self.banner(&endpoints, address, inspector.as_deref(), &name, &store, output).await?;
         let announced = announce(&endpoints, address, output);
 
         let (feed, printer) = Feed::start(output.clone())?;
@@ -164,8 +173,14 @@ impl Listen {
         let receiver = receiver.build().map_err(|error| CliError::with_source("starting the receiver", &error))?;
         let handler = Forward { target, fail: self.fail, reporter: reporter.clone() };
         let worker = self.worker(&receiver, handler);
+        let page = token.map(|token| token.inspector(receiver.inbox().clone()).title("listen", name));
         let app = Router::new().nest(MOUNT, onramp_webhooks_axum::routes(receiver));
+        // Requests of the page are no events.
         let app = app.layer(middleware::from_fn_with_state(reporter, report));
+        let app = match page {
+            Some(page) => inspector::mount(app, page)?,
+            None => app,
+        };
         Server::new(listener).serve(app, ConnectInfo::<SocketAddr>, interrupts.next()).await;
         Ok(Listening { store, worker, printer, announced }.stop(interrupts, output).await)
     }
@@ -213,11 +228,23 @@ impl Listen {
         }))
     }
 
+    /// Returns the token of the inspector, unless there is none.
+    fn token(&self, output: &Output) -> Result<Option<Token>, CliError> {
+        if self.no_inspector {
+            return Ok(None);
+        }
+        let token = self.token.token()?;
+        let refused = token.check(self.listen).err();
+        refused.iter().for_each(|refused| output.note(&Line::new().text(format_args!("no inspector: {refused}"))));
+        Ok(refused.is_none().then_some(token))
+    }
+
     async fn banner(
         &self,
         endpoints: &Endpoints,
         address: SocketAddr,
-        database: Option<&Address>,
+        inspector: Option<&str>,
+        name: &str,
         store: &Store,
         output: &Output,
     ) -> Result<(), CliError> {
@@ -227,7 +254,6 @@ impl Listen {
             .records
             .first()
             .map(|record| record.id.to_string());
-        let name = database.map_or_else(|| "memory".to_owned(), ToString::to_string);
         let forward = self.forward_to.as_ref().map(shown);
         if output.json {
             return output.object(&json!({
@@ -235,20 +261,23 @@ impl Listen {
                 "address": address.to_string(),
                 "wert": endpoints.shown_wert_url(),
                 "kriptomat": endpoints.kriptomat_url,
+                "inspector": inspector,
                 "inbox": name,
                 "newest_id": newest,
                 "forward_to": forward,
             }));
         }
         let newest = newest.map_or_else(|| "empty".to_owned(), |id| format!("newest delivery #{id}"));
-        let line = |label: &str, text: &str| output.line(&Line::new().text(format_args!("  {label:<10}  ")).styled(BOLD, text));
-        line("Wert", &endpoints.shown_wert_url())?;
-        line("Kriptomat", &endpoints.kriptomat_url)?;
-        line("Inbox", &format!("{name}, {newest}"))?;
-        if let Some(forward) = forward {
-            line("Forward to", &forward)?;
+        output.labeled("Wert", &endpoints.shown_wert_url())?;
+        output.labeled("Kriptomat", &endpoints.kriptomat_url)?;
+        if let Some(inspector) = inspector {
+            output.labeled("Inspector", inspector)?;
         }
-        line("Try", "onramp-webhooks trigger wert checkout")
+        output.labeled("Inbox", &format!("{name}, {newest}"))?;
+        if let Some(forward) = forward {
+            output.labeled("Forward to", &forward)?;
+        }
+        output.labeled("Try", "onramp-webhooks trigger wert checkout")
     }
 }
 
@@ -286,24 +315,6 @@ async fn report(State(reporter): State<Reporter>, request: Request, next: Next) 
 
 fn database(globals: &Globals) -> Result<Address, CliError> {
     Ok(globals.database()?.unwrap_or_else(|| Address::Sqlite(DEFAULT_DATABASE.into())))
-}
-
-async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), CliError> {
-    let failed = |error: &std::io::Error| {
-        CliError::with_source(format!("listening on {address}"), error)
-            .hint("choose another port with --listen 127.0.0.1:8081, or any free one with --listen 127.0.0.1:0")
-    };
-    let listener = TcpListener::bind(address).await.map_err(|error| failed(&error))?;
-    let address = listener.local_addr().map_err(|error| failed(&error))?;
-    Ok((listener, address))
-}
-
-/// Returns the address at which this machine reaches the receiver.
-fn from_here(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
-    }
-    address
 }
 
 /// Returns whether an address is one of this receiver, which would forward events to itself.
@@ -407,12 +418,5 @@ mod tests {
             assert_eq!(is_own(&to.parse().unwrap(), address), expected, "{to}");
         }
         assert!(is_own(&"http://192.0.2.1:80/webhooks/x".parse().unwrap(), "192.0.2.1:80".parse().unwrap()));
-    }
-
-    #[test]
-    fn a_receiver_on_every_address_is_reached_on_the_loopback_address() {
-        for (bound, here) in [("0.0.0.0:80", "127.0.0.1:80"), ("[::]:80", "[::1]:80"), ("192.0.2.1:80", "192.0.2.1:80")] {
-            assert_eq!(from_here(bound.parse().unwrap()), here.parse().unwrap());
-        }
     }
 }
