@@ -17,6 +17,7 @@ use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{Filter, Inbox, MemoryInbox, NewDelivery, Settled};
 use onramp_webhooks::{Kriptomat, Receiver, Wert};
 use onramp_webhooks_server::Server;
+use onramp_webhooks_suite::postgres::{self, TestSchema};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -148,6 +149,23 @@ async fn a_store_that_cannot_be_opened_is_found_and_not_created() {
     assert!(examined.code == Some(3) && !examined.out.contains("hush"), "{}", examined.out);
     let examined = examine(&shop, &["--database-url", "postgres://me:hush@127.0.0.1:1/shop"]).await;
     assert!(examined.of("server")[0].0 == "failed" && !examined.out.contains("hush"), "{}", examined.out);
+}
+
+#[tokio::test]
+async fn a_store_of_another_version_is_found() {
+    let (shop, schema) = (Shop::on_sqlite().await, TestSchema::new());
+    drop(schema.open(Default::default()).await);
+    let mut connection = postgres::connection().await;
+    let url = postgres::url();
+    let arguments = ["--database-url", &url, "--schema", schema.name()];
+    assert_eq!(examine(&shop, &arguments).await.code, Some(0));
+    for (statement, text) in [
+        ("INSERT INTO onramp.version (version, oldest) VALUES (1000, 1000)", "update the program"),
+        ("DELETE FROM onramp.version WHERE version > 5", "would have to migrate it"),
+    ] {
+        sqlx::query(schema.sql(statement)).execute(&mut connection).await.unwrap();
+        examine(&shop, &arguments).await.fails_only("store", text);
+    }
 }
 
 #[tokio::test]
