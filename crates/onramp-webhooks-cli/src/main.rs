@@ -2,6 +2,7 @@
 
 mod completions;
 mod database;
+mod doctor;
 mod exit;
 mod globals;
 mod http;
@@ -60,6 +61,7 @@ enum Command {
     Inspect(inspect::Inspect),
     Order(order::Order),
     Reconcile(Box<reconcile::Reconcile>),
+    Doctor(Box<doctor::Doctor>),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -102,6 +104,7 @@ async fn run(command: Command, globals: &Globals, output: &Output) -> Result<Exi
         Command::Inspect(inspect) => inspect.run(globals, output).await,
         Command::Order(order) => order.run(globals, output).await,
         Command::Reconcile(reconcile) => reconcile.run(globals, output).await,
+        Command::Doctor(doctor) => doctor.run(globals, output).await,
         Command::Completions(completions) => completions.run(output),
         Command::Man(man) => man.run(),
     }

@@ -257,6 +257,37 @@ async fn inbox_of_the_examples() -> Shop {
     shop
 }
 
+#[tokio::test]
+async fn the_examples_of_doctor_run() {
+    let home = Home::new();
+    let (child, mut lines) = home.listen("onramp-webhooks listen");
+    let wert = next(&mut lines).await.split_whitespace().nth(1).unwrap().to_owned();
+    let url = wert.rsplit_once('/').unwrap().0;
+    while !next(&mut lines).await.contains("Try") {}
+    let reading = tokio::spawn(async move { while lines.next_line().await.unwrap().is_some() {} });
+    for example in examples("doctor").await {
+        let example = example.replace("http://127.0.0.1:8080/webhooks/wert", url);
+        let mut shell = home.shell(&example);
+        shell.env("DATABASE_URL", "sqlite://onramp.db");
+        let ran = Ran::of(shell).await;
+        assert!(ran.code == Some(0) && ran.out.contains("✓ ok       store"), "{example}: {ran:?}");
+    }
+    assert_eq!(stop(child).await, Some(0));
+    reading.await.unwrap();
+}
+
+#[tokio::test]
+async fn the_transcript_of_doctor_is_what_it_writes() {
+    let home = Home::new();
+    SqliteInbox::open(home.path().join("shop.db")).await.unwrap().close().await.unwrap();
+    let (documented, expected) = transcript("onramp-webhooks doctor");
+    let mut shell = home.shell(&documented);
+    shell.env("DATABASE_URL", "sqlite://shop.db");
+    let ran = Ran::of(shell).await;
+    let written: Vec<_> = ran.out.lines().map(shape).collect();
+    assert_eq!(written, expected.iter().map(|line| shape(line)).collect::<Vec<_>>(), "{}", ran.out);
+}
+
 /// Runs a line of the documentation on a shop's inbox, with pipes and redirections.
 async fn ran_on(shop: &Shop, line: &str) -> Ran {
     let home = Home::new();

@@ -1,4 +1,4 @@
-//! Posting bodies over HTTP/1.
+//! Requests over HTTP/1.
 
 mod body;
 mod excerpt;
@@ -26,7 +26,7 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Idle connections are closed earlier than most servers close them.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A client that posts to one server. It follows no redirect, uses no proxy, and keeps connections.
+/// A client of one server. It follows no redirect, uses no proxy, and keeps connections.
 #[derive(Clone)]
 pub(crate) struct HttpClient(Pool);
 
@@ -68,8 +68,15 @@ impl HttpClient {
     ///
     /// If the future is dropped, the server may have got the request.
     pub(crate) async fn post(&self, uri: Uri, headers: HeaderMap, payload: Payload) -> Result<Answer, HttpError> {
+        self.send(Method::POST, uri, headers, payload).await
+    }
+
+    /// Sends a request with any method. Of the response's body, only the beginning is read.
+    ///
+    /// If the future is dropped, the server may have got the request.
+    pub(crate) async fn send(&self, method: Method, uri: Uri, headers: HeaderMap, payload: Payload) -> Result<Answer, HttpError> {
         let mut request = Request::new(payload);
-        *request.method_mut() = Method::POST;
+        *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
         let response: Response<Incoming> = match &self.0 {
