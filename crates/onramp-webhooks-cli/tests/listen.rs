@@ -401,7 +401,7 @@ async fn a_signal_stops_it_cleanly_and_a_second_one_at_once() {
     let (home, target) = (Home::new(), Target::start().await);
     for signal in ["-INT", "-TERM"] {
         let mut listen = home.listen(&["--forward-to", &target.url]).await;
-        home.trigger(&["wert", "login"]).await;
+        home.trigger(&["wert", "login", "--customer", signal.trim_start_matches('-')]).await;
         listen.outcomes("handled", 1).await;
         assert!(home.0.path().join("onramp-webhooks").read_dir().unwrap().count() == 1, "trigger finds it");
         listen.signal(signal).await;
@@ -412,7 +412,7 @@ async fn a_signal_stops_it_cleanly_and_a_second_one_at_once() {
     let listen = home.listen(&["--forward-to", &target.url]).await;
     target.answer([Answer::Never]);
     let before = target.got().len();
-    home.trigger(&["wert", "login"]).await;
+    home.trigger(&["wert", "login", "--customer", "another"]).await;
     while target.got().len() == before {
         sleep(Duration::from_millis(5)).await;
     }
@@ -540,9 +540,9 @@ async fn given_secrets_are_used_and_not_shown() {
     assert!(wert.ends_with("/webhooks/wert/…") && kriptomat.ends_with("/webhooks/kriptomat"), "{wert} {kriptomat}");
     for secret in ["new", "old"] {
         let to = wert.replace('…', &format!("hush-hush-hush-hush-{secret}"));
-        home.trigger(&["wert", "login", "--to", &to]).await;
+        home.trigger(&["wert", "login", "--customer", secret, "--to", &to]).await;
     }
-    home.trigger(&["wert", "login"]).await;
+    home.trigger(&["wert", "login", "--customer", "another"]).await;
     home.trigger(&["kriptomat", "purchase"]).await;
     listen.outcomes("handled", 4).await;
     let ran = home.run(&["trigger", "wert", "login", "--to", &wert.replace('…', "hush-hush-hush-hush")]).await;
