@@ -45,8 +45,11 @@ pub(super) async fn list(connection: &mut PgConnection, schema: &Schema, filter:
     let query = Values::of(filter).bind(query.bind(number(filter.page_size())));
     let rows = query.fetch_all(&mut *connection).await?;
     let mut records = rows.iter().map(record).collect::<sqlx::Result<Vec<_>>>()?;
-    let is_complete = found.is_some() || records.len() >= filter.page_size();
-    let end = if is_complete { None } else { end(connection, schema, filter).await? };
+    let end = match records.last() {
+        Some(last) if records.len() >= filter.page_size() => Some((last.id, last.received_at)),
+        _ if found.is_some() => None,
+        _ => end(&mut *connection, schema, filter).await?,
+    };
     // Text with escapes may contain what the text itself does not.
     records.retain(|record| filter.accepts(record));
     let cut = if filter.bodies { add_bodies(connection, schema, filter, &mut records).await? } else { None };

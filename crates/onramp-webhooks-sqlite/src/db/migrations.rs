@@ -25,13 +25,14 @@ struct Step {
     oldest: i64,
 }
 
-const INBOX: [Step; 6] = [
+const INBOX: [Step; 7] = [
     Step { sql: include_str!("migrations/0001_deliveries.sql"), oldest: 1 },
     Step { sql: include_str!("migrations/0002_idempotency.sql"), oldest: 1 },
     Step { sql: include_str!("migrations/0003_purchases.sql"), oldest: 1 },
     Step { sql: include_str!("migrations/0004_tasks.sql"), oldest: 1 },
     Step { sql: include_str!("migrations/0005_resolved.sql"), oldest: 1 },
     Step { sql: include_str!("migrations/0006_history.sql"), oldest: 1 },
+    Step { sql: include_str!("migrations/0007_shared.sql"), oldest: 7 },
 ];
 const SPILL: [Step; 1] = [Step { sql: include_str!("migrations/spill/0001_spill.sql"), oldest: 1 }];
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use onramp_webhooks::StoreErrorKind;
 use onramp_webhooks::idempotency::IdempotencyStore;
+use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{Inbox, State};
 use onramp_webhooks::purchases::{PurchaseStatus, PurchaseStore};
 use onramp_webhooks::spill::SpillStore;
@@ -14,11 +15,11 @@ use crate::idempotency::tools::{begin, claim as request};
 use crate::tools::{claim, file, handled, new_inbox, now, purchase, record};
 
 /// The version of this program.
-const KNOWN: u32 = 6;
+const KNOWN: u32 = 7;
 
 /// Returns the steps of this version, and then `later`.
 fn known_and(later: &[(u32, u32)]) -> Vec<(u32, u32)> {
-    (1..=KNOWN).map(|version| (version, 1)).chain(later.iter().copied()).collect()
+    (1..KNOWN).map(|version| (version, 1)).chain([(KNOWN, KNOWN)]).chain(later.iter().copied()).collect()
 }
 
 #[tokio::test]
@@ -32,14 +33,25 @@ async fn a_file_of_the_first_version_gets_the_rest_and_keeps_what_it_has() {
     .unwrap();
     old.execute_batch(include_str!("../../src/db/migrations/0001_deliveries.sql")).unwrap();
     old.execute_batch(
-        "INSERT INTO onramp_deliveries (endpoint, provider, fingerprint, state, due_at, received_at)
-         VALUES ('wert', 'wert', zeroblob(32), 0, 0, 0);
+        "INSERT INTO onramp_deliveries (endpoint, provider, subject, discriminator, stage, fingerprint, state, due_at, received_at)
+         VALUES ('wert', 'wert', 'wert/order/A', 'payment_started', 1, zeroblob(32), 0, 0, 0);
          INSERT INTO onramp_bodies VALUES (1, x'7b7d');",
     )
     .unwrap();
     let inbox = SqliteInbox::open(&path).await.unwrap();
     assert_eq!(inbox.counts().await.unwrap().of(State::Pending), 1);
-    assert_eq!(record(&inbox, purchase()).await, 2);
+    let mut next = purchase();
+    (next.key, next.stage) = (Some(DedupKey::new("wert", "order", "A", "order_complete")), Some(OrderStage::FINAL));
+    assert_eq!(record(&inbox, next).await, 2);
+    let first = claim(&inbox, 10).await;
+    assert_eq!(
+        first.iter().map(|delivery| delivery.lease.id.as_i64()).collect::<Vec<_>>(),
+        [1],
+        "the next one of its order waits"
+    );
+    handled(&inbox, &first).await;
+    handled(&inbox, &claim(&inbox, 10).await).await;
+    assert_eq!(inbox.counts().await.unwrap().of(State::Handled), 2);
     let store = inbox.idempotency_store();
     begin(&store, request("A", 1)).await;
     assert!(store.release(request("A", 1)).await.unwrap());

@@ -8,7 +8,6 @@ CREATE TABLE onramp_deliveries (
     discriminator  TEXT,                        -- second half
     key_expires_at INTEGER,                     -- milliseconds since 1970; NULL: never
     stage          INTEGER,                     -- stage of the order; NULL: no order
-    shared         INTEGER NOT NULL DEFAULT 1,  -- 1: other deliveries have the same subject, or had it; 0: the only one
     fingerprint    BLOB    NOT NULL,
     state          INTEGER NOT NULL,            -- 0 pending 1 leased 2 retrying 3 parked 4 handled 5 dead 6 quarantined 7 conflict 254 removed
     due_at         INTEGER,                     -- of the head of an order: when it is due again; 0: never settled; NULL: waits for nothing
@@ -21,7 +20,7 @@ CREATE TABLE onramp_deliveries (
     received_at    INTEGER NOT NULL,
     settled_at     INTEGER,
     cause          INTEGER,                     -- of a dead letter: 0 attempts used up 1 handler 2 check 3 transaction 4 process 5 unreadable
-    handled_stage  INTEGER,                     -- the stage of a shared subject, once it is handled; claims change no column of an index
+    handled_stage  INTEGER,                     -- the stage, once it is handled; claims change no column of an index
     note           TEXT
 ) STRICT;
 
@@ -30,9 +29,7 @@ CREATE UNIQUE INDEX onramp_deliveries_key ON onramp_deliveries (subject, discrim
 -- Contains the head of each order that waits, so the cost of a claim does not grow with the number of handled deliveries, or with those
 -- behind a head.
 CREATE INDEX onramp_deliveries_due ON onramp_deliveries (endpoint, due_at, id) WHERE due_at IS NOT NULL;
-
--- Most orders have one delivery, which needs neither of the indexes that tell the deliveries of an order apart.
-CREATE UNIQUE INDEX onramp_deliveries_head ON onramp_deliveries (subject) WHERE due_at IS NOT NULL AND stage IS NOT NULL AND shared = 1;
+CREATE UNIQUE INDEX onramp_deliveries_head ON onramp_deliveries (subject) WHERE due_at IS NOT NULL AND stage IS NOT NULL;
 CREATE INDEX onramp_deliveries_behind ON onramp_deliveries (subject, waits_at, id) WHERE waits_at IS NOT NULL;
 
 -- Finds out whether a later stage of an order was handled.
