@@ -247,7 +247,7 @@ on_both! {
         let first = shop.dead("O1", "customer-20418", "250.00", "no column").await;
         let second = shop.dead("O2", "customer-20418", "250.00", "no column").await;
         let ran = shop.run(&["inbox", "replay", "--state", "dead", "--yes", "--wait", "300ms"]).await;
-        assert!(ran.code == Some(1) && ran.err.contains("no worker took the delivery"), "{ran:?}");
+        assert!(ran.code == Some(1) && ran.err.contains("no worker has settled the delivery"), "{ran:?}");
         assert_eq!((shop.state(first).await, shop.state(second).await), (State::Pending, State::Dead));
         let ran = shop.run(&["inbox", "replay", "--state", "dead", "--yes", "--no-wait"]).await;
         assert!(ran.code == Some(0) && ran.out.contains("1 due"), "{ran:?}");

@@ -274,6 +274,9 @@ async fn inspect_serves_the_inbox_of_a_shop() {
         assert_eq!(inspect.send("POST", &resolved, Some(&token), r#"{"note":"paid by hand"}"#).await.status, 200);
         assert!(shop.show(dead).await.resolved_at.is_some());
         let replay = format!("/inspect/api/deliveries/{dead}/replay");
+        assert_eq!(inspect.send("POST", &replay, Some(&token), "{}").await.status, 409, "it was paid by hand");
+        let reopen = format!("/inspect/api/deliveries/{dead}/reopen");
+        assert_eq!(inspect.send("POST", &reopen, Some(&token), "{}").await.status, 200);
         assert_eq!(inspect.send("POST", &replay, Some(&token), "{}").await.status, 200);
         assert_eq!(shop.state(dead).await, State::Pending);
         assert_eq!(inspect.stop().await.code, Some(0));

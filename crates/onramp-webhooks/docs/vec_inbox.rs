@@ -457,6 +457,7 @@ impl Inbox for VecInbox {
         match rows.find(id) {
             None => return Err(StoreError::new(StoreErrorKind::NotFound, "replay")),
             Some(row) if row.record.state == State::Leased => return refused("a worker holds it"),
+            Some(row) if row.record.resolved_at.is_some() => return refused("an operator has resolved it; reopen it first"),
             Some(row) if row.record.body.is_none() => return refused("its body was removed"),
             Some(row) if row.record.state != seen => return refused("its state has changed meanwhile"),
             Some(_) => {}

@@ -35,7 +35,7 @@ pub(super) enum Outcome {
     Changed,
     /// Not replayed, with the reason.
     Refused(String),
-    /// Made due, and no worker has taken it in time.
+    /// Made due, and no worker has settled it in time.
     NotTaken,
 }
 

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use onramp_webhooks::clock::{Clock, SystemClock};
-use onramp_webhooks::inbox::{Filter, Record, Replayed, State, Tally, list_all};
+use onramp_webhooks::inbox::{DeadCause, Filter, Record, Replayed, State, Tally, list_all};
 use onramp_webhooks::provider::Providers;
 use onramp_webhooks::purchases;
 use serde_json::json;
@@ -48,9 +48,16 @@ impl Release {
         let now = SystemClock::default().now();
         let released = purchases::release(&*inbox, &providers, &*purchases, held.id, now).await.map_err(failed)?;
         let is_due = released == Replayed::Due;
+        let result = match &released {
+            Replayed::Due => "the worker of the shop handles it".to_owned(),
+            Replayed::Duplicate { first } => format!("but it repeats delivery {first}"),
+            Replayed::Conflict { first } => format!("but it contradicts delivery {first}"),
+            Replayed::StillUnreadable { reason } => format!("but it cannot be read: {reason}"),
+            _ => "with a result that this version does not know".to_owned(),
+        };
         match output.json {
             true => output.object(&json!({ "object": "release", "id": held.id.to_string(), "due": is_due }))?,
-            false => output.line(&Line::new().text(format_args!("#{}  released; the worker of the shop handles it", held.id)))?,
+            false => output.line(&Line::new().text(format_args!("#{}  released; {result}", held.id)))?,
         }
         Ok(if is_due { ExitStatus::Success } else { ExitStatus::Findings })
     }
@@ -58,8 +65,8 @@ impl Release {
     /// Returns the delivery that was held back.
     fn held(&self, found: Vec<Record>) -> Result<Record, CliError> {
         let is_none = found.is_empty();
-        let mut held =
-            found.into_iter().filter(|record| matches!(record.state, State::Dead | State::Quarantined) || record.state.waits());
+        let is_refused = |record: &Record| record.state == State::Dead && record.cause == Some(DeadCause::RefusedByCheck);
+        let mut held = found.into_iter().filter(|record| is_refused(record) || record.state.waits());
         match held.next() {
             Some(record) => Ok(record),
             None if is_none => {

@@ -63,7 +63,7 @@ pub(crate) struct Replay {
     /// Replay a conflict: the handler gets it as a second purchase of the same order. Takes one id, which has to be typed
     #[arg(long, conflicts_with = "yes")]
     even_conflicts: bool,
-    /// Replay a handled delivery: the handler runs again. Takes one id, which has to be typed
+    /// Replay a handled delivery, or a dead letter whose result is unknown: the handler may run again. Takes one id, which has to be typed
     #[arg(long, conflicts_with_all = ["yes", "even_conflicts"])]
     even_handled: bool,
 }
@@ -76,6 +76,9 @@ impl Replay {
         let inbox = globals.required_database()?.open(&globals.schema).await?;
         let now = SystemClock::default().now();
         let chosen = self.selection.choose(&*inbox, &[State::Dead], now, &output.zone).await?;
+        if self.even_handled && chosen.records.iter().any(|record| record.state == State::Conflict) {
+            return Err(CliError::Usage("the delivery is a conflict, which --even-conflicts replays".to_owned()));
+        }
         let providers = Providers::default();
         let view = View::new(&providers, globals);
         let decision = match chosen.records.first().filter(|_| self.even_conflicts || self.even_handled) {
@@ -104,7 +107,7 @@ impl Replay {
         let id = record.id;
         match self.even_handled {
             true => Line::new().text(format_args!(
-                "Delivery {id} is {}. Its handler runs again: a shop that does not check the dedup key credits the purchase again.",
+                "Delivery {id} is {}, and its handler may have succeeded. The handler runs again: a shop that does not check the dedup key credits the purchase again.",
                 record.state
             )),
             false => Line::new().text(format_args!(
@@ -119,17 +122,20 @@ impl Replay {
         let mut interrupts = Interrupts::listen()?;
         report.counts.left = records.len();
         let mut records = records.into_iter();
-        let first = if self.no_wait { 0 } else { self.first };
-        for record in records.by_ref().take(first) {
+        let mut first = if self.no_wait { 0 } else { self.first };
+        while first > 0
+            && let Some(record) = records.next()
+        {
             let outcome = tokio::select! {
                 outcome = replaying.replay(&record) => outcome?,
-                () = interrupts.next() => return Ok(true),
+                () = interrupts.next() => return Ok(report.interrupted(1)),
             };
-            let is_failure = outcome.is_failure();
             report.add(&record, &outcome, true).await?;
-            if is_failure {
+            if outcome.is_failure() {
                 return Ok(false);
             }
+            // One that was not replayed says nothing about the others.
+            first -= usize::from(matches!(outcome, Outcome::Handled(_)));
         }
         self.others(records, replaying, report, &mut interrupts).await
     }
@@ -149,13 +155,16 @@ impl Replay {
         loop {
             while !is_stopped && running.len() < usize::try_from(at_once).unwrap_or(1) {
                 let Some(record) = records.next() else { break };
-                turns.take().await;
+                tokio::select! {
+                    () = turns.take() => {}
+                    () = interrupts.next() => return Ok(report.interrupted(running.len())),
+                }
                 let replaying = replaying.clone();
                 running.spawn(async move { (replaying.replay(&record).await, record) });
             }
             let ended = tokio::select! {
                 ended = running.join_next() => ended,
-                () = interrupts.next() => return Ok(true),
+                () = interrupts.next() => return Ok(report.interrupted(running.len())),
             };
             let Some(ended) = ended else { break };
             let (outcome, record) = ended.map_err(|error| CliError::with_source("replay", &error))?;
@@ -194,6 +203,13 @@ impl Report<'_> {
         let length = u64::try_from(self.counts.left).unwrap_or(u64::MAX);
         let bar = ProgressBar::with_draw_target(Some(length), self.output.progress());
         ProgressStyle::with_template(TEMPLATE).map_or(bar.clone(), |style| bar.with_style(style))
+    }
+
+    /// Counts the deliveries whose results are not awaited any more.
+    fn interrupted(&mut self, running: usize) -> bool {
+        self.counts.left = self.counts.left.saturating_sub(running);
+        self.counts.due += running;
+        true
     }
 
     /// Counts a result, and writes it if it is to be seen.
@@ -239,7 +255,7 @@ impl Report<'_> {
                 (due, "due"),
                 (failed, "failed again"),
                 (refused, "not replayed"),
-                (not_taken, "not taken"),
+                (not_taken, "not settled in time"),
                 (left, "unchanged"),
             ];
             let parts = parts.into_iter().filter(|(number, _)| *number > 0);
@@ -249,7 +265,8 @@ impl Report<'_> {
         match () {
             () if is_interrupted => Ok(ExitStatus::Interrupted),
             () if not_taken > 0 && failed == 0 => {
-                let error = CliError::Failed("no worker took the delivery in time; it is due".to_owned());
+                let error =
+                    CliError::Failed("no worker has settled the delivery in time; it is due, or is being handled".to_owned());
                 Err(error.hint("start the shop; onramp-webhooks inbox watch shows what it does"))
             }
             () if bad > 0 => Ok(ExitStatus::Findings),
@@ -265,7 +282,7 @@ fn reason(outcome: &Outcome) -> Option<String> {
         Outcome::Duplicate(first) => Some(format!("repeats delivery {first}")),
         Outcome::Conflict(first) => Some(format!("contradicts delivery {first}")),
         Outcome::Changed => Some("its state has changed meanwhile".to_owned()),
-        Outcome::NotTaken => Some("no worker took it in time".to_owned()),
+        Outcome::NotTaken => Some("no worker has settled it in time".to_owned()),
         _ => None,
     }
 }

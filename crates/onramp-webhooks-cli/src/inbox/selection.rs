@@ -129,10 +129,9 @@ impl Selection {
         filter.cause = self.reason.map(Reason::cause);
         filter.since = self.since.map(|time| time.resolve(now, zone));
         filter.until = self.until.map(|time| time.resolve(now, zone));
-        let are_open = |states: &[State]| states.iter().all(|state| state.waits() || state.can_be_resolved());
         filter.resolved = match self.resolved {
             true => Some(true),
-            false => (!filter.states.is_empty() && are_open(&filter.states)).then_some(false),
+            false => (!filter.states.is_empty()).then_some(false),
         };
         filter
     }
@@ -195,8 +194,9 @@ impl Chosen {
         self.records.push(Record { body: None, ..record });
     }
 
-    /// Returns whether a delivery is still in the state in which it was selected.
+    /// Returns whether a delivery is still in the state in which it was selected, and as resolved as it was.
     pub(super) async fn is_unchanged(inbox: &dyn Inbox, record: &Record) -> Result<bool, CliError> {
-        Ok(head(inbox, record.id).await?.is_some_and(|now| now.state == record.state))
+        let is_as_before = |now: Record| now.state == record.state && now.resolved_at == record.resolved_at;
+        Ok(head(inbox, record.id).await?.is_some_and(is_as_before))
     }
 }

@@ -27,7 +27,8 @@ sql!(
                 AND coalesce(key_expires_at <= $1, true) ORDER BY received_at LIMIT $6)))
     ORDER BY id LIMIT $6 FOR UPDATE SKIP LOCKED"
 );
-const FORGET: &str = "WITH removed AS (DELETE FROM onramp.bodies WHERE id = ANY ($1))
+const FORGET: &str = "WITH removed AS (DELETE FROM onramp.bodies WHERE id = ANY ($1)),
+        forgotten AS (UPDATE onramp.history SET text = NULL WHERE delivery = ANY ($1) AND text IS NOT NULL)
     UPDATE onramp.deliveries SET pruned = true, note = NULL, resolution = NULL WHERE id = ANY ($1)";
 
 /// Prunes deliveries that are older than the retention of their state.

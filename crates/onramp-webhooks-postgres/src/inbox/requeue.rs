@@ -9,6 +9,7 @@ use super::history;
 use super::lock::{Locked, Rows, lock};
 use super::queue::{free_key, leave};
 use super::record::{count_duplicate, find_holder, keep_conflict, make_pending, remove};
+use super::state::{RESOLVED, sql};
 use crate::db::{Schema, column, text};
 
 /// Makes a delivery pending. The inner error is the reason why it cannot be requeued.
@@ -47,8 +48,12 @@ async fn order(connection: &mut PgConnection, schema: &Schema, id: DeliveryId) -
     Ok(order.flatten())
 }
 
-const FOUND: &str = "SELECT state, EXISTS (SELECT FROM onramp.bodies b WHERE b.id = d.id) AS whole
-    FROM onramp.deliveries d WHERE id = $1";
+sql!(
+    FOUND =
+        "SELECT state, EXISTS (SELECT FROM onramp.bodies b WHERE b.id = d.id) AS whole, coalesce({RESOLVED}, false) AS resolved
+    FROM onramp.deliveries d WHERE id = $1",
+    RESOLVED = RESOLVED
+);
 
 /// Returns the reason why a delivery cannot be requeued.
 async fn refusal(
@@ -57,12 +62,14 @@ async fn refusal(
     id: DeliveryId,
     seen: State,
 ) -> sqlx::Result<Option<StoreError>> {
-    let found = schema.query(FOUND).bind(id.as_i64()).fetch_optional(connection).await?;
+    let found = schema.query(&FOUND).bind(id.as_i64()).fetch_optional(connection).await?;
     let Some(row) = found else { return Ok(Some(StoreError::new(StoreErrorKind::NotFound, "replay"))) };
     let refused = |why| Some(StoreError::new(StoreErrorKind::Refused, "replay").because(why));
+    let is_resolved = row.try_get("resolved")?;
     Ok(match (column::state(&row)?, row.try_get("whole")?) {
         (State::Unknown, _) => refused("this version does not know its state"),
         (State::Leased, _) => refused("a worker holds it"),
+        _ if is_resolved => refused("an operator has resolved it; reopen it first"),
         (_, false) => refused("its body was removed"),
         (state, true) if state != seen => refused("its state has changed meanwhile"),
         _ => None,

@@ -66,8 +66,9 @@ pub(super) fn forget(connection: &Connection, id: DeliveryId) -> rusqlite::Resul
     forget_row(connection, id, whole).map(Ok)
 }
 
-const FORGET: [&str; 2] = [
+const FORGET: [&str; 3] = [
     "DELETE FROM onramp_bodies WHERE id = ?",
+    "UPDATE onramp_history SET text = NULL WHERE delivery = ? AND text IS NOT NULL",
     "UPDATE onramp_deliveries SET note = NULL, resolution = NULL WHERE id = ? AND (note IS NOT NULL OR resolution IS NOT NULL)",
 ];
 

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::history;
 use super::queue::{free_key, leave};
 use super::record::{count_duplicate, find_holder, keep_conflict, make_pending, remove, share};
-use super::state::{REMOVED, sql};
+use super::state::{REMOVED, RESOLVED, sql};
 use crate::db::Batch;
 
 /// Makes a delivery pending. The inner error is the reason why it cannot be requeued.
@@ -29,20 +29,25 @@ pub(super) fn requeue(batch: &mut Batch<'_>, request: &Requeue) -> rusqlite::Res
 }
 
 sql!(
-    FIND = "SELECT state, EXISTS (SELECT 1 FROM onramp_bodies b WHERE b.id = d.id) FROM onramp_deliveries d WHERE id = ? AND state <> {REMOVED}"
+    FIND = "SELECT state, EXISTS (SELECT 1 FROM onramp_bodies b WHERE b.id = d.id), {RESOLVED}
+     FROM onramp_deliveries d WHERE id = ? AND state <> {REMOVED}",
+    RESOLVED = RESOLVED
 );
 
 /// Returns the reason why a delivery cannot be requeued.
 fn refusal(connection: &Connection, id: DeliveryId, seen: State) -> rusqlite::Result<Option<StoreError>> {
-    let found: Option<(u8, bool)> =
-        connection.prepare_cached(&FIND)?.query_row([id.as_i64()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let found: Option<(u8, bool, bool)> = connection
+        .prepare_cached(&FIND)?
+        .query_row([id.as_i64()], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, Option<bool>>(2)?.unwrap_or_default())))
+        .optional()?;
     let refused = |why| Some(StoreError::new(StoreErrorKind::Refused, "replay").because(why));
     Ok(match found {
         None => Some(StoreError::new(StoreErrorKind::NotFound, "replay")),
-        Some((state, _)) if State::from_u8(state) == State::Unknown => refused("this version does not know its state"),
-        Some((state, _)) if state == State::Leased.as_u8() => refused("a worker holds it"),
-        Some((_, false)) => refused("its body was removed"),
-        Some((state, _)) if state != seen.as_u8() => refused("its state has changed meanwhile"),
+        Some((state, ..)) if State::from_u8(state) == State::Unknown => refused("this version does not know its state"),
+        Some((state, ..)) if state == State::Leased.as_u8() => refused("a worker holds it"),
+        Some((.., true)) => refused("an operator has resolved it; reopen it first"),
+        Some((_, false, _)) => refused("its body was removed"),
+        Some((state, ..)) if state != seen.as_u8() => refused("its state has changed meanwhile"),
         Some(_) => None,
     })
 }

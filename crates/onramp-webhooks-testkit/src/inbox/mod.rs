@@ -202,7 +202,7 @@ suite! {
         what_is_not_there_is_not_found,
         what_is_resolved_again_has_the_later_note,
         what_was_reopened_is_open,
-        a_requeue_reopens,
+        a_resolved_one_is_requeued_once_it_is_reopened,
         a_duplicate_of_a_resolved_one_only_counts,
         a_slow_clock_resolves_as_well,
         a_resolution_is_forgotten_with_its_body,
@@ -261,6 +261,8 @@ suite! {
     replaying {
         every_state_that_allows_it_falls_due,
         what_was_handled_has_to_be_asked_for,
+        what_may_have_succeeded_has_to_be_asked_for,
+        what_was_resolved_is_refused,
         a_conflict_has_to_be_asked_for,
         many_are_replayed_page_by_page,
         what_a_replay_of_many_records_is_left_out,

@@ -3,7 +3,7 @@
 use onramp_webhooks::StoreErrorKind;
 use onramp_webhooks::identity::OrderStage;
 use onramp_webhooks::inbox::{
-    DeliveryId, Filter, Quarantine, ReplayScope, Replayed, Retention, Settled, State, replay, replay_all,
+    DeadCause, DeliveryId, Filter, Quarantine, ReplayScope, Replayed, Retention, Settled, State, replay, replay_all,
 };
 use onramp_webhooks::provider::Providers;
 
@@ -38,6 +38,26 @@ pub(super) async fn what_was_handled_has_to_be_asked_for(store: &Store) {
     assert!(inbox.due(1).await.is_empty());
     assert_eq!(replayed(&inbox, id, ReplayScope::EvenHandled).await, Ok(Replayed::Due));
     assert_eq!(inbox.one_due(1).await.attempt, 1);
+}
+
+pub(super) async fn what_may_have_succeeded_has_to_be_asked_for(store: &Store) {
+    let inbox = store.open().await;
+    let ended = Settled::Dead { error: "the handler ended its transaction".into(), cause: DeadCause::TransactionEnded };
+    let id = inbox.led_to(0, complete("A"), ended).await;
+    for scope in [ReplayScope::Unhandled, ReplayScope::EvenConflicts] {
+        assert_eq!(replayed(&inbox, id, scope).await, Err(StoreErrorKind::Refused));
+    }
+    assert_eq!(replayed(&inbox, id, ReplayScope::EvenHandled).await, Ok(Replayed::Due));
+}
+
+pub(super) async fn what_was_resolved_is_refused(store: &Store) {
+    let inbox = store.open().await;
+    let id = inbox.led_to(0, complete("A"), dead()).await;
+    inbox.resolve(at(1), id, "paid by hand").await.unwrap();
+    for scope in [ReplayScope::Unhandled, ReplayScope::EvenHandled] {
+        assert_eq!(replayed(&inbox, id, scope).await, Err(StoreErrorKind::Refused));
+    }
+    assert_eq!(inbox.state(id).await, State::Dead);
 }
 
 pub(super) async fn what_a_worker_holds_what_is_not_there_and_what_was_pruned_is_refused(store: &Store) {

@@ -69,10 +69,13 @@ pub(super) async fn what_was_reopened_is_open(store: &Store) {
     assert_eq!(listed(&inbox, Filter::all().resolved(true)).await, []);
 }
 
-pub(super) async fn a_requeue_reopens(store: &Store) {
+pub(super) async fn a_resolved_one_is_requeued_once_it_is_reopened(store: &Store) {
     let inbox = store.open().await;
     let id = inbox.led_to(0, complete("A"), dead()).await;
     inbox.resolve(at(1), id, "not needed").await.unwrap();
+    assert_eq!(inbox.requeue_any(id, None).await.unwrap_err().kind(), StoreErrorKind::Refused, "it may have been paid by hand");
+    assert_eq!(inbox.see(id).await.resolved_at, Some(at(1)));
+    inbox.reopen(at(1), id).await.unwrap();
     inbox.requeue_any(id, None).await.unwrap();
     let requeued = inbox.see(id).await;
     assert_eq!((requeued.state, requeued.resolved_at, requeued.resolution), (State::Pending, None, None));
@@ -110,6 +113,8 @@ pub(super) async fn a_resolution_is_forgotten_with_its_body(store: &Store) {
     assert_eq!((forgotten.resolved_at, forgotten.resolution, forgotten.body), (Some(at(1)), None, None));
     inbox.resolve(at(2), id, "again").await.unwrap();
     assert_eq!(inbox.see(id).await.resolution.as_deref(), Some("again"), "a body is not needed");
+    inbox.forget(id).await.unwrap();
+    assert!(inbox.history(id).await.unwrap().iter().all(|entry| entry.text.is_none()), "also without a body");
 }
 
 async fn listed(inbox: &Fixture, filter: Filter) -> Vec<DeliveryId> {

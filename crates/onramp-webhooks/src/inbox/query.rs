@@ -58,6 +58,12 @@ pub struct Record {
 }
 
 impl Record {
+    /// Returns whether its handler may have succeeded although it is a dead letter: the cause says so, or this version does not know the cause.
+    #[must_use]
+    pub fn has_unknown_result(&self) -> bool {
+        self.state == State::Dead && matches!(self.cause, None | Some(DeadCause::TransactionEnded))
+    }
+
     /// Returns whether a reconciliation created it; see [`Delivery::is_synthetic`](crate::Delivery::is_synthetic).
     #[must_use]
     pub fn is_synthetic(&self) -> bool {

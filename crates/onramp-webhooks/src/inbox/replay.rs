@@ -68,7 +68,8 @@ pub enum ReplayScope {
     /// Also conflicts. The first delivery of the event may have been handled already, and the handler gets the conflict **under
     /// another key**: compare the two deliveries first.
     EvenConflicts,
-    /// Also conflicts and handled deliveries. The handler runs a second time.
+    /// Also conflicts, handled deliveries, and dead letters whose [result is unknown](Record::has_unknown_result). The handler may run a
+    /// second time.
     EvenHandled,
 }
 
@@ -77,7 +78,7 @@ pub enum ReplayScope {
 ///
 /// # Errors
 /// Returns [`NotFound`](StoreErrorKind::NotFound) if there is no such delivery, [`Refused`](StoreErrorKind::Refused) if a worker
-/// holds the delivery, if `scope` does not include its state, if its state changed meanwhile, if its body was removed, or if a
+/// holds the delivery, if `scope` does not include it, if an operator has [resolved](Inbox::resolve) it, if its state changed meanwhile, if its body was removed, or if a
 /// [repair](crate::identity::DedupKey::repair) of the same event was handled or waits to be and `scope` is not
 /// [`EvenHandled`](ReplayScope::EvenHandled), and the errors of the inbox.
 pub async fn replay(
@@ -94,6 +95,10 @@ pub async fn replay(
         State::Unknown => return refused("this version does not know its state"),
         State::Handled if scope != ReplayScope::EvenHandled => return refused("it was handled"),
         State::Conflict if scope == ReplayScope::Unhandled => return refused("it contradicts an earlier delivery"),
+        _ if record.resolved_at.is_some() => return refused("an operator has resolved it; reopen it first"),
+        _ if record.has_unknown_result() && scope != ReplayScope::EvenHandled => {
+            return refused("its handler may have succeeded; look at what it did first");
+        }
         _ if record.body.is_none() => return refused("its body was removed"),
         State::Quarantined if read::is_cut(record.key.as_ref()) => {
             return Ok(Replayed::StillUnreadable { reason: record.note.unwrap_or_default() });

@@ -175,15 +175,15 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// cannot be written.
     async fn restore(&self, deliveries: Vec<Record>) -> Result<Vec<Restored>, StoreError>;
 
-    /// Makes a delivery pending and resets its count of attempts, if it is still in the state that was seen. Its resolution ends. Operators
-    /// call [`replay`](super::replay) instead.
+    /// Makes a delivery pending and resets its count of attempts, if it is still in the state that was seen. Operators call
+    /// [`replay`](super::replay) instead.
     ///
     /// If the request contains a [reread](Requeue::reread) delivery, its type, key and order first replace those of the delivery. If
     /// another delivery already has that key, the delivery is removed as a duplicate or becomes a conflict.
     ///
     /// # Errors
     /// Returns [`NotFound`](crate::StoreErrorKind::NotFound) if there is no such delivery,
-    /// [`Refused`](crate::StoreErrorKind::Refused) if a worker holds the delivery, if its body was removed, or if its state has
+    /// [`Refused`](crate::StoreErrorKind::Refused) if a worker holds the delivery, if an operator has resolved it, if its body was removed, or if its state has
     /// changed, and another error if the store cannot be written.
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError>;
 
