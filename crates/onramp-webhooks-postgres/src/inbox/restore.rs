@@ -30,7 +30,8 @@ sql!(
         SELECT id, endpoint, provider, event_type, subject, discriminator, key, key_expires_at, stage, order_key, fingerprint, state,
             CASE WHEN order_key IS NULL THEN since END, CASE WHEN order_key IS NOT NULL THEN since END,
             received_at, settled_at, cause, attempts, duplicates, note, resolved_at, resolution, body IS NULL
-        FROM new ORDER BY order_key, key, nth
+        FROM (SELECT new.*, row_number() OVER (PARTITION BY key ORDER BY nth) AS of_key FROM new) AS new
+        WHERE key IS NULL OR of_key = 1 ORDER BY order_key, key, nth
         ON CONFLICT (key) DO NOTHING
         RETURNING id
     ), bodies AS (
@@ -71,7 +72,7 @@ fn order(record: &Record) -> Option<Vec<u8>> {
     column::hash_of_order(record.key.as_ref(), record.stage)
 }
 
-/// Inserts rows whose keys are free. Returns the ids by position in `records`, starting at one.
+/// Inserts rows whose keys are free; of several with one key, the first. Returns the ids by position in `records`, starting at one.
 async fn insert(connection: &mut PgConnection, schema: &Schema, records: &[Record]) -> sqlx::Result<HashMap<i64, DeliveryId>> {
     macro_rules! each {
         (|$row:ident| $value:expr) => {

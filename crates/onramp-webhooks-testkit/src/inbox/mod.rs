@@ -223,6 +223,7 @@ suite! {
         what_waited_goes_on_in_its_sequence,
         what_is_known_is_skipped,
         one_that_is_twice_in_a_batch_is_added_once,
+        the_first_with_a_key_in_a_batch_counts,
         a_batch_is_restored_whole_or_not_at_all,
         a_copy_of_a_restored_one_is_a_duplicate,
         a_restored_one_joins_its_order,

@@ -88,6 +88,19 @@ pub(super) async fn one_that_is_twice_in_a_batch_is_added_once(store: &Store) {
     assert_eq!(restored[1], Restored::Known(id));
 }
 
+pub(super) async fn the_first_with_a_key_in_a_batch_counts(store: &Store) {
+    let from = store.open().await;
+    from.tell(complete("A")).await;
+    let one = export(&from).await.remove(0);
+    let without_order = Record { stage: None, ..one.clone() };
+    for (first, second) in [(&one, &without_order), (&without_order, &one)] {
+        let to = store.open().await;
+        let restored = to.restore(vec![first.clone(), second.clone()]).await.unwrap();
+        let [Restored::New(id), Restored::Known(known)] = restored[..] else { panic!("{restored:?}") };
+        assert_eq!((id, to.see(id).await.stage), (known, first.stage));
+    }
+}
+
 pub(super) async fn a_batch_is_restored_whole_or_not_at_all(store: &Store) {
     let (from, to) = (store.open().await, store.open().await);
     from.new_id(complete("A")).await;
