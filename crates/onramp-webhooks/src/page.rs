@@ -166,6 +166,13 @@ impl PageResponse {
         self.headers.push((name, value.into()));
         self
     }
+
+    /// Returns whether HTTP can carry the response: a final status, and headers that do not split it (RFC 9110, sections 5.5 and 15).
+    fn is_valid(&self) -> bool {
+        let is_name = |name: &str| !name.is_empty() && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+        let is_value = |value: &str| value.bytes().all(|byte| byte == b'\t' || !byte.is_ascii_control());
+        (200..600).contains(&self.status) && self.headers.iter().all(|(name, value)| is_name(name) && is_value(value))
+    }
 }
 
 impl fmt::Debug for PageResponse {
@@ -180,7 +187,7 @@ impl fmt::Debug for PageResponse {
 /// Reads the body first. Redirects from the mount without its slash to the one with it, so that relative links work.
 ///
 /// # Errors
-/// The future returns a reply to send instead if the body is too large or breaks off.
+/// The future returns a reply to send instead if the body is too large or breaks off, or if the response of the page is not valid HTTP.
 pub fn serve_page<S, E>(
     page: &Arc<dyn Page>,
     head: &Request<'_>,
@@ -190,7 +197,7 @@ pub fn serve_page<S, E>(
 where
     S: Stream<Item = Result<Bytes, E>>,
 {
-    let redirect = slash_missing(head.path, whole_path);
+    let redirect = slash_missing(head, whole_path);
     let request = PageRequest::new(head, Bytes::new());
     let page = Arc::clone(page);
     async move {
@@ -198,21 +205,29 @@ where
             return Ok(PageResponse::new(308, Bytes::new()).header("location", location));
         }
         let refused = |outcome: Outcome| Err(outcome.reply(Acknowledgement::Readable));
-        match body::take(body, BODY_LIMIT, Instant::now() + BODY_TIME).await {
-            Taken::Whole(body) => Ok(page.respond(PageRequest { body, ..request }).await),
-            Taken::Cut(_) => refused(Outcome::TooLarge),
-            Taken::Stopped => refused(Outcome::BodyStopped),
+        let body = match body::take(body, BODY_LIMIT, Instant::now() + BODY_TIME).await {
+            Taken::Whole(body) => body,
+            Taken::Cut(_) => return refused(Outcome::TooLarge),
+            Taken::Stopped => return refused(Outcome::BodyStopped),
+        };
+        let response = page.respond(PageRequest { body, ..request }).await;
+        if response.is_valid() {
+            Ok(response)
+        } else {
+            tracing::error!(status = response.status, "a page returned a response that is not valid HTTP");
+            refused(Outcome::BadPage)
         }
     }
 }
 
 /// Returns the relative address of the mount with its slash, if the request went to the mount without it.
-fn slash_missing(path: &str, whole_path: &str) -> Option<String> {
-    if !matches!(path, "" | "/") || whole_path.ends_with('/') {
+fn slash_missing(head: &Request<'_>, whole_path: &str) -> Option<String> {
+    if !matches!(head.path, "" | "/") || whole_path.ends_with('/') {
         return None;
     }
     let mount = whole_path.rsplit('/').next().filter(|mount| !mount.is_empty())?;
-    Some(format!("./{mount}/"))
+    let query = head.query.map(|query| format!("?{query}")).unwrap_or_default();
+    Some(format!("./{mount}/{query}"))
 }
 
 #[cfg(test)]
@@ -226,21 +241,40 @@ mod tests {
     #[async_trait]
     impl Page for Echo {
         async fn respond(&self, request: PageRequest) -> PageResponse {
-            PageResponse::new(200, format!("{} {}", request.path, request.body.len()))
+            match request.path.as_str() {
+                "/informational" => PageResponse::new(101, ""),
+                "/split" => PageResponse::new(200, "").header("x-name", "a\r\nset-cookie: b"),
+                "/name" => PageResponse::new(200, "").header("x name", "a"),
+                path => PageResponse::new(200, format!("{path} {}", request.body.len())).header("x-name", "a\tb"),
+            }
         }
     }
 
     async fn served(path: &str, whole_path: &str, body: usize) -> Result<PageResponse, Reply> {
         let page: Arc<dyn Page> = Arc::new(Echo);
         let none: [(&str, &str); 0] = [];
-        serve_page(&page, &Request::new("POST", path, None, &none), whole_path, Full::new(vec![b'a'; body])).await
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        serve_page(&page, &Request::new("POST", path, None, &none).with_query(query), whole_path, Full::new(vec![b'a'; body]))
+            .await
+    }
+
+    #[tokio::test]
+    async fn a_response_that_is_not_valid_http_is_a_server_error() {
+        for path in ["/informational", "/split", "/name"] {
+            assert_eq!(served(path, path, 0).await.unwrap_err().status(), 500, "{path}");
+        }
+        assert_eq!(served("/valid", "/valid", 0).await.unwrap().status, 200);
     }
 
     #[tokio::test]
     async fn a_mount_without_its_slash_redirects_to_the_one_with_it() {
-        for (path, whole, location) in
-            [("/", "/inspect", Some("./inspect/")), ("", "/a/b:c", Some("./b:c/")), ("/", "/inspect/", None), ("/", "/", None)]
-        {
+        for (path, whole, location) in [
+            ("/", "/inspect", Some("./inspect/")),
+            ("", "/a/b:c", Some("./b:c/")),
+            ("/?state=dead", "/inspect", Some("./inspect/?state=dead")),
+            ("/", "/inspect/", None),
+            ("/", "/", None),
+        ] {
             let response = served(path, whole, 0).await.unwrap();
             let found = response.headers.iter().find(|(name, _)| *name == "location").map(|(_, value)| value.as_str());
             assert_eq!(found, location, "{whole}");

@@ -17,6 +17,7 @@
 //! | idempotency: done, and the reply was not kept because it was too large or its client disconnected | 200 | 409 |
 //! | idempotency: the key is missing or unreadable | | 400 |
 //! | a handler needs the client, and no allow-list is in front of its route | | 500 |
+//! | the response of a page is not valid HTTP | | 500 |
 //!
 //! The body of a success is `{"received":true}`. The body of every other reply is a problem document (RFC 9457).
 
@@ -172,6 +173,7 @@ pub(crate) enum Outcome {
     OtherBody,
     ReplyNotKept,
     NoAllowList,
+    BadPage,
 }
 
 impl Outcome {
@@ -196,6 +198,7 @@ impl Outcome {
             Self::OtherBody => "other_body",
             Self::ReplyNotKept => "reply_not_kept",
             Self::NoAllowList => "no_allow_list",
+            Self::BadPage => "bad_page",
         }
     }
 
@@ -233,6 +236,7 @@ impl Outcome {
             }
             Self::ReplyNotKept => Reply::key_problem(409, "Already done", "this request was handled; its reply was not kept"),
             Self::NoAllowList => Reply::problem(500, "Internal server error", "this route is not set up correctly"),
+            Self::BadPage => Reply::problem(500, "Internal server error", "this page cannot be shown"),
         }
     }
 }
@@ -269,6 +273,7 @@ mod tests {
             (Outcome::OtherBody, (200, 422)),
             (Outcome::ReplyNotKept, (200, 409)),
             (Outcome::NoAllowList, (500, 500)),
+            (Outcome::BadPage, (500, 500)),
         ];
         for (outcome, statuses) in rows {
             assert_eq!(row(&outcome), statuses, "{outcome:?}");
