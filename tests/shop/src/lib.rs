@@ -61,6 +61,11 @@ macro_rules! shop_suite {
                 nobody_else_speaks_for_a_client
                 a_body_that_stops_is_answered_before_wert_gives_up
             }
+            attacks {
+                a_request_hidden_in_a_body_is_never_read
+                a_compressed_body_is_kept_as_it_came
+                hostile_text_in_every_field_is_only_text
+            }
             connections {
                 half_open_heads_are_closed_and_hold_no_event_up
                 file_descriptors_that_are_used_up_are_free_again
@@ -138,6 +143,9 @@ macro_rules! shop_suite {
                     a_purchase_of_nobody_waits_for_an_operator
                     points_are_exact_to_the_last_digit
                     strangers_have_no_points
+                }
+                attacks {
+                    hostile_text_in_every_field_is_only_text
                 }
                 same_event {
                     two_hundred_copies_at_once_are_handled_once

@@ -1,5 +1,6 @@
 //! The cases by subject. Each takes a shop's binary and the kind of its database.
 
+pub mod attacks;
 pub mod connections;
 pub mod crash;
 pub mod day;
