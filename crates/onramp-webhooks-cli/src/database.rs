@@ -10,7 +10,7 @@ use onramp_webhooks::purchases::PurchaseStore;
 use onramp_webhooks::{Inbox, StoreError};
 use onramp_webhooks_postgres::PostgresOptions;
 use onramp_webhooks_sqlite::{SqliteInbox, SqliteOptions};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
 use crate::exit::CliError;
 
@@ -78,7 +78,7 @@ impl Address {
                 Ok((Arc::new(inbox), purchases))
             }
             Self::Postgres(options) => {
-                let options = postgres(options, FEW_CONNECTIONS).await?.schema(schema).must_exist();
+                let options = PostgresOptions::new(pool(options, FEW_CONNECTIONS).await?).schema(schema).must_exist();
                 let inbox = options.open().await.map_err(failed)?;
                 let purchases = Arc::new(inbox.purchases());
                 Ok((Arc::new(inbox), purchases))
@@ -90,13 +90,15 @@ impl Address {
 /// An inbox that a command receives into.
 pub(crate) struct Store {
     pub(crate) inbox: Arc<dyn Inbox>,
+    /// `true` if no other program can have received into it.
+    pub(crate) is_own: bool,
     sqlite: Option<SqliteInbox>,
 }
 
 impl Store {
     /// Creates an inbox in memory.
     pub(crate) fn in_memory() -> Self {
-        Self { inbox: Arc::new(MemoryInbox::new()), sqlite: None }
+        Self { inbox: Arc::new(MemoryInbox::new()), is_own: true, sqlite: None }
     }
 
     /// Closes the inbox. Afterwards, an SQLite file is complete without the files beside it.
@@ -107,16 +109,22 @@ impl Store {
 }
 
 impl Address {
-    /// Opens an inbox, and creates or migrates it if necessary.
-    pub(crate) async fn create(&self, schema: &str, connections: u32) -> Result<Store, CliError> {
+    /// Opens an inbox, and creates it if it is missing. One that exists is migrated only if it is the default one, because any other may
+    /// belong to another program.
+    pub(crate) async fn create(&self, schema: &str, connections: u32, is_default: bool) -> Result<Store, CliError> {
         match self {
             Self::Sqlite(file) => {
-                let sqlite = SqliteOptions::new(file).open().await.map_err(failed)?;
-                Ok(Store { inbox: Arc::new(sqlite.clone()), sqlite: Some(sqlite) })
+                let is_own = is_default || std::fs::metadata(file).map_or(true, |file| file.len() == 0);
+                let options = SqliteOptions::new(file);
+                let sqlite = if is_own { options } else { options.must_exist() }.open().await.map_err(failed)?;
+                Ok(Store { inbox: Arc::new(sqlite.clone()), is_own, sqlite: Some(sqlite) })
             }
             Self::Postgres(options) => {
-                let options = postgres(options, connections).await?.schema(schema);
-                Ok(Store { inbox: Arc::new(options.open().await.map_err(failed)?), sqlite: None })
+                let pool = pool(options, connections).await?;
+                let is_own = has_no_inbox(&pool, schema).await?;
+                let options = PostgresOptions::new(pool).schema(schema);
+                let inbox = if is_own { options } else { options.must_exist() }.open().await.map_err(failed)?;
+                Ok(Store { inbox: Arc::new(inbox), is_own, sqlite: None })
             }
         }
     }
@@ -139,10 +147,16 @@ fn failed(error: StoreError) -> CliError {
     CliError::with_source("opening the database", &error)
 }
 
-async fn postgres(options: &PgConnectOptions, connections: u32) -> Result<PostgresOptions, CliError> {
+async fn pool(options: &PgConnectOptions, connections: u32) -> Result<PgPool, CliError> {
     let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(CONNECT_TIMEOUT);
-    let pool = pool.connect_with(options.clone()).await;
-    Ok(PostgresOptions::new(pool.map_err(|error| CliError::with_source("opening the database", &error))?))
+    pool.connect_with(options.clone()).await.map_err(|error| CliError::with_source("opening the database", &error))
+}
+
+/// Returns whether a schema is missing, or has no inbox yet.
+async fn has_no_inbox(pool: &PgPool, schema: &str) -> Result<bool, CliError> {
+    let tables = "SELECT to_regclass(quote_ident($1) || '.version') IS NULL";
+    let is_missing = sqlx::query_scalar(tables).bind(schema).persistent(false).fetch_one(pool).await;
+    is_missing.map_err(|error| CliError::with_source("opening the database", &error))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use onramp_webhooks::Inbox;
 use onramp_webhooks_inspector::{Inspector, InspectorBuilder, SHORTEST_TOKEN};
 
 use crate::exit::CliError;
+use crate::secret;
 
 /// The mount point of the page.
 const MOUNT: &str = "/inspect";
@@ -42,12 +43,8 @@ pub(crate) enum Token {
 impl TokenArgs {
     /// Returns the token of the user, or a new one.
     pub(crate) fn token(&self) -> Result<Token, CliError> {
-        let text = match (self.inspector_token.as_deref().filter(|token| !token.is_empty()), &self.inspector_token_file) {
-            (Some(token), _) => token.to_owned(),
-            (None, Some(file)) => std::fs::read_to_string(file)
-                .map_err(|error| CliError::with_source(format!("--inspector-token-file: reading {}", file.display()), &error))?,
-            (None, None) => return make(),
-        };
+        let (token, file) = (self.inspector_token.as_deref(), self.inspector_token_file.as_deref());
+        let Some(text) = secret::text_or_file("--inspector-token", token, file)? else { return make() };
         let token = text.trim();
         if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(
@@ -63,9 +60,7 @@ impl TokenArgs {
 }
 
 fn make() -> Result<Token, CliError> {
-    let mut random = [0; 32];
-    getrandom::fill(&mut random).map_err(|error| CliError::with_source("making a token", &error))?;
-    Ok(Token::Made(URL_SAFE_NO_PAD.encode(random)))
+    Ok(Token::Made(URL_SAFE_NO_PAD.encode(secret::random::<32>()?)))
 }
 
 impl Token {

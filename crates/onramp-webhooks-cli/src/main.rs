@@ -18,12 +18,14 @@ mod output;
 mod prompt;
 mod reconcile;
 mod running;
+mod secret;
 mod socket;
 mod status;
 mod table;
 mod text;
 mod time;
 mod trigger;
+mod widget;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -61,6 +63,7 @@ enum Command {
     Inspect(inspect::Inspect),
     Order(order::Order),
     Reconcile(Box<reconcile::Reconcile>),
+    Widget(widget::Widget),
     Doctor(Box<doctor::Doctor>),
     Completions(completions::Completions),
     Man(man::Man),
@@ -104,6 +107,7 @@ async fn run(command: Command, globals: &Globals, output: &Output) -> Result<Exi
         Command::Inspect(inspect) => inspect.run(globals, output).await,
         Command::Order(order) => order.run(globals, output).await,
         Command::Reconcile(reconcile) => reconcile.run(globals, output).await,
+        Command::Widget(widget) => widget.run(globals, output).await,
         Command::Doctor(doctor) => doctor.run(globals, output).await,
         Command::Completions(completions) => completions.run(output),
         Command::Man(man) => man.run(),

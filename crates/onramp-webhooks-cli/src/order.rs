@@ -105,7 +105,7 @@ fn timeline(records: &[Record], view: &View<'_>, output: &Output) -> Result<(), 
             Cell::new(repeated),
             Cell::new(attempts(record)),
             Cell::new(synthetic),
-            Cell::new(shown.note.as_deref().unwrap_or_default()),
+            Cell::new(shown.note().unwrap_or_default()),
         ]);
     }
     table.write(output)

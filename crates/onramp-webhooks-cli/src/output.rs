@@ -2,6 +2,8 @@
 
 use std::borrow::Borrow;
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
@@ -33,6 +35,8 @@ pub(crate) struct Output {
     /// The time zone of times in text.
     pub(crate) zone: TimeZone,
     quiet: bool,
+    /// `true` after the reader of standard output has gone.
+    is_closed: Arc<AtomicBool>,
     out: ColorChoice,
     err: ColorChoice,
 }
@@ -43,6 +47,7 @@ impl Output {
             json: globals.json,
             zone: if globals.utc { TimeZone::UTC } else { TimeZone::system() },
             quiet: globals.quiet,
+            is_closed: Arc::default(),
             out: choice(globals.color, &io::stdout()),
             err: choice(globals.color, &io::stderr()),
         }
@@ -66,7 +71,7 @@ impl Output {
             text.push('\n');
         }
         let mut out = AutoStream::new(io::stdout().lock(), self.out);
-        written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+        self.written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
     }
 
     /// Writes several lines of a result to standard output.
@@ -93,7 +98,22 @@ impl Output {
     /// Writes bytes that the program has made to standard output, as they are.
     pub(crate) fn raw(&self, bytes: &[u8]) -> Result<(), CliError> {
         let mut out = io::stdout().lock();
-        written(out.write_all(bytes).and_then(|()| out.flush()))
+        self.written(out.write_all(bytes).and_then(|()| out.flush()))
+    }
+
+    /// Accepts a pipe that its reader, such as `head`, has closed.
+    fn written(&self, result: io::Result<()>) -> Result<(), CliError> {
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.is_closed.store(true, Ordering::Relaxed),
+            Err(error) => return Err(CliError::with_source("writing the result", &error)),
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+
+    /// Returns whether the reader of standard output has gone. A command that only reads ends then.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed) || has_no_reader()
     }
 
     /// Writes a line to standard error, unless the user wants to see results only.
@@ -146,10 +166,17 @@ fn choice(when: ColorWhen, stream: &impl anstream::stream::RawStream) -> ColorCh
     }
 }
 
-/// Accepts a pipe that its reader, such as `head`, has closed.
-fn written(result: io::Result<()>) -> Result<(), CliError> {
-    match result {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::with_source("writing the result", &error)),
-        _ => Ok(()),
-    }
+/// Looks without writing: a command that waits for deliveries may write nothing for long.
+#[cfg(unix)]
+fn has_no_reader() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stdout = io::stdout();
+    let mut looked_at = [PollFd::new(&stdout, PollFlags::empty())];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut looked_at, Some(&at_once)).is_ok_and(|_| looked_at.iter().any(|it| it.revents().contains(PollFlags::ERR)))
+}
+
+#[cfg(not(unix))]
+const fn has_no_reader() -> bool {
+    false
 }

@@ -1,20 +1,28 @@
 //! The command `onramp-webhooks status`.
 
+use std::time::Duration;
+
 use anstyle::Style;
 use clap::Args;
 use onramp_webhooks::attention::{Attention, Item, ItemKind, attention};
 use onramp_webhooks::clock::{Clock, SystemClock, Timestamp};
-use onramp_webhooks::inbox::State;
+use onramp_webhooks::inbox::{DeadCause, State};
 use onramp_webhooks::provider::Providers;
 use serde_json::{Map, Value, json};
+use tokio::time::sleep;
 
 use crate::exit::{CliError, ExitStatus};
 use crate::globals::Globals;
 use crate::inbox::paid;
 use crate::inbox::reading::failed;
+use crate::inbox::view::purchases;
+use crate::interrupt::Interrupts;
 use crate::output::{BOLD, GREEN, Output, RED, YELLOW};
 use crate::text::Line;
 use crate::time::{date_and_time, in_words, rfc3339};
+
+/// The pause between two looks.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 const EXAMPLES: &str = "Examples:
   onramp-webhooks status
@@ -23,18 +31,39 @@ const EXAMPLES: &str = "Examples:
 /// List what needs attention, each with the command that mends it. Exit code 3 if there is anything.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Status {}
+pub(crate) struct Status {
+    /// Go on, and list them again whenever something changes, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
+}
 
 impl Status {
     pub(crate) async fn run(self, globals: &Globals, output: &Output) -> Result<ExitStatus, CliError> {
         let inbox = globals.required_database()?.open_for_reading(&globals.schema).await?;
-        let now = SystemClock::default().now();
-        let found = attention(&*inbox, &Providers::default(), now).await.map_err(failed)?;
-        match output.json {
-            true => output.object(&object(&found))?,
-            false => text(&found, now, output)?,
+        let (providers, mut shown) = (Providers::default(), None);
+        let mut interrupts = Interrupts::listen()?;
+        loop {
+            let now = SystemClock::default().now();
+            let found = tokio::select! {
+                found = attention(&*inbox, &providers, now) => found.map_err(failed)?,
+                () = interrupts.next() => return Ok(ExitStatus::Interrupted),
+            };
+            let object = object(&found);
+            if shown.as_ref() != Some(&object) {
+                match output.json {
+                    true => output.object(&object)?,
+                    false => text(&found, now, output)?,
+                }
+            }
+            if !self.watch || output.is_closed() {
+                return Ok(if found.items.is_empty() { ExitStatus::Success } else { ExitStatus::Findings });
+            }
+            shown = Some(object);
+            tokio::select! {
+                () = sleep(BETWEEN_LOOKS) => {}
+                () = interrupts.next() => return Ok(ExitStatus::Interrupted),
+            }
         }
-        Ok(if found.items.is_empty() { ExitStatus::Success } else { ExitStatus::Findings })
     }
 }
 
@@ -57,6 +86,7 @@ fn item(item: &Item) -> Value {
         "title": item.title(),
         "detail": item.detail,
         "paid": paid(&item.tally),
+        "unclear": item.tally.unclear,
         "since": item.tally.first.map(rfc3339),
         "newest_id": item.tally.newest.map(|id| id.to_string()),
         "command": format!("onramp-webhooks {}", item.command),
@@ -82,10 +112,16 @@ fn write_item(item: &Item, output: &Output) -> Result<(), CliError> {
     if !item.detail.is_empty() {
         output.line(&Line::new().text("    ").text(&item.detail))?;
     }
-    // The detail of a conflict has both amounts.
-    if item.tally.purchases > 0 && item.kind != ItemKind::Conflicts {
-        let money = item.tally.money().collect::<Vec<_>>().join(", ");
-        output.line(&Line::new().text(format_args!("    completed purchases: {money}")))?;
+    // The detail of a conflict has both amounts, and noise has none.
+    let money = match item.kind {
+        ItemKind::Conflicts | ItemKind::Quarantined => String::new(),
+        _ => purchases(&item.tally),
+    };
+    if !money.is_empty() {
+        output.line(&Line::new().text("    ").text(money))?;
+    }
+    if let ItemKind::DeadLetters { cause: None | Some(DeadCause::TransactionEnded) } = item.kind {
+        output.line(&Line::new().text("    the result is unknown: the handler may have succeeded"))?;
     }
     output.line(&Line::new().text("    → ").styled(BOLD, format_args!("onramp-webhooks {}", item.command)))
 }

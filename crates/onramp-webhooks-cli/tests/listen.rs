@@ -19,7 +19,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use onramp_webhooks::inbox::{Filter, Inbox, NewDelivery, State as DeliveryState};
-use onramp_webhooks_sqlite::SqliteInbox;
+use onramp_webhooks_sqlite::{SqliteInbox, rusqlite};
 use onramp_webhooks_suite::postgres::{self, TestSchema};
 use onramp_webhooks_testkit::events::{Postback, WertOrder};
 use serde_json::Value;
@@ -488,6 +488,46 @@ async fn an_inbox_of_another_program_is_left_alone() {
     assert_eq!((ran.code, &*ran.out), (Some(4), ""));
     assert!(ran.err.contains("another program") && ran.err.contains("→ use an inbox of its own"), "{}", ran.err);
     assert_eq!(inbox.counts().await.unwrap().of(DeliveryState::Pending), 1);
+}
+
+/// A shop that has just been installed has received nothing yet.
+#[tokio::test]
+async fn an_inbox_that_another_program_has_created_is_left_alone_while_it_is_empty() {
+    let (home, schema) = (Home::new(), TestSchema::new());
+    let inbox = SqliteInbox::open(home.0.path().join("shop.db")).await.unwrap();
+    let server = schema.open(Default::default()).await;
+    for (inbox, url) in [(&inbox as &dyn Inbox, "sqlite://shop.db"), (&server, &*postgres::url())] {
+        let mut command = home.command(&["listen", "--listen", "127.0.0.1:0"]);
+        command.env("DATABASE_URL", url).env("ONRAMP_SCHEMA", schema.name());
+        let ran = Ran::of(command).await;
+        assert!(ran.code == Some(4) && ran.err.contains("another program"), "{url}: {ran:?}");
+        assert_eq!(inbox.task_state("listen").await.unwrap().version, 0, "{url}: nothing was changed");
+    }
+}
+
+#[tokio::test]
+async fn a_database_without_an_inbox_is_not_changed() {
+    let home = Home::new();
+    let file = home.0.path().join("shop.db");
+    rusqlite::Connection::open(&file).unwrap().execute_batch("CREATE TABLE users (id INTEGER)").unwrap();
+    let before = std::fs::read(&file).unwrap();
+    let ran = home.run(&["listen", "--listen", "127.0.0.1:0", "--database-url", "sqlite://shop.db"]).await;
+    assert!(ran.code == Some(1) && ran.err.contains("no inbox"), "{ran:?}");
+    assert!(std::fs::read(&file).unwrap() == before);
+}
+
+/// Its own inbox is found again, wherever it is.
+#[tokio::test]
+async fn an_inbox_that_listen_has_created_is_used_again() {
+    let home = Home::new();
+    let mut secrets = BTreeSet::new();
+    for _ in 0..2 {
+        let listen = home.listen(&["--database-url", "sqlite://mine.db"]).await;
+        let url = listen.url("wert");
+        secrets.insert(url.rsplit_once('/').unwrap().1.to_owned());
+        listen.stop().await;
+    }
+    assert_eq!(secrets.len(), 1);
 }
 
 #[tokio::test]

@@ -360,6 +360,17 @@ async fn printing_sends_nothing() {
 }
 
 #[tokio::test]
+async fn many_events_without_an_order_are_about_as_many_customers() {
+    let shop = Shop::open().await;
+    for event in ["login", "verification"] {
+        let before = shop.of(State::Pending).await;
+        let (code, summary) = shop.json(&["wert", event, "--count", "150"]).await;
+        assert_eq!(code, Some(0));
+        assert_eq!(shop.of(State::Pending).await - before, summary["sent"].as_u64().unwrap(), "{event}: none is a duplicate");
+    }
+}
+
+#[tokio::test]
 async fn a_rate_is_kept() {
     let shop = Shop::open().await;
     let (code, summary) = shop.json(&["wert", "login", "--count", "40", "--rate", "100/s"]).await;

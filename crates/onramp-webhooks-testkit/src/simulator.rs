@@ -37,7 +37,7 @@ use futures_util::stream::{self, StreamExt};
 use onramp_webhooks::CompletedPurchase;
 use onramp_webhooks::provider::{ProviderName, Providers};
 
-use crate::events::{Postback, WERT_ACCOUNT_EVENTS, WERT_ORDER_EVENTS, WertOrder, wert_account, wert_test};
+use crate::events::{Postback, WERT_ACCOUNT_EVENTS, WERT_ORDER_EVENTS, WertOrder, uuid, wert_account, wert_test};
 
 /// The documented pauses before Wert sends a failed event again; after the last one Wert gives up.
 pub const WERT_RETRIES: [Duration; 5] = [
@@ -156,21 +156,26 @@ impl Simulator {
         self.traffic(posts)
     }
 
-    /// Returns the events of `number` customers whose identity is verified at the second attempt.
+    /// Returns the events of `number` new customers whose identity is verified at the second attempt.
     #[must_use]
     pub fn verifications(&mut self, number: usize) -> Traffic {
         let posts = (0..number).flat_map(|_| {
-            let order = self.order();
+            let order = self.order().click_id(new_customer());
             VERIFICATION.map(|event_type| Posted::wert(order.documented(event_type)))
         });
         let posts = posts.collect();
         self.traffic(posts)
     }
 
-    /// Returns one event of Wert's of the type `event_type`, which may be unknown.
+    /// Returns one event of Wert's of the type `event_type`, which may be unknown. An event without an order is about a new customer, so
+    /// that it repeats no other.
     #[must_use]
     pub fn wert_event(&mut self, event_type: &str) -> Traffic {
-        let body = if event_type == "test" { wert_test() } else { self.order().documented(event_type) };
+        let body = match event_type {
+            "test" => wert_test(),
+            account if WERT_ACCOUNT_EVENTS.contains(&account) => wert_account(account, &new_customer()),
+            event_type => self.order().documented(event_type),
+        };
         self.traffic(vec![Posted::wert(body)])
     }
 
@@ -199,6 +204,11 @@ impl Simulator {
     fn traffic(&mut self, posts: Vec<Posted>) -> Traffic {
         Traffic { posts, random: self.random.fork() }
     }
+}
+
+/// Returns a customer that no other event is about.
+fn new_customer() -> String {
+    format!("customer-{}", uuid())
 }
 
 /// Requests, in the order of sending.
@@ -285,6 +295,14 @@ mod tests {
         assert_eq!(purchases(&simulator.checkouts(5, Outcome::ContractFailed)), (15, 0));
         assert_eq!(purchases(&simulator.verifications(5)), (20, 0));
         assert_eq!(purchases(&simulator.wert_event("test")), (1, 0));
+    }
+
+    #[test]
+    fn events_without_an_order_are_about_new_customers() {
+        let mut simulator = Simulator::seeded(7);
+        let logins: BTreeSet<Bytes> = (0..1_000).map(|_| simulator.wert_event("login").posts()[0].body.clone()).collect();
+        let verified: BTreeSet<Bytes> = simulator.verifications(1_000).posts().iter().map(|post| post.body.clone()).collect();
+        assert_eq!((logins.len(), verified.len()), (1_000, 4_000));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::finding::Finding;
 use super::skew;
 use crate::exit::{Causes, CliError};
 use crate::http::{Answer, HttpClient, HttpError, Payload, is_this_machine};
+use crate::secret;
 
 /// The size of the largest body that a receiver accepts without configuration.
 const LARGE_BODY: usize = 1_024 * 1_024;
@@ -120,10 +121,9 @@ async fn unreachable(uri: &Uri, patience: Duration) -> Option<Finding> {
 
 /// Appends a segment that is no secret. The rest of the path stays as it is.
 fn with_wrong_secret(uri: &Uri) -> Result<Uri, CliError> {
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).map_err(|error| CliError::with_source("making a wrong secret", &error))?;
+    let random = u64::from_be_bytes(secret::random()?);
     let mut parts = uri.clone().into_parts();
-    parts.path_and_query = format!("{}/{WRONG}{:016x}", uri.path(), u64::from_be_bytes(random)).parse().ok();
+    parts.path_and_query = format!("{}/{WRONG}{random:016x}", uri.path()).parse().ok();
     Uri::from_parts(parts).map_err(|error| CliError::with_source("making an address", &error))
 }
 

@@ -4,7 +4,7 @@ use clap::Args;
 use onramp_webhooks::inbox::Record;
 
 use super::selection::{Chosen, MOST_COUNTED};
-use super::view::View;
+use super::view::{View, deliveries, purchases};
 use crate::exit::{CliError, ExitStatus};
 use crate::output::Output;
 use crate::prompt::{self, Answer};
@@ -18,18 +18,26 @@ const FEW: u64 = 10;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Changes")]
 pub(crate) struct Change {
-    /// Show what would be changed, and change nothing
-    #[arg(long)]
-    pub(super) dry_run: bool,
+    #[command(flatten)]
+    confirmation: Confirmation,
     /// The maximum number of deliveries: more of them are refused
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     max: u64,
     /// The number of deliveries: another one is refused
     #[arg(long, value_name = "NUMBER")]
     expect: Option<u64>,
+}
+
+/// Flags of every change.
+#[derive(Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "Changes")]
+pub(crate) struct Confirmation {
+    /// Show what would be changed, and change nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
     /// Do not ask. Required without a terminal
     #[arg(short, long)]
-    pub(super) yes: bool,
+    yes: bool,
 }
 
 /// A decision about a change.
@@ -55,26 +63,15 @@ impl Change {
             return Ok(Decision::Stop(ExitStatus::Success));
         }
         output.note(&summary(chosen, output));
-        if self.dry_run {
+        if self.confirmation.dry_run {
             view.list(&chosen.records, output)?;
-            output.note(&Line::new().text(format_args!("nothing was changed; without --dry-run, {verb} changes {number}")));
-            return Ok(Decision::Stop(ExitStatus::Success));
         }
-        if self.yes {
-            return Ok(Decision::Proceed);
-        }
-        if !prompt::can_ask() {
-            return Err(CliError::Refused(format!("{verb} has to be confirmed")).hint("add --yes, or run it on a terminal"));
-        }
-        let question = match number {
-            ..=FEW => Line::new().text(format_args!("{verb} {number}? y/N:")),
-            _ => Line::new().text(format_args!("Type {number} to {verb} them:")),
-        };
-        match prompt::ask(&question, output).await? {
-            Answer::Interrupted => Ok(Decision::Stop(ExitStatus::Interrupted)),
-            Answer::Line(answer) if agrees(&answer, number) => Ok(Decision::Proceed),
-            Answer::Line(_) => Err(not_confirmed()),
-        }
+        self.confirmation.decide(verb, number, output).await
+    }
+
+    /// Returns whether nothing is to be changed.
+    pub(super) const fn is_dry(&self) -> bool {
+        self.confirmation.dry_run
     }
 
     /// Refuses a number of deliveries above the limit, and one that is not expected.
@@ -96,6 +93,31 @@ impl Change {
     }
 }
 
+impl Confirmation {
+    /// Decides whether to change so many deliveries, which were shown before.
+    pub(super) async fn decide(self, verb: &str, number: u64, output: &Output) -> Result<Decision, CliError> {
+        if self.dry_run {
+            output.note(&Line::new().text(format_args!("nothing was changed; without --dry-run, {verb} changes {number}")));
+            return Ok(Decision::Stop(ExitStatus::Success));
+        }
+        if self.yes {
+            return Ok(Decision::Proceed);
+        }
+        if !prompt::can_ask() {
+            return Err(CliError::Refused(format!("{verb} has to be confirmed")).hint("add --yes, or run it on a terminal"));
+        }
+        let question = match number {
+            ..=FEW => Line::new().text(format_args!("{verb} {number}? y/N:")),
+            _ => Line::new().text(format_args!("Type {number} to {verb} them:")),
+        };
+        match prompt::ask(&question, output).await? {
+            Answer::Interrupted => Ok(Decision::Stop(ExitStatus::Interrupted)),
+            Answer::Line(answer) if agrees(&answer, number) => Ok(Decision::Proceed),
+            Answer::Line(_) => Err(not_confirmed()),
+        }
+    }
+}
+
 /// Asks for the id of a delivery, from a terminal or any other input. For changes that cannot be taken back.
 pub(super) async fn type_the_id(record: &Record, meaning: &Line, output: &Output) -> Result<Decision, CliError> {
     output.note(meaning);
@@ -107,7 +129,7 @@ pub(super) async fn type_the_id(record: &Record, meaning: &Line, output: &Output
     }
 }
 
-pub(super) fn not_confirmed() -> CliError {
+fn not_confirmed() -> CliError {
     CliError::Refused("not confirmed; nothing was changed".to_owned())
 }
 
@@ -122,8 +144,7 @@ fn agrees(answer: &str, number: u64) -> bool {
 /// Returns the deliveries in words: their number, their times and their money.
 fn summary(chosen: &Chosen, output: &Output) -> Line {
     let tally = &chosen.tally;
-    let mut line =
-        Line::new().text(format_args!("{} {}", tally.deliveries, if tally.deliveries == 1 { "delivery" } else { "deliveries" }));
+    let mut line = Line::new().text(deliveries(tally.deliveries));
     if let (Some(first), Some(last)) = (tally.first, tally.last) {
         line = match tally.deliveries == 1 {
             true => line.text(", received ").text(date_and_time(first, &output.zone)),
@@ -133,10 +154,10 @@ fn summary(chosen: &Chosen, output: &Output) -> Line {
             }
         };
     }
-    if tally.purchases > 0 {
-        line = line.text(format_args!("; completed purchases: {}", tally.money().collect::<Vec<_>>().join(", ")));
-    }
-    line
+    let unknown = chosen.records.iter().filter(|record| record.has_unknown_result()).count();
+    let unknown = (unknown > 0).then(|| format!("{unknown} with an unknown result"));
+    let parts = [purchases(tally), unknown.unwrap_or_default()].into_iter().filter(|part| !part.is_empty());
+    parts.fold(line, |line, part| line.text("; ").text(part))
 }
 
 #[cfg(test)]
@@ -144,7 +165,7 @@ mod tests {
     use super::*;
 
     fn change(max: u64, expect: Option<u64>) -> Change {
-        Change { dry_run: false, max, expect, yes: true }
+        Change { confirmation: Confirmation { dry_run: false, yes: true }, max, expect }
     }
 
     #[test]

@@ -61,6 +61,9 @@ impl Export {
             next = next.filter(|_| left > 0);
             bar.set_message(format!("{number} deliveries"));
             bar.tick();
+            if output.is_closed() {
+                break;
+            }
         }
         bar.finish_and_clear();
         output.note(&Line::new().text(format_args!("{number} deliveries exported")));

@@ -63,7 +63,7 @@ impl Find {
             let new: Vec<_> = page.records.iter().filter(matches).take(self.limit - number).cloned().collect();
             number += new.len();
             bar.suspend(|| view.list(&new, output))?;
-            next = next.filter(|_| number < self.limit);
+            next = next.filter(|_| number < self.limit && !output.is_closed());
         }
         bar.finish_and_clear();
         if number == 0 {

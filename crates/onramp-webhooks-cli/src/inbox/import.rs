@@ -1,9 +1,13 @@
 //! The command `onramp-webhooks inbox import`.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 
 use clap::Args;
-use onramp_webhooks::inbox::{Record, Restored};
+use onramp_webhooks::fingerprint::Fingerprint;
+use onramp_webhooks::identity::DedupKey;
+use onramp_webhooks::inbox::{Filter, Record, Restored, find_first, restorable};
 use onramp_webhooks::{Inbox, StoreErrorKind};
 use serde_json::json;
 use tokio::fs::File;
@@ -42,7 +46,7 @@ pub(crate) struct Import {
     /// The file, or - for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Check every line, and add nothing
+    /// Check every line as an import does, and add nothing
     #[arg(long)]
     dry_run: bool,
 }
@@ -55,6 +59,8 @@ struct Counts {
     known: u64,
     conflicts: u64,
     rejected: u64,
+    /// In a dry run, the keys that would be added, with their lines and fingerprints.
+    seen: HashMap<DedupKey, (u64, Fingerprint)>,
 }
 
 /// Deliveries with the numbers of their lines.
@@ -66,7 +72,11 @@ struct Batch {
 
 impl Import {
     pub(crate) async fn run(self, globals: &Globals, output: &Output) -> Result<ExitStatus, CliError> {
-        let inbox = globals.required_database()?.open(&globals.schema).await?;
+        let database = globals.required_database()?;
+        let inbox = match self.dry_run {
+            true => database.open_for_reading(&globals.schema).await?,
+            false => database.open(&globals.schema).await?,
+        };
         let mut lines = self.open().await?;
         let mut interrupts = Interrupts::listen()?;
         let (mut counts, mut batch) = (Counts::default(), Batch::default());
@@ -83,7 +93,7 @@ impl Import {
                     batch.records.push((counts.lines, record));
                 }
                 Ok(None) => {}
-                Err(why) => reject(&mut counts, &why, output),
+                Err(why) => counts.reject(counts.lines, &why, output),
             }
             if batch.records.len() >= BATCH || batch.bytes >= LARGE_BATCH {
                 self.add(&*inbox, std::mem::take(&mut batch), &mut counts, output).await?;
@@ -111,8 +121,7 @@ impl Import {
     /// that cannot be added.
     async fn add(&self, inbox: &dyn Inbox, batch: Batch, counts: &mut Counts, output: &Output) -> Result<(), CliError> {
         if self.dry_run || batch.records.is_empty() {
-            counts.new += u64::try_from(batch.records.len()).unwrap_or_default();
-            return Ok(());
+            return counts.try_all(inbox, batch, output).await;
         }
         let (lines, records): (Vec<u64>, Vec<Record>) = batch.records.into_iter().unzip();
         match inbox.restore(records.clone()).await {
@@ -121,10 +130,7 @@ impl Import {
                 for (record, line) in records.into_iter().zip(lines) {
                     match inbox.restore(vec![record]).await {
                         Ok(restored) => restored.iter().for_each(|restored| counts.add(*restored, line, output)),
-                        Err(error) if error.kind() == StoreErrorKind::Refused => {
-                            counts.rejected += 1;
-                            finding(counts.rejected, line, &error.to_string(), output);
-                        }
+                        Err(error) if error.kind() == StoreErrorKind::Refused => counts.reject(line, &error.to_string(), output),
                         Err(error) => return Err(failed(error)),
                     }
                 }
@@ -135,7 +141,7 @@ impl Import {
     }
 
     fn report(&self, counts: &Counts, output: &Output) -> Result<(), CliError> {
-        let Counts { lines, new, known, conflicts, rejected } = counts;
+        let Counts { lines, new, known, conflicts, rejected, .. } = counts;
         if output.json {
             return output.object(&json!({
                 "object": "import", "lines": lines, "new": new, "known": known, "conflicts": conflicts, "rejected": rejected,
@@ -155,18 +161,52 @@ impl Counts {
         match restored {
             Restored::New(_) => self.new += 1,
             Restored::Known(_) => self.known += 1,
-            Restored::Conflict(id) => {
-                self.conflicts += 1;
-                finding(self.conflicts, line, &format!("contradicts delivery {id}, which was left as it is"), output);
-            }
+            Restored::Conflict(id) => self.contradict(line, &format!("delivery {id}"), output),
             _ => {}
         }
     }
-}
 
-fn reject(counts: &mut Counts, why: &str, output: &Output) {
-    counts.rejected += 1;
-    finding(counts.rejected, counts.lines, why, output);
+    fn contradict(&mut self, line: u64, first: &str, output: &Output) {
+        self.conflicts += 1;
+        finding(self.conflicts, line, &format!("contradicts {first}, which was left as it is"), output);
+    }
+
+    fn reject(&mut self, line: u64, why: &str, output: &Output) {
+        self.rejected += 1;
+        finding(self.rejected, line, why, output);
+    }
+
+    /// Counts what adding a batch would do.
+    async fn try_all(&mut self, inbox: &dyn Inbox, batch: Batch, output: &Output) -> Result<(), CliError> {
+        for (line, record) in batch.records {
+            let record = match restorable(record) {
+                Ok(record) => record,
+                Err(error) => {
+                    self.reject(line, &error.to_string(), output);
+                    continue;
+                }
+            };
+            let Some(key) = &record.key else {
+                self.new += 1;
+                continue;
+            };
+            let holder = find_first(inbox, Filter::all().key(key.clone())).await.map_err(failed)?;
+            // The first line with a key holds it for those that follow.
+            match (holder, self.seen.entry(key.clone())) {
+                (Some(holder), _) => self.add(Restored::beside(&record, holder.id, &holder.fingerprint), line, output),
+                (None, Entry::Vacant(free)) => {
+                    free.insert((line, record.fingerprint));
+                    self.new += 1;
+                }
+                (None, Entry::Occupied(first)) if first.get().1 == record.fingerprint => self.known += 1,
+                (None, Entry::Occupied(first)) => {
+                    let first = format!("line {}", first.get().0);
+                    self.contradict(line, &first, output);
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Writes a finding, unless there were many before it.

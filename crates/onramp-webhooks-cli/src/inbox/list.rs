@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::reading::{failed, whole};
 use super::selection::Selection;
-use super::view::View;
+use super::view::{View, sums};
 use crate::exit::{CliError, ExitStatus};
 use crate::globals::Globals;
 use crate::output::Output;
@@ -151,7 +151,7 @@ fn write_groups(groups: &[(String, Tally)], output: &Output) -> Result<(), CliEr
         table.row([
             Cell::new(format!("{:>6}", tally.deliveries)),
             Cell::new(if name.is_empty() { "–" } else { name }),
-            Cell::new(tally.money().collect::<Vec<_>>().join(", ")),
+            Cell::new(sums(tally)),
             Cell::new(tally.newest.map_or_else(String::new, |newest| format!("newest #{newest}"))),
         ]);
     }

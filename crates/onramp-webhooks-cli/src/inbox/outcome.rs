@@ -35,7 +35,11 @@ pub(super) enum Outcome {
     Changed,
     /// Not replayed, with the reason.
     Refused(String),
-    /// Made due, and no worker has settled it in time.
+    /// Not replayed, because its handler may have succeeded.
+    UnknownResult,
+    /// Made due, and a worker has not settled it in time.
+    Leased,
+    /// Made due, and no worker has taken it in time.
     NotTaken,
 }
 
@@ -51,13 +55,15 @@ impl Outcome {
             Self::Conflict(_) => "conflict",
             Self::Changed => "changed",
             Self::Refused(_) => "refused",
+            Self::UnknownResult => "unknown_result",
+            Self::Leased => "leased",
             Self::NotTaken => "not_taken",
         }
     }
 
     /// Returns whether the delivery needs attention as before.
     pub(super) const fn is_failure(&self) -> bool {
-        matches!(self, Self::FailedAgain(_) | Self::StillUnreadable(_) | Self::Conflict(_) | Self::NotTaken)
+        matches!(self, Self::FailedAgain(_) | Self::StillUnreadable(_) | Self::Conflict(_) | Self::Leased | Self::NotTaken)
     }
 }
 
@@ -76,6 +82,9 @@ impl Replaying {
         if !Chosen::is_unchanged(&*self.inbox, record).await? {
             return Ok(Outcome::Changed);
         }
+        if record.has_unknown_result() && self.scope != ReplayScope::EvenHandled {
+            return Ok(Outcome::UnknownResult);
+        }
         let begun = Instant::now();
         let (providers, now) = (Providers::default(), SystemClock::default().now());
         let replayed = replay(&*self.inbox, &providers, record.id, self.scope, now);
@@ -89,13 +98,17 @@ impl Replaying {
             Err(error) => return Err(failed(error)),
         }
         let Some(wait) = self.wait else { return Ok(Outcome::Due) };
-        match timeout(wait, self.settled(record.id)).await {
-            Ok(Ok(Some(State::Handled))) => Ok(Outcome::Handled(begun.elapsed())),
-            Ok(Ok(Some(state))) => Ok(Outcome::FailedAgain(state)),
-            Ok(Ok(None)) => Ok(Outcome::Changed),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Ok(Outcome::NotTaken),
-        }
+        let state = match timeout(wait, self.settled(record.id)).await {
+            Ok(state) => state?,
+            Err(_) => head(&*self.inbox, record.id).await?.map(|now| now.state),
+        };
+        Ok(match state {
+            Some(State::Handled) => Outcome::Handled(begun.elapsed()),
+            Some(State::Leased) => Outcome::Leased,
+            Some(State::Pending) => Outcome::NotTaken,
+            Some(state) => Outcome::FailedAgain(state),
+            None => Outcome::Changed,
+        })
     }
 
     /// Waits until a worker has settled a delivery. Returns `None` if it is not kept any more.

@@ -41,7 +41,7 @@ impl Release {
         let providers = Providers::default();
         let mut tally = Tally::default();
         tally.add(&held, &providers);
-        let chosen = Chosen { records: vec![held.clone()], tally, has_more: false };
+        let chosen = Chosen { records: vec![held.clone()], tally, ..Chosen::default() };
         if let Decision::Stop(status) = self.change.decide("release", &chosen, &View::new(&providers, globals), output).await? {
             return Ok(status);
         }

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use super::change::{Change, Decision, type_the_id};
 use super::outcome::{Outcome, Replaying};
-use super::reading::failed;
+use super::reading::{failed, not_found};
 use super::selection::Selection;
 use super::view::View;
 use crate::exit::{CliError, ExitStatus};
@@ -75,14 +75,17 @@ impl Replay {
         }
         let inbox = globals.required_database()?.open(&globals.schema).await?;
         let now = SystemClock::default().now();
-        let chosen = self.selection.choose(&*inbox, &[State::Dead], now, &output.zone).await?;
+        let chosen = self.selection.choose(&*inbox, &[State::Dead], now, &output.zone, |_| None).await?;
+        if let Some((id, _)) = chosen.refused.first() {
+            return Err(not_found(*id));
+        }
         if self.even_handled && chosen.records.iter().any(|record| record.state == State::Conflict) {
             return Err(CliError::Usage("the delivery is a conflict, which --even-conflicts replays".to_owned()));
         }
         let providers = Providers::default();
         let view = View::new(&providers, globals);
         let decision = match chosen.records.first().filter(|_| self.even_conflicts || self.even_handled) {
-            Some(record) if !self.change.dry_run => type_the_id(record, &self.meaning(record), output).await?,
+            Some(record) if !self.change.is_dry() => type_the_id(record, &self.meaning(record), output).await?,
             _ => self.change.decide("replay", &chosen, &view, output).await?,
         };
         if let Decision::Stop(status) = decision {
@@ -186,6 +189,8 @@ struct Counts {
     due: usize,
     failed: usize,
     refused: usize,
+    unknown: usize,
+    leased: usize,
     not_taken: usize,
     left: usize,
 }
@@ -220,11 +225,13 @@ impl Report<'_> {
             Outcome::Handled(_) | Outcome::Duplicate(_) => counts.handled += 1,
             Outcome::Due => counts.due += 1,
             Outcome::Changed | Outcome::Refused(_) => counts.refused += 1,
+            Outcome::UnknownResult => counts.unknown += 1,
+            Outcome::Leased => counts.leased += 1,
             Outcome::NotTaken => counts.not_taken += 1,
             _ => counts.failed += 1,
         }
         let now = if outcome.is_failure() { self.inbox.show(record.id).await.map_err(failed)? } else { None };
-        let note = now.as_ref().and_then(|now| self.view.of(now).note);
+        let note = now.as_ref().and_then(|now| self.view.of(now).note());
         if self.output.json {
             return self.output.object(&json!({
                 "object": "replay",
@@ -243,19 +250,21 @@ impl Report<'_> {
 
     /// Writes the numbers, and returns the exit status.
     fn end(&self, is_interrupted: bool) -> Result<ExitStatus, CliError> {
-        let Counts { handled, due, failed, refused, not_taken, left } = self.counts;
-        let (all, bad) = (handled + due + failed + refused + not_taken + left, failed + not_taken);
+        let Counts { handled, due, failed, refused, unknown, leased, not_taken, left } = self.counts;
+        let all = handled + due + failed + refused + unknown + leased + not_taken + left;
         if self.output.json {
             self.output.object(&json!({
                 "object": "replay.summary", "selected": all, "handled": handled, "due": due, "failed": failed, "refused": refused,
-                "not_taken": not_taken, "left": left,
+                "unknown": unknown, "leased": leased, "not_taken": not_taken, "left": left,
             }))?;
         } else {
             let parts = [
                 (due, "due"),
                 (failed, "failed again"),
                 (refused, "not replayed"),
-                (not_taken, "not settled in time"),
+                (unknown, "not replayed with an unknown result"),
+                (leased, "being handled"),
+                (not_taken, "waiting for a worker"),
                 (left, "unchanged"),
             ];
             let parts = parts.into_iter().filter(|(number, _)| *number > 0);
@@ -264,13 +273,17 @@ impl Report<'_> {
         }
         match () {
             () if is_interrupted => Ok(ExitStatus::Interrupted),
-            () if not_taken > 0 && failed == 0 => {
-                let error =
-                    CliError::Failed("no worker has settled the delivery in time; it is due, or is being handled".to_owned());
+            () if failed > 0 => Ok(ExitStatus::Findings),
+            () if not_taken > 0 => {
+                let error = CliError::Failed("no worker has taken the delivery in time; it is due".to_owned());
                 Err(error.hint("start the shop; onramp-webhooks inbox watch shows what it does"))
             }
-            () if bad > 0 => Ok(ExitStatus::Findings),
-            () if refused > 0 && handled + due == 0 => Err(CliError::Refused("nothing was replayed".to_owned())),
+            () if leased > 0 => {
+                let error = CliError::Failed("a worker still handles the delivery; the result is not known yet".to_owned());
+                Err(error.hint("onramp-webhooks inbox watch shows the result; --wait 5m waits for longer"))
+            }
+            () if refused + unknown > 0 && handled + due == 0 => Err(CliError::Refused("nothing was replayed".to_owned())),
+            () if unknown > 0 => Ok(ExitStatus::Findings),
             () => Ok(ExitStatus::Success),
         }
     }
@@ -282,7 +295,11 @@ fn reason(outcome: &Outcome) -> Option<String> {
         Outcome::Duplicate(first) => Some(format!("repeats delivery {first}")),
         Outcome::Conflict(first) => Some(format!("contradicts delivery {first}")),
         Outcome::Changed => Some("its state has changed meanwhile".to_owned()),
-        Outcome::NotTaken => Some("no worker has settled it in time".to_owned()),
+        Outcome::UnknownResult => {
+            Some("its handler may have succeeded; look at what it did, then replay it with --even-handled".to_owned())
+        }
+        Outcome::Leased => Some("a worker still handles it".to_owned()),
+        Outcome::NotTaken => Some("no worker has taken it in time".to_owned()),
         _ => None,
     }
 }

@@ -2,15 +2,16 @@
 
 use clap::Args;
 use onramp_webhooks::clock::{Clock, SystemClock};
-use onramp_webhooks::inbox::{State, why_not_resolved};
+use onramp_webhooks::inbox::{DeliveryId, Record, State, why_not_resolved};
 use onramp_webhooks::provider::Providers;
+use onramp_webhooks::{StoreError, StoreErrorKind};
 use serde_json::json;
 
 use super::change::{Change, Decision};
 use super::reading::failed;
 use super::selection::{Chosen, Selection};
 use super::view::View;
-use crate::exit::{CliError, ExitStatus};
+use crate::exit::{Causes, CliError, ExitStatus};
 use crate::globals::Globals;
 use crate::output::Output;
 use crate::text::Line;
@@ -31,7 +32,8 @@ const REOPEN_EXAMPLES: &str = "Examples:
 
 /// Close dead letters, conflicts and quarantined deliveries that are not to be handled.
 ///
-/// They stay in their state and cause no alarm any more. A replay or `inbox reopen` opens them again.
+/// They stay in their state and cause no alarm any more. `inbox reopen` opens them again. Exit code 3 if a delivery does not exist or is in
+/// another state; the others are resolved.
 #[derive(Args)]
 #[command(after_help = RESOLVE_EXAMPLES)]
 pub(crate) struct Resolve {
@@ -44,7 +46,7 @@ pub(crate) struct Resolve {
     note: String,
 }
 
-/// Take back resolutions.
+/// Take back resolutions. Exit code 3 if a delivery does not exist or is not resolved; the others are reopened.
 #[derive(Args)]
 #[command(after_help = REOPEN_EXAMPLES)]
 pub(crate) struct Reopen {
@@ -59,22 +61,14 @@ impl Resolve {
         if self.note.chars().count() > LONGEST_NOTE {
             return Err(CliError::Usage(format!("--note: at most {LONGEST_NOTE} characters")));
         }
+        if let Some((state, why)) = self.selection.state.iter().find_map(|state| Some((state, why_not_resolved(*state)?))) {
+            return Err(CliError::Usage(format!("--state: {state} deliveries cannot be resolved: {why}")));
+        }
         let inbox = globals.required_database()?.open(&globals.schema).await?;
         let now = SystemClock::default().now();
-        let chosen = self.selection.choose(&*inbox, &OPEN, now, &output.zone).await?;
-        for record in &chosen.records {
-            if let Some(why) = why_not_resolved(record.state) {
-                return Err(CliError::Refused(format!("delivery {} cannot be resolved: {why}", record.id)));
-            }
-        }
-        let providers = Providers::default();
-        if let Decision::Stop(status) = self.change.decide("resolve", &chosen, &View::new(&providers, globals), output).await? {
-            return Ok(status);
-        }
-        for record in &chosen.records {
-            inbox.resolve(now, record.id, &self.note).await.map_err(failed)?;
-        }
-        write(&chosen, "resolved", output)
+        let chosen = self.selection.choose(&*inbox, &OPEN, now, &output.zone, |record| why_not_resolved(record.state)).await?;
+        let resolve = async |record: &Record| inbox.resolve(now, record.id, &self.note).await;
+        each(("resolve", "resolved"), chosen, &self.change, globals, output, resolve).await
     }
 }
 
@@ -83,27 +77,49 @@ impl Reopen {
         let inbox = globals.required_database()?.open(&globals.schema).await?;
         let now = SystemClock::default().now();
         self.selection.resolved_only();
-        let chosen = self.selection.choose(&*inbox, &OPEN, now, &output.zone).await?;
-        if let Some(open) = chosen.records.iter().find(|record| record.resolved_at.is_none()) {
-            return Err(CliError::Refused(format!("delivery {} is not resolved", open.id)));
-        }
-        let providers = Providers::default();
-        if let Decision::Stop(status) = self.change.decide("reopen", &chosen, &View::new(&providers, globals), output).await? {
-            return Ok(status);
-        }
-        for record in &chosen.records {
-            inbox.reopen(now, record.id).await.map_err(failed)?;
-        }
-        write(&chosen, "reopened", output)
+        let why_not = |record: &Record| record.resolved_at.is_none().then_some("it is not resolved");
+        let chosen = self.selection.choose(&*inbox, &OPEN, now, &output.zone, why_not).await?;
+        let reopen = async |record: &Record| inbox.reopen(now, record.id).await;
+        each(("reopen", "reopened"), chosen, &self.change, globals, output, reopen).await
     }
 }
 
-fn write(chosen: &Chosen, done: &str, output: &Output) -> Result<ExitStatus, CliError> {
-    for record in &chosen.records {
-        match output.json {
-            true => output.object(&json!({ "object": "change", "id": record.id.to_string(), "outcome": done }))?,
-            false => output.line(&Line::new().text(format_args!("#{}  {done}", record.id)))?,
+/// Changes what was chosen, one delivery after another, and names what could not be changed.
+async fn each(
+    (verb, done): (&str, &str),
+    mut chosen: Chosen,
+    change: &Change,
+    globals: &Globals,
+    output: &Output,
+    make: impl AsyncFn(&Record) -> Result<(), StoreError>,
+) -> Result<ExitStatus, CliError> {
+    let providers = Providers::default();
+    let decision = change.decide(verb, &chosen, &View::new(&providers, globals), output).await?;
+    if let Decision::Proceed = decision {
+        for record in &chosen.records {
+            match make(record).await {
+                Ok(()) => write(record.id, done, None, output)?,
+                Err(error) if matches!(error.kind(), StoreErrorKind::Refused | StoreErrorKind::NotFound) => {
+                    chosen.refused.push((record.id, Causes(&error).to_string()));
+                }
+                Err(error) => return Err(failed(error)),
+            }
         }
     }
-    Ok(ExitStatus::Success)
+    for (id, why) in &chosen.refused {
+        write(*id, "refused", Some(why), output)?;
+    }
+    Ok(match decision {
+        Decision::Proceed | Decision::Stop(ExitStatus::Success) if !chosen.refused.is_empty() => ExitStatus::Findings,
+        Decision::Proceed => ExitStatus::Success,
+        Decision::Stop(status) => status,
+    })
+}
+
+fn write(id: DeliveryId, outcome: &str, why: Option<&str>, output: &Output) -> Result<(), CliError> {
+    if output.json {
+        return output.object(&json!({ "object": "change", "id": id.to_string(), "outcome": outcome, "reason": why }));
+    }
+    let why = why.map_or_else(String::new, |why| format!(": {why}"));
+    output.line(&Line::new().text(format_args!("#{id}  {outcome}{why}")))
 }

@@ -1,5 +1,7 @@
 //! The selection of deliveries: by their ids, or by what they have in common.
 
+use std::collections::BTreeSet;
+
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 use onramp_webhooks::Inbox;
@@ -7,7 +9,7 @@ use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{DeadCause, DeliveryId, Filter, Record, State, Tally};
 use onramp_webhooks::provider::Providers;
 
-use super::reading::{failed, head, not_found};
+use super::reading::{failed, head};
 use crate::exit::CliError;
 use crate::time::{TimeArg, parse_time};
 
@@ -91,12 +93,15 @@ impl Reason {
 }
 
 /// The deliveries that were selected, the oldest first.
+#[derive(Default)]
 pub(super) struct Chosen {
     /// The deliveries, without bodies.
     pub(super) records: Vec<Record>,
     pub(super) tally: Tally,
     /// `true` if there are more than were counted.
     pub(super) has_more: bool,
+    /// The ids that were named, but cannot be changed, each with the reason.
+    pub(super) refused: Vec<(DeliveryId, String)>,
 }
 
 impl Selection {
@@ -136,13 +141,14 @@ impl Selection {
         filter
     }
 
-    /// Reads the deliveries that a command changes.
+    /// Reads the deliveries that a command changes. Of ids that were named, `why_not` is the reason why one cannot be changed.
     pub(super) async fn choose(
         &self,
         inbox: &dyn Inbox,
         states: &[State],
         now: Timestamp,
         zone: &TimeZone,
+        why_not: impl Fn(&Record) -> Option<&'static str>,
     ) -> Result<Chosen, CliError> {
         if self.is_empty() {
             let nothing = CliError::Usage("nothing is selected".to_owned());
@@ -155,24 +161,28 @@ impl Selection {
             chosen.has_more = chosen.has_more && self.limit.is_none();
             return Ok(chosen);
         }
-        by_ids(inbox, &self.ids).await
+        by_ids(inbox, &self.ids, why_not).await
     }
 }
 
-async fn by_ids(inbox: &dyn Inbox, ids: &[DeliveryId]) -> Result<Chosen, CliError> {
-    let mut ids = ids.to_vec();
-    ids.sort_unstable();
-    ids.dedup();
-    let mut chosen = Chosen { records: Vec::new(), tally: Tally::default(), has_more: false };
-    for id in ids {
-        chosen.add(inbox.show(id).await.map_err(failed)?.ok_or_else(|| not_found(id))?, &Providers::default());
+async fn by_ids(
+    inbox: &dyn Inbox,
+    ids: &[DeliveryId],
+    why_not: impl Fn(&Record) -> Option<&'static str>,
+) -> Result<Chosen, CliError> {
+    let mut chosen = Chosen::default();
+    for id in ids.iter().copied().collect::<BTreeSet<_>>() {
+        let found = inbox.show(id).await.map_err(failed)?;
+        match found.as_ref().map_or(Some("there is no such delivery"), &why_not) {
+            Some(why) => chosen.refused.push((id, why.to_owned())),
+            None => found.into_iter().for_each(|record| chosen.add(record, &Providers::default())),
+        }
     }
     Ok(chosen)
 }
 
 async fn by_filter(inbox: &dyn Inbox, filter: Filter, most: u64) -> Result<Chosen, CliError> {
-    let (providers, mut chosen) =
-        (Providers::default(), Chosen { records: Vec::new(), tally: Tally::default(), has_more: false });
+    let (providers, mut chosen) = (Providers::default(), Chosen::default());
     let mut next = Some(filter.oldest_first().with_bodies().limit(500));
     while let Some(filter) = next {
         let page = inbox.list(filter.clone()).await.map_err(failed)?;

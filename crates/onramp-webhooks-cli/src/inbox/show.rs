@@ -93,8 +93,7 @@ async fn remember(inbox: &dyn Inbox, record: &Record) {
 
 /// Returns the text of an entry with what may be seen of it.
 fn entry_text(shown: &Shown<'_>, entry: &HistoryEntry) -> String {
-    let text = entry.text.as_deref().unwrap_or_default();
-    shown.body.as_ref().map_or_else(|| text.to_owned(), |body| body.scrub(text))
+    shown.scrub(entry.text.as_deref().unwrap_or_default())
 }
 
 fn write_history(shown: &Shown<'_>, history: &[HistoryEntry], output: &Output) -> Result<(), CliError> {
@@ -161,9 +160,9 @@ fn text(shown: &Shown<'_>, first: Option<DeliveryId>, reveal: bool, output: &Out
     lines.extend(record.due_at.map(|due| ("due", moment(due))));
     lines.extend(record.settled_at.map(|settled| ("settled", moment(settled))));
     lines.extend(record.cause.map(|cause| ("cause", cause.to_string())));
-    lines.extend(shown.note.clone().map(|note| ("note", note)));
+    lines.extend(shown.note().map(|note| ("note", note)));
     lines.extend(first.map(|first| ("contradicts", format!("#{first}: onramp-webhooks inbox diff {}", record.id))));
-    let resolution = shown.resolution.as_deref().unwrap_or_default();
+    let resolution = record.resolution.as_deref().map(|note| shown.scrub(note)).unwrap_or_default();
     lines.extend(record.resolved_at.map(|time| ("resolved", format!("{} {resolution}", moment(time)))));
     lines.push(("body", body_line(shown, reveal)));
     for (name, value) in lines {

@@ -2,7 +2,7 @@
 
 use anstyle::Style;
 use onramp_webhooks::Money;
-use onramp_webhooks::inbox::{Record, State, error_group};
+use onramp_webhooks::inbox::{Record, State, Tally, error_group};
 use onramp_webhooks::masking::{Masked, masked, revealed};
 use onramp_webhooks::provider::Providers;
 use serde_json::{Value, json};
@@ -31,11 +31,6 @@ impl<'a> View<'a> {
             true => revealed(body),
             false => masked(self.providers, &record.provider, body),
         });
-        let scrubbed = |text: &str| match &body {
-            Some(body) => body.scrub(text),
-            None if self.reveal => text.to_owned(),
-            None => error_group(Some(text)),
-        };
         let event = record.body.as_ref().and_then(|body| self.providers.read(&record.provider, body).ok());
         let purchase = event.and_then(|event| event.completed_purchase().ok().flatten());
         let subject = record.key.as_ref().map(|key| key.subject().to_owned());
@@ -45,8 +40,7 @@ impl<'a> View<'a> {
         };
         Shown {
             record,
-            note: record.note.as_deref().map(scrubbed),
-            resolution: record.resolution.as_deref().map(|note| body.as_ref().map_or(note.to_owned(), |body| body.scrub(note))),
+            reveal: self.reveal,
             subject,
             paid: purchase.as_ref().map(|purchase| purchase.fiat.clone()),
             bought: purchase.map(|purchase| purchase.crypto),
@@ -68,8 +62,7 @@ impl<'a> View<'a> {
 /// A delivery with what may be seen of it.
 pub(crate) struct Shown<'r> {
     pub(super) record: &'r Record,
-    pub(crate) note: Option<String>,
-    pub(super) resolution: Option<String>,
+    reveal: bool,
     pub(crate) subject: Option<String>,
     pub(super) paid: Option<Money>,
     pub(super) bought: Option<Money>,
@@ -77,6 +70,21 @@ pub(crate) struct Shown<'r> {
 }
 
 impl Shown<'_> {
+    /// Returns the note.
+    pub(crate) fn note(&self) -> Option<String> {
+        self.record.note.as_deref().map(|note| self.scrub(note))
+    }
+
+    /// Returns a text of the delivery without what is masked in its body. If there is no body that says what that is, the text loses its
+    /// numbers, ids and quotations.
+    pub(super) fn scrub(&self, text: &str) -> String {
+        match &self.body {
+            _ if self.reveal => text.to_owned(),
+            Some(body) if !body.text().is_empty() => body.scrub(text),
+            _ => error_group(Some(text)),
+        }
+    }
+
     /// Returns the id of the order, the transaction or the click.
     pub(super) fn about(&self) -> Option<&str> {
         self.subject.as_deref()?.splitn(3, '/').nth(2)
@@ -98,7 +106,7 @@ impl Shown<'_> {
             Cell::new(record.event_type.as_deref().unwrap_or("–")),
             Cell::new(if output.width().is_some() { shortened(about) } else { about.to_owned() }),
             Cell::new(self.money()),
-            Cell::new(self.note.as_deref().unwrap_or_default()),
+            Cell::new(self.note().unwrap_or_default()),
         ]
     }
 
@@ -120,17 +128,36 @@ impl Shown<'_> {
             "attempts": record.attempts,
             "duplicates": record.duplicates,
             "synthetic": record.is_synthetic(),
-            "paid": self.paid.as_ref().map(money),
-            "bought": self.bought.as_ref().map(money),
-            "note": self.note,
+            "paid": self.paid.as_ref().map(money_json),
+            "bought": self.bought.as_ref().map(money_json),
+            "has_unknown_result": record.has_unknown_result(),
+            "note": self.note(),
             "resolved_at": record.resolved_at.map(rfc3339),
-            "resolution": self.resolution,
+            "resolution": record.resolution.as_deref().map(|note| self.scrub(note)),
         })
     }
 }
 
-fn money(money: &Money) -> Value {
+/// Returns an amount as JSON.
+pub(crate) fn money_json(money: &Money) -> Value {
     json!({ "amount": money.amount.as_str(), "currency": money.currency.as_str() })
+}
+
+/// Returns a number of deliveries in words.
+pub(crate) fn deliveries(number: u64) -> String {
+    format!("{number} {}", if number == 1 { "delivery" } else { "deliveries" })
+}
+
+/// Returns the sums of completed purchases in words, and the number of deliveries whose money is not known; empty if there is neither.
+pub(crate) fn sums(tally: &Tally) -> String {
+    let unclear = (tally.unclear > 0).then(|| format!("{} unclear", tally.unclear));
+    tally.money().chain(unclear).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns the same as a part of a sentence.
+pub(crate) fn purchases(tally: &Tally) -> String {
+    let label = if tally.purchases > 0 { "completed purchases: " } else { "" };
+    format!("{label}{}", sums(tally))
 }
 
 /// Returns the state of a delivery as a glyph and a word.
@@ -138,6 +165,7 @@ pub(crate) fn state_cell(record: &Record) -> Cell {
     let (glyph, word, style) = state(record.state);
     match record.resolved_at {
         Some(_) => Cell::new(format!("{glyph} {word}, resolved")),
+        None if record.has_unknown_result() => Cell::styled(style, format!("{glyph} {word}, result unknown")),
         None => Cell::styled(style, format!("{glyph} {word}")),
     }
 }

@@ -58,9 +58,15 @@ impl Watch {
                 output.note(&Line::new().text("none is left"));
                 return Ok(ExitStatus::Success);
             }
+            if output.is_closed() {
+                return Ok(ExitStatus::Success);
+            }
             tokio::select! {
                 () = sleep(self.interval) => {}
-                () = interrupts.next() => return Ok(ExitStatus::Interrupted),
+                () = interrupts.next() => {
+                    self.left(&*inbox, output).await?;
+                    return Ok(ExitStatus::Interrupted);
+                }
             }
         }
     }
@@ -82,6 +88,17 @@ impl Watch {
         }
         let counts = inbox.open_counts().await.map_err(failed)?;
         Ok(self.until_empty.iter().all(|state| counts.of(*state) == 0))
+    }
+
+    /// Notes the deliveries that it waited for: those that wait for a worker, and those that one handles.
+    async fn left(&self, inbox: &dyn Inbox, output: &Output) -> Result<(), CliError> {
+        let counts = inbox.open_counts().await.map_err(failed)?;
+        let left = counts.iter().filter(|(state, count)| self.until_empty.contains(state) && *count > 0);
+        let left: Vec<_> = left.map(|(state, count)| format!("{state} {count}")).collect();
+        if !left.is_empty() {
+            output.note(&Line::new().text(format_args!("left: {}", left.join(", "))));
+        }
+        Ok(())
     }
 }
 

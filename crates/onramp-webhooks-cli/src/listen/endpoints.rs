@@ -8,6 +8,7 @@ use onramp_webhooks::provider::Endpoint;
 use onramp_webhooks::{Kriptomat, Wert};
 
 use crate::exit::CliError;
+use crate::secret;
 use crate::socket::is_loopback;
 
 /// The length of a secret at an address that others can reach, in characters.
@@ -27,18 +28,11 @@ pub(super) struct Endpoints {
     is_given: bool,
 }
 
-/// Reads the secrets of the user: the value of `--wert-secret`, or the lines of a file.
+/// Reads the secrets of the user, one in each line.
 pub(super) fn given(secret: Option<&str>, file: Option<&Path>) -> Result<Option<Vec<String>>, CliError> {
-    match (secret.filter(|secret| !secret.is_empty()), file) {
-        (Some(secret), _) => Ok(Some(vec![secret.to_owned()])),
-        (None, Some(file)) => {
-            let text = std::fs::read_to_string(file);
-            let text =
-                text.map_err(|error| CliError::with_source(format!("--wert-secret-file: reading {}", file.display()), &error))?;
-            Ok(Some(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()))
-        }
-        (None, None) => Ok(None),
-    }
+    let text = secret::text_or_file("--wert-secret", secret, file)?;
+    let secrets = |text: String| text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    Ok(text.map(secrets))
 }
 
 /// Checks that an address that others can reach has a long secret.
@@ -91,9 +85,7 @@ impl Endpoints {
 
 /// Makes a secret for this machine.
 pub(super) fn make() -> Result<String, CliError> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).map_err(|error| CliError::with_source("making a secret", &error))?;
-    Ok(format!("dev-{:032x}", u128::from_be_bytes(random)))
+    Ok(format!("dev-{:032x}", u128::from_be_bytes(secret::random()?)))
 }
 
 #[cfg(test)]

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use onramp_webhooks::provider::Providers;
 
@@ -28,9 +27,9 @@ pub(super) struct Feed {
     left_out: Arc<AtomicU64>,
 }
 
-/// The thread that prints.
+/// The end of the thread that prints.
 #[derive(Debug)]
-pub(super) struct Printer(JoinHandle<()>);
+pub(super) struct Printer(Receiver<()>);
 
 impl Feed {
     /// Starts to print.
@@ -39,11 +38,14 @@ impl Feed {
         let left_out = Arc::new(AtomicU64::new(0));
         let feed = Self { notices, left_out: Arc::clone(&left_out) };
         let thread = std::thread::Builder::new().name("listen-output".to_owned());
+        let (done, is_done) = sync_channel(1);
         let thread = thread.spawn(move || {
             let providers = Providers::default();
             print(&received, &left_out, |notices| write(notices, &providers, &output));
+            drop(done);
         });
-        Ok((feed, Printer(thread.map_err(|error| CliError::with_source("starting a thread", &error))?)))
+        thread.map_err(|error| CliError::with_source("starting a thread", &error))?;
+        Ok((feed, Printer(is_done)))
     }
 
     /// Creates a feed whose events are received instead of printed.
@@ -65,10 +67,7 @@ impl Feed {
 impl Printer {
     /// Waits for the last lines, unless the terminal is paused. Every [`Feed`] has to be dropped before.
     pub(super) fn finish(self) {
-        let end = Instant::now() + LAST_LINES;
-        while !self.0.is_finished() && Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        let _ = self.0.recv_timeout(LAST_LINES);
     }
 }
 

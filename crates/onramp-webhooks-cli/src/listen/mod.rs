@@ -45,6 +45,7 @@ use crate::inspector::{self, Token, TokenArgs};
 use crate::interrupt::Interrupts;
 use crate::output::Output;
 use crate::running::{self, Announced, Running};
+use crate::secret;
 use crate::socket::{bind, from_here};
 use crate::text::Line;
 use crate::time::parse_limit;
@@ -157,7 +158,7 @@ impl Listen {
         }
         let database = if self.no_store { None } else { Some(database(globals)?) };
         let store = self.open(database.as_ref(), globals).await?;
-        let made = owned::secret(&*store.inbox, endpoints::make()?).await?;
+        let made = owned::secret(&*store.inbox, store.is_own, endpoints::make()?).await?;
         let allowed = self.kriptomat_allow.clone().filter(|allowed| !allowed.is_empty());
         let endpoints = Endpoints::new(given, made, allowed, address, from_here(address));
         let name = database.as_ref().map_or_else(|| "memory".to_owned(), ToString::to_string);
@@ -188,7 +189,7 @@ impl Listen {
     async fn open(&self, database: Option<&Address>, globals: &Globals) -> Result<Store, CliError> {
         let connections = u32::from(self.concurrency).clamp(4, 16);
         match database {
-            Some(address) => address.create(&globals.schema, connections).await,
+            Some(address) => address.create(&globals.schema, connections, globals.database()?.is_none()).await,
             None => Ok(Store::in_memory()),
         }
     }
@@ -345,14 +346,9 @@ fn shown(uri: &Uri) -> String {
 }
 
 fn signing_secret(secret: Option<&str>, file: Option<&Path>) -> Result<Option<SigningSecret>, CliError> {
-    let text = match (secret.filter(|secret| !secret.is_empty()), file) {
-        (Some(secret), _) => secret.to_owned(),
-        (None, Some(file)) => std::fs::read_to_string(file)
-            .map_err(|error| CliError::with_source(format!("--forward-secret-file: reading {}", file.display()), &error))?,
-        (None, None) => return Ok(None),
-    };
-    let secret = SigningSecret::parse(&text).map_err(|error| CliError::Usage(format!("--forward-secret: {error}")))?;
-    Ok(Some(secret))
+    let text = secret::text_or_file("--forward-secret", secret, file)?;
+    let secret = text.map(|text| SigningSecret::parse(&text)).transpose();
+    secret.map_err(|error| CliError::Usage(format!("--forward-secret: {error}")))
 }
 
 fn parse_url(text: &str) -> Result<Uri, String> {

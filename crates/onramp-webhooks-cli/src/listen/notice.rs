@@ -2,24 +2,18 @@
 
 use std::time::Duration;
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 use jiff::tz::TimeZone;
-use onramp_webhooks::Money;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{DeliveryId, Recorded, Settled};
 use onramp_webhooks::provider::Providers;
 use serde_json::{Value, json};
 
 use super::describe::Described;
-use crate::output::RED;
-use crate::text::Line;
+use crate::inbox::view::money_json;
+use crate::output::{GREEN, RED, YELLOW};
+use crate::text::{Line, shortened};
 use crate::time::{rfc3339, time_of_day};
-
-/// The style of deliveries that wait.
-const YELLOW: Style = AnsiColor::Yellow.on_default();
-
-/// The style of handled deliveries.
-const GREEN: Style = AnsiColor::Green.on_default();
 
 /// The number of characters of a note that a line shows.
 const NOTE: usize = 200;
@@ -123,8 +117,8 @@ impl Notice {
                 "endpoint": received.as_ref().map(|received| &*received.event.endpoint),
                 "type": received.as_ref().and_then(|received| received.event.event_type.as_deref()),
                 "order": received.as_ref().and_then(|received| received.event.order.as_deref()),
-                "paid": received.as_ref().and_then(|received| received.event.paid.as_ref()).map(money),
-                "bought": received.as_ref().and_then(|received| received.event.bought.as_ref()).map(money),
+                "paid": received.as_ref().and_then(|received| received.event.paid.as_ref()).map(money_json),
+                "bought": received.as_ref().and_then(|received| received.event.bought.as_ref()).map(money_json),
                 "reason": received.as_ref().and_then(|received| received.event.unreadable.as_deref()),
                 "status": status,
                 "took_ms": millis(*took),
@@ -231,23 +225,8 @@ fn note(outcome: &Settled) -> Option<&str> {
     }
 }
 
-fn money(money: &Money) -> Value {
-    json!({ "amount": money.amount.as_str(), "currency": money.currency.as_str() })
-}
-
 fn millis(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1_000.0
-}
-
-/// Shortens an id in the middle.
-fn shortened(id: &str) -> String {
-    let letters: Vec<char> = id.chars().collect();
-    match letters.as_slice() {
-        [a, b, c, d, e, f, .., u, v, w, x, y, z] if letters.len() > 14 => {
-            [a, b, c, d, e, f, &'…', u, v, w, x, y, z].into_iter().collect()
-        }
-        _ => id.to_owned(),
-    }
 }
 
 fn cut(note: &str) -> String {
@@ -256,6 +235,7 @@ fn cut(note: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use onramp_webhooks::Money;
     use onramp_webhooks::inbox::DeadCause;
 
     use super::*;

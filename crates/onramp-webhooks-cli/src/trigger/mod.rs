@@ -36,6 +36,7 @@ use crate::exit::{CliError, ExitStatus};
 use crate::http::HttpClient;
 use crate::interrupt::Interrupts;
 use crate::output::Output;
+use crate::secret;
 use crate::text::Line;
 
 const EXAMPLES: &str = "Examples:
@@ -91,7 +92,7 @@ pub(crate) struct Trigger {
     /// Add a text
     #[arg(long, value_name = "PATH=TEXT", value_parser = Edit::add)]
     add: Vec<Edit>,
-    /// The customer. Without it, each order has one of a hundred
+    /// The customer. Without it, each order has one of a hundred, and any other event has a new one
     #[arg(long, value_name = "ID")]
     customer: Option<String>,
     /// The id of the order, or Kriptomat's uuid. Without it, each order has a new one
@@ -162,7 +163,7 @@ impl Trigger {
         let has_lines = planned <= MOST_LINES && !output.json;
         let sending = Sending {
             client: HttpClient::new(&target.uri, usize::from(self.at_once))?,
-            uri: if self.forged { target.forged(&secret()?) } else { target.uri },
+            uri: if self.forged { target.forged(&forged_secret()?) } else { target.uri },
             facts,
             is_forged: self.forged,
             broken: self.broken,
@@ -219,10 +220,8 @@ impl Trigger {
 }
 
 /// Returns a secret that no receiver has.
-fn secret() -> Result<String, CliError> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).map_err(|error| CliError::with_source("making a secret", &error))?;
-    Ok(format!("forged-{:032x}", u128::from_be_bytes(random)))
+fn forged_secret() -> Result<String, CliError> {
+    Ok(format!("forged-{:032x}", u128::from_be_bytes(secret::random()?)))
 }
 
 fn read(file: &Path) -> Result<Bytes, CliError> {

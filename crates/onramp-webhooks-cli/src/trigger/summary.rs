@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::send::Sent;
 use super::tally::Tally;
 use crate::exit::{CliError, ExitStatus};
+use crate::inbox::paid;
 use crate::output::{BOLD, Output, RED};
 use crate::text::Line;
 
@@ -50,12 +51,11 @@ impl Run {
             .text(format_args!("{} of {} sent, {} {}", tally.sent, self.planned, tally.right, self.right()))
             .text(format_args!("; p50 {}, p99 {}", short(latencies.percentile(50)), short(latencies.percentile(99))))
             .text(format_args!(", max {} (limit {})", short(latencies.longest()), short(self.facts.answer_within)));
-        if tally.purchases > 0 {
-            let noun = if tally.purchases == 1 { "purchase" } else { "purchases" };
-            line = line.text(format_args!("; {} completed {noun}", tally.purchases));
-            for (sum, currency) in tally.paid() {
-                line = line.text(format_args!(", {sum} {currency}"));
-            }
+        let known = &tally.known;
+        if known.purchases > 0 {
+            let noun = if known.purchases == 1 { "purchase" } else { "purchases" };
+            line = line.text(format_args!("; {} completed {noun}", known.purchases));
+            line = known.money().fold(line, |line, sum| line.text(format_args!(", {sum}")));
         }
         output.line(&line)?;
         for (_, number, first) in tally.failures() {
@@ -72,7 +72,6 @@ impl Run {
         let tally = &sent.tally;
         let millis = |latency: Duration| latency.as_micros() as f64 / 1_000.0;
         let failures: Map<String, Value> = tally.failures().map(|(name, number, _)| (name.to_owned(), number.into())).collect();
-        let paid: Vec<_> = tally.paid().map(|(amount, currency)| json!({ "amount": amount, "currency": currency })).collect();
         json!({
             "object": "trigger",
             "planned": self.planned,
@@ -86,8 +85,8 @@ impl Run {
                 "max": millis(tally.latencies.longest()),
                 "limit": millis(self.facts.answer_within),
             },
-            "completed_purchases": tally.purchases,
-            "paid": paid,
+            "completed_purchases": tally.known.purchases,
+            "paid": paid(&tally.known),
             "seconds": self.took.as_secs_f64(),
             "seed": self.seed.to_string(),
             "interrupted": sent.is_interrupted,

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use bigdecimal::BigDecimal;
 use onramp_webhooks::Money;
-use onramp_webhooks::event::Currency;
+use onramp_webhooks::inbox;
 
 use super::latency::Latencies;
 use crate::exit::CliError;
@@ -69,9 +68,8 @@ pub(crate) struct Tally {
     pub(crate) right: u64,
     /// The latencies of replies.
     pub(crate) latencies: Latencies,
-    /// The number of purchases that the receiver knows now.
-    pub(crate) purchases: u64,
-    paid: BTreeMap<String, BigDecimal>,
+    /// The purchases that the receiver knows now.
+    pub(crate) known: inbox::Tally,
     /// The number of failures of each kind, with the first one of the kind.
     failures: BTreeMap<String, (u64, Failure)>,
     output: Option<CliError>,
@@ -87,8 +85,9 @@ impl Tally {
             Ok(()) => {
                 self.right += 1;
                 if let Some(purchase) = purchase {
-                    self.purchases += 1;
-                    *self.paid.entry(purchase.currency.as_str().to_owned()).or_default() += purchase.amount.to_decimal();
+                    self.known.purchases += 1;
+                    *self.known.paid.entry(purchase.currency.as_str().to_uppercase()).or_default() +=
+                        purchase.amount.to_decimal();
                 }
             }
             Err(failure) => self.failures.entry(failure.name()).or_insert((0, failure)).0 += 1,
@@ -99,9 +98,9 @@ impl Tally {
     pub(crate) fn merge(&mut self, other: Self) {
         self.sent += other.sent;
         self.right += other.right;
-        self.purchases += other.purchases;
+        self.known.purchases += other.known.purchases;
         self.latencies.merge(&other.latencies);
-        other.paid.into_iter().for_each(|(currency, sum)| *self.paid.entry(currency).or_default() += sum);
+        other.known.paid.into_iter().for_each(|(currency, sum)| *self.known.paid.entry(currency).or_default() += sum);
         for (name, (number, failure)) in other.failures {
             self.failures.entry(name).or_insert((0, failure)).0 += number;
         }
@@ -116,15 +115,6 @@ impl Tally {
     /// Returns the error of a line that could not be written.
     pub(crate) fn output_error(&mut self) -> Option<CliError> {
         self.output.take()
-    }
-
-    /// Returns the sums that the purchases paid, and their currencies.
-    pub(crate) fn paid(&self) -> impl Iterator<Item = (String, &str)> {
-        self.paid.iter().map(|(currency, sum)| {
-            let decimals = Currency::from(&**currency).decimals().unwrap_or_default();
-            let scale = sum.fractional_digit_count().max(i64::from(decimals));
-            (sum.with_scale(scale).to_plain_string(), &**currency)
-        })
     }
 
     /// Returns the failures: their names in JSON, their numbers, and the first of each.
@@ -148,8 +138,8 @@ mod tests {
             part.add(Err(Failure::Late), Duration::from_secs(5), None);
             all.merge(part);
         }
-        assert_eq!((all.sent, all.right, all.purchases), (30, 10, 10));
-        assert_eq!(all.paid().collect::<Vec<_>>(), [("1.00".to_owned(), "EUR")]);
+        assert_eq!((all.sent, all.right, all.known.purchases), (30, 10, 10));
+        assert_eq!(all.known.money().collect::<Vec<_>>(), ["1.00 EUR"]);
         let failures: Vec<_> = all.failures().map(|(name, number, _)| (name, number)).collect();
         assert_eq!(failures, [("503", 10), ("late", 10)]);
         assert_eq!(all.latencies.longest(), Duration::from_millis(4), "a reply that did not come has no latency");

@@ -19,6 +19,22 @@ use tokio::process::Command;
 
 use crate::program::{Ran, command};
 
+/// Declares each test for both databases.
+#[allow(unused_macros, reason = "each file of tests uses a part of it")]
+macro_rules! on_both {
+    ($($(#[doc = $doc:literal])* async fn $name:ident($shop:ident: Shop) $body:block)+) => {
+        $(async fn $name($shop: Shop) $body)+
+        mod on_sqlite {
+            use super::Shop;
+            $(#[tokio::test] async fn $name() { super::$name(Shop::on_sqlite().await).await })+
+        }
+        mod on_postgres {
+            use super::Shop;
+            $(#[tokio::test] async fn $name() { super::$name(Shop::on_postgres().await).await })+
+        }
+    };
+}
+
 const SECRET: &str = "s3cret-for-examples";
 
 /// A database, and the program that uses it.
