@@ -4,10 +4,21 @@ import { TONE, WORDS, ago, clock, full, money, moment, short, stateTag } from ".
 
 const SETS = [["dead", "conflict", "quarantined"], ["retrying", "parked"], ["pending", "leased", "handled"]];
 
-const STATE_OF = { dead_letters: "dead", conflicts: "conflict", quarantined_purchases: "quarantined", quarantined: "quarantined", overdue: "retrying" };
+const STATE_OF = { dead_letters: "dead", other_dead_letters: "dead", conflicts: "conflict", quarantined_purchases: "quarantined", quarantined: "quarantined", overdue: "retrying" };
 
-/* Another attempt of other dead letters could pay twice, or would be refused again. */
-export const isReviewed = (item) => item.kind === "dead_letters" && ["exhausted", "handler", "crash", "unreadable"].includes(item.reason);
+export const isOne = (item) => item.count === "1" && !item.has_more;
+
+/* Another attempt of other dead letters could pay twice, or would be refused again. Without an error, the query finds other ones as well. */
+export const isReviewed = (item) => item.kind === "dead_letters" && ["exhausted", "handler", "crash", "unreadable"].includes(item.reason)
+  && (isOne(item) || new URLSearchParams(item.query).has("error"));
+
+/* What the deliveries report as paid. Bodies that cannot be read, and deliveries that were not looked at, may report more. */
+function paid(item) {
+  if (item.purchases === "0" && (item.unclear === "0" || !item.kind.endsWith("dead_letters"))) return "";
+  const unclear = item.unclear === "0" ? "" : `${item.unclear} of unknown amount`;
+  const sums = item.money.length ? `${item.has_more || unclear ? "at least " : ""}${item.money.join(", ")}` : "";
+  return `Completed purchases: ${[sums, unclear].filter(Boolean).join("; ")}`;
+}
 
 /** Draws the items. `open(item)` opens one. */
 export function drawAttention(overview, open) {
@@ -30,7 +41,7 @@ export function drawAttention(overview, open) {
 function line(item, open) {
   const state = STATE_OF[item.kind] ?? "parked", reviewed = isReviewed(item);
   const [words, ...reason] = item.title.split(": ");
-  const sums = item.money.length ? `Completed purchases: ${item.money.join(", ")}` : "";
+  const sums = paid(item);
   return h("li", {},
     h("span", { class: `state ${TONE[state]}` }, icon(`g-${state}`, 13)),
     h("div", { class: "say" },
