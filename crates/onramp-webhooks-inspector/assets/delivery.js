@@ -84,7 +84,7 @@ function history(one) {
   }
   if (one.duplicates !== "0" && !has("duplicate")) lines.push([null, "", `${one.duplicates} ${one.duplicates === "1" ? "duplicate" : "duplicates"} counted`]);
   lines.push([one.received_at, "", "received"]);
-  return lines;
+  return lines.sort(([a], [b]) => (b ?? one.received_at).localeCompare(a ?? one.received_at));
 }
 
 function body(one, operates, reveal) {

@@ -87,8 +87,9 @@ export function drawRows(rows, page, view, selected, select, clear) {
 export function tr(row, selected, select) {
   const name = WORDS[row.state] ?? row.state;
   return h("tr", { id: `d-${row.id}`, "aria-selected": String(row.id === selected), class: row.resolved_at ? "done" : TONE[row.state] ?? "", onclick: () => select(row.id) },
-    h("td", { class: "c-time" }, h("button", { type: "button", class: "pick", "aria-label": `${moment(row.received_at)}, delivery ${row.id}, ${name}, ${row.type ?? "unreadable"}` },
-      h("time", { datetime: row.received_at, title: full(row.received_at) }, moment(row.received_at), h("i", {}, `.${row.received_at.slice(20, 23)}`)))),
+    h("td", { class: "c-time" }, h("button", { type: "button", class: "pick" },
+      h("time", { datetime: row.received_at, title: full(row.received_at) }, moment(row.received_at), h("i", {}, `.${row.received_at.slice(20, 23)}`)),
+      h("span", { class: "sr" }, `, delivery ${row.id}, ${name}, ${row.type ?? "unreadable"}`))),
     h("td", { class: "c-state" }, stateTag(row.state, row.resolved_at), row.resolved_at && h("span", { class: "tag" }, "resolved")),
     h("td", { class: "c-type" }, row.type ?? "unreadable", row.synthetic && h("span", { class: "tag" }, "synthetic")),
     h("td", { class: "c-order", title: row.about ?? "" }, short(row.about)),

@@ -157,16 +157,16 @@ async function update() {
       isOutdated = false;
       const address = listAddress(), page = view.found ? null : await tried(() => get(address));
       if (page && !view.found && address === listAddress()) merge(page);
-      await updateOne();
+      await updateOne(page?.data ?? []);
     }
   })().finally(() => { updating = null; });
   await updating;
 }
 /* Personal data that was revealed stays until its time is over. */
-async function updateOne() {
+async function updateOne(rows) {
   const one = data.one, id = view.id;
   if (!one || one.id !== id || one.body.revealed) return;
-  const row = data.rows.find((row) => row.id === id) ?? (await tried(() => get(`api/deliveries?id=${encodeURIComponent(id)}`)))?.data[0];
+  const row = rows.find((row) => row.id === id) ?? (await tried(() => get(`api/deliveries?id=${encodeURIComponent(id)}`)))?.data[0];
   if (row && ["state", "attempts", "duplicates", "due_at", "resolved_at"].some((name) => row[name] !== one[name])) loadOne();
 }
 /* Rows do not move under a pointer or the focus: new ones wait above. */
@@ -181,8 +181,9 @@ function merge(page) {
     return;
   }
   for (const row of page.data.filter((one) => known.has(one.id))) {
-    data.rows[data.rows.findIndex((one) => one.id === row.id)] = row;
-    const old = $(`d-${row.id}`);
+    const place = data.rows.findIndex((one) => one.id === row.id), old = $(`d-${row.id}`);
+    if (JSON.stringify(data.rows[place]) === JSON.stringify(row)) continue;
+    data.rows[place] = row;
     if (old && !old.contains(document.activeElement)) old.replaceWith(tr(row, view.id, select));
   }
   data.waiting = fresh;

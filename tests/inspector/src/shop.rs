@@ -86,7 +86,7 @@ impl Shop {
             ["mend"] => self.set(Mode::Mended),
             ["hold"] => self.set(Mode::Holding),
             ["held"] => self.settled(State::Leased, 1).await,
-            ["receive"] => drop(self.receive(PATH, WertOrder::new().complete()).await),
+            ["receive"] => self.receive(PATH, WertOrder::new().complete()).await,
             // Makes dead letters, and returns the id of the oldest.
             ["dead", number] => {
                 self.set(Mode::Broken);
@@ -107,7 +107,8 @@ impl Shop {
                 }
             }
             ["resolve"] => {
-                for record in list_all(&**inbox, Filter::all().state(State::Dead).resolved(false)).await.unwrap() {
+                let open = Filter::all().state(State::Dead).state(State::Conflict).state(State::Quarantined);
+                for record in list_all(&**inbox, open.resolved(false)).await.unwrap() {
                     inbox.resolve(Timestamp::now(), record.id, "by the test").await.unwrap();
                 }
             }
