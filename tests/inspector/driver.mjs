@@ -1,4 +1,4 @@
-// The browser of the tests. Arguments of each script: the address with the token, a folder for pictures, and the folder of node_modules.
+// The browser of the tests. Arguments of each script: the address with the token, a folder for pictures, the folder of node_modules, and a theme.
 // The variable CHROMIUM names the program.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -8,7 +8,7 @@ const [, , address, pictures, modules] = process.argv;
 const load = createRequire(`${modules}/`);
 const browser = await load("playwright-core").chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox"] });
 const axe = readFileSync(load.resolve("axe-core/axe.min.js"), "utf8");
-const complaints = [];
+const complaints = [], contexts = [];
 
 export const [base, token] = [address.split("#")[0], address.split("#k=")[1]];
 export { pictures };
@@ -16,6 +16,7 @@ export { pictures };
 /** Opens a page whose complaints are failures: errors, violations of the policy, and dialogs that received text has opened. */
 export async function open(options = {}, to = address) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 1000 }, ...options });
+  contexts.push(context);
   const page = await context.newPage();
   page.on("console", (message) => message.type() === "error" && !message.text().startsWith("Failed to load resource") && complaints.push(message.text()));
   page.on("pageerror", (error) => complaints.push(error.message));
@@ -27,10 +28,11 @@ export async function open(options = {}, to = address) {
 /** Opens the page with this query. */
 export const at = (query, options) => open(options, `${base}${query}#k=${token}`);
 
-/** Runs a step. The script ends at the first one that fails. */
+/** Runs a step, and closes its pages. The script ends at the first one that fails. */
 export async function step(name, run) {
   try {
     await run();
+    await Promise.all(contexts.splice(0).map((context) => context.close()));
     assert.deepEqual(complaints, []);
     console.log(`ok ${name}`);
   } catch (error) {
