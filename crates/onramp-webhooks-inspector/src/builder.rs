@@ -14,7 +14,7 @@ use crate::access::{Access, Authorize, Door, Guard, Role};
 /// Minimum length of a token, in characters.
 pub const SHORTEST_TOKEN: usize = 32;
 
-/// What an inspector shows, and how.
+/// The settings of an inspector.
 pub(crate) struct Settings {
     pub(crate) inbox: Arc<dyn Inbox>,
     pub(crate) providers: Providers,

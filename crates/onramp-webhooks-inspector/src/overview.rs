@@ -30,7 +30,7 @@ const TIMES_ITS_COST: u32 = 10;
 /// The number of the newest deliveries whose changes are seen.
 const WATCHED: usize = 100;
 
-/// What clients share.
+/// The data that clients share.
 pub(crate) struct Overview {
     as_of: Timestamp,
     attention: Attention,

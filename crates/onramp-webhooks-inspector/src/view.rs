@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::tokens;
 
-/// What a caller sees of a delivery's texts.
+/// The texts of a delivery as a caller sees them.
 pub(crate) struct Seen<'r> {
     record: &'r Record,
     body: Option<Masked>,
