@@ -93,7 +93,7 @@ fn limits(services: &Services) -> Vec<Remark> {
         remarks.push(limit("pgbouncer", text, vec!["pgbouncer"]));
     }
     if !has_browser() {
-        let text = "chromium, node or target/tools/browser/node_modules/playwright-core is missing; .ci/run installs them";
+        let text = "chromium, node or the packages in target/tools/browser are missing; .ci/run installs them";
         remarks.push(limit("browser", text, vec!["in_browser"]));
     }
     remarks.extend(services.missing().map(|kind| limit(kind.name, kind.missing, vec![kind.on, kind.dedicated])));
@@ -123,7 +123,8 @@ fn has_browser() -> bool {
         command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
     };
     let chromium = std::env::var_os("CHROMIUM").unwrap_or_else(|| "/usr/bin/chromium".into());
-    answers(&chromium) && answers("node".as_ref()) && Path::new("target/tools/browser/node_modules/playwright-core").is_dir()
+    let has = |package: &str| Path::new("target/tools/browser/node_modules").join(package).is_dir();
+    answers(&chromium) && answers("node".as_ref()) && has("playwright-core") && has("axe-core")
 }
 
 /// Returns whether a file system can be mounted, which needs root, and more than root in some containers.

@@ -16,6 +16,7 @@ async function call(path, options) {
     throw new Problem(0, "The server cannot be reached.");
   }
   const body = await response.json().catch(() => ({}));
+  if (response.status === 401 && path !== "login") dispatchEvent(new Event("signed-out"));
   if (!response.ok) throw new Problem(response.status, body.detail ?? `The server responded with ${response.status}.`);
   return body;
 }

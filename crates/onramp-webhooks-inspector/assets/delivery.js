@@ -1,4 +1,4 @@
-/* One delivery: its event, its actions, the timeline of its order, its history as far as it is known, and its body. */
+/* One delivery: its event, its actions, the timeline of its order, its history, and its body. */
 import { $, h, icon, toast } from "./dom.js";
 import { timeline } from "./timeline.js";
 import { TONE, clock, full, money, stateTag, when } from "./words.js";
@@ -46,7 +46,7 @@ function head(one, operates, reveal, openOrder) {
 
 function told(one, tone) {
   const says = {
-    dead: `Dead letter${one.reason ? `: ${one.reason}` : ""}`, parked: "Parked: no attempt was counted", retrying: "Retrying",
+    dead: `Dead letter: ${one.cause ?? UNKNOWN_CAUSE}${one.unknown_result ? ". It may have been handled" : ""}`, parked: "Parked: no attempt was counted", retrying: "Retrying",
     conflict: "Stored beside the first delivery, not handled", quarantined: "Stored, not handled: the body cannot be read",
   }[one.state];
   if (!one.note && !says) return null;
@@ -58,24 +58,33 @@ function buttons(one, { replay, resolve, reopen, forget }) {
   const again = { dead: "Replay…", quarantined: "Re-read…", conflict: "Replay as well…", retrying: "Retry now…", parked: "Retry now…", pending: null, leased: null, unknown: null, handled: "Replay anyway…" }[one.state];
   const waits = ["dead", "quarantined", "conflict"].includes(one.state);
   return [
-    again && one.body.bytes !== null && button(again, replay, waits && one.state !== "conflict" && !one.resolved_at),
+    again && one.body.bytes !== null && !one.resolved_at && button(again, replay, waits && one.state !== "conflict" && !one.unknown_result),
     waits && !one.resolved_at && button("Resolve…", resolve, one.state === "conflict"),
     waits && one.resolved_at && button("Reopen", reopen),
     (waits || one.state === "handled") && one.body.bytes !== null && button("Forget…", forget),
   ].filter(Boolean);
 }
 
-/* The inbox keeps the last error and the counts, so the history has these lines, the newest first. */
+const UNKNOWN_CAUSE = "for a reason that this version does not know";
+const HAPPENED = {
+  failed: "attempt failed", dead: "dead letter", requeued: "requeued by a duplicate", replayed: "replayed by an operator",
+  reopened: "reopened by an operator", unknown: "an entry of a later version",
+};
+
+/* The newest entry first. A delivery of an import, or one that was handled at once, has no entries: its state has the rest. */
 function history(one) {
-  const lines = [];
-  if (one.resolved_at) lines.push([one.resolved_at, "", `resolved: ${one.resolution ?? ""}`]);
-  if (one.state === "handled") lines.push([one.settled_at, "", "handled"]);
-  if (one.state === "dead") lines.push([one.settled_at, "dead", `dead letter: ${one.reason ?? "for a reason that this version does not know"}`]);
+  const has = (kind) => one.history.some((entry) => entry.kind === kind), lines = [];
   if (one.due_at) lines.push([one.due_at, "", one.state === "leased" ? "leased until then" : "due"]);
-  if (one.attempts) lines.push([null, "", `${one.attempts} ${one.attempts === 1 ? "attempt" : "attempts"}`]);
-  if (one.duplicates !== "0") lines.push([null, "", `${one.duplicates} ${one.duplicates === "1" ? "duplicate" : "duplicates"} counted`]);
+  if (one.state === "handled") lines.push([one.settled_at, "", "handled"]);
+  if (one.resolved_at && !has("resolved")) lines.push([one.resolved_at, "", `resolved: ${one.resolution ?? ""}`]);
+  if (one.state === "dead" && !has("dead")) lines.push([one.settled_at, "dead", `dead letter: ${one.cause ?? UNKNOWN_CAUSE}`]);
+  for (const { kind, cause, first_at: first, last_at: last, times, text } of [...one.history].reverse()) {
+    const words = kind === "revealed" ? `revealed by ${text ?? "an operator"}` : [HAPPENED[kind] ?? kind, kind === "dead" && (cause ?? UNKNOWN_CAUSE), text].filter(Boolean).join(": ");
+    lines.push([last, kind === "dead" ? "dead" : "", times === "1" ? words : `${words} (${times} times since ${clock(first)})`]);
+  }
+  if (one.duplicates !== "0" && !has("duplicate")) lines.push([null, "", `${one.duplicates} ${one.duplicates === "1" ? "duplicate" : "duplicates"} counted`]);
   lines.push([one.received_at, "", "received"]);
-  return lines;
+  return lines.sort(([a], [b]) => (b ?? one.received_at).localeCompare(a ?? one.received_at));
 }
 
 function body(one, operates, reveal) {

@@ -1,6 +1,6 @@
 /* Dialogs of actions. Each says what it does before it does it, and live updates leave it alone. */
 import { act, get } from "./api.js";
-import { h, show, shut, toast } from "./dom.js";
+import { $, h, show, shut, toast } from "./dom.js";
 import { money, moment, short } from "./words.js";
 
 const ONE_WAIT = 60;
@@ -38,17 +38,21 @@ const REPLAYED = {
 const said = (result) => REPLAYED[result.result]?.(result) ?? "Done.";
 
 export function askReplay(one, done) {
-  const money_ = one.purchase ? ` It reports ${one.purchase.fiat.amount} ${one.purchase.fiat.currency} for ${one.purchase.crypto.amount} ${one.purchase.crypto.currency}.` : "";
-  const typed = one.state === "conflict" || one.state === "handled";
-  const lead = {
-    conflict: ["This delivery contradicts an earlier one with the same key. The handler gets it under a key of its own, so both may be paid. Compare them first.", "Type its id to continue."],
-    handled: [`The handler already succeeded with this delivery, and runs a second time.${money_} A handler that is not idempotent pays twice.`, "Type its id to continue."],
-    quarantined: ["The current version reads the body again. If it can be read, the delivery becomes due."],
-  }[one.state] ?? [`The delivery becomes due with a fresh count of attempts.${money_} Its dedup key does not change, so a handler can detect a purchase that it credited before.`];
+  const paid = one.purchase ? ` It reports ${one.purchase.fiat.amount} ${one.purchase.fiat.currency} for ${one.purchase.crypto.amount} ${one.purchase.crypto.currency}.` : "";
+  const twice = ` The handler runs a second time.${paid} A handler that is not idempotent pays twice.`;
+  const is_conflict = one.state === "conflict", was_handled = one.state === "handled" || one.unknown_result;
+  const lead = [
+    [is_conflict, "This delivery contradicts an earlier one with the same key. The handler gets it under a key of its own, so both may be paid. Compare them first."],
+    [one.unknown_result, `The handler may have succeeded with this delivery: its result is not known.${twice} Look at what it did first.`],
+    [was_handled, `The handler already succeeded with this delivery.${twice}`],
+    [one.state === "quarantined", "The current version reads the body again. If it can be read, the delivery becomes due."],
+    [true, `The delivery becomes due with a fresh count of attempts.${paid} Its dedup key does not change, so a handler can detect a purchase that it credited before.`],
+  ].find(([applies]) => applies)[1];
+  const typed = is_conflict || was_handled;
   ask({
-    title: `Replay #${one.id}`, lead, label: typed ? "Id of the delivery" : null, go: "Replay",
+    title: `Replay #${one.id}`, lead: typed ? [lead, "Type its id to continue."] : [lead], label: typed ? "Id of the delivery" : null, go: "Replay",
     run: async (confirm) => {
-      const body = typed ? { confirm, even_conflict: one.state === "conflict", even_handled: one.state === "handled" } : {};
+      const body = typed ? { confirm, even_conflict: is_conflict, even_handled: was_handled } : {};
       toast(`#${one.id}: ${said(await act(one.id, "replay", body))}`);
       done();
     },
@@ -67,70 +71,96 @@ export const askForget = (one, done) => ask({
   run: async (confirm) => { await act(one.id, "forget", { confirm }); toast(`#${one.id} is forgotten.`); done(); },
 });
 
-/** Reviews dead letters and replays them: the oldest first, and the others only after it was handled. */
-export function reviewDead(item, letters, done) {
-  const oldest = [...letters].reverse(), first = oldest[0], rest = oldest.slice(1);
+/** Reviews dead letters, the oldest first, and replays them: one, and the others only after it was handled. Closing the dialog stops it. */
+export function reviewDead(item, letters, are_all, done) {
+  const first = letters[0], rest = letters.slice(1), many = rest.length, run = new AbortController();
+  let handled = 0;
   const wrong = h("p", { class: "wrong", role: "alert" });
   const steps = h("ol", { class: "steps" },
     h("li", { "aria-current": "step" }, h("b", {}, "Replay the oldest"), h("span", {}, `#${first.id}. The others wait until it is handled.`)),
-    rest.length ? h("li", {}, h("b", {}, `Replay the other ${rest.length}`), h("span", {}, `Oldest first. Stops after ${STOP_AFTER} failures in a row.`)) : "");
-  const button = h("button", { type: "button", class: "button" }, "Replay 1 first");
+    many ? h("li", {}, h("b", {}, `Replay the other ${many}`), h("span", {}, `Oldest first. Stops after ${STOP_AFTER} failures in a row.`)) : "");
+  const button = h("button", { type: "button", class: "button" }, "Replay 1 first"), leave = cancel();
   const [one, others] = steps.children;
   const say = (step, words) => { step.lastChild.textContent = words; };
-  const step = async (run) => {
+  const step = async (replay) => {
     button.disabled = true;
+    leave.textContent = "Stop";
     wrong.textContent = "";
-    try { await run(); } catch (problem) { wrong.textContent = problem.message; button.disabled = false; }
+    try { await replay(); } catch (problem) {
+      if (run.signal.aborted) toast(`Stopped. ${handled} of ${letters.length} were handled.`);
+      else { wrong.textContent = problem.message; button.disabled = false; }
+    }
+    leave.textContent = "Cancel";
     done();
   };
   const replayRest = async () => {
     others.classList.add("runs");
-    let failures = 0, handled = 0;
-    for (const letter of rest) {
-      const state = await replayed(letter.id);
+    let failures = 0;
+    while (rest.length) {
+      const state = await replayed(rest[0].id, run.signal);
+      rest.shift();
       if (state === "handled") { handled += 1; failures = 0; } else failures += 1;
-      say(others, `${handled} of ${rest.length} handled.`);
-      if (failures >= STOP_AFTER) throw new Error(`Stopped: ${failures} in a row were not handled. ${handled} of ${rest.length} were.`);
+      say(others, `${handled - 1} of ${many} handled.`);
+      if (failures >= STOP_AFTER && rest.length) {
+        button.textContent = `Replay the other ${rest.length}`;
+        throw new Error(`Stopped: ${failures} in a row were not handled. ${rest.length} were left alone.`);
+      }
     }
-    others.classList.replace("runs", "ok");
+    others.classList.remove("runs");
+    if (handled === letters.length) others.classList.add("ok");
     finish();
   };
-  const finish = () => { button.textContent = "Close"; button.disabled = false; button.onclick = shut; };
+  const finish = () => { leave.hidden = true; button.textContent = "Close"; button.disabled = false; button.onclick = shut; };
   button.onclick = () => step(async () => {
     one.classList.add("runs");
     button.textContent = "Waiting for the handler…";
-    const state = await replayed(first.id);
+    const state = await replayed(first.id, run.signal);
     one.classList.remove("runs");
     if (state !== "handled") { button.textContent = "Replay 1 first"; throw new Error(`#${first.id} is ${state}. The others were left alone.`); }
+    handled = 1;
     one.classList.add("ok");
     one.removeAttribute("aria-current");
     say(one, `#${first.id} was handled.`);
-    if (!rest.length) return finish();
+    if (!many) return finish();
     others.setAttribute("aria-current", "step");
-    button.textContent = `Replay the other ${rest.length}`;
+    button.textContent = `Replay the other ${many}`;
     button.disabled = false;
     button.onclick = () => step(replayRest);
   });
-  show(h("div", { class: "replay" }, h("h2", { id: "dialog-h" }, letters.length === 1 ? "Replay 1 dead letter" : `Replay ${letters.length} dead letters`),
+  const count = letters.length === 1 ? "1 dead letter" : `${letters.length} dead letters`;
+  show(h("div", { class: "replay" }, h("h2", { id: "dialog-h" }, are_all ? `Replay ${count}` : `Replay the oldest ${count}`),
     h("p", { class: "lead" }, "Each delivery becomes due with a fresh count of attempts. Its dedup key does not change, so a handler can detect a purchase that it credited before."),
     h("dl", { class: "figures" }, h("div", {}, h("dt", {}, "Completed purchases"), h("dd", {}, String(letters.filter((letter) => letter.purchase).length))),
-      item.money && h("div", {}, h("dt", {}, "Total"), h("dd", {}, ...(item.money.length ? item.money.flatMap((sum) => [sum, h("br")]) : ["none"]))),
-      h("div", {}, h("dt", {}, "Received"), h("dd", {}, `${moment(first.received_at)} to ${moment(oldest.at(-1).received_at)}`))),
+      are_all && String(letters.length) === item.count && h("div", {}, h("dt", {}, "Total"), h("dd", {}, ...(item.money.length ? item.money.flatMap((sum) => [sum, h("br")]) : ["none"]))),
+      h("div", {}, h("dt", {}, "Received"), h("dd", {}, `${moment(first.received_at)} to ${moment(letters.at(-1).received_at)}`))),
     h("div", { class: "which" }, item.detail && h("p", {}, "Error: ", h("code", {}, item.detail)),
-      h("table", {}, h("tbody", {}, ...oldest.slice(0, 4).map((letter) => h("tr", {}, h("td", {}, moment(letter.received_at)), h("td", { class: "mono" }, short(letter.about)),
+      h("table", {}, h("tbody", {}, ...letters.slice(0, 4).map((letter) => h("tr", {}, h("td", {}, moment(letter.received_at)), h("td", { class: "mono" }, short(letter.about)),
         h("td", { class: "c-money" }, letter.purchase ? money(letter.purchase.fiat) : "—"))))),
-      oldest.length > 4 && h("p", { class: "rest" }, `and ${oldest.length - 4} more`)),
-    steps, wrong, h("footer", {}, h("span", { class: "gap" }), cancel(), button)));
+      letters.length > 4 && h("p", { class: "rest" }, `and ${letters.length - 4} more`)),
+    steps, wrong, h("footer", {}, h("span", { class: "gap" }), leave, button)));
+  $("dialog").addEventListener("close", () => run.abort(), { once: true });
   button.focus();
 }
 
-/** Replays a delivery, and waits until it is settled. Returns its state. */
-async function replayed(id) {
-  await act(id, "replay", {});
-  let state = "pending";
+/** Replays a delivery that is still a dead letter, and waits until it is settled. Returns its state. */
+async function replayed(id, signal) {
+  const look = async () => {
+    const { state } = await get(`api/deliveries/${encodeURIComponent(id)}`);
+    signal.throwIfAborted();
+    return state;
+  };
+  let state = await look();
+  if (state === "dead") {
+    try { await act(id, "replay", {}); } catch (problem) {
+      if (problem.status === 409) return "refused";
+      throw problem;
+    }
+    state = "pending";
+  }
   for (let waited = 0; waited < ONE_WAIT && ["pending", "leased"].includes(state); waited += 1) {
     await pause(waited < 5 ? 200 : 1000);
-    ({ state } = await get(`api/deliveries/${encodeURIComponent(id)}`));
+    signal.throwIfAborted();
+    state = await look();
   }
   return state;
 }

@@ -4,10 +4,21 @@ import { TONE, WORDS, ago, clock, full, money, moment, short, stateTag } from ".
 
 const SETS = [["dead", "conflict", "quarantined"], ["retrying", "parked"], ["pending", "leased", "handled"]];
 
-const STATE_OF = { dead_letters: "dead", conflicts: "conflict", quarantined_purchases: "quarantined", quarantined: "quarantined", overdue: "retrying" };
+const STATE_OF = { dead_letters: "dead", other_dead_letters: "dead", conflicts: "conflict", quarantined_purchases: "quarantined", quarantined: "quarantined", overdue: "retrying" };
 
-/* Another attempt of other dead letters could pay twice, or would be refused again. */
-export const isReviewed = (item) => item.kind === "dead_letters" && ["exhausted", "handler", "crash", "unreadable"].includes(item.reason);
+export const isOne = (item) => item.count === "1" && !item.has_more;
+
+/* Another attempt of other dead letters could pay twice, or would be refused again. Without an error, the query finds other ones as well. */
+export const isReviewed = (item) => item.kind === "dead_letters" && ["exhausted", "handler", "crash", "unreadable"].includes(item.reason)
+  && (isOne(item) || new URLSearchParams(item.query).has("error"));
+
+/* What the deliveries report as paid. Bodies that cannot be read, and deliveries that were not looked at, may report more. */
+function paid(item) {
+  if (item.purchases === "0" && (item.unclear === "0" || !item.kind.endsWith("dead_letters"))) return "";
+  const unclear = item.unclear === "0" ? "" : `${item.unclear} of unknown amount`;
+  const sums = item.money.length ? `${item.has_more || unclear ? "at least " : ""}${item.money.join(", ")}` : "";
+  return `Completed purchases: ${[sums, unclear].filter(Boolean).join("; ")}`;
+}
 
 /** Draws the items. `open(item)` opens one. */
 export function drawAttention(overview, open) {
@@ -30,7 +41,7 @@ export function drawAttention(overview, open) {
 function line(item, open) {
   const state = STATE_OF[item.kind] ?? "parked", reviewed = isReviewed(item);
   const [words, ...reason] = item.title.split(": ");
-  const sums = item.money.length ? `Completed purchases: ${item.money.join(", ")}` : "";
+  const sums = paid(item);
   return h("li", {},
     h("span", { class: `state ${TONE[state]}` }, icon(`g-${state}`, 13)),
     h("div", { class: "say" },
@@ -76,8 +87,9 @@ export function drawRows(rows, page, view, selected, select, clear) {
 export function tr(row, selected, select) {
   const name = WORDS[row.state] ?? row.state;
   return h("tr", { id: `d-${row.id}`, "aria-selected": String(row.id === selected), class: row.resolved_at ? "done" : TONE[row.state] ?? "", onclick: () => select(row.id) },
-    h("td", { class: "c-time" }, h("button", { type: "button", class: "pick", "aria-label": `${moment(row.received_at)}, delivery ${row.id}, ${name}, ${row.type ?? "unreadable"}` },
-      h("time", { datetime: row.received_at, title: full(row.received_at) }, moment(row.received_at), h("i", {}, `.${row.received_at.slice(20, 23)}`)))),
+    h("td", { class: "c-time" }, h("button", { type: "button", class: "pick" },
+      h("time", { datetime: row.received_at, title: full(row.received_at) }, moment(row.received_at), h("i", {}, `.${row.received_at.slice(20, 23)}`)),
+      h("span", { class: "sr" }, `, delivery ${row.id}, ${name}, ${row.type ?? "unreadable"}`))),
     h("td", { class: "c-state" }, stateTag(row.state, row.resolved_at), row.resolved_at && h("span", { class: "tag" }, "resolved")),
     h("td", { class: "c-type" }, row.type ?? "unreadable", row.synthetic && h("span", { class: "tag" }, "synthetic")),
     h("td", { class: "c-order", title: row.about ?? "" }, short(row.about)),

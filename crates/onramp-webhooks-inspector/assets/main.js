@@ -2,16 +2,19 @@
 import { Problem, act, get, post } from "./api.js";
 import { drawDelivery, nothing } from "./delivery.js";
 import { askForget, askReplay, askResolve, reviewDead, showKeys } from "./dialogs.js";
-import { $, h, toast } from "./dom.js";
-import { drawAttention, drawFilters, drawRows, isReviewed, tr } from "./inbox.js";
+import { $, h, shut, toast } from "./dom.js";
+import { drawAttention, drawFilters, drawRows, isOne, isReviewed, tr } from "./inbox.js";
 
+/* The time between two looks while the server has no place for a stream, and after which a stream that does not come back is lost. */
 const POLL = 10_000;
+const LOST = 3_000;
 const REVEALED_FOR = 5 * 60_000;
 const CONDITIONS = ["type", "endpoint", "reason", "error", "order"];
 
 const view = { states: new Set(), type: "", endpoint: "", reason: "", error: "", order: "", id: null, found: null };
 const data = { overview: null, rows: [], page: { complete: true }, waiting: [], one: null, order: [] };
-let live = true, wide = matchMedia("(min-width: 1081px)"), timer, hiding;
+let live = true, wide = matchMedia("(min-width: 1081px)"), stream = null, timer, hiding;
+const isAway = () => document.documentElement.dataset.state === "away", isSignedOut = () => document.body.classList.contains("signed-out");
 
 /* ---- the address ---- */
 function readAddress() {
@@ -45,32 +48,39 @@ async function tried(run) {
     return result;
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
-    if (problem.status === 401) signIn();
-    else if (problem.status === 0 || problem.status === 503) offline(problem.message);
+    if (problem.status === 401) return undefined;
+    if (problem.status === 0 || problem.status === 503) offline(problem.message);
     else toast(problem.message);
     return undefined;
   }
 }
 function offline(words) {
+  conceal();
   document.documentElement.dataset.state = "away";
   $("live-text").textContent = "Waiting";
   $("attention-h").replaceChildren(h("b", {}, "The inbox cannot be reached"));
-  $("attention").replaceChildren(h("li", {}, h("span"), h("div", { class: "say" }, h("p", {}, h("b", {}, "The page tries again"), h("span", {}, "every 10 s, and shows the last data meanwhile.")),
+  $("attention").replaceChildren(h("li", {}, h("span"), h("div", { class: "say" }, h("p", {}, h("b", {}, "The page tries again"), h("span", {}, "by itself, and shows the last data meanwhile.")),
     h("p", { class: "why" }, h("code", {}, words))), h("span"), h("button", { type: "button", class: "button quiet", onclick: refresh }, "Retry now")));
 }
 function online() {
-  if (document.documentElement.dataset.state === "away") { delete document.documentElement.dataset.state; drawLive(); if (data.overview) drawAll(); }
+  if (!isAway()) return;
+  delete document.documentElement.dataset.state;
+  drawLive();
+  if (data.overview) drawAll();
+  if (view.id && !data.one) loadOne();
 }
 async function loadOverview() {
   const overview = await tried(() => get("api/overview"));
-  if (!overview) return false;
+  if (overview) showOverview(overview);
+  return Boolean(overview);
+}
+function showOverview(overview) {
   data.overview = overview;
   document.body.classList.remove("signed-out");
   $("signed-out").replaceChildren();
   $("sign-out").hidden = !overview.signs_out;
   drawAttention(overview, openItem);
   filters();
-  return true;
 }
 async function loadList() {
   const page = await tried(() => (view.found ? post("api/find", { text: view.found }) : get(listAddress())));
@@ -104,31 +114,76 @@ async function loadOne(focus) {
     data.order = (await tried(() => get(`api/orders/${path}`)))?.data ?? [];
     if (view.id !== id) return;
   }
+  const had_focus = $("detail").contains(document.activeElement);
   drawDetail();
-  if (focus) $("detail").focus({ preventScroll: true });
+  if (focus || had_focus) $("detail").focus({ preventScroll: true });
 }
+
+/* ---- live updates ---- */
 async function refresh() {
+  stop();
+  if (document.hidden || !live || isSignedOut()) return;
+  await loadOverview();
+  await update();
+  follow();
+}
+function stop() {
   clearTimeout(timer);
-  timer = setTimeout(refresh, POLL);
-  if (document.hidden || !live || document.body.classList.contains("signed-out")) return;
-  if (!(await loadOverview()) || view.found) return;
-  const page = await tried(() => get(listAddress()));
-  if (page) merge(page);
+  stream?.close();
+  stream = null;
+}
+/* A stream ends after some seconds, so that no server waits for it, and the browser opens the next one. */
+function follow() {
+  stop();
+  if (document.hidden || !live || isSignedOut()) return;
+  const opened = new EventSource("api/events");
+  stream = opened;
+  opened.addEventListener("overview", ({ data: text }) => { online(); showOverview(JSON.parse(text)); update(); });
+  opened.addEventListener("away", ({ data: text }) => offline(JSON.parse(text).detail));
+  opened.addEventListener("open", () => { clearTimeout(timer); if (isAway()) refresh(); });
+  opened.addEventListener("error", () => {
+    if (opened !== stream) return;
+    clearTimeout(timer);
+    timer = setTimeout(refresh, opened.readyState === EventSource.CLOSED ? POLL : LOST);
+    if (opened.readyState === EventSource.CLOSED) loadOverview();
+  });
+}
+let updating = null, isOutdated = false;
+/* Reads the list again, one time after another. */
+async function update() {
+  isOutdated = true;
+  updating ??= (async () => {
+    while (isOutdated) {
+      isOutdated = false;
+      const address = listAddress(), page = view.found ? null : await tried(() => get(address));
+      if (page && !view.found && address === listAddress()) merge(page);
+      await updateOne(page?.data ?? []);
+    }
+  })().finally(() => { updating = null; });
+  await updating;
+}
+/* Personal data that was revealed stays until its time is over. */
+async function updateOne(rows) {
+  const one = data.one, id = view.id;
+  if (!one || one.id !== id || one.body.revealed) return;
+  const row = rows.find((row) => row.id === id) ?? (await tried(() => get(`api/deliveries?id=${encodeURIComponent(id)}`)))?.data[0];
+  if (row && ["state", "attempts", "duplicates", "due_at", "resolved_at"].some((name) => row[name] !== one[name])) loadOne();
 }
 /* Rows do not move under a pointer or the focus: new ones wait above. */
 function merge(page) {
   const known = new Set(data.rows.map((row) => row.id)), fresh = page.data.filter((row) => !known.has(row.id));
   const list = $("deliveries"), held = list.matches(":hover") || list.contains(document.activeElement);
   if (!held) {
-    if (data.rows.length <= page.data.length || fresh.length) Object.assign(data, { rows: page.data, page });
-    data.waiting = [];
+    const last = page.data.at(-1), older = page.complete || !last ? [] : data.rows.filter((row) => BigInt(row.id) < BigInt(last.id));
+    Object.assign(data, { rows: [...page.data, ...older], page: older.length ? data.page : page, waiting: [] });
     $("fresh").hidden = true;
     rows();
     return;
   }
   for (const row of page.data.filter((one) => known.has(one.id))) {
-    data.rows[data.rows.findIndex((one) => one.id === row.id)] = row;
-    const old = $(`d-${row.id}`);
+    const place = data.rows.findIndex((one) => one.id === row.id), old = $(`d-${row.id}`);
+    if (JSON.stringify(data.rows[place]) === JSON.stringify(row)) continue;
+    data.rows[place] = row;
     if (old && !old.contains(document.activeElement)) old.replaceWith(tr(row, view.id, select));
   }
   data.waiting = fresh;
@@ -187,19 +242,25 @@ async function openItem(item) {
     return;
   }
   go();
-  const letters = await tried(() => get(`${listAddress()}&limit=100`));
-  if (!letters?.data.length) return;
-  const whole = String(letters.data.length) === item.count;
-  reviewDead(whole ? item : { ...item, money: null }, letters.data, () => { loadOverview(); loadList(); });
+  const found = await tried(() => get(isOne(item) ? `api/deliveries?id=${item.newest}` : `${listAddress()}&oldest_first=true&limit=100`));
+  const letters = found?.data.filter((one) => one.state === "dead" && !one.unknown_result && !one.resolved_at) ?? [];
+  if (letters.length) reviewDead(item, letters, found.complete, () => { loadOverview(); loadList(); });
 }
 async function reveal() {
   const one = await tried(() => act(view.id, "reveal", {}));
   if (!one) return;
   data.one = one;
   drawDetail();
-  toast("Revealed for 5 minutes. The log records it.");
+  toast("Revealed for 5 minutes. The history records it.");
   clearTimeout(hiding);
-  hiding = setTimeout(() => loadOne(), REVEALED_FOR);
+  hiding = setTimeout(() => { conceal(); loadOne(); }, REVEALED_FOR);
+}
+/* Removes what was revealed, whether the server can be reached or not. */
+function conceal() {
+  clearTimeout(hiding);
+  if (!data.one?.body.revealed) return;
+  data.one = null;
+  drawDetail();
 }
 function find(event) {
   event.preventDefault();
@@ -209,7 +270,14 @@ function find(event) {
 
 /* ---- signing in ---- */
 function signIn() {
-  if (document.body.classList.contains("signed-out")) return;
+  if (isSignedOut()) return;
+  stop();
+  if ($("dialog").open) shut();
+  clearTimeout(hiding);
+  Object.assign(data, { overview: null, rows: [], page: { complete: true }, waiting: [], one: null, order: [] });
+  view.found = null;
+  $("find").value = "";
+  for (const id of ["rows", "detail", "attention"]) $(id).replaceChildren();
   document.body.classList.add("signed-out");
   const token = h("input", { class: "field", type: "password", autocomplete: "current-password", id: "token", required: true }), wrong = h("p", { class: "wrong", role: "alert" });
   $("signed-out").replaceChildren(h("main", { class: "sign-in" }, h("form", { onsubmit: async (event) => {
@@ -230,9 +298,6 @@ async function enter(token) {
 }
 async function signOut() {
   await tried(() => post("logout"));
-  Object.assign(data, { overview: null, rows: [], one: null, order: [] });
-  $("rows").replaceChildren();
-  $("detail").replaceChildren();
   signIn();
 }
 
@@ -242,7 +307,7 @@ function theme() {
   root.dataset.theme = dark ? "light" : "dark";
   localStorage.setItem("onramp-theme", root.dataset.theme);
 }
-function pause() { live = !live; drawLive(); if (live) refresh(); }
+function pause() { live = !live; drawLive(); refresh(); }
 function move(by) {
   const at = data.rows.findIndex((row) => row.id === view.id), to = data.rows[Math.min(data.rows.length - 1, Math.max(0, at + by))];
   if (to) { select(to.id); $(`d-${to.id}`)?.scrollIntoView({ block: "nearest" }); }
@@ -258,7 +323,7 @@ const KEYS = {
   r: press(["Replay", "Re-read", "Retry"]), e: press(["Resolve"]), v: press(["Reveal"]), y: press(["Copy link"]),
 };
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || document.body.classList.contains("signed-out")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || isSignedOut()) return;
   const typing = event.target instanceof Element && event.target.matches("input, select, textarea");
   if (event.key === "Escape" && !$("dialog").open) return typing ? event.target.blur() : view.id && close();
   if (typing || $("dialog").open || localStorage.getItem("onramp-keys") === "off" && event.key !== "?") return undefined;
@@ -278,14 +343,15 @@ $("tab-attention").addEventListener("click", () => { close(); scrollTo(0, 0); })
 $("tab-find").addEventListener("click", () => { document.body.classList.add("finding"); $("find").focus(); });
 $("find").addEventListener("blur", () => document.body.classList.remove("finding"));
 addEventListener("popstate", () => { readAddress(); filters(); loadList(); loadOne(); });
-document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+document.addEventListener("visibilitychange", refresh);
+addEventListener("pagehide", conceal);
+addEventListener("signed-out", signIn);
 
 async function start() {
   if (!(await loadOverview())) return;
   await loadList();
   await loadOne();
-  clearTimeout(timer);
-  timer = setTimeout(refresh, POLL);
+  follow();
 }
 
 /* A link with #k=TOKEN signs in, and the token leaves the address at once. */

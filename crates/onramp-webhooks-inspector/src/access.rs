@@ -10,9 +10,10 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::attempts::Attempts;
+use crate::csrf;
 use crate::loopback;
 use crate::problem::Problem;
-use crate::session::{self, Session};
+use crate::session::{Realm, Session};
 
 /// The access of a request, which [`InspectorBuilder::authorize`](crate::InspectorBuilder::authorize) decides.
 #[derive(Clone, PartialEq, Eq)]
@@ -102,12 +103,13 @@ impl Guard {
     }
 
     fn by_token(&self, tokens: &[(Role, String)], request: &PageRequest, now: Timestamp) -> Result<Caller, Problem> {
-        if request.lines("authorization").next().is_some() {
+        if has_bearer(request) {
             let token = bearer(request).unwrap_or_default();
             let role = self.role(tokens, token, request, now)?;
             return Ok(Caller { role, name: role.as_str().to_owned(), by_bearer: true });
         }
-        let role = session::cookies(request).find_map(|cookie| {
+        let realm = Realm::of(tokens);
+        let role = realm.cookies(request).find_map(|cookie| {
             let session = Session::parse(cookie)?;
             tokens.iter().find(|(role, token)| session.is_valid(*role, token, now)).map(|(role, _)| *role)
         });
@@ -115,12 +117,18 @@ impl Guard {
         Ok(Caller { role, name: role.as_str().to_owned(), by_bearer: false })
     }
 
-    /// Returns a session for a token that was typed.
-    pub(crate) fn sign_in(&self, request: &PageRequest, token: &str, now: Timestamp) -> Result<(Role, Session), Problem> {
+    /// Returns the header that stores a session in a browser, for a token that was typed.
+    pub(crate) fn sign_in(&self, request: &PageRequest, token: &str, now: Timestamp) -> Result<(Role, String), Problem> {
         let Door::Tokens(tokens) = &self.door else { return Err(Problem::not_found()) };
         let role = self.role(tokens, token, request, now)?;
         let key = tokens.iter().find(|(found, _)| *found == role).map_or("", |(_, token)| token);
-        Ok((role, Session::new(role, key, now)))
+        Ok((role, Realm::of(tokens).cookie(&Session::new(role, key, now), csrf::is_on_https(request))))
+    }
+
+    /// Returns the header that removes the session from a browser.
+    pub(crate) fn sign_out(&self, request: &PageRequest) -> Result<String, Problem> {
+        let Door::Tokens(tokens) = &self.door else { return Err(Problem::not_found()) };
+        Ok(Realm::of(tokens).removal(csrf::is_on_https(request)))
     }
 
     /// Returns the role of a token. Wrong tokens are counted.
@@ -140,6 +148,13 @@ impl Guard {
             Problem::signed_out()
         })
     }
+}
+
+/// Returns whether a request has a bearer token. Other schemes are those of a proxy in front.
+fn has_bearer(request: &PageRequest) -> bool {
+    let is_bearer =
+        |line: &[u8]| line.split(|byte| *byte == b' ').next().is_some_and(|name| name.eq_ignore_ascii_case(b"bearer"));
+    request.lines("authorization").any(is_bearer)
 }
 
 /// Returns the token of the header `authorization`.

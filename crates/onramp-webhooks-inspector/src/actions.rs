@@ -1,14 +1,14 @@
 //! Changes by operators.
 
 use bytes::Bytes;
-use onramp_webhooks::inbox::{DeliveryId, Inbox, ReplayScope, Replayed, replay};
-use onramp_webhooks::provider::Providers;
+use onramp_webhooks::inbox::{DeliveryId, ReplayScope, Replayed, replay};
 use onramp_webhooks::{StoreError, StoreErrorKind, clock::Timestamp};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::access::Caller;
+use crate::builder::Settings;
 use crate::problem::Problem;
 use crate::view;
 
@@ -17,8 +17,7 @@ const LONGEST_NOTE: usize = 500;
 
 /// The parts of an inspector that actions use.
 pub(crate) struct Actions<'a> {
-    pub(crate) inbox: &'a dyn Inbox,
-    pub(crate) providers: &'a Providers,
+    pub(crate) settings: &'a Settings,
     pub(crate) now: Timestamp,
     pub(crate) caller: &'a Caller,
 }
@@ -34,7 +33,7 @@ struct Replay {
     even_conflict: bool,
     #[serde(default)]
     even_handled: bool,
-    /// The id, typed by the operator. Needed for a conflict and a handled delivery.
+    /// The id, typed by the operator. Needed for a conflict, and for a delivery that was or may have been handled.
     #[serde(default)]
     confirm: Option<String>,
 }
@@ -68,8 +67,11 @@ impl Actions<'_> {
 
     async fn reveal(&self, id: DeliveryId, Nothing {}: Nothing) -> Result<Value, Problem> {
         let missing = || StoreError::new(StoreErrorKind::NotFound, "reveal a delivery");
-        let record = self.inbox.show(id).await?.ok_or_else(missing)?;
-        Ok(view::whole(&record, self.providers, true))
+        let record = self.settings.inbox.show(id).await?.ok_or_else(missing)?;
+        // What cannot be recorded is not revealed.
+        self.settings.inbox.revealed(self.now, id, &self.caller.name).await?;
+        let history = self.settings.inbox.history(id).await?;
+        Ok(view::whole(&record, &history, &self.settings.providers, true))
     }
 
     async fn replay(&self, id: DeliveryId, request: Replay) -> Result<Value, Problem> {
@@ -81,7 +83,7 @@ impl Actions<'_> {
         if scope != ReplayScope::Unhandled {
             confirmed(id, request.confirm.as_deref())?;
         }
-        Ok(match replay(self.inbox, self.providers, id, scope, self.now).await? {
+        Ok(match replay(&*self.settings.inbox, &self.settings.providers, id, scope, self.now).await? {
             Replayed::Due => json!({ "object": "replay", "result": "due" }),
             Replayed::Duplicate { first } => json!({ "object": "replay", "result": "duplicate", "first": first.to_string() }),
             Replayed::Conflict { first } => json!({ "object": "replay", "result": "conflict", "first": first.to_string() }),
@@ -97,18 +99,18 @@ impl Actions<'_> {
         if note.is_empty() || note.chars().count() > LONGEST_NOTE {
             return Err(Problem::bad_request(format!("Write a note of at most {LONGEST_NOTE} characters.")));
         }
-        self.inbox.resolve(self.now, id, note).await?;
+        self.settings.inbox.resolve(self.now, id, note).await?;
         Ok(json!({ "object": "resolution", "id": id.to_string() }))
     }
 
     async fn reopen(&self, id: DeliveryId, Nothing {}: Nothing) -> Result<Value, Problem> {
-        self.inbox.reopen(self.now, id).await?;
+        self.settings.inbox.reopen(self.now, id).await?;
         Ok(json!({ "object": "reopening", "id": id.to_string() }))
     }
 
     async fn forget(&self, id: DeliveryId, Forget { confirm }: Forget) -> Result<Value, Problem> {
         confirmed(id, Some(&confirm))?;
-        self.inbox.forget(id).await?;
+        self.settings.inbox.forget(id).await?;
         Ok(json!({ "object": "forgetting", "id": id.to_string() }))
     }
 }

@@ -1,22 +1,23 @@
 //! The JSON API below `api/`.
 
+use std::sync::Arc;
+
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use onramp_webhooks::adapter::{PageRequest, PageResponse};
-use onramp_webhooks::attention::attention;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::identity::DedupKey;
-use onramp_webhooks::inbox::{DeliveryId, Filter, Page, Record, State};
+use onramp_webhooks::inbox::{DeliveryId, Filter, Page, Record};
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::access::{Caller, Role};
+use crate::access::Caller;
 use crate::actions::{self, Actions};
-use crate::attention::items;
+use crate::builder::Settings;
 use crate::inspector::{Shared, get, json_response, post};
 use crate::problem::Problem;
 use crate::query::{self, Wanted};
-use crate::{csrf, view};
+use crate::{blind, csrf, events, view};
 
 /// Maximum number of the deliveries of an order that are shown.
 const MOST_OF_ORDER: usize = 100;
@@ -32,7 +33,7 @@ struct Find {
 
 /// Responds to a request below `api/`, if its sender may send it.
 pub(crate) async fn respond(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     request: &PageRequest,
     route: &[&str],
     now: Timestamp,
@@ -44,89 +45,69 @@ pub(crate) async fn respond(
     match route {
         ["overview"] => {
             get(request)?;
-            overview(shared, &caller, now).await
+            Ok(json_response(&shared.overviews.get(&shared.settings).await?.json(shared, &caller)))
+        }
+        ["events"] => {
+            get(request)?;
+            csrf::check_source(request)?;
+            events::open(shared, request, caller, now)
         }
         ["deliveries"] => {
             get(request)?;
-            deliveries(shared, request.query.as_deref()).await
+            deliveries(shared, &caller, request.query.as_deref()).await
         }
         ["deliveries", id] => {
             get(request)?;
             let record = show(shared, parse_id(id)?).await?;
-            Ok(json_response(&view::whole(&record, &shared.providers, false)))
+            let history = shared.settings.inbox.history(record.id).await?;
+            Ok(json_response(&view::whole(&record, &history, &shared.settings.providers, false)))
         }
         ["deliveries", id, "body"] => {
             get(request)?;
-            download(shared, request, &caller, parse_id(id)?).await
+            download(shared, request, &caller, parse_id(id)?, now).await
         }
         ["deliveries", id, action] => {
             post(request)?;
-            operates(shared, &caller)?;
-            let actions = Actions { inbox: &*shared.inbox, providers: &shared.providers, now, caller: &caller };
-            Ok(json_response(&actions.run(action, parse_id(id)?, &request.body).await?))
+            shared.operates(&caller)?;
+            let actions = Actions { settings: &shared.settings, now, caller: &caller };
+            let done = actions.run(action, parse_id(id)?, &request.body).await;
+            shared.overviews.changed();
+            Ok(json_response(&done?))
         }
         ["orders", endpoint, kind, id] => {
             get(request)?;
             let key = DedupKey::new(endpoint, kind, id, "");
-            let filter = Filter::all().order(key.subject()).limit(MOST_OF_ORDER).oldest_first();
-            list(shared, filter).await
+            list(shared, &caller, Filter::all().order(key.subject()).limit(MOST_OF_ORDER).oldest_first()).await
         }
         ["find"] => {
             post(request)?;
             let Find { text } = actions::parse(&request.body)?;
-            list(shared, Filter::all().about(text.trim()).limit(MOST_OF_ORDER)).await
+            list(shared, &caller, Filter::all().about(text.trim()).limit(MOST_OF_ORDER)).await
         }
         _ => Err(Problem::not_found()),
     }
 }
 
-/// Checks that the sender may change deliveries and see personal data.
-fn operates(shared: &Shared, caller: &Caller) -> Result<(), Problem> {
-    match (shared.is_read_only, caller.role) {
-        (false, Role::Operator) => Ok(()),
-        (true, _) => Err(Problem::forbidden("This inspector only shows deliveries.")),
-        (_, Role::Reader) => Err(Problem::forbidden("Readers see masked data and change nothing.")),
-    }
-}
-
-async fn overview(shared: &Shared, caller: &Caller, now: Timestamp) -> Result<PageResponse, Problem> {
-    let inbox = &*shared.inbox;
-    let attention = attention(inbox, &shared.providers, now).await?;
-    let counts = &attention.counts;
-    let counted = State::ALL.into_iter().filter(|state| !matches!(state, State::Handled | State::Unknown));
-    let counts: Value = counted.map(|state| (state.as_str().to_owned(), json!(counts.of(state).to_string()))).collect();
-    let last = inbox.list(Filter::all().limit(1)).await?.records.into_iter().next();
-    let last =
-        last.map(|last| json!({ "id": last.id.to_string(), "endpoint": &*last.endpoint, "at": view::time(last.received_at) }));
-    Ok(json_response(&json!({
-        "object": "overview",
-        "title": shared.title,
-        "environment": shared.place,
-        "as_of": view::time(now),
-        "caller": { "name": caller.name, "operates": operates(shared, caller).is_ok() },
-        "signs_out": shared.guard.has_login(),
-        "counts": counts,
-        "last": last,
-        "oldest_due": attention.oldest_due.map(view::time),
-        "attention": items(&attention),
-    })))
-}
-
-async fn deliveries(shared: &Shared, query: Option<&str>) -> Result<PageResponse, Problem> {
+async fn deliveries(shared: &Shared, caller: &Caller, query: Option<&str>) -> Result<PageResponse, Problem> {
     match query::wanted(query)? {
-        Wanted::Page(filter) => list(shared, *filter).await,
+        Wanted::Page(filter) => list(shared, caller, *filter).await,
         Wanted::These(ids) => {
-            let found = stream::iter(ids).map(|id| shared.inbox.show(id)).buffered(AT_ONCE);
+            let found = stream::iter(ids).map(|id| shared.settings.inbox.show(id)).buffered(AT_ONCE);
             let records: Vec<Option<Record>> = found.try_collect().await?;
-            let data: Vec<_> = records.iter().flatten().map(|record| view::row(record, &shared.providers)).collect();
+            let data: Vec<_> = records.iter().flatten().map(|record| view::row(record, &shared.settings.providers)).collect();
             Ok(json_response(&json!({ "object": "list", "data": data, "next": null, "searched_to": null, "complete": true })))
         }
     }
 }
 
-async fn list(shared: &Shared, filter: Filter) -> Result<PageResponse, Problem> {
-    let Page { records, next, searched_to, .. } = shared.inbox.list(filter.with_bodies()).await?;
-    let data: Vec<_> = records.iter().map(|record| view::row(record, &shared.providers)).collect();
+async fn list(shared: &Shared, caller: &Caller, filter: Filter) -> Result<PageResponse, Problem> {
+    let Settings { inbox, providers, .. } = &*shared.settings;
+    let page = match shared.operates(caller) {
+        Ok(()) => inbox.list(filter.with_bodies()).await?,
+        Err(_) => blind::list(&**inbox, providers, filter).await?,
+    };
+    let Page { records, next, searched_to, .. } = page;
+    let data: Vec<_> = records.iter().map(|record| view::row(record, providers)).collect();
     Ok(json_response(&json!({
         "object": "list",
         "data": data,
@@ -137,10 +118,17 @@ async fn list(shared: &Shared, filter: Filter) -> Result<PageResponse, Problem> 
 }
 
 /// Returns the exact bytes of a body, as a file that no browser opens.
-async fn download(shared: &Shared, request: &PageRequest, caller: &Caller, id: DeliveryId) -> Result<PageResponse, Problem> {
-    operates(shared, caller)?;
+async fn download(
+    shared: &Shared,
+    request: &PageRequest,
+    caller: &Caller,
+    id: DeliveryId,
+    now: Timestamp,
+) -> Result<PageResponse, Problem> {
+    shared.operates(caller)?;
     csrf::check_source(request)?;
     let body = show(shared, id).await?.body.ok_or_else(|| Problem::refused("The body was removed."))?;
+    shared.settings.inbox.revealed(now, id, &caller.name).await?;
     tracing::info!(action = "download", delivery = %id, operator = caller.name, "an operator used the inspector");
     Ok(PageResponse::new(200, body)
         .header("content-type", "application/octet-stream")
@@ -149,7 +137,7 @@ async fn download(shared: &Shared, request: &PageRequest, caller: &Caller, id: D
 
 async fn show(shared: &Shared, id: DeliveryId) -> Result<Record, Problem> {
     let missing = || StoreError::new(StoreErrorKind::NotFound, "show a delivery");
-    Ok(shared.inbox.show(id).await?.ok_or_else(missing)?)
+    Ok(shared.settings.inbox.show(id).await?.ok_or_else(missing)?)
 }
 
 fn parse_id(id: &str) -> Result<DeliveryId, Problem> {

@@ -1,7 +1,7 @@
 //! Failed attempts to sign in, so that nobody can try many tokens.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use onramp_webhooks::clock::Timestamp;
@@ -14,7 +14,8 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// Maximum number of addresses that are counted one by one. All others share one count.
 const MOST_ADDRESSES: usize = 1_024;
 
-/// The times of recent failures of each address.
+/// The times of recent failures of each address. Of IPv6 addresses, those with the same first 64 bits are one, because a client has all of
+/// them.
 #[derive(Debug, Default)]
 pub(crate) struct Attempts(HashMap<Option<IpAddr>, VecDeque<Timestamp>>);
 
@@ -37,7 +38,15 @@ impl Attempts {
     }
 
     fn bucket(&self, peer: Option<IpAddr>) -> Option<IpAddr> {
-        peer.filter(|_| self.0.len() < MOST_ADDRESSES || self.0.contains_key(&peer))
+        let network = peer.map(network);
+        network.filter(|_| self.0.len() < MOST_ADDRESSES || self.0.contains_key(&network))
+    }
+}
+
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 
@@ -60,6 +69,20 @@ mod tests {
         assert_eq!(attempts.wait(peer, at(10)), Some(Duration::from_secs(50)));
         assert_eq!(attempts.wait(None, at(10)), None);
         assert_eq!(attempts.wait(peer, at(60)), None);
+    }
+
+    #[test]
+    fn the_addresses_of_an_ipv6_network_and_both_forms_of_an_ipv4_address_share_a_count() {
+        let mut attempts = Attempts::default();
+        for number in 0..10_u16 {
+            attempts.failed(Some(Ipv6Addr::new(0x2001, 0xdb8, 0, 1, number, 0, 0, number).into()), at(0));
+            attempts.failed(format!("::ffff:192.0.2.{}", 1 + number % 2).parse().ok(), at(0));
+        }
+        let waits = |address: &str| attempts.wait(address.parse().ok(), at(1)).is_some();
+        assert!(waits("2001:db8:0:1:ffff::1") && !waits("2001:db8:0:2::"));
+        assert!(!waits("192.0.2.1") && !waits("::ffff:192.0.2.3"));
+        (0..5).for_each(|_| attempts.failed("192.0.2.1".parse().ok(), at(0)));
+        assert!(attempts.wait("::ffff:192.0.2.1".parse().ok(), at(1)).is_some());
     }
 
     #[test]

@@ -14,14 +14,19 @@ use crate::access::{Access, Authorize, Door, Guard, Role};
 /// Minimum length of a token, in characters.
 pub const SHORTEST_TOKEN: usize = 32;
 
-/// Builder of an [`Inspector`]; see [`Inspector::builder`].
-pub struct InspectorBuilder {
+/// The settings of an inspector.
+pub(crate) struct Settings {
     pub(crate) inbox: Arc<dyn Inbox>,
     pub(crate) providers: Providers,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) title: String,
     pub(crate) place: String,
     pub(crate) is_read_only: bool,
+}
+
+/// Builder of an [`Inspector`]; see [`Inspector::builder`].
+pub struct InspectorBuilder {
+    settings: Settings,
     operator: Option<String>,
     reader: Option<String>,
     authorize: Option<Authorize>,
@@ -30,24 +35,21 @@ pub struct InspectorBuilder {
 
 impl InspectorBuilder {
     pub(crate) fn new(inbox: Arc<dyn Inbox>) -> Self {
-        Self {
+        let settings = Settings {
             inbox,
             providers: Providers::default(),
             clock: Arc::new(SystemClock::default()),
             title: "Inbox".to_owned(),
             place: String::new(),
             is_read_only: false,
-            operator: None,
-            reader: None,
-            authorize: None,
-            is_open: false,
-        }
+        };
+        Self { settings, operator: None, reader: None, authorize: None, is_open: false }
     }
 
     /// Sets the name of the shop and of its environment, such as `production`.
     #[must_use]
     pub fn title(mut self, shop: impl Into<String>, environment: impl Into<String>) -> Self {
-        (self.title, self.place) = (shop.into(), environment.into());
+        (self.settings.title, self.settings.place) = (shop.into(), environment.into());
         self
     }
 
@@ -86,21 +88,21 @@ impl InspectorBuilder {
     /// Removes all routes that change deliveries or reveal personal data.
     #[must_use]
     pub fn read_only(mut self) -> Self {
-        self.is_read_only = true;
+        self.settings.is_read_only = true;
         self
     }
 
     /// Sets the providers whose bodies are read. Default: those of `onramp-webhooks`.
     #[must_use]
     pub fn providers(mut self, providers: Providers) -> Self {
-        self.providers = providers;
+        self.settings.providers = providers;
         self
     }
 
     /// Sets the clock of sessions and of the page.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.settings.clock = clock;
         self
     }
 
@@ -119,7 +121,7 @@ impl InspectorBuilder {
             (true, None, true) => Door::Loopback,
             _ => return Err(BuildError::SeveralWays),
         };
-        Ok(Inspector::new(self, Guard::new(door)))
+        Ok(Inspector::new(self.settings, Guard::new(door)))
     }
 }
 
@@ -135,7 +137,10 @@ fn checked(tokens: Vec<(Role, String)>) -> Result<Vec<(Role, String)>, BuildErro
 
 impl fmt::Debug for InspectorBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InspectorBuilder").field("inbox", &self.inbox).field("title", &self.title).finish_non_exhaustive()
+        f.debug_struct("InspectorBuilder")
+            .field("inbox", &self.settings.inbox)
+            .field("title", &self.settings.title)
+            .finish_non_exhaustive()
     }
 }
 

@@ -48,6 +48,10 @@ fn has(request: &PageRequest, name: &str) -> bool {
 }
 
 fn is_own_origin(request: &PageRequest) -> bool {
+    // HTTP/2 has no host line. The browsers that use it say which site a request comes from.
+    if !has(request, "host") {
+        return request.header("sec-fetch-site") == Some("same-origin");
+    }
     let (Some(origin), Some(host)) = (request.header("origin"), request.header("host")) else { return false };
     let named = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
     !host.is_empty() && named.is_some_and(|named| named.eq_ignore_ascii_case(host))

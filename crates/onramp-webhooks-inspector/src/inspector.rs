@@ -6,16 +6,18 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use onramp_webhooks::Inbox;
 use onramp_webhooks::adapter::{Page, PageRequest, PageResponse};
-use onramp_webhooks::clock::{Clock, Timestamp};
-use onramp_webhooks::provider::Providers;
+use onramp_webhooks::clock::Timestamp;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::access::Guard;
+use crate::access::{Caller, Guard, Role};
 use crate::assets::Assets;
+use crate::builder::Settings;
+use crate::events::Streams;
+use crate::overview::Overviews;
 use crate::problem::Problem;
-use crate::{InspectorBuilder, actions, api, csrf, headers, session};
+use crate::{InspectorBuilder, actions, api, csrf, headers};
 
 /// A page over an inbox, which an adapter mounts with its function `page`. Clones share the same page.
 #[derive(Clone)]
@@ -24,13 +26,10 @@ pub struct Inspector {
 }
 
 pub(crate) struct Shared {
-    pub(crate) inbox: Arc<dyn Inbox>,
-    pub(crate) providers: Providers,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) title: String,
-    pub(crate) place: String,
-    pub(crate) is_read_only: bool,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) guard: Guard,
+    pub(crate) overviews: Overviews,
+    pub(crate) streams: Streams,
     assets: Assets,
 }
 
@@ -40,20 +39,30 @@ struct Login {
     token: String,
 }
 
+impl Shared {
+    /// Checks that the sender may change deliveries and see personal data.
+    pub(crate) fn operates(&self, caller: &Caller) -> Result<(), Problem> {
+        match (self.settings.is_read_only, caller.role) {
+            (false, Role::Operator) => Ok(()),
+            (true, _) => Err(Problem::forbidden("This inspector only shows deliveries.")),
+            (_, Role::Reader) => Err(Problem::forbidden("Readers see masked data and change nothing.")),
+        }
+    }
+}
+
 impl Inspector {
     /// Returns a builder. The inbox is that of a receiver ([`Receiver::inbox`](onramp_webhooks::Receiver::inbox)), or any other.
     pub fn builder(inbox: impl Inbox) -> InspectorBuilder {
         InspectorBuilder::new(Arc::new(inbox))
     }
 
-    pub(crate) fn new(builder: InspectorBuilder, guard: Guard) -> Self {
-        let InspectorBuilder { inbox, providers, clock, title, place, is_read_only, .. } = builder;
-        let assets = Assets::new();
-        Self { shared: Arc::new(Shared { inbox, providers, clock, title, place, is_read_only, guard, assets }) }
+    pub(crate) fn new(settings: Settings, guard: Guard) -> Self {
+        let (overviews, streams, assets) = (Overviews::default(), Streams::default(), Assets::new());
+        Self { shared: Arc::new(Shared { settings: Arc::new(settings), guard, overviews, streams, assets }) }
     }
 
     async fn route(&self, request: &PageRequest) -> Result<PageResponse, Problem> {
-        let now = self.shared.clock.now();
+        let now = self.shared.settings.clock.now();
         let segments = segments(&request.path)?;
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         match segments.as_slice() {
@@ -63,7 +72,7 @@ impl Inspector {
                 self.shared.assets.get(version, name, request).ok_or_else(Problem::not_found)
             }
             ["login"] => self.login(request, now),
-            ["logout"] => logout(request),
+            ["logout"] => self.logout(request),
             ["api", route @ ..] => api::respond(&self.shared, request, route, now).await,
             _ => Err(Problem::not_found()),
         }
@@ -73,18 +82,18 @@ impl Inspector {
         post(request)?;
         csrf::check(request, false)?;
         let Login { token } = actions::parse(&request.body)?;
-        let (role, session) = self.shared.guard.sign_in(request, &token, now)?;
+        let (role, cookie) = self.shared.guard.sign_in(request, &token, now)?;
         tracing::info!(role = role.as_str(), "signed in to the inspector");
         let body = json!({ "object": "session", "role": role.as_str() });
-        Ok(json_response(&body).header("set-cookie", session.cookie(csrf::is_on_https(request))))
+        Ok(json_response(&body).header("set-cookie", cookie))
     }
-}
 
-fn logout(request: &PageRequest) -> Result<PageResponse, Problem> {
-    post(request)?;
-    csrf::check(request, false)?;
-    let body = json!({ "object": "session", "role": null });
-    Ok(json_response(&body).header("set-cookie", session::removal(csrf::is_on_https(request))))
+    fn logout(&self, request: &PageRequest) -> Result<PageResponse, Problem> {
+        post(request)?;
+        csrf::check(request, false)?;
+        let body = json!({ "object": "session", "role": null });
+        Ok(json_response(&body).header("set-cookie", self.shared.guard.sign_out(request)?))
+    }
 }
 
 #[async_trait]
@@ -97,7 +106,10 @@ impl Page for Inspector {
 
 impl fmt::Debug for Inspector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inspector").field("inbox", &self.shared.inbox).field("guard", &self.shared.guard).finish_non_exhaustive()
+        f.debug_struct("Inspector")
+            .field("inbox", &self.shared.settings.inbox)
+            .field("guard", &self.shared.guard)
+            .finish_non_exhaustive()
     }
 }
 

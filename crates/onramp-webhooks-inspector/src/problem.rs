@@ -5,7 +5,7 @@ use onramp_webhooks::{StoreError, StoreErrorKind};
 use serde_json::json;
 
 /// An error, which is sent as a problem document. The detail is a sentence for operators.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Problem {
     status: u16,
     title: &'static str,
@@ -47,6 +47,15 @@ impl Problem {
     pub(crate) fn too_many(seconds: u64) -> Self {
         let header = Some(("retry-after", seconds.to_string()));
         Self { header, ..Self::new(429, "Too many attempts", format!("Try again in {seconds} s.")) }
+    }
+
+    pub(crate) fn busy() -> Self {
+        let header = Some(("retry-after", "10".to_owned()));
+        Self { header, ..Self::new(503, "Too many pages", "Too many pages are open for live updates.") }
+    }
+
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
     }
 
     pub(crate) fn internal() -> Self {

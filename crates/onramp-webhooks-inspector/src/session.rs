@@ -5,15 +5,53 @@ use std::time::Duration;
 use hmac::{Hmac, KeyInit, Mac};
 use onramp_webhooks::adapter::PageRequest;
 use onramp_webhooks::clock::Timestamp;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 use crate::access::Role;
 
 /// The time after which a session ends.
 const LIFETIME: Duration = Duration::from_secs(12 * 3_600);
 
-/// The name of the cookie on plain HTTP. Browsers accept the prefix `__Host-` on HTTPS only.
+/// The beginning of the name of the cookie on plain HTTP. Browsers accept the prefix `__Host-` on HTTPS only.
 const NAME: &str = "onramp-inspector";
+
+/// The inspectors that share a session: those with the same tokens. Browsers send cookies to all ports and paths of a host, so each realm has
+/// a cookie of its own.
+pub(crate) struct Realm(String);
+
+impl Realm {
+    pub(crate) fn of(tokens: &[(Role, String)]) -> Self {
+        let hash = tokens.iter().fold(Sha256::new_with_prefix("onramp-webhooks-inspector realm"), |hash, (role, token)| {
+            hash.chain_update(Sha256::digest(format!("{} {token}", role.as_str())))
+        });
+        Self(format!("{NAME}-{}", hex(hash.finalize().get(..4).unwrap_or_default())))
+    }
+
+    /// Returns the header that stores a session in a browser.
+    pub(crate) fn cookie(&self, session: &Session, on_https: bool) -> String {
+        let value = format!("{}.{}.{}", session.role, session.expires.as_millis(), hex(&session.mac));
+        self.set_cookie(&value, LIFETIME.as_secs(), on_https)
+    }
+
+    /// Returns the header that removes the session from a browser.
+    pub(crate) fn removal(&self, on_https: bool) -> String {
+        self.set_cookie("", 0, on_https)
+    }
+
+    fn set_cookie(&self, value: &str, seconds: u64, on_https: bool) -> String {
+        let (prefix, secure) = if on_https { ("__Host-", "; Secure") } else { ("", "") };
+        format!("{prefix}{}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}", self.0)
+    }
+
+    /// Returns the values of the cookies that may hold a session.
+    pub(crate) fn cookies<'a>(&'a self, request: &'a PageRequest) -> impl Iterator<Item = &'a str> {
+        let pairs = request.lines("cookie").filter_map(|line| str::from_utf8(line).ok()).flat_map(|line| line.split(';'));
+        pairs.filter_map(|pair| {
+            let (name, value) = pair.trim().split_once('=')?;
+            (name.strip_prefix("__Host-").unwrap_or(name) == self.0).then_some(value)
+        })
+    }
+}
 
 /// A signed session: its role, its end, and the HMAC of both. Its key is the token, so a new token ends all sessions.
 pub(crate) struct Session {
@@ -40,31 +78,6 @@ impl Session {
     pub(crate) fn is_valid(&self, role: Role, token: &str, now: Timestamp) -> bool {
         self.role == role.as_str() && now < self.expires && mac(&self.role, self.expires, token).verify_slice(&self.mac).is_ok()
     }
-
-    /// Returns the header that stores the session in a browser.
-    pub(crate) fn cookie(&self, on_https: bool) -> String {
-        let value = format!("{}.{}.{}", self.role, self.expires.as_millis(), hex(&self.mac));
-        set_cookie(&value, LIFETIME.as_secs(), on_https)
-    }
-}
-
-/// Returns the header that removes the session from a browser.
-pub(crate) fn removal(on_https: bool) -> String {
-    set_cookie("", 0, on_https)
-}
-
-fn set_cookie(value: &str, seconds: u64, on_https: bool) -> String {
-    let (prefix, secure) = if on_https { ("__Host-", "; Secure") } else { ("", "") };
-    format!("{prefix}{NAME}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
-}
-
-/// Returns the values of the cookies that may hold a session.
-pub(crate) fn cookies(request: &PageRequest) -> impl Iterator<Item = &str> {
-    let pairs = request.lines("cookie").filter_map(|line| str::from_utf8(line).ok()).flat_map(|line| line.split(';'));
-    pairs.filter_map(|pair| {
-        let (name, value) = pair.trim().split_once('=')?;
-        (name.strip_prefix("__Host-").unwrap_or(name) == NAME).then_some(value)
-    })
 }
 
 fn mac(role: &str, expires: Timestamp, token: &str) -> Hmac<Sha256> {
@@ -89,8 +102,12 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_000);
 
+    fn realm(token: &str) -> Realm {
+        Realm::of(&[(Role::Operator, token.to_owned())])
+    }
+
     fn value(session: &Session) -> String {
-        session.cookie(false).split(['=', ';']).nth(1).unwrap().to_owned()
+        realm("token").cookie(session, false).split(['=', ';']).nth(1).unwrap().to_owned()
     }
 
     #[test]
@@ -122,11 +139,27 @@ mod tests {
 
     #[test]
     fn a_cookie_is_bound_to_the_host_on_https() {
-        let session = Session::new(Role::Operator, "token", NOW);
-        let cookie = session.cookie(true);
-        assert!(
-            cookie.starts_with("__Host-onramp-inspector=operator.") && cookie.ends_with("; HttpOnly; SameSite=Strict; Secure")
-        );
-        assert!(!session.cookie(false).contains("Secure") && session.cookie(false).contains("HttpOnly; SameSite=Strict"));
+        let (session, realm) = (Session::new(Role::Operator, "token", NOW), realm("token"));
+        let cookie = realm.cookie(&session, true);
+        assert!(cookie.starts_with("__Host-onramp-inspector-") && cookie.ends_with("; HttpOnly; SameSite=Strict; Secure"));
+        let plain = realm.cookie(&session, false);
+        assert!(plain.starts_with("onramp-inspector-") && plain.ends_with("HttpOnly; SameSite=Strict"));
+    }
+
+    #[test]
+    fn inspectors_with_other_tokens_have_cookies_of_their_own() {
+        let both = |operator: &str, reader: &str| {
+            Realm::of(&[(Role::Operator, operator.to_owned()), (Role::Reader, reader.to_owned())]).0
+        };
+        assert_eq!(both("a", "b"), both("a", "b"));
+        let names = [
+            both("a", "b"),
+            both("b", "a"),
+            both("a", "c"),
+            realm("a").0,
+            realm("b").0,
+            Realm::of(&[(Role::Reader, "a".into())]).0,
+        ];
+        assert!(names.iter().enumerate().all(|(at, name)| !names[..at].contains(name)), "{names:?}");
     }
 }

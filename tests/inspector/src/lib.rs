@@ -7,7 +7,9 @@
 )]
 
 mod adapter;
+mod controlled;
 mod shop;
 
 pub use self::adapter::{ADAPTERS, Adapter};
+pub use self::controlled::Controlled;
 pub use self::shop::{Shop, TOKEN};

@@ -2,10 +2,15 @@
 
 use std::net::SocketAddr;
 
+use axum::extract::ConnectInfo;
 use onramp_webhooks::inbox::{Filter, State, find_first};
 use onramp_webhooks_inspector::Inspector;
 use onramp_webhooks_inspector_tests::{ADAPTERS, Shop, TOKEN};
+use onramp_webhooks_server::Server;
 use onramp_webhooks_testkit::adapter::{Connection, Response};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 
 const PREFIXES: [&str; 2] = ["/inspect", "/admin/tools/inspect"];
 
@@ -61,6 +66,45 @@ async fn an_operator_signs_in_and_replays_a_dead_letter_below_every_prefix() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_stream_of_events_arrives_and_ends_by_itself() {
+    let shop = Shop::open().await;
+    let streams = ADAPTERS.map(|adapter| {
+        let address = adapter.serve(shop.inspector(), "127.0.0.1:0");
+        async move {
+            let bearer = format!("Bearer {TOKEN}");
+            let answer = send(address, "GET", "/inspect/api/events", &[("authorization", &bearer)], "").await;
+            assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/event-stream")), "{adapter:?}");
+            let text = answer.text();
+            assert!(text.starts_with("retry: 500\n\nid: ") && text.contains("\nevent: overview\ndata: {"), "{adapter:?}: {text}");
+        }
+    });
+    let [one, two, three] = streams;
+    tokio::join!(one, two, three);
+}
+
+/// The end of the stream is sent before the server closes what is left open.
+#[tokio::test]
+async fn an_open_stream_does_not_hold_up_the_end_of_a_server() {
+    let shop = Shop::open().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = axum::Router::new().nest_service("/inspect", onramp_webhooks_axum::page(shop.inspector()));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server = tokio::spawn(Server::new(listener).serve(app, ConnectInfo::<SocketAddr>, async { drop(stopped.await) }));
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    let head = format!("GET /inspect/api/events HTTP/1.1\r\nhost: shop.example\r\nauthorization: Bearer {TOKEN}\r\n\r\n");
+    connection.write_all(head.as_bytes()).await.unwrap();
+    let mut received = Vec::new();
+    while !String::from_utf8_lossy(&received).contains("event: overview") {
+        assert_ne!(connection.read_buf(&mut received).await.unwrap(), 0);
+    }
+    stop.send(()).unwrap();
+    server.await.unwrap();
+    connection.read_to_end(&mut received).await.unwrap();
+    assert!(received.ends_with(b"\r\n0\r\n\r\n"), "{}", String::from_utf8_lossy(&received));
 }
 
 #[tokio::test]

@@ -5,39 +5,67 @@
 use std::path::Path;
 use std::process::Command;
 
-use onramp_webhooks_inspector_tests::{Adapter, Shop, TOKEN};
+use onramp_webhooks_inspector_tests::{Adapter, Controlled, Shop, TOKEN};
 
-/// Runs `browser.mjs`, which does what an operator does. Pictures are left in `target/screenshots`.
-async fn operates(adapter: Adapter, name: &str) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let pictures = root.join("target/screenshots").join(name);
+/// Runs a script. Pictures are left in `target/screenshots`.
+async fn runs(script: &str, adapter: Adapter, theme: &str) {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = here.join("../..");
+    let pictures = root.join("target/screenshots");
     std::fs::create_dir_all(&pictures).unwrap();
-    let shop = Shop::open().await;
-    let address = adapter.serve(shop.inspector(), "127.0.0.1:0");
+    let steps = std::fs::read_to_string(here.join(script)).unwrap().matches("\nawait step(").count();
+    let address = adapter.serve(Controlled::new(Shop::open().await), "127.0.0.1:0");
     let mut command = Command::new("node");
     command
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("browser.mjs"))
+        .arg(here.join(script))
         .arg(format!("http://{address}/inspect/#k={TOKEN}"))
         .arg(pictures)
         .arg(root.join("target/tools/browser").canonicalize().unwrap())
+        .arg(theme)
         .env("CHROMIUM", std::env::var_os("CHROMIUM").unwrap_or_else(|| "/usr/bin/chromium".into()));
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
-    let (steps, complaints) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{steps}{complaints}");
-    assert_eq!(steps.lines().filter(|line| line.starts_with("ok ")).count(), 15, "{steps}");
+    let (lines, complaints) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{lines}{complaints}");
+    assert!(steps > 0 && lines.lines().filter(|line| line.starts_with("ok ")).count() == steps, "{steps} steps: {lines}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_works_in_browser_on_axum() {
-    operates(Adapter::Axum, "axum").await;
+    runs("operate.mjs", Adapter::Axum, "light").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_works_in_browser_on_actix() {
-    operates(Adapter::Actix, "actix").await;
+    runs("operate.mjs", Adapter::Actix, "light").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_works_in_browser_on_warp() {
-    operates(Adapter::Warp, "warp").await;
+    runs("operate.mjs", Adapter::Warp, "light").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_follows_its_shop_in_browser_on_axum() {
+    runs("live.mjs", Adapter::Axum, "light").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_follows_its_shop_in_browser_on_actix() {
+    runs("live.mjs", Adapter::Actix, "light").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_follows_its_shop_in_browser_on_warp() {
+    runs("live.mjs", Adapter::Warp, "light").await;
+}
+
+/// Each view on a phone and on a wide screen.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_view_is_accessible_in_browser_when_it_is_light() {
+    runs("views.mjs", Adapter::Axum, "light").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_view_is_accessible_in_browser_when_it_is_dark() {
+    runs("views.mjs", Adapter::Axum, "dark").await;
 }

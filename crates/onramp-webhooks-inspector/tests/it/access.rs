@@ -120,6 +120,35 @@ async fn other_schemes_and_repeated_headers_are_no_token() {
     assert_eq!(under.send(request("GET", "/api/overview", &twice[..1], "")).await.status(), 200);
 }
 
+/// A proxy in front may have a login of its own.
+#[tokio::test]
+async fn the_login_of_a_proxy_does_not_hide_a_session_and_is_no_wrong_token() {
+    let under = Under::with_tokens();
+    let cookie = cookie(&sign_in(&under, TOKEN).await);
+    for _ in 0..20 {
+        for scheme in ["Basic YWRhOmFkYQ==", "Negotiate abc", "basic"] {
+            let headers = [("authorization", scheme), ("cookie", cookie.as_str())];
+            assert_eq!(under.send(request("GET", "/api/overview", &headers, "")).await.status(), 200, "{scheme}");
+        }
+    }
+    let wrong = [("authorization", "BEARER wrong"), ("cookie", cookie.as_str())];
+    under.send(request("GET", "/api/overview", &wrong, "")).await.assert_problem(401);
+}
+
+/// Browsers send a cookie to every port of its host.
+#[tokio::test]
+async fn inspectors_on_one_host_do_not_end_the_sessions_of_each_other() {
+    let (one, other) = (Under::with_tokens(), Under::new(|builder| builder.token(format!("{TOKEN}!"))));
+    let cookies = [cookie(&sign_in(&one, TOKEN).await), cookie(&sign_in(&other, &format!("{TOKEN}!")).await)];
+    let names = cookies.each_ref().map(|cookie| cookie.split('=').next().unwrap());
+    assert_ne!(names[0], names[1]);
+    for under in [&one, &other] {
+        assert_eq!(status_with(under, &cookies.join("; ")).await, 200);
+    }
+    let out = one.send(request("POST", "/logout", &FROM_THE_PAGE, "{}")).await;
+    assert!(out.header("set-cookie").unwrap().starts_with(&format!("{}=; ", names[0])));
+}
+
 #[tokio::test]
 async fn readers_and_read_only_inspectors_change_nothing_and_reveal_nothing() {
     let under = Under::with_tokens();

@@ -1,10 +1,15 @@
 //! Changes by operators.
 
-use onramp_webhooks::Inbox;
-use onramp_webhooks::identity::DedupKey;
-use onramp_webhooks::inbox::{DeliveryId, Filter, Recorded, Settled, State, find_first};
+use std::sync::Arc;
 
-use crate::tools::{COMPLETE, TOKEN, Under};
+use async_trait::async_trait;
+use onramp_webhooks::identity::DedupKey;
+use onramp_webhooks::inbox::{DeadCause, DeliveryId, Filter, HistoryKind, MemoryInbox, Recorded, Settled, State, find_first};
+use onramp_webhooks::{Inbox, StoreError, StoreErrorKind};
+use onramp_webhooks_inspector::{Access, Inspector};
+use onramp_webhooks_testkit::doubles::{Double, InboxCall, InboxDouble};
+
+use crate::tools::{COMPLETE, TOKEN, Under, request};
 
 async fn act(under: &Under, id: DeliveryId, action: &str, body: &str) -> crate::tools::Answer {
     under.post(TOKEN, &format!("/api/deliveries/{id}/{action}"), body).await
@@ -35,6 +40,68 @@ async fn a_handled_delivery_runs_again_only_if_its_id_is_typed() {
     assert_eq!(state(&under, id).await, State::Handled);
     assert_eq!(act(&under, id, "replay", &format!(r##"{{"even_handled":true,"confirm":" #{id} "}}"##)).await.status(), 200);
     assert_eq!(state(&under, id).await, State::Pending);
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_may_have_succeeded_runs_again_only_if_its_id_is_typed() {
+    let under = Under::with_tokens();
+    let id = under.settled(COMPLETE, Settled::Dead { cause: DeadCause::TransactionEnded, error: "committed".to_owned() }).await;
+    let shown = under.get(TOKEN, &format!("/api/deliveries/{id}")).await.json();
+    assert_eq!((&shown["unknown_result"], &shown["reason"]), (&true.into(), &"transaction".into()));
+    act(&under, id, "replay", "{}").await.assert_problem(409);
+    act(&under, id, "replay", r#"{"even_handled":true}"#).await.assert_problem(400);
+    assert_eq!(state(&under, id).await, State::Dead);
+    assert_eq!(act(&under, id, "replay", &format!(r#"{{"even_handled":true,"confirm":"{id}"}}"#)).await.status(), 200);
+    assert_eq!(under.get(TOKEN, &format!("/api/deliveries/{id}")).await.json()["unknown_result"], false);
+}
+
+#[tokio::test]
+async fn a_reveal_and_a_download_are_recorded_or_refused() {
+    let under = Under::new(|builder| builder.authorize(|_| Access::Operator("ada".to_owned())));
+    let id = under.dead(COMPLETE, "failed for shop-20418").await;
+    let browser = [("content-type", "application/json"), ("x-onramp-inspector", "1"), ("origin", "https://shop.example")];
+    let revealed = under.send(request("POST", &format!("/api/deliveries/{id}/reveal"), &browser, "{}")).await.json();
+    let last = &revealed["history"][1];
+    assert_eq!((&last["kind"], &last["text"], &last["times"]), (&"revealed".into(), &"ada".into(), &"1".into()));
+    under.send(request("GET", &format!("/api/deliveries/{id}/body"), &[], "")).await;
+    let entries = under.inbox.history(id).await.unwrap();
+    assert_eq!((entries.len(), entries[1].kind, entries[1].times), (2, HistoryKind::Revealed, 2));
+
+    let shown = under.send(request("GET", &format!("/api/deliveries/{id}"), &[], "")).await.json();
+    assert_eq!(shown["history"][0]["kind"], "dead");
+    assert_eq!(shown["history"][0]["text"], "failed for •••");
+    assert_eq!(shown["history"][1]["text"], "ada");
+}
+
+/// An inbox that records no reveals.
+#[derive(Debug)]
+struct Unwritable(Arc<MemoryInbox>);
+
+#[async_trait]
+impl InboxDouble for Unwritable {
+    fn inner(&self) -> &dyn Inbox {
+        &*self.0
+    }
+
+    async fn before(&self, call: InboxCall) -> Result<(), StoreError> {
+        match call {
+            InboxCall::Revealed => Err(StoreError::new(StoreErrorKind::ReadOnly, "reveal")),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_recorded_is_not_revealed() {
+    let under = Under::with_tokens();
+    let id = under.dead(COMPLETE, "failed").await;
+    let inspector = Inspector::builder(Double(Unwritable(Arc::clone(&under.inbox)))).token(TOKEN).build().unwrap();
+    let under = Under { inspector, ..under };
+    let (reveal, download) =
+        (act(&under, id, "reveal", "{}").await, under.get(TOKEN, &format!("/api/deliveries/{id}/body")).await);
+    reveal.assert_problem(503);
+    download.assert_problem(503);
+    assert!(!reveal.text().contains("shop-20418") && !download.text().contains("shop-20418"));
 }
 
 #[tokio::test]

@@ -65,6 +65,41 @@ async fn only_the_page_itself_changes_something() {
     }
 }
 
+/// HTTP/2 has an authority instead of a host, which frameworks do not pass on.
+#[tokio::test]
+async fn without_a_host_the_browser_has_to_say_that_the_request_is_of_the_same_origin() {
+    let under = Under::with_tokens();
+    let cookie = session(&under).await;
+    let path = format!("/api/deliveries/{}/resolve", under.dead(COMPLETE, "failed").await);
+    for (origin, site, status) in [
+        ("https://shop.example", "same-origin", 200),
+        ("https://shop.example", "-", 403),
+        ("https://shop.example", "same-site", 403),
+        ("https://evil.example", "cross-site", 403),
+        ("-", "-", 403),
+    ] {
+        let headers = [
+            ("host", "-"),
+            ("cookie", cookie.as_str()),
+            ("origin", origin),
+            ("sec-fetch-site", site),
+            ("content-type", "application/json"),
+            ("x-onramp-inspector", "1"),
+        ];
+        let answer = under.send(request("POST", &path, &headers, r#"{"note":"by hand"}"#)).await;
+        assert_eq!(answer.status(), status, "{origin} {site}");
+    }
+    let sign_in = [
+        ("host", "-"),
+        ("origin", "https://shop.example"),
+        ("sec-fetch-site", "same-origin"),
+        ("content-type", "application/json"),
+        ("x-onramp-inspector", "1"),
+    ];
+    let answer = under.send(request("POST", "/login", &sign_in, &format!(r#"{{"token":"{TOKEN}"}}"#))).await;
+    assert_eq!(answer.status(), 200);
+}
+
 #[tokio::test]
 async fn other_methods_change_nothing() {
     let under = Under::with_tokens();

@@ -1,10 +1,13 @@
 //! Lists, orders, and the overview.
 
+use std::time::Duration;
+
+use onramp_webhooks::Inbox;
 use onramp_webhooks::identity::DedupKey;
-use onramp_webhooks::inbox::Settled;
+use onramp_webhooks::inbox::{DeliveryId, Settled};
 use serde_json::Value;
 
-use crate::tools::{COMPLETE, READER, TOKEN, Under};
+use crate::tools::{COMPLETE, NOW, READER, TOKEN, Under};
 
 fn ids(list: &Value) -> Vec<String> {
     list["data"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
@@ -25,6 +28,16 @@ async fn a_list_is_read_page_by_page() {
         assert_eq!(page["complete"], false);
         address = format!("/api/deliveries?limit=3&before={next}");
     }
+    assert_eq!(found, expected);
+
+    let (mut found, mut address) = (Vec::new(), "/api/deliveries?limit=3&oldest_first=true".to_owned());
+    loop {
+        let page = under.get(READER, &address).await.json();
+        found.extend(ids(&page));
+        let Some(next) = page["next"].as_str() else { break };
+        address = format!("/api/deliveries?limit=3&oldest_first=true&after={next}");
+    }
+    expected.reverse();
     assert_eq!(found, expected);
 }
 
@@ -59,6 +72,7 @@ async fn filters_and_given_ids_are_applied() {
         assert_eq!(ids(&found.json()).iter().collect::<Vec<_>>(), expected, "{query}");
     }
     under.get(TOKEN, "/api/deliveries?stat=dead").await.assert_problem(400);
+    under.get(TOKEN, &format!("/api/deliveries?id={handled}&state=dead")).await.assert_problem(400);
 }
 
 #[tokio::test]
@@ -85,6 +99,7 @@ async fn the_overview_has_what_needs_attention_and_its_query_finds_it() {
         under.dead(COMPLETE, "insert into points: column 7 is missing").await;
     }
     under.quarantined(b"{}", "order: missing").await;
+    under.clock.advance(Duration::from_secs(1));
     let overview = under.get(READER, "/api/overview").await.json();
     assert_eq!((overview["counts"]["dead"].as_str(), overview["counts"]["quarantined"].as_str()), (Some("3"), Some("1")));
     let item = &overview["attention"][0];
@@ -93,6 +108,11 @@ async fn the_overview_has_what_needs_attention_and_its_query_finds_it() {
         (Some("dead_letters"), Some("3"), Some("3"))
     );
     assert_eq!(item["money"], serde_json::json!(["750.00 USD"]));
+    assert_eq!(item["reason"], "exhausted");
+    under.inbox.resolve(NOW, DeliveryId::from_i64(1), "").await.unwrap();
     let found = under.get(READER, &format!("/api/deliveries?{}", item["query"].as_str().unwrap())).await.json();
-    assert_eq!(ids(&found).len(), 3);
+    assert_eq!(
+        (ids(&found), &found["data"][0]["reason"], &found["data"][0]["cause"]),
+        (vec!["3".to_owned(), "2".to_owned()], &"exhausted".into(), &"attempts used up".into())
+    );
 }

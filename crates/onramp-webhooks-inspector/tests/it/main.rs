@@ -7,5 +7,7 @@ mod csrf;
 mod debug;
 mod hostile;
 mod lists;
+mod live;
 mod loopback;
+mod masking;
 mod tools;

@@ -4,6 +4,7 @@ use super::item::{Item, ItemKind};
 use super::scan::scan;
 use crate::error::StoreError;
 use crate::inbox::{Filter, Inbox, Record, State, Tally, contradicted};
+use crate::masking::masked;
 use crate::provider::Providers;
 
 /// Returns the conflicts as one problem; `None` if there are none.
@@ -21,10 +22,12 @@ pub(super) async fn item(inbox: &dyn Inbox, providers: &Providers) -> Result<Opt
     let is_one = tally.deliveries == 1;
     let detail = match contradicted(inbox, &newest).await? {
         Some(first) => contradiction(&first, &newest, providers),
-        None => subject(&newest),
+        None => subject(&newest, providers),
     };
     let command = if is_one { format!("inbox diff {}", newest.id) } else { "inbox list --state conflict".to_owned() };
     let detail = if is_one { detail } else { format!("the newest: {detail}") };
+    // The first deliveries report the purchases. Those of the conflicts may never have been.
+    let tally = tally.without_purchases();
     Ok(Some(Item { kind: ItemKind::Conflicts, tally, has_more, detail, filter, command }))
 }
 
@@ -36,16 +39,19 @@ fn contradiction(first: &Record, second: &Record, providers: &Providers) -> Stri
         tally.money().collect::<Vec<_>>().join(", ")
     };
     match (money(first), money(second)) {
-        (before, after) if before.is_empty() && after.is_empty() => subject(second),
-        (before, after) => format!("{}, {before}, then {after}", subject(second)),
+        (before, after) if before.is_empty() && after.is_empty() => subject(second, providers),
+        (before, after) => format!("{}, {before}, then {after}", subject(second, providers)),
     }
 }
 
-/// Returns the kind and the id that a delivery is about: `order 01HBE0YY5SMKXXA4ZCM952HS90`.
-fn subject(record: &Record) -> String {
+/// Returns the kind and the id that a delivery is about, unless the id is personal: `order 01HBE0YY5SMKXXA4ZCM952HS90`.
+fn subject(record: &Record, providers: &Providers) -> String {
     let subject = record.key.as_ref().map_or("", |key| key.subject());
+    let shown = record.body.as_ref().map(|body| masked(providers, &record.provider, body));
     match *subject.splitn(3, '/').collect::<Vec<_>>() {
-        [_, kind, id] => format!("{kind} {id}"),
+        // The hash of an id can be compared with those of guesses.
+        [_, kind, id] if id.starts_with('#') => kind.to_owned(),
+        [_, kind, id] => format!("{kind} {}", shown.map_or_else(|| id.to_owned(), |shown| shown.scrub(id))),
         _ => record.endpoint.to_string(),
     }
 }

@@ -47,11 +47,19 @@ pub(super) async fn items(inbox: &dyn Inbox, providers: &Providers) -> Result<Ve
     let mut groups: Vec<Group> = groups.into_values().collect();
     groups.sort_by_key(|group| (Reverse(group.tally.purchases > 0), Reverse(group.tally.deliveries)));
     let others = groups.split_off(groups.len().min(MOST_GROUPS));
-    let others: u64 = others.iter().map(|group| group.tally.deliveries).sum();
     let mut items: Vec<Item> = groups.into_iter().map(|group| group.item(has_more, &notes)).collect();
-    if let Some(last) = items.last_mut().filter(|_| others > 0) {
-        last.detail = format!("{} (and {others} dead letters with other errors)", last.detail);
-    }
+    let others = others.into_iter().map(|group| group.tally).reduce(|mut all, tally| {
+        all.merge(tally);
+        all
+    });
+    items.extend(others.map(|tally| Item {
+        kind: ItemKind::OtherDeadLetters,
+        tally,
+        has_more,
+        detail: String::new(),
+        filter: Filter::all().state(State::Dead).resolved(false),
+        command: "inbox list --state dead".to_owned(),
+    }));
     Ok(items)
 }
 
@@ -78,9 +86,9 @@ impl Group {
             (Some(cause), _, Some(literal)) => {
                 let is_found = |(of, note): &&(Option<DeadCause>, String)| *of == Some(cause) && note.contains(literal);
                 let most = notes.iter().filter(is_found).count();
-                format!("inbox replay --reason {} --error {} --max {most}", reason(cause), quoted(literal))
+                format!("inbox replay --reason {} --error {} --max {most}", cause.code(), quoted(literal))
             }
-            (Some(cause), ..) => format!("inbox list --reason {}", reason(cause)),
+            (Some(cause), ..) => format!("inbox list --reason {}", cause.code()),
             (None, ..) => "inbox list --state dead".to_owned(),
         };
         let detail = if is_one { self.note } else { self.error };
@@ -93,16 +101,4 @@ fn literal(error: &str) -> Option<&str> {
     let ends = |letter: char| letter == '…' || MASK.contains(letter) || letter.is_control();
     let parts = error.split(ends).map(str::trim);
     parts.max_by_key(|part| part.chars().count()).filter(|part| part.chars().count() >= SHORTEST)
-}
-
-/// Returns the word for a cause on the command line.
-const fn reason(cause: DeadCause) -> &'static str {
-    match cause {
-        DeadCause::AttemptsUsedUp => "exhausted",
-        DeadCause::RefusedByHandler => "handler",
-        DeadCause::RefusedByCheck => "check",
-        DeadCause::TransactionEnded => "transaction",
-        DeadCause::ProcessKilled => "crash",
-        DeadCause::Unreadable => "unreadable",
-    }
 }

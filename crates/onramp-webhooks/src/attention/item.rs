@@ -31,7 +31,9 @@ pub enum ItemKind {
         /// The cause; `None` if this version does not know it.
         cause: Option<DeadCause>,
     },
-    /// Deliveries that contradict an earlier one.
+    /// Dead letters with errors that are too rare to be listed one by one.
+    OtherDeadLetters,
+    /// Deliveries that contradict an earlier one. Their tally has no purchases: the first deliveries report them.
     Conflicts,
     /// Quarantined deliveries of a type that reports purchases.
     QuarantinedPurchases,
@@ -47,6 +49,7 @@ impl ItemKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::DeadLetters { .. } => "dead_letters",
+            Self::OtherDeadLetters => "other_dead_letters",
             Self::Conflicts => "conflicts",
             Self::QuarantinedPurchases => "quarantined_purchases",
             Self::Quarantined => "quarantined",
@@ -67,6 +70,7 @@ impl Item {
                 let cause = cause.map_or("the cause is not known to this version", DeadCause::as_str);
                 format!("{}: {cause}", of("dead letter", "dead letters with the same error"))
             }
+            ItemKind::OtherDeadLetters => of("dead letter with another error", "dead letters with other errors"),
             ItemKind::Conflicts => of("event contradicts an earlier one", "events contradict earlier ones"),
             ItemKind::QuarantinedPurchases => {
                 of("event in quarantine that may report a purchase", "events in quarantine that may report purchases")

@@ -30,15 +30,14 @@ pub(super) async fn waiting(inbox: &dyn Inbox, providers: &Providers, now: Times
         oldest_due = oldest_due.map_or(Some(due), |oldest: Timestamp| Some(oldest.min(due)));
         if now.since(due) > OVERDUE {
             tally.add(record, providers);
-            // The bodies were not read.
-            tally.unclear = 0;
         }
     })
     .await?;
     let words = WAITING.map(State::as_str).join(",");
     let overdue = (tally.deliveries > 0).then(|| Item {
         kind: ItemKind::Overdue,
-        tally,
+        // The bodies were not read.
+        tally: tally.without_purchases(),
         has_more,
         detail: "is the worker of the shop running, and does it use this inbox?".to_owned(),
         filter,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::delivery::{DeliveryId, NewDelivery, Quarantine};
-use crate::identity::DedupKey;
+use crate::identity::{DedupKey, Identity};
 use crate::inbox::{ClaimRequest, DeadCause, Filter, MemoryInbox, Recorded, Settled, Settlement, list_all};
 
 const NOW: Timestamp = Timestamp::from_millis(1_767_355_200_000);
@@ -74,6 +74,35 @@ async fn dead_letters_are_grouped_by_error_and_have_their_money() {
 }
 
 #[tokio::test]
+async fn the_money_of_rare_errors_is_counted() {
+    let inbox = MemoryInbox::new();
+    for number in 0..23_u8 {
+        let error = format!("error of kind {}", char::from(b'a' + number));
+        dead(&inbox, order(&format!("O{number}"), "Ada", "1.50"), DeadCause::AttemptsUsedUp, &error).await;
+    }
+    let found = of(&inbox).await;
+    assert_eq!(found.items.len(), 21);
+    let others = &found.items[20];
+    assert_eq!(others.title(), "3 dead letters with other errors");
+    assert_eq!((others.kind.as_str(), &*others.command), ("other_dead_letters", "inbox list --state dead"));
+    assert_eq!(others.tally.money().collect::<Vec<_>>(), ["4.50 USD"]);
+    let newest = found.items.iter().filter_map(|item| item.tally.newest).max();
+    assert_eq!((others.tally.purchases, others.tally.first, newest), (3, Some(NOW), Some(DeliveryId::from_i64(23))));
+}
+
+#[tokio::test]
+async fn a_personal_id_is_not_a_part_of_a_problem() {
+    let inbox = MemoryInbox::new();
+    for body in ["{}", "[]"] {
+        let mut delivery = NewDelivery::new("wert", "wert", NOW, body.into());
+        delivery.key =
+            Some(Identity::once("click", "customer-20418").personal().key("wert", "login", &delivery.fingerprint).unwrap());
+        inbox.record(delivery).await.unwrap();
+    }
+    assert_eq!(of(&inbox).await.items[0].detail, "click");
+}
+
+#[tokio::test]
 async fn a_command_covers_every_dead_letter_that_its_text_finds() {
     let inbox = MemoryInbox::new();
     for (number, error) in ["timeout of the bank: 1", "timeout of the bank: 2", "timeout of the bank: gone"].iter().enumerate() {
@@ -110,6 +139,12 @@ async fn a_conflict_shows_both_amounts() {
     let Recorded::Conflict { kept, .. } = inbox.record(order("O1", "Ada", "950.00")).await.unwrap() else { panic!("conflict") };
     let found = of(&inbox).await;
     let command = format!("inbox diff {kept}");
+    let tally = &found.items[0].tally;
+    assert_eq!(
+        (tally.deliveries, tally.purchases, tally.paid.len(), tally.unclear),
+        (1, 0, 0, 0),
+        "the money of a conflict was not paid twice"
+    );
     assert_eq!(
         shown(&found),
         [("1 event contradicts an earlier one".to_owned(), "order O1, 250.00 USD, then 950.00 USD", &*command)]

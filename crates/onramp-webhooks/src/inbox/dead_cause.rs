@@ -58,6 +58,19 @@ impl DeadCause {
             Self::Unreadable => "unreadable to this version",
         }
     }
+
+    /// Returns the short word on the command line and in JSON, which never changes: `exhausted`.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::AttemptsUsedUp => "exhausted",
+            Self::RefusedByHandler => "handler",
+            Self::RefusedByCheck => "check",
+            Self::TransactionEnded => "transaction",
+            Self::ProcessKilled => "crash",
+            Self::Unreadable => "unreadable",
+        }
+    }
 }
 
 impl fmt::Display for DeadCause {

@@ -74,6 +74,25 @@ impl Tally {
         }
     }
 
+    /// Adds the deliveries of another tally.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.deliveries += other.deliveries;
+        self.purchases += other.purchases;
+        self.unclear += other.unclear;
+        self.first = self.first.into_iter().chain(other.first).min();
+        self.last = self.last.max(other.last);
+        self.newest = self.newest.max(other.newest);
+        for (currency, amount) in other.paid {
+            *self.paid.entry(currency).or_default() += amount;
+        }
+    }
+
+    /// Leaves out the money, for deliveries whose purchases are not those of the shop.
+    pub(crate) fn without_purchases(mut self) -> Self {
+        (self.purchases, self.unclear, self.paid) = (0, 0, BTreeMap::new());
+        self
+    }
+
     fn pay(&mut self, Money { amount, currency, .. }: &Money) {
         let sum = self.paid.entry(currency.as_str().to_uppercase()).or_default();
         *sum += amount.to_decimal();

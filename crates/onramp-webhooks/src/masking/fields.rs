@@ -38,6 +38,11 @@ impl PublicFields {
         Self(None)
     }
 
+    /// Returns whether all fields are public.
+    pub(super) const fn are_all(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Returns whether a value is shown. Only strings, numbers, booleans and null can be public.
     pub(super) fn contains(&self, path: &[Step<'_>], value: Value<'_>) -> bool {
         let Some(public) = self.0 else { return true };

@@ -63,8 +63,11 @@ pub fn revealed(body: &[u8]) -> Masked {
 impl Masked {
     fn new(public: &PublicFields, body: &[u8]) -> Self {
         let mut masked = Self { text: String::new(), is_cut: false, secrets: Secrets::default() };
-        let Some(json) = parsed(body) else { return masked };
-        let Some(json) = Json::parse(&json) else { return masked };
+        let text = parsed(body);
+        let Some(json) = text.as_deref().and_then(Json::parse) else {
+            masked.secrets = Secrets::of_text(public, body);
+            return masked;
+        };
         (masked.text, masked.is_cut) = Writer::write(public, json.root());
         masked.secrets = Secrets::of(public, json.root());
         masked
@@ -85,7 +88,7 @@ impl Masked {
     }
 
     /// Returns `note` without the values that are masked in the body, in upper or lower case. Values of less than four characters are
-    /// found as whole words. A body that is neither JSON nor a form masks nothing: no handler has read it.
+    /// found as whole words. All words of a body that is neither JSON nor a form are masked, and the whole note if it is not even text.
     #[must_use]
     pub fn scrub(&self, note: &str) -> String {
         self.secrets.scrub(note)

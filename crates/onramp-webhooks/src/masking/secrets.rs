@@ -26,6 +26,22 @@ impl Secrets {
         secrets
     }
 
+    /// Returns the words of a body that has no fields. All are masked unless everything is public.
+    pub(super) fn of_text(public: &PublicFields, body: &[u8]) -> Self {
+        let mut secrets = Self::default();
+        if public.are_all() {
+            return secrets;
+        }
+        let Ok(text) = str::from_utf8(body) else { return Self { are_too_many: true, ..secrets } };
+        for word in text.split(|letter: char| !letter.is_alphanumeric()) {
+            secrets.add(word);
+            if secrets.are_too_many {
+                break;
+            }
+        }
+        secrets
+    }
+
     fn collect<'t>(&mut self, public: &PublicFields, value: Value<'t>, path: &mut Vec<Step<'t>>) {
         if self.are_too_many || public.contains(path, value) {
             return;

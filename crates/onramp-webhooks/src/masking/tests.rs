@@ -122,6 +122,16 @@ fn what_is_no_json_is_not_shown() {
 }
 
 #[test]
+fn the_note_of_a_body_without_fields_loses_every_word_of_it() {
+    let shown = wert("<customer>Ada Lovelace, customer-20418</customer> not");
+    assert_eq!(shown.scrub("no user customer-20418: ADA is not known, 3 of 20"), "no user •••-•••: ••• is ••• known, 3 of 20");
+    assert_eq!(masked(&Providers::default(), &"wert".into(), b"\xff\xfea\0d\0a\0").scrub("no user ada"), MASK);
+    assert_eq!(revealed(b"Ada").scrub("no user Ada"), "no user Ada");
+    let words: String = (0..20_000).map(|number| format!("w{number} ")).collect();
+    assert_eq!(wert(&words).scrub("w19999"), MASK);
+}
+
+#[test]
 fn differences_name_the_members() {
     let first = r#"{"type":"order_complete","click_id":"customer-1","order":{"id":"A","quote_amount":"250.00"},"a":[1,{"b":2}],"gone":"Ada"}"#;
     let second = r#"{"order":{"quote_amount":"950.00","id":"A"},"type":"order_complete","click_id":"customer-2","a":[1,{"b":3}],"new":{}}"#;

@@ -1,39 +1,6 @@
-// Opens the page in a headless browser, and does what an operator does. Prints one line for each step, and exits with 1 at the first failure.
-// Arguments: the address with the token, and a folder for pictures. The variable CHROMIUM names the program.
+// Does what an operator does, step by step.
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
-
-const [, , address, pictures, modules] = process.argv;
-const { chromium } = createRequire(`${modules}/`)("playwright-core");
-const [base, token] = [address.split("#")[0], address.split("#k=")[1]];
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox"] });
-const complaints = [];
-
-/** Opens a page whose complaints are failures: errors, violations of the policy, and dialogs that received text has opened. */
-async function open(options = {}, to = address) {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 1000 }, ...options });
-  const page = await context.newPage();
-  page.on("console", (message) => message.type() === "error" && !message.text().startsWith("Failed to load resource") && complaints.push(message.text()));
-  page.on("pageerror", (error) => complaints.push(error.message));
-  page.on("dialog", (dialog) => { complaints.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
-  await page.goto(to);
-  return page;
-}
-
-async function step(name, run) {
-  try {
-    await run();
-    assert.deepEqual(complaints, []);
-    console.log(`ok ${name}`);
-  } catch (error) {
-    console.log(`failed ${name}: ${error.stack}`);
-    await browser.close();
-    process.exit(1);
-  }
-}
-
-const rows = (page) => page.locator("#rows tr[id]");
-const dialog = (page) => page.locator("#dialog");
+import { at, base, button, dialog, finish, open, rows, step, token } from "./driver.mjs";
 
 await step("a wrong token is refused and the right one opens the page", async () => {
   const page = await open({}, base);
@@ -54,22 +21,9 @@ await step("the token leaves the address at once", async () => {
   assert.equal(page.url(), base);
 });
 
-await step("pictures in both themes, wide and narrow", async () => {
-  for (const colorScheme of ["dark", "light"]) {
-    for (const width of [320, 390, 900, 1440, 1920]) {
-      const page = await open({ viewport: { width, height: 1000 }, colorScheme });
-      await rows(page).first().waitFor();
-      await page.screenshot({ path: `${pictures}/${colorScheme}-${width}.png` });
-      const wider = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-      assert.ok(wider <= 0, `${width} px: the page is ${wider} px too wide`);
-      await page.context().close();
-    }
-  }
-});
-
 await step("received text is shown as text", async () => {
   const page = await open();
-  await page.getByText("<img src=x onerror=alert(1)>").first().click();
+  await page.locator("#rows .c-type", { hasText: "<img src=x onerror=alert(1)>" }).first().click();
   await page.locator(".d-head h2", { hasText: "<img src=x onerror=alert(1)>" }).waitFor();
   assert.equal(await page.locator("#detail img, #rows img").count(), 0);
 });
@@ -105,20 +59,19 @@ await step("the keyboard opens, closes and moves", async () => {
 });
 
 await step("personal data is masked until it is revealed", async () => {
-  const page = await open({}, `${base}?state=dead#k=${token}`);
+  const page = await at("?state=dead");
   await rows(page).first().click();
   await page.waitForSelector("pre .m");
   assert.ok(!(await page.content()).includes("customer-20418"));
   await page.click("#detail >> text=Reveal >> nth=0");
   await page.locator("#detail dd", { hasText: "customer-20418" }).waitFor();
-  await page.screenshot({ path: `${pictures}/revealed.png` });
 });
 
 await step("one dead letter is replayed", async () => {
-  const page = await open({}, `${base}?state=dead#k=${token}`);
+  const page = await at("?state=dead");
   await rows(page).first().click();
   await page.click(".acts >> text=Replay");
-  await dialog(page).locator("button", { hasText: /^Replay$/ }).click();
+  await button(page, "Replay").click();
   await page.waitForFunction(() => document.querySelectorAll("#rows tr[id]").length === 4);
 });
 
@@ -126,35 +79,34 @@ await step("the other dead letters are reviewed and replayed, one first", async 
   const page = await open();
   await page.click("text=Review and replay");
   await page.waitForSelector(".replay");
-  await page.screenshot({ path: `${pictures}/review.png` });
-  await dialog(page).locator("button", { hasText: /^Replay 1 first$/ }).click();
-  await dialog(page).locator("button", { hasText: /^Replay the other 3$/ }).click({ timeout: 20_000 });
+  await button(page, "Replay 1 first").click();
+  await button(page, "Replay the other 3").click({ timeout: 20_000 });
   await dialog(page).locator("text=3 of 3 handled.").waitFor({ timeout: 20_000 });
-  await dialog(page).locator("button", { hasText: /^Close$/ }).click();
+  await button(page, "Close").click();
   await page.waitForFunction(() => !document.querySelector("#attention").textContent.includes("dead letter"));
 });
 
 await step("a conflict is resolved with a note", async () => {
-  const page = await open({}, `${base}?state=conflict#k=${token}`);
+  const page = await at("?state=conflict");
   await rows(page).first().click();
   await page.click(".acts >> text=Resolve");
   await page.fill("#dialog textarea", "the first amount is right <b>");
-  await dialog(page).locator("button", { hasText: /^Resolve$/ }).click();
+  await button(page, "Resolve").click();
   await page.locator(".history", { hasText: "the first amount is right <b>" }).waitFor();
   await page.waitForSelector("text=Reopen");
 });
 
 await step("a quarantined delivery is forgotten only with its id", async () => {
-  const page = await open({}, `${base}?state=quarantined#k=${token}`);
+  const page = await at("?state=quarantined");
   await rows(page).first().click();
   await page.waitForSelector(".d-head");
   const id = new URL(page.url()).searchParams.get("id");
   await page.click(".acts >> text=Forget");
   await page.fill("#dialog input", "1x");
-  await dialog(page).locator("button", { hasText: /^Forget$/ }).click().catch(() => {});
+  await button(page, "Forget").click().catch(() => {});
   await dialog(page).locator(".wrong", { hasText: `Type ${id} to confirm.` }).waitFor();
   await page.fill("#dialog input", id);
-  await dialog(page).locator("button", { hasText: /^Forget$/ }).click();
+  await button(page, "Forget").click();
   await dialog(page).waitFor({ state: "hidden" });
 });
 
@@ -165,18 +117,17 @@ await step("the server goes away and comes back", async () => {
   await page.click(".chip >> nth=0");
   await page.locator("#attention-h", { hasText: "The inbox cannot be reached" }).waitFor();
   assert.ok((await rows(page).count()) > 0, "the last data stays");
-  await page.screenshot({ path: `${pictures}/away.png` });
   await page.unroute("**/api/**");
-  await page.click("text=Retry now");
   await page.locator("#attention-h", { hasText: "quiet" }).waitFor();
 });
 
 await step("an ended session asks for the token and keeps the view", async () => {
   const page = await open();
   await rows(page).first().waitFor();
-  await page.context().clearCookies();
   await page.click(".chip.done");
+  await page.context().clearCookies();
   await page.waitForSelector("#token");
+  assert.equal(await rows(page).count(), 0);
   await page.fill("#token", token);
   await page.click("text=Sign in");
   await page.waitForFunction(() => document.querySelectorAll("#rows tr[id]").length > 0);
@@ -201,9 +152,8 @@ await step("an order shows its timeline", async () => {
   await rows(page).filter({ hasText: "payment_started" }).first().click();
   await page.waitForSelector(".life svg");
   assert.equal(await page.locator(".life .lane").count(), 3);
-  await page.screenshot({ path: `${pictures}/order.png` });
   await page.click(".d-head a.mono");
   await page.waitForFunction(() => document.querySelectorAll("#rows tr[id]").length === 3);
 });
 
-await browser.close();
+await finish();

@@ -1,0 +1,169 @@
+//! The overview: what needs attention, the counts, and whether deliveries have changed. Clients share one that is at most a second old.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use onramp_webhooks::attention::{Attention, Item, ItemKind, attention};
+use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::inbox::{DeadCause, Filter, Record, State};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::access::Caller;
+use crate::builder::Settings;
+use crate::inspector;
+use crate::problem::Problem;
+use crate::{query, view};
+
+/// The time for which clients share an overview. One that took long to make is shared for longer, so that clients never keep the store busy.
+const SHARED_FOR: Duration = Duration::from_secs(1);
+
+/// Maximum time for which clients share an overview.
+const SHARED_FOR_AT_MOST: Duration = Duration::from_secs(10);
+
+/// The number of times that an overview is shared for as long as it took.
+const TIMES_ITS_COST: u32 = 10;
+
+/// The number of the newest deliveries whose changes are seen.
+const WATCHED: usize = 100;
+
+/// The data that clients share.
+pub(crate) struct Overview {
+    as_of: Timestamp,
+    attention: Attention,
+    newest: Vec<Record>,
+}
+
+impl Overview {
+    async fn of(settings: &Settings, now: Timestamp) -> Result<Self, Problem> {
+        let attention = attention(&*settings.inbox, &settings.providers, now).await?;
+        let newest = settings.inbox.list(Filter::all().limit(WATCHED)).await?.records;
+        Ok(Self { as_of: now, attention, newest })
+    }
+
+    /// Returns the overview as `caller` sees it.
+    pub(crate) fn json(&self, shared: &inspector::Shared, caller: &Caller) -> Value {
+        let counts = &self.attention.counts;
+        let counted = State::ALL.into_iter().filter(|state| !matches!(state, State::Handled | State::Unknown));
+        let counts: Value = counted.map(|state| (state.as_str().to_owned(), json!(counts.of(state).to_string()))).collect();
+        let last = self.newest.first();
+        let last = last
+            .map(|last| json!({ "id": last.id.to_string(), "endpoint": &*last.endpoint, "at": view::time(last.received_at) }));
+        json!({
+            "object": "overview",
+            "title": shared.settings.title,
+            "environment": shared.settings.place,
+            "as_of": view::time(self.as_of),
+            "caller": { "name": caller.name, "operates": shared.operates(caller).is_ok() },
+            "signs_out": shared.guard.has_login(),
+            "counts": counts,
+            "last": last,
+            "oldest_due": self.attention.oldest_due.map(view::time),
+            "attention": self.attention.items.iter().map(item).collect::<Vec<_>>(),
+        })
+    }
+
+    /// Returns a text that changes with what the page shows: the overview without its time, and the newest deliveries.
+    pub(crate) fn version(&self) -> String {
+        let Attention { items, counts, oldest_due, .. } = &self.attention;
+        let mut hash = Sha256::new();
+        for item in items {
+            hash.update(self::item(item).to_string());
+        }
+        hash.update(format!("{counts:?} {oldest_due:?}"));
+        for record in &self.newest {
+            let Record { id, state, attempts, duplicates, due_at, settled_at, resolved_at, .. } = record;
+            hash.update(format!("{id} {state:?} {attempts} {duplicates} {due_at:?} {settled_at:?} {resolved_at:?};"));
+        }
+        hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// The last overview, which clients share.
+#[derive(Default)]
+pub(crate) struct Overviews {
+    last: Mutex<Option<Run>>,
+    /// The number of changes by operators.
+    changes: AtomicU64,
+}
+
+/// The making of an overview.
+struct Run {
+    changes: u64,
+    made: Shared<BoxFuture<'static, Made>>,
+}
+
+/// An overview, and the times between which it is shared.
+#[derive(Clone)]
+struct Made {
+    at: Timestamp,
+    until: Timestamp,
+    overview: Result<Arc<Overview>, Problem>,
+}
+
+impl Overviews {
+    /// Returns the overview that clients share, or makes one. Only one is made at a time, also if clients go away meanwhile.
+    pub(crate) async fn get(&self, settings: &Arc<Settings>) -> Result<Arc<Overview>, Problem> {
+        let made = {
+            let (now, changes) = (settings.clock.now(), self.changes.load(Ordering::SeqCst));
+            let is_current = |made: &Made| (made.at..made.until).contains(&now);
+            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            match last.as_ref().filter(|run| run.changes == changes && run.made.peek().is_none_or(is_current)) {
+                Some(run) => run.made.clone(),
+                None => last.insert(Run { changes, made: make(Arc::clone(settings)) }).made.clone(),
+            }
+        };
+        made.await.overview
+    }
+
+    /// Makes the next overview new, after a change by an operator.
+    pub(crate) fn changed(&self) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Makes an overview in a task, so that a client that goes away leaves no query open.
+fn make(settings: Arc<Settings>) -> Shared<BoxFuture<'static, Made>> {
+    let clock = Arc::clone(&settings.clock);
+    let task = tokio::spawn(async move {
+        let started = settings.clock.now();
+        let overview = Overview::of(&settings, started).await.map(Arc::new);
+        let at = settings.clock.now();
+        let shared_for = match &overview {
+            Ok(_) => (at.since(started) * TIMES_ITS_COST).clamp(SHARED_FOR, SHARED_FOR_AT_MOST),
+            Err(_) => SHARED_FOR,
+        };
+        Made { at, until: at.after(shared_for), overview }
+    });
+    let ended = move || Made { at: clock.now(), until: clock.now(), overview: Err(Problem::internal()) };
+    task.map(move |made| made.unwrap_or_else(|_| ended())).boxed().shared()
+}
+
+/// Returns an item as JSON. Its `query` is that of the list of its deliveries.
+fn item(item: &Item) -> Value {
+    let Item { kind, tally, has_more, detail, filter, command, .. } = item;
+    let cause = match kind {
+        ItemKind::DeadLetters { cause } => *cause,
+        _ => None,
+    };
+    json!({
+        "object": "attention",
+        "kind": kind.as_str(),
+        "reason": cause.map(DeadCause::code),
+        "title": item.title(),
+        "count": tally.deliveries.to_string(),
+        "has_more": has_more,
+        "detail": detail,
+        "command": format!("onramp-webhooks {command}"),
+        "query": query::of(filter),
+        "purchases": tally.purchases.to_string(),
+        "unclear": tally.unclear.to_string(),
+        "money": tally.money().collect::<Vec<_>>(),
+        "since": tally.first.map(view::time),
+        "until": tally.last.map(view::time),
+        "newest": tally.newest.map(|id| id.to_string()),
+    })
+}

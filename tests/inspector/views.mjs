@@ -1,0 +1,86 @@
+// Opens every view on a phone and on a wide screen: checks that it is accessible, and leaves a picture. The last argument is the theme.
+import { at, base, button, finish, isAccessible, open, pictures, rows, shop, step } from "./driver.mjs";
+
+const first = async (page) => { await rows(page).first().click(); await page.waitForSelector(".d-head"); };
+const act = (words) => async (page) => { await first(page); await page.click(`.acts >> text=${words}`); await page.waitForSelector("#dialog[open]"); };
+
+/* The name of each view, its query, and how to get there. */
+const VIEWS = [
+  ["inbox", ""],
+  ["dead", "?state=dead", first],
+  ["handled", "?state=handled", first],
+  ["order", "?state=handled&type=payment_started", first],
+  ["conflict", "?state=conflict", first],
+  ["quarantined", "?state=quarantined", first],
+  ["parked", "?state=parked", first],
+  ["hostile", "?type=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E", first],
+  ["revealed", "?state=dead", async (page) => { await first(page); await page.click("#detail .body >> text=Reveal"); await page.locator(".history", { hasText: "revealed" }).waitFor(); }],
+  ["replay", "?state=dead", act("Replay")],
+  ["replay-unsure", "?state=dead&reason=transaction", act("Replay")],
+  ["replay-conflict", "?state=conflict", act("Replay as well")],
+  ["replay-handled", "?state=handled", act("Replay anyway")],
+  ["resolve", "?state=dead", act("Resolve")],
+  ["forget", "?state=dead", async (page) => { await act("Forget")(page); await button(page, "Forget").click(); await page.locator("#dialog .wrong", { hasText: "to confirm" }).waitFor(); }],
+  ["review", "", async (page) => { await page.click("text=Review and replay"); await page.waitForSelector(".replay"); }],
+  ["keys", "", async (page) => { await page.keyboard.press("?"); await page.waitForSelector(".shortcuts"); }],
+  ["no-match", "?state=leased", (page) => page.waitForSelector(".none")],
+  ["many-filters", "?state=dead,conflict&type=order_complete&endpoint=wert&error=insert%20into%20points%3A%20column"],
+  ["paused", "", (page) => page.click("#live")],
+  ["away", "", async (page) => { await page.route("**/api/**", (route) => route.abort()); await page.click(".chip >> nth=0"); await page.locator("#attention-h", { hasText: "cannot be reached" }).waitFor(); }],
+];
+const colorScheme = process.argv[5];
+const SCREENS = [390, 1440].map((width) => ({ colorScheme, viewport: { width, height: width < 720 ? 844 : 1000 } }));
+
+const name = (view, { viewport }) => `${view}-${colorScheme}-${viewport.width < 720 ? "phone" : "wide"}`;
+async function check(page, view, screen) {
+  await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => {}))));
+  await page.screenshot({ path: `${pictures}/${name(view, screen)}.png` });
+  await isAccessible(page, name(view, screen));
+}
+
+await shop("unsure");
+
+await step("every view is accessible", async () => {
+  for (const screen of SCREENS) {
+    const signIn = await open({ ...screen, reducedMotion: "reduce" }, base);
+    await signIn.waitForSelector("#token");
+    await check(signIn, "sign-in", screen);
+    await signIn.context().close();
+    const session = await open({ ...screen, reducedMotion: "reduce" });
+    await session.waitForSelector(".attention li");
+    for (const [view, query, go] of VIEWS) {
+      const page = await session.context().newPage();
+      await page.goto(`${base}${query}`);
+      await page.waitForSelector("#attention li");
+      if (view !== "no-match") await rows(page).first().waitFor();
+      await go?.(page);
+      await check(page, view, screen);
+      await page.close();
+    }
+    await session.context().close();
+  }
+});
+
+await step("the page fits every width", async () => {
+  for (const width of [320, 900, 1920]) {
+    for (const query of ["", "?state=dead"]) {
+      const page = await at(query, { viewport: { width, height: 1000 }, colorScheme });
+      await rows(page).first().waitFor();
+      if (query) await first(page);
+      await isAccessible(page, `${width} px ${query}`);
+      await page.context().close();
+    }
+  }
+});
+
+await step("an inbox in which nothing waits is accessible", async () => {
+  await shop("resolve");
+  for (const screen of SCREENS) {
+    const page = await open({ ...screen, reducedMotion: "reduce" });
+    await page.locator("#attention-h", { hasText: "quiet" }).waitFor();
+    await check(page, "quiet", screen);
+    await page.context().close();
+  }
+});
+
+await finish();
