@@ -128,7 +128,7 @@ fn write_item(item: &Item, output: &Output) -> Result<(), CliError> {
 
 const fn glyph(kind: ItemKind) -> (&'static str, Style) {
     match kind {
-        ItemKind::DeadLetters { .. } => ("✗", RED),
+        ItemKind::DeadLetters { .. } | ItemKind::OtherDeadLetters => ("✗", RED),
         ItemKind::Conflicts => ("≠", RED),
         ItemKind::QuarantinedPurchases => ("?", RED),
         ItemKind::Quarantined => ("?", YELLOW),
