@@ -1,5 +1,6 @@
 //! `cargo xtask test`
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -92,6 +93,10 @@ fn limits(services: &Services) -> Vec<Remark> {
         let text = "it is not installed, and tests with this in their name need it";
         remarks.push(limit("pgbouncer", text, vec!["pgbouncer"]));
     }
+    if !has("/usr/sbin/nginx", "-v") {
+        let text = "it is not installed, and tests with this in their name need it";
+        remarks.push(limit("nginx", text, vec!["nginx"]));
+    }
     if !has_browser() {
         let text = "chromium, node or target/tools/browser/node_modules/playwright-core is missing; .ci/run installs them";
         remarks.push(limit("browser", text, vec!["in_browser"]));
@@ -116,14 +121,16 @@ fn has_ipv6() -> bool {
     std::net::TcpListener::bind("[::1]:0").is_ok()
 }
 
+/// Returns whether a program runs with this argument.
+fn has(program: impl AsRef<OsStr>, argument: &str) -> bool {
+    let mut command = Command::new(program);
+    command.arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
 /// Returns whether the page can be opened in a browser.
 fn has_browser() -> bool {
-    let answers = |program: &std::ffi::OsStr| {
-        let mut command = Command::new(program);
-        command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
-    };
     let chromium = std::env::var_os("CHROMIUM").unwrap_or_else(|| "/usr/bin/chromium".into());
-    answers(&chromium) && answers("node".as_ref()) && Path::new("target/tools/browser/node_modules/playwright-core").is_dir()
+    has(chromium, "--version") && has("node", "--version") && Path::new("target/tools/browser/node_modules/playwright-core").is_dir()
 }
 
 /// Returns whether a file system can be mounted, which needs root, and more than root in some containers.
