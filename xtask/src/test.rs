@@ -24,6 +24,15 @@ pub(crate) struct Test {
     require_all: bool,
 }
 
+/// Programs that tests about the guide run: a part of the names of these tests, the program, and an argument with which it ends.
+const PROGRAMS: [(&str, &str, &str); 5] = [
+    ("nginx", "/usr/sbin/nginx", "-v"),
+    ("haproxy", "/usr/sbin/haproxy", "-v"),
+    ("caddy", "caddy", "version"),
+    ("promtool", "promtool", "--version"),
+    ("systemd", "systemd-analyze", "--version"),
+];
+
 /// A remark about a test run that is not complete, printed at the end.
 struct Remark {
     about: &'static str,
@@ -93,9 +102,11 @@ fn limits(services: &Services) -> Vec<Remark> {
         let text = "it is not installed, and tests with this in their name need it";
         remarks.push(limit("pgbouncer", text, vec!["pgbouncer"]));
     }
-    if !has("/usr/sbin/nginx", "-v") {
-        let text = "it is not installed, and tests with this in their name need it";
-        remarks.push(limit("nginx", text, vec!["nginx"]));
+    for (name, program, argument) in PROGRAMS {
+        if !has(program, argument) {
+            let text = "it is not installed, and tests with this in their name need it; .ci/run installs it";
+            remarks.push(limit(name, text, vec![name]));
+        }
     }
     if !has_browser() {
         let text = "chromium, node or target/tools/browser/node_modules/playwright-core is missing; .ci/run installs them";
@@ -130,7 +141,9 @@ fn has(program: impl AsRef<OsStr>, argument: &str) -> bool {
 /// Returns whether the page can be opened in a browser.
 fn has_browser() -> bool {
     let chromium = std::env::var_os("CHROMIUM").unwrap_or_else(|| "/usr/bin/chromium".into());
-    has(chromium, "--version") && has("node", "--version") && Path::new("target/tools/browser/node_modules/playwright-core").is_dir()
+    has(chromium, "--version")
+        && has("node", "--version")
+        && Path::new("target/tools/browser/node_modules/playwright-core").is_dir()
 }
 
 /// Returns whether a file system can be mounted, which needs root, and more than root in some containers.

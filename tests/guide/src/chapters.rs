@@ -10,7 +10,10 @@ macro_rules! chapters {
 }
 
 chapters! {
+    Migrating "migrating.md"
     StartAxum "start-axum.md"
     StartActix "start-actix.md"
     StartWarp "start-warp.md"
+    Testing "testing.md"
+    Trusting "trusting.md"
 }

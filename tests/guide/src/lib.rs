@@ -33,10 +33,12 @@ pub fn blocks(text: &str) -> Vec<Block<'_>> {
     let mut lines = (1..).zip(text.lines());
     let mut blocks = Vec::new();
     while let Some((line, first)) = lines.next() {
-        let Some(info) = first.strip_prefix("```") else { continue };
+        let Some(info) = first.trim_start().strip_prefix("```") else { continue };
+        let indent = first.len() - first.trim_start().len();
         let language = info.split([',', ' ']).next().unwrap_or(info);
         let file = info.split_once(' ').map(|(_, file)| file);
-        let content = lines.by_ref().map(|(_, content)| content).take_while(|content| *content != "```");
+        let content = lines.by_ref().map(|(_, content)| content).take_while(|content| content.trim() != "```");
+        let content = content.map(|content| content.get(indent..).unwrap_or_default());
         blocks.push(Block { line, language, file, text: content.map(|content| format!("{content}\n")).collect() });
     }
     blocks
@@ -74,9 +76,9 @@ mod tests {
 
     #[test]
     fn blocks_have_a_language_and_a_file() {
-        let blocks = blocks("a\n\n```rust,no_run src/main.rs\nA\n```\n\n```toml\n```\n```\nb\n```\n");
+        let blocks = blocks("a\n\n```rust,no_run src/main.rs\nA\n```\n\n  ```toml\n    c\n\n  ```\n```\nb\n```\n");
         let found: Vec<_> = blocks.iter().map(|block| (block.line, block.language, block.file, &*block.text)).collect();
-        assert_eq!(found, [(3, "rust", Some("src/main.rs"), "A\n"), (7, "toml", None, ""), (9, "", None, "b\n")]);
+        assert_eq!(found, [(3, "rust", Some("src/main.rs"), "A\n"), (7, "toml", None, "  c\n\n"), (11, "", None, "b\n")]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod figures;
 mod files;
 mod floors;
 mod functions;
+mod guide;
 mod links;
 mod manifests;
 mod modules;
@@ -56,6 +57,7 @@ const RULES: &[Rule] = &[
     ("functions", |house| functions::violations(&house.files)),
     ("quickstarts", |house| quickstarts::violations(&house.files, &house.builds)),
     ("prose", |house| prose::violations(&house.files)),
+    ("guide", |house| guide::violations(&house.files)),
     ("links", |house| links::violations(&house.files)),
 ];
 
