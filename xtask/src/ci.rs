@@ -11,7 +11,7 @@ use crate::first_hour::FirstHour;
 use crate::matrix::Matrix;
 use crate::test::Test;
 use crate::tidy::Tidy;
-use crate::{bench, coexist, guide, lint, package, readmes};
+use crate::{bench, coexist, features, guide, lint, package, readmes};
 
 /// Run the checks that a change must pass, until one fails.
 #[derive(Args)]
@@ -28,6 +28,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("clippy", lint::clippy),
     ("documentation", lint::documentation),
     ("tidy", |sh| Tidy::everything().run(sh)),
+    ("features", features::run),
     ("test", |sh| Test::everything().run(sh)),
     ("matrix", Matrix::complete),
     ("bench", bench::smoke),
@@ -74,6 +75,14 @@ mod tests {
     fn names(steps: &[&str]) -> anyhow::Result<Vec<&'static str>> {
         let steps: Vec<_> = steps.iter().map(|step| (*step).to_owned()).collect();
         Ok(selected(&steps)?.into_iter().map(|(name, _)| *name).collect())
+    }
+
+    #[test]
+    fn the_workflow_runs_every_step() {
+        let workflow = include_str!("../../.github/workflows/ci.yml");
+        let (_, steps) = workflow.split_once("        step:\n").unwrap();
+        let steps: Vec<_> = steps.lines().map_while(|line| line.strip_prefix("          - ")).collect();
+        assert_eq!(steps, names(&[]).unwrap());
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod ci;
 mod coexist;
 mod day;
 mod deny;
+mod features;
 mod first_hour;
 mod guide;
 mod lint;
@@ -34,6 +35,8 @@ enum Command {
     Coexist,
     Day(day::Day),
     Deny(deny::Deny),
+    /// Check each feature of the published packages alone, with cargo-hack.
+    Features,
     FirstHour(first_hour::FirstHour),
     /// Build the guide in `docs` with mdBook, if it is installed, into `target/guide`.
     Guide,
@@ -71,6 +74,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Coexist => coexist::run(&sh),
         Command::Day(day) => day.run(&sh),
         Command::Deny(deny) => deny.run(&sh),
+        Command::Features => features::run(&sh),
         Command::FirstHour(first_hour) => first_hour.run(&sh),
         Command::Guide => guide::run(&sh),
         Command::Lint => lint::run(&sh),
