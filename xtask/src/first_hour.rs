@@ -22,7 +22,7 @@ const FRAMEWORKS: [&str; 3] = ["axum", "actix", "warp"];
 /// The address in the chapters, in place of which a free one is used.
 const ADDRESS: &str = "127.0.0.1:8080";
 
-/// How often a table is read until it has what the guide shows.
+/// The maximum number of times that a table is read until it has what the guide shows.
 const ATTEMPTS: u32 = 1_000;
 
 /// Do what the guide's first chapters say, from `cargo new` to a test purchase, and print the time that it took.

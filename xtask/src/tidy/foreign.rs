@@ -9,7 +9,36 @@ use super::files::{Files, is_test};
 use super::tokens::{idents, inside, is_ident, is_punct, product};
 
 /// The crates whose types are in the public API of a package, each with the reason.
-const DECIDED: &[(&str, &str, &str)] = &[];
+const DECIDED: &[(&str, &str, &str)] = &[
+    ("onramp-webhooks", "async_trait", "the attribute of its traits, re-exported; nothing of it is in a signature"),
+    (
+        "onramp-webhooks",
+        "bigdecimal",
+        "`Amount` converts from and to `BigDecimal`, as sqlx and shops use it; amounts themselves are our type",
+    ),
+    ("onramp-webhooks", "bytes", "bodies without a copy; the type of all three frameworks, at version 1 for years"),
+    ("onramp-webhooks", "futures_core", "`Stream`, of which std has none that is stable"),
+    ("onramp-webhooks", "ipnet", "networks of an allow-list, for shops that have them from elsewhere; text works without it"),
+    ("onramp-webhooks", "serde", "`Serialize` and `Deserialize` of a shop's own types in an event"),
+    ("onramp-webhooks", "serde_json", "its error becomes one of ours with `?`, in providers of others; at version 1 for years"),
+    ("onramp-webhooks", "smol_str", "`From` of short texts for ids"),
+    ("onramp-webhooks-actix", "actix_web", "the framework"),
+    ("onramp-webhooks-axum", "axum", "the framework"),
+    ("onramp-webhooks-client", "futures_core", "`Stream` of orders"),
+    ("onramp-webhooks-client", "time", "times of Wert's orders, which have a calendar"),
+    ("onramp-webhooks-postgres", "sqlx", "the shop's own pool and the transaction of a handler are its types"),
+    ("onramp-webhooks-redis", "redis", "the shop's own client is its type"),
+    ("onramp-webhooks-server", "hyper", "the request that the service of axum or warp takes"),
+    ("onramp-webhooks-server", "tokio", "the listener that the shop has bound"),
+    ("onramp-webhooks-server", "tower_service", "the service of axum or warp"),
+    ("onramp-webhooks-sqlite", "rusqlite", "the connection that a handler writes with, re-exported"),
+    ("onramp-webhooks-testkit", "bytes", "bodies"),
+    ("onramp-webhooks-testkit", "futures_util", "streams of bodies"),
+    ("onramp-webhooks-testkit", "serde_json", "the body of a reply as JSON"),
+    ("onramp-webhooks-testkit", "time", "times of the fake provider's orders"),
+    ("onramp-webhooks-testkit", "tokio", "connections of tests"),
+    ("onramp-webhooks-warp", "warp", "the framework"),
+];
 
 /// Returns foreign types that are not decided, and decisions that no type needs.
 pub(super) fn violations(files: &Files, metadata: &Value) -> Vec<String> {
@@ -63,7 +92,24 @@ fn in_source(path: &str, text: &str, crates: &BTreeSet<String>) -> BTreeSet<Stri
     imports(&tokens, crates, &mut names);
     let mut public = Vec::new();
     collect(&tokens, &mut public);
-    idents(&public).iter().filter_map(|ident| names.get(&ident.to_string()).cloned()).collect()
+    let flat = flat(&public);
+    let is_path = |at: usize| is_punct(flat.get(at + 1), ':') && is_punct(flat.get(at + 2), ':');
+    let used = flat.iter().enumerate().filter_map(|(at, token)| match token {
+        TokenTree::Ident(ident) => Some((at, ident.to_string())),
+        _ => None,
+    });
+    // The name of a crate or a module may also be that of an argument.
+    let types = used.filter(|(at, name)| name.starts_with(char::is_uppercase) || is_path(*at));
+    types.filter_map(|(_, name)| names.get(&name).cloned()).collect()
+}
+
+/// Returns the tokens without their groups, at any depth.
+fn flat(tokens: &[TokenTree]) -> Vec<TokenTree> {
+    let of_one = |token: &TokenTree| match token {
+        TokenTree::Group(group) => flat(&group.stream().into_iter().collect::<Vec<_>>()),
+        token => vec![token.clone()],
+    };
+    tokens.iter().flat_map(of_one).collect()
 }
 
 /// Adds the names that `use` brings from other crates.
@@ -75,10 +121,12 @@ fn imports(tokens: &[TokenTree], crates: &BTreeSet<String>, names: &mut BTreeMap
             continue;
         }
         let end = tail.iter().position(|token| is_punct(Some(token), ';')).unwrap_or(tail.len());
-        let used = idents(tail.get(..end).unwrap_or_default());
-        let Some(origin) = used.first().map(ToString::to_string).filter(|origin| crates.contains(origin)) else { continue };
-        for name in used.iter().map(ToString::to_string).filter(|name| name != "self") {
-            names.insert(name, origin.clone());
+        let used: Vec<_> = idents(tail.get(..end).unwrap_or_default()).iter().map(ToString::to_string).collect();
+        let Some(origin) = used.first().filter(|origin| crates.contains(*origin)) else { continue };
+        for (at, name) in used.iter().enumerate() {
+            if name != "self" && used.get(at + 1).is_none_or(|next| next != "as") {
+                names.insert(name.clone(), origin.clone());
+            }
         }
     }
 }
@@ -157,6 +205,7 @@ mod tests {
         for text in [
             "use bytes::Bytes;\nfn a(b: Bytes) {}\npub(crate) fn c(d: Bytes) {}\n",
             "pub struct A { b: http::Uri }\npub struct B(http::Uri);\n",
+            "use http::uri;\nuse serde::ser::Error as _;\npub fn a(bytes: u8, uri: u8) -> Result<(), Error> {}\n",
             "pub fn a() { http::Uri::default(); }\npub trait A { fn a(&self) { http::b(); } }\n",
             "#[cfg(test)]\nmod tests { pub fn a(b: http::Uri) {} }\n",
         ] {
