@@ -43,8 +43,9 @@ impl FirstHour {
     }
 
     pub(crate) fn run(self, sh: &Shell) -> anyhow::Result<()> {
-        let unknown = self.frameworks.iter().find(|name| !FRAMEWORKS.contains(&name.as_str()));
-        ensure!(unknown.is_none(), "there is no chapter for {unknown:?}; the frameworks are {}", FRAMEWORKS.join(", "));
+        if let Some(unknown) = self.frameworks.iter().find(|name| !FRAMEWORKS.contains(&name.as_str())) {
+            bail!("there is no chapter for {unknown}; the frameworks are {}", FRAMEWORKS.join(", "));
+        }
         let is_selected = |name: &&str| self.frameworks.is_empty() || self.frameworks.iter().any(|selected| selected == name);
         let mut table = String::new();
         for framework in FRAMEWORKS.into_iter().filter(is_selected) {

@@ -113,7 +113,8 @@ fn script(commands: &[Documented]) -> String {
             _ => "0",
         };
         let line = &command.line;
-        writeln!(script, "echo '==='\n{line}\ncase $? in 0|{findings}) ;; *) echo failed: $? >&2; exit {number} ;; esac").unwrap();
+        writeln!(script, "echo '==='\n{line}\ncase $? in 0|{findings}) ;; *) echo failed: $? >&2; exit {number} ;; esac")
+            .unwrap();
     }
     script
 }

@@ -101,7 +101,10 @@ pub async fn behind_nginx_the_real_client_is_judged(subject: Subject) {
 pub async fn behind_nginx_the_receiver_decides_about_bodies(subject: Subject) {
     let (_home, _shop, nginx) = started(subject).await;
     nginx.post("127.0.0.3", "/webhooks/wert/dev-secret", None, vec![b'x'; 3 << 20]).await.assert_received();
-    nginx.post("127.0.0.3", "/webhooks/wert/a-wrong-secret-of-wert", None, order_complete("1", "ada", "1")).await.assert_problem(404);
+    nginx
+        .post("127.0.0.3", "/webhooks/wert/a-wrong-secret-of-wert", None, order_complete("1", "ada", "1"))
+        .await
+        .assert_problem(404);
     assert_eq!(nginx.post("127.0.0.3", "/buy", None, "{}").await.status, 404);
     let logs = nginx.logs();
     assert!(logs.contains("/buy") && !logs.contains("secret"), "{logs}");
