@@ -184,6 +184,8 @@ impl Drop for Server {
         let group = format!("-{}", self.child.id());
         let _ = Command::new("kill").args(["-TERM", "--", &group]).status();
         let _ = self.child.wait();
+        // The application is gone when its output has ended.
+        while self.lines.recv().is_ok() {}
     }
 }
 

@@ -19,10 +19,15 @@ pub(super) fn resolution(sh: &Shell) -> anyhow::Result<Value> {
 
 pub(super) fn violations(resolution: &Value) -> Vec<String> {
     let packages: BTreeMap<_, _> = list(&resolution["packages"]).map(|package| (text(&package["id"]), package)).collect();
-    let nodes: BTreeMap<_, _> = list(&resolution["resolve"]["nodes"]).map(|node| (text(&node["id"]), node)).collect();
+    let nodes: BTreeMap<_, _> = nodes(resolution).map(|node| (text(&node["id"]), node)).collect();
     let members = list(&resolution["workspace_members"]).filter_map(|member| packages.get(text(member)));
     let published = members.filter(|package| package["publish"].is_null());
     published.flat_map(|package| too_old(package, &packages, &nodes)).collect()
+}
+
+fn nodes(resolution: &Value) -> impl Iterator<Item = &Value> {
+    let resolve = &resolution["resolve"];
+    list(&resolve["nodes"])
 }
 
 fn too_old(package: &Value, packages: &BTreeMap<&str, &Value>, nodes: &BTreeMap<&str, &Value>) -> Vec<String> {

@@ -58,8 +58,8 @@ fn found(files: &Files, metadata: &Value) -> BTreeMap<(String, String), String> 
     let mut found = BTreeMap::new();
     for package in metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default() {
         let name = package["name"].as_str().unwrap_or_default();
-        let is_library =
-            package["targets"].as_array().is_some_and(|targets| targets.iter().any(|target| target["kind"][0] == "lib"));
+        let targets = package["targets"].as_array().into_iter().flatten();
+        let is_library = targets.filter_map(|target| target["kind"].as_array()).flatten().any(|kind| kind == "lib");
         if !package["publish"].is_null() || !is_library {
             continue;
         }
