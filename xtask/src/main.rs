@@ -5,6 +5,9 @@ mod ci;
 mod coexist;
 mod day;
 mod deny;
+mod features;
+mod first_hour;
+mod guide;
 mod lint;
 mod matrix;
 mod package;
@@ -24,8 +27,7 @@ use xshell::Shell;
 #[command(name = "cargo xtask")]
 enum Command {
     Bench(bench::Bench),
-    /// Run every check that a change must pass, until one fails.
-    Ci,
+    Ci(ci::Ci),
     /// Build and run an application that uses both the SQLite inbox and sqlx's SQLite driver.
     ///
     /// Only one crate of a build may link the SQLite library, so both must accept the same version of `libsqlite3-sys`. The application
@@ -33,14 +35,19 @@ enum Command {
     Coexist,
     Day(day::Day),
     Deny(deny::Deny),
+    /// Check each feature of the published packages alone, with cargo-hack.
+    Features,
+    FirstHour(first_hour::FirstHour),
+    /// Build the guide in `docs` with mdBook, if it is installed, into `target/guide`.
+    Guide,
     /// Check formatting, lints and documentation. Every warning is an error.
     Lint,
     Matrix(matrix::Matrix),
     /// Check that the published crates can be packaged.
     Package,
-    /// Build the examples of every README with the dependencies that the README lists.
+    /// Build the examples of every README, and of the chapters of the guide, with the dependencies that they list.
     ///
-    /// The first `toml` block of a README has to be enough to compile its `rust` blocks. Each README becomes a package below
+    /// The first `toml` block of a document has to be enough to compile its `rust` blocks. Each document becomes a package below
     /// `target/readmes`, in which our crates replace those on crates.io. Packages are checked one at a time, because Cargo would unify
     /// their features.
     Readmes,
@@ -63,10 +70,13 @@ fn run(command: Command) -> anyhow::Result<()> {
     sh.change_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
     match command {
         Command::Bench(bench) => bench.run(&sh),
-        Command::Ci => ci::run(&sh),
+        Command::Ci(ci) => ci.run(&sh),
         Command::Coexist => coexist::run(&sh),
         Command::Day(day) => day.run(&sh),
         Command::Deny(deny) => deny.run(&sh),
+        Command::Features => features::run(&sh),
+        Command::FirstHour(first_hour) => first_hour.run(&sh),
+        Command::Guide => guide::run(&sh),
         Command::Lint => lint::run(&sh),
         Command::Matrix(matrix) => matrix.run(&sh),
         Command::Package => package::run(&sh),

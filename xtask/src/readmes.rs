@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
+use onramp_webhooks_guide::{Block, blocks};
 use xshell::{Shell, cmd};
 
 pub(crate) fn run(sh: &Shell) -> anyhow::Result<()> {
@@ -42,13 +43,24 @@ impl Package {
         Self::new(format!("readme{crate_name}"), readme, &text)
     }
 
+    /// Returns `None` for a chapter without a `toml` block.
+    fn of_chapter(sh: &Shell, chapter: PathBuf) -> anyhow::Result<Option<Self>> {
+        let text = sh.read_file(&chapter)?;
+        let stem = chapter.file_stem().unwrap_or_default().display().to_string();
+        let lists_dependencies = blocks(&text).iter().any(|block| block.language == "toml");
+        lists_dependencies.then(|| Self::new(format!("guide-{stem}"), chapter, &text)).transpose()
+    }
+
     fn new(name: String, readme: PathBuf, text: &str) -> anyhow::Result<Self> {
         let blocks = blocks(text);
         let dependencies = blocks.iter().find(|block| block.language == "toml");
         let dependencies =
             dependencies.with_context(|| format!("{}: has no `toml` block with dependencies", readme.display()))?;
+        // A whole manifest begins with a name, which this package has already.
+        let begin = dependencies.text.find("[dependencies]").unwrap_or(0);
+        let dependencies = dependencies.text.get(begin..).unwrap_or_default().to_owned();
         let examples = blocks.iter().filter(|block| block.language == "rust").map(Example::from).collect();
-        Ok(Self { name, readme, dependencies: dependencies.text.clone(), examples })
+        Ok(Self { name, readme, dependencies, examples })
     }
 
     fn write(&self, sh: &Shell, workspace: &Path) -> anyhow::Result<()> {
@@ -90,34 +102,17 @@ fn shown(line: &str) -> &str {
     }
 }
 
-/// A fenced block of a document.
-#[derive(Debug, PartialEq, Eq)]
-struct Block<'a> {
-    line: usize,
-    language: &'a str,
-    text: String,
-}
-
-fn blocks(text: &str) -> Vec<Block<'_>> {
-    let mut lines = (1..).zip(text.lines());
-    let mut blocks = Vec::new();
-    while let Some((line, first)) = lines.next() {
-        let Some(info) = first.strip_prefix("```") else { continue };
-        let language = info.split(',').next().unwrap_or(info);
-        let content = lines.by_ref().map(|(_, content)| content).take_while(|content| *content != "```");
-        blocks.push(Block { line, language, text: content.map(|content| format!("{content}\n")).collect() });
-    }
-    blocks
-}
-
-/// Returns the README at the top and those of the libraries. A program has no dependency to list.
+/// Returns the README at the top, those of the libraries, and the chapters of the guide that list dependencies. A program has no dependency to
+/// list.
 fn packages(sh: &Shell) -> anyhow::Result<Vec<Package>> {
     let libraries = crates(sh)?.into_iter().filter(|folder| sh.path_exists(folder.join("src/lib.rs")));
-    [PathBuf::new()].into_iter().chain(libraries).map(|folder| Package::read(sh, &folder)).collect()
+    let readmes = [PathBuf::new()].into_iter().chain(libraries).map(|folder| Package::read(sh, &folder));
+    let chapters = sh.read_dir("docs/src")?.into_iter().filter_map(|chapter| Package::of_chapter(sh, chapter).transpose());
+    readmes.chain(chapters).collect()
 }
 
 /// Returns the folders of our crates, relative to the repository.
-fn crates(sh: &Shell) -> anyhow::Result<Vec<PathBuf>> {
+pub(crate) fn crates(sh: &Shell) -> anyhow::Result<Vec<PathBuf>> {
     let folders = sh.read_dir("crates")?;
     Ok(folders.iter().filter_map(|folder| folder.file_name()).map(|name| Path::new("crates").join(name)).collect())
 }
@@ -161,7 +156,7 @@ mod tests {
     }
 
     fn example(text: &str) -> String {
-        Example::from(&Block { line: 1, language: "rust", text: text.to_owned() }).source
+        Example::from(&blocks(&format!("```rust\n{text}```\n"))[0]).source
     }
 
     #[test]
@@ -176,6 +171,12 @@ mod tests {
     fn other_blocks_are_ignored() {
         let package = package("```toml\n```\n```console\n$ rust\n```\n```\n```rust\n```\n").unwrap();
         assert_eq!(package.examples, []);
+    }
+
+    #[test]
+    fn of_a_whole_manifest_the_dependencies_are_taken() {
+        let package = package("```toml Cargo.toml\n[package]\nname = \"shop\"\n\n[dependencies]\na = \"1\"\n```\n").unwrap();
+        assert_eq!(package.dependencies, "[dependencies]\na = \"1\"\n");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `cargo xtask test`
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -22,6 +23,15 @@ pub(crate) struct Test {
     #[arg(long)]
     require_all: bool,
 }
+
+/// Programs that tests about the guide run: a part of the names of these tests, the program, and an argument with which it ends.
+const PROGRAMS: [(&str, &str, &str); 5] = [
+    ("nginx", "/usr/sbin/nginx", "-v"),
+    ("haproxy", "/usr/sbin/haproxy", "-v"),
+    ("caddy", "caddy", "version"),
+    ("promtool", "promtool", "--version"),
+    ("systemd", "systemd-analyze", "--version"),
+];
 
 /// A remark about a test run that is not complete, printed at the end.
 struct Remark {
@@ -92,6 +102,12 @@ fn limits(services: &Services) -> Vec<Remark> {
         let text = "it is not installed, and tests with this in their name need it";
         remarks.push(limit("pgbouncer", text, vec!["pgbouncer"]));
     }
+    for (name, program, argument) in PROGRAMS {
+        if !has(program, argument) {
+            let text = "it is not installed, and tests with this in their name need it; .ci/run installs it";
+            remarks.push(limit(name, text, vec![name]));
+        }
+    }
     if !has_browser() {
         let text = "chromium, node or the packages in target/tools/browser are missing; .ci/run installs them";
         remarks.push(limit("browser", text, vec!["in_browser"]));
@@ -116,15 +132,17 @@ fn has_ipv6() -> bool {
     std::net::TcpListener::bind("[::1]:0").is_ok()
 }
 
+/// Returns whether a program runs with this argument.
+fn has(program: impl AsRef<OsStr>, argument: &str) -> bool {
+    let mut command = Command::new(program);
+    command.arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
 /// Returns whether the page can be opened in a browser.
 fn has_browser() -> bool {
-    let answers = |program: &std::ffi::OsStr| {
-        let mut command = Command::new(program);
-        command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
-    };
     let chromium = std::env::var_os("CHROMIUM").unwrap_or_else(|| "/usr/bin/chromium".into());
-    let has = |package: &str| Path::new("target/tools/browser/node_modules").join(package).is_dir();
-    answers(&chromium) && answers("node".as_ref()) && has("playwright-core") && has("axe-core")
+    let has_package = |package: &str| Path::new("target/tools/browser/node_modules").join(package).is_dir();
+    has(chromium, "--version") && has("node", "--version") && has_package("playwright-core") && has_package("axe-core")
 }
 
 /// Returns whether a file system can be mounted, which needs root, and more than root in some containers.

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Every case is a named test. It starts the shop as a process, in a new folder and on a free port, and uses it over HTTP, standard
-//! output, signals and its database. The suite needs a Unix. Cases with `on_postgres` in their names need a PostgreSQL server, and cases
+//! output, signals and its database. The suite needs a Unix, and cases with `nginx` in their names need that program. Cases with `on_postgres` in their names need a PostgreSQL server, and cases
 //! with `dedicated_postgres` start their own.
 #![expect(
     clippy::unwrap_used,
@@ -70,6 +70,12 @@ macro_rules! shop_suite {
                 half_open_heads_are_closed_and_hold_no_event_up
                 file_descriptors_that_are_used_up_are_free_again
                 an_idle_connection_is_used_again
+            }
+            nginx {
+                behind_nginx_the_real_client_is_judged
+                behind_nginx_the_receiver_decides_about_bodies
+                behind_nginx_a_body_that_stops_is_answered
+                behind_nginx_a_stopped_shop_is_a_failure_that_is_sent_again
             }
             health {
                 a_health_check_is_a_get_or_a_head

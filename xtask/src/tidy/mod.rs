@@ -1,12 +1,16 @@
 //! `cargo xtask tidy`
 
 mod adapters;
+mod compilers;
 mod core;
+mod crates;
 mod debug;
 mod figures;
 mod files;
 mod floors;
+mod foreign;
 mod functions;
+mod guide;
 mod links;
 mod manifests;
 mod modules;
@@ -38,6 +42,7 @@ pub(crate) struct Tidy {
 struct House {
     files: Files,
     metadata: Value,
+    resolution: Value,
     builds: Builds,
 }
 
@@ -55,7 +60,11 @@ const RULES: &[Rule] = &[
     ("debug", |house| debug::violations(&house.files)),
     ("functions", |house| functions::violations(&house.files)),
     ("quickstarts", |house| quickstarts::violations(&house.files, &house.builds)),
+    ("compilers", |house| compilers::violations(&house.resolution)),
+    ("crates", |house| crates::violations(&house.metadata, &house.builds)),
+    ("foreign", |house| foreign::violations(&house.files, &house.metadata)),
     ("prose", |house| prose::violations(&house.files)),
+    ("guide", |house| guide::violations(&house.files)),
     ("links", |house| links::violations(&house.files)),
 ];
 
@@ -80,7 +89,9 @@ impl Tidy {
 
 impl House {
     fn read(sh: &Shell) -> anyhow::Result<Self> {
-        Ok(Self { files: Files::read(&sh.current_dir())?, metadata: manifests::metadata(sh)?, builds: quickstarts::builds(sh)? })
+        let files = Files::read(&sh.current_dir())?;
+        let (metadata, resolution) = (manifests::metadata(sh)?, compilers::resolution(sh)?);
+        Ok(Self { files, metadata, resolution, builds: quickstarts::builds(sh)? })
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use xshell::{Shell, cmd};
 
+use super::crates::PACKAGES;
 use super::files::Files;
 
 /// Quickstarts, and the maximum number of crates in the build of each, including its own.
@@ -12,15 +13,16 @@ const QUICKSTARTS: &[(&str, usize)] = &[("axum-quickstart", 98), ("actix-quickst
 /// The maximum number of lines of a quickstart.
 const MOST_LINES: usize = 70;
 
-/// Number of crates in the build of each quickstart.
+/// Number of crates in the build of each quickstart and each published package.
 pub(super) type Builds = BTreeMap<String, usize>;
 
-/// Counts the crates in the build of each quickstart that is on the list.
+/// Counts the crates in the build of each quickstart and each package that is on a list.
 ///
 /// # Errors
 /// Returns an error if cargo does not know the package.
 pub(super) fn builds(sh: &Shell) -> anyhow::Result<Builds> {
-    QUICKSTARTS.iter().map(|(package, _)| Ok(((*package).to_owned(), crates(sh, package)?))).collect()
+    let packages = QUICKSTARTS.iter().chain(PACKAGES);
+    packages.map(|(package, _)| Ok(((*package).to_owned(), crates(sh, package)?))).collect()
 }
 
 fn crates(sh: &Shell, package: &str) -> anyhow::Result<usize> {

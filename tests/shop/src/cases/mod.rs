@@ -10,6 +10,7 @@ pub mod environment;
 pub mod faults;
 pub mod fleet;
 pub mod health;
+pub mod nginx;
 pub mod outage;
 pub mod providers;
 pub mod proxy_protocol;
