@@ -84,7 +84,8 @@ impl InboxDouble for Reached {
         }
         let recorded = self.store.record(delivery.clone()).await?;
         self.world.note(format_args!("{} records {recorded:?}", self.life.number()));
-        self.world.model().recorded(&delivery, recorded, self.world.elapsed());
+        let violation = self.world.model().recorded(&delivery, recorded, self.world.elapsed());
+        violation.into_iter().for_each(|violation| self.world.violated(violation));
         self.work.notify_one();
         self.after(InboxCall::Record).await?;
         Ok(recorded)

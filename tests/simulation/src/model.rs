@@ -6,7 +6,7 @@ use std::time::Duration;
 use onramp_webhooks::Delivery;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::identity::{DedupKey, OrderStage};
-use onramp_webhooks::inbox::{ClaimedDelivery, Claims, DeliveryId, Lease, NewDelivery, Recorded, Settled, Settlement};
+use onramp_webhooks::inbox::{ClaimedDelivery, Claims, DeadCause, DeliveryId, Lease, NewDelivery, Recorded, Settled, Settlement};
 
 /// The deliveries as the calls of the store show them.
 #[derive(Debug, Default)]
@@ -29,6 +29,8 @@ struct Known {
     is_untried: bool,
     fence: i64,
     held: Option<Held>,
+    /// The cause of a dead letter.
+    cause: Option<DeadCause>,
     recorded_at: Duration,
     begun_at: Option<Duration>,
 }
@@ -42,7 +44,8 @@ struct Held {
 }
 
 impl Model {
-    pub(crate) fn recorded(&mut self, new: &NewDelivery, recorded: Recorded, at: Duration) {
+    /// Adds a delivery. Returns the guarantee that its recording breaks.
+    pub(crate) fn recorded(&mut self, new: &NewDelivery, recorded: Recorded, at: Duration) -> Option<String> {
         match recorded {
             Recorded::New(id) => {
                 let order = new.stage.and(new.key.as_ref()).map(|key| key.subject().to_owned());
@@ -50,14 +53,20 @@ impl Model {
                 let known = Known { order, stage: new.stage, waits, is_untried: true, recorded_at: at, ..Known::default() };
                 self.known.insert(id, known);
             }
-            Recorded::Duplicate { first, requeued: true } => self.requeued(first),
+            Recorded::Duplicate { first, requeued: true } => {
+                let cause = self.known.get(&first).and_then(|known| known.cause);
+                self.requeued(first);
+                let is_final = cause.filter(|cause| *cause != DeadCause::AttemptsUsedUp);
+                return is_final.map(|cause| format!("a duplicate requeued {first}, which is dead: {cause}"));
+            }
             _ => {}
         }
+        None
     }
 
     pub(crate) fn requeued(&mut self, id: DeliveryId) {
         let known = self.known.entry(id).or_default();
-        (known.waits, known.is_untried, known.held) = (true, true, None);
+        (known.waits, known.is_untried, known.held, known.cause) = (true, true, None, None);
     }
 
     /// Adds a claim. Returns the guarantees that it breaks.
@@ -139,7 +148,7 @@ impl Model {
                     self.handled.entry(order).or_default().insert(stage);
                 }
             }
-            Settled::Dead { .. } => known.waits = false,
+            Settled::Dead { cause, .. } => (known.waits, known.cause) = (false, Some(cause)),
             Settled::Retry { .. } | Settled::Parked { .. } => known.is_untried = false,
             _ => {}
         }

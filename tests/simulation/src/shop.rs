@@ -112,6 +112,9 @@ impl Shop {
             // A panic without the message on standard error.
             std::panic::resume_unwind(Box::new("a bug of the shop"));
         }
+        if delivery.event().type_label() == "unknown" {
+            return Err(HandlerError::permanent("the shop does not know this event"));
+        }
         let Some(purchase) = delivery.completed_purchase()? else { return Ok(None) };
         let customer = purchase.customer_id()?.to_owned();
         let key = delivery.key().map(ToString::to_string).unwrap_or_default();
