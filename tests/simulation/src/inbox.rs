@@ -47,7 +47,7 @@ impl InboxDouble for Reached {
 
     /// The way to the store: an error here means that the call had no effect.
     async fn before(&self, call: InboxCall) -> Result<(), StoreError> {
-        self.life.runs().await;
+        self.world.passes(&self.life).await;
         let (world, faults) = (&self.world, self.world.plan.calls);
         let elapsed = world.elapsed();
         let outage = world.plan.outages.iter().find(|outage| world.has_faults() && outage.times.contains(&elapsed));
@@ -59,7 +59,7 @@ impl InboxDouble for Reached {
         } else if fastrand::bool() {
             sleep(millis(20)).await;
         }
-        self.life.runs().await;
+        self.world.passes(&self.life).await;
         let error = if call == InboxCall::Renew { faults.renewal } else { faults.error };
         if hangs || outage.is_some() || world.fails(error) { Err(unavailable("not reached")) } else { Ok(()) }
     }
@@ -73,7 +73,7 @@ impl InboxDouble for Reached {
         } else if fastrand::bool() {
             sleep(millis(20)).await;
         }
-        self.life.runs().await;
+        self.world.passes(&self.life).await;
         if is_late || world.fails(faults.lost) { Err(unavailable("the answer was lost")) } else { Ok(()) }
     }
 
@@ -154,7 +154,7 @@ impl TransactionalDouble for Reached {
     async fn complete(&self, transaction: Transaction, now: Timestamp, lease: Lease) -> Result<bool, StoreError> {
         self.before(InboxCall::Complete).await?;
         let lost = self.settle_now(now, vec![Settlement::new(lease, Settled::Handled)]).await?;
-        let commits = lost.is_empty() || self.world.bug == Some(Bug::IgnoresFence);
+        let commits = lost.is_empty();
         if commits {
             self.world.ledger().commit(transaction);
         }

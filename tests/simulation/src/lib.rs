@@ -56,8 +56,6 @@ pub enum Bug {
     LosesRecords,
     /// The handler credits every purchase at each attempt.
     CreditsTwice,
-    /// A transaction commits although its lease was lost.
-    IgnoresFence,
     /// The check before the handler believes every event.
     BelievesEvents,
     /// A claim returns deliveries that another worker holds.

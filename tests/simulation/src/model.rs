@@ -77,7 +77,7 @@ impl Model {
         for head in &claims.deliveries {
             violations.extend(self.overtaken(head));
             for claimed in [head].into_iter().chain(&head.behind) {
-                violations.extend(self.held_twice(now, claim, claimed));
+                violations.extend(self.held_twice(now, claim, process, claimed));
                 let known = self.known.entry(claimed.lease.id).or_default();
                 let order = claimed.stage.and(claimed.key.as_ref()).map(DedupKey::subject);
                 // A conflict becomes known when an operator replays it.
@@ -109,13 +109,15 @@ impl Model {
     }
 
     /// Returns a violation if the delivery or another one of its order is held under an earlier claim.
-    fn held_twice(&self, now: Timestamp, claim: u64, claimed: &ClaimedDelivery) -> Option<String> {
+    fn held_twice(&self, now: Timestamp, claim: u64, process: u64, claimed: &ClaimedDelivery) -> Option<String> {
         let known = self.known.get(&claimed.lease.id)?;
         if claimed.lease.fence <= known.fence {
             return Some(format!("the fencing token of {} did not grow", claimed.lease.id));
         }
         let is_held = |known: &Known| known.held.is_some_and(|held| held.claim != claim && now < held.until);
-        let of_order = |other: &Known| known.order.is_some() && other.order == known.order;
+        // A worker that has lost the head releases those behind it, and may renew them once more until then.
+        let is_elsewhere = |other: &Known| other.held.is_some_and(|held| held.process != process);
+        let of_order = |other: &Known| known.order.is_some() && other.order == known.order && is_elsewhere(other);
         let other = self.known.iter().find(|(id, other)| (**id == claimed.lease.id || of_order(other)) && is_held(other))?;
         Some(format!("{} was claimed while {} of its order was held", claimed.lease.id, other.0))
     }

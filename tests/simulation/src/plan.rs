@@ -58,6 +58,8 @@ pub(crate) struct ProcessFaults {
     pub(crate) crash: f64,
     pub(crate) freeze: f64,
     pub(crate) restart: f64,
+    pub(crate) crash_at_call: f64,
+    pub(crate) freeze_at_call: f64,
     /// The number of times that the poison ends the process of its handler.
     pub(crate) poison: u32,
 }
@@ -147,7 +149,14 @@ impl Outage {
 impl ProcessFaults {
     fn draw(is_calm: bool) -> Self {
         let poison = if some(is_calm) && chance(0.3) { fastrand::u32(1..8) } else { 0 };
-        Self { crash: rate(is_calm, 1.0), freeze: rate(is_calm, 1.0), restart: rate(is_calm, 1.0), poison }
+        Self {
+            crash: rate(is_calm, 1.0),
+            freeze: rate(is_calm, 1.0),
+            restart: rate(is_calm, 1.0),
+            crash_at_call: rate(is_calm, 0.02),
+            freeze_at_call: rate(is_calm, 0.04),
+            poison,
+        }
     }
 }
 

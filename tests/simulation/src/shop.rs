@@ -96,7 +96,7 @@ impl Shop {
 
     /// Does all but write. Returns the credit of a purchase.
     async fn work(&self, delivery: &Delivery) -> Result<Option<Credit>, HandlerError> {
-        self.life.runs().await;
+        self.world.passes(&self.life).await;
         self.take_poison(delivery).await;
         let (world, faults) = (&self.world, self.world.plan.handler);
         match world.fails(faults.slow) {
@@ -104,7 +104,7 @@ impl Shop {
             false if fastrand::bool() => sleep(millis(200)).await,
             false => {}
         }
-        self.life.runs().await;
+        self.world.passes(&self.life).await;
         if world.fails(faults.error) {
             return Err("the shop's database is busy".into());
         }
@@ -125,7 +125,7 @@ impl Shop {
         if fastrand::bool() {
             sleep(millis(100)).await;
         }
-        self.life.runs().await;
+        self.world.passes(&self.life).await;
         match self.world.fails(self.world.plan.handler.late_error) {
             true => Err("the connection was lost".into()),
             false => Ok(()),

@@ -10,8 +10,9 @@ use tokio::time::Instant;
 
 use crate::Bug;
 use crate::api::Api;
+use crate::life::Life;
 use crate::model::Model;
-use crate::plan::Plan;
+use crate::plan::{Plan, millis};
 use crate::posts::Posts;
 use crate::shop::Ledger;
 use crate::trace::Trace;
@@ -96,6 +97,18 @@ impl World {
     pub(crate) fn uses_poison(&self) -> bool {
         let less = |left: u32| left.checked_sub(1);
         self.poison_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+
+    /// A point at which a process can crash or freeze. Waits until it runs.
+    pub(crate) async fn passes(&self, life: &Life) {
+        if self.fails(self.plan.processes.crash_at_call) {
+            self.note(format_args!("process {} crashes", life.number()));
+            life.crash();
+        } else if self.fails(self.plan.processes.freeze_at_call) {
+            self.note(format_args!("process {} freezes", life.number()));
+            life.freeze(millis(60_000));
+        }
+        life.runs().await;
     }
 
     pub(crate) fn model(&self) -> MutexGuard<'_, Model> {

@@ -10,17 +10,17 @@ fn none_fails(store: Store, seeds: u64) {
 
 #[test]
 fn seeds_in_memory() {
-    none_fails(Store::Memory, 400);
+    none_fails(Store::Memory, 200);
 }
 
 #[test]
 fn seeds_on_sqlite() {
-    none_fails(Store::Sqlite, 60);
+    none_fails(Store::Sqlite, 40);
 }
 
 #[test]
 fn a_seed_does_the_same_again() {
-    for (store, seeds) in [(Store::Memory, 100..120), (Store::Sqlite, 100..105)] {
+    for (store, seeds) in [(Store::Memory, 100..110), (Store::Sqlite, 100..105)] {
         for seed in seeds {
             let outcome = || Simulation::new(seed, store).run();
             assert_eq!(outcome(), outcome(), "seed {seed} on {store}");
@@ -42,11 +42,6 @@ fn a_store_that_loses_what_it_has_acknowledged_is_found() {
 #[test]
 fn a_handler_that_credits_again_is_found() {
     found(Bug::CreditsTwice, "was credited");
-}
-
-#[test]
-fn a_commit_under_a_lost_lease_is_found() {
-    found(Bug::IgnoresFence, "was credited");
 }
 
 #[test]
