@@ -13,6 +13,7 @@ mod matrix;
 mod package;
 mod readmes;
 mod services;
+mod simulate;
 mod test;
 mod tidy;
 
@@ -51,6 +52,7 @@ enum Command {
     /// `target/readmes`, in which our crates replace those on crates.io. Packages are checked one at a time, because Cargo would unify
     /// their features.
     Readmes,
+    Simulate(simulate::Simulate),
     Test(test::Test),
     Tidy(tidy::Tidy),
 }
@@ -81,6 +83,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Matrix(matrix) => matrix.run(&sh),
         Command::Package => package::run(&sh),
         Command::Readmes => readmes::run(&sh),
+        Command::Simulate(simulate) => simulate.run(&sh),
         Command::Test(test) => test.run(&sh),
         Command::Tidy(tidy) => tidy.run(&sh),
     }

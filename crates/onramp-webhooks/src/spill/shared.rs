@@ -113,6 +113,7 @@ impl<I: Inbox> Shared<I> {
     /// Waits until a delivery is appended or `moment` is reached.
     pub(super) async fn woken_or(&self, moment: Timestamp) {
         tokio::select! {
+            biased;
             () = self.wake.notified() => {}
             () = self.clock.sleep_until(moment) => {}
         }

@@ -1,6 +1,6 @@
 //! Deliveries that were claimed behind another one of their order, and wait for its end.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::delivery::DeliveryId;
 use crate::identity::OrderStage;
@@ -8,7 +8,7 @@ use crate::inbox::{ClaimedDelivery, Lease};
 
 /// Those that wait, under the delivery for whose end they wait.
 #[derive(Debug, Default)]
-pub(super) struct Behind(HashMap<DeliveryId, Line>);
+pub(super) struct Behind(BTreeMap<DeliveryId, Line>);
 
 #[derive(Debug)]
 struct Line {

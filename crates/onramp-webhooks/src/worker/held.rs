@@ -1,6 +1,6 @@
 //! The leases that a worker holds.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::task::{AbortHandle, Id};
@@ -11,7 +11,7 @@ use crate::inbox::Lease;
 
 /// The leases that were claimed and are not settled yet.
 #[derive(Debug, Default)]
-pub(super) struct Held(HashMap<DeliveryId, Entry>);
+pub(super) struct Held(BTreeMap<DeliveryId, Entry>);
 
 #[derive(Debug)]
 struct Entry {

@@ -80,6 +80,7 @@ impl Schedule {
         loop {
             let next = self.clock.now().after(pause);
             tokio::select! {
+                biased;
                 () = stop(&mut self.stopped) => return,
                 () = self.clock.sleep_until(next) => {}
             }
@@ -94,6 +95,7 @@ impl Schedule {
     async fn run(&mut self) -> bool {
         let (task, grace) = (Arc::clone(&self.task), self.grace);
         let outcome = tokio::select! {
+            biased;
             outcome = caught(async { task.run().await }) => Some(outcome),
             () = async { stop(&mut self.stopped).await; tokio::time::sleep(grace).await } => None,
         };

@@ -145,19 +145,22 @@ impl Run {
         let settling_later = !self.finished.is_empty() && self.settling.is_none();
         let renewing_later = !self.held.is_empty() && self.renewing.is_none();
         tokio::select! {
+            // One sequence, so that a simulation can be repeated. Attempts may be ready again and again, so a stop and the calls of the
+            // inbox come before them.
+            biased;
+            // An error means that the `Worker` was dropped, which does not stop the loop.
+            Ok(_) = self.stopped.wait_for(|stopped| *stopped), if !self.stopping => Happened::Stop,
+            (leases, until, lost) = in_flight(&mut self.renewing) => Happened::Renewed(leases, until, lost),
+            (settlements, lost) = in_flight(&mut self.settling) => Happened::Settled(settlements, lost),
+            (claimed_at, claims) = in_flight(&mut self.claiming) => Happened::Claimed(claimed_at, claims),
+            () = in_flight(&mut self.grace) => Happened::GraceOver,
             Some(checked) = self.checking.join_next_with_id() => Happened::Checked(checked),
             Some(ended) = self.running.join_next_with_id() => Happened::Ended(ended),
-            (claimed_at, claims) = in_flight(&mut self.claiming) => Happened::Claimed(claimed_at, claims),
-            (settlements, lost) = in_flight(&mut self.settling) => Happened::Settled(settlements, lost),
-            (leases, until, lost) = in_flight(&mut self.renewing) => Happened::Renewed(leases, until, lost),
-            () = in_flight(&mut self.grace) => Happened::GraceOver,
             () = inbox.wait_for_work(), if looking => Happened::MayBeDue,
             () = clock.sleep_until(self.look_at), if looking => Happened::MayBeDue,
             () = clock.sleep_until(self.settle_at), if settling_later => Happened::Time,
             () = clock.sleep_until(self.renew_at), if renewing_later => Happened::Time,
             () = self.idle.requested(), if looking => Happened::MayBeDue,
-            // An error means that the `Worker` was dropped, which does not stop the loop.
-            Ok(_) = self.stopped.wait_for(|stopped| *stopped), if !self.stopping => Happened::Stop,
         }
     }
 
