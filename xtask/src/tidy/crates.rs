@@ -11,7 +11,7 @@ pub(super) const PACKAGES: &[(&str, usize)] = &[
     ("onramp-webhooks-axum", 75),
     ("onramp-webhooks-cli", 236),
     ("onramp-webhooks-client", 129),
-    ("onramp-webhooks-inspector", 65),
+    ("onramp-webhooks-inspector", 66),
     ("onramp-webhooks-postgres", 139),
     ("onramp-webhooks-redis", 100),
     ("onramp-webhooks-server", 67),
