@@ -21,6 +21,8 @@ struct Entry {
     running: Option<AbortHandle>,
     /// Set while the delivery waits for another one of its order.
     is_behind: bool,
+    /// Set until the lease is released, which is not done yet.
+    is_released: bool,
 }
 
 impl Held {
@@ -29,7 +31,7 @@ impl Held {
     pub(super) fn claimed(&mut self, lease: Lease, endpoint: Arc<str>, until: Timestamp) -> bool {
         let running = self.0.remove(&lease.id).and_then(|entry| entry.running);
         let to_run = running.is_none();
-        self.0.insert(lease.id, Entry { lease, endpoint, until, running, is_behind: false });
+        self.0.insert(lease.id, Entry { lease, endpoint, until, running, is_behind: false, is_released: false });
         to_run
     }
 
@@ -37,6 +39,13 @@ impl Held {
     pub(super) fn waits_behind(&mut self, lease: Lease, is_behind: bool) {
         if let Some(entry) = self.of(lease) {
             entry.is_behind = is_behind;
+        }
+    }
+
+    /// States that a lease will be released.
+    pub(super) fn released(&mut self, lease: Lease) {
+        if let Some(entry) = self.of(lease) {
+            entry.is_released = true;
         }
     }
 
@@ -94,8 +103,10 @@ impl Held {
         running.inspect(AbortHandle::abort).is_some()
     }
 
-    pub(super) fn all(&self) -> Vec<Lease> {
-        self.0.values().map(|entry| entry.lease).collect()
+    /// Returns the leases that have to be renewed. One that will be released ends by itself: it would keep a delivery of an order that
+    /// another worker may be handling.
+    pub(super) fn to_renew(&self) -> Vec<Lease> {
+        self.0.values().filter(|entry| !entry.is_released).map(|entry| entry.lease).collect()
     }
 
     /// Returns the number of leases of each endpoint, without those that wait for another delivery of their order.
@@ -132,6 +143,20 @@ mod tests {
         held.settled(leases[0]);
         held.waits_behind(leases[1], false);
         assert_eq!(held.by_endpoint(), [(endpoint, 1)].into());
-        assert_eq!(held.all().len(), 2);
+        assert_eq!(held.to_renew(), leases[1..]);
+    }
+
+    #[test]
+    fn a_lease_that_will_be_released_is_not_renewed_until_it_is_claimed_again() {
+        let (mut held, endpoint) = (Held::default(), Arc::from("wert"));
+        let leases = [1, 2].map(|id| Lease::new(DeliveryId::from_i64(id), 1));
+        for lease in leases {
+            held.claimed(lease, Arc::clone(&endpoint), Timestamp::from_millis(1));
+        }
+        held.released(leases[1]);
+        assert_eq!(held.to_renew(), leases[..1]);
+        let again = Lease::new(leases[1].id, 2);
+        held.claimed(again, endpoint, Timestamp::from_millis(2));
+        assert_eq!(held.to_renew(), [leases[0], again]);
     }
 }

@@ -245,7 +245,7 @@ impl Run {
             return;
         }
         self.renew_at = now.after(self.worker.lease / 3);
-        let (inbox, leases, until) = (Arc::clone(&self.worker.inbox), self.held.all(), now.after(self.worker.lease));
+        let (inbox, leases, until) = (Arc::clone(&self.worker.inbox), self.held.to_renew(), now.after(self.worker.lease));
         if !leases.is_empty() {
             self.renewing = Some(Box::pin(async move {
                 let lost = within(ANSWER, "renew leases", inbox.renew(leases.clone(), until)).await;
@@ -350,7 +350,10 @@ impl Run {
     }
 
     fn release(&mut self, leases: impl IntoIterator<Item = Lease>) {
-        self.finished.extend(leases.into_iter().map(|lease| Settlement::new(lease, Settled::Released)));
+        for lease in leases {
+            self.held.released(lease);
+            self.finished.push(Settlement::new(lease, Settled::Released));
+        }
     }
 
     fn claimed(&mut self, claimed_at: Timestamp, claims: Result<Claims, StoreError>) {
