@@ -379,11 +379,13 @@ impl Run {
         }
         for mut claimed in claims.deliveries {
             let mut behind = std::mem::take(&mut claimed.behind);
-            // One that is already running here must not begin again.
+            let count = behind.len();
             behind.retain(|next| self.held.claimed(next.lease, Arc::clone(&next.endpoint), until));
+            // It runs under the new lease, and nothing of its order may begin beside it.
+            let one_runs = behind.len() < count;
             behind.iter().for_each(|next| self.held.waits_behind(next.lease, true));
             let is_to_run = self.held.claimed(claimed.lease, Arc::clone(&claimed.endpoint), until);
-            if self.stopping {
+            if self.stopping || one_runs {
                 self.release(is_to_run.then_some(claimed.lease).into_iter().chain(behind.iter().map(|next| next.lease)));
                 continue;
             }

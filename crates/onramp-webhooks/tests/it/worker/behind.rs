@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use onramp_webhooks::inbox::{ClaimRequest, Inbox, State};
+use onramp_webhooks::inbox::{ClaimRequest, Inbox, Settled, Settlement, State};
 use onramp_webhooks_testkit::events::WertOrder;
 
 use super::harness::{Do, Harness, end};
@@ -89,6 +89,38 @@ async fn after_a_lost_lease_none_of_those_behind_begins() {
     working.rests().await;
     assert!(call.is_dropped());
     assert_eq!(harness.states().await, [(State::Leased, 1), (State::Pending, 2)].into());
+}
+
+/// Another worker took the order over for a moment and released it. The event in front is claimed again while the one behind it runs.
+#[tokio::test(start_paused = true)]
+async fn nothing_of_an_order_begins_beside_one_that_already_runs() {
+    let harness = Harness::new();
+    post_order(&harness).await;
+    let mut working = harness.worker(|worker| worker.lease(Duration::from_secs(300)));
+    let first = working.call().await;
+    let later = harness.now().after(Duration::from_secs(600));
+    let request = ClaimRequest::new(10, Duration::from_secs(300)).with_behind();
+    let taken = harness.inbox.inner.claim(later, request).await.unwrap();
+    let leases = taken.deliveries.iter().flat_map(|head| std::iter::once(head).chain(&head.behind)).map(|claimed| claimed.lease);
+    let released: Vec<_> = leases.map(|lease| Settlement::new(lease, Settled::Released)).collect();
+    assert_eq!(released.len(), 3);
+    first.answer(Do::Handle);
+    let second = working.call().await;
+    assert_eq!(harness.inbox.inner.settle(later, released).await.unwrap(), []);
+    for _ in 0..3 {
+        harness.pass(1);
+        working.rests().await;
+    }
+    assert_eq!((&*second.event_type, working.running()), ("transfer_started", 1));
+    second.answer(Do::Handle);
+    harness.pass(1);
+    let again = working.call().await;
+    assert_eq!((&*again.event_type, again.stale), ("payment_started", true));
+    again.answer(Do::Handle);
+    harness.pass(1);
+    working.call().await.answer(Do::Handle);
+    working.rests().await;
+    assert_eq!(harness.states().await, [(State::Handled, 3)].into());
 }
 
 #[tokio::test(start_paused = true)]
