@@ -78,9 +78,9 @@ pub enum ReplayScope {
 ///
 /// # Errors
 /// Returns [`NotFound`](StoreErrorKind::NotFound) if there is no such delivery, [`Refused`](StoreErrorKind::Refused) if a worker
-/// holds the delivery, if `scope` does not include it, if an operator has [resolved](Inbox::resolve) it, if its state changed meanwhile, if its body was removed, or if a
-/// [repair](crate::identity::DedupKey::repair) of the same event was handled or waits to be and `scope` is not
-/// [`EvenHandled`](ReplayScope::EvenHandled), and the errors of the inbox.
+/// holds the delivery, if `scope` does not include it, if an operator has [resolved](Inbox::resolve) it, if its state changed meanwhile, if
+/// its body was removed, or if a [repair](crate::identity::DedupKey::repair) of the same event was handled or waits to be and
+/// `scope` is not [`EvenHandled`](ReplayScope::EvenHandled), and the errors of the inbox.
 pub async fn replay(
     inbox: &dyn Inbox,
     providers: &Providers,

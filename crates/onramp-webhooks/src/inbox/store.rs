@@ -183,8 +183,8 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// Returns [`NotFound`](crate::StoreErrorKind::NotFound) if there is no such delivery,
-    /// [`Refused`](crate::StoreErrorKind::Refused) if a worker holds the delivery, if an operator has resolved it, if its body was removed, or if its state has
-    /// changed, and another error if the store cannot be written.
+    /// [`Refused`](crate::StoreErrorKind::Refused) if a worker holds the delivery, if an operator has resolved it, if its body was removed, or
+    /// if its state has changed, and another error if the store cannot be written.
     async fn requeue(&self, request: Requeue) -> Result<Replayed, StoreError>;
 
     /// Removes deliveries that are older than the [`Retention`] of their state. Removes a bounded number in one call. Returns the number
