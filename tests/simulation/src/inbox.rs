@@ -101,7 +101,7 @@ impl InboxDouble for Reached {
         if !claims.deliveries.is_empty() {
             self.world.note(format_args!("{process} claims {:?}", claims.deliveries));
         }
-        let violations = self.world.model().claimed(now, lease, process, &claims);
+        let violations = self.world.model().claimed(now, self.world.now(), lease, process, &claims);
         violations.into_iter().for_each(|violation| self.world.violated(violation));
         self.after(InboxCall::Claim).await?;
         Ok(claims)

@@ -41,6 +41,10 @@ struct Held {
     process: u64,
     claim: u64,
     is_stale: bool,
+    /// Set if the clock was set back while the claim was on its way. It can have ended leases that their holders have every reason to trust.
+    is_ahead: bool,
+    /// Set if it was renewed by the call that told the worker of the loss of its order. The worker releases it.
+    is_to_release: bool,
 }
 
 impl Model {
@@ -69,8 +73,15 @@ impl Model {
         (known.waits, known.is_untried, known.held, known.cause) = (true, true, None, None);
     }
 
-    /// Adds a claim. Returns the guarantees that it breaks.
-    pub(crate) fn claimed(&mut self, now: Timestamp, lease: Duration, process: u64, claims: &Claims) -> Vec<String> {
+    /// Adds a claim with the time `now`, which arrived at `arrived`. Returns the guarantees that it breaks.
+    pub(crate) fn claimed(
+        &mut self,
+        now: Timestamp,
+        arrived: Timestamp,
+        lease: Duration,
+        process: u64,
+        claims: &Claims,
+    ) -> Vec<String> {
         self.numbers += 1;
         let claim = self.numbers;
         let mut violations = Vec::new();
@@ -89,7 +100,14 @@ impl Model {
                     violations.push(format!("{} is claimed with stale = {}", claimed.lease.id, claimed.stale));
                 }
                 known.fence = claimed.lease.fence;
-                known.held = Some(Held { until: now.after(lease), process, claim, is_stale });
+                known.held = Some(Held {
+                    until: now.after(lease),
+                    process,
+                    claim,
+                    is_stale,
+                    is_ahead: arrived < now,
+                    is_to_release: false,
+                });
             }
         }
         violations
@@ -116,16 +134,20 @@ impl Model {
         }
         let is_held = |known: &Known| known.held.is_some_and(|held| held.claim != claim && now < held.until);
         // A worker that has lost the head releases those behind it, and may renew them once more until then.
-        let is_elsewhere = |other: &Known| other.held.is_some_and(|held| held.process != process);
+        let is_elsewhere = |other: &Known| other.held.is_some_and(|held| held.process != process && !held.is_to_release);
         let of_order = |other: &Known| known.order.is_some() && other.order == known.order && is_elsewhere(other);
         let other = self.known.iter().find(|(id, other)| (**id == claimed.lease.id || of_order(other)) && is_held(other))?;
         Some(format!("{} was claimed while {} of its order was held", claimed.lease.id, other.0))
     }
 
     pub(crate) fn renewed(&mut self, leases: &[Lease], lost: &[Lease], until: Timestamp) {
+        let order = |lease: &Lease| self.known.get(&lease.id)?.order.clone();
+        let orders: BTreeSet<_> = lost.iter().filter_map(order).collect();
         for lease in leases.iter().filter(|lease| !lost.contains(lease)) {
-            if let Some(held) = self.known.get_mut(&lease.id).and_then(|known| known.held.as_mut()) {
-                held.until = until;
+            let Some(known) = self.known.get_mut(&lease.id) else { continue };
+            let is_lost = known.order.as_ref().is_some_and(|order| orders.contains(order));
+            if let Some(held) = &mut known.held {
+                (held.until, held.is_to_release) = (until, held.is_to_release || is_lost);
             }
         }
     }
@@ -172,7 +194,8 @@ impl Model {
         let Some(known) = self.known.get_mut(&delivery.id()) else { return (self.numbers, violations) };
         known.begun_at.get_or_insert(at);
         let order = known.order.clone().unwrap_or_else(|| delivery.id().to_string());
-        if let Some(held) = known.held.filter(|held| is_exact && held.process != process && now < held.until) {
+        let is_elsewhere = |held: &Held| held.process != process && now < held.until && !held.is_ahead;
+        if let Some(held) = known.held.filter(|held| is_exact && is_elsewhere(held)) {
             violations.push(format!("process {process} handles {}, which process {} holds", delivery.id(), held.process));
         }
         if is_exact && self.running.values().any(|(other, running)| (*other, running) == (process, &order)) {

@@ -2,12 +2,38 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::{AbortHandle, Id};
+use tokio::time::Instant;
 
 use crate::clock::Timestamp;
 use crate::delivery::DeliveryId;
 use crate::inbox::Lease;
+
+/// The time until which a lease is held. The lease in the store ends by the clock. A clock that is set back would prolong it here and not
+/// there, so it also ends by monotonic time, which does not count the sleep of a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Term {
+    until: Timestamp,
+    ends: Instant,
+}
+
+impl Term {
+    /// Begins a term at `now`, before the call of the store.
+    pub(super) fn begin(now: Timestamp, lease: Duration) -> Self {
+        Self { until: now.after(lease), ends: Instant::now() + lease }
+    }
+
+    /// Returns the end by the clock.
+    pub(super) fn until(self) -> Timestamp {
+        self.until
+    }
+
+    fn has_ended(self, now: Timestamp) -> bool {
+        self.until <= now || self.ends <= Instant::now()
+    }
+}
 
 /// The leases that were claimed and are not settled yet.
 #[derive(Debug, Default)]
@@ -17,10 +43,12 @@ pub(super) struct Held(BTreeMap<DeliveryId, Entry>);
 struct Entry {
     lease: Lease,
     endpoint: Arc<str>,
-    until: Timestamp,
+    term: Term,
     running: Option<AbortHandle>,
     /// Set while the delivery waits for another one of its order.
     is_behind: bool,
+    /// The delivery of its order that ended before this one began.
+    follows: Option<Lease>,
     /// Set until the lease is released, which is not done yet.
     is_released: bool,
 }
@@ -28,18 +56,30 @@ struct Entry {
 impl Held {
     /// Adds a lease. Returns whether its handler has to be started. After a jump of the clock, a claim can return a delivery that
     /// is already running here; the running handler then continues under the new lease.
-    pub(super) fn claimed(&mut self, lease: Lease, endpoint: Arc<str>, until: Timestamp) -> bool {
+    pub(super) fn claimed(&mut self, lease: Lease, endpoint: Arc<str>, term: Term) -> bool {
         let running = self.0.remove(&lease.id).and_then(|entry| entry.running);
         let to_run = running.is_none();
-        self.0.insert(lease.id, Entry { lease, endpoint, until, running, is_behind: false, is_released: false });
+        self.0.insert(lease.id, Entry { lease, endpoint, term, running, is_behind: false, follows: None, is_released: false });
         to_run
     }
 
-    /// States whether a delivery waits for another one of its order.
-    pub(super) fn waits_behind(&mut self, lease: Lease, is_behind: bool) {
+    /// States that a delivery waits for another one of its order.
+    pub(super) fn waits_behind(&mut self, lease: Lease) {
         if let Some(entry) = self.of(lease) {
-            entry.is_behind = is_behind;
+            entry.is_behind = true;
         }
+    }
+
+    /// States that a delivery begins after the end of another one of its order.
+    pub(super) fn follows(&mut self, lease: Lease, ended: Lease) {
+        if let Some(entry) = self.of(lease) {
+            (entry.is_behind, entry.follows) = (false, Some(ended));
+        }
+    }
+
+    /// Returns the lease of the delivery that began after the end of another one.
+    pub(super) fn follower(&self, ended: Lease) -> Option<Lease> {
+        self.0.values().find(|entry| entry.follows == Some(ended)).map(|entry| entry.lease)
     }
 
     /// States that a lease will be released.
@@ -58,12 +98,23 @@ impl Held {
     /// Returns whether `lease` is held and has not expired. A process that was frozen may continue after another one has taken
     /// over.
     pub(super) fn holds(&self, lease: Lease, now: Timestamp) -> bool {
-        self.0.get(&lease.id).is_some_and(|entry| entry.lease == lease && now < entry.until)
+        self.0.get(&lease.id).is_some_and(|entry| entry.lease == lease && !entry.term.has_ended(now))
+    }
+
+    /// Returns whether a lease has expired, as far as this worker knows, and may have been taken over.
+    pub(super) fn may_be_taken_over(&self, lease: Lease, now: Timestamp) -> bool {
+        self.0.get(&lease.id).is_some_and(|entry| entry.lease == lease && entry.term.has_ended(now))
+    }
+
+    /// Aborts what runs for a lease. Returns whether anything did.
+    pub(super) fn abort(&self, lease: Lease) -> bool {
+        let running = self.0.get(&lease.id).filter(|entry| entry.lease == lease).and_then(|entry| entry.running.as_ref());
+        running.inspect(|running| running.abort()).is_some()
     }
 
     /// Returns whether any lease has expired, as far as this worker knows.
     pub(super) fn has_expired(&self, now: Timestamp) -> bool {
-        self.0.values().any(|entry| entry.until <= now)
+        self.0.values().any(|entry| entry.term.has_ended(now))
     }
 
     /// Ends a run. Returns the lease to settle; `None` if it was lost.
@@ -82,10 +133,10 @@ impl Held {
         Some(entry.lease)
     }
 
-    pub(super) fn renewed(&mut self, leases: &[Lease], until: Timestamp) {
+    pub(super) fn renewed(&mut self, leases: &[Lease], term: Term) {
         for lease in leases {
             if let Some(entry) = self.of(*lease) {
-                entry.until = until;
+                entry.term = term;
             }
         }
     }
@@ -131,17 +182,36 @@ impl Held {
 mod tests {
     use super::*;
 
+    const LEASE: Duration = Duration::from_secs(30);
+
+    fn term(at: i64) -> Term {
+        Term::begin(Timestamp::from_millis(at), LEASE)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_back_prolongs_no_lease() {
+        let (mut held, lease) = (Held::default(), Lease::new(DeliveryId::from_i64(1), 1));
+        let (at, set_back) = (Timestamp::from_millis(100_000), Timestamp::from_millis(36_000));
+        held.claimed(lease, Arc::from("wert"), Term::begin(at, LEASE));
+        assert!(held.holds(lease, set_back) && !held.has_expired(set_back));
+        tokio::time::advance(LEASE).await;
+        assert!(!held.holds(lease, set_back) && held.has_expired(set_back));
+        held.renewed(&[lease], Term::begin(set_back, LEASE));
+        assert!(held.holds(lease, set_back));
+        assert!(!held.holds(lease, set_back.after(LEASE)), "a machine that slept");
+    }
+
     #[test]
     fn an_endpoint_holds_one_of_each_order() {
         let (mut held, endpoint) = (Held::default(), Arc::from("wert"));
         let leases = [1, 2, 3].map(|id| Lease::new(DeliveryId::from_i64(id), 1));
         for lease in leases {
-            held.claimed(lease, Arc::clone(&endpoint), Timestamp::from_millis(1));
-            held.waits_behind(lease, lease != leases[0]);
+            held.claimed(lease, Arc::clone(&endpoint), term(1));
         }
+        leases[1..].iter().for_each(|lease| held.waits_behind(*lease));
         assert_eq!(held.by_endpoint(), [(Arc::clone(&endpoint), 1)].into());
         held.settled(leases[0]);
-        held.waits_behind(leases[1], false);
+        held.follows(leases[1], leases[0]);
         assert_eq!(held.by_endpoint(), [(endpoint, 1)].into());
         assert_eq!(held.to_renew(), leases[1..]);
     }
@@ -151,12 +221,12 @@ mod tests {
         let (mut held, endpoint) = (Held::default(), Arc::from("wert"));
         let leases = [1, 2].map(|id| Lease::new(DeliveryId::from_i64(id), 1));
         for lease in leases {
-            held.claimed(lease, Arc::clone(&endpoint), Timestamp::from_millis(1));
+            held.claimed(lease, Arc::clone(&endpoint), term(1));
         }
         held.released(leases[1]);
         assert_eq!(held.to_renew(), leases[..1]);
         let again = Lease::new(leases[1].id, 2);
-        held.claimed(again, endpoint, Timestamp::from_millis(2));
+        held.claimed(again, endpoint, term(2));
         assert_eq!(held.to_renew(), [leases[0], again]);
     }
 }

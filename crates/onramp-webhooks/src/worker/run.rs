@@ -11,7 +11,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 use super::attempt::{AttemptEnd, Checked, attempt, check};
 use super::behind::Behind;
-use super::held::Held;
+use super::held::{Held, Term};
 use super::idle::IdleReports;
 use super::life::Alive;
 use super::{Delivery, WorkerBuilder};
@@ -37,9 +37,9 @@ type InFlight<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 enum Happened {
     Checked(Result<(Id, (Lease, Checked)), JoinError>),
     Ended(Result<(Id, (Lease, AttemptEnd)), JoinError>),
-    Claimed(Timestamp, Result<Claims, StoreError>),
+    Claimed(Timestamp, Term, Result<Claims, StoreError>),
     Settled(Vec<Settlement>, Lost),
-    Renewed(Vec<Lease>, Timestamp, Lost),
+    Renewed(Vec<Lease>, Term, Lost),
     MayBeDue,
     Time,
     Stop,
@@ -65,9 +65,9 @@ pub(super) struct Run {
     running: JoinSet<(Lease, AttemptEnd)>,
     /// Outcomes that are not being settled yet.
     finished: Vec<Settlement>,
-    claiming: InFlight<(Timestamp, Result<Claims, StoreError>)>,
+    claiming: InFlight<(Timestamp, Term, Result<Claims, StoreError>)>,
     settling: InFlight<(Vec<Settlement>, Lost)>,
-    renewing: InFlight<(Vec<Lease>, Timestamp, Lost)>,
+    renewing: InFlight<(Vec<Lease>, Term, Lost)>,
     grace: InFlight<()>,
     grace_over: bool,
     /// Set if something may be due.
@@ -125,9 +125,9 @@ impl Run {
             match self.next().await {
                 Happened::Checked(checked) => self.checked(checked),
                 Happened::Ended(ended) => self.ended(ended),
-                Happened::Claimed(claimed_at, claims) => self.claimed(claimed_at, claims),
+                Happened::Claimed(claimed_at, term, claims) => self.claimed(claimed_at, term, claims),
                 Happened::Settled(settlements, lost) => self.settled(settlements, lost),
-                Happened::Renewed(leases, until, lost) => self.renewed(&leases, until, lost),
+                Happened::Renewed(leases, term, lost) => self.renewed(&leases, term, lost),
                 Happened::MayBeDue => self.may_be_due = true,
                 Happened::Time => {}
                 Happened::Stop => self.stop(),
@@ -150,9 +150,9 @@ impl Run {
             biased;
             // An error means that the `Worker` was dropped, which does not stop the loop.
             Ok(_) = self.stopped.wait_for(|stopped| *stopped), if !self.stopping => Happened::Stop,
-            (leases, until, lost) = in_flight(&mut self.renewing) => Happened::Renewed(leases, until, lost),
+            (leases, term, lost) = in_flight(&mut self.renewing) => Happened::Renewed(leases, term, lost),
             (settlements, lost) = in_flight(&mut self.settling) => Happened::Settled(settlements, lost),
-            (claimed_at, claims) = in_flight(&mut self.claiming) => Happened::Claimed(claimed_at, claims),
+            (claimed_at, term, claims) = in_flight(&mut self.claiming) => Happened::Claimed(claimed_at, term, claims),
             () = in_flight(&mut self.grace) => Happened::GraceOver,
             Some(checked) = self.checking.join_next_with_id() => Happened::Checked(checked),
             Some(ended) = self.running.join_next_with_id() => Happened::Ended(ended),
@@ -245,11 +245,11 @@ impl Run {
             return;
         }
         self.renew_at = now.after(self.worker.lease / 3);
-        let (inbox, leases, until) = (Arc::clone(&self.worker.inbox), self.held.to_renew(), now.after(self.worker.lease));
+        let (inbox, leases, term) = (Arc::clone(&self.worker.inbox), self.held.to_renew(), Term::begin(now, self.worker.lease));
         if !leases.is_empty() {
             self.renewing = Some(Box::pin(async move {
-                let lost = within(ANSWER, "renew leases", inbox.renew(leases.clone(), until)).await;
-                (leases, until, lost)
+                let lost = within(ANSWER, "renew leases", inbox.renew(leases.clone(), term.until())).await;
+                (leases, term, lost)
             }));
         }
     }
@@ -269,8 +269,11 @@ impl Run {
         // A time that has passed would cause another claim after this one.
         self.look_at = now.after(self.worker.poll);
         self.claimed_for = self.idle.latest();
-        let (inbox, request) = (Arc::clone(&self.worker.inbox), self.request());
-        self.claiming = Some(Box::pin(async move { (now, within(ANSWER, "claim deliveries", inbox.claim(now, request)).await) }));
+        let (inbox, request, term) = (Arc::clone(&self.worker.inbox), self.request(), Term::begin(now, self.worker.lease));
+        self.claiming = Some(Box::pin(async move {
+            let claims = within(ANSWER, "claim deliveries", inbox.claim(now, request)).await;
+            (now, term, claims)
+        }));
     }
 
     /// Returns the next claim. Endpoints with a delivery that waits for a check are left out.
@@ -336,7 +339,7 @@ impl Run {
             let behind = self.behind.take(lease.id);
             self.release(behind);
         } else if let Some(next) = self.behind.next(lease.id, is_handled) {
-            self.held.waits_behind(next.lease, false);
+            self.held.follows(next.lease, held.unwrap_or(lease));
             self.unchecked.push_back(next);
         }
     }
@@ -349,6 +352,27 @@ impl Run {
         self.held.lost(lease)
     }
 
+    /// Another worker has taken over a delivery that had ended here, and with it the order. Whatever began after it here is released, except
+    /// those that have ended, too.
+    fn taken_over(&mut self, lease: Lease) {
+        let mut ended = lease;
+        while let Some(next) = self.held.follower(ended) {
+            let behind = self.behind.take(next.id);
+            self.release(behind);
+            let waiting = self.unchecked.len() + self.queue.len();
+            self.unchecked.retain(|claimed| claimed.lease != next);
+            self.queue.retain(|(lease, _)| *lease != next);
+            if self.unchecked.len() + self.queue.len() < waiting {
+                return self.release([next]);
+            }
+            // It is released when its task has ended.
+            if self.held.abort(next) {
+                return;
+            }
+            ended = next;
+        }
+    }
+
     fn release(&mut self, leases: impl IntoIterator<Item = Lease>) {
         for lease in leases {
             self.held.released(lease);
@@ -356,7 +380,7 @@ impl Run {
         }
     }
 
-    fn claimed(&mut self, claimed_at: Timestamp, claims: Result<Claims, StoreError>) {
+    fn claimed(&mut self, claimed_at: Timestamp, term: Term, claims: Result<Claims, StoreError>) {
         let poll = claimed_at.after(self.worker.poll);
         let claims = match claims {
             Ok(claims) => claims,
@@ -373,18 +397,17 @@ impl Run {
         self.may_be_due |= claims.deliveries.len() == self.worker.batch || claims.has_suspect;
         self.suspect = self.suspect.after(&claims);
         self.turn = self.turn.wrapping_add(claims.deliveries.len() as u64);
-        let until = claimed_at.after(self.worker.lease);
         if self.held.is_empty() {
             self.renew_at = claimed_at.after(self.worker.lease / 3);
         }
         for mut claimed in claims.deliveries {
             let mut behind = std::mem::take(&mut claimed.behind);
             let count = behind.len();
-            behind.retain(|next| self.held.claimed(next.lease, Arc::clone(&next.endpoint), until));
+            behind.retain(|next| self.held.claimed(next.lease, Arc::clone(&next.endpoint), term));
             // It runs under the new lease, and nothing of its order may begin beside it.
             let one_runs = behind.len() < count;
-            behind.iter().for_each(|next| self.held.waits_behind(next.lease, true));
-            let is_to_run = self.held.claimed(claimed.lease, Arc::clone(&claimed.endpoint), until);
+            behind.iter().for_each(|next| self.held.waits_behind(next.lease));
+            let is_to_run = self.held.claimed(claimed.lease, Arc::clone(&claimed.endpoint), term);
             if self.stopping || one_runs {
                 self.release(is_to_run.then_some(claimed.lease).into_iter().chain(behind.iter().map(|next| next.lease)));
                 continue;
@@ -408,6 +431,7 @@ impl Run {
         match lost {
             Ok(lost) => {
                 self::lost(&lost);
+                lost.into_iter().for_each(|lease| self.taken_over(lease));
                 for settlement in settlements {
                     self.held.settled(settlement.lease);
                 }
@@ -425,10 +449,13 @@ impl Run {
         }
     }
 
-    fn renewed(&mut self, leases: &[Lease], until: Timestamp, lost: Lost) {
+    fn renewed(&mut self, leases: &[Lease], term: Term, lost: Lost) {
         match lost {
             Ok(lost) => {
-                self.held.renewed(leases, until);
+                let now = self.worker.clock.now();
+                let taken_over: Vec<_> = lost.iter().copied().filter(|lease| self.held.may_be_taken_over(*lease, now)).collect();
+                taken_over.into_iter().for_each(|lease| self.taken_over(lease));
+                self.held.renewed(leases, term);
                 for lease in lost {
                     // A lease that was settled while it was being renewed is also returned as lost.
                     if self.lose(lease) {

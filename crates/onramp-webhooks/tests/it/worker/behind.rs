@@ -91,6 +91,47 @@ async fn after_a_lost_lease_none_of_those_behind_begins() {
     assert_eq!(harness.states().await, [(State::Leased, 1), (State::Pending, 2)].into());
 }
 
+/// Lets another worker take over an order whose first event was handled here, while neither settlements nor renewals reach the store.
+async fn take_over(harness: &Harness) {
+    harness.inbox.errors(InboxCall::Renew, usize::MAX);
+    harness.pass(31);
+    let claims = harness.inbox.inner.claim(harness.now(), ClaimRequest::new(10, Duration::from_secs(300))).await.unwrap();
+    assert_eq!(claims.deliveries.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_settlement_that_was_lost_ends_what_began_after_it() {
+    let harness = Harness::new();
+    post_order(&harness).await;
+    let mut working = harness.worker(|worker| worker.lease(Duration::from_secs(30)));
+    harness.inbox.errors(InboxCall::Settle, usize::MAX);
+    working.call().await.answer(Do::Handle);
+    let second = working.call().await;
+    take_over(&harness).await;
+    harness.inbox.errors(InboxCall::Settle, 0);
+    harness.pass(1);
+    working.rests().await;
+    harness.pass(1);
+    working.rests().await;
+    assert!(second.is_dropped());
+    assert_eq!(harness.states().await, [(State::Leased, 1), (State::Pending, 2)].into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_reports_a_loss_ends_what_began_after_it() {
+    let harness = Harness::new();
+    post_order(&harness).await;
+    let mut working = harness.worker(|worker| worker.lease(Duration::from_secs(30)));
+    harness.inbox.errors(InboxCall::Settle, usize::MAX);
+    working.call().await.answer(Do::Handle);
+    let second = working.call().await;
+    take_over(&harness).await;
+    harness.inbox.errors(InboxCall::Renew, 0);
+    harness.pass(1);
+    working.rests().await;
+    assert!(second.is_dropped());
+}
+
 /// Another worker took the order over for a moment and released it. The event in front is claimed again while the one behind it runs.
 #[tokio::test(start_paused = true)]
 async fn nothing_of_an_order_begins_beside_one_that_already_runs() {
@@ -104,6 +145,7 @@ async fn nothing_of_an_order_begins_beside_one_that_already_runs() {
     let leases = taken.deliveries.iter().flat_map(|head| std::iter::once(head).chain(&head.behind)).map(|claimed| claimed.lease);
     let released: Vec<_> = leases.map(|lease| Settlement::new(lease, Settled::Released)).collect();
     assert_eq!(released.len(), 3);
+    harness.inbox.errors(InboxCall::Settle, usize::MAX);
     first.answer(Do::Handle);
     let second = working.call().await;
     assert_eq!(harness.inbox.inner.settle(later, released).await.unwrap(), []);
@@ -112,6 +154,7 @@ async fn nothing_of_an_order_begins_beside_one_that_already_runs() {
         working.rests().await;
     }
     assert_eq!((&*second.event_type, working.running()), ("transfer_started", 1));
+    harness.inbox.errors(InboxCall::Settle, 0);
     second.answer(Do::Handle);
     harness.pass(1);
     let again = working.call().await;
