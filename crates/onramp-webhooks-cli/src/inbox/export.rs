@@ -1,10 +1,14 @@
 //! The command `onramp-webhooks inbox export`.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use clap::Args;
 use indicatif::ProgressBar;
 use onramp_webhooks::clock::{Clock, SystemClock};
+use onramp_webhooks::inbox::{Filter, Page};
+use onramp_webhooks::{Inbox, StoreError};
+use tokio::task::JoinHandle;
 
 use super::reading::failed;
 use super::selection::Selection;
@@ -44,21 +48,23 @@ impl Export {
             return Ok(ExitStatus::Success);
         }
         let filter = self.selection.filter(&[], SystemClock::default().now(), &output.zone);
-        let mut next = Some(filter.oldest_first().with_bodies().limit(1_000)).filter(|_| left > 0);
-        while let Some(filter) = next {
-            let page = tokio::select! {
-                page = inbox.list(filter.clone()) => page.map_err(failed)?,
+        let mut reading =
+            Some(filter.oldest_first().with_bodies().limit(1_000)).filter(|_| left > 0).map(|first| read(&inbox, first));
+        while let Some(page) = reading.take() {
+            let (filter, page) = tokio::select! {
+                page = page => page.map_err(|error| CliError::with_source("reading the inbox", &error))?,
                 () = interrupts.next() => {
                     output.note(&Line::new().text(format_args!("interrupted after {number} deliveries")));
                     return Ok(ExitStatus::Interrupted);
                 }
             };
-            next = filter.following(&page);
-            let lines: String = page.records.iter().take(left).map(|record| format!("{}\n", record.to_json_line())).collect();
+            let page = page.map_err(failed)?;
+            let count = page.records.len().min(left);
+            (number, left) = (number + count, left - count);
+            // The next page is read while this one is written.
+            reading = filter.following(&page).filter(|_| left > 0).map(|next| read(&inbox, next));
+            let lines: String = page.records.iter().take(count).map(|record| format!("{}\n", record.to_json_line())).collect();
             output.raw(lines.as_bytes())?;
-            number += page.records.len().min(left);
-            left = left.saturating_sub(page.records.len());
-            next = next.filter(|_| left > 0);
             bar.set_message(format!("{number} deliveries"));
             bar.tick();
             if output.is_closed() {
@@ -69,4 +75,13 @@ impl Export {
         output.note(&Line::new().text(format_args!("{number} deliveries exported")));
         Ok(ExitStatus::Success)
     }
+}
+
+/// Begins to read a page in a task of its own.
+fn read(inbox: &Arc<dyn Inbox>, filter: Filter) -> JoinHandle<(Filter, Result<Page, StoreError>)> {
+    let inbox = Arc::clone(inbox);
+    tokio::spawn(async move {
+        let page = inbox.list(filter.clone()).await;
+        (filter, page)
+    })
 }

@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::DedupKey;
 use onramp_webhooks::inbox::{Filter, Record, Restored, find_first, restorable};
-use onramp_webhooks::{Inbox, StoreErrorKind};
+use onramp_webhooks::{Inbox, StoreError, StoreErrorKind};
 use serde_json::json;
 use tokio::fs::File;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::task::JoinHandle;
 
 use super::reading::failed;
 use crate::exit::{CliError, ExitStatus};
@@ -70,6 +72,13 @@ struct Batch {
     bytes: usize,
 }
 
+/// A batch that is being added.
+struct Adding {
+    restoring: JoinHandle<Result<Vec<Restored>, StoreError>>,
+    lines: Vec<u64>,
+    records: Vec<Record>,
+}
+
 impl Import {
     pub(crate) async fn run(self, globals: &Globals, output: &Output) -> Result<ExitStatus, CliError> {
         let database = globals.required_database()?;
@@ -79,13 +88,18 @@ impl Import {
         };
         let mut lines = self.open().await?;
         let mut interrupts = Interrupts::listen()?;
-        let (mut counts, mut batch) = (Counts::default(), Batch::default());
-        let is_interrupted = loop {
+        let (mut counts, mut batch, mut adding) = (Counts::default(), Batch::default(), None);
+        // What was read before an error is added.
+        let ended = loop {
             let line = tokio::select! {
-                line = read_line(&mut lines) => line.map_err(|error| CliError::with_source("reading the export", &error))?,
-                () = interrupts.next() => break true,
+                line = read_line(&mut lines) => line,
+                () = interrupts.next() => break Ok(true),
             };
-            let Some(line) = line else { break false };
+            let line = match line {
+                Ok(Some(line)) => line,
+                Ok(None) => break Ok(false),
+                Err(error) => break Err(CliError::with_source("reading the export", &error)),
+            };
             counts.lines += 1;
             match std::str::from_utf8(&line).map_err(|error| error.to_string()).and_then(read) {
                 Ok(Some(record)) => {
@@ -96,10 +110,12 @@ impl Import {
                 Err(why) => counts.reject(counts.lines, &why, output),
             }
             if batch.records.len() >= BATCH || batch.bytes >= LARGE_BATCH {
-                self.add(&*inbox, std::mem::take(&mut batch), &mut counts, output).await?;
+                adding = self.begin(&inbox, std::mem::take(&mut batch), adding, &mut counts, output).await?;
             }
         };
-        self.add(&*inbox, batch, &mut counts, output).await?;
+        adding = self.begin(&inbox, batch, adding, &mut counts, output).await?;
+        self.end(&*inbox, adding, &mut counts, output).await?;
+        let is_interrupted = ended?;
         self.report(&counts, output)?;
         match is_interrupted {
             true => Ok(ExitStatus::Interrupted),
@@ -117,14 +133,30 @@ impl Import {
         Ok(Box::new(BufReader::with_capacity(1 << 20, file)))
     }
 
-    /// Adds a batch in one transaction. If the inbox refuses it, its deliveries are added one by one, so that only those are left out
-    /// that cannot be added.
-    async fn add(&self, inbox: &dyn Inbox, batch: Batch, counts: &mut Counts, output: &Output) -> Result<(), CliError> {
+    /// Begins to add a batch in one transaction, after the one before it. The next lines are read meanwhile.
+    async fn begin(
+        &self,
+        inbox: &Arc<dyn Inbox>,
+        batch: Batch,
+        before: Option<Adding>,
+        counts: &mut Counts,
+        output: &Output,
+    ) -> Result<Option<Adding>, CliError> {
+        self.end(&**inbox, before, counts, output).await?;
         if self.dry_run || batch.records.is_empty() {
-            return counts.try_all(inbox, batch, output).await;
+            counts.try_all(&**inbox, batch, output).await?;
+            return Ok(None);
         }
         let (lines, records): (Vec<u64>, Vec<Record>) = batch.records.into_iter().unzip();
-        match inbox.restore(records.clone()).await {
+        let (inbox, of_task) = (Arc::clone(inbox), records.clone());
+        Ok(Some(Adding { restoring: tokio::spawn(async move { inbox.restore(of_task).await }), lines, records }))
+    }
+
+    /// Waits for a batch. If the inbox refuses it, its deliveries are added one by one, so that only those are left out that cannot be
+    /// added.
+    async fn end(&self, inbox: &dyn Inbox, adding: Option<Adding>, counts: &mut Counts, output: &Output) -> Result<(), CliError> {
+        let Some(Adding { restoring, lines, records }) = adding else { return Ok(()) };
+        match restoring.await.map_err(|error| CliError::with_source("adding deliveries", &error))? {
             Ok(restored) => restored.iter().zip(lines).for_each(|(restored, line)| counts.add(*restored, line, output)),
             Err(error) if error.kind() == StoreErrorKind::Refused => {
                 for (record, line) in records.into_iter().zip(lines) {
