@@ -6,6 +6,7 @@ mod hot;
 mod http;
 mod inbox;
 mod load;
+mod operator;
 mod orders;
 mod postgres;
 mod process;
@@ -62,6 +63,13 @@ enum Command {
     Hot,
     /// (h) Deliveries per second through a worker whose handler writes into the inbox's SQLite file.
     Transactional,
+    /// (i) Lists and filters of an inbox with many deliveries, and how fast an export reads them and an import adds them. Uses the same
+    /// servers as `postgres`.
+    Operator {
+        /// The number of deliveries.
+        #[arg(long, default_value_t = 1_000_000)]
+        rows: u64,
+    },
     /// Prints the address of a server, and serves.
     #[command(hide = true)]
     Serve {
@@ -102,6 +110,7 @@ fn main() -> anyhow::Result<()> {
         Some(Command::Postgres { rows }) => postgres::run(scale, rows),
         Some(Command::Hot) => hot::run(scale),
         Some(Command::Transactional) => transactional::run(scale),
+        Some(Command::Operator { rows }) => operator::run(scale, rows),
         Some(Command::Serve { kind }) => server::serve(kind),
         Some(Command::ServeIn { framework, component }) => frameworks::serve(framework, component),
         None => {
@@ -112,7 +121,8 @@ fn main() -> anyhow::Result<()> {
             frameworks::run(scale, false)?;
             postgres::run(scale, 1_000_000)?;
             hot::run(scale)?;
-            transactional::run(scale)
+            transactional::run(scale)?;
+            operator::run(scale, 1_000_000)
         }
     }
 }
