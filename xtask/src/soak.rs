@@ -12,7 +12,7 @@ pub(crate) struct Soak {
     #[arg(long, default_value_t = 30)]
     minutes: u32,
     /// The number of purchases that begin in a second.
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 20)]
     rate: u32,
     /// The seed of the purchases and of the faults, which each soak prints.
     #[arg(long)]

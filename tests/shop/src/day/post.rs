@@ -52,8 +52,9 @@ pub(super) struct Counts {
     pub(super) repeated: usize,
     /// The requests of strangers, which were refused.
     pub(super) refused: usize,
-    /// The responses with status 503.
+    /// The events that were refused with status 503, and those of them that were refused while the disk of the spills was full.
     pub(super) unavailable: usize,
+    pub(super) on_full_disk: usize,
     /// The requests without a response.
     pub(super) unanswered: usize,
     /// The longest time until a response.
@@ -181,7 +182,7 @@ impl Post {
         match &answer {
             Some(answer) => {
                 counts.slowest = counts.slowest.max(begun.elapsed());
-                counts.unavailable += usize::from(answer.status == 503);
+                counts.unavailable += usize::from(answer.status == 503 && path.starts_with("/webhooks/"));
             }
             None => counts.unanswered += 1,
         }

@@ -75,11 +75,15 @@ impl Fault {
             }
             Self::PoolerIsKilled => fleet.restart_pooler(),
             Self::DiskIsFull => {
+                let before = world.post.counts().unavailable;
                 fleet.database(Postgres::stop_fast);
                 let ballast = fleet.fill_disk();
                 nothing_is_acknowledged(world, random).await;
                 drop(ballast);
                 fleet.database(Postgres::start_again);
+                fleet.responds().await;
+                let mut counts = world.post.counts();
+                counts.on_full_disk += counts.unavailable - before;
             }
             Self::ApiFails => world.api_fails(),
             Self::ApiIsBusy => world.api_is_busy(),

@@ -178,10 +178,11 @@ impl Soak {
     /// Prints the numbers of the soak.
     fn print(&self, handled: Duration) {
         let (counts, world) = (self.world.post.counts().clone(), &self.world);
-        let row = |name: &str, value: String| println!("{name:<42} {value}");
+        let row = |name: &str, value: String| println!("{name:<66} {value}");
         row("purchases", world.purchases.len().to_string());
         row("requests, of them without a response", format!("{}, {}", counts.requests, counts.unanswered));
-        row("responses with status 503", counts.unavailable.to_string());
+        let refused = format!("{}, {}", counts.unavailable, counts.on_full_disk);
+        row("events refused with status 503, of them while the disk was full", refused);
         row("slowest response", format!("{:.1?}", counts.slowest));
         row("events acknowledged", counts.acknowledged.to_string());
         row("events sent again", counts.repeated.to_string());
