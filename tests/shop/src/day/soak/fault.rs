@@ -50,6 +50,15 @@ impl Fault {
         Self::ApiBreaksOff,
     ];
 
+    /// Returns the words of the variant's name.
+    pub(super) fn name(self) -> String {
+        let words = |name: String, letter: char| match letter {
+            'A'..='Z' => name + " " + &letter.to_lowercase().to_string(),
+            other => name + &other.to_string(),
+        };
+        format!("{self:?}").chars().fold(String::new(), words).trim_start().to_owned()
+    }
+
     /// Has the fault happen, and ends it.
     pub(super) async fn happen(self, fleet: &mut Fleet, world: &World, random: &mut Rng) {
         match self {

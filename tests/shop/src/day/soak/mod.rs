@@ -190,7 +190,7 @@ impl Soak {
         row("requests of strangers, refused", counts.refused.to_string());
         row("deliveries handled", self.fleet.handled.len().to_string());
         for (fault, number) in &self.faults {
-            row(&format!("{fault:?}"), number.to_string());
+            row(&fault.name(), number.to_string());
         }
         row("everything handled after the last event", format!("{handled:.1?}"));
         println!("{}", self.usages.table(&Fleet::names()));
