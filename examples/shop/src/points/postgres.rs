@@ -1,5 +1,5 @@
-//! Points in a table beside the inbox's schema. Every statement is unnamed and in a transaction, so that a connection pooler may give each
-//! transaction another connection.
+//! Points in a table beside the inbox's schema. Every statement is unnamed and in a transaction, so that a connection pooler may
+//! give each transaction another connection.
 
 use std::sync::Arc;
 

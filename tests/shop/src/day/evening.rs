@@ -33,8 +33,8 @@ impl Evening<'_> {
         assert_eq!(repaired.missing, repaired.repaired, "{repaired:?}");
     }
 
-    /// Has the true postbacks handled that came after forged ones, which the check has refused, and returns their number. Kriptomat has no API
-    /// to ask.
+    /// Has the true postbacks handled that came after forged ones, which the check has refused, and returns their number.
+    /// Kriptomat has no API to ask.
     pub(super) async fn mend(&self) -> usize {
         let operator = self.operator().await;
         let deliveries = operator.deliveries().await;

@@ -85,7 +85,8 @@ impl Deliveries {
         self.by_body.get(&hash(&Fingerprint::of(&event.body))).copied()
     }
 
-    /// Returns whether an acknowledged event is in the inbox: with its body, or counted as a duplicate of what a reconciliation created before.
+    /// Returns whether an acknowledged event is in the inbox: with its body, or counted as a duplicate of what a reconciliation
+    /// created before.
     pub(super) fn has(&self, receipt: &Receipt) -> bool {
         let is_synthetic = || receipt.key.as_ref().is_some_and(|key| self.synthetic.contains(key));
         self.by_body.contains_key(&hash(&receipt.fingerprint)) || is_synthetic()

@@ -64,7 +64,8 @@ impl World {
         }
     }
 
-    /// Sends the dashboard's test event, with which the inbox begins, and waits for the next second, because Wert's times are whole seconds.
+    /// Sends the dashboard's test event, with which the inbox begins, and waits for the next second, because Wert's times are
+    /// whole seconds.
     pub(super) async fn opening(&self, random: &mut Rng) {
         self.post.deliver(&Event::wert(wert_test()), random).await;
         let next_second = now().after(Duration::from_secs(1)).as_millis().div_euclid(1_000) * 1_000;

@@ -102,7 +102,8 @@ impl Fault {
     }
 }
 
-/// Waits until the spills have acknowledged a few events. Customers who buy at Kriptomat need the database, and all may wait for it.
+/// Waits until the spills have acknowledged a few events. Customers who buy at Kriptomat need the database, and all may wait for
+/// it.
 async fn some_are_acknowledged(world: &World) {
     let (events, longest) = DURING_AN_OUTAGE;
     let (enough, deadline) = (world.post.counts().acknowledged + events, Instant::now() + longest);

@@ -17,8 +17,8 @@ use crate::launch::Launch;
 use crate::shop::{Ended, ShopProcess};
 use crate::wait::until;
 
-/// The number of shops that only receive, and the number of shops that handle. The first of each live from the beginning to the end, so that
-/// what they leak adds up.
+/// The number of shops that only receive, and the number of shops that handle. The first of each live from the beginning to the
+/// end, so that what they leak adds up.
 const RECEIVERS: usize = 3;
 const WORKERS: usize = 4;
 

@@ -1,15 +1,16 @@
 //! A soak: a day on a budget of time, with a fleet of processes and one fault after the other.
 //!
-//! Three receivers with spills on a small disk and four workers share a database behind PgBouncer. Customers buy at a steady pace, with the
-//! forgeries, the repeated events and the disorder of a [day](super). Meanwhile, processes are killed, stopped and frozen, the database crashes,
-//! restarts and freezes, the pooler is killed, the disk is full, and the providers' APIs fail, in an order that a seed decides. The first receiver
-//! and the first worker never end.
+//! Three receivers with spills on a small disk and four workers share a database behind PgBouncer. Customers buy at a steady
+//! pace, with the forgeries, the repeated events and the disorder of a [day](super). Meanwhile, processes are killed, stopped and
+//! frozen, the database crashes, restarts and freezes, the pooler is killed, the disk is full, and the providers' APIs fail, in
+//! an order that a seed decides. The first receiver and the first worker never end.
 //!
-//! In the end, every acknowledged event is in the inbox, no delivery was handled twice, the points of every customer are exact, no forgery
-//! gained more than in a day, and in the last quarter of the time no process used more memory or descriptors than in the second one, within
-//! the bounds in `usages.rs`.
+//! In the end, every acknowledged event is in the inbox, no delivery was handled twice, the points of every customer are exact,
+//! no forgery gained more than in a day, and in the last quarter of the time no process used more memory or descriptors than in
+//! the second one, within the bounds in `usages.rs`.
 //!
-//! `SOAK_SECONDS` sets the time, `SOAK_RATE` the purchases in a second, and `SOAK_SEED` the seed. `cargo xtask soak` sets all of them.
+//! `SOAK_SECONDS` sets the time, `SOAK_RATE` the purchases in a second, and `SOAK_SEED` the seed. `cargo xtask soak` sets all of
+//! them.
 
 mod audit;
 mod fault;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::shop::Usage;
 
-/// The bounds of the median in the last quarter: so many percent of the median in the second quarter, and an addition. Memory is in KiB.
+/// The bounds of the median in the last quarter: so many percent of the median in the second quarter, and an addition. Memory is
+/// in KiB.
 const MEMORY: (u64, u64) = (125, 8 * 1_024);
 const DESCRIPTORS: (u64, u64) = (125, 8);
 
