@@ -14,6 +14,7 @@ mod package;
 mod readmes;
 mod services;
 mod simulate;
+mod soak;
 mod test;
 mod tidy;
 
@@ -53,6 +54,7 @@ enum Command {
     /// their features.
     Readmes,
     Simulate(simulate::Simulate),
+    Soak(soak::Soak),
     Test(test::Test),
     Tidy(tidy::Tidy),
 }
@@ -84,6 +86,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Package => package::run(&sh),
         Command::Readmes => readmes::run(&sh),
         Command::Simulate(simulate) => simulate.run(&sh),
+        Command::Soak(soak) => soak.run(&sh),
         Command::Test(test) => test.run(&sh),
         Command::Tidy(tidy) => tidy.run(&sh),
     }

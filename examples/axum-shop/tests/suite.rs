@@ -2,3 +2,7 @@
 
 onramp_webhooks_tests::shop_suite!(env!("CARGO_BIN_EXE_axum-shop"));
 onramp_webhooks_tests::proxy_protocol_suite!(reads env!("CARGO_BIN_EXE_axum-shop"));
+
+mod soaked {
+    onramp_webhooks_tests::soak_suite!(env!("CARGO_BIN_EXE_axum-shop"));
+}

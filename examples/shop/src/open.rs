@@ -12,7 +12,7 @@ use onramp_webhooks::{Inbox, Kriptomat, Receiver, TransactionalHandler, WorkerBu
 use onramp_webhooks_client::wert::{Confirmation, Reconciler};
 use onramp_webhooks_postgres::PostgresInbox;
 use onramp_webhooks_sqlite::{SqliteInbox, SqliteSpill};
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::buy::Widgets;
 use crate::config::{Config, Database};
@@ -75,7 +75,9 @@ async fn on_sqlite(config: &Config, file: &Path) -> Result<Opened, Box<dyn Error
 
 /// Opens the inbox on a server. With a spill, the shop starts even while the server is down, but not if the server refuses the shop.
 async fn on_postgres(config: &Config, url: &str) -> Result<Opened, Box<dyn Error>> {
-    let pool = PgPoolOptions::new().acquire_timeout(CONNECT).connect_lazy(url).map_err(unusable)?;
+    // Connection poolers refuse the setting that sqlx sends for floats.
+    let options = url.parse::<PgConnectOptions>().map_err(unusable)?.extra_float_digits(None);
+    let pool = PgPoolOptions::new().acquire_timeout(CONNECT).connect_lazy_with(options);
     let points = PostgresPoints::new(pool.clone());
     let handler = Loyalty { points: points.clone(), waiting: Waiting::new(config.buy_limit) };
     let files = Files { inbox: None, spill: spill(config).await? };

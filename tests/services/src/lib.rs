@@ -21,7 +21,8 @@
 //! removes its folder. Tests that need an installed server have `dedicated_postgres` or `dedicated_redis` in their names, so that `cargo
 //! xtask test` can skip and report them if none is installed.
 //!
-//! [`PgBouncer`] stands in front of a PostgreSQL server, in tests with `pgbouncer` in their names.
+//! [`PgBouncer`] stands in front of a PostgreSQL server, in tests with `pgbouncer` in their names. [`SmallDisk`] is a disk to fill, in tests with
+//! `mounted_disk` in their names.
 //!
 //! [`probe`] checks whether a server is already running.
 
@@ -35,6 +36,7 @@ mod postgres;
 pub mod probe;
 mod redis;
 mod server;
+mod small_disk;
 mod user;
 mod watchdog;
 
@@ -42,6 +44,7 @@ pub use self::error::ServiceError;
 pub use self::pgbouncer::{PgBouncer, PgBouncerOptions};
 pub use self::postgres::{Postgres, PostgresOptions};
 pub use self::redis::{Redis, RedisOptions};
+pub use self::small_disk::{Ballast, SmallDisk};
 
 /// Returns whether [`PostgresOptions::start`] finds the installed programs.
 #[must_use]

@@ -81,6 +81,15 @@ impl PgBouncer {
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{}", self.server.port(), self.database)
     }
+
+    /// Kills the pooler with all connections, and starts it again at the same URL.
+    ///
+    /// # Errors
+    /// Returns an error if it cannot be killed or does not start.
+    pub fn restart(&mut self) -> Result<(), ServiceError> {
+        self.server.stop_with(PgBouncerRecipe::KILL.0)?;
+        self.server.start_again()
+    }
 }
 
 #[derive(Debug)]

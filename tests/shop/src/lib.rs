@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Every case is a named test. It starts the shop as a process, in a new folder and on a free port, and uses it over HTTP, standard
-//! output, signals and its database. The suite needs a Unix, and cases with `nginx` in their names need that program. Cases with `on_postgres` in their names need a PostgreSQL server, and cases
-//! with `dedicated_postgres` start their own.
+//! output, signals and its database. The suite needs a Unix, and cases with `nginx` in their names need that program. Cases with
+//! `on_postgres` in their names need a PostgreSQL server, and cases with `dedicated_postgres` start their own.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -212,6 +212,21 @@ macro_rules! shop_suite {
             }
         )+}
     )+};
+}
+
+/// Turns the soak into a test. It says little about a framework that it does not say about another one, so one shop has it.
+#[macro_export]
+macro_rules! soak_suite {
+    ($binary:expr) => {
+        mod dedicated_postgres {
+            $crate::shop_suite! { $crate::home::Subject::on_postgres($binary);
+                soak {
+                    #[cfg_attr(not(target_os = "linux"), ignore = "a test can measure another process only on Linux")]
+                    behind_pgbouncer_and_with_a_mounted_disk_nothing_is_lost_and_nothing_leaks
+                }
+            }
+        }
+    };
 }
 
 /// Turns the cases about the PROXY protocol into tests: `reads` for a shop whose server reads it, `refuses` for one whose server cannot.

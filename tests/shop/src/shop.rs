@@ -14,6 +14,15 @@ use crate::wait::until;
 /// The time limit for the shutdown of a shop.
 const LONGEST_STOP: Duration = Duration::from_secs(10);
 
+/// The memory and the descriptors that a process uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// The resident memory, in KiB.
+    pub memory: u64,
+    /// The number of open file descriptors.
+    pub descriptors: u64,
+}
+
 /// A shop that listens. It is killed when this value is dropped.
 #[derive(Debug)]
 pub struct ShopProcess {
@@ -79,6 +88,19 @@ impl ShopProcess {
         use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
         let maximum = getrlimit(Resource::Fsize).maximum;
         prlimit(Some(self.unix_id()), Resource::Fsize, Rlimit { current: bytes.or(maximum), maximum }).unwrap();
+    }
+
+    /// Returns what the shop uses now.
+    ///
+    /// # Panics
+    /// If the system is not Linux.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let process = std::path::PathBuf::from(format!("/proc/{}", self.process.child.id()));
+        let status = std::fs::read_to_string(process.join("status")).expect("only Linux tells a test what another process uses");
+        let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
+        let descriptors = std::fs::read_dir(process.join("fd")).unwrap().count();
+        Usage { memory: memory.expect("a running process"), descriptors: descriptors as u64 }
     }
 
     fn unix_id(&self) -> Pid {

@@ -1,4 +1,5 @@
-//! Points in a table beside the inbox's schema.
+//! Points in a table beside the inbox's schema. Every statement is unnamed and in a transaction, so that a connection pooler may
+//! give each transaction another connection.
 
 use std::sync::Arc;
 
@@ -36,6 +37,7 @@ impl PostgresPoints {
         )
         .bind(credit.customer)
         .bind(plain(&credit.points))
+        .persistent(false)
         .execute(&mut **transaction)
         .await?;
         Ok(())
@@ -44,7 +46,8 @@ impl PostgresPoints {
     pub(super) async fn of(&self, customer: &str) -> Result<BigDecimal, PointsError> {
         self.has_table().await?;
         let points = sqlx::query_scalar("SELECT points::text FROM points WHERE customer = $1").bind(customer);
-        number(points.fetch_optional(&self.pool).await?)
+        let mut transaction = self.pool.begin().await?;
+        number(points.persistent(false).fetch_optional(&mut *transaction).await?)
     }
 
     async fn has_table(&self) -> sqlx::Result<()> {

@@ -16,6 +16,7 @@ pub mod providers;
 pub mod proxy_protocol;
 pub mod read_only;
 pub mod same_event;
+pub mod soak;
 pub mod stop;
 pub mod together;
 pub mod watch;

@@ -87,7 +87,7 @@ impl Forged {
     }
 
     /// Returns the order id at Wert in the forged event.
-    fn order(&self) -> Option<String> {
+    pub(super) fn order(&self) -> Option<String> {
         self.event.json()["order"]["id"].as_str().map(ToOwned::to_owned)
     }
 }

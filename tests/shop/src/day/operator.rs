@@ -1,6 +1,6 @@
 //! The operator, who has the inbox and the provider's API.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use onramp_webhooks_sqlite::SqliteOptions;
 use onramp_webhooks_testkit::provider::FakeProvider;
 use sqlx::PgPool;
 
-use super::post::Event;
+use super::post::{Event, Receipt};
 use super::world::now;
 use crate::home::Home;
 
@@ -35,7 +35,11 @@ pub(super) struct Operator {
 }
 
 /// The deliveries in an inbox, by the hashes of their bodies.
-pub(super) struct Deliveries(HashMap<[u8; HASH], (DeliveryId, State)>);
+pub(super) struct Deliveries {
+    by_body: HashMap<[u8; HASH], (DeliveryId, State)>,
+    /// The keys of the deliveries that a reconciliation created.
+    synthetic: HashSet<String>,
+}
 
 impl Operator {
     pub(super) async fn at(home: &Home, provider: &FakeProvider, since: Timestamp) -> Self {
@@ -61,7 +65,11 @@ impl Operator {
 
     pub(super) async fn deliveries(&self) -> Deliveries {
         let all = list_all(&*self.inbox, Filter::all().limit(1_000)).await.unwrap();
-        Deliveries(all.iter().map(|record| (hash(&record.fingerprint), (record.id, record.state))).collect())
+        let synthetic = all.iter().filter(|record| record.is_synthetic());
+        Deliveries {
+            by_body: all.iter().map(|record| (hash(&record.fingerprint), (record.id, record.state))).collect(),
+            synthetic: synthetic.filter_map(|record| Some(record.key.as_ref()?.to_string())).collect(),
+        }
     }
 
     /// Has a conflict handled, after the operator has seen that it is the true event.
@@ -74,7 +82,14 @@ impl Operator {
 impl Deliveries {
     /// Returns the first delivery with this body.
     pub(super) fn of(&self, event: &Event) -> Option<(DeliveryId, State)> {
-        self.0.get(&hash(&Fingerprint::of(&event.body))).copied()
+        self.by_body.get(&hash(&Fingerprint::of(&event.body))).copied()
+    }
+
+    /// Returns whether an acknowledged event is in the inbox: with its body, or counted as a duplicate of what a reconciliation
+    /// created before.
+    pub(super) fn has(&self, receipt: &Receipt) -> bool {
+        let is_synthetic = || receipt.key.as_ref().is_some_and(|key| self.synthetic.contains(key));
+        self.by_body.contains_key(&hash(&receipt.fingerprint)) || is_synthetic()
     }
 }
 

@@ -98,10 +98,6 @@ impl Shops {
             shop.stop().await;
         }
     }
-
-    pub(super) fn log(&self) -> String {
-        self.members.iter().map(ShopProcess::log).collect()
-    }
 }
 
 /// Returns the environment of a shop that asks the providers' APIs.
@@ -119,6 +115,6 @@ pub(super) fn asking(provider: &FakeProvider, reconcile_every: usize) -> Vec<(&'
     ]
 }
 
-fn blocking<T>(work: impl FnOnce() -> Result<T, ServiceError>) -> T {
+pub(super) fn blocking<T>(work: impl FnOnce() -> Result<T, ServiceError>) -> T {
     tokio::task::block_in_place(work).unwrap()
 }

@@ -3,19 +3,23 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use fastrand::Rng;
 use onramp_webhooks::clock::{Clock, SystemClock, Timestamp};
-use onramp_webhooks_testkit::events::{Postback, WertOrder};
-use onramp_webhooks_testkit::provider::{Answer, FakeProvider, WertRow};
+use onramp_webhooks_testkit::events::{Postback, WertOrder, wert_test};
+use onramp_webhooks_testkit::provider::{Answer, FakeProvider, OrderSeries, WertRow};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::plan::{Course, Forgery, Outcome, Purchase};
 use super::post::{Event, Post};
 
+/// The time between the first order of another inbox and the beginning of the day.
+const YESTERDAY: Duration = Duration::from_secs(20 * 3_600);
+
 /// The number of purchases at the same time.
-const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 8;
 
 /// The asset and the address of purchases at Kriptomat.
 const ASSET: (&str, &str) = ("eth", "0xc9c87f267ae87702e80821c8cc5a559f6f33f2a0");
@@ -44,6 +48,30 @@ pub(super) struct Forged {
 }
 
 impl World {
+    /// Creates a world in which another inbox has received the orders of the day before.
+    pub(super) fn new(purchases: Vec<Purchase>, provider: FakeProvider, post: Post, is_confirming: bool, seed: u64) -> Self {
+        let (orders, every) = (purchases.len(), YESTERDAY / 2 / u32::try_from(purchases.len()).unwrap());
+        provider.set_series(OrderSeries::new(orders as u64, now().before(YESTERDAY), every));
+        Self {
+            purchases,
+            provider,
+            post,
+            is_confirming,
+            seed,
+            finished: AtomicUsize::new(0),
+            forged: Mutex::default(),
+            begun: now(),
+        }
+    }
+
+    /// Sends the dashboard's test event, with which the inbox begins, and waits for the next second, because Wert's times are
+    /// whole seconds.
+    pub(super) async fn opening(&self, random: &mut Rng) {
+        self.post.deliver(&Event::wert(wert_test()), random).await;
+        let next_second = now().after(Duration::from_secs(1)).as_millis().div_euclid(1_000) * 1_000;
+        SystemClock::default().sleep_until(Timestamp::from_millis(next_second)).await;
+    }
+
     /// Begins the purchases `from..to`, several at a time.
     pub(super) fn begin(self: &Arc<Self>, from: usize, to: usize) -> JoinSet<()> {
         let (next, mut customers) = (Arc::new(AtomicUsize::new(from)), JoinSet::new());
@@ -55,15 +83,16 @@ impl World {
                     if position >= to {
                         return;
                     }
-                    world.buy(&world.purchases[position]).await;
-                    world.finished.fetch_add(1, Ordering::Relaxed);
+                    world.buy(position).await;
                 }
             });
         }
         customers
     }
 
-    async fn buy(&self, purchase: &Purchase) {
+    /// Has one purchase made, with its forgery.
+    pub(super) async fn buy(&self, position: usize) {
+        let purchase = &self.purchases[position];
         let mut random = Rng::with_seed(self.seed ^ u64::try_from(purchase.number).unwrap());
         match &purchase.course {
             Course::Wert { order, outcome } => self.at_wert(purchase, order, *outcome, &mut random).await,
@@ -72,6 +101,7 @@ impl World {
         if random.u8(0..5) == 0 {
             self.post.repeat_one(&mut random).await;
         }
+        self.finished.fetch_add(1, Ordering::Relaxed);
     }
 
     async fn at_wert(&self, purchase: &Purchase, order: &WertOrder, outcome: Outcome, random: &mut Rng) {
@@ -140,6 +170,28 @@ impl World {
         self.post.refused(&forged.event, random).await;
         self.forged.lock().unwrap().insert(purchase.number, forged.clone());
         self.post.deliver(&forged.event, random).await;
+    }
+
+    /// Counts the forged events of orders that do not exist.
+    pub(super) fn invented(&self) -> usize {
+        let forged = self.forged.lock().unwrap();
+        forged.values().filter(|forged| forged.kind == Forgery::Invented && forged.order().is_some()).count()
+    }
+
+    /// Has the next requests to the providers' APIs fail.
+    pub(super) fn api_fails(&self) {
+        (0..3).for_each(|_| self.provider.answer_next(Answer::status(500)));
+    }
+
+    /// Has the APIs ask for a pause.
+    pub(super) fn api_is_busy(&self) {
+        self.provider.answer_next(Answer::status(429).header("retry-after", "3"));
+    }
+
+    /// Has the next responses of the APIs be of no use.
+    pub(super) fn api_breaks_off(&self) {
+        let useless = [Answer::close(), Answer::truncated_json(), Answer::html()];
+        useless.into_iter().for_each(|answer| self.provider.answer_next(answer));
     }
 
     /// Ends the failures for single orders.

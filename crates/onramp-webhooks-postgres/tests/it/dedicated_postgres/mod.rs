@@ -2,19 +2,14 @@
 
 mod spill;
 
-use std::fs::File;
-use std::io::Write;
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use onramp_webhooks::StoreErrorKind;
 use onramp_webhooks::inbox::{Inbox, State};
 use onramp_webhooks_postgres::PostgresInbox;
-use onramp_webhooks_services::{Postgres, PostgresOptions as Server};
+use onramp_webhooks_services::{Postgres, PostgresOptions as Server, SmallDisk};
 use sqlx::{Connection, PgConnection};
-use tempfile::TempDir;
 use tokio::task::{JoinSet, block_in_place};
 
 use crate::tools::{claim, handled, purchase, record};
@@ -72,12 +67,12 @@ async fn a_replica_is_refused_and_is_used_once_it_is_promoted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_mounted_disk_that_is_full_it_is_told_and_recovered_from() {
-    let disk = SmallDisk::mount("240m");
+    let disk = SmallDisk::mount("240m").unwrap();
     let server = Server::new().folder(disk.path()).setting("min_wal_size", "32MB").setting("max_wal_size", "64MB");
     let server = block_in_place(|| server.start()).unwrap();
     let inbox = PostgresInbox::connect(&server.url()).await.unwrap();
     record(&inbox, purchase()).await;
-    let ballast = disk.fill_up_to(512 * 1024);
+    let ballast = disk.fill_up_to(512 * 1024).unwrap();
     let mut acknowledged = 1;
     let error = loop {
         let mut large = purchase();
@@ -90,44 +85,7 @@ async fn on_a_mounted_disk_that_is_full_it_is_told_and_recovered_from() {
     };
     assert_eq!(error.kind(), StoreErrorKind::Full, "{error}");
     assert_eq!(inbox.counts().await.unwrap().of(State::Pending), acknowledged);
-    std::fs::remove_file(ballast).unwrap();
+    drop(ballast);
     record(&inbox, purchase()).await;
     assert_eq!(inbox.counts().await.unwrap().of(State::Pending), acknowledged + 1);
-}
-
-/// A file system in memory that goes with this value.
-struct SmallDisk(TempDir);
-
-impl SmallDisk {
-    fn mount(size: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size},mode=755"), "tmpfs"])
-            .arg(folder.path())
-            .status();
-        assert!(mounted.unwrap().success(), "mounting a small disk takes root");
-        Self(folder)
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    /// Leaves so many bytes free; answers what takes up the rest.
-    fn fill_up_to(&self, free: u64) -> std::path::PathBuf {
-        let path = self.path().join("ballast");
-        let mut ballast = File::create(&path).unwrap();
-        let chunk = vec![0; 64 * 1024];
-        while ballast.write_all(&chunk).is_ok() {}
-        let length = ballast.metadata().unwrap().len();
-        ballast.set_len(length - free).unwrap();
-        path
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily, because the server that used it may be on its way out.
-        let _ = Command::new("umount").arg("--lazy").arg(self.path()).status();
-    }
 }
