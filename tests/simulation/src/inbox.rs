@@ -111,7 +111,7 @@ impl InboxDouble for Reached {
         self.before(InboxCall::Renew).await?;
         let lost = self.store.renew(leases.clone(), until).await?;
         self.world.note(format_args!("{} renews {leases:?}, and has lost {lost:?}", self.life.number()));
-        self.world.model().renewed(&leases, &lost, until);
+        self.world.model().renewed(self.life.number(), &leases, &lost, until);
         self.after(InboxCall::Renew).await?;
         Ok(lost)
     }

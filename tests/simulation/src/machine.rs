@@ -69,6 +69,7 @@ impl Machine {
                     self.live(&life, worker).await;
                     *locked(&self.process) = None;
                     life.crash();
+                    self.world.model().ended(life.number());
                     self.world.note(format_args!("process {} has ended", life.number()));
                 }
                 Err(_) => life.crash(),

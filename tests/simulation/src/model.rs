@@ -43,7 +43,8 @@ struct Held {
     is_stale: bool,
     /// Set if the clock was set back while the claim was on its way. It can have ended leases that their holders have every reason to trust.
     is_ahead: bool,
-    /// Set if it was renewed by the call that told the worker of the loss of its order. The worker releases it.
+    /// Set if nothing is handled under it any more: the worker that holds it has ended, does not renew it, or learned with its renewal that
+    /// its order was lost.
     is_to_release: bool,
 }
 
@@ -140,16 +141,28 @@ impl Model {
         Some(format!("{} was claimed while {} of its order was held", claimed.lease.id, other.0))
     }
 
-    pub(crate) fn renewed(&mut self, leases: &[Lease], lost: &[Lease], until: Timestamp) {
+    pub(crate) fn renewed(&mut self, process: u64, leases: &[Lease], lost: &[Lease], until: Timestamp) {
+        for (id, known) in &mut self.known {
+            let lease = Lease::new(*id, known.fence);
+            if let Some(held) = known.held.as_mut().filter(|held| held.process == process && !leases.contains(&lease)) {
+                held.is_to_release = true;
+            }
+        }
         let order = |lease: &Lease| self.known.get(&lease.id)?.order.clone();
         let orders: BTreeSet<_> = lost.iter().filter_map(order).collect();
         for lease in leases.iter().filter(|lease| !lost.contains(lease)) {
             let Some(known) = self.known.get_mut(&lease.id) else { continue };
             let is_lost = known.order.as_ref().is_some_and(|order| orders.contains(order));
             if let Some(held) = &mut known.held {
-                (held.until, held.is_to_release) = (until, held.is_to_release || is_lost);
+                (held.until, held.is_to_release) = (until, is_lost);
             }
         }
+    }
+
+    /// Notes that a process has ended.
+    pub(crate) fn ended(&mut self, process: u64) {
+        let held = self.known.values_mut().filter_map(|known| known.held.as_mut());
+        held.filter(|held| held.process == process).for_each(|held| held.is_to_release = true);
     }
 
     /// Ends leases. Returns the guarantees that the settlement breaks.
