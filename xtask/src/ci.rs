@@ -11,7 +11,7 @@ use crate::first_hour::FirstHour;
 use crate::matrix::Matrix;
 use crate::test::Test;
 use crate::tidy::Tidy;
-use crate::{bench, coexist, features, guide, lint, package, readmes};
+use crate::{bench, coexist, features, guide, lint, package, readmes, unused};
 
 /// Run the checks that a change must pass, until one fails.
 #[derive(Args)]
@@ -25,6 +25,7 @@ type Check = fn(&Shell) -> anyhow::Result<()>;
 const CHECKS: &[(&str, Check)] = &[
     ("format", lint::format),
     ("deny", |sh| Deny::offline().run(sh)),
+    ("unused", unused::run),
     ("clippy", lint::clippy),
     ("documentation", lint::documentation),
     ("tidy", |sh| Tidy::everything().run(sh)),

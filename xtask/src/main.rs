@@ -17,6 +17,7 @@ mod simulate;
 mod soak;
 mod test;
 mod tidy;
+mod unused;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -57,6 +58,8 @@ enum Command {
     Soak(soak::Soak),
     Test(test::Test),
     Tidy(tidy::Tidy),
+    /// Check that every dependency is used, with cargo-shear.
+    Unused,
 }
 
 fn main() -> ExitCode {
@@ -89,5 +92,6 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Soak(soak) => soak.run(&sh),
         Command::Test(test) => test.run(&sh),
         Command::Tidy(tidy) => tidy.run(&sh),
+        Command::Unused => unused::run(&sh),
     }
 }
