@@ -11,6 +11,7 @@ mod orders;
 mod postgres;
 mod process;
 mod report;
+mod secret;
 mod server;
 mod transactional;
 mod worker;
@@ -70,6 +71,8 @@ enum Command {
         #[arg(long, default_value_t = 1_000_000)]
         rows: u64,
     },
+    /// (j) Whether the time to refuse a wrong path secret tells how much of it is right.
+    Secret,
     /// Prints the address of a server, and serves.
     #[command(hide = true)]
     Serve {
@@ -111,6 +114,7 @@ fn main() -> anyhow::Result<()> {
         Some(Command::Hot) => hot::run(scale),
         Some(Command::Transactional) => transactional::run(scale),
         Some(Command::Operator { rows }) => operator::run(scale, rows),
+        Some(Command::Secret) => secret::run(scale),
         Some(Command::Serve { kind }) => server::serve(kind),
         Some(Command::ServeIn { framework, component }) => frameworks::serve(framework, component),
         None => {
@@ -122,7 +126,8 @@ fn main() -> anyhow::Result<()> {
             postgres::run(scale, 1_000_000)?;
             hot::run(scale)?;
             transactional::run(scale)?;
-            operator::run(scale, 1_000_000)
+            operator::run(scale, 1_000_000)?;
+            secret::run(scale)
         }
     }
 }

@@ -25,11 +25,12 @@ pub(crate) struct Test {
 }
 
 /// Programs that tests about the guide run: a part of the names of these tests, the program, and an argument with which it ends.
-const PROGRAMS: [(&str, &str, &str); 5] = [
+const PROGRAMS: [(&str, &str, &str); 6] = [
     ("nginx", "/usr/sbin/nginx", "-v"),
     ("haproxy", "/usr/sbin/haproxy", "-v"),
     ("caddy", "caddy", "version"),
     ("promtool", "promtool", "--version"),
+    ("prometheus", "prometheus", "--version"),
     ("systemd", "systemd-analyze", "--version"),
 ];
 
