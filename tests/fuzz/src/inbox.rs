@@ -12,7 +12,7 @@ mod vec_inbox;
 
 /// Each byte is a choice.
 pub(crate) fn run(input: &[u8]) {
-    block_on(chosen_inbox(input, async |bound| Fixture::new(VecInbox::new(bound))));
+    block_on(chosen_inbox(input, false, async |bound| Fixture::new(VecInbox::new(bound))));
 }
 
 pub(crate) fn seeds() -> Vec<Vec<u8>> {

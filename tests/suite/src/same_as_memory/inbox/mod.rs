@@ -80,15 +80,20 @@ pub fn inbox(cases: u32, open: impl AsyncFn(QuarantineBound) -> Fixture) {
     sequences(cases, step, check);
 }
 
-/// Makes the calls that `bytes` choose, on an inbox that `open` creates, and compares the results with the inbox in memory.
+/// Makes the calls that `bytes` choose, on an inbox that `open` creates, and compares the results with the inbox in memory. A store that ignores
+/// [`ClaimRequest::behind`](onramp_webhooks::inbox::ClaimRequest::behind) is compared without it.
 ///
 /// # Panics
 /// If a result differs.
-pub async fn chosen_inbox(bytes: &[u8], open: impl AsyncFn(QuarantineBound) -> Fixture) {
+pub async fn chosen_inbox(bytes: &[u8], claims_behind: bool, open: impl AsyncFn(QuarantineBound) -> Fixture) {
     let mut choices = Choices::new(bytes);
     let mut steps = Vec::new();
     while !choices.is_empty() && steps.len() < MOST {
-        steps.push(Step::chosen(&mut choices));
+        let mut step = Step::chosen(&mut choices);
+        if let Step::Claim(claim) | Step::Crash(_, claim) = &mut step {
+            claim.behind &= claims_behind;
+        }
+        steps.push(step);
     }
     if let Err(difference) = difference(&**open(BOUND).await.inbox(), &steps).await {
         let steps: Vec<_> = steps.iter().map(|step| format!("{step:?}")).collect();

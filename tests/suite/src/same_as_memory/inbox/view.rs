@@ -112,7 +112,10 @@ impl<'i> View<'i> {
             let ClaimedDelivery { key, stage, body, lost_claims, behind, .. } = claimed;
             format!("{claimed:?} {key:?} {stage:?} {body:?} {lost_claims} {}", behind.len())
         });
-        let shown = format!("{:?} {} {:?}", claims.next_due, claims.has_suspect, details.collect::<Vec<_>>());
+        // A store need not see a suspect while others fill the claim.
+        let looks_at_all = claim.limit > 0 && (claim.suspect || claims.deliveries.len() < claim.limit.into());
+        let has_suspect = looks_at_all.then_some(claims.has_suspect);
+        let shown = format!("{:?} {has_suspect:?} {:?}", claims.next_due, details.collect::<Vec<_>>());
         (shown, all().map(|claimed| claimed.lease).collect())
     }
 
