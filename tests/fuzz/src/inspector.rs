@@ -33,7 +33,10 @@ pub(crate) fn run(input: &[u8]) {
     let query = path.strip_prefix("/api/deliveries?").filter(|_| method == "GET");
     match query.filter(|query| !query.contains("id=")) {
         Some(query) => INSPECTOR.with(|inspector| block_on(check_pages(inspector, token, query))),
-        None => drop(block_on(async { respond(&inspector().await, method, token, path, body).await })),
+        None if method == "POST" || path.contains("body") => {
+            drop(block_on(async { respond(&inspector().await, method, token, path, body).await }));
+        }
+        None => INSPECTOR.with(|inspector| drop(block_on(respond(inspector, method, token, path, body)))),
     }
 }
 
