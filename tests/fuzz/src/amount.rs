@@ -35,7 +35,8 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         "1e-256\n-1",
         "0e5\n00",
     ];
-    texts.map(|text| text.as_bytes().to_vec()).into()
+    let long = [format!("{}\n1.{}", "9".repeat(256), "0".repeat(255)), format!("{}\n1.{}", "9".repeat(257), "0".repeat(256))];
+    texts.into_iter().map(str::to_owned).chain(long).map(String::into_bytes).collect()
 }
 
 /// Reads an amount, and compares it with a decimal number.

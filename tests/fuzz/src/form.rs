@@ -33,6 +33,6 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     seeds.push(
         b"uuid=U&amount=0.50&asset_type=eth&fiat_amount=9.10&to_address=0x1&additional_fields%5B0%5D=A+b&network=".to_vec(),
     );
-    seeds.push(b"uuid=U&amount=1e-3&asset_type=e%C3%A9&fiat_amount=1&to_address=%22&0=A&x&=y".to_vec());
+    seeds.push(b"uuid=U&amount=1e-3&asset_type=e%C3%A9&fiat_amount=1&to_address=%22&0=A&x&=y\r\n".to_vec());
     seeds
 }

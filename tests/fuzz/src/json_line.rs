@@ -5,7 +5,10 @@ use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{DeadCause, DeliveryId, Inbox, MemoryInbox, Record, Restored, State, restorable};
 
+use serde_json::{Map, Value};
+
 use crate::runtime::block_on;
+use crate::subset::has;
 
 pub(crate) fn run(input: &[u8]) {
     let Ok(line) = str::from_utf8(input) else { return };
@@ -14,6 +17,7 @@ pub(crate) fn run(input: &[u8]) {
     assert!(!written.contains(|character| character < ' '), "one line: {written:?}");
     let read = Record::from_json_line(&written).unwrap();
     assert_eq!(shown(&read), shown(&record));
+    assert!(has(&known(line), &known(&written)), "{written}");
     block_on(check_restored(record));
 }
 
@@ -21,6 +25,14 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let lines = State::ALL.into_iter().map(|state| record(state).to_json_line().into_bytes());
     let empty = br#"{"object":"","id":"","endpoint":"","provider":"","fingerprint":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","state":"handled","received_at":0,"attempts":0,"duplicates":0}"#;
     lines.chain([empty.to_vec()]).collect()
+}
+
+/// Returns the fields of a line that are read in every case. An unknown id, half a key and an unknown cause are left out.
+fn known(line: &str) -> Value {
+    let mut fields: Map<String, Value> = serde_json::from_str(line).unwrap();
+    let unread = ["object", "id", "subject", "discriminator", "cause"];
+    fields.retain(|name, _| !unread.contains(&name.as_str()));
+    Value::Object(fields)
 }
 
 fn record(state: State) -> Record {

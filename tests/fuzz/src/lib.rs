@@ -21,6 +21,7 @@ mod proxy_header;
 mod respell;
 mod runtime;
 mod stored_reply;
+mod subset;
 mod wert_api;
 
 use std::fmt;

@@ -1,4 +1,4 @@
-//! JSON in another spelling: other white space, other escapes, and another order of members.
+//! JSON in another spelling, with other white space, other escapes and another order of members; and JSON with one other value.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -24,13 +24,49 @@ pub(crate) fn json(body: &[u8]) -> Option<&str> {
 
 /// Returns a body with the same content; `None` if it is not JSON, or deeper than fingerprints look.
 pub(crate) fn respelled(body: &[u8]) -> Option<String> {
-    let mut parser = Parser { rest: json(body)? };
-    let value = parser.value(0)?;
+    let value = Parser { rest: json(body)? }.value(0)?;
+    let mut out = String::new();
+    write(&value, &mut dice(body), &mut out);
+    Some(out)
+}
+
+/// Returns a body in which one value differs; `None` if it is not JSON, deeper than fingerprints look, or has no values.
+pub(crate) fn altered(body: &[u8]) -> Option<String> {
+    let mut value = Parser { rest: json(body)? }.value(0)?;
+    let mut dice = dice(body);
+    let mut leaves = Vec::new();
+    collect(&mut value, &mut leaves);
+    match dice.choice(leaves)? {
+        Value::String(units) => match dice.choice(&mut *units) {
+            Some(unit) => *unit ^= 1,
+            None => units.push(0),
+        },
+        Value::Scalar(text) => match *text {
+            "null" => *text = "true",
+            "true" => *text = "false",
+            "false" => *text = "null",
+            number => *text = number.get(1..).filter(|_| number.starts_with('-')).unwrap_or("-7"),
+        },
+        Value::Array(_) | Value::Object(_) => {}
+    }
+    let mut out = String::new();
+    write(&value, &mut dice, &mut out);
+    Some(out)
+}
+
+fn dice(body: &[u8]) -> Rng {
     let mut hasher = DefaultHasher::new();
     body.hash(&mut hasher);
-    let mut out = String::new();
-    write(&value, &mut Rng::with_seed(hasher.finish()), &mut out);
-    Some(out)
+    Rng::with_seed(hasher.finish())
+}
+
+/// Collects strings, numbers and words.
+fn collect<'v, 't>(value: &'v mut Value<'t>, leaves: &mut Vec<&'v mut Value<'t>>) {
+    match value {
+        Value::Array(elements) => elements.iter_mut().for_each(|element| collect(element, leaves)),
+        Value::Object(members) => members.iter_mut().for_each(|(_, member)| collect(member, leaves)),
+        Value::Scalar(_) | Value::String(_) => leaves.push(value),
+    }
 }
 
 /// Reads a text that is known to be JSON.

@@ -45,6 +45,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     [
         format!("\0\n{{\"success\":true,\"data\":[{row}],\"total\":1}}"),
         format!("\0\n{{\"success\":\"true\",\"data\":[{row},{{\"order_id\":7}}],\"next_cursor_id\":\"01K\",\"took\":3}}"),
+        format!("\0\n{{\"data\":[{row},{row}]}}"),
         "\0\n{\"data\":null}".to_owned(),
         "\x07120\n{\"message\":\"slow down\"}".to_owned(),
         "\x09Wed, 21 Oct 2026 07:28:00 GMT\n<html>".to_owned(),
