@@ -45,13 +45,10 @@ impl<'i> View<'i> {
         DeliveryId::from_i64(self.ids.get(usize::from(rank)).copied().unwrap_or(i64::MAX - 1))
     }
 
+    /// Replaces ids by the order in which they appeared.
     fn by_rank(&self, shown: &str) -> String {
-        let mut shown = shown.to_owned();
-        for (rank, id) in self.ids.iter().enumerate() {
-            shown = shown.replace(&format!("DeliveryId({id})"), &format!("Nth[{rank}]"));
-            shown = shown.replace(&format!("delivery {id}\""), &format!("Nth[{rank}]\""));
-        }
-        shown
+        let rank = |id: i64| self.ids.iter().position(|known| *known == id);
+        renumbered(&renumbered(shown, "DeliveryId(", rank), "delivery ", rank)
     }
 
     fn pass(&mut self, seconds: i64) {
@@ -163,6 +160,20 @@ impl<'i> View<'i> {
         }
         self.by_rank(&everything)
     }
+}
+
+/// Replaces the numbers behind a prefix by their ranks.
+fn renumbered(shown: &str, prefix: &str, rank: impl Fn(i64) -> Option<usize>) -> String {
+    let mut parts = shown.split(prefix);
+    let mut renumbered = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (number, rest) = part.split_at(part.bytes().take_while(u8::is_ascii_digit).count());
+        match number.parse().ok().and_then(&rank) {
+            Some(rank) => renumbered += &format!("Nth[{rank}]{rest}"),
+            None => renumbered += &format!("{prefix}{part}"),
+        }
+    }
+    renumbered
 }
 
 fn done<T: std::fmt::Debug>(result: Result<T, onramp_webhooks::StoreError>) -> String {
