@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use onramp_webhooks::allow_list::AllowList;
 use onramp_webhooks::client_ip::{Client, ClientIp, ClientIpError, ForwardingHeader, Hop};
 
+use crate::forwarded::nodes;
 use crate::parts;
 
 const PROXIES: &str = "10.0.0.0/8, 2001:db8:ffff::/48";
@@ -29,6 +30,9 @@ pub(crate) fn run(input: &[u8]) {
         }
     }
     check_beginnings(header, &lines, &found);
+    if header == "forwarded" {
+        check_forwarded(&lines, found.ok());
+    }
     if let Some(list) = lines.first().and_then(|line| str::from_utf8(line).ok()) {
         check_list(list);
     }
@@ -81,6 +85,14 @@ fn check_client(header: &str, lines: &[&[u8]], client: &Client) {
     let mut entries = joined.rsplit(|byte| *byte == b',').map(|entry| address(entry.trim_ascii()).unwrap());
     assert!(entries.by_ref().take(from_right - 1).all(|proxy| trusted().contains(proxy)), "{client}");
     assert_eq!(entries.next(), Some(client.address));
+}
+
+/// Compares the client with the elements as they are read from left to right.
+fn check_forwarded(lines: &[&[u8]], found: Option<Client>) {
+    let Some(nodes) = nodes(lines) else { return };
+    let first = (1..).zip(nodes.into_iter().rev()).find(|(_, node)| node.is_none_or(|node| !trusted().contains(node)));
+    let expected = first.and_then(|(from_right, node)| Some((node?, Hop::Listed { from_right })));
+    assert_eq!(found.map(|client| (client.address, client.hop)), expected);
 }
 
 /// Reads an entry with the parsers of the standard library.

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::MemoryInbox;
 use onramp_webhooks_client::WertDataApi;
-use onramp_webhooks_client::wert::{Checkpoint, Phase, Position, Reconciler, Window};
+use onramp_webhooks_client::wert::{Checkpoint, Phase, Position, Reconciler};
 
 use serde_json::Value;
 
@@ -30,18 +29,16 @@ pub(crate) fn run(input: &[u8]) {
 }
 
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
-    let texts = ["start", "end", "cursor:01KAQWBNWWGG06HR5T9Z35A3WD", "offset:40"];
-    let window = Window::new(Timestamp::from_millis(1_700_000_000_000), Timestamp::from_millis(1_700_000_900_000));
-    let mut seeds: Vec<_> = texts.map(|text| text.as_bytes().to_vec()).into();
-    let start = serde_json::to_string(reconciler("wert").report(window).checkpoint()).unwrap();
-    for (phase, text) in [("end", r#""orders":"end""#), ("deliveries", r#""deliveries":41"#)] {
-        let changed =
-            start.replace(r#""orders":"start""#, text).replace(r#""deliveries_until":null"#, r#""deliveries_until":40"#);
-        assert_ne!(changed, start, "{phase}");
-        seeds.push(changed.into_bytes());
-    }
-    seeds.push(start.into_bytes());
-    seeds
+    let positions = ["start", "end", "cursor:01KAQWBNWWGG06HR5T9Z35A3WD", "offset:40"].map(str::to_owned);
+    let checkpoints = [r#"{"orders":"start"}"#, r#"{"orders":"end"}"#, r#"{"deliveries":41}"#, r#""done""#].map(checkpoint);
+    checkpoints.iter().for_each(|text| assert!(serde_json::from_str::<Checkpoint>(text).is_ok(), "{text}"));
+    positions.into_iter().chain(checkpoints).map(String::into_bytes).collect()
+}
+
+fn checkpoint(phase: &str) -> String {
+    format!(
+        r#"{{"endpoint":"wert","window":[1700000000000,1700000900000],"repair":true,"phase":{phase},"summary":{{"orders":3,"missing":1,"differs":1,"findings":[{{"finding":"missing","order":"O"}},{{"finding":"differs","order":"P","differences":["the order differs"]}}]}},"slice":{{"since":1700000000,"reached":1700000100,"at_reached":["O"],"seen":["N"]}},"beginning":1,"deliveries_after":2,"deliveries_until":40}}"#
+    )
 }
 
 fn reconciler(endpoint: &str) -> Reconciler {

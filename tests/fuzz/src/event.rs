@@ -34,7 +34,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     };
     let unusual =
         br#"w{"type":"login","click_id":"\ud83d\ude00\/","more":[1.50,{"\ud800":"\udc00x","a":1},[[]],-0,null,true,1e5]}"#;
-    [of("wert"), of("kriptomat"), vec![unusual.to_vec()]].concat()
+    [of("wert"), of("kriptomat"), vec![unusual.to_vec(), br#"w["\ud800"]"#.to_vec()]].concat()
 }
 
 fn check<P>(body: &[u8])

@@ -9,6 +9,7 @@ mod cursor;
 mod event;
 mod fixtures;
 mod form;
+mod forwarded;
 mod idempotency;
 mod inbox;
 mod inbox_sqlite;

@@ -37,17 +37,16 @@ pub(crate) fn altered(body: &[u8]) -> Option<String> {
     let mut leaves = Vec::new();
     collect(&mut value, &mut leaves);
     match dice.choice(leaves)? {
-        Value::String(units) => match dice.choice(&mut *units) {
+        Leaf::Text(units) => match dice.choice(&mut *units) {
             Some(unit) => *unit ^= 1,
             None => units.push(0),
         },
-        Value::Scalar(text) => match *text {
+        Leaf::Scalar(text) => match *text {
             "null" => *text = "true",
             "true" => *text = "false",
             "false" => *text = "null",
-            number => *text = number.get(1..).filter(|_| number.starts_with('-')).unwrap_or("-7"),
+            number => *text = number.strip_prefix('-').unwrap_or("-7"),
         },
-        Value::Array(_) | Value::Object(_) => {}
     }
     let mut out = String::new();
     write(&value, &mut dice, &mut out);
@@ -60,12 +59,21 @@ fn dice(body: &[u8]) -> Rng {
     Rng::with_seed(hasher.finish())
 }
 
-/// Collects strings, numbers and words.
-fn collect<'v, 't>(value: &'v mut Value<'t>, leaves: &mut Vec<&'v mut Value<'t>>) {
+/// A text or another value that can be changed. Names of members are texts.
+enum Leaf<'v, 't> {
+    Text(&'v mut Vec<u16>),
+    Scalar(&'v mut &'t str),
+}
+
+fn collect<'v, 't>(value: &'v mut Value<'t>, leaves: &mut Vec<Leaf<'v, 't>>) {
     match value {
         Value::Array(elements) => elements.iter_mut().for_each(|element| collect(element, leaves)),
-        Value::Object(members) => members.iter_mut().for_each(|(_, member)| collect(member, leaves)),
-        Value::Scalar(_) | Value::String(_) => leaves.push(value),
+        Value::Object(members) => members.iter_mut().for_each(|(name, member)| {
+            leaves.push(Leaf::Text(name));
+            collect(member, leaves);
+        }),
+        Value::Scalar(text) => leaves.push(Leaf::Scalar(text)),
+        Value::String(units) => leaves.push(Leaf::Text(units)),
     }
 }
 

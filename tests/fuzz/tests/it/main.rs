@@ -38,8 +38,8 @@ tests! {
     form: 2_000
     idempotency: 1_000
     inbox: 100
-    inbox_sqlite: 15
-    inspector: 300
+    inbox_sqlite: 5
+    inspector: 150
     json_line: 1_000
     path_secret: 1_000
     proxy_header: 2_000
