@@ -8,7 +8,6 @@ use xshell::Shell;
 
 use crate::deny::Deny;
 use crate::first_hour::FirstHour;
-use crate::fuzz::Fuzz;
 use crate::matrix::Matrix;
 use crate::test::Test;
 use crate::tidy::Tidy;
@@ -32,7 +31,6 @@ const CHECKS: &[(&str, Check)] = &[
     ("features", features::run),
     ("test", |sh| Test::everything().run(sh)),
     ("matrix", Matrix::complete),
-    ("fuzz", |sh| Fuzz::everything().run(sh)),
     ("bench", bench::smoke),
     ("coexist", coexist::run),
     ("readmes", readmes::run),

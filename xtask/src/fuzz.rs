@@ -44,10 +44,6 @@ const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-leve
 const LIMITS: [&str; 3] = ["-timeout=20", "-rss_limit_mb=2048", "-max_len=4096"];
 
 impl Fuzz {
-    pub(crate) fn everything() -> Self {
-        Self { targets: Vec::new(), minutes: None, seconds: 4, jobs: 2, input: None }
-    }
-
     pub(crate) fn run(self, sh: &Shell) -> anyhow::Result<()> {
         let program = build(sh)?;
         let targets = selected(&program, self.targets)?;
@@ -105,7 +101,7 @@ fn run_all(
         anyhow::Ok(failures)
     };
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(&work)).collect();
+        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
         let mut failures = Vec::new();
         for worker in workers {
             failures.extend(worker.join().unwrap_or_else(|_| bail!("a job panicked"))?);

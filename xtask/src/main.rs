@@ -37,7 +37,7 @@ enum Command {
     Coexist,
     Day(day::Day),
     Deny(deny::Deny),
-    /// Check each feature of the published packages alone, with cargo-hack.
+    /// Check each feature of the published packages alone, with cargo-hack, and the program of the fuzz targets.
     Features,
     FirstHour(first_hour::FirstHour),
     Fuzz(fuzz::Fuzz),
