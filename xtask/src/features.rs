@@ -10,7 +10,9 @@ pub(crate) fn run(sh: &Shell) -> anyhow::Result<()> {
     let is_installed = cmd!(sh, "cargo hack --version").quiet().ignore_stdout().ignore_stderr().run().is_ok();
     ensure!(is_installed, "cargo-hack is not installed: run `cargo install --locked cargo-hack`");
     let packages = PACKAGES.iter().flat_map(|package| ["--package", package]);
-    Ok(cmd!(sh, "cargo hack check --each-feature {packages...}").run()?)
+    cmd!(sh, "cargo hack check --each-feature {packages...}").run()?;
+    // Nothing else in CI builds the program that libFuzzer runs.
+    Ok(cmd!(sh, "cargo check --package onramp-webhooks-fuzz --features libfuzzer").run()?)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod day;
 mod deny;
 mod features;
 mod first_hour;
+mod fuzz;
 mod guide;
 mod lint;
 mod matrix;
@@ -38,9 +39,10 @@ enum Command {
     Coexist,
     Day(day::Day),
     Deny(deny::Deny),
-    /// Check each feature of the published packages alone, with cargo-hack.
+    /// Check each feature of the published packages alone, with cargo-hack, and the program of the fuzz targets.
     Features,
     FirstHour(first_hour::FirstHour),
+    Fuzz(fuzz::Fuzz),
     /// Build the guide in `docs` with mdBook, if it is installed, into `target/guide`.
     Guide,
     /// Check formatting, lints and documentation. Every warning is an error.
@@ -83,6 +85,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Deny(deny) => deny.run(&sh),
         Command::Features => features::run(&sh),
         Command::FirstHour(first_hour) => first_hour.run(&sh),
+        Command::Fuzz(fuzz) => fuzz.run(&sh),
         Command::Guide => guide::run(&sh),
         Command::Lint => lint::run(&sh),
         Command::Matrix(matrix) => matrix.run(&sh),

@@ -42,6 +42,10 @@ impl Row {
         self.record.state == State::Leased && self.record.due_at.is_some_and(|until| now < until)
     }
 
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.again_at.is_none_or(|again_at| again_at <= now) && !self.is_leased(now)
+    }
+
     fn is_suspect(&self) -> bool {
         self.record.state == State::Leased && self.lost_claims + 1 >= SUSPECT_AFTER
     }
@@ -255,8 +259,7 @@ impl Rows {
         let mut endpoints: BTreeMap<Arc<str>, Candidates> = BTreeMap::new();
         for row in self.heads() {
             let endpoint = &row.record.endpoint;
-            let is_due = row.again_at.is_none_or(|again_at| again_at <= now) && !row.is_leased(now);
-            if !is_due || row.is_suspect() != request.suspect || request.except.contains(endpoint) {
+            if !row.is_due(now) || row.is_suspect() != request.suspect || request.except.contains(endpoint) {
                 continue;
             }
             let candidates = endpoints.entry(endpoint.clone()).or_default();
@@ -274,7 +277,8 @@ impl Rows {
     }
 
     fn claim(&mut self, now: Timestamp, request: &ClaimRequest) -> Claims {
-        let has_suspect = self.heads().iter().any(|row| row.is_suspect() && !row.is_leased(now));
+        let is_claimable = |row: &Row| row.is_due(now) && !request.except.contains(&row.record.endpoint);
+        let has_suspect = self.heads().iter().any(|row| row.is_suspect() && is_claimable(row));
         let limit = if request.suspect { 1 } else { usize::MAX };
         let chosen: Vec<_> = request.choose(now, self.candidates(now, request)).into_iter().take(limit).collect();
         let next_due = self.heads().iter().filter_map(|row| row.again_at).filter(|again_at| *again_at > now).min();

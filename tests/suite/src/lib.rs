@@ -4,7 +4,7 @@
 
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
-#[cfg(any(feature = "postgres", feature = "redis", feature = "same-as-memory"))]
+#[cfg(any(feature = "postgres", feature = "redis"))]
 mod clean_up;
 pub mod deliveries;
 pub mod keys;

@@ -50,7 +50,7 @@ pub struct Claims {
     pub deliveries: Vec<ClaimedDelivery>,
     /// The time at which the next retrying or parked delivery is due; `None` if there is none.
     pub next_due: Option<Timestamp>,
-    /// `true` if a suspect is due.
+    /// `true` if a suspect is due at an endpoint that was not left out. A store may not see it while others fill the claim.
     pub has_suspect: bool,
 }
 

@@ -1,5 +1,6 @@
 //! Random sequences of calls whose results must be the same in a store as in memory.
 
+mod choices;
 mod idempotency;
 mod inbox;
 
@@ -9,7 +10,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{TestCaseResult, TestRunner};
 
 pub use self::idempotency::idempotency_store;
-pub use self::inbox::inbox;
+pub use self::inbox::{chosen_inbox, inbox};
 
 /// Runs a number of sequences of up to 120 steps. Reduces a failing sequence to the shortest one that still fails.
 fn sequences<S: Debug>(cases: u32, step: impl Strategy<Value = S>, mut check: impl AsyncFnMut(Vec<S>) -> TestCaseResult) {
