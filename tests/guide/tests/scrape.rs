@@ -78,7 +78,7 @@ impl Prometheus {
 
     /// Returns the first value of a query that is not zero.
     async fn value(&mut self, query: &str) -> String {
-        let first = |answer: &Value| Some(answer["data"]["result"][0]["value"][1].as_str()?.to_owned());
+        let first = |answer: &Value| Some(answer.pointer("/data/result/0/value/1")?.as_str()?.to_owned());
         self.until(&format!("query?query={query}"), |answer| first(answer).filter(|value| value != "0")).await
     }
 }
@@ -97,7 +97,9 @@ async fn prometheus_reads_the_metrics_and_evaluates_the_rules() {
 
     let folder = tempfile::tempdir().unwrap();
     let mut prometheus = Prometheus::start(folder.path(), address);
-    prometheus.until("targets", |answer| (answer["data"]["activeTargets"][0]["health"] == "up").then_some(())).await;
+    prometheus
+        .until("targets", |answer| answer.pointer("/data/activeTargets/0/health").filter(|health| *health == "up").map(drop))
+        .await;
     for body in [WertOrder::new().payment_started(), WertOrder::new().complete()] {
         let post = reqwest::Client::new().post(format!("http://{address}/webhooks/wert/{SECRET}")).body(body);
         assert!(post.send().await.unwrap().status().is_success());
@@ -109,7 +111,7 @@ async fn prometheus_reads_the_metrics_and_evaluates_the_rules() {
     assert_eq!(prometheus.value("onramp_webhooks_ack_seconds_bucket{le=\"5\"}").await, "2");
     let rules = prometheus
         .until("rules", |answer| {
-            let rules = answer["data"]["groups"][0]["rules"].as_array()?;
+            let rules = answer.pointer("/data/groups/0/rules")?.as_array()?;
             rules.iter().all(|rule| rule["health"] != "unknown").then(|| rules.clone())
         })
         .await;
