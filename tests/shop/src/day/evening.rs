@@ -40,7 +40,7 @@ impl Evening<'_> {
         let deliveries = operator.deliveries().await;
         let forged = self.world.forged.lock().unwrap().clone();
         let mut mended = 0;
-        for victim in self.world.purchases.iter().filter(|purchase| is_victim(purchase)) {
+        for victim in self.world.purchases.iter().filter(|purchase| may_be_refused(purchase)) {
             let forged = &forged[&victim.number];
             let (id, state) = deliveries.of(&forged.true_event).unwrap();
             if state == State::Conflict {
@@ -74,6 +74,12 @@ impl Evening<'_> {
     pub(super) async fn operator(&self) -> Operator {
         Operator::at(self.home, &self.world.provider, self.world.begun).await
     }
+}
+
+/// Returns whether a forged postback may be recorded before the true one of this purchase. One that is sent later overtakes a true one in
+/// a spill.
+fn may_be_refused(purchase: &Purchase) -> bool {
+    matches!(purchase.forgery, Some(Forgery::First | Forgery::Later)) && matches!(purchase.course, Course::Kriptomat)
 }
 
 /// Returns whether a forged postback comes before the true one of this purchase.
