@@ -30,8 +30,8 @@ pub(crate) fn run(scale: Scale) -> anyhow::Result<()> {
     ];
     let rows = pairs.map(|(name, paths)| {
         let [one, other] = measure(&receiver, paths, count);
-        let (medians, t) = ([median(one.clone()), median(other.clone())], welch(&one, &other));
-        vec![name.to_owned(), format!("{:.2}", medians[0]), format!("{:.2}", medians[1]), format!("{t:.1}")]
+        let t = welch(&one, &other);
+        vec![name.to_owned(), format!("{:.2}", median(one)), format!("{:.2}", median(other)), format!("{t:.1}")]
     });
     print(
         &format!("(j) Nanoseconds to refuse a wrong path secret, {} measurements", thousands(f64::from(count))),
@@ -48,22 +48,24 @@ fn with_wrong(at: usize) -> String {
 }
 
 /// Returns the nanoseconds of comparisons with two paths, which are measured in random order.
-fn measure(receiver: &Receiver, paths: [&String; 2], count: u32) -> [Vec<f64>; 2] {
-    let mut measured = [Vec::new(), Vec::new()];
+fn measure(receiver: &Receiver, [one, other]: [&String; 2], count: u32) -> [Vec<f64>; 2] {
+    let mut measured = (Vec::new(), Vec::new());
     for _ in 0..count {
-        let which = fastrand::bool();
-        let path = black_box(paths[usize::from(which)]);
+        let (path, times) = if fastrand::bool() { (one, &mut measured.0) } else { (other, &mut measured.1) };
+        let path = black_box(path);
         let begun = Instant::now();
         for _ in 0..TOGETHER {
             black_box(receiver.serves(black_box(path)));
         }
-        measured[usize::from(which)].push(begun.elapsed().as_secs_f64() * 1e9 / f64::from(TOGETHER));
+        times.push(begun.elapsed().as_secs_f64() * 1e9 / f64::from(TOGETHER));
     }
-    measured.map(|mut times| {
-        times.sort_by(f64::total_cmp);
-        times.truncate((times.len() as f64 * KEPT) as usize);
-        times
-    })
+    [fastest(measured.0), fastest(measured.1)]
+}
+
+fn fastest(mut times: Vec<f64>) -> Vec<f64> {
+    times.sort_by(f64::total_cmp);
+    times.truncate((times.len() as f64 * KEPT) as usize);
+    times
 }
 
 /// Returns Welch's t: how many standard errors lie between the means.
