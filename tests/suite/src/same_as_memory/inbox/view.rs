@@ -110,7 +110,7 @@ impl<'i> View<'i> {
             format!("{claimed:?} {key:?} {stage:?} {body:?} {lost_claims} {}", behind.len())
         });
         // A store need not see a suspect while others fill the claim.
-        let looks_at_all = claim.limit > 0 && (claim.suspect || claims.deliveries.len() < claim.limit.into());
+        let looks_at_all = claim.limit > 0 && (claim.suspect || claims.deliveries.len() < usize::from(claim.limit));
         let has_suspect = looks_at_all.then_some(claims.has_suspect);
         let shown = format!("{:?} {has_suspect:?} {:?}", claims.next_due, details.collect::<Vec<_>>());
         (shown, all().map(|claimed| claimed.lease).collect())
