@@ -146,7 +146,7 @@ impl ClaimRequest {
     #[must_use]
     pub fn needs_newest(&self, now: Timestamp, candidates: &[Candidates]) -> bool {
         let of_all = || candidates.iter().flat_map(|candidates| candidates.untried.iter().chain(&candidates.again));
-        of_all().count() >= self.limit && of_all().any(|candidate| is_late(now, candidate))
+        !self.suspect && of_all().count() >= self.limit && of_all().any(|candidate| is_late(now, candidate))
     }
 
     /// Chooses the deliveries to claim, so that every store serves its endpoints and deliveries in the same sequence:
@@ -154,7 +154,7 @@ impl ClaimRequest {
     /// - The endpoint of which the worker holds fewest comes first; among equals, the one whose delivery has been due longest.
     /// - Of one endpoint, the delivery that has been due longest comes first.
     /// - If that one has been due for more than a minute, and not everything fits into the claim, every other delivery is the newest
-    ///   untried one instead, so that true events get through a flood.
+    ///   untried one instead, so that true events get through a flood. Suspects come in their sequence in any case.
     #[must_use]
     pub fn choose(&self, now: Timestamp, candidates: Vec<Candidates>) -> Vec<DeliveryId> {
         let mut endpoints: Vec<_> = candidates.into_iter().map(|candidates| Share::new(self, now, candidates)).collect();
@@ -164,7 +164,7 @@ impl ClaimRequest {
         while chosen.len() < self.limit
             && let Some(share) = endpoints.iter_mut().filter(|share| !share.oldest.is_empty()).min_by_key(|share| share.rank())
         {
-            let newest_next = !all_fit && share.is_late && (self.turn + chosen.len() as u64) % 2 == 1;
+            let newest_next = !self.suspect && !all_fit && share.is_late && (self.turn + chosen.len() as u64) % 2 == 1;
             if let Some(id) = share.take(newest_next, &mut taken) {
                 chosen.push(id);
             }
@@ -280,6 +280,13 @@ mod tests {
         assert_eq!(chosen(&request(11), 80, late()), [1, 2, 3, 4, 5, 6, 7, 8, 9, 20], "everything fits");
         let again = vec![endpoint("wert", [], (1..=9).map(|id| (id, id)))];
         assert_eq!(chosen(&request(3), 99, again), [1, 2, 3], "what was tried is never the newest");
+    }
+
+    #[test]
+    fn of_suspects_the_oldest_comes_first() {
+        let late = || vec![endpoint("wert", (1..=9).map(|id| (id, id)), [])];
+        assert_eq!(chosen(&request(1).turn(7).of_a_suspect(), 99, late()), [1]);
+        assert!(!request(1).of_a_suspect().needs_newest(at(99), &late()) && request(1).needs_newest(at(99), &late()));
     }
 
     #[test]
