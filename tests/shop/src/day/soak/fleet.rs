@@ -25,8 +25,8 @@ const WORKERS: usize = 4;
 /// The time for which a worker is frozen, which exceeds the lease of the shops.
 const FROZEN: Duration = Duration::from_secs(7);
 
-/// The size of the disk. The logs of the spills keep the space that they once had, a few MiB each.
-const DISK: &str = "24m";
+/// The size of the disk. The spills and their logs keep the space that they once had, and the more the longer the database was away.
+const DISK: &str = "64m";
 
 /// The processes, and the servers and files that they use. The fields are dropped in this order.
 pub(super) struct Fleet {
