@@ -97,7 +97,11 @@ impl Machine {
             }
             if self.world.fails(faults.restart) {
                 *locked(&self.process) = None;
-                worker.shutdown().await;
+                tokio::select! {
+                    biased;
+                    () = life.ended() => {}
+                    () = worker.shutdown() => {}
+                }
                 return;
             }
         }
