@@ -11,8 +11,8 @@ use crate::clock::Timestamp;
 use crate::delivery::DeliveryId;
 use crate::inbox::Lease;
 
-/// The time until which a lease is held. The lease in the store ends by the clock. A clock that is set back would prolong it here and not
-/// there, so it also ends by monotonic time, which does not count the sleep of a machine.
+/// The time until which a lease is held: by the clock, as in the store, and by monotonic time. A clock that is set back after another worker
+/// has taken the lease over would make it look valid again. Monotonic time does not count the sleep of a machine, which the clock does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Term {
     until: Timestamp,

@@ -91,45 +91,30 @@ async fn after_a_lost_lease_none_of_those_behind_begins() {
     assert_eq!(harness.states().await, [(State::Leased, 1), (State::Pending, 2)].into());
 }
 
-/// Lets another worker take over an order whose first event was handled here, while neither settlements nor renewals reach the store.
-async fn take_over(harness: &Harness) {
-    harness.inbox.errors(InboxCall::Renew, usize::MAX);
-    harness.pass(31);
-    let claims = harness.inbox.inner.claim(harness.now(), ClaimRequest::new(10, Duration::from_secs(300))).await.unwrap();
-    assert_eq!(claims.deliveries.len(), 1);
-}
-
+/// The first event of an order was handled, but not settled, and the second one runs. The worker learns of the loss by a settlement or by a
+/// renewal.
 #[tokio::test(start_paused = true)]
-async fn a_settlement_that_was_lost_ends_what_began_after_it() {
-    let harness = Harness::new();
-    post_order(&harness).await;
-    let mut working = harness.worker(|worker| worker.lease(Duration::from_secs(30)));
-    harness.inbox.errors(InboxCall::Settle, usize::MAX);
-    working.call().await.answer(Do::Handle);
-    let second = working.call().await;
-    take_over(&harness).await;
-    harness.inbox.errors(InboxCall::Settle, 0);
-    harness.pass(1);
-    working.rests().await;
-    harness.pass(1);
-    working.rests().await;
-    assert!(second.is_dropped());
-    assert_eq!(harness.states().await, [(State::Leased, 1), (State::Pending, 2)].into());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_renewal_that_reports_a_loss_ends_what_began_after_it() {
-    let harness = Harness::new();
-    post_order(&harness).await;
-    let mut working = harness.worker(|worker| worker.lease(Duration::from_secs(30)));
-    harness.inbox.errors(InboxCall::Settle, usize::MAX);
-    working.call().await.answer(Do::Handle);
-    let second = working.call().await;
-    take_over(&harness).await;
-    harness.inbox.errors(InboxCall::Renew, 0);
-    harness.pass(1);
-    working.rests().await;
-    assert!(second.is_dropped());
+async fn a_lost_order_ends_what_began_after_the_lost_event() {
+    for heard in [InboxCall::Settle, InboxCall::Renew] {
+        let harness = Harness::new();
+        post_order(&harness).await;
+        let mut working = harness.worker(|worker| worker.lease(Duration::from_secs(30)));
+        harness.inbox.errors(InboxCall::Settle, usize::MAX);
+        harness.inbox.errors(InboxCall::Renew, usize::MAX);
+        working.call().await.answer(Do::Handle);
+        let second = working.call().await;
+        harness.pass(31);
+        let claims = harness.inbox.inner.claim(harness.now(), ClaimRequest::new(10, Duration::from_secs(300))).await.unwrap();
+        assert_eq!(claims.deliveries.len(), 1);
+        harness.inbox.errors(heard, 0);
+        harness.pass(1);
+        working.rests().await;
+        assert!(second.is_dropped(), "{heard:?}");
+        harness.inbox.errors(InboxCall::Settle, 0);
+        harness.pass(1);
+        working.rests().await;
+        assert_eq!(harness.states().await, [(State::Leased, 1), (State::Pending, 2)].into(), "{heard:?}");
+    }
 }
 
 /// Another worker took the order over for a moment and released it. The event in front is claimed again while the one behind it runs.
