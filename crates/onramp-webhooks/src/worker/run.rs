@@ -77,6 +77,8 @@ pub(super) struct Run {
     /// The earliest time of the next settlement, after the inbox has failed.
     settle_at: Timestamp,
     renew_at: Timestamp,
+    /// Set until a renewal has told which leases were lost. Nothing is claimed meanwhile.
+    has_lost_some: bool,
     idle: IdleReports,
     /// The number of deliveries that were claimed.
     turn: u64,
@@ -111,6 +113,7 @@ impl Run {
             look_at: now,
             settle_at: now,
             renew_at,
+            has_lost_some: false,
             idle,
             turn: 0,
             suspect: Suspect::None,
@@ -262,10 +265,10 @@ impl Run {
         if self.held.has_expired(now) {
             return;
         }
-        if self.suspect != Suspect::None && !self.held.is_empty() {
+        if (self.suspect != Suspect::None || self.has_lost_some) && !self.held.is_empty() {
             return;
         }
-        self.may_be_due = false;
+        (self.may_be_due, self.has_lost_some) = (false, false);
         // A time that has passed would cause another claim after this one.
         self.look_at = now.after(self.worker.poll);
         self.claimed_for = self.idle.latest();
@@ -295,7 +298,10 @@ impl Run {
                     Checked::Ended(end) => self.ended(Ok((task, (lease, end)))),
                     Checked::Passed(delivery) => match self.held.ended(lease.id, task) {
                         Some(lease) if self.stopping => self.finished.push(Settlement::new(lease, Settled::Released)),
-                        Some(lease) => self.queue.push_back((lease, Ready::Checked(delivery))),
+                        Some(lease) => {
+                            self.held.passed(lease);
+                            self.queue.push_back((lease, Ready::Checked(delivery)));
+                        }
                         None => {}
                     },
                 }
@@ -400,15 +406,17 @@ impl Run {
         if self.held.is_empty() {
             self.renew_at = claimed_at.after(self.worker.lease / 3);
         }
+        let beside_others = self.held.beside_others(&claims.deliveries);
         for mut claimed in claims.deliveries {
             let mut behind = std::mem::take(&mut claimed.behind);
-            let count = behind.len();
-            behind.retain(|next| self.held.claimed(next.lease, Arc::clone(&next.endpoint), term));
-            // It runs under the new lease, and nothing of its order may begin beside it.
-            let one_runs = behind.len() < count;
+            behind.retain(|next| self.held.claimed(next, term));
             behind.iter().for_each(|next| self.held.waits_behind(next.lease));
-            let is_to_run = self.held.claimed(claimed.lease, Arc::clone(&claimed.endpoint), term);
-            if self.stopping || one_runs {
+            let is_to_run = self.held.claimed(&claimed, term);
+            let is_beside_another = beside_others.contains(&claimed.lease.id);
+            if is_beside_another {
+                (self.has_lost_some, self.renew_at) = (true, claimed_at);
+            }
+            if self.stopping || is_beside_another {
                 self.release(is_to_run.then_some(claimed.lease).into_iter().chain(behind.iter().map(|next| next.lease)));
                 continue;
             }
@@ -456,6 +464,7 @@ impl Run {
                 let taken_over: Vec<_> = lost.iter().copied().filter(|lease| self.held.may_be_taken_over(*lease, now)).collect();
                 taken_over.into_iter().for_each(|lease| self.taken_over(lease));
                 self.held.renewed(leases, term);
+                self.may_be_due |= std::mem::take(&mut self.has_lost_some);
                 for lease in lost {
                     // A lease that was settled while it was being renewed is also returned as lost.
                     if self.lose(lease) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use onramp_webhooks::inbox::{ClaimRequest, Inbox, Settled, Settlement, State};
+use onramp_webhooks::inbox::{ClaimRequest, DeliveryId, Inbox, Lease, Settled, Settlement, State};
 use onramp_webhooks_testkit::events::WertOrder;
 
 use super::harness::{Do, Harness, end};
@@ -147,6 +147,62 @@ async fn nothing_of_an_order_begins_beside_one_that_already_runs() {
     again.answer(Do::Handle);
     harness.pass(1);
     working.call().await.answer(Do::Handle);
+    working.rests().await;
+    assert_eq!(harness.states().await, [(State::Handled, 3)].into());
+}
+
+/// Takes everything over, as another worker does after the end of the leases, handles this delivery, and releases the others.
+async fn handled_elsewhere(harness: &Harness, id: DeliveryId) {
+    let later = harness.now().after(Duration::from_secs(600));
+    let claims = harness.inbox.inner.claim(later, ClaimRequest::new(10, Duration::from_secs(300))).await.unwrap();
+    let end = |lease: Lease| Settlement::new(lease, if lease.id == id { Settled::Handled } else { Settled::Released });
+    let ends = claims.deliveries.iter().map(|claimed| end(claimed.lease)).collect();
+    assert_eq!(harness.inbox.inner.settle(later, ends).await.unwrap(), []);
+    assert_eq!(harness.inbox.inner.show(id).await.unwrap().unwrap().state, State::Handled);
+}
+
+/// Another worker has handled the first event while it still runs here, so the store gives away the second one.
+#[tokio::test(start_paused = true)]
+async fn nothing_of_an_order_begins_beside_one_whose_lease_was_lost_unnoticed() {
+    let harness = Harness::new();
+    let order = WertOrder::new();
+    harness.post(order.payment_started()).await;
+    let mut working = harness.worker(|worker| worker.lease(Duration::from_secs(300)));
+    let first = working.call().await;
+    handled_elsewhere(&harness, first.id).await;
+    harness.inbox.errors(InboxCall::Renew, usize::MAX);
+    harness.post(order.complete()).await;
+    for _ in 0..3 {
+        working.rests().await;
+        assert_eq!((working.running(), first.is_dropped()), (1, false));
+        harness.pass(1);
+    }
+    harness.inbox.errors(InboxCall::Renew, 0);
+    harness.pass(1);
+    let second = working.call().await;
+    assert_eq!((&*second.event_type, first.is_dropped(), working.running()), ("order_complete", true, 1));
+    second.answer(Do::Handle);
+    working.rests().await;
+    assert_eq!(harness.states().await, [(State::Handled, 2)].into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_whose_lease_was_lost_unnoticed_does_not_begin_beside_another_of_its_order() {
+    let harness = Harness::new();
+    let order = WertOrder::new();
+    harness.post_logins(1).await;
+    let mut working = harness.worker(|worker| worker.lease(Duration::from_secs(300)).concurrency(1));
+    let login = working.call().await;
+    harness.post(order.payment_started()).await;
+    working.rests().await;
+    let waiting = harness.kept().await.into_iter().map(|record| record.id).max().unwrap();
+    handled_elsewhere(&harness, waiting).await;
+    harness.post(order.complete()).await;
+    working.rests().await;
+    login.answer(Do::Handle);
+    let call = working.call().await;
+    assert_eq!(call.event_type, "order_complete");
+    call.answer(Do::Handle);
     working.rests().await;
     assert_eq!(harness.states().await, [(State::Handled, 3)].into());
 }
