@@ -12,34 +12,26 @@ use onramp_webhooks::inbox::{
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
+use super::fronts::Fronts;
 use super::history;
 use super::state::{HANDLED, LEASED, PARKED, PENDING, RETRYING, sql};
 use crate::db::{Schema, column, text};
 
 const UNPLACED: u8 = OrderStage::UNPLACED.as_u8();
 
-// Reads the heads of orders that are due, and the time at which the next one is. `$3` are endpoints to leave out, and `$4` deliveries.
-// The recursion jumps from one endpoint to the next in the index.
+// Reads the heads of orders that are due, and the time at which the next one is, at the endpoints in `queue`. `$3` are endpoints to leave
+// out, and `$4` deliveries.
 sql!(
-    CANDIDATES = "WITH RECURSIVE queue AS (
-        (SELECT hashtextextended(endpoint, 0) AS hash, endpoint FROM onramp.deliveries
-         WHERE due_at IS NOT NULL AND id > 0 ORDER BY hashtextextended(endpoint, 0) LIMIT 1)
-        UNION ALL
-        SELECT next.* FROM queue CROSS JOIN LATERAL (
-            SELECT hashtextextended(d.endpoint, 0), d.endpoint FROM onramp.deliveries d
-            WHERE d.due_at IS NOT NULL AND d.id > 0 AND hashtextextended(d.endpoint, 0) > queue.hash
-            ORDER BY hashtextextended(d.endpoint, 0) LIMIT 1) AS next
-    )
-    SELECT queue.endpoint, found.* FROM queue CROSS JOIN LATERAL (
+    LISTS = "SELECT queue.endpoint, found.* FROM queue CROSS JOIN LATERAL (
         (SELECT 'untried' AS list, id, received_at AS since FROM onramp.deliveries
-         WHERE hashtextextended(endpoint, 0) = queue.hash AND due_at IS NOT NULL AND id > 0 AND due_at = 0 AND id <> ALL ($4)
+         WHERE hashtextextended(endpoint, 0) = queue.hash AND due_at IS NOT NULL AND id > 0 AND due_at = 0 AND id >= queue.first_id AND id <> ALL ($4)
             AND (state IN ({PENDING}, {RETRYING}, {PARKED})
                 OR (state = {LEASED} AND lease_until <= $2 AND lost_claims + 1 < {SUSPECT_AFTER}))
             AND queue.endpoint <> ALL ($3)
          ORDER BY id LIMIT $1)
         UNION ALL
         (SELECT 'newest', id, received_at FROM onramp.deliveries
-         WHERE hashtextextended(endpoint, 0) = queue.hash AND due_at IS NOT NULL AND id > 0 AND due_at = 0 AND id <> ALL ($4)
+         WHERE hashtextextended(endpoint, 0) = queue.hash AND due_at IS NOT NULL AND id > 0 AND due_at = 0 AND id >= queue.first_id AND id <> ALL ($4)
             AND (state IN ({PENDING}, {RETRYING}, {PARKED})
                 OR (state = {LEASED} AND lease_until <= $2 AND lost_claims + 1 < {SUSPECT_AFTER}))
             AND queue.endpoint <> ALL ($3)
@@ -65,6 +57,30 @@ sql!(
     ) AS found"
 );
 
+// Reads the heads of all endpoints. The recursion jumps from one endpoint to the next in the index.
+sql!(
+    CANDIDATES = "WITH RECURSIVE queue AS (
+        (SELECT hashtextextended(endpoint, 0) AS hash, endpoint, 0::bigint AS first_id FROM onramp.deliveries
+         WHERE due_at IS NOT NULL AND id > 0 ORDER BY hashtextextended(endpoint, 0) LIMIT 1)
+        UNION ALL
+        SELECT next.* FROM queue CROSS JOIN LATERAL (
+            SELECT hashtextextended(d.endpoint, 0), d.endpoint, 0::bigint FROM onramp.deliveries d
+            WHERE d.due_at IS NOT NULL AND d.id > 0 AND hashtextextended(d.endpoint, 0) > queue.hash
+            ORDER BY hashtextextended(d.endpoint, 0) LIMIT 1) AS next
+    )
+    {lists}",
+    lists = LISTS
+);
+
+// Reads the heads of the endpoints `$5`. Of those that were never tried, it leaves out the ones before `$6`.
+sql!(
+    NEXT_CANDIDATES = "WITH queue AS (
+        SELECT hashtextextended(endpoint, 0) AS hash, endpoint, first_id FROM UNNEST($5::text[], $6::bigint[]) AS known (endpoint, first_id)
+    )
+    {lists}",
+    lists = LISTS
+);
+
 /// Leases due deliveries. The caller must hold the lock for claims. Without it, two claims would choose the same deliveries.
 ///
 /// Deliveries that another transaction is changing are left out. If these are all that were chosen, the claim chooses again.
@@ -73,12 +89,11 @@ pub(super) async fn claim(
     schema: &Schema,
     now: Timestamp,
     request: &ClaimRequest,
+    fronts: &Fronts,
 ) -> sqlx::Result<Claims> {
-    let limit = if request.suspect { 1 } else { usize::MAX };
     let mut skipped = Vec::new();
     loop {
-        let due = Due::read(connection, schema, now, request, &skipped).await?;
-        let chosen: Vec<_> = request.choose(now, due.candidates).into_iter().take(limit).map(DeliveryId::as_i64).collect();
+        let (due, chosen) = choose(connection, schema, now, request, &skipped, fronts).await?;
         let until = now.after(request.lease);
         let mut claimed = lease_all(connection, schema, now, until, &chosen).await?;
         if chosen.is_empty() || !claimed.is_empty() {
@@ -92,6 +107,35 @@ pub(super) async fn claim(
         }
         skipped.extend(chosen);
     }
+}
+
+/// Chooses the heads to lease. Looks at those from the fronts on, and at all if these do not fill the claim.
+async fn choose(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    now: Timestamp,
+    request: &ClaimRequest,
+    skipped: &[i64],
+    fronts: &Fronts,
+) -> sqlx::Result<(Due, Vec<i64>)> {
+    let chosen_of = |due: &mut Due| -> Vec<i64> {
+        let limit = if request.suspect { 1 } else { usize::MAX };
+        request.choose(now, std::mem::take(&mut due.candidates)).into_iter().take(limit).map(DeliveryId::as_i64).collect()
+    };
+    if let Some(known) = fronts.known(now).filter(|_| !request.suspect) {
+        let mut due = Due::read(connection, schema, now, request, skipped, Some(&known)).await?;
+        fronts.moved(&due.candidates);
+        let chosen = chosen_of(&mut due);
+        if chosen.len() >= request.limit {
+            return Ok((due, chosen));
+        }
+    }
+    let mut due = Due::read(connection, schema, now, request, skipped, None).await?;
+    if !request.suspect {
+        fronts.found(now, &due.candidates);
+    }
+    let chosen = chosen_of(&mut due);
+    Ok((due, chosen))
 }
 
 /// The heads that are due.
@@ -108,16 +152,20 @@ impl Due {
         now: Timestamp,
         request: &ClaimRequest,
         skipped: &[i64],
+        known: Option<&[(Arc<str>, i64)]>,
     ) -> sqlx::Result<Self> {
         let except: Vec<_> = request.except.iter().map(|endpoint| text::stored(endpoint)).collect();
-        let rows = schema
-            .query(&CANDIDATES)
-            .bind(i64::try_from(request.limit).unwrap_or(i64::MAX))
-            .bind(now.as_millis())
-            .bind(except)
-            .bind(skipped)
-            .fetch_all(connection)
-            .await?;
+        let query = schema.query(if known.is_some() { &NEXT_CANDIDATES } else { &CANDIDATES });
+        let limit = i64::try_from(request.limit).unwrap_or(i64::MAX);
+        let query = query.bind(limit).bind(now.as_millis()).bind(except).bind(skipped);
+        let query = match known {
+            Some(known) => {
+                let (endpoints, first): (Vec<_>, Vec<_>) = known.iter().map(|(endpoint, id)| (text::stored(endpoint), *id)).unzip();
+                query.bind(endpoints).bind(first)
+            }
+            None => query,
+        };
+        let rows = query.fetch_all(connection).await?;
         let (mut lists, mut has_suspect, mut next_due) = (BTreeMap::<Arc<str>, Candidates>::new(), false, None);
         for row in &rows {
             let since = Timestamp::from_millis(row.try_get("since")?);

@@ -2,6 +2,7 @@
 
 mod claim;
 mod filter;
+mod fronts;
 mod history;
 mod lock;
 mod prune;
@@ -32,6 +33,7 @@ use sqlx::PgPool;
 use tokio::sync::{Notify, Semaphore};
 
 pub use self::transaction::PostgresTransaction;
+use self::fronts::Fronts;
 use self::wakeups::Wakeups;
 use self::writer::Writer;
 use crate::db::{Database, Limit, connect};
@@ -57,6 +59,7 @@ const KEPT_FREE: u32 = 3;
 pub struct PostgresInbox {
     database: Database,
     wakeups: Arc<Wakeups>,
+    fronts: Arc<Fronts>,
     /// One permit for each transaction that handlers may have open at the same time.
     transactions: Arc<Semaphore>,
     writer: Writer,
@@ -83,10 +86,11 @@ impl PostgresInbox {
     pub(crate) async fn start(database: Database, bound: QuarantineBound) -> Result<Self, StoreError> {
         let name = database.tried("open the database", Limit::Prompt, |_| unique_name(&database)).await?;
         let wakeups = Arc::new(Wakeups::start(database.clone(), name.into()));
-        let writer = Writer::start(database.clone(), bound, Arc::clone(&wakeups));
+        let fronts = Arc::new(Fronts::default());
+        let writer = Writer::start(database.clone(), bound, Arc::clone(&wakeups), Arc::clone(&fronts));
         let transactions = database.pool.options().get_max_connections().saturating_sub(KEPT_FREE).max(1);
         let transactions = Arc::new(Semaphore::new(usize::try_from(transactions).unwrap_or(1)));
-        Ok(Self { database, wakeups, transactions, writer, ends: Arc::default() })
+        Ok(Self { database, wakeups, fronts, transactions, writer, ends: Arc::default() })
     }
 
     /// Returns a store of idempotency keys in the same schema. It outlives the inbox.
@@ -119,7 +123,7 @@ impl Inbox for PostgresInbox {
         let request = &request;
         let claim = |_| async move {
             let mut transaction = self.database.begin_alone_by_index("claim").await?;
-            let claims = claim::claim(&mut transaction, &self.database.schema, now, request).await?;
+            let claims = claim::claim(&mut transaction, &self.database.schema, now, request, &self.fronts).await?;
             transaction.commit().await?;
             Ok(claims)
         };
@@ -146,6 +150,7 @@ impl Inbox for PostgresInbox {
             Ok(lost)
         };
         let lost = self.database.tried("settle deliveries", Limit::Prompt, settle).await?;
+        self.fronts.ended(settlements.iter().map(|settlement| settlement.lease.id));
         self.wakeups.wake();
         Ok(lost)
     }
@@ -254,6 +259,7 @@ impl Inbox for PostgresInbox {
             Ok(restored)
         };
         let restored = self.database.tried("restore", Limit::Patient, restore).await??;
+        self.fronts.forget();
         self.wakeups.wake();
         Ok(restored)
     }
@@ -267,6 +273,7 @@ impl Inbox for PostgresInbox {
             Ok(replayed)
         };
         let replayed = self.database.tried("replay", Limit::Prompt, requeue).await??;
+        self.fronts.forget();
         self.wakeups.wake();
         Ok(replayed)
     }

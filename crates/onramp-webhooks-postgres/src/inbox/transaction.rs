@@ -56,6 +56,7 @@ impl TransactionalInbox for PostgresInbox {
         };
         if completed {
             open.transaction.commit().await.map_err(failed(COMPLETE))?;
+            self.fronts.ended([lease.id]);
             self.wakeups.wake();
         } else {
             open.undo(COMPLETE).await?;

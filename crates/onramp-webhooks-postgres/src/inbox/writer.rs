@@ -11,6 +11,7 @@ use onramp_webhooks::{StoreError, StoreErrorKind};
 use sqlx::Error;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use super::fronts::Fronts;
 use super::lock::Locked;
 use super::record;
 use super::wakeups::Wakeups;
@@ -40,10 +41,10 @@ struct Call {
 
 impl Writer {
     /// Starts the task. Must be called in a tokio runtime.
-    pub(crate) fn start(database: Database, bound: QuarantineBound, wakeups: Arc<Wakeups>) -> Self {
+    pub(crate) fn start(database: Database, bound: QuarantineBound, wakeups: Arc<Wakeups>, fronts: Arc<Fronts>) -> Self {
         let (queue, calls) = mpsc::channel(QUEUE);
         let (session, waiting) = (Arc::default(), Arc::new(Semaphore::new(WAITING)));
-        tokio::spawn(Task { database, bound, wakeups, session, waiting }.run(calls));
+        tokio::spawn(Task { database, bound, wakeups, fronts, session, waiting }.run(calls));
         Self(queue)
     }
 
@@ -66,6 +67,7 @@ struct Task {
     database: Database,
     bound: QuarantineBound,
     wakeups: Arc<Wakeups>,
+    fronts: Arc<Fronts>,
     session: Arc<Session>,
     /// One permit for each batch that may wait for other transactions at the same time.
     waiting: Arc<Semaphore>,
@@ -204,6 +206,9 @@ impl Task {
     }
 
     fn reply(&self, call: Call, recorded: Recorded) {
+        if matches!(recorded, Recorded::Duplicate { requeued: true, .. }) {
+            self.fronts.forget();
+        }
         // The caller may be gone, which does not undo the commit.
         let _ = call.reply.send(Ok(recorded));
         self.wakeups.wake();

@@ -31,7 +31,10 @@ fn statement(name: &str) -> String {
     }
     let text = SOURCES.iter().find_map(|source| source.split('"').skip_while(|part| !is_before(part)).nth(1)).unwrap();
     let text = with_numbers(&text.replace("{OPEN}", part(STATE, "OPEN = \"")));
-    if text.contains("{claimed}") { text.replace("{claimed}", &statement("CLAIMED")) } else { text }
+    [("{claimed}", "CLAIMED"), ("{lists}", "LISTS")].into_iter().fold(text, |text, (place, name)| match text.contains(place) {
+        true => text.replace(place, &statement(name)),
+        false => text,
+    })
 }
 
 fn with_numbers(text: &str) -> String {
@@ -57,6 +60,12 @@ const CANDIDATES: Case = Case {
     name: "CANDIDATES",
     types: "(bigint, bigint, text[], bigint[])",
     values: "(32, 1700000000000, '{}', '{}')",
+    indexes: &["deliveries_due", "deliveries_lost"],
+};
+const NEXT_CANDIDATES: Case = Case {
+    name: "NEXT_CANDIDATES",
+    types: "(bigint, bigint, text[], bigint[], text[], bigint[])",
+    values: "(32, 1700000000000, '{}', '{}', '{wert}', '{1}')",
     indexes: &["deliveries_due", "deliveries_lost"],
 };
 const LEASE: Case = Case {
@@ -112,8 +121,9 @@ const ROWS: Case = Case {
 };
 
 /// The statements of an inbox at work, and the number of rows that each may read where one head is due.
-const CASES: [(Case, u64); 9] = [
+const CASES: [(Case, u64); 10] = [
     (CANDIDATES, 5),
+    (NEXT_CANDIDATES, 5),
     (LEASE, 20),
     (LEASE_BEHIND, 200),
     (LOCK_HEAD, 1),
@@ -285,6 +295,27 @@ async fn a_backlog_is_not_read_with_earlier_plans() {
     for (case, most, mut connection) in connections {
         case.assert_reads(&mut connection, &schema, most, "with a plan of an idle inbox").await;
     }
+}
+
+/// An index keeps the entries of what has left the queue until the next vacuum, and a claim that begins behind them reads none of them.
+#[tokio::test]
+async fn a_claim_does_not_read_what_has_left_the_queue() {
+    let schema = TestSchema::new();
+    let _inbox = schema.open(QuarantineBound::default()).await;
+    let drained = "ALTER TABLE onramp.deliveries SET (autovacuum_enabled = false);
+        INSERT INTO onramp.deliveries (endpoint, provider, fingerprint, state, due_at, received_at)
+        SELECT 'wert', 'wert', sha256(''), 0, 0, 0 FROM generate_series(1, 50000) AS n;
+        UPDATE onramp.deliveries SET state = 4, due_at = NULL, settled_at = 0 WHERE id <= 40000";
+    raw_sql(schema.sql(drained)).execute(&mut connection().await).await.unwrap();
+    let mut connection = by_index().await;
+    let mut pages = Vec::new();
+    for case in [CANDIDATES, Case { values: "(32, 1700000000000, '{}', '{}', '{wert}', '{40001}')", ..NEXT_CANDIDATES }] {
+        case.prepare(&mut connection, &schema).await;
+        let plan = case.explain_prepared(&mut connection, "(ANALYZE, BUFFERS, TIMING OFF, COSTS OFF)").await;
+        let hit = plan.split("Buffers: shared hit=").nth(1).unwrap();
+        pages.push(hit.split(|end: char| !end.is_ascii_digit()).next().unwrap().parse::<u32>().unwrap());
+    }
+    assert!(pages[0] > 300 && pages[1] < 30, "{pages:?}");
 }
 
 /// Rows that are only leased stay where they are in all indexes.
