@@ -86,6 +86,20 @@ await step("the other dead letters are reviewed and replayed, one first", async 
   await page.waitForFunction(() => !document.querySelector("#attention").textContent.includes("dead letter"));
 });
 
+await step("a conflict is compared with the first delivery, and the first one is kept", async () => {
+  const page = await at("?state=conflict");
+  await rows(page).first().click();
+  await page.click(".acts >> text=Compare");
+  await dialog(page).locator(".differs", { hasText: "order.quote_amount" }).locator("td", { hasText: "950.00" }).waitFor();
+  await button(page, "Keep the first…").click();
+  assert.equal(await page.inputValue("#dialog textarea"), "the first was right");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("c");
+  await button(page, "Replay the second too…").click();
+  await button(page, "Replay").click();
+  await dialog(page).locator(".wrong", { hasText: "to confirm." }).waitFor();
+});
+
 await step("a conflict is resolved with a note", async () => {
   const page = await at("?state=conflict");
   await rows(page).first().click();

@@ -18,6 +18,7 @@ const VIEWS = [
   ["replay", "?state=dead", act("Replay")],
   ["replay-unsure", "?state=dead&reason=transaction", act("Replay")],
   ["replay-conflict", "?state=conflict", act("Replay as well")],
+  ["compare", "?state=conflict", async (page) => { await act("Compare")(page); await page.waitForSelector(".differs"); }],
   ["replay-handled", "?state=handled", act("Replay anyway")],
   ["resolve", "?state=dead", act("Resolve")],
   ["forget", "?state=dead", async (page) => { await act("Forget")(page); await button(page, "Forget").click(); await page.locator("#dialog .wrong", { hasText: "to confirm" }).waitFor(); }],

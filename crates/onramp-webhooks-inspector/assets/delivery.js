@@ -8,8 +8,8 @@ export const nothing = () => h("div", { class: "empty" },
   h("p", { class: "keys" }, h("kbd", {}, "j"), " ", h("kbd", {}, "k"), " to move, ", h("kbd", {}, "Enter"), " to open"));
 
 /** Draws a delivery. `order` are all deliveries of its order, or empty. */
-export function drawDelivery(one, order, operates, { close, replay, resolve, reopen, forget, reveal, openOrder }) {
-  const tone = one.resolved_at ? "done" : TONE[one.state] ?? "wait";
+export function drawDelivery(one, order, operates, { close, compare, replay, resolve, reopen, forget, reveal, openOrder }) {
+  const tone = one.resolved_at ? "done" : TONE[one.state] ?? "wait", acts = buttons(one, operates, { compare, replay, resolve, reopen, forget });
   $("detail").replaceChildren(
     h("div", { class: "d-bar" },
       h("button", { type: "button", class: "icon back", "aria-label": "Back to the list", onclick: close }, icon("i-back", 16)),
@@ -19,7 +19,7 @@ export function drawDelivery(one, order, operates, { close, replay, resolve, reo
       h("button", { type: "button", class: "icon shut", "aria-label": "Close (Esc)", onclick: close }, icon("i-close", 16))),
     head(one, operates, reveal, openOrder),
     told(one, tone) ?? "",
-    operates ? h("div", { class: "acts" }, ...buttons(one, { replay, resolve, reopen, forget })) : "",
+    acts.length ? h("div", { class: "acts" }, ...acts) : "",
     order.length ? h("section", { class: "life" }, h("h3", {}, `Order timeline, ${order.length} ${order.length === 1 ? "event" : "events"}`),
       timeline(order, Math.max(300, $("detail").clientWidth - (matchMedia("(max-width: 720px)").matches ? 32 : 52)))) : "",
     h("section", { class: "history" }, h("h3", {}, "History"), h("ol", {}, ...history(one).map(([at, kind, words]) =>
@@ -53,13 +53,15 @@ function told(one, tone) {
   return h("div", { class: `told ${tone}` }, h("p", {}, says ?? "Last error"), one.note && h("code", {}, one.note));
 }
 
-function buttons(one, { replay, resolve, reopen, forget }) {
+function buttons(one, operates, { compare, replay, resolve, reopen, forget }) {
   const button = (words, run, main) => h("button", { type: "button", class: main ? "button" : "button quiet", onclick: run }, words);
   const again = { dead: "Replay…", quarantined: "Re-read…", conflict: "Replay as well…", retrying: "Retry now…", parked: "Retry now…", pending: null, leased: null, unknown: null, handled: "Replay anyway…" }[one.state];
   const waits = ["dead", "quarantined", "conflict"].includes(one.state);
-  return [
+  const comparison = one.state === "conflict" && one.body.bytes !== null && button("Compare…", compare, !one.resolved_at);
+  return !operates ? [comparison].filter(Boolean) : [
+    comparison,
     again && one.body.bytes !== null && !one.resolved_at && button(again, replay, waits && one.state !== "conflict" && !one.unknown_result),
-    waits && !one.resolved_at && button("Resolve…", resolve, one.state === "conflict"),
+    waits && !one.resolved_at && button("Resolve…", resolve),
     waits && one.resolved_at && button("Reopen", reopen),
     (waits || one.state === "handled") && one.body.bytes !== null && button("Forget…", forget),
   ].filter(Boolean);

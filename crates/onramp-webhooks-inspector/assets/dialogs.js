@@ -1,7 +1,7 @@
 /* Dialogs of actions. Each says what it does before it does it, and live updates leave it alone. */
 import { act, get } from "./api.js";
 import { $, h, show, shut, toast } from "./dom.js";
-import { money, moment, short } from "./words.js";
+import { money, moment, short, stateTag } from "./words.js";
 
 const ONE_WAIT = 60;
 const STOP_AFTER = 3;
@@ -59,11 +59,27 @@ export function askReplay(one, done) {
   });
 }
 
-export const askResolve = (one, done) => ask({
+export const askResolve = (one, done, value) => ask({
   title: `Resolve #${one.id}`, lead: ["It stays in the inbox, is not handled, and leaves the list of items that need attention."],
-  label: "Note, for other operators", multiline: true, go: "Resolve",
+  label: "Note, for other operators", multiline: true, value, go: "Resolve",
   run: async (note) => { await act(one.id, "resolve", { note }); toast(`#${one.id} is resolved.`); done(); },
 });
+
+/** Shows in which values a conflict differs from the first delivery. `actions` are for operators. */
+export function showComparison({ first, second, differences }, actions) {
+  const column = (row) => h("th", { scope: "col" }, stateTag(row.state, row.resolved_at), h("b", {}, `#${row.id}`), h("span", {}, moment(row.received_at)));
+  const line = ({ path, first: before, second: after }) => h("tr", { class: "differs" },
+    h("th", { scope: "row" }, path), h("td", {}, before ?? "–"), h("td", {}, h("span", {}, after ?? "–")));
+  const said = !differences ? "The bodies cannot be compared value by value. Download both." : !differences.length ? "No value differs: the same content arrived again later." : null;
+  const leave = h("button", { type: "button", class: "button quiet", onclick: shut }, "Close");
+  const button = (words, run) => h("button", { type: "button", class: "button quiet", onclick: run }, words);
+  show(h("div", { class: "compare" }, h("h2", { id: "dialog-h" }, `#${second.id} contradicts #${first.id}`),
+    h("p", { class: "lead" }, `${first.state === "handled" ? "The handler got the first one" : "The first one counts"}; the second one waits for you. Personal data is masked, so two values that differ may look the same.`),
+    said ? h("p", { class: "lead" }, said)
+      : h("table", {}, h("thead", {}, h("tr", {}, h("td", {}), column(first), column(second))), h("tbody", {}, ...differences.map(line))),
+    h("footer", {}, h("span", { class: "gap" }), leave, ...(actions ? [button("Replay the second too…", actions.replay), button("Keep the first…", actions.resolve)] : []))));
+  leave.focus();
+}
 
 export const askForget = (one, done) => ask({
   title: `Forget #${one.id}`, lead: ["Its body and its error are removed and cannot be restored. Its key stays, so copies are still recognized.", "Type its id to continue."],
@@ -166,7 +182,7 @@ async function replayed(id, signal) {
 }
 
 export function showKeys() {
-  const keys = [["j k", "next, previous"], ["Enter", "open"], ["Esc", "close"], ["/", "find"], ["n", "next that needs attention"], ["r", "replay…"], ["e", "resolve…"], ["v", "reveal"], ["y", "copy the link"], ["p", "pause the list"], ["t", "dark or light"], ["?", "this help"]];
+  const keys = [["j k", "next, previous"], ["Enter", "open"], ["Esc", "close"], ["/", "find"], ["n", "next that needs attention"], ["r", "replay…"], ["c", "compare…"], ["e", "resolve…"], ["v", "reveal"], ["y", "copy the link"], ["p", "pause the list"], ["t", "dark or light"], ["?", "this help"]];
   const button = h("button", { type: "button", class: "button", onclick: shut }, "Close");
   const single = h("input", { type: "checkbox", onchange: () => localStorage.setItem("onramp-keys", single.checked ? "on" : "off") });
   single.checked = localStorage.getItem("onramp-keys") !== "off";

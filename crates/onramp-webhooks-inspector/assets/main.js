@@ -1,7 +1,7 @@
 /* The page: its address, its data, and its keys. The address is the view. */
 import { Problem, act, get, post } from "./api.js";
 import { drawDelivery, nothing } from "./delivery.js";
-import { askForget, askReplay, askResolve, reviewDead, showKeys } from "./dialogs.js";
+import { askForget, askReplay, askResolve, reviewDead, showComparison, showKeys } from "./dialogs.js";
 import { $, h, shut, toast } from "./dom.js";
 import { drawAttention, drawFilters, drawRows, isOne, isReviewed, tr } from "./inbox.js";
 
@@ -203,10 +203,16 @@ function drawDetail() {
   document.body.classList.toggle("opened", Boolean(view.id));
   for (const row of $("rows").children) row.setAttribute("aria-selected", String(row.id === `d-${view.id}`));
   if (!view.id || data.one?.id !== view.id) return $("detail").replaceChildren(nothing());
-  const one = data.one, done = () => { loadOne(); loadOverview(); loadList(); };
-  drawDelivery(one, data.order, data.overview?.caller.operates ?? false, {
-    close, reveal, openOrder: (order) => { Object.assign(view, { states: new Set(), type: "", endpoint: "", reason: "", error: "", order, found: null }); go(); },
-    replay: () => askReplay(one, done), resolve: () => askResolve(one, done), forget: () => askForget(one, done),
+  const one = data.one, operates = data.overview?.caller.operates ?? false, done = () => { loadOne(); loadOverview(); loadList(); };
+  const replay = () => askReplay(one, done);
+  drawDelivery(one, data.order, operates, {
+    close, reveal, replay,
+    compare: async () => {
+      const comparison = await tried(() => get(`api/deliveries/${encodeURIComponent(one.id)}/comparison`));
+      if (comparison) showComparison(comparison, operates && !one.resolved_at && { replay, resolve: () => askResolve(one, done, "the first was right") });
+    },
+    openOrder: (order) => { Object.assign(view, { states: new Set(), type: "", endpoint: "", reason: "", error: "", order, found: null }); go(); },
+    resolve: () => askResolve(one, done), forget: () => askForget(one, done),
     reopen: async () => { if (await tried(() => act(one.id, "reopen", {}))) done(); },
   });
   return undefined;
@@ -320,7 +326,7 @@ function next() {
 const press = (start) => () => [...$("detail").querySelectorAll("button")].find((button) => start.some((words) => button.textContent.startsWith(words)))?.click();
 const KEYS = {
   j: () => move(1), k: () => move(-1), t: theme, p: pause, n: next, "?": showKeys, "/": () => $("find").focus(),
-  r: press(["Replay", "Re-read", "Retry"]), e: press(["Resolve"]), v: press(["Reveal"]), y: press(["Copy link"]),
+  r: press(["Replay", "Re-read", "Retry"]), c: press(["Compare"]), e: press(["Resolve"]), v: press(["Reveal"]), y: press(["Copy link"]),
 };
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || isSignedOut()) return;

@@ -6,7 +6,8 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use onramp_webhooks::adapter::{PageRequest, PageResponse};
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::identity::DedupKey;
-use onramp_webhooks::inbox::{DeliveryId, Filter, Page, Record};
+use onramp_webhooks::inbox::{DeliveryId, Filter, Page, Record, contradicted};
+use onramp_webhooks::masking::{Difference, differences};
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use serde::Deserialize;
 use serde_json::json;
@@ -62,6 +63,10 @@ pub(crate) async fn respond(
             let history = shared.settings.inbox.history(record.id).await?;
             Ok(json_response(&view::whole(&record, &history, &shared.settings.providers, false)))
         }
+        ["deliveries", id, "comparison"] => {
+            get(request)?;
+            compare(shared, parse_id(id)?).await
+        }
         ["deliveries", id, "body"] => {
             get(request)?;
             download(shared, request, &caller, parse_id(id)?, now).await
@@ -114,6 +119,25 @@ async fn list(shared: &Shared, caller: &Caller, filter: Filter) -> Result<PageRe
         "next": next.map(|next| next.to_string()),
         "searched_to": searched_to.map(view::time),
         "complete": next.is_none(),
+    })))
+}
+
+/// Returns a conflict, the first delivery with its key, and the values in which they differ.
+async fn compare(shared: &Shared, id: DeliveryId) -> Result<PageResponse, Problem> {
+    let Settings { inbox, providers, .. } = &*shared.settings;
+    let conflict = show(shared, id).await?;
+    let first = contradicted(&**inbox, &conflict).await?;
+    let first = first.ok_or_else(|| Problem::refused("This delivery contradicts none that is kept."))?;
+    let found = match (&first.body, &conflict.body) {
+        (Some(before), Some(after)) => differences(providers, &conflict.provider, before, after, false),
+        _ => return Err(Problem::refused("One of the two bodies was removed.")),
+    };
+    let value = |it: Difference| json!({ "path": it.path, "first": it.first, "second": it.second });
+    Ok(json_response(&json!({
+        "object": "comparison",
+        "first": view::row(&first, providers),
+        "second": view::row(&conflict, providers),
+        "differences": found.map(|found| found.into_iter().map(value).collect::<Vec<_>>()),
     })))
 }
 

@@ -1,10 +1,13 @@
 //! Lists, orders, and the overview.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use onramp_webhooks::Inbox;
+use onramp_webhooks::adapter::{Full, Request};
 use onramp_webhooks::identity::DedupKey;
 use onramp_webhooks::inbox::{DeliveryId, Settled};
+use onramp_webhooks::{Inbox, Receiver, Wert};
+use onramp_webhooks_testkit::events::WertOrder;
 use serde_json::Value;
 
 use crate::tools::{COMPLETE, NOW, READER, TOKEN, Under};
@@ -115,4 +118,28 @@ async fn the_overview_has_what_needs_attention_and_its_query_finds_it() {
         (ids(&found), &found["data"][0]["reason"], &found["data"][0]["cause"]),
         (vec!["3".to_owned(), "2".to_owned()], &"exhausted".into(), &"attempts used up".into())
     );
+}
+
+#[tokio::test]
+async fn a_conflict_is_compared_with_the_first_delivery() {
+    let under = Under::with_tokens();
+    let receiver = Receiver::builder(Arc::clone(&under.inbox)).endpoint(Wert::without_path_secret()).build().unwrap();
+    let order = WertOrder::new().click_id("shop-20418");
+    for body in [order.complete(), order.clone().fiat("950.00", "USD").click_id("shop-20419").complete()] {
+        let reply = receiver.receive(&Request::new("POST", "/wert", None, &[]), Full::new(body)).await;
+        assert_eq!(reply.status(), 200);
+    }
+    let compared = under.get(READER, "/api/deliveries/2/comparison").await;
+    let json = compared.json();
+    assert_eq!((&json["first"]["id"], &json["second"]["id"]), (&"1".into(), &"2".into()));
+    assert_eq!(json["second"]["purchase"]["fiat"]["amount"], "950.00");
+    let differences = json["differences"].as_array().unwrap();
+    let amount = differences.iter().find(|it| it["path"] == "order.quote_amount").unwrap();
+    assert_eq!(amount["second"], "\"950.00\"");
+    assert!(differences.iter().any(|it| it["path"] == "click_id") && !compared.text().contains("shop-2041"), "{json}");
+    under.get(READER, "/api/deliveries/1/comparison").await.assert_problem(409);
+    under.get(READER, "/api/deliveries/9/comparison").await.assert_problem(404);
+    under.post(TOKEN, "/api/deliveries/2/comparison", "{}").await.assert_problem(405);
+    under.inbox.forget(DeliveryId::from_i64(1)).await.unwrap();
+    under.get(TOKEN, "/api/deliveries/2/comparison").await.assert_problem(409);
 }
