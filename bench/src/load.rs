@@ -60,10 +60,15 @@ pub(crate) fn load(to: SocketAddr, connections: usize, requests: Requests<'_>, t
     Ok(LoadStats { rate: responses / time.as_secs_f64(), micros: total.micros, marked })
 }
 
-/// Writes a request with the event of order `id`. Appends `lines` to its headers, including their line breaks.
+/// Writes a request to [`PATH`] with the event of order `id`. Appends `lines` to its headers, including their line breaks.
 pub(crate) fn post(id: &str, lines: &[&str], request: &mut Vec<u8>) {
+    post_to(PATH, id, lines, request);
+}
+
+/// Writes a request to `path`, as [`post`] does.
+pub(crate) fn post_to(path: &str, id: &str, lines: &[&str], request: &mut Vec<u8>) {
     request.extend_from_slice(b"POST ");
-    request.extend_from_slice(PATH.as_bytes());
+    request.extend_from_slice(path.as_bytes());
     request.extend_from_slice(b" HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: ");
     request.extend_from_slice(orders::LENGTH.to_string().as_bytes());
     request.extend_from_slice(b"\r\n");

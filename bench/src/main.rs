@@ -1,6 +1,7 @@
 //! Run with `cargo xtask bench`. Measures the cost of durability as ratios within one run.
 
 mod callers;
+mod command_line;
 mod frameworks;
 mod hot;
 mod http;
@@ -73,6 +74,8 @@ enum Command {
     },
     /// (j) Whether the time to refuse a wrong path secret tells how much of it is right.
     Secret,
+    /// (k) Requests per second that `trigger` sends, and that `listen` records.
+    CommandLine,
     /// Prints the address of a server, and serves.
     #[command(hide = true)]
     Serve {
@@ -115,6 +118,7 @@ fn main() -> anyhow::Result<()> {
         Some(Command::Transactional) => transactional::run(scale),
         Some(Command::Operator { rows }) => operator::run(scale, rows),
         Some(Command::Secret) => secret::run(scale),
+        Some(Command::CommandLine) => command_line::run(scale),
         Some(Command::Serve { kind }) => server::serve(kind),
         Some(Command::ServeIn { framework, component }) => frameworks::serve(framework, component),
         None => {
@@ -127,7 +131,8 @@ fn main() -> anyhow::Result<()> {
             hot::run(scale)?;
             transactional::run(scale)?;
             operator::run(scale, 1_000_000)?;
-            secret::run(scale)
+            secret::run(scale)?;
+            command_line::run(scale)
         }
     }
 }

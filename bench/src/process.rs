@@ -6,11 +6,12 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
+use serde_json::Value;
 
 /// A server process, killed on drop.
 pub(crate) struct Server {
     child: Child,
-    output: BufReader<ChildStdout>,
+    output: Option<BufReader<ChildStdout>>,
     /// The address that it listens on.
     pub(crate) address: SocketAddr,
 }
@@ -23,17 +24,32 @@ impl Server {
 
     /// Starts a program, and waits until it prints its address.
     pub(crate) fn start_program(program: &mut Command) -> anyhow::Result<Self> {
-        let mut child = program.stdout(Stdio::piped()).spawn().with_context(|| format!("start {program:?}"))?;
-        let output = BufReader::new(child.stdout.take().context("the server's output")?);
-        let mut server = Self { child, output, address: SocketAddr::from(([0; 4], 0)) };
+        let mut server = Self::spawn(program)?;
         server.address = server.line()?.parse().context("the server's address")?;
         Ok(server)
+    }
+
+    /// Starts `onramp-webhooks listen --json`, waits until it prints its address, and then reads and ignores its events.
+    pub(crate) fn listening(listen: &mut Command) -> anyhow::Result<Self> {
+        let mut server = Self::spawn(listen)?;
+        let banner: Value = serde_json::from_str(&server.line()?).context("the first object of `listen`")?;
+        server.address = banner["address"].as_str().context("the address of `listen`")?.parse()?;
+        let mut events = server.output.take().context("the output of `listen`")?;
+        std::thread::spawn(move || std::io::copy(&mut events, &mut std::io::sink()));
+        Ok(server)
+    }
+
+    fn spawn(program: &mut Command) -> anyhow::Result<Self> {
+        let mut child = program.stdout(Stdio::piped()).spawn().with_context(|| format!("start {program:?}"))?;
+        let output = Some(BufReader::new(child.stdout.take().context("the server's output")?));
+        Ok(Self { child, output, address: SocketAddr::from(([0; 4], 0)) })
     }
 
     /// Reads the next line of its output.
     pub(crate) fn line(&mut self) -> anyhow::Result<String> {
         let mut line = String::new();
-        self.output.read_line(&mut line).context("read the server's output")?;
+        let output = self.output.as_mut().context("the server's output")?;
+        output.read_line(&mut line).context("read the server's output")?;
         Ok(line.trim().to_owned())
     }
 

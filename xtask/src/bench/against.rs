@@ -34,9 +34,10 @@ pub(super) fn run(sh: &Shell, revision: &str, turns: usize, args: &[String]) -> 
     Ok(())
 }
 
-/// Builds the benchmark, and returns the path of its program.
+/// Builds the benchmark and the command line, which old revisions lack, and returns the path of the benchmark.
 fn build(sh: &Shell) -> anyhow::Result<std::path::PathBuf> {
-    cmd!(sh, "cargo build --release --package onramp-webhooks-bench").run()?;
+    let command_line = sh.path_exists("crates/onramp-webhooks-cli").then_some("--package=onramp-webhooks-cli");
+    cmd!(sh, "cargo build --release --package onramp-webhooks-bench {command_line...}").run()?;
     let target = sh.var_os("CARGO_TARGET_DIR").map_or_else(|| sh.current_dir().join("target"), Into::into);
     Ok(target.join("release").join("onramp-webhooks-bench"))
 }

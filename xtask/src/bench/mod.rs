@@ -35,8 +35,8 @@ pub(crate) fn smoke(sh: &Shell) -> anyhow::Result<()> {
 }
 
 fn run(sh: &Shell, profile: Option<&str>, args: &[String]) -> anyhow::Result<()> {
-    // The benchmark starts a second program, so both have to be built.
-    cmd!(sh, "cargo build {profile...} --package onramp-webhooks-bench").run()?;
+    // The benchmark starts other programs.
+    cmd!(sh, "cargo build {profile...} --package onramp-webhooks-bench --package onramp-webhooks-cli").run()?;
     if args.iter().any(|arg| arg == "--peers") {
         let target = sh.var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
         cmd!(sh, "cargo build {profile...} --target-dir {target} --manifest-path bench/peers/Cargo.toml").run()?;
