@@ -86,7 +86,10 @@ impl Sending {
         while let Some(unit) = self.next() {
             for shot in unit {
                 let its_time = async {
-                    sleep(shot.pause).await;
+                    // Even no time would last until the next tick of the timer, a millisecond later.
+                    if !shot.pause.is_zero() {
+                        sleep(shot.pause).await;
+                    }
                     self.turns.take().await;
                 };
                 tokio::select! {

@@ -140,6 +140,6 @@ async fn a_conflict_is_compared_with_the_first_delivery() {
     under.get(READER, "/api/deliveries/1/comparison").await.assert_problem(409);
     under.get(READER, "/api/deliveries/9/comparison").await.assert_problem(404);
     under.post(TOKEN, "/api/deliveries/2/comparison", "{}").await.assert_problem(405);
-    under.inbox.forget(DeliveryId::from_i64(1)).await.unwrap();
+    under.inbox.forget(DeliveryId::from_i64(2)).await.unwrap();
     under.get(TOKEN, "/api/deliveries/2/comparison").await.assert_problem(409);
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use onramp_webhooks::identity::{DedupKey, OrderStage};
-use onramp_webhooks::inbox::{Filter, Inbox, NewDelivery, QuarantineBound, Settled, Settlement, State};
-use onramp_webhooks_postgres::PostgresOptions;
+use onramp_webhooks::inbox::{ClaimRequest, Filter, Inbox, Lease, NewDelivery, QuarantineBound, Settled, Settlement, State};
+use onramp_webhooks_postgres::{PostgresInbox, PostgresOptions};
 use onramp_webhooks_suite::deliveries::{LATER_STATE, a_later_state_waits_alone};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
@@ -130,6 +130,35 @@ async fn a_claim_waits_for_nobody_and_keeps_the_order() {
     assert_eq!(claimed.iter().map(|claimed| claimed.lease.id.as_i64()).collect::<Vec<_>>(), [other]);
     sqlx::raw_sql("ROLLBACK").execute(&mut changing).await.unwrap();
     assert_eq!(claim(&inbox, 10).await[0].lease.id.as_i64(), first);
+}
+
+/// A claim that is filled begins where the one before found something.
+#[tokio::test]
+async fn what_returns_to_the_queue_is_found_at_once_and_what_another_machine_returns_within_a_second() {
+    let schema = TestSchema::new();
+    let (here, there) = (schema.open(QuarantineBound::default()).await, schema.open(QuarantineBound::default()).await);
+    for _ in 0..7 {
+        record(&here, purchase()).await;
+    }
+    let begun = now();
+    let claim = async |inbox: &PostgresInbox, millis, limit| {
+        let request = ClaimRequest::new(limit, Duration::from_secs(30));
+        let claims = inbox.claim(begun.after(Duration::from_millis(millis)), request).await.unwrap();
+        claims.deliveries.iter().map(|claimed| claimed.lease).collect::<Vec<_>>()
+    };
+    let ids = |leases: &[Lease]| leases.iter().map(|lease| lease.id.as_i64()).collect::<Vec<_>>();
+    let release = async |inbox: &PostgresInbox, lease| {
+        assert_eq!(inbox.settle(begun, vec![Settlement::new(lease, Settled::Released)]).await.unwrap(), []);
+    };
+    let theirs = claim(&there, 0, 1).await;
+    let ours = claim(&here, 0, 3).await;
+    assert_eq!((ids(&theirs), ids(&ours)), (vec![1], vec![2, 3, 4]));
+    release(&there, theirs[0]).await;
+    release(&here, ours[1]).await;
+    assert_eq!(ids(&claim(&here, 999, 1).await), [3]);
+    assert_eq!(ids(&claim(&here, 999, 1).await), [5]);
+    assert_eq!(ids(&claim(&here, 1_000, 1).await), [1]);
+    assert_eq!(ids(&claim(&here, 1_000, 3).await), [6, 7], "a claim that is not filled has looked at everything");
 }
 
 #[tokio::test]
