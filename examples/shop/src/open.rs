@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use onramp_webhooks::inbox::TransactionalInbox;
 use onramp_webhooks::purchases::{KnownPurchases, PrunePurchases, PurchaseInbox, PurchaseStore};
-use onramp_webhooks::spill::SpillInbox;
+use onramp_webhooks::spill::{SpillInbox, SpillStore};
 use onramp_webhooks::{Inbox, Kriptomat, Receiver, TransactionalHandler, WorkerBuilder};
 use onramp_webhooks_client::wert::{Confirmation, Reconciler};
 use onramp_webhooks_postgres::PostgresInbox;
@@ -95,9 +95,13 @@ fn unusable(error: impl std::fmt::Display) -> String {
     format!("DATABASE_URL: {error}")
 }
 
+/// Opens the spill, and reads it, so that an error names it rather than the database.
 async fn spill(config: &Config) -> Result<Option<SqliteSpill>, Box<dyn Error>> {
     let Some(file) = &config.spill else { return Ok(None) };
-    Ok(Some(SqliteSpill::open(file).await.map_err(|error| format!("SPILL: {}: {error}", file.display()))?))
+    let unusable = |error| format!("SPILL: {}: {error}", file.display());
+    let spill = SqliteSpill::open(file).await.map_err(unusable)?;
+    spill.counts().await.map_err(unusable)?;
+    Ok(Some(spill))
 }
 
 type Parts = (Receiver, WorkerBuilder, Option<Widgets>);
