@@ -1,7 +1,6 @@
 //! Run with `cargo xtask bench`. Measures the cost of durability as ratios within one run.
 
 mod callers;
-mod command_line;
 mod frameworks;
 mod hot;
 mod http;
@@ -11,6 +10,7 @@ mod operator;
 mod orders;
 mod postgres;
 mod process;
+mod programs;
 mod report;
 mod secret;
 mod server;
@@ -75,7 +75,7 @@ enum Command {
     /// (j) Whether the time to refuse a wrong path secret tells how much of it is right.
     Secret,
     /// (k) Requests per second that `trigger` sends, and that `listen` records.
-    CommandLine,
+    Programs,
     /// Prints the address of a server, and serves.
     #[command(hide = true)]
     Serve {
@@ -118,7 +118,7 @@ fn main() -> anyhow::Result<()> {
         Some(Command::Transactional) => transactional::run(scale),
         Some(Command::Operator { rows }) => operator::run(scale, rows),
         Some(Command::Secret) => secret::run(scale),
-        Some(Command::CommandLine) => command_line::run(scale),
+        Some(Command::Programs) => programs::run(scale),
         Some(Command::Serve { kind }) => server::serve(kind),
         Some(Command::ServeIn { framework, component }) => frameworks::serve(framework, component),
         None => {
@@ -132,7 +132,7 @@ fn main() -> anyhow::Result<()> {
             transactional::run(scale)?;
             operator::run(scale, 1_000_000)?;
             secret::run(scale)?;
-            command_line::run(scale)
+            programs::run(scale)
         }
     }
 }

@@ -33,7 +33,7 @@ impl Server {
     pub(crate) fn listening(listen: &mut Command) -> anyhow::Result<Self> {
         let mut server = Self::spawn(listen)?;
         let banner: Value = serde_json::from_str(&server.line()?).context("the first object of `listen`")?;
-        server.address = banner["address"].as_str().context("the address of `listen`")?.parse()?;
+        server.address = banner.get("address").and_then(Value::as_str).context("the address of `listen`")?.parse()?;
         let mut events = server.output.take().context("the output of `listen`")?;
         std::thread::spawn(move || std::io::copy(&mut events, &mut std::io::sink()));
         Ok(server)

@@ -6,12 +6,13 @@ use anyhow::bail;
 use clap::Args;
 use xshell::Shell;
 
+use crate::api::Api;
 use crate::deny::Deny;
 use crate::first_hour::FirstHour;
 use crate::matrix::Matrix;
 use crate::test::Test;
 use crate::tidy::Tidy;
-use crate::{bench, coexist, features, guide, lint, package, readmes, unused};
+use crate::{bench, coexist, features, guide, lint, minimal, package, readmes, unused};
 
 /// Run the checks that a change must pass, until one fails.
 #[derive(Args)]
@@ -30,6 +31,8 @@ const CHECKS: &[(&str, Check)] = &[
     ("documentation", lint::documentation),
     ("tidy", |sh| Tidy::everything().run(sh)),
     ("features", features::run),
+    ("minimal", minimal::run),
+    ("api", |sh| Api::default().run(sh)),
     ("test", |sh| Test::everything().run(sh)),
     ("matrix", Matrix::complete),
     ("bench", bench::smoke),

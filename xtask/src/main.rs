@@ -1,5 +1,6 @@
 //! Commands for developers of this repository and its CI: `cargo xtask help`.
 
+mod api;
 mod bench;
 mod ci;
 mod coexist;
@@ -11,6 +12,7 @@ mod fuzz;
 mod guide;
 mod lint;
 mod matrix;
+mod minimal;
 mod package;
 mod readmes;
 mod services;
@@ -30,6 +32,7 @@ use xshell::Shell;
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
 enum Command {
+    Api(api::Api),
     Bench(bench::Bench),
     Ci(ci::Ci),
     /// Build and run an application that uses both the SQLite inbox and sqlx's SQLite driver.
@@ -48,7 +51,9 @@ enum Command {
     /// Check formatting, lints and documentation. Every warning is an error.
     Lint,
     Matrix(matrix::Matrix),
-    /// Check that the published crates can be packaged.
+    /// Check the published packages with the oldest versions of their dependencies that the manifests allow.
+    Minimal,
+    /// Package the published crates, and build each from its package.
     Package,
     /// Build the examples of every README, and of the chapters of the guide, with the dependencies that they list.
     ///
@@ -78,6 +83,7 @@ fn run(command: Command) -> anyhow::Result<()> {
     let sh = Shell::new()?;
     sh.change_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
     match command {
+        Command::Api(api) => api.run(&sh),
         Command::Bench(bench) => bench.run(&sh),
         Command::Ci(ci) => ci.run(&sh),
         Command::Coexist => coexist::run(&sh),
@@ -89,6 +95,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Guide => guide::run(&sh),
         Command::Lint => lint::run(&sh),
         Command::Matrix(matrix) => matrix.run(&sh),
+        Command::Minimal => minimal::run(&sh),
         Command::Package => package::run(&sh),
         Command::Readmes => readmes::run(&sh),
         Command::Simulate(simulate) => simulate.run(&sh),

@@ -3,5 +3,5 @@
 use xshell::{Shell, cmd};
 
 pub(crate) fn run(sh: &Shell) -> anyhow::Result<()> {
-    Ok(cmd!(sh, "cargo publish --workspace --dry-run --no-verify --allow-dirty").run()?)
+    Ok(cmd!(sh, "cargo publish --workspace --dry-run --allow-dirty").run()?)
 }

@@ -160,7 +160,8 @@ impl Due {
         let query = query.bind(limit).bind(now.as_millis()).bind(except).bind(skipped);
         let query = match known {
             Some(known) => {
-                let (endpoints, first): (Vec<_>, Vec<_>) = known.iter().map(|(endpoint, id)| (text::stored(endpoint), *id)).unzip();
+                let (endpoints, first): (Vec<_>, Vec<_>) =
+                    known.iter().map(|(endpoint, id)| (text::stored(endpoint), *id)).unzip();
                 query.bind(endpoints).bind(first)
             }
             None => query,

@@ -32,8 +32,8 @@ use onramp_webhooks::inbox::{
 use sqlx::PgPool;
 use tokio::sync::{Notify, Semaphore};
 
-pub use self::transaction::PostgresTransaction;
 use self::fronts::Fronts;
+pub use self::transaction::PostgresTransaction;
 use self::wakeups::Wakeups;
 use self::writer::Writer;
 use crate::db::{Database, Limit, connect};

@@ -55,7 +55,7 @@ struct Entry {
 enum Progress {
     /// The delivery waits for another one of its order.
     IsBehind,
-    /// Nothing but room is missing for its check or its attempt.
+    /// Only room is missing for its check or its attempt.
     Waits,
     Runs(AbortHandle),
     HasEnded,
@@ -88,7 +88,8 @@ impl Held {
     /// not know yet.
     pub(super) fn beside_others(&self, claimed: &[ClaimedDelivery]) -> BTreeSet<DeliveryId> {
         let underway = self.0.values().filter(|entry| matches!(entry.progress, Progress::Waits | Progress::Runs(_)));
-        let orders: HashMap<&str, DeliveryId> = underway.filter_map(|entry| Some((entry.order.as_deref()?, entry.lease.id))).collect();
+        let orders: HashMap<&str, DeliveryId> =
+            underway.filter_map(|entry| Some((entry.order.as_deref()?, entry.lease.id))).collect();
         let is_beside_another = |claimed: &&ClaimedDelivery| {
             order(claimed).and_then(|order| orders.get(order)).is_some_and(|other| *other != claimed.lease.id)
         };

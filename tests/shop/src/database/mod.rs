@@ -102,7 +102,9 @@ impl Database {
     pub fn points(&self) -> BTreeMap<String, String> {
         let has_table = match &self.0 {
             Kind::Sqlite(_) => true,
-            Kind::Postgres(_) => self.rows("SELECT to_regclass('points')::text WHERE to_regclass('points') IS NOT NULL").len() == 1,
+            Kind::Postgres(_) => {
+                self.rows("SELECT to_regclass('points')::text WHERE to_regclass('points') IS NOT NULL").len() == 1
+            }
         };
         let rows = if has_table { self.rows("SELECT customer, CAST(points AS TEXT) FROM points") } else { Vec::new() };
         let plain = |points: &String| points.parse::<BigDecimal>().unwrap().normalized().to_plain_string();
