@@ -25,6 +25,25 @@ await step("a change appears by itself, also in the open delivery, and in a seco
   await page.locator("#attention-h", { hasText: "quiet" }).waitFor();
 });
 
+await step("a busy shop does not fill the page, and leaves no hole in the list", async () => {
+  const page = await open();
+  await rows(page).first().waitFor();
+  await page.mouse.move(0, 0);
+  const ids = () => page.evaluate(() => [...document.querySelectorAll("#rows tr[id]")].map((row) => Number(row.id.slice(2))));
+  const isWhole = (list) => list.every((id, nth) => nth === 0 || id === list[nth - 1] - 1);
+  for (let round = 0; round < 5; round += 1) {
+    const [newest] = await ids();
+    for (let sent = 0; sent < 80; sent += 1) await shop("receive");
+    await page.waitForFunction((id) => Number(document.querySelector("#rows tr[id]").id.slice(2)) === id, newest + 80);
+  }
+  const shown = await ids();
+  assert.ok(shown.length <= 300 && isWhole(shown), `${shown.length} rows: ${shown}`);
+  await page.click("#live");
+  await page.click("#older");
+  await page.waitForFunction((count) => document.querySelectorAll("#rows tr[id]").length > count, shown.length);
+  assert.ok(isWhole(await ids()), `${await ids()}`);
+});
+
 await step("rows do not move under the pointer", async () => {
   const page = await open();
   await rows(page).first().hover();

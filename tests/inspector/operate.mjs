@@ -42,6 +42,21 @@ await step("a link restores the view, and the browser's back button leaves it", 
   await page.waitForSelector(".empty");
 });
 
+await step("a list that arrives late does not replace the one that was asked for after it", async () => {
+  const page = await open({}, base);
+  let late;
+  await page.route(/api\/deliveries(\?|$)/, async (route) => { late ??= route; if (late !== route) await route.continue(); });
+  await page.fill("#token", token);
+  await page.click("text=Sign in");
+  await page.click(".chip.act >> nth=0");
+  await page.waitForFunction(() => document.querySelectorAll("#rows tr[id]").length === 5);
+  const answered = page.waitForResponse((response) => response.request() === late.request());
+  await late.continue();
+  await (await answered).finished();
+  await page.evaluate(() => new Promise((drawn) => setTimeout(drawn, 100)));
+  assert.equal(await rows(page).count(), 5);
+});
+
 await step("the keyboard opens, closes and moves", async () => {
   const page = await open();
   await rows(page).first().waitFor();

@@ -8,6 +8,8 @@ import { drawAttention, drawFilters, drawRows, isOne, isReviewed, tr } from "./i
 /* The time between two looks while the server has no place for a stream, and after which a stream that does not come back is lost. */
 const POLL = 10_000;
 const LOST = 3_000;
+/* The number of rows up to which older ones stay below new ones. */
+const MOST_ROWS = 300;
 const REVEALED_FOR = 5 * 60_000;
 const CONDITIONS = ["type", "endpoint", "reason", "error", "order"];
 
@@ -82,16 +84,18 @@ function showOverview(overview) {
   drawAttention(overview, openItem);
   filters();
 }
+/* A page that arrives after the view has changed is dropped. */
+const wanted = () => view.found ?? listAddress();
 async function loadList() {
-  const page = await tried(() => (view.found ? post("api/find", { text: view.found }) : get(listAddress())));
-  if (!page) return;
+  const asked = wanted(), page = await tried(() => (view.found ? post("api/find", { text: view.found }) : get(asked)));
+  if (!page || asked !== wanted()) return;
   Object.assign(data, { rows: page.data, page, waiting: [] });
   $("fresh").hidden = true;
   rows();
 }
 async function older() {
-  const page = await tried(() => get(listAddress(data.page.next)));
-  if (!page) return;
+  const asked = wanted(), page = await tried(() => get(listAddress(data.page.next)));
+  if (!page || asked !== wanted()) return;
   data.rows.push(...page.data);
   data.page = page;
   rows();
@@ -174,8 +178,11 @@ function merge(page) {
   const known = new Set(data.rows.map((row) => row.id)), fresh = page.data.filter((row) => !known.has(row.id));
   const list = $("deliveries"), held = list.matches(":hover") || list.contains(document.activeElement);
   if (!held) {
-    const last = page.data.at(-1), older = page.complete || !last ? [] : data.rows.filter((row) => BigInt(row.id) < BigInt(last.id));
-    Object.assign(data, { rows: [...page.data, ...older], page: older.length ? data.page : page, waiting: [] });
+    const last = page.data.at(-1), adjoins = fresh.length < page.data.length;
+    const older = page.complete || !adjoins ? [] : data.rows.filter((row) => BigInt(row.id) < BigInt(last.id));
+    const all = [...page.data, ...older], kept = all.slice(0, MOST_ROWS);
+    const rest = kept.length < all.length ? { ...data.page, complete: false, next: kept.at(-1).id, searched_to: null } : data.page;
+    Object.assign(data, { rows: kept, page: older.length ? rest : page, waiting: [] });
     $("fresh").hidden = true;
     rows();
     return;
