@@ -54,6 +54,8 @@ sql!(
         UNION ALL
         (SELECT 'next', NULL, due_at FROM onramp.deliveries
          WHERE hashtextextended(endpoint, 0) = queue.hash AND due_at IS NOT NULL AND id > 0 AND due_at > $2 ORDER BY due_at LIMIT 1)
+        UNION ALL
+        (SELECT 'endpoint', NULL, 0)
     ) AS found"
 );
 
@@ -177,10 +179,9 @@ impl Due {
             }
             let is_suspect = list.contains("suspect");
             has_suspect |= is_suspect;
-            if is_suspect == request.suspect {
-                let endpoint: Arc<str> = column::text(row, "endpoint")?.unwrap_or_default().into();
-                let lists =
-                    lists.entry(Arc::clone(&endpoint)).or_insert_with(|| Candidates { endpoint, ..Candidates::default() });
+            let endpoint: Arc<str> = column::text(row, "endpoint")?.unwrap_or_default().into();
+            let lists = lists.entry(Arc::clone(&endpoint)).or_insert_with(|| Candidates { endpoint, ..Candidates::default() });
+            if is_suspect == request.suspect && list != "endpoint" {
                 let list = match &*list {
                     "newest" => &mut lists.newest,
                     "again" | "suspect again" => &mut lists.again,

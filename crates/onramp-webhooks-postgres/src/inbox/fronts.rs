@@ -14,6 +14,9 @@ use onramp_webhooks::inbox::{Candidates, DeliveryId};
 /// The time between two claims that look at everything.
 const GOOD_FOR: Duration = Duration::from_secs(1);
 
+/// The time for which a delivery that was requeued may wait behind a leased one.
+const REVIVED_FOR: Duration = Duration::from_secs(60);
+
 #[derive(Debug, Default)]
 pub(super) struct Fronts(Mutex<State>);
 
@@ -23,16 +26,19 @@ struct State {
     looked_at: Option<Timestamp>,
     /// The id of the oldest delivery of each endpoint in the last claim.
     fronts: BTreeMap<Arc<str>, i64>,
-    /// The smallest id of a delivery that left its order since the last claim began. What followed it is younger.
-    left: Option<i64>,
+    /// The smallest id of a delivery whose lease has ended since the last claim began. It waits again, or one that is younger follows it.
+    ended: Option<i64>,
+    /// The smallest id of a delivery that was requeued, which may follow one that is younger, and the time of the next claim.
+    revived: Option<(i64, Option<Timestamp>)>,
 }
 
 impl Fronts {
     /// Returns the endpoints with the id from which a claim may begin; `None` if it has to look at everything.
     pub(super) fn known(&self, now: Timestamp) -> Option<Vec<(Arc<str>, i64)>> {
         let mut state = self.state();
-        let left = state.left.take().unwrap_or(i64::MAX);
-        state.fronts.values_mut().for_each(|front| *front = left.min(*front));
+        let revived = state.revived.as_ref().map(|(id, _)| *id);
+        let least = state.ended.take().into_iter().chain(revived).min().unwrap_or(i64::MAX);
+        state.fronts.values_mut().for_each(|front| *front = least.min(*front));
         let is_good = !state.fronts.is_empty() && state.looked_at.is_some_and(|at| (at..at.after(GOOD_FOR)).contains(&now));
         let known = || state.fronts.iter().map(|(endpoint, front)| (Arc::clone(endpoint), *front)).collect();
         is_good.then(known)
@@ -43,6 +49,9 @@ impl Fronts {
         let mut state = self.state();
         state.fronts.clear();
         state.looked_at = Some(now);
+        state.revived = state.revived.map(|(id, since)| (id, Some(since.unwrap_or(now))));
+        state.revived =
+            state.revived.filter(|(_, since)| since.is_some_and(|since| (since..since.after(REVIVED_FOR)).contains(&now)));
         drop(state);
         self.moved(candidates);
     }
@@ -60,13 +69,28 @@ impl Fronts {
         }
     }
 
-    /// States that leases of these deliveries have ended, so that they or those that follow them in their orders wait.
+    /// States that leases of these deliveries have ended.
     pub(super) fn ended(&self, ids: impl IntoIterator<Item = DeliveryId>) {
         let mut state = self.state();
-        state.left = ids.into_iter().map(DeliveryId::as_i64).chain(state.left).min();
+        state.ended = ids.into_iter().map(DeliveryId::as_i64).chain(state.ended).min();
     }
 
-    /// States that any delivery may have returned to the queue.
+    /// States that a delivery was recorded at an endpoint, of which the last claim may have found none.
+    pub(super) fn recorded(&self, endpoint: &str) {
+        let mut state = self.state();
+        if !state.fronts.contains_key(endpoint) {
+            state.looked_at = None;
+        }
+    }
+
+    /// States that a delivery was requeued.
+    pub(super) fn revived(&self, id: DeliveryId) {
+        let mut state = self.state();
+        let least = state.revived.map_or(i64::MAX, |(id, _)| id).min(id.as_i64());
+        (state.revived, state.looked_at) = (Some((least, None)), None);
+    }
+
+    /// States that any delivery may have been added.
     pub(super) fn forget(&self) {
         self.state().looked_at = None;
     }
@@ -106,6 +130,29 @@ mod tests {
         fronts.moved(&[candidates("wert", &[90])]);
         assert_eq!(known(&fronts, AT), Some(vec![40, 50]), "a lease that ended during a claim counts for the next one");
         assert_eq!(known(&fronts, AT), Some(vec![40, 50]));
+    }
+
+    #[test]
+    fn a_claim_does_not_begin_after_a_delivery_that_was_requeued() {
+        let fronts = Fronts::default();
+        fronts.revived(DeliveryId::from_i64(5));
+        fronts.found(AT, &[candidates("wert", &[7])]);
+        assert_eq!(known(&fronts, AT), Some(vec![5]), "it may wait behind a leased one");
+        let later = AT.after(REVIVED_FOR);
+        fronts.found(later, &[candidates("wert", &[7])]);
+        assert_eq!(known(&fronts, later), Some(vec![7]));
+        fronts.revived(DeliveryId::from_i64(6));
+        assert_eq!(known(&fronts, later), None);
+    }
+
+    #[test]
+    fn a_claim_looks_at_everything_if_an_endpoint_is_new() {
+        let fronts = Fronts::default();
+        fronts.found(AT, &[candidates("wert", &[7])]);
+        fronts.recorded("wert");
+        assert_eq!(known(&fronts, AT), Some(vec![7]));
+        fronts.recorded("kriptomat");
+        assert_eq!(known(&fronts, AT), None);
     }
 
     #[test]

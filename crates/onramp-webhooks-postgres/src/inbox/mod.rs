@@ -273,7 +273,7 @@ impl Inbox for PostgresInbox {
             Ok(replayed)
         };
         let replayed = self.database.tried("replay", Limit::Prompt, requeue).await??;
-        self.fronts.forget();
+        self.fronts.revived(request.id);
         self.wakeups.wake();
         Ok(replayed)
     }

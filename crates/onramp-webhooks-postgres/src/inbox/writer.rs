@@ -206,8 +206,9 @@ impl Task {
     }
 
     fn reply(&self, call: Call, recorded: Recorded) {
-        if matches!(recorded, Recorded::Duplicate { requeued: true, .. }) {
-            self.fronts.forget();
+        match recorded {
+            Recorded::Duplicate { first, requeued: true } => self.fronts.revived(first),
+            _ => self.fronts.recorded(&call.delivery.endpoint),
         }
         // The caller may be gone, which does not undo the commit.
         let _ = call.reply.send(Ok(recorded));
