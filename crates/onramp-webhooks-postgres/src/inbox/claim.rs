@@ -44,11 +44,15 @@ sql!(
             AND queue.endpoint <> ALL ($3)
          ORDER BY due_at, id LIMIT $1)
         UNION ALL
-        (SELECT CASE due_at WHEN 0 THEN 'untried suspect' ELSE 'suspect again' END, id,
-            CASE due_at WHEN 0 THEN received_at ELSE due_at END AS since
-         FROM onramp.deliveries
+        (SELECT 'untried suspect', id, received_at FROM onramp.deliveries
          WHERE hashtextextended(endpoint, 0) = queue.hash AND due_at IS NOT NULL AND lost_claims > 0
-            AND due_at <= $2 AND state = {LEASED} AND lease_until <= $2 AND lost_claims + 1 >= {SUSPECT_AFTER} AND id <> ALL ($4)
+            AND due_at = 0 AND state = {LEASED} AND lease_until <= $2 AND lost_claims + 1 >= {SUSPECT_AFTER} AND id <> ALL ($4)
+            AND queue.endpoint <> ALL ($3)
+         ORDER BY id LIMIT $1)
+        UNION ALL
+        (SELECT 'suspect again', id, due_at FROM onramp.deliveries
+         WHERE hashtextextended(endpoint, 0) = queue.hash AND due_at IS NOT NULL AND lost_claims > 0
+            AND due_at > 0 AND due_at <= $2 AND state = {LEASED} AND lease_until <= $2 AND lost_claims + 1 >= {SUSPECT_AFTER} AND id <> ALL ($4)
             AND queue.endpoint <> ALL ($3)
          ORDER BY due_at, id LIMIT $1)
         UNION ALL

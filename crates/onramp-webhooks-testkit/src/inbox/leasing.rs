@@ -4,7 +4,7 @@ use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{ClaimRequest, DeliveryId, Lease, SUSPECT_AFTER, Settled, Settlement, State};
 
 use super::Store;
-use super::tools::{LEASE, at, complete, dead, ids, order_event, retry, started};
+use super::tools::{LEASE, at, complete, dead, ids, order_event, received, retry, started};
 
 pub(super) async fn an_expired_lease_is_claimed_again_with_a_greater_fence(store: &Store) {
     let inbox = store.open().await;
@@ -165,4 +165,18 @@ pub(super) async fn a_suspect_is_claimed_alone(store: &Store) {
         assert_eq!(claims.deliveries[0].lost_claims, lost);
     }
     assert!(!inbox.claims(561, 10).await.has_suspect, "both are leased");
+}
+
+/// One that was tried before may have been due for longer than one that never was.
+pub(super) async fn of_two_suspects_the_longest_due_comes_first(store: &Store) {
+    let inbox = store.open().await;
+    let again = inbox.new_id(complete("A")).await;
+    let lease = inbox.one_due(0).await.lease;
+    assert!(inbox.end(0, lease, retry(10)).await);
+    let untried = inbox.new_id(received(complete("B"), 20)).await;
+    for round in 0..i64::from(SUSPECT_AFTER) {
+        assert_eq!(ids(&inbox.due(30 + round * 30).await), [again, untried]);
+    }
+    let claims = inbox.claim(at(500), ClaimRequest::new(1, LEASE).of_a_suspect()).await.unwrap();
+    assert_eq!(ids(&claims.deliveries), [again]);
 }

@@ -148,6 +148,7 @@ suite! {
         a_clock_that_goes_back_loses_and_doubles_nothing,
         lost_claims_are_counted_until_a_settlement_or_a_release,
         a_suspect_is_claimed_alone,
+        of_two_suspects_the_longest_due_comes_first,
     }
     settling {
         handled_is_for_good,

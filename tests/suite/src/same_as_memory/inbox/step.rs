@@ -236,7 +236,7 @@ impl Outcome {
         let later = |seconds: &u8| now.after(Duration::from_secs((*seconds).into()));
         match self {
             Self::Handled => Settled::Handled,
-            Self::Retry(seconds) => Settled::Retry { at: later(seconds), error: format!("{seconds}") },
+            Self::Retry(seconds) => Settled::Retry { at: later(seconds), error: format!("{seconds} s") },
             Self::Parked(seconds) => Settled::Parked { until: later(seconds), reason: format!("{seconds}") },
             Self::Dead(cause) => Settled::Dead { cause: *cause, error: "dead".into() },
             Self::Released => Settled::Released,
@@ -272,7 +272,8 @@ impl Query {
         filter.about = self.about.map(|order| order.to_string());
         filter.order = self.order.map(|order| format!("wert/order/{order}"));
         filter.cause = self.cause;
-        filter.error = self.error.map(|text| text.to_string());
+        // Ids in notes differ between stores.
+        filter.error = self.error.map(|text| format!("{text} s"));
         let second = |second: u8| START.after(Duration::from_secs(second.into()));
         (filter.since, filter.until) =
             (self.arrival.map(|(since, _)| second(since)), self.arrival.map(|(_, until)| second(until)));
