@@ -15,6 +15,8 @@ const CONDITIONS = ["type", "endpoint", "reason", "error", "order"];
 
 const view = { states: new Set(), type: "", endpoint: "", reason: "", error: "", order: "", id: null, found: null };
 const data = { overview: null, rows: [], page: { complete: true }, waiting: [], one: null, order: [] };
+/* The number of sessions that have ended. What arrives for one of them is dropped. */
+let session = 0;
 let live = true, wide = matchMedia("(min-width: 1081px)"), stream = null, timer, hiding;
 const isAway = () => document.documentElement.dataset.state === "away", isSignedOut = () => document.body.classList.contains("signed-out");
 
@@ -44,8 +46,10 @@ function listAddress(before) {
 
 /* ---- data ---- */
 async function tried(run) {
+  const begun = session;
   try {
     const result = await run();
+    if (begun !== session) return undefined;
     online();
     return result;
   } catch (problem) {
@@ -284,6 +288,7 @@ function find(event) {
 /* ---- signing in ---- */
 function signIn() {
   if (isSignedOut()) return;
+  session += 1;
   stop();
   if ($("dialog").open) shut();
   clearTimeout(hiding);

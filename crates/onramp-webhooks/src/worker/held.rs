@@ -113,7 +113,7 @@ impl Held {
         self.0.values().find(|entry| entry.follows == Some(ended)).map(|entry| entry.lease)
     }
 
-    /// States that a lease will be released.
+    /// States that a lease will be released, or ends by itself if its settlement takes too long.
     pub(super) fn released(&mut self, lease: Lease) {
         self.progress(lease, Progress::Released);
     }

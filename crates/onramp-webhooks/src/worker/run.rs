@@ -358,8 +358,8 @@ impl Run {
         self.held.lost(lease)
     }
 
-    /// Another worker has taken over a delivery that had ended here, and with it the order. Whatever began after it here is released, except
-    /// those that have ended, too.
+    /// Another worker has taken over a delivery that had ended here, or will, and with it the order. Whatever began after it here is released.
+    /// Those that have ended, too, are still settled, but no longer renewed.
     fn taken_over(&mut self, lease: Lease) {
         let mut ended = lease;
         while let Some(next) = self.held.follower(ended) {
@@ -375,6 +375,7 @@ impl Run {
             if self.held.abort(next) {
                 return;
             }
+            self.held.released(next);
             ended = next;
         }
     }
@@ -447,7 +448,10 @@ impl Run {
             }
             Err(error) if self.grace_over => {
                 tracing::error!(%error, "could not settle deliveries; they will be handled again after their leases end");
-                settlements.iter().for_each(|settlement| self.held.settled(settlement.lease));
+                for Settlement { lease, .. } in settlements {
+                    self.taken_over(lease);
+                    self.held.settled(lease);
+                }
             }
             Err(error) => {
                 tracing::error!(%error, "could not settle deliveries; retrying");
