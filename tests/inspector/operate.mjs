@@ -2,6 +2,9 @@
 import assert from "node:assert/strict";
 import { at, base, button, dialog, finish, open, rows, step, token } from "./driver.mjs";
 
+/* Returns after the page has taken what arrived before. */
+const later = (page) => page.evaluate(async () => { await (await fetch("login")).text(); await new Promise(requestAnimationFrame); });
+
 await step("a wrong token is refused and the right one opens the page", async () => {
   const page = await open({}, base);
   await page.fill("#token", "wrong");
@@ -53,8 +56,30 @@ await step("a list that arrives late does not replace the one that was asked for
   const answered = page.waitForResponse((response) => response.request() === late.request());
   await late.continue();
   await (await answered).finished();
-  await page.evaluate(() => new Promise((drawn) => setTimeout(drawn, 100)));
+  await later(page);
   assert.equal(await rows(page).count(), 5);
+});
+
+await step("what arrives after the end of the session is not shown", async () => {
+  const page = await open();
+  await rows(page).first().waitFor();
+  const signal = () => { let resolve; const promise = new Promise((given) => { resolve = given; }); return { promise, resolve }; };
+  const [fetched, gate] = [signal(), signal()];
+  await page.route(/api\/deliveries/, async (route) => {
+    const response = await route.fetch();
+    fetched.resolve();
+    await gate.promise;
+    await route.fulfill({ response });
+  }, { times: 1 });
+  await page.click(".chip >> nth=0");
+  await fetched.promise;
+  await page.click("#sign-out");
+  await page.waitForSelector("#token");
+  const answered = page.waitForResponse(/api\/deliveries/);
+  gate.resolve();
+  await (await answered).finished();
+  await later(page);
+  assert.deepEqual([await rows(page).count(), await page.locator("#token").count()], [0, 1]);
 });
 
 await step("the keyboard opens, closes and moves", async () => {

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use onramp_webhooks::identity::{DedupKey, OrderStage};
-use onramp_webhooks::inbox::{ClaimRequest, Filter, Inbox, Lease, NewDelivery, QuarantineBound, Settled, Settlement, State};
+use onramp_webhooks::inbox::{
+    ClaimRequest, DeadCause, Filter, Inbox, Lease, NewDelivery, QuarantineBound, Requeue, Settled, Settlement, State,
+};
 use onramp_webhooks_postgres::{PostgresInbox, PostgresOptions};
 use onramp_webhooks_suite::deliveries::{LATER_STATE, a_later_state_waits_alone};
 use tokio::sync::Barrier;
@@ -159,6 +161,29 @@ async fn what_returns_to_the_queue_is_found_at_once_and_what_another_machine_ret
     assert_eq!(ids(&claim(&here, 999, 1).await), [5]);
     assert_eq!(ids(&claim(&here, 1_000, 1).await), [1]);
     assert_eq!(ids(&claim(&here, 1_000, 3).await), [6, 7], "a claim that is not filled has looked at everything");
+}
+
+/// The next claim of the same second begins behind the others, and would be filled with them.
+#[tokio::test]
+async fn a_delivery_at_a_new_endpoint_and_one_that_was_replayed_are_found_at_once() {
+    let schema = TestSchema::new();
+    let inbox = schema.open(QuarantineBound::default()).await;
+    for _ in 0..6 {
+        record(&inbox, purchase()).await;
+    }
+    let begun = now();
+    let held = ClaimRequest::new(1, Duration::from_secs(30)).held([("wert".into(), 1)].into());
+    let claim = async || inbox.claim(begun, held.clone()).await.unwrap().deliveries[0].lease;
+    let first = claim().await;
+    let dead = Settled::Dead { cause: DeadCause::AttemptsUsedUp, error: "no such customer".into() };
+    inbox.settle(begun, vec![Settlement::new(first, dead)]).await.unwrap();
+    assert_eq!([claim().await.id.as_i64(), claim().await.id.as_i64()], [2, 3]);
+    inbox.requeue(Requeue::new(begun, first.id, State::Dead)).await.unwrap();
+    assert_eq!(claim().await.id, first.id);
+    let mut elsewhere = of_order("elsewhere", "first");
+    elsewhere.endpoint = "sandbox".into();
+    let elsewhere = record(&inbox, elsewhere).await;
+    assert_eq!(claim().await.id.as_i64(), elsewhere, "the worker holds fewer of its endpoint");
 }
 
 #[tokio::test]

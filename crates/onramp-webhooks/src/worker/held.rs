@@ -59,8 +59,8 @@ enum Progress {
     Waits,
     Runs(AbortHandle),
     HasEnded,
-    /// The lease is not released yet, but will be.
-    Released,
+    /// The lease will be released, or ends by itself if its settlement takes too long.
+    NotRenewed,
 }
 
 impl Entry {
@@ -113,9 +113,9 @@ impl Held {
         self.0.values().find(|entry| entry.follows == Some(ended)).map(|entry| entry.lease)
     }
 
-    /// States that a lease will be released, or ends by itself if its settlement takes too long.
-    pub(super) fn released(&mut self, lease: Lease) {
-        self.progress(lease, Progress::Released);
+    /// States that a lease is no longer renewed.
+    pub(super) fn not_renewed(&mut self, lease: Lease) {
+        self.progress(lease, Progress::NotRenewed);
     }
 
     pub(super) fn begun(&mut self, lease: Lease, running: AbortHandle) {
@@ -185,10 +185,9 @@ impl Held {
         lost.as_ref().and_then(Entry::running).inspect(|running| running.abort()).is_some()
     }
 
-    /// Returns the leases that have to be renewed. One that will be released ends by itself: it would keep a delivery of an order that
-    /// another worker may be handling.
+    /// Returns the leases that have to be renewed. Others would keep deliveries of orders that another worker may be handling.
     pub(super) fn to_renew(&self) -> Vec<Lease> {
-        self.0.values().filter(|entry| !matches!(entry.progress, Progress::Released)).map(|entry| entry.lease).collect()
+        self.0.values().filter(|entry| !matches!(entry.progress, Progress::NotRenewed)).map(|entry| entry.lease).collect()
     }
 
     /// Returns the number of leases of each endpoint, without those that wait for another delivery of their order.
@@ -285,7 +284,7 @@ mod tests {
         let mut held = Held::default();
         let leases = [1, 2].map(|id| Lease::new(DeliveryId::from_i64(id), 1));
         leases.into_iter().for_each(|lease| claim(&mut held, lease, term(1)));
-        held.released(leases[1]);
+        held.not_renewed(leases[1]);
         assert_eq!(held.to_renew(), leases[..1]);
         let again = Lease::new(leases[1].id, 2);
         claim(&mut held, again, term(2));

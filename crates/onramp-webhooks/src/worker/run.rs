@@ -358,8 +358,8 @@ impl Run {
         self.held.lost(lease)
     }
 
-    /// Another worker has taken over a delivery that had ended here, or will, and with it the order. Whatever began after it here is released.
-    /// Those that have ended, too, are still settled, but no longer renewed.
+    /// Another worker has taken over a delivery that had ended here, or will take it over, and with it the order. A delivery that began after it
+    /// here is released. One that has ended, too, is still settled, but no longer renewed.
     fn taken_over(&mut self, lease: Lease) {
         let mut ended = lease;
         while let Some(next) = self.held.follower(ended) {
@@ -375,14 +375,14 @@ impl Run {
             if self.held.abort(next) {
                 return;
             }
-            self.held.released(next);
+            self.held.not_renewed(next);
             ended = next;
         }
     }
 
     fn release(&mut self, leases: impl IntoIterator<Item = Lease>) {
         for lease in leases {
-            self.held.released(lease);
+            self.held.not_renewed(lease);
             self.finished.push(Settlement::new(lease, Settled::Released));
         }
     }

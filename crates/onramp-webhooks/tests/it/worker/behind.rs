@@ -5,7 +5,7 @@ use std::time::Duration;
 use onramp_webhooks::inbox::{ClaimRequest, DeliveryId, Inbox, Lease, Settled, Settlement, State};
 use onramp_webhooks_testkit::events::WertOrder;
 
-use super::harness::{Do, Harness, end};
+use super::harness::{Do, Harness, end, rest};
 use crate::faulty::InboxCall;
 
 /// An order with three events that wait, the first and the last of which report its begin and its end.
@@ -59,7 +59,7 @@ async fn a_stop_releases_those_that_have_not_begun() {
     let mut working = harness.worker(|worker| worker);
     let call = working.call().await;
     let stopping = tokio::spawn(end(working.worker));
-    super::harness::rest().await;
+    rest().await;
     call.answer(Do::Handle);
     stopping.await.unwrap();
     assert_eq!(harness.states().await, [(State::Handled, 1), (State::Pending, 2)].into());
@@ -205,6 +205,30 @@ async fn one_whose_lease_was_lost_unnoticed_does_not_begin_beside_another_of_its
     call.answer(Do::Handle);
     working.rests().await;
     assert_eq!(harness.states().await, [(State::Handled, 3)].into());
+}
+
+/// At the end of a shutdown, the settlement of the first event is given up, and that of the second one, which has ended as well, does not
+/// answer. Another worker may handle the order meanwhile.
+#[tokio::test(start_paused = true)]
+async fn what_follows_a_settlement_that_was_given_up_is_not_renewed() {
+    let harness = Harness::new();
+    let order = WertOrder::new();
+    harness.post(order.payment_started()).await;
+    harness.post(order.complete()).await;
+    let mut working = harness.worker(|worker| worker.lease(Duration::from_secs(30)).grace(Duration::from_secs(1)));
+    harness.inbox.hangs(InboxCall::Settle);
+    working.call().await.answer(Do::Handle);
+    working.call().await.answer(Do::Handle);
+    working.rests().await;
+    let stopping = tokio::spawn(working.worker.shutdown());
+    while harness.inbox.calls(InboxCall::Settle) < 2 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    harness.pass(11);
+    rest().await;
+    assert_eq!(harness.inbox.calls(InboxCall::Renew), 0);
+    stopping.await.unwrap();
+    assert_eq!(harness.states().await, [(State::Leased, 2)].into());
 }
 
 #[tokio::test(start_paused = true)]
