@@ -18,6 +18,7 @@ pub mod provider;
 pub mod purchases;
 pub mod reply;
 pub mod spill;
+pub mod traffic;
 pub mod watchdog;
 pub mod worker;
 

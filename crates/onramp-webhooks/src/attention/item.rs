@@ -41,6 +41,10 @@ pub enum ItemKind {
     Quarantined,
     /// Deliveries that are due, and that no worker handles.
     Overdue,
+    /// The provider's requests to an endpoint are refused. Its tally is empty.
+    Refusing,
+    /// Nothing arrives at an endpoint. Its tally is empty.
+    Silent,
 }
 
 impl ItemKind {
@@ -54,6 +58,8 @@ impl ItemKind {
             Self::QuarantinedPurchases => "quarantined_purchases",
             Self::Quarantined => "quarantined",
             Self::Overdue => "overdue",
+            Self::Refusing => "refusing",
+            Self::Silent => "silent",
         }
     }
 }
@@ -64,6 +70,7 @@ impl Item {
     pub fn title(&self) -> String {
         let number = self.tally.deliveries;
         let more = if self.has_more { "at least " } else { "" };
+        let endpoint = self.filter.endpoint.as_deref().unwrap_or_default();
         let of = |one: &str, many: &str| format!("{more}{number} {}", if number == 1 { one } else { many });
         match self.kind {
             ItemKind::DeadLetters { cause } => {
@@ -79,6 +86,8 @@ impl Item {
             ItemKind::Overdue => {
                 of("delivery is due, and no worker handles it", "deliveries are due, and no worker handles them")
             }
+            ItemKind::Refusing => format!("the requests of the provider to {endpoint} are refused"),
+            ItemKind::Silent => format!("{endpoint} is silent: nothing arrives"),
         }
     }
 }

@@ -24,6 +24,7 @@
 
 mod conflicts;
 mod dead_letters;
+mod endpoints;
 mod item;
 mod overdue;
 mod quarantine;
@@ -40,8 +41,8 @@ use crate::provider::Providers;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Attention {
-    /// The problems, in this sequence: dead letters, conflicts, quarantined deliveries, and deliveries that no worker handles. Empty if nothing
-    /// needs attention.
+    /// The problems, in this sequence: dead letters, conflicts, quarantined deliveries, deliveries that no worker handles, and endpoints whose
+    /// provider may have stopped sending. Empty if nothing needs attention.
     pub items: Vec<Item>,
     /// The deliveries that wait, and the unresolved ones that are dead, quarantined or in conflict.
     pub counts: Counts,
@@ -60,6 +61,7 @@ pub async fn attention(inbox: &dyn Inbox, providers: &Providers, now: Timestamp)
     items.extend(quarantine::items(inbox, providers).await?);
     let Waiting { oldest_due, overdue } = overdue::waiting(inbox, providers, now).await?;
     items.extend(overdue);
+    items.extend(endpoints::items(inbox, now).await?);
     Ok(Attention { items, counts, oldest_due })
 }
 

@@ -204,3 +204,33 @@ async fn more_than_can_be_looked_at_are_said_to_be_more() {
     assert_eq!(found.items[0].title(), "at least 10000 deliveries are due, and no worker handles them");
     assert_eq!(list_all(&inbox, Filter::all().limit(20_000)).await.unwrap().len(), 10_001);
 }
+
+/// Stores what a process says of its endpoints.
+async fn says(inbox: &MemoryInbox, seen_at: Timestamp, verdict: &str) {
+    let text = format!(
+        r#"[{{"id":"1","version":"9.9.9","started_at":0,"seen_at":{},"endpoints":[
+            {{"name":"wert","provider":"wert","verdict":"{verdict}","advice":"Enable it again."}},{{"name":7}}]}},{{"of":"another version"}}]"#,
+        seen_at.as_millis()
+    );
+    let state = inbox.task_state("traffic/processes").await.unwrap();
+    let version = state.version;
+    assert!(inbox.set_task_state(state.at(version, text)).await.unwrap());
+}
+
+#[tokio::test]
+async fn endpoints_whose_provider_may_stop_are_listed_while_their_receiver_runs() {
+    let inbox = MemoryInbox::new();
+    for (verdict, title) in
+        [("refusing", "the requests of the provider to wert are refused"), ("silent", "wert is silent: nothing arrives")]
+    {
+        says(&inbox, NOW, verdict).await;
+        let found = of(&inbox).await;
+        assert_eq!(shown(&found), [(title.to_owned(), "Enable it again.", "inbox stats --by endpoint")]);
+        says(&inbox, NOW.before(Duration::from_secs(181)), verdict).await;
+        assert!(of(&inbox).await.items.is_empty(), "it ended");
+    }
+    for verdict in ["fine", "attention", "of another version"] {
+        says(&inbox, NOW, verdict).await;
+        assert!(of(&inbox).await.items.is_empty(), "{verdict}");
+    }
+}

@@ -207,7 +207,7 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// the store cannot be written.
     async fn forget(&self, id: DeliveryId) -> Result<(), StoreError>;
 
-    /// Returns the state that a periodic task has stored, or [`TaskState::new`] if it has stored none.
+    /// Returns the state that a periodic task, or the [`traffic`](crate::traffic) of all processes, has stored, or [`TaskState::new`] if it has stored none.
     ///
     /// # Errors
     /// Returns an error if the store cannot be read.

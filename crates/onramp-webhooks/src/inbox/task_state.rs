@@ -2,6 +2,8 @@
 
 /// The state that a [periodic task](crate::worker::PeriodicTask) stores in an inbox, for all processes that run the task.
 ///
+/// The [`traffic`](crate::traffic) of all processes is stored in the same way, under names that begin with `traffic/`.
+///
 /// Each version replaces the one before it, so a process can also take a lease on the task: it stores its claim, and
 /// [`set_task_state`](super::Inbox::set_task_state) tells whether another process was faster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,14 +1,15 @@
 //! Admission, the first step of receiving: finds the endpoint of a request and checks its client.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 
+use super::Strays;
 use crate::client_ip::ClientIp;
 use crate::clock::Timestamp;
 use crate::gate::{self, Denial};
-use crate::log_limit::LogLimit;
 use crate::provider::{Acknowledgement, Endpoint, SignedHeaders};
 use crate::reply::{Outcome, Reply};
 use crate::request::{Request, content_encoding};
@@ -28,6 +29,8 @@ pub(super) struct Refusal {
     watched: Option<Watched>,
     outcome: Outcome,
     sender: Sender,
+    /// The address of the client, if it can be determined.
+    address: Option<IpAddr>,
     /// The reason, for the log.
     why: Cow<'static, str>,
 }
@@ -35,18 +38,18 @@ pub(super) struct Refusal {
 impl Refusal {
     /// Counts and logs the refusal, and returns the reply. Each kind of line is logged at most once a second for an endpoint, and for all
     /// paths without an endpoint.
-    pub(super) fn reply(&self, now: Timestamp, elsewhere: &LogLimit) -> Reply {
+    pub(super) fn reply(&self, now: Timestamp, strays: &Strays) -> Reply {
         let endpoint = self.watched.as_ref().map(|watched| &watched.endpoint);
         let name = endpoint.map_or_else(|| Arc::from(""), |endpoint| Arc::clone(&endpoint.name));
         let counters = self.watched.as_ref().map(|watched| &watched.counters);
         match self.outcome {
             Outcome::Denied => {
-                if let Some(denials) = counters.map_or(elsewhere, |counters| &counters.denials).count(now) {
+                if let Some(denials) = counters.map_or(&strays.log, |counters| &counters.denials).count(now) {
                     tracing::warn!(endpoint = &*name, denials, why = %self.why, "denied");
                 }
             }
             _ => {
-                if let Some(refusals) = counters.map_or(elsewhere, |counters| &counters.refusals).count(now) {
+                if let Some(refusals) = counters.map_or(&strays.log, |counters| &counters.refusals).count(now) {
                     tracing::info!(endpoint = &*name, refusals, why = %self.why, "refused");
                 }
             }
@@ -54,6 +57,11 @@ impl Refusal {
         let reply = self.outcome.reply(endpoint.map_or(Acknowledgement::Readable, |endpoint| endpoint.facts().acknowledgement));
         let provider = endpoint.map_or("", |endpoint| endpoint.facts().name);
         telemetry::received(&name, provider, "unknown", self.outcome.as_str(), reply.status());
+        let meter = self.watched.as_ref().map_or(&strays.meter, |watched| &watched.meter);
+        meter.received(self.outcome.as_str());
+        if let Some(address) = self.address {
+            meter.refused_from(address);
+        }
         if let Some(watched) = &self.watched {
             watched.counters.answered(now, self.sender, reply.status());
         }
@@ -64,6 +72,12 @@ impl Refusal {
 /// Checks the path, then the address, then the method, so that a client that does not know the path learns nothing about the
 /// endpoint.
 pub(super) fn admit(endpoints: &[Watched], client_ip: &ClientIp, request: &Request<'_>) -> Result<Admission, Refusal> {
+    let refused =
+        |refusal: Refusal| Refusal { address: client_ip.client_of(request).ok().map(|client| client.address), ..refusal };
+    judge(endpoints, client_ip, request).map_err(refused)
+}
+
+fn judge(endpoints: &[Watched], client_ip: &ClientIp, request: &Request<'_>) -> Result<Admission, Refusal> {
     let posts = request.method == "POST";
     let (watched, has_secret) = find(endpoints, request.path)?;
     let endpoint = &watched.endpoint;
@@ -90,7 +104,7 @@ pub(super) fn admit(endpoints: &[Watched], client_ip: &ClientIp, request: &Reque
 }
 
 fn refusal(watched: &Watched, outcome: Outcome, sender: Sender, why: impl Into<Cow<'static, str>>) -> Refusal {
-    Refusal { watched: Some(watched.clone()), outcome, sender, why: why.into() }
+    Refusal { watched: Some(watched.clone()), outcome, sender, address: None, why: why.into() }
 }
 
 /// Finds the endpoint of a path. Returns it and whether the path has its secret.
@@ -104,7 +118,7 @@ fn find<'a>(endpoints: &'a [Watched], path: &str) -> Result<(&'a Watched, bool),
         Some(watched) => Ok((watched, opens(&watched.endpoint, secret))),
         None => {
             let (outcome, why) = (Outcome::NoEndpoint, "no endpoint of that name".into());
-            Err(Refusal { watched: None, outcome, sender: Sender::Other, why })
+            Err(Refusal { watched: None, outcome, sender: Sender::Other, address: None, why })
         }
     }
 }
@@ -118,6 +132,7 @@ fn opens(endpoint: &Endpoint, secret: Option<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::traffic::Meters;
     use crate::{Kriptomat, Wert};
 
     #[test]
@@ -132,14 +147,14 @@ mod tests {
             ("/wert", false),
             ("/wert//", false),
         ] {
-            let endpoints = [Watched::new(Wert::with_path_secret("s3cret-for-examples"))];
+            let endpoints = [Watched::new(Wert::with_path_secret("s3cret-for-examples"), &Meters::default())];
             assert_eq!(matches!(find(&endpoints, path), Ok((_, true))), found, "{path}");
         }
     }
 
     #[test]
     fn an_open_endpoint_has_no_path_after_its_name() {
-        let endpoints = [Watched::new(Kriptomat::production())];
+        let endpoints = [Watched::new(Kriptomat::production(), &Meters::default())];
         for (path, found) in [("/kriptomat", true), ("/kriptomat/", true), ("/kriptomat//", false), ("/kriptomat/x", false)] {
             assert_eq!(matches!(find(&endpoints, path), Ok((_, true))), found, "{path}");
         }

@@ -3,13 +3,14 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::{Receiver, Shared, ack_deadline};
+use super::{Receiver, Shared, Strays, ack_deadline};
 use crate::body;
 use crate::client_ip::ClientIp;
 use crate::clock::{Clock, SystemClock};
 use crate::inbox::Inbox;
 use crate::log_limit::LogLimit;
 use crate::provider::{Endpoint, PathSecretError, Providers};
+use crate::traffic::Meters;
 use crate::watchdog::{Unclaimed, Watched};
 use crate::worker::Workers;
 
@@ -98,16 +99,18 @@ impl ReceiverBuilder {
         }
         let mut providers = Providers::default();
         self.endpoints.iter().for_each(|endpoint| providers.add(endpoint.decoder));
+        let meters = Meters::default();
         let shared = Arc::new(Shared {
             inbox: self.inbox,
-            endpoints: self.endpoints.into_iter().map(Watched::new).collect(),
+            endpoints: self.endpoints.into_iter().map(|endpoint| Watched::new(endpoint, &meters)).collect(),
             providers,
             client_ip: self.client_ip,
             body_limit: self.body_limit,
             ack_deadline: self.ack_deadline,
             clock: self.clock,
             unclaimed: Unclaimed::default(),
-            strays: LogLimit::default(),
+            strays: Strays { log: LogLimit::default(), meter: meters.elsewhere() },
+            meters,
             workers: Workers::default(),
             watchdog: OnceLock::new(),
         });

@@ -31,7 +31,8 @@ use crate::provider::{Providers, SignedRequest};
 use crate::reply::{Outcome, Reply};
 use crate::request::Request;
 use crate::telemetry;
-use crate::watchdog::{CHECK_EVERY, Monitor, Sender, Unclaimed, Watched};
+use crate::traffic::{Meter, Meters};
+use crate::watchdog::{CHECK_EVERY, EndpointStatus, Monitor, Sender, Unclaimed, Watched};
 use crate::worker::{Handler, TransactionalHandler, WorkerBuilder, Workers};
 
 /// A receiver, which records the events of providers and replies as each provider requires. Cheap to clone; clones share all state.
@@ -66,10 +67,16 @@ struct Shared {
     ack_deadline: Duration,
     clock: Arc<dyn Clock>,
     unclaimed: Unclaimed,
-    /// Limits the log of requests to paths without an endpoint.
-    strays: LogLimit,
+    strays: Strays,
+    meters: Meters,
     workers: Workers,
     watchdog: OnceLock<AbortHandle>,
+}
+
+/// The log and the meter of requests to paths without an endpoint.
+struct Strays {
+    log: LogLimit,
+    meter: Arc<Meter>,
 }
 
 impl Receiver {
@@ -147,8 +154,9 @@ impl Receiver {
     }
 
     fn configured(&self, worker: WorkerBuilder) -> WorkerBuilder {
-        let Shared { endpoints, clock, providers, workers, .. } = &*self.shared;
-        let worker = worker.clock(Arc::clone(clock)).providers(providers.clone()).workers(workers.clone());
+        let Shared { endpoints, clock, providers, workers, meters, .. } = &*self.shared;
+        let worker = worker.clock(Arc::clone(clock)).providers(providers.clone());
+        let worker = worker.workers(workers.clone()).meters(meters.clone());
         endpoints.iter().fold(worker, |worker, watched| worker.endpoint(&watched.endpoint))
     }
 }
@@ -174,7 +182,10 @@ impl Shared {
         let (endpoint, facts) = (&admission.watched.endpoint, admission.watched.endpoint.facts());
         let reply = outcome.reply(facts.acknowledgement);
         telemetry::received(&endpoint.name, facts.name, label, outcome.as_str(), reply.status());
-        telemetry::answered(&endpoint.name, begun.elapsed());
+        let (took, meter) = (begun.elapsed(), &admission.watched.meter);
+        telemetry::answered(&endpoint.name, took);
+        meter.received(outcome.as_str());
+        meter.answered(took);
         let sender = if outcome == Outcome::Unverified { Sender::Guessing } else { Sender::Provider };
         admission.watched.counters.answered(self.clock.now(), sender, reply.status());
         reply
@@ -238,6 +249,8 @@ async fn watch(shared: Weak<Shared>, clock: Arc<dyn Clock>) {
     let mut monitor = Monitor::default();
     while let Some(receiver) = shared.upgrade() {
         monitor.check(&*receiver.inbox, &receiver.endpoints, &receiver.unclaimed, &receiver.workers, clock.now()).await;
+        receiver.meters.publish(receiver.endpoints.iter().map(|watched| watched.status(clock.now())));
+        receiver.meters.store(&*receiver.inbox, clock.now()).await;
         drop(receiver);
         clock.sleep_until(clock.now().after(CHECK_EVERY)).await;
     }
@@ -245,6 +258,7 @@ async fn watch(shared: Weak<Shared>, clock: Arc<dyn Clock>) {
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        self.meters.publish(std::iter::empty::<EndpointStatus>());
         if let Some(watchdog) = self.watchdog.get() {
             watchdog.abort();
         }

@@ -40,9 +40,11 @@
 
 mod advice;
 mod counters;
+mod fleet;
 mod monitor;
 mod status;
 
 pub(crate) use self::counters::{Counters, Sender};
+pub use self::fleet::{endpoints, endpoints_of};
 pub(crate) use self::monitor::{CHECK_EVERY, Monitor, Unclaimed, Watched, check};
 pub use self::status::{Answers, EndpointStatus, Verdict};

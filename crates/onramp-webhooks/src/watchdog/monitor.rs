@@ -12,6 +12,7 @@ use crate::inbox::{Filter, Inbox, SpillStatus, State, find_first};
 use crate::provider::Endpoint;
 use crate::telemetry;
 use crate::timeout::within;
+use crate::traffic::{Meter, Meters};
 use crate::worker::Workers;
 
 /// Pause between two checks.
@@ -37,6 +38,7 @@ const UNCLAIMED_FOR: Duration = Duration::from_secs(60);
 pub(crate) struct Watched {
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) meter: Arc<Meter>,
 }
 
 /// The first delivery that was recorded by this receiver since the last known claim of a worker, and its time. Zero means none.
@@ -69,8 +71,9 @@ impl Unclaimed {
 }
 
 impl Watched {
-    pub(crate) fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint: Arc::new(endpoint), counters: Arc::default() }
+    pub(crate) fn new(endpoint: Endpoint, meters: &Meters) -> Self {
+        let meter = meters.of(&endpoint.name);
+        Self { endpoint: Arc::new(endpoint), counters: Arc::default(), meter }
     }
 
     pub(crate) fn status(&self, now: Timestamp) -> EndpointStatus {

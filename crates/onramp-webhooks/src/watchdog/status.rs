@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Counters;
 use super::advice::advice;
@@ -57,7 +57,8 @@ impl fmt::Display for Verdict {
 }
 
 /// The number of replies of one endpoint since its receiver was built, including replies to strangers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct Answers {
     /// Replies with status 2xx: received.
@@ -70,7 +71,8 @@ pub struct Answers {
 
 /// The status of one endpoint.
 ///
-/// Serialises to an object with the names of the fields. Times are seconds; `last_received` counts them from the Unix epoch.
+/// Serialises to an object with the names of the fields. Times are seconds; `last_received` counts them from the Unix epoch. A verdict of
+/// another version is read as `Fine`, with its advice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EndpointStatus {
@@ -154,5 +156,51 @@ impl Serialize for EndpointStatus {
         object.serialize_field("wrong_secrets", &self.wrong_secrets)?;
         object.serialize_field("advice", &self.advice)?;
         object.end()
+    }
+}
+
+/// The serialised form.
+#[derive(Deserialize)]
+struct Stored {
+    name: String,
+    provider: String,
+    verdict: String,
+    last_received: Option<i64>,
+    silent_for: Option<u64>,
+    silent_after: Option<u64>,
+    #[serde(default)]
+    answers: Answers,
+    #[serde(default)]
+    quarantined_purchases: u64,
+    #[serde(default)]
+    refused_in_a_row: u32,
+    #[serde(default)]
+    refused_last_day: u64,
+    #[serde(default)]
+    unlisted: u32,
+    #[serde(default)]
+    wrong_secrets: u32,
+    advice: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for EndpointStatus {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let stored = Stored::deserialize(deserializer)?;
+        let verdicts = [Verdict::Refusing, Verdict::Silent, Verdict::Attention];
+        Ok(Self {
+            name: stored.name.into(),
+            provider: ProviderName::from(stored.provider),
+            verdict: verdicts.into_iter().find(|verdict| verdict.as_str() == stored.verdict).unwrap_or(Verdict::Fine),
+            last_received: stored.last_received.map(|seconds| Timestamp::from_millis(seconds.saturating_mul(1_000))),
+            silent_for: stored.silent_for.map(Duration::from_secs),
+            silent_after: stored.silent_after.map(Duration::from_secs),
+            answers: stored.answers,
+            quarantined_purchases: stored.quarantined_purchases,
+            refused_in_a_row: stored.refused_in_a_row,
+            refused_last_day: stored.refused_last_day,
+            unlisted: stored.unlisted,
+            wrong_secrets: stored.wrong_secrets,
+            advice: stored.advice,
+        })
     }
 }

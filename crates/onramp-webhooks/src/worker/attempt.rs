@@ -1,5 +1,6 @@
 //! One attempt to handle a delivery.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::Instrument;
@@ -12,6 +13,7 @@ use crate::inbox::{ClaimedDelivery, DeadCause, Lease, SUSPECT_AFTER, Settled};
 use crate::panics::caught;
 use crate::provider::{ProviderName, ReadError};
 use crate::telemetry;
+use crate::traffic::Meter;
 
 /// Maximum length of a delivery's note, in characters. Longer errors are cut.
 const LONGEST_NOTE: usize = 2_000;
@@ -127,12 +129,13 @@ pub(super) enum Checked {
 pub(super) async fn check(worker: &WorkerBuilder, claimed: ClaimedDelivery) -> Checked {
     let context = AttemptContext::of(worker, &claimed);
     let (provider, lease) = (claimed.provider.clone(), claimed.lease);
+    let endpoint = Arc::clone(&claimed.endpoint);
     let ended = match caught(read_and_check(context, claimed)).await {
         Ok(Ok(delivery)) => return Checked::Passed(delivery),
         Ok(Err(ended)) => ended,
         Err(panic) => Ended::before(context.settle(Err(panicked("reading or checking the event", &*panic))), "check"),
     };
-    Checked::Ended(ended.told(lease, context.attempt, &provider))
+    Checked::Ended(ended.told(lease, context.attempt, &provider, &worker.meters.of(&endpoint)))
 }
 
 async fn read_and_check(context: AttemptContext<'_>, claimed: ClaimedDelivery) -> Result<Box<Delivery>, Ended> {
@@ -159,7 +162,7 @@ pub(super) async fn attempt(worker: &WorkerBuilder, lease: Lease, delivery: &Del
         Err(panic) => context.settle(Err(panicked(HANDLER, &*panic))),
     };
     let ended = Ended { took: Some(begun.elapsed()), ..Ended::before(end, "handler").about(delivery) };
-    ended.told(lease, context.attempt, delivery.provider())
+    ended.told(lease, context.attempt, delivery.provider(), &worker.meters.of(delivery.endpoint()))
 }
 
 fn span(delivery: &Delivery) -> tracing::Span {
@@ -187,9 +190,10 @@ impl Ended {
     }
 
     /// Logs and counts the end, and returns it.
-    fn told(self, lease: Lease, attempt: u32, provider: &ProviderName) -> AttemptEnd {
+    fn told(self, lease: Lease, attempt: u32, provider: &ProviderName, meter: &Meter) -> AttemptEnd {
         let result = self.log(lease, attempt, provider.as_str());
         telemetry::attempted(provider.as_str(), result, self.took);
+        meter.attempted(result, self.took);
         self.end
     }
 

@@ -12,12 +12,14 @@ use super::handling::{Handling, Plain};
 use super::periodic_task::{self, PeriodicTask, Scheduled};
 use super::reread::RereadPurchases;
 use super::run::Run;
+use super::store_traffic::StoreTraffic;
 use super::transactional::Transactional;
 use super::{Handler, PruneInbox, RetryPolicy, TransactionalHandler, Worker, Workers, idle};
 use crate::clock::{Clock, SystemClock};
 use crate::event::Currency;
 use crate::inbox::{Inbox, Retention, TransactionalInbox};
 use crate::provider::{Endpoint, Provider, Providers};
+use crate::traffic::{Meters, STORE_EVERY};
 
 /// Pause between two runs of [`PruneInbox`].
 const BETWEEN_PRUNES: Duration = Duration::from_secs(600);
@@ -48,6 +50,8 @@ pub struct WorkerBuilder {
     pub(super) fiat_currencies: HashMap<Arc<str>, Arc<[Currency]>>,
     /// The workers of the same receiver, for its health.
     pub(super) workers: Workers,
+    /// The meters of the same receiver.
+    pub(super) meters: Meters,
 }
 
 impl WorkerBuilder {
@@ -89,6 +93,7 @@ impl WorkerBuilder {
             providers: Providers::default(),
             fiat_currencies: HashMap::new(),
             workers: Workers::default(),
+            meters: Meters::default(),
         }
     }
 
@@ -267,6 +272,11 @@ impl WorkerBuilder {
         self
     }
 
+    pub(crate) fn meters(mut self, meters: Meters) -> Self {
+        self.meters = meters;
+        self
+    }
+
     /// Starts the worker.
     ///
     /// # Panics
@@ -280,6 +290,9 @@ impl WorkerBuilder {
         let reread =
             RereadPurchases { inbox: Arc::clone(&self.inbox), providers: self.providers.clone(), clock: Arc::clone(&self.clock) };
         self = self.periodic_task(BETWEEN_REREADS, reread);
+        let traffic =
+            StoreTraffic { inbox: Arc::clone(&self.inbox), meters: self.meters.clone(), clock: Arc::clone(&self.clock) };
+        self = self.periodic_task(STORE_EVERY, traffic.clone());
         let (stop, stopped) = watch::channel(false);
         let (requests, reports) = idle::channel();
         let mut periodic_tasks = periodic_task::start(&self, &stopped);
@@ -287,6 +300,7 @@ impl WorkerBuilder {
         let task = tokio::spawn(async move {
             run.await;
             while periodic_tasks.join_next().await.is_some() {}
+            traffic.store_the_rest().await;
         });
         Worker { stop, idle: requests, task }
     }

@@ -14,6 +14,7 @@ mod periodic_task;
 mod prune;
 mod reread;
 mod run;
+mod store_traffic;
 mod transactional;
 
 use std::fmt;

@@ -400,6 +400,7 @@ impl Run {
         self.alive.claimed(claimed_at);
         let oldest = claims.deliveries.iter().map(|delivery| delivery.received_at).min().unwrap_or(claimed_at);
         telemetry::backlog_age(claimed_at.since(oldest));
+        self.worker.meters.backlog(claimed_at.since(oldest));
         self.look_at = claims.next_due.map_or(poll, |due| due.min(poll));
         self.may_be_due |= claims.deliveries.len() == self.worker.batch || claims.has_suspect;
         self.suspect = self.suspect.after(&claims);

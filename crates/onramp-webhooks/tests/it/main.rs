@@ -19,5 +19,6 @@ mod slow;
 mod spill;
 mod tallies;
 mod tools;
+mod traffic;
 mod watchdog;
 mod worker;

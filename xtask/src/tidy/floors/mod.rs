@@ -18,7 +18,7 @@ const FLOORS: [&[&str]; 10] = [
     &["delivery", "masking", "reply"],
     &["telemetry"],
     &["gate", "inbox", "page"],
-    &["spill"],
+    &["spill", "traffic"],
     &["worker"],
     &["attention", "purchases", "watchdog"],
     &["receiver", "extract", "idempotency"],

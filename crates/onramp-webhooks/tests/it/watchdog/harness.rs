@@ -71,6 +71,11 @@ impl Harness {
         }
     }
 
+    /// Returns the time at which the clock was started.
+    pub(crate) fn started(&self) -> Timestamp {
+        MONDAY
+    }
+
     pub(crate) async fn advance(&self, time: Duration) {
         self.clock.advance(time);
         rest().await;

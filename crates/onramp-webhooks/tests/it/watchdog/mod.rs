@@ -1,6 +1,6 @@
 //! The watchdog: providers that stop sending are reported, and no others.
 
-mod harness;
+pub(crate) mod harness;
 mod health;
 mod logs;
 mod refusing;
