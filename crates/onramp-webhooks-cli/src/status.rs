@@ -8,6 +8,7 @@ use onramp_webhooks::attention::{Attention, Item, ItemKind, attention};
 use onramp_webhooks::clock::{Clock, SystemClock, Timestamp};
 use onramp_webhooks::inbox::{DeadCause, State};
 use onramp_webhooks::provider::Providers;
+use onramp_webhooks::traffic::{Summary, Window, report};
 use serde_json::{Map, Value, json};
 use tokio::time::sleep;
 
@@ -15,6 +16,7 @@ use crate::exit::{CliError, ExitStatus};
 use crate::globals::Globals;
 use crate::inbox::paid;
 use crate::inbox::reading::failed;
+use crate::inbox::stats::durations;
 use crate::inbox::view::purchases;
 use crate::interrupt::Interrupts;
 use crate::output::{BOLD, GREEN, Output, RED, YELLOW};
@@ -50,9 +52,10 @@ impl Status {
             };
             let object = object(&found);
             if shown.as_ref() != Some(&object) {
+                let traffic = report(&*inbox, Window::Day, now).await.map_err(failed)?.total().summary();
                 match output.json {
-                    true => output.object(&object)?,
-                    false => text(&found, now, output)?,
+                    true => output.object(&with_last_day(object.clone(), &traffic))?,
+                    false => text(&found, &traffic, now, output)?,
                 }
             }
             if !self.watch || output.is_closed() {
@@ -78,6 +81,14 @@ fn object(found: &Attention) -> Value {
     })
 }
 
+/// Adds what was received in the last day. It changes every minute, so a change of it alone is not shown.
+fn with_last_day(mut object: Value, traffic: &Summary) -> Value {
+    if let Value::Object(fields) = &mut object {
+        fields.insert("last_24h".to_owned(), json!(traffic));
+    }
+    object
+}
+
 fn item(item: &Item) -> Value {
     json!({
         "kind": item.kind.as_str(),
@@ -93,7 +104,7 @@ fn item(item: &Item) -> Value {
     })
 }
 
-fn text(found: &Attention, now: Timestamp, output: &Output) -> Result<(), CliError> {
+fn text(found: &Attention, traffic: &Summary, now: Timestamp, output: &Output) -> Result<(), CliError> {
     let time = date_and_time(now, &output.zone);
     let title = match found.items.len() {
         0 => Line::new().styled(GREEN, "nothing needs attention"),
@@ -102,7 +113,18 @@ fn text(found: &Attention, now: Timestamp, output: &Output) -> Result<(), CliErr
     };
     output.line(&title.text(format_args!("  {time}")))?;
     found.items.iter().try_for_each(|item| write_item(item, output))?;
-    backlog(found, now, output)
+    backlog(found, now, output)?;
+    last_day(traffic, output)
+}
+
+/// Writes what was received in the last day. An inbox whose receivers store no traffic has none.
+fn last_day(traffic: &Summary, output: &Output) -> Result<(), CliError> {
+    if traffic.received + traffic.refused == 0 {
+        return Ok(());
+    }
+    let line = format!("24 h     {} received, {} refused", traffic.received, traffic.refused);
+    let took = traffic.acknowledged.as_ref().map_or_else(String::new, |took| format!("; acknowledged: {}", durations(took)));
+    output.line(&Line::new().text(line).text(took))
 }
 
 fn write_item(item: &Item, output: &Output) -> Result<(), CliError> {

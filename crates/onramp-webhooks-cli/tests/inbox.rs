@@ -381,6 +381,39 @@ on_both! {
         assert_eq!(shop.run(&["status"]).await.code, Some(0));
     }
 
+    async fn stats_say_what_was_received_and_handled(shop: Shop) {
+        let nothing = shop.run(&["inbox", "stats"]).await;
+        assert_eq!((nothing.code, &*nothing.out), (Some(0), "0 received, 0 refused in the last 24h\n"));
+        shop.order("O1", "customer-20418", "250.00").await;
+        shop.order("O2", "Ada", "49.99").await;
+        shop.refused("/wert/wrong-s3cret-for-examples", "203.0.113.9").await;
+        let (worker, _) = shop.worker(&["Ada"]);
+        worker.idle().await;
+        worker.shutdown().await;
+        let stats = shop.run(&["inbox", "stats", "--since", "1h"]).await;
+        for line in ["2 received, 1 refused in the last 1h", "acknowledged: p50 at most", "1  request  not found", "1  attempt  dead"] {
+            assert!(stats.out.contains(line), "{line}: {}", stats.out);
+        }
+        let addresses = shop.run(&["inbox", "stats", "--by", "address", "--since", "1h"]).await;
+        assert!(addresses.out.contains("1  203.0.113.9"), "{addresses:?}");
+        let by_time = shop.run(&["inbox", "stats", "--by", "time"]).await;
+        assert!(by_time.out.lines().last().unwrap().contains("2 received  1 refused"), "{by_time:?}");
+        let endpoints = shop.run(&["inbox", "stats", "--by", "endpoint"]).await;
+        assert!(endpoints.out.contains("wert  fine\n    2 received, 1 refused; last delivery: "), "{endpoints:?}");
+        let processes = shop.run(&["inbox", "stats", "--by", "process"]).await;
+        assert!(processes.out.trim_end().ends_with("running"), "{processes:?}");
+        let json = shop.run(&["inbox", "stats", "--since", "1h", "--json"]).await.json();
+        assert_eq!(json["total"]["attempts"], serde_json::json!({ "dead": 1, "handled": 1 }));
+        assert_eq!(json["total"]["acknowledged"]["count"], 2);
+        assert_eq!((json["steps"].as_array().unwrap().len(), json["processes"].as_array().unwrap().len()), (60, 1));
+        let kriptomat = shop.run(&["inbox", "stats", "--since", "1h", "--endpoint", "kriptomat", "--json"]).await.json();
+        assert_eq!((&kriptomat["total"]["received"], kriptomat["endpoints"].as_array().unwrap().len()), (&0.into(), 1));
+        let status = shop.run(&["status"]).await;
+        assert!(status.out.contains("24 h     2 received, 1 refused; acknowledged: p50 at most"), "{status:?}");
+        assert_eq!(shop.run(&["status", "--json"]).await.json()["last_24h"]["refused"], 1);
+        assert_eq!(shop.run(&["inbox", "stats", "--since", "2h"]).await.code, Some(2));
+    }
+
     async fn the_history_says_what_happened_and_who_saw_the_data(shop: Shop) {
         let id = shop.dead("O1", "customer-20418", "250.00", "no user customer-20418").await.to_string();
         succeeded(&shop.run(&["inbox", "replay", &id, "--yes", "--no-wait"]).await);

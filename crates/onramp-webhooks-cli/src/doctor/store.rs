@@ -70,6 +70,7 @@ fn deliveries(found: &Attention, now: Timestamp) -> Vec<Finding> {
         ItemKind::Overdue => {
             Finding::failed("worker", item.title(), "Start the shop's worker, and see why it takes no deliveries.")
         }
+        ItemKind::Refusing | ItemKind::Silent => Finding::failed("endpoint", item.title(), item.detail.clone()),
         _ => Finding::warning("deliveries", item.title(), format!("Run: onramp-webhooks {}", item.command)),
     }));
     findings

@@ -15,6 +15,7 @@ mod replay;
 mod resolve;
 mod selection;
 mod show;
+pub(crate) mod stats;
 pub(crate) mod view;
 mod watch;
 
@@ -55,6 +56,7 @@ enum Command {
     Prune(prune::Prune),
     #[command(visible_alias = "tail")]
     Watch(watch::Watch),
+    Stats(stats::Stats),
     Export(Box<export::Export>),
     Import(import::Import),
 }
@@ -74,6 +76,7 @@ impl InboxCommand {
             Command::Prune(prune) => prune.run(globals, output).await,
             Command::Export(export) => export.run(globals, output).await,
             Command::Import(import) => import.run(globals, output).await,
+            Command::Stats(stats) => stats.run(globals, output).await,
             Command::Watch(watch) => watch.run(globals, output).await,
         }
     }

@@ -87,6 +87,13 @@ impl Shop {
         self.inbox.list(Filter::all().limit(1)).await.unwrap().records.pop().unwrap().id
     }
 
+    /// Receives a request that is refused.
+    pub(crate) async fn refused(&self, path: &str, address: &str) {
+        let request = Request::new("POST", path, Some(address.parse().unwrap()), &[]);
+        let reply = self.receiver.receive(&request, Full::new("{}")).await;
+        assert!((400..500).contains(&reply.status()), "{}", reply.status());
+    }
+
     /// Receives the completion of an order.
     pub(crate) async fn order(&self, id: &str, customer: &str, amount: &str) -> DeliveryId {
         self.receive("wert", completion(id, customer, amount)).await

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::timeout;
 
 use super::meter::Meter;
 use super::process::{self, Process};
@@ -113,7 +114,8 @@ impl Meters {
 
     /// Stores what was counted since the last call, before a worker ends.
     pub(crate) async fn store_the_rest(&self, inbox: &dyn Inbox, now: Timestamp) {
-        if let Ok(mut unstored) = self.0.unstored.try_lock() {
+        // A call that holds the lock has taken the counts before.
+        if let Ok(mut unstored) = timeout(LONGEST_LAST_WRITE, self.0.unstored.lock()).await {
             self.store_now(inbox, &mut unstored, now, LONGEST_LAST_WRITE).await;
         }
     }
