@@ -4,7 +4,7 @@ use anyhow::ensure;
 use xshell::{Shell, cmd};
 
 /// Published packages with features.
-const PACKAGES: [&str; 2] = ["onramp-webhooks-client", "onramp-webhooks-testkit"];
+const PACKAGES: [&str; 3] = ["onramp-webhooks-client", "onramp-webhooks-server", "onramp-webhooks-testkit"];
 
 pub(crate) fn run(sh: &Shell) -> anyhow::Result<()> {
     let is_installed = cmd!(sh, "cargo hack --version").quiet().ignore_stdout().ignore_stderr().run().is_ok();

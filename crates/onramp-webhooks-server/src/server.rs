@@ -24,15 +24,15 @@ use crate::connection;
 use crate::places::{Place, Places};
 use crate::proxy::Proxies;
 
-/// The maximum number of connections: 512. If all are open, idle ones are closed for others, which wait in the queue of the system. With the usual limit of 1024 file descriptors, half of
-/// them are left to databases and APIs.
+/// The maximum number of connections: 512. If all are open, [`Server`] closes idle ones for others, which wait in the queue of the system.
+/// With the usual limit of 1024 file descriptors, half of them are left to databases and APIs.
 pub const MOST_CONNECTIONS: usize = 512;
 
 /// The pause after an error of the listener, such as a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The time for open requests after the shutdown has begun. It exceeds the default deadline of a receiver, which is 4 s.
-const GRACE: Duration = Duration::from_secs(5);
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
 /// An HTTP/1 server for the routes of axum and warp, with limits for slow and idle clients. See the [crate's documentation](crate).
 #[derive(Debug)]

@@ -4,21 +4,20 @@ use std::process::ExitCode;
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Data, Path, PayloadConfig};
-use actix_web::{App, HttpResponse, HttpServer, web};
-use shop::{HEAD_TIME, IDLE_TIME, LARGEST_REQUEST, MOST_CONNECTIONS, Shop};
-
-/// The shutdown timeout in seconds. It exceeds the time that the shop allows open requests after the signal to stop.
-const SHUTDOWN: u64 = 5;
+use actix_web::{App, HttpResponse, web};
+use onramp_webhooks_server::ActixServer;
+use shop::{LARGEST_REQUEST, Shop};
 
 /// The number of threads.
 const WORKERS: usize = 2;
 
 fn main() -> ExitCode {
-    shop::run_without_proxy_protocol(serve)
+    shop::run(serve)
 }
 
 async fn serve(shop: Shop) -> std::io::Result<()> {
-    let (listener, stopped) = (shop.listener()?, shop.stopped());
+    let server = ActixServer::new(shop.listener()?).proxy_protocol(shop.proxy_protocol()).workers(WORKERS);
+    let stopped = shop.stopped();
     let app = move || {
         App::new()
             .app_data(Data::new(shop.clone()))
@@ -28,16 +27,7 @@ async fn serve(shop: Shop) -> std::io::Result<()> {
             .route("/buy", web::post().to(buy))
             .service(web::resource(["/healthz", "/healthz/"]).route(web::get().to(health)).route(web::head().to(health)))
     };
-    HttpServer::new(app)
-        .workers(WORKERS)
-        .client_request_timeout(HEAD_TIME)
-        .keep_alive(IDLE_TIME)
-        .max_connections(MOST_CONNECTIONS / WORKERS)
-        .shutdown_timeout(SHUTDOWN)
-        .shutdown_signal(stopped)
-        .listen(listener)?
-        .run()
-        .await
+    server.serve(app, stopped).await
 }
 
 async fn points(shop: Data<Shop>, customer: Path<String>) -> HttpResponse {

@@ -1,7 +1,6 @@
 //! The suite of all shops.
 
 onramp_webhooks_tests::shop_suite!(env!("CARGO_BIN_EXE_axum-shop"));
-onramp_webhooks_tests::proxy_protocol_suite!(reads env!("CARGO_BIN_EXE_axum-shop"));
 
 mod soaked {
     onramp_webhooks_tests::soak_suite!(env!("CARGO_BIN_EXE_axum-shop"));

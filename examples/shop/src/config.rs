@@ -68,19 +68,6 @@ impl Config {
         Self::from_variables(|variable| std::env::var(variable))
     }
 
-    /// Refuses the PROXY protocol.
-    ///
-    /// # Errors
-    /// If proxies are declared that use it.
-    pub(crate) fn without_proxy_protocol(self) -> Result<Self, ConfigError> {
-        if self.proxy_protocol.is_empty() {
-            return Ok(self);
-        }
-        let reason =
-            "actix-web cannot read it; use a proxy that sets a forwarding header, and declare it in TRUSTED_PROXIES".into();
-        Err(ConfigError { variable: "PROXY_PROTOCOL", reason })
-    }
-
     fn from_variables(get: impl Fn(&str) -> Result<String, VarError>) -> Result<Self, ConfigError> {
         let variable = |name: &'static str, default: &str| match get(name) {
             Ok(value) => Ok(Variable { name, value }),

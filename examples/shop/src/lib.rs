@@ -17,6 +17,5 @@ mod waiting;
 pub use self::buy::LARGEST_REQUEST;
 pub use self::config::{Config, ConfigError};
 pub use self::response::Response;
-pub use self::run::{run, run_without_proxy_protocol};
+pub use self::run::run;
 pub use self::shop::Shop;
-pub use onramp_webhooks_server::{HEAD_TIME, IDLE_TIME, MOST_CONNECTIONS};

@@ -15,7 +15,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::open::{Opened, open};
 use crate::stop::Stop;
-use crate::{Config, ConfigError, Shop, output};
+use crate::{Config, Shop, output};
 
 /// The lease of a delivery. Deliveries that were leased before a crash wait for the lease to expire. A handler takes much less time.
 const LEASE: Duration = Duration::from_secs(5);
@@ -38,22 +38,9 @@ const FILE_GRACE: Duration = Duration::from_secs(1);
 ///
 /// Returns the exit code 2 if the environment is invalid, and 1 after any other failure.
 pub fn run<E: Into<Box<dyn Error>>>(serve: impl AsyncFnOnce(Shop) -> Result<(), E>) -> ExitCode {
-    run_with(Config::from_env, serve)
-}
-
-/// Runs the shop as [`run`] does, for a framework whose server cannot read the PROXY protocol. Proxies that use it are an invalid
-/// environment.
-pub fn run_without_proxy_protocol<E: Into<Box<dyn Error>>>(serve: impl AsyncFnOnce(Shop) -> Result<(), E>) -> ExitCode {
-    run_with(|| Config::from_env()?.without_proxy_protocol(), serve)
-}
-
-fn run_with<E: Into<Box<dyn Error>>>(
-    config: impl FnOnce() -> Result<Config, ConfigError>,
-    serve: impl AsyncFnOnce(Shop) -> Result<(), E>,
-) -> ExitCode {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
-    let config = match config() {
+    let config = match Config::from_env() {
         Ok(config) => config,
         Err(error) => return fail(&error, 2),
     };

@@ -41,13 +41,19 @@ impl Shop {
         listener.ok_or_else(|| std::io::Error::other("the listener was already taken"))
     }
 
+    /// Returns the proxies that begin each connection with a header of the PROXY protocol.
+    #[must_use]
+    pub fn proxy_protocol(&self) -> AllowList {
+        self.proxies.clone()
+    }
+
     /// Returns a server on the bound listener.
     ///
     /// # Errors
     /// Returns an error if the listener was already taken.
     pub fn server(&self) -> std::io::Result<Server> {
         let listener = tokio::net::TcpListener::from_std(self.listener()?)?;
-        Ok(Server::new(listener).proxy_protocol(self.proxies.clone()))
+        Ok(Server::new(listener).proxy_protocol(self.proxy_protocol()))
     }
 
     /// Returns a future that resolves when the server has to stop accepting connections.

@@ -1,4 +1,3 @@
 //! The suite of all shops.
 
 onramp_webhooks_tests::shop_suite!(env!("CARGO_BIN_EXE_warp-shop"));
-onramp_webhooks_tests::proxy_protocol_suite!(reads env!("CARGO_BIN_EXE_warp-shop"));

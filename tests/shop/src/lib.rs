@@ -71,6 +71,13 @@ macro_rules! shop_suite {
                 file_descriptors_that_are_used_up_are_free_again
                 an_idle_connection_is_used_again
             }
+            proxy_protocol {
+                a_declared_proxy_names_its_client
+                a_client_that_the_proxy_does_not_know_is_denied
+                every_request_of_a_connection_has_its_client
+                a_declared_proxy_without_a_header_is_refused
+                an_undeclared_proxy_is_not_believed
+            }
             nginx {
                 behind_nginx_the_real_client_is_judged
                 behind_nginx_the_receiver_decides_about_bodies
@@ -224,27 +231,6 @@ macro_rules! soak_suite {
                     #[cfg_attr(not(target_os = "linux"), ignore = "a test can measure another process only on Linux")]
                     behind_pgbouncer_and_with_a_mounted_disk_nothing_is_lost_and_nothing_leaks
                 }
-            }
-        }
-    };
-}
-
-/// Turns the cases about the PROXY protocol into tests: `reads` for a shop whose server reads it, `refuses` for one whose server cannot.
-#[macro_export]
-macro_rules! proxy_protocol_suite {
-    (reads $binary:expr) => {
-        $crate::shop_suite! { $crate::home::Subject::on_sqlite($binary);
-            proxy_protocol {
-                a_declared_proxy_names_its_client
-                a_client_that_the_proxy_does_not_know_is_denied
-                an_undeclared_proxy_is_not_believed
-            }
-        }
-    };
-    (refuses $binary:expr) => {
-        $crate::shop_suite! { $crate::home::Subject::on_sqlite($binary);
-            proxy_protocol {
-                a_server_that_cannot_read_it_refuses_the_setting
             }
         }
     };

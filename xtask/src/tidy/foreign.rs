@@ -26,6 +26,7 @@ const DECIDED: &[(&str, &str, &str)] = &[
     ("onramp-webhooks-client", "futures_core", "`Stream` of orders"),
     ("onramp-webhooks-postgres", "sqlx", "the shop's own pool and the transaction of a handler are its types"),
     ("onramp-webhooks-redis", "redis", "the shop's own client is its type"),
+    ("onramp-webhooks-server", "actix_web", "the application of actix-web, with its feature"),
     ("onramp-webhooks-server", "hyper", "the request that the service of axum or warp takes"),
     ("onramp-webhooks-server", "tokio", "the listener that the shop has bound"),
     ("onramp-webhooks-server", "tower_service", "the service of axum or warp"),

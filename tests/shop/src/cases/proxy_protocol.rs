@@ -1,9 +1,14 @@
 //! Proxies that begin their connections with a header of the PROXY protocol.
 
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
 use crate::connection::{Connection, Response};
 use crate::event::{order_complete, postback};
 use crate::home::{Home, Subject};
 use crate::shop::ShopProcess;
+use crate::wait::until;
 
 /// `PROXY` for 203.0.113.7 over TCP, in version 2, with an addition.
 const BINARY: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x10\xcb\0\x71\x07\xc0\0\x02\x01\xc8\x22\x01\xbb\x04\0\x01\0";
@@ -44,12 +49,36 @@ pub async fn an_undeclared_proxy_is_not_believed(subject: Subject) {
     assert_eq!(home.database().deliveries(), 1);
 }
 
-/// A shop that ignored the setting would deny everyone or, with the proxy on its list, nobody.
-pub async fn a_server_that_cannot_read_it_refuses_the_setting(subject: Subject) {
+/// The header arrives in two pieces, and belongs to the connection.
+pub async fn every_request_of_a_connection_has_its_client(subject: Subject) {
     let home = Home::of(subject);
-    let ended = home.launch().env("PROXY_PROTOCOL", "10.0.0.0/8").refused().await;
-    assert_eq!(ended.status.code(), Some(2), "{ended:?}");
-    assert!(ended.stderr.contains("PROXY_PROTOCOL") && ended.stdout.is_empty(), "{ended:?}");
+    let shop = home.launch().env("KRIPTOMAT_ALLOW", "203.0.113.7").env("PROXY_PROTOCOL", "127.0.0.1").start().await;
+    let mut connection = Connection::open(shop.address).await;
+    let (begin, end) = BINARY.split_at(14);
+    connection.send(begin).await;
+    sleep(Duration::from_millis(50)).await;
+    connection.send(end).await;
+    for id in ["1", "2", "3"] {
+        connection.send(request("/webhooks/kriptomat", &postback(id, "ada", "1"))).await;
+        connection.answer().await.assert_received();
+    }
+}
+
+/// The log says so at most once a second, whichever thread has the connection.
+pub async fn a_declared_proxy_without_a_header_is_refused(subject: Subject) {
+    let home = Home::of(subject);
+    let shop = home.launch().env("PROXY_PROTOCOL", "127.0.0.1").start().await;
+    let begins = Instant::now();
+    for _ in 0..20 {
+        let mut connection = Connection::open(shop.address).await;
+        let _ = connection.try_send(request("/webhooks/wert/dev-secret", &order_complete("1", "ada", "1"))).await;
+        connection.closes().await;
+    }
+    let lines = || shop.log().lines().filter(|line| line.contains("closed a connection of a proxy")).count();
+    until("a line in the log", async || lines() > 0).await;
+    assert!(lines() as u64 <= begins.elapsed().as_secs() + 1, "{}", shop.log());
+    assert_eq!(home.database().deliveries(), 0);
+    sent(&shop, BINARY, "/webhooks/wert/dev-secret", &order_complete("1", "ada", "1")).await.assert_received();
 }
 
 /// Sends the header in single bytes, and then a request.
@@ -61,7 +90,10 @@ async fn sent(shop: &ShopProcess, header: &[u8], path: &str, body: &str) -> Resp
             break;
         }
     }
-    let length = body.len();
-    let _ = connection.try_send(format!("POST {path} HTTP/1.1\r\nhost: shop\r\ncontent-length: {length}\r\n\r\n{body}")).await;
+    let _ = connection.try_send(request(path, body)).await;
     connection.answer().await
+}
+
+fn request(path: &str, body: &str) -> String {
+    format!("POST {path} HTTP/1.1\r\nhost: shop\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
