@@ -114,7 +114,7 @@ pub(super) async fn expire(inbox: &dyn Inbox, endpoint: &str, hour: i64) -> Resu
     .await
 }
 
-/// Returns the traffic of an endpoint in a period, by the numbers of the spans.
+/// Returns the traffic of an endpoint in a period, by the numbers of the spans, or in an older one that still has its place.
 pub(super) async fn read(
     inbox: &dyn Inbox,
     endpoint: &str,
@@ -122,7 +122,7 @@ pub(super) async fn read(
     period: i64,
 ) -> Result<BTreeMap<i64, Traffic>, StoreError> {
     let state = inbox.task_state(&resolution.task(endpoint, period)).await?;
-    Ok(Period::read(&state.text).filter(|kept| kept.of == period).unwrap_or_default().spans)
+    Ok(Period::read(&state.text).unwrap_or_default().spans)
 }
 
 /// Changes a state, although other processes change it, too. `change` gets its text, and returns the new one, or `None` to leave it.
