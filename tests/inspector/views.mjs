@@ -29,6 +29,22 @@ const VIEWS = [
   ["paused", "", (page) => page.click("#live")],
   ["away", "", async (page) => { await page.route("**/api/**", (route) => route.abort()); await page.click(".chip >> nth=0"); await page.locator("#attention-h", { hasText: "cannot be reached" }).waitFor(); }],
 ];
+/* The same of the views without a list. Changes of a report are fulfilled by the driver. */
+const tables = async (page) => { for (const one of await page.locator("[id^=table-]").all()) await one.click(); };
+const REPORTS = [
+  ["traffic", "?view=traffic"],
+  ["traffic-1h", "?view=traffic&span=1h"],
+  ["traffic-7d", "?view=traffic&span=7d"],
+  ["traffic-90d", "?view=traffic&span=90d"],
+  ["traffic-tables", "?view=traffic&span=1h", tables],
+  ["traffic-reader", "?view=traffic&span=1h", null, ["traffic", (seen) => { seen.total.refused_from = null; }]],
+  ["traffic-empty", "?view=traffic", null, ["traffic", (seen) => {
+    for (const one of [seen.total, ...seen.steps]) Object.assign(one, { received: 0, refused: 0, backlog: 0, outcomes: {}, attempts: {}, acknowledged: null, handled: null });
+    seen.processes = [];
+  }]],
+  ["endpoints", "?view=endpoints"],
+  ["endpoints-none", "?view=endpoints", null, ["endpoints", (seen) => { seen.data = []; }]],
+];
 const colorScheme = process.argv[5];
 const SCREENS = [390, 1440].map((width) => ({ colorScheme, viewport: { width, height: width < 720 ? 844 : 1000 } }));
 
@@ -39,7 +55,18 @@ async function check(page, view, screen) {
   await isAccessible(page, name(view, screen));
 }
 
+async function openReport(page, query, change) {
+  await page.route(/api\/(traffic|endpoints)/, async (route) => {
+    const response = await route.fetch(), seen = await response.json();
+    if (change && route.request().url().includes(change[0])) change[1](seen);
+    await route.fulfill({ response, json: seen });
+  });
+  await page.goto(`${base}${query}`);
+  await page.locator("#report .lead, #report .panel", { hasNotText: "Loading" }).first().waitFor();
+}
+
 await shop("unsure");
+await shop("past");
 
 await step("every view is accessible", async () => {
   for (const screen of SCREENS) {
@@ -62,6 +89,23 @@ await step("every view is accessible", async () => {
   }
 });
 
+await step("traffic and endpoints are accessible", async () => {
+  for (const screen of SCREENS) {
+    await shop("silent");
+    const session = await open({ ...screen, reducedMotion: "reduce" });
+    await session.locator("#attention li", { hasText: "wert-eu is silent" }).waitFor();
+    await check(session, "inbox-silent", screen);
+    for (const [view, query, go, change] of REPORTS) {
+      const page = await session.context().newPage();
+      await openReport(page, query, change);
+      await go?.(page);
+      await check(page, view, screen);
+      await page.close();
+    }
+    await session.context().close();
+  }
+});
+
 await step("the page fits every width", async () => {
   for (const width of [320, 900, 1920]) {
     for (const query of ["", "?state=dead"]) {
@@ -71,11 +115,21 @@ await step("the page fits every width", async () => {
       await isAccessible(page, `${width} px ${query}`);
       await page.context().close();
     }
+    await shop("silent");
+    for (const query of ["?view=traffic&span=1h", "?view=endpoints"]) {
+      const page = await at(query, { viewport: { width, height: 1000 }, colorScheme });
+      await page.waitForSelector("#report section");
+      await isAccessible(page, `${width} px ${query}`);
+      if (query.includes("traffic")) { await tables(page); await isAccessible(page, `${width} px ${query}, tables`); }
+      await page.screenshot({ path: `${pictures}/${query.slice(6).split("&")[0]}-${colorScheme}-${width}.png` });
+      await page.context().close();
+    }
   }
 });
 
 await step("an inbox in which nothing waits is accessible", async () => {
   await shop("resolve");
+  await shop("calm");
   for (const screen of SCREENS) {
     const page = await open({ ...screen, reducedMotion: "reduce" });
     await page.locator("#attention-h", { hasText: "quiet" }).waitFor();

@@ -1,5 +1,5 @@
 /* One delivery: its event, its actions, the timeline of its order, its history, and its body. */
-import { $, h, icon, toast } from "./dom.js";
+import { $, copy, h, icon } from "./dom.js";
 import { timeline } from "./timeline.js";
 import { TONE, clock, full, money, stateTag, when } from "./words.js";
 
@@ -100,13 +100,4 @@ function body(one, operates, reveal) {
       operates && bytes !== null && !revealed && h("button", { type: "button", class: "text", onclick: reveal }, "Reveal"),
       operates && bytes !== null && h("a", { class: "text", href: `api/deliveries/${one.id}/body`, download: `delivery-${one.id}.bin` }, "Download")),
     h("pre", { tabindex: "0", "aria-label": "Body" }, ...content, cut && h("span", { class: "ln" }, "… the rest is in the download")));
-}
-
-async function copy(text, words) {
-  try {
-    await navigator.clipboard.writeText(text);
-    toast(words);
-  } catch {
-    toast(`The browser does not allow copying: ${text}`);
-  }
 }

@@ -182,7 +182,7 @@ async function replayed(id, signal) {
 }
 
 export function showKeys() {
-  const keys = [["j k", "next, previous"], ["Enter", "open"], ["Esc", "close"], ["/", "find"], ["n", "next that needs attention"], ["r", "replay…"], ["c", "compare…"], ["e", "resolve…"], ["v", "reveal"], ["y", "copy the link"], ["p", "pause the list"], ["t", "dark or light"], ["?", "this help"]];
+  const keys = [["j k", "next, previous"], ["Enter", "open"], ["Esc", "close"], ["/", "find"], ["n", "next that needs attention"], ["r", "replay…"], ["c", "compare…"], ["e", "resolve…"], ["v", "reveal"], ["y", "copy the link"], ["p", "pause the list"], ["t", "dark or light"], ["g i", "inbox"], ["g t", "traffic"], ["g e", "endpoints"], ["?", "this help"]];
   const button = h("button", { type: "button", class: "button", onclick: shut }, "Close");
   const single = h("input", { type: "checkbox", onchange: () => localStorage.setItem("onramp-keys", single.checked ? "on" : "off") });
   single.checked = localStorage.getItem("onramp-keys") !== "off";

@@ -25,6 +25,24 @@ export const $ = (id) => document.getElementById(id);
 export const icon = (id, size = 12) =>
   s("svg", { width: size, height: size, class: "g", "aria-hidden": "true" }, s("use", { href: `#${id}` }));
 
+/** Replaces the children of a node, and keeps the focus on the one with the same id. */
+export function keeping(parent, children) {
+  const focused = parent.contains(document.activeElement) ? document.activeElement.id : "";
+  parent.replaceChildren();
+  fill(parent, {}, children);
+  if (focused) $(focused)?.focus({ preventScroll: true });
+}
+
+/** Copies a text, and says so. */
+export async function copy(text, words) {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast(words);
+  } catch {
+    toast(`The browser does not allow copying: ${text}`);
+  }
+}
+
 let quiet;
 /** Shows a sentence for a moment. */
 export function toast(words) {

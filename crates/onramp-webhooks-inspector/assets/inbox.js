@@ -4,7 +4,9 @@ import { TONE, WORDS, ago, clock, full, money, moment, short, stateTag } from ".
 
 const SETS = [["dead", "conflict", "quarantined"], ["retrying", "parked"], ["pending", "leased", "handled"]];
 
-const STATE_OF = { dead_letters: "dead", other_dead_letters: "dead", conflicts: "conflict", quarantined_purchases: "quarantined", quarantined: "quarantined", overdue: "retrying" };
+const STATE_OF = { dead_letters: "dead", other_dead_letters: "dead", conflicts: "conflict", quarantined_purchases: "quarantined", quarantined: "quarantined", overdue: "retrying", refusing: "refusing", silent: "silent" };
+
+export const isAboutEndpoint = (item) => item.kind === "refusing" || item.kind === "silent";
 
 export const isOne = (item) => item.count === "1" && !item.has_more;
 
@@ -23,8 +25,7 @@ function paid(item) {
 /** Draws the items. `open(item)` opens one. */
 export function drawAttention(overview, open) {
   const { attention, as_of: now, last } = overview;
-  const count = attention.length, place = [overview.title, overview.environment].filter(Boolean).join(" · ");
-  document.title = count ? `${count} need attention · ${place}` : place;
+  const count = attention.length;
   $("title").textContent = overview.title;
   $("environment").textContent = overview.environment;
   $("clock").replaceChildren(h("span", {}, "as of "), h("time", { datetime: now, title: full(now) }, clock(now)));
@@ -39,17 +40,17 @@ export function drawAttention(overview, open) {
 }
 
 function line(item, open) {
-  const state = STATE_OF[item.kind] ?? "parked", reviewed = isReviewed(item);
+  const state = STATE_OF[item.kind] ?? "parked", reviewed = isReviewed(item), advises = isAboutEndpoint(item);
   const [words, ...reason] = item.title.split(": ");
   const sums = paid(item);
   return h("li", {},
-    h("span", { class: `state ${TONE[state]}` }, icon(`g-${state}`, 13)),
+    h("span", { class: `state ${TONE[state] ?? "act"}` }, icon(`g-${state}`, 13)),
     h("div", { class: "say" },
       h("p", {}, h("b", {}, words), reason.length > 0 && h("span", {}, reason.join(": "))),
-      item.detail && h("p", { class: "why" }, h("code", { title: item.detail }, item.detail)),
+      item.detail && h("p", { class: "why" }, h(advises ? "span" : "code", { title: item.detail }, item.detail)),
       sums && h("p", { class: "money" }, sums)),
     item.since ? h("time", { datetime: item.since, title: full(item.since) }, moment(item.since)) : h("span"),
-    h("button", { type: "button", class: reviewed ? "button" : "button quiet", onclick: () => open(item) }, reviewed ? "Review and replay" : "Open"));
+    h("button", { type: "button", class: reviewed ? "button" : "button quiet", onclick: () => open(item) }, reviewed ? "Review and replay" : advises ? "Next steps" : "Open"));
 }
 
 /** Draws the filters. `toggle(state)` changes one, `change(name, value)` sets a condition, and `clear()` removes all. */

@@ -3,7 +3,9 @@ import { Problem, act, get, post } from "./api.js";
 import { drawDelivery, nothing } from "./delivery.js";
 import { askForget, askReplay, askResolve, reviewDead, showComparison, showKeys } from "./dialogs.js";
 import { $, h, shut, toast } from "./dom.js";
-import { drawAttention, drawFilters, drawRows, isOne, isReviewed, tr } from "./inbox.js";
+import { drawEndpoints, focusEndpoint } from "./endpoints.js";
+import { drawAttention, drawFilters, drawRows, isAboutEndpoint, isOne, isReviewed, tr } from "./inbox.js";
+import { SPANS, drawCharts, drawTraffic } from "./traffic.js";
 
 /* The time between two looks while the server has no place for a stream, and after which a stream that does not come back is lost. */
 const POLL = 10_000;
@@ -11,18 +13,29 @@ const LOST = 3_000;
 /* The number of rows up to which older ones stay below new ones. */
 const MOST_ROWS = 300;
 const REVEALED_FOR = 5 * 60_000;
+/* The time between two reports of traffic, and the longer one while they are only small charts. */
+const REPORTS = 10_000;
+const SMALL_REPORTS = 30_000;
 const CONDITIONS = ["type", "endpoint", "reason", "error", "order"];
+const PAGES = { inbox: "Inbox", traffic: "Traffic", endpoints: "Endpoints" };
 
-const view = { states: new Set(), type: "", endpoint: "", reason: "", error: "", order: "", id: null, found: null };
+const view = { page: "inbox", span: "24h", states: new Set(), type: "", endpoint: "", reason: "", error: "", order: "", id: null, found: null };
 const data = { overview: null, rows: [], page: { complete: true }, waiting: [], one: null, order: [] };
+/* The last reports, by their addresses, and the reading of the last one. */
+const reports = new Map(), reading = { address: "", at: 0, turn: 0 };
 /* The number of sessions that have ended. What arrives for one of them is dropped. */
 let session = 0;
-let live = true, wide = matchMedia("(min-width: 1081px)"), stream = null, timer, hiding;
+let live = true, wide = matchMedia("(min-width: 1081px)"), stream = null, timer, hiding, again, resized, goal = null;
 const isAway = () => document.documentElement.dataset.state === "away", isSignedOut = () => document.body.classList.contains("signed-out");
 
 /* ---- the address ---- */
 function readAddress() {
-  const query = new URLSearchParams(location.search);
+  let query = new URLSearchParams(location.search);
+  const page = query.get("view") ?? "", span = query.get("span");
+  view.page = Object.hasOwn(PAGES, page) ? page : "inbox";
+  view.span = SPANS.some(([name]) => name === span) ? span : "24h";
+  goal = view.page === "endpoints" ? query.get("endpoint") : null;
+  if (view.page !== "inbox") query = new URLSearchParams();
   view.states = new Set((query.get("state") ?? "").split(",").filter(Boolean));
   for (const name of CONDITIONS) view[name] = query.get(name) ?? "";
   view.id = query.get("id");
@@ -33,6 +46,29 @@ function writeAddress() {
   for (const name of [...CONDITIONS, "id"]) if (view[name]) query.set(name, view[name]);
   const address = query.size ? `?${query}` : location.pathname;
   if (address !== (location.search || location.pathname)) history.pushState(null, "", address);
+}
+/* Shows the view of an address. */
+async function arrive() {
+  const left = view.page;
+  readAddress();
+  clearTimeout(hiding);
+  if (!view.id) data.one = null;
+  drawPage();
+  if (isSignedOut()) return;
+  if (left !== view.page) {
+    view.found = null;
+    $("find").value = "";
+    scrollTo(0, 0);
+    $(view.page === "inbox" ? "attention-h" : "view-h")?.focus({ preventScroll: true });
+  }
+  await load();
+}
+const visit = (query) => { history.pushState(null, "", query || location.pathname); return arrive(); };
+/* Follows a link to a view, unless it is opened in another tab. */
+function follows(event) {
+  if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  visit(event.currentTarget.search);
 }
 function listAddress(before) {
   const query = new URLSearchParams();
@@ -64,9 +100,11 @@ function offline(words) {
   conceal();
   document.documentElement.dataset.state = "away";
   $("live-text").textContent = "Waiting";
+  const retry = () => h("button", { type: "button", class: "button quiet", onclick: refresh }, "Retry now");
+  $("away").replaceChildren(h("p", {}, h("b", {}, "The inbox cannot be reached"), " The page tries again by itself, and shows the last data meanwhile."), retry());
   $("attention-h").replaceChildren(h("b", {}, "The inbox cannot be reached"));
   $("attention").replaceChildren(h("li", {}, h("span"), h("div", { class: "say" }, h("p", {}, h("b", {}, "The page tries again"), h("span", {}, "by itself, and shows the last data meanwhile.")),
-    h("p", { class: "why" }, h("code", {}, words))), h("span"), h("button", { type: "button", class: "button quiet", onclick: refresh }, "Retry now")));
+    h("p", { class: "why" }, h("code", {}, words))), h("span"), retry()));
 }
 function online() {
   if (!isAway()) return;
@@ -86,7 +124,7 @@ function showOverview(overview) {
   $("signed-out").replaceChildren();
   $("sign-out").hidden = !overview.signs_out;
   drawAttention(overview, openItem);
-  filters();
+  drawPage();
 }
 /* A page that arrives after the view has changed is dropped. */
 const wanted = () => view.found ?? listAddress();
@@ -127,6 +165,33 @@ async function loadOne(focus) {
   if (focus || had_focus) $("detail").focus({ preventScroll: true });
 }
 
+/* ---- traffic and endpoints ---- */
+const reportAddress = () => (view.page === "endpoints" ? "api/endpoints" : `api/traffic?span=${view.page === "traffic" ? view.span : "24h"}`);
+/* Reads the report of the view, unless that was done a moment ago. One that arrives after another was asked for is dropped. */
+async function loadReport(at_once = false) {
+  const address = reportAddress(), every = view.page === "inbox" ? SMALL_REPORTS : REPORTS;
+  const wait = address === reading.address ? reading.at + every - Date.now() : 0;
+  if (!at_once && wait > 0) return loadReportIn(wait);
+  const turn = reading.turn + 1;
+  Object.assign(reading, { address, at: Date.now(), turn });
+  const seen = await tried(() => get(address));
+  if (turn !== reading.turn) return undefined;
+  if (seen) {
+    reports.set(address, seen);
+    if (!isSelected($("report"))) drawReport();
+  }
+  return loadReportIn(every);
+}
+function loadReportIn(ms) {
+  clearTimeout(again);
+  if (live && !document.hidden && !isSignedOut()) again = setTimeout(loadReport, ms);
+}
+/* A text that is about to be copied stays. */
+const isSelected = (node) => { const selection = getSelection(); return selection && !selection.isCollapsed && node.contains(selection.anchorNode); };
+function load() {
+  return Promise.all(view.page === "inbox" ? [loadList().then(() => loadOne()), loadReport()] : [loadReport(true)]);
+}
+
 /* ---- live updates ---- */
 async function refresh() {
   stop();
@@ -137,6 +202,7 @@ async function refresh() {
 }
 function stop() {
   clearTimeout(timer);
+  clearTimeout(again);
   stream?.close();
   stream = null;
 }
@@ -159,6 +225,8 @@ function follow() {
 let updating = null, isOutdated = false;
 /* Reads the list again, one time after another. */
 async function update() {
+  loadReport();
+  if (view.page !== "inbox") return;
   isOutdated = true;
   updating ??= (async () => {
     while (isOutdated) {
@@ -205,7 +273,38 @@ function merge(page) {
 /* ---- drawing ---- */
 const filters = () => drawFilters(view, data.overview?.counts ?? {}, { toggle, change, clear });
 const rows = () => drawRows(data.rows, data.page, view, view.id, select, clear);
-function drawAll() { drawAttention(data.overview, openItem); filters(); rows(); drawDetail(); }
+function drawAll() { drawAttention(data.overview, openItem); drawPage(); rows(); drawDetail(); }
+function drawPage() {
+  const { overview } = data, is_inbox = view.page === "inbox";
+  $("inbox").hidden = !is_inbox;
+  $("page").hidden = is_inbox;
+  document.body.classList.toggle("paged", !is_inbox);
+  for (const link of document.querySelectorAll("[data-view]")) {
+    if (link.dataset.view === view.page) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  $("skip").setAttribute("href", is_inbox ? "#deliveries" : "#page");
+  $("skip").textContent = is_inbox ? "Skip to the deliveries" : "Skip to the content";
+  const count = overview?.attention.length ?? 0, alarms = overview?.attention.filter(isAboutEndpoint).length ?? 0;
+  for (const badge of document.querySelectorAll(".tally")) {
+    badge.replaceChildren(...(alarms ? [h("span", { class: "badge" }, String(alarms), h("span", { class: "sr" }, alarms === 1 ? " needs attention" : " need attention"))] : []));
+  }
+  const place = overview ? [overview.title, overview.environment] : [];
+  document.title = [is_inbox ? null : PAGES[view.page], count && `${count} need attention`, ...place].filter(Boolean).join(" · ") || "Inspector";
+  filters();
+  if (is_inbox) drawDetail();
+  drawReport();
+}
+function drawReport() {
+  const seen = reports.get(reportAddress());
+  if (view.page === "inbox") drawCharts(seen, follows);
+  else if (view.page === "traffic") drawTraffic(seen, view, data.overview?.caller.operates ?? false, drawReport, follows);
+  else {
+    drawEndpoints(seen, follows);
+    /* The report may be a moment older than the item that led here. */
+    if (["view-h", ""].includes(document.activeElement?.id ?? "") && goal !== null && focusEndpoint(goal)) goal = null;
+  }
+}
 function drawLive() {
   $("live").setAttribute("aria-pressed", String(live));
   $("live-text").textContent = live ? "Live" : "Paused";
@@ -250,6 +349,7 @@ function close() {
 }
 async function openItem(item) {
   const query = new URLSearchParams(item.query);
+  if (isAboutEndpoint(item)) { visit(`?${new URLSearchParams({ view: "endpoints", endpoint: query.get("endpoint") ?? "" })}`); return; }
   Object.assign(view, { states: new Set((query.get("state") ?? "").split(",").filter(Boolean)), order: "", found: null, id: null });
   for (const name of ["type", "endpoint", "error", "reason"]) view[name] = query.get(name) ?? "";
   if (!isReviewed(item)) {
@@ -281,7 +381,9 @@ function conceal() {
 }
 function find(event) {
   event.preventDefault();
-  view.found = $("find").value.trim() || null;
+  const text = $("find").value.trim();
+  if (view.page !== "inbox") { visit(""); $("find").value = text; }
+  view.found = text || null;
   loadList();
 }
 
@@ -295,7 +397,9 @@ function signIn() {
   Object.assign(data, { overview: null, rows: [], page: { complete: true }, waiting: [], one: null, order: [] });
   view.found = null;
   $("find").value = "";
-  for (const id of ["rows", "detail", "attention"]) $(id).replaceChildren();
+  reports.clear();
+  Object.assign(reading, { address: "", at: 0, turn: reading.turn + 1 });
+  for (const id of ["rows", "detail", "attention", "report", "charts"]) $(id).replaceChildren();
   document.body.classList.add("signed-out");
   const token = h("input", { class: "field", type: "password", autocomplete: "current-password", id: "token", required: true }), wrong = h("p", { class: "wrong", role: "alert" });
   $("signed-out").replaceChildren(h("main", { class: "sign-in" }, h("form", { onsubmit: async (event) => {
@@ -340,11 +444,20 @@ const KEYS = {
   j: () => move(1), k: () => move(-1), t: theme, p: pause, n: next, "?": showKeys, "/": () => $("find").focus(),
   r: press(["Replay", "Re-read", "Retry"]), c: press(["Compare"]), e: press(["Resolve"]), v: press(["Reveal"]), y: press(["Copy link"]),
 };
+/* The keys of views other than the inbox, and the views that follow the key g. */
+const ANYWHERE = ["t", "p", "?", "/"];
+const PLACES = { i: "", t: "?view=traffic", e: "?view=endpoints" };
+const SEQUENCE = 1500;
+let leading = 0;
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || isSignedOut()) return;
   const typing = event.target instanceof Element && event.target.matches("input, select, textarea");
   if (event.key === "Escape" && !$("dialog").open) return typing ? event.target.blur() : view.id && close();
   if (typing || $("dialog").open || localStorage.getItem("onramp-keys") === "off" && event.key !== "?") return undefined;
+  const follows_g = Date.now() - leading < SEQUENCE;
+  leading = event.key === "g" ? Date.now() : 0;
+  if (follows_g && Object.hasOwn(PLACES, event.key)) { event.preventDefault(); visit(PLACES[event.key]); return undefined; }
+  if (view.page !== "inbox" && !ANYWHERE.includes(event.key)) return undefined;
   if (Object.hasOwn(KEYS, event.key)) { event.preventDefault(); KEYS[event.key](); }
   return undefined;
 });
@@ -356,19 +469,18 @@ $("older").addEventListener("click", older);
 $("fresh").addEventListener("click", loadList);
 $("find-form").addEventListener("submit", find);
 $("sign-out").addEventListener("click", signOut);
-$("tab-inbox").addEventListener("click", (event) => { event.preventDefault(); view.id = null; clear(); scrollTo(0, 0); });
-$("tab-attention").addEventListener("click", () => { close(); scrollTo(0, 0); });
+for (const link of document.querySelectorAll("[data-view]")) link.addEventListener("click", follows);
 $("tab-find").addEventListener("click", () => { document.body.classList.add("finding"); $("find").focus(); });
 $("find").addEventListener("blur", () => document.body.classList.remove("finding"));
-addEventListener("popstate", () => { readAddress(); filters(); loadList(); loadOne(); });
+addEventListener("popstate", arrive);
+addEventListener("resize", () => { clearTimeout(resized); resized = setTimeout(() => { if (!isSignedOut()) drawReport(); }, 100); });
 document.addEventListener("visibilitychange", refresh);
 addEventListener("pagehide", conceal);
 addEventListener("signed-out", signIn);
 
 async function start() {
   if (!(await loadOverview())) return;
-  await loadList();
-  await loadOne();
+  await load();
   follow();
 }
 

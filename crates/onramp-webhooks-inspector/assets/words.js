@@ -34,7 +34,7 @@ export const when = (text) => h("time", { datetime: text, title: full(text) }, m
 export const short = (id) => (id && id.length > 14 ? `${id.slice(0, 6)}…${id.slice(-6)}` : id || "—");
 
 /* Groups of three digits; the digits are never converted to a number. */
-const grouped = (amount) => {
+export const grouped = (amount) => {
   const [, sign, whole, rest] = /^(-?)(\d+)(.*)$/s.exec(amount) ?? [];
   return whole === undefined ? amount : sign + whole.replace(/\B(?=(\d{3})+$)/g, "\u202f") + rest;
 };
@@ -45,4 +45,15 @@ export function ago(text, now) {
   if (seconds < 90) return `${seconds} s ago`;
   if (seconds < 5400) return `${Math.round(seconds / 60)} min ago`;
   return seconds < 172800 ? `${Math.round(seconds / 3600)} h ago` : `${Math.round(seconds / 86400)} days ago`;
+}
+
+/** A duration in words, of milliseconds. Its spaces do not break. */
+export function lasting(ms) {
+  const words = (...parts) => parts.map(([count, unit]) => `${count}\u00a0${unit}`).join("\u00a0"), rest = (count, unit) => (count ? [[count, unit]] : []);
+  const seconds = ms / 1000, minutes = Math.round(seconds / 60);
+  if (ms < 1000) return words([Math.round(ms), "ms"]);
+  if (seconds < 90) return words([seconds < 10 ? Math.round(seconds * 10) / 10 : Math.round(seconds), "s"]);
+  if (minutes < 60) return words([minutes, "min"]);
+  if (minutes < 48 * 60) return words([Math.floor(minutes / 60), "h"], ...rest(minutes % 60, "min"));
+  return words([Math.floor(minutes / 1440), "d"], ...rest(Math.floor((minutes % 1440) / 60), "h"));
 }

@@ -8,6 +8,7 @@ use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::identity::DedupKey;
 use onramp_webhooks::inbox::{DeliveryId, Filter, Page, Record, contradicted};
 use onramp_webhooks::masking::{Difference, differences};
+use onramp_webhooks::traffic::Window;
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use serde::Deserialize;
 use serde_json::json;
@@ -18,7 +19,7 @@ use crate::builder::Settings;
 use crate::inspector::{Shared, get, json_response, post};
 use crate::problem::Problem;
 use crate::query::{self, Wanted};
-use crate::{blind, csrf, events, view};
+use crate::{blind, csrf, events, traffic, view};
 
 /// Maximum number of the deliveries of an order that are shown.
 const MOST_OF_ORDER: usize = 100;
@@ -48,15 +49,14 @@ pub(crate) async fn respond(
             get(request)?;
             Ok(json_response(&shared.overviews.get(&shared.settings).await?.json(shared, &caller)))
         }
+        ["traffic"] => traffic(shared, &caller, request).await,
+        ["endpoints"] => endpoints(shared, request).await,
         ["events"] => {
             get(request)?;
             csrf::check_source(request)?;
             events::open(shared, request, caller, now)
         }
-        ["deliveries"] => {
-            get(request)?;
-            deliveries(shared, &caller, request.query.as_deref()).await
-        }
+        ["deliveries"] => deliveries(shared, &caller, request).await,
         ["deliveries", id] => {
             get(request)?;
             let record = show(shared, parse_id(id)?).await?;
@@ -93,8 +93,22 @@ pub(crate) async fn respond(
     }
 }
 
-async fn deliveries(shared: &Shared, caller: &Caller, query: Option<&str>) -> Result<PageResponse, Problem> {
-    match query::wanted(query)? {
+async fn traffic(shared: &Shared, caller: &Caller, request: &PageRequest) -> Result<PageResponse, Problem> {
+    get(request)?;
+    let window = traffic::window(request.query.as_deref())?;
+    let report = shared.reports.get(&shared.settings, window).await?;
+    Ok(json_response(&report.traffic(shared.operates(caller).is_ok())))
+}
+
+async fn endpoints(shared: &Shared, request: &PageRequest) -> Result<PageResponse, Problem> {
+    get(request)?;
+    let report = shared.reports.get(&shared.settings, Window::Day).await?;
+    Ok(json_response(&report.endpoints()))
+}
+
+async fn deliveries(shared: &Shared, caller: &Caller, request: &PageRequest) -> Result<PageResponse, Problem> {
+    get(request)?;
+    match query::wanted(request.query.as_deref())? {
         Wanted::Page(filter) => list(shared, caller, *filter).await,
         Wanted::These(ids) => {
             let found = stream::iter(ids).map(|id| shared.settings.inbox.show(id)).buffered(AT_ONCE);

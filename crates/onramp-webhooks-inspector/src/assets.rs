@@ -12,15 +12,18 @@ use sha2::{Digest, Sha256};
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// The name, the media type and the content of each file.
-const FILES: [(&str, &str, &str); 9] = [
+const FILES: [(&str, &str, &str); 12] = [
     ("inspector.css", "text/css; charset=utf-8", include_str!("../assets/inspector.css")),
     ("main.js", JAVASCRIPT, include_str!("../assets/main.js")),
     ("api.js", JAVASCRIPT, include_str!("../assets/api.js")),
     ("dom.js", JAVASCRIPT, include_str!("../assets/dom.js")),
     ("inbox.js", JAVASCRIPT, include_str!("../assets/inbox.js")),
+    ("charts.js", JAVASCRIPT, include_str!("../assets/charts.js")),
     ("delivery.js", JAVASCRIPT, include_str!("../assets/delivery.js")),
     ("dialogs.js", JAVASCRIPT, include_str!("../assets/dialogs.js")),
+    ("endpoints.js", JAVASCRIPT, include_str!("../assets/endpoints.js")),
     ("timeline.js", JAVASCRIPT, include_str!("../assets/timeline.js")),
+    ("traffic.js", JAVASCRIPT, include_str!("../assets/traffic.js")),
     ("words.js", JAVASCRIPT, include_str!("../assets/words.js")),
 ];
 

@@ -17,6 +17,7 @@ use crate::builder::Settings;
 use crate::events::Streams;
 use crate::overview::Overviews;
 use crate::problem::Problem;
+use crate::traffic::Reports;
 use crate::{InspectorBuilder, actions, api, csrf, headers};
 
 /// A page over an inbox, which an adapter mounts with its function `page`. Clones share the same page.
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) settings: Arc<Settings>,
     pub(crate) guard: Guard,
     pub(crate) overviews: Overviews,
+    pub(crate) reports: Reports,
     pub(crate) streams: Streams,
     assets: Assets,
 }
@@ -57,8 +59,9 @@ impl Inspector {
     }
 
     pub(crate) fn new(settings: Settings, guard: Guard) -> Self {
-        let (overviews, streams, assets) = (Overviews::default(), Streams::default(), Assets::new());
-        Self { shared: Arc::new(Shared { settings: Arc::new(settings), guard, overviews, streams, assets }) }
+        let (overviews, reports) = (Overviews::default(), Reports::default());
+        let (streams, assets) = (Streams::default(), Assets::new());
+        Self { shared: Arc::new(Shared { settings: Arc::new(settings), guard, overviews, reports, streams, assets }) }
     }
 
     async fn route(&self, request: &PageRequest) -> Result<PageResponse, Problem> {

@@ -11,12 +11,14 @@ mod csrf;
 mod events;
 mod headers;
 mod inspector;
+mod latest;
 mod loopback;
 mod overview;
 mod problem;
 mod query;
 mod session;
 mod tokens;
+mod traffic;
 mod view;
 
 pub use self::access::Access;

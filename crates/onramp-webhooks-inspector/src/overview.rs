@@ -1,11 +1,8 @@
 //! The overview: what needs attention, the counts, and whether deliveries have changed. Clients share one that is at most a second old.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared};
 use onramp_webhooks::attention::{Attention, Item, ItemKind, attention};
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{DeadCause, Filter, Record, State};
@@ -15,17 +12,15 @@ use sha2::{Digest, Sha256};
 use crate::access::Caller;
 use crate::builder::Settings;
 use crate::inspector;
+use crate::latest::Latest;
 use crate::problem::Problem;
 use crate::{query, view};
 
-/// The time for which clients share an overview. One that took long to make is shared for longer, so that clients never keep the store busy.
+/// The time for which clients share an overview.
 const SHARED_FOR: Duration = Duration::from_secs(1);
 
 /// Maximum time for which clients share an overview.
 const SHARED_FOR_AT_MOST: Duration = Duration::from_secs(10);
-
-/// The number of times that an overview is shared for as long as it took.
-const TIMES_ITS_COST: u32 = 10;
 
 /// The number of the newest deliveries whose changes are seen.
 const WATCHED: usize = 100;
@@ -83,63 +78,24 @@ impl Overview {
 }
 
 /// The last overview, which clients share.
-#[derive(Default)]
-pub(crate) struct Overviews {
-    last: Mutex<Option<Run>>,
-    /// The number of changes by operators.
-    changes: AtomicU64,
-}
+pub(crate) struct Overviews(Latest<Overview>);
 
-/// The making of an overview.
-struct Run {
-    changes: u64,
-    made: Shared<BoxFuture<'static, Made>>,
-}
-
-/// An overview, and the times between which it is shared.
-#[derive(Clone)]
-struct Made {
-    at: Timestamp,
-    until: Timestamp,
-    overview: Result<Arc<Overview>, Problem>,
+impl Default for Overviews {
+    fn default() -> Self {
+        Self(Latest::shared_for(SHARED_FOR, SHARED_FOR_AT_MOST))
+    }
 }
 
 impl Overviews {
-    /// Returns the overview that clients share, or makes one. Only one is made at a time, also if clients go away meanwhile.
+    /// Returns the overview that clients share, or makes one.
     pub(crate) async fn get(&self, settings: &Arc<Settings>) -> Result<Arc<Overview>, Problem> {
-        let made = {
-            let (now, changes) = (settings.clock.now(), self.changes.load(Ordering::SeqCst));
-            let is_current = |made: &Made| (made.at..made.until).contains(&now);
-            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-            match last.as_ref().filter(|run| run.changes == changes && run.made.peek().is_none_or(is_current)) {
-                Some(run) => run.made.clone(),
-                None => last.insert(Run { changes, made: make(Arc::clone(settings)) }).made.clone(),
-            }
-        };
-        made.await.overview
+        self.0.get(settings, |settings, now| async move { Overview::of(&settings, now).await }).await
     }
 
     /// Makes the next overview new, after a change by an operator.
     pub(crate) fn changed(&self) {
-        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.0.changed();
     }
-}
-
-/// Makes an overview in a task, so that a client that goes away leaves no query open.
-fn make(settings: Arc<Settings>) -> Shared<BoxFuture<'static, Made>> {
-    let clock = Arc::clone(&settings.clock);
-    let task = tokio::spawn(async move {
-        let started = settings.clock.now();
-        let overview = Overview::of(&settings, started).await.map(Arc::new);
-        let at = settings.clock.now();
-        let shared_for = match &overview {
-            Ok(_) => (at.since(started) * TIMES_ITS_COST).clamp(SHARED_FOR, SHARED_FOR_AT_MOST),
-            Err(_) => SHARED_FOR,
-        };
-        Made { at, until: at.after(shared_for), overview }
-    });
-    let ended = move || Made { at: clock.now(), until: clock.now(), overview: Err(Problem::internal()) };
-    task.map(move |made| made.unwrap_or_else(|_| ended())).boxed().shared()
 }
 
 /// Returns an item as JSON. Its `query` is that of the list of its deliveries.

@@ -8,6 +8,7 @@
 
 mod adapter;
 mod controlled;
+mod past;
 mod shop;
 
 pub use self::adapter::{ADAPTERS, Adapter};

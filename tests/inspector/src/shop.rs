@@ -14,6 +14,8 @@ use onramp_webhooks_inspector::Inspector;
 use onramp_webhooks_testkit::events::{Postback, WertOrder};
 use tokio::sync::watch;
 
+use crate::past;
+
 /// The token of operators.
 pub const TOKEN: &str = "a-token-for-tests-0123456789abcdef";
 
@@ -112,6 +114,11 @@ impl Shop {
                     inbox.resolve(Timestamp::now(), record.id, "by the test").await.unwrap();
                 }
             }
+            // Stores the traffic of 90 days.
+            ["past"] => past::store_traffic(&**inbox, Timestamp::now()).await,
+            // Stores other receivers, with an endpoint that is silent and one that is refused.
+            ["silent"] => past::store_receivers(&**inbox, Timestamp::now(), true).await,
+            ["calm"] => past::store_receivers(&**inbox, Timestamp::now(), false).await,
             // Restores a dead letter whose handler may have succeeded, and returns its id.
             ["unsure"] => {
                 let dead = find_first(&**inbox, Filter::all().state(State::Dead)).await.unwrap().unwrap();

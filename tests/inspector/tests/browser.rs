@@ -59,6 +59,11 @@ async fn the_page_follows_its_shop_in_browser_on_warp() {
     runs("live.mjs", Adapter::Warp, "light").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn traffic_and_endpoints_are_seen_in_browser() {
+    runs("traffic.mjs", Adapter::Axum, "light").await;
+}
+
 /// Each view on a phone and on a wide screen.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_view_is_accessible_in_browser_when_it_is_light() {

@@ -43,7 +43,7 @@ fn an_inspector_without_a_decision_about_access_is_not_built() {
 async fn no_route_with_data_is_open() {
     let under = Under::with_tokens();
     let id = under.record(COMPLETE).await;
-    for path in ["/api/overview", "/api/deliveries", "/api/orders/wert/order/1"] {
+    for path in ["/api/overview", "/api/deliveries", "/api/orders/wert/order/1", "/api/traffic", "/api/endpoints"] {
         under.send(request("GET", path, &[], "")).await.assert_problem(401);
     }
     for path in [format!("/api/deliveries/{id}"), format!("/api/deliveries/{id}/body"), "/api/deliveries/999".to_owned()] {

@@ -11,3 +11,4 @@ mod live;
 mod loopback;
 mod masking;
 mod tools;
+mod traffic;
