@@ -6,6 +6,7 @@ mod feed;
 mod forward;
 mod notice;
 mod owned;
+mod pace;
 mod signature;
 mod watched;
 
@@ -35,6 +36,7 @@ use tokio::time::timeout;
 use self::endpoints::{Endpoints, MOUNT};
 use self::feed::Feed;
 use self::forward::{Forward, Target, is_reserved};
+use self::pace::Pace;
 use self::signature::SigningSecret;
 use self::watched::{Reporter, WatchedInbox};
 use crate::database::{Address, Store};
@@ -168,7 +170,7 @@ impl Listen {
 
         let (feed, printer) = Feed::start(output.clone())?;
         let reporter = Reporter::new(feed);
-        let inbox = WatchedInbox { inbox: Arc::clone(&store.inbox), reporter: reporter.clone() };
+        let inbox = WatchedInbox { inbox: Arc::clone(&store.inbox), reporter: reporter.clone(), pace: Pace::default() };
         let receiver =
             Receiver::builder(inbox).endpoint(endpoints.wert).endpoint(endpoints.kriptomat).client_ip(self.client_ip());
         let receiver = receiver.build().map_err(|error| CliError::with_source("starting the receiver", &error))?;

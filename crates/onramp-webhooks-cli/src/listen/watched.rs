@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::describe::Described;
 use super::feed::Feed;
 use super::notice::{Attempt, Notice, Received};
+use super::pace::Pace;
 
 tokio::task_local! {
     /// The delivery of the request that the task answers.
@@ -134,6 +135,7 @@ impl Drop for Unanswered<'_> {
 pub(super) struct WatchedInbox {
     pub(super) inbox: Arc<dyn Inbox>,
     pub(super) reporter: Reporter,
+    pub(super) pace: Pace,
 }
 
 impl fmt::Debug for WatchedInbox {
@@ -145,6 +147,7 @@ impl fmt::Debug for WatchedInbox {
 #[async_trait]
 impl Inbox for WatchedInbox {
     async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError> {
+        self.pace.received();
         self.reporter.recording(Described::new(&delivery));
         let recorded = self.inbox.record(delivery).await?;
         self.reporter.recorded(recorded);
@@ -152,6 +155,7 @@ impl Inbox for WatchedInbox {
     }
 
     async fn claim(&self, now: Timestamp, request: ClaimRequest) -> Result<Claims, StoreError> {
+        self.pace.calm().await;
         self.inbox.claim(now, request).await
     }
 
@@ -244,7 +248,11 @@ mod tests {
     fn watched() -> (WatchedInbox, Reporter, std::sync::mpsc::Receiver<Notice>) {
         let (feed, notices) = Feed::detached();
         let reporter = Reporter::new(feed);
-        (WatchedInbox { inbox: Arc::new(MemoryInbox::new()), reporter: reporter.clone() }, reporter, notices)
+        (
+            WatchedInbox { inbox: Arc::new(MemoryInbox::new()), reporter: reporter.clone(), pace: Pace::default() },
+            reporter,
+            notices,
+        )
     }
 
     fn delivery() -> NewDelivery {
@@ -276,6 +284,22 @@ mod tests {
         inbox.record(delivery()).await.unwrap();
         settle(&inbox).await;
         assert!(matches!(notices.try_recv(), Ok(Notice::Settled { .. })), "nothing waits outside of requests");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn receiving_comes_before_claiming() {
+        let (inbox, ..) = watched();
+        let claim = async || {
+            let begun = Instant::now();
+            inbox.claim(Timestamp::from_millis(1), ClaimRequest::new(1, Duration::from_secs(9))).await.unwrap();
+            begun.elapsed()
+        };
+        inbox.record(delivery()).await.unwrap();
+        assert_eq!(claim().await, Duration::ZERO);
+        for _ in 0..1_000 {
+            inbox.record(delivery()).await.unwrap();
+        }
+        assert!(claim().await > Duration::ZERO);
     }
 
     #[tokio::test]
