@@ -44,6 +44,19 @@ impl StoreErrorKind {
         matches!(self, Self::ReadOnly | Self::Unusable)
     }
 
+    /// Returns the kind in words, for people.
+    pub(crate) const fn in_words(self) -> &'static str {
+        match self {
+            Self::Unavailable => "the store is unavailable",
+            Self::Full => "the store is full",
+            Self::ReadOnly => "the store cannot be written",
+            Self::Unusable => "the store is unusable",
+            Self::Closed => "the store is closed",
+            Self::NotFound => "no such delivery",
+            Self::Refused => "refused",
+        }
+    }
+
     /// Returns the name in health checks.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -81,16 +94,7 @@ impl StoreError {
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            StoreErrorKind::Unavailable => "the store is unavailable",
-            StoreErrorKind::Full => "the store is full",
-            StoreErrorKind::ReadOnly => "the store cannot be written",
-            StoreErrorKind::Unusable => "the store is unusable",
-            StoreErrorKind::Closed => "the store is closed",
-            StoreErrorKind::NotFound => "no such delivery",
-            StoreErrorKind::Refused => "refused",
-        };
-        write!(f, "{}: {kind}", self.context)?;
+        write!(f, "{}: {}", self.context, self.kind.in_words())?;
         match &self.source {
             Some(source) => write!(f, ": {source}"),
             None => Ok(()),

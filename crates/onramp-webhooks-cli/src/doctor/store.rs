@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use onramp_webhooks::StoreErrorKind;
-use onramp_webhooks::attention::{Attention, ItemKind, attention};
+use onramp_webhooks::attention::{Attention, ItemKind, attention, cannot_record};
 use onramp_webhooks::clock::{Clock, Timestamp};
 use onramp_webhooks::inbox::{Filter, State};
 use onramp_webhooks::provider::Providers;
-use onramp_webhooks::{Inbox, StoreError};
+use onramp_webhooks::Inbox;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
@@ -40,25 +39,15 @@ pub(super) async fn findings(address: &Address, schema: &str, clock: &dyn Clock)
     };
     findings.push(match inbox.check().await {
         Ok(()) => Finding::good("store", format!("{address} can be read and written")),
-        Err(error) => Finding::failed("store", format!("writing: {}", Causes(&error)), mend(&error)),
+        Err(error) => Finding::failed("store", format!("writing: {}", Causes(&error)), cannot_record(&error).detail),
     });
     match attention(&*inbox, &Providers::default(), clock.now()).await {
         Ok(found) => findings.extend(deliveries(&found, clock.now())),
-        Err(error) => findings.push(Finding::failed("deliveries", format!("reading: {}", Causes(&error)), mend(&error))),
+        Err(error) => {
+            findings.push(Finding::failed("deliveries", format!("reading: {}", Causes(&error)), cannot_record(&error).detail))
+        }
     }
     (findings, Some(inbox))
-}
-
-/// Returns the sentence that says how to mend an error.
-fn mend(error: &StoreError) -> &'static str {
-    match error.kind() {
-        StoreErrorKind::Full => "Free some space: until then, no event is acknowledged.",
-        StoreErrorKind::ReadOnly => {
-            "Let the user of the shop write, and do not use a read-only replica or a read-only file system."
-        }
-        StoreErrorKind::Unavailable => "Find the program that holds a lock, or the reason why the server does not answer.",
-        _ => "Check DATABASE_URL, the permissions, and that the shop has the version of this program.",
-    }
 }
 
 fn deliveries(found: &Attention, now: Timestamp) -> Vec<Finding> {
@@ -109,7 +98,7 @@ pub(super) async fn silence(inbox: &dyn Inbox, endpoint: &str, silent_after: Dur
     let fix = "Check the address in the provider's dashboard, and that it still sends; `doctor --public-url` checks the way to the shop.";
     let last = match inbox.list(Filter::all().endpoint(endpoint).limit(1)).await {
         Ok(page) => page.records.first().map(|record| record.received_at),
-        Err(error) => return Finding::failed("silence", format!("{endpoint}: {}", Causes(&error)), mend(&error)),
+        Err(error) => return Finding::failed("silence", format!("{endpoint}: {}", Causes(&error)), cannot_record(&error).detail),
     };
     match last.map(|last| now.since(last)) {
         None => Finding::warning("silence", format!("{endpoint}: no delivery was found"), fix),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::error::StoreErrorKind;
 use crate::inbox::{DeadCause, Filter, Tally};
 
 /// A problem that needs the attention of an operator.
@@ -41,6 +42,11 @@ pub enum ItemKind {
     Quarantined,
     /// Deliveries that are due, and that no worker handles.
     Overdue,
+    /// Nothing can be recorded. Its tally is empty.
+    CannotRecord {
+        /// The kind of the error.
+        error: StoreErrorKind,
+    },
     /// The provider's requests to an endpoint are refused. Its tally is empty.
     Refusing,
     /// Nothing arrives at an endpoint. Its tally is empty.
@@ -58,6 +64,7 @@ impl ItemKind {
             Self::QuarantinedPurchases => "quarantined_purchases",
             Self::Quarantined => "quarantined",
             Self::Overdue => "overdue",
+            Self::CannotRecord { .. } => "cannot_record",
             Self::Refusing => "refusing",
             Self::Silent => "silent",
         }
@@ -86,6 +93,7 @@ impl Item {
             ItemKind::Overdue => {
                 of("delivery is due, and no worker handles it", "deliveries are due, and no worker handles them")
             }
+            ItemKind::CannotRecord { error } => format!("nothing can be recorded: {}", error.in_words()),
             ItemKind::Refusing => format!("the requests of the provider to {endpoint} are refused"),
             ItemKind::Silent => format!("{endpoint} is silent: nothing arrives"),
         }

@@ -28,10 +28,12 @@ mod endpoints;
 mod item;
 mod overdue;
 mod quarantine;
+mod recording;
 mod scan;
 
 pub use self::item::{Item, ItemKind};
 use self::overdue::Waiting;
+pub use self::recording::cannot_record;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::inbox::{Counts, Inbox};

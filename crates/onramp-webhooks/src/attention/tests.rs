@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::StoreErrorKind;
 use crate::delivery::{DeliveryId, NewDelivery, Quarantine};
 use crate::identity::{DedupKey, Identity};
 use crate::inbox::{ClaimRequest, DeadCause, Filter, MemoryInbox, Recorded, Settled, Settlement, list_all};
@@ -233,4 +234,12 @@ async fn endpoints_whose_provider_may_stop_are_listed_while_their_receiver_runs(
         says(&inbox, NOW, verdict).await;
         assert!(of(&inbox).await.items.is_empty(), "{verdict}");
     }
+}
+
+#[test]
+fn an_inbox_that_cannot_record_is_a_problem_with_advice() {
+    let item = cannot_record(&StoreError::new(StoreErrorKind::Full, "check"));
+    assert_eq!(item.title(), "nothing can be recorded: the store is full");
+    assert_eq!((&*item.detail, &*item.command), ("Free some space: until then, no event is acknowledged.", "doctor"));
+    assert_eq!(item.kind.as_str(), "cannot_record");
 }

@@ -1,0 +1,28 @@
+//! An inbox that cannot record deliveries.
+
+use super::item::{Item, ItemKind};
+use crate::error::{StoreError, StoreErrorKind};
+use crate::inbox::{Filter, Tally};
+
+/// Returns the problem of an inbox whose [check](crate::Inbox::check) has failed with `error`: until it is mended, no event is acknowledged.
+///
+/// It is not part of [`attention`](super::attention), because a program that only reads an inbox cannot check it.
+#[must_use]
+pub fn cannot_record(error: &StoreError) -> Item {
+    let advice = match error.kind() {
+        StoreErrorKind::Full => "Free some space: until then, no event is acknowledged.",
+        StoreErrorKind::ReadOnly => {
+            "Let the user of the shop write, and do not use a read-only replica or a read-only file system."
+        }
+        StoreErrorKind::Unavailable => "Find the program that holds a lock, or the reason why the server does not answer.",
+        _ => "Check DATABASE_URL, the permissions, and that the shop has the version of this program.",
+    };
+    Item {
+        kind: ItemKind::CannotRecord { error: error.kind() },
+        tally: Tally::default(),
+        has_more: false,
+        detail: advice.to_owned(),
+        filter: Filter::all(),
+        command: "doctor".to_owned(),
+    }
+}
