@@ -26,6 +26,7 @@ const TEXT: [&str; 11] =
 
 /// Types whose text is never from a body, a query, a secret or a customer, each with the reason.
 const HARMLESS: &[(&str, &str)] = &[
+    ("Address", "an address that a request was refused from"),
     ("AllowListError", "an entry of the configuration"),
     ("Amount", "a number"),
     ("BuildError", "names in the configuration"),
@@ -54,11 +55,13 @@ const HARMLESS: &[(&str, &str)] = &[
     ("PostgresInbox", "the name of a schema"),
     ("PostgresOptions", "the name of a schema; the pool with its password is left out"),
     ("PostgresPurchaseStore", "the name of a schema"),
+    ("Process", "the names of a process and of endpoints"),
     ("ProviderName", "the name of a provider"),
     ("Providers", "names of providers"),
     ("Quarantine", "a reason, which quotes no value of a body"),
     ("Reconciler", "the name of an endpoint"),
     ("ReconcileRun", "progress: endpoints, times and ids of orders"),
+    ("Report", "names of endpoints, and addresses that requests were refused from"),
     ("RedisIdempotencyStore", "a prefix in the configuration"),
     ("RedisOptions", "a prefix; the connection with its password is left out"),
     ("Replayed", "a reason, which quotes no value of a body"),
@@ -73,9 +76,11 @@ const HARMLESS: &[(&str, &str)] = &[
     ("SqliteSpill", "the path of the file"),
     ("SqliteTransaction", "the path of the file"),
     ("StoreError", "an operation and the error of a store, which quotes no value"),
+    ("Summary", "addresses that requests were refused from, and names of outcomes"),
     ("Tallies", "currencies, sums, and the names that a caller gives to groups"),
     ("Tally", "currencies and sums"),
     ("TaskState", "progress: endpoints, times and ids of orders"),
+    ("Traffic", "addresses that requests were refused from, and names of outcomes"),
     ("UnknownState", "a number or a name of a state"),
     ("VerificationState", "a provider's code"),
     ("VerifyError", "a reason, which is logged anyway"),

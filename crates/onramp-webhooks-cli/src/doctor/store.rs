@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use onramp_webhooks::Inbox;
 use onramp_webhooks::attention::{Attention, ItemKind, attention, cannot_record};
 use onramp_webhooks::clock::{Clock, Timestamp};
 use onramp_webhooks::inbox::{Filter, State};
 use onramp_webhooks::provider::Providers;
-use onramp_webhooks::Inbox;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 

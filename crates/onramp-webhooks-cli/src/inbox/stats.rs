@@ -30,7 +30,7 @@ pub(crate) struct Stats {
     /// Only this endpoint
     #[arg(long, value_name = "NAME")]
     endpoint: Option<String>,
-    /// What the rows are. Addresses are those of refused requests, kept for two days
+    /// Show a row for each of these. Addresses are those of refused requests, kept for two days
     #[arg(long, value_enum, value_name = "FIELD", default_value = "outcome")]
     by: By,
 }
@@ -49,7 +49,7 @@ enum By {
     Process,
 }
 
-/// What is shown.
+/// The traffic that is shown, with the state of the fleet.
 struct Found {
     report: Report,
     statuses: Vec<EndpointStatus>,

@@ -42,14 +42,14 @@ pub enum ItemKind {
     Quarantined,
     /// Deliveries that are due, and that no worker handles.
     Overdue,
-    /// Nothing can be recorded. Its tally is empty.
+    /// The inbox cannot record deliveries. Its tally is empty.
     CannotRecord {
         /// The kind of the error.
         error: StoreErrorKind,
     },
     /// The provider's requests to an endpoint are refused. Its tally is empty.
     Refusing,
-    /// Nothing arrives at an endpoint. Its tally is empty.
+    /// An endpoint receives nothing. Its tally is empty.
     Silent,
 }
 

@@ -1,4 +1,4 @@
-//! What was received and handled in a span of time.
+//! Counts of requests and attempts in a span of time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub(super) const RECORDED: [&str; 6] = ["new", "duplicate", "conflict", "spilled
 /// The other outcomes.
 pub(super) const REFUSED: [&str; 6] = ["not_found", "denied", "unverified", "method_not_allowed", "body_stopped", "not_recorded"];
 
-/// What an endpoint received in a span of time, and how the attempts to handle its events ended.
+/// The requests to an endpoint in a span of time, and the attempts to handle its events.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]

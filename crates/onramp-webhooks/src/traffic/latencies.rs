@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// The upper bounds of the classes, in milliseconds. One more class has no bound.
 const BOUNDS: [u64; 12] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000];
 
-/// How long things took: their number in each class of durations, and the longest.
+/// Durations: their number in each class, and the longest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Latencies {

@@ -51,7 +51,7 @@ struct Shared {
     unstored: AsyncMutex<Unstored>,
 }
 
-/// What is not in the inbox yet.
+/// Counts that are not in the inbox yet.
 #[derive(Debug, Default)]
 struct Unstored {
     started_at: Option<Timestamp>,

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::inbox::{Inbox, TaskState};
 
-/// How often a state is written again because another process was faster.
+/// The number of times that a state is written because another process was faster.
 const TRIES: usize = 10;
 
 /// The length of the spans that a state counts.

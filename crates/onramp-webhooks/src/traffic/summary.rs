@@ -40,11 +40,11 @@ pub struct Address {
     pub requests: u64,
 }
 
-/// How long things took. Serialises with durations in milliseconds.
+/// Durations. They serialise as milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Durations {
-    /// How many were measured.
+    /// The number of durations.
     pub count: u64,
     /// Half of them took no longer.
     #[serde(serialize_with = "millis")]
