@@ -25,6 +25,25 @@ await step("a change appears by itself, also in the open delivery, and in a seco
   await page.locator("#attention-h", { hasText: "quiet" }).waitFor();
 });
 
+await step("the open delivery and a report keep what is selected while the shop goes on", async () => {
+  const page = await open();
+  await rows(page).first().click();
+  await page.waitForSelector("pre .k");
+  const select = (where) => page.evaluate((place) => getSelection().selectAllChildren(document.querySelector(place)), where);
+  const selected = () => page.evaluate(() => getSelection().toString());
+  await select("pre");
+  const body = await selected();
+  await shop("dead/1");
+  await page.locator("#attention", { hasText: "dead letter" }).waitFor();
+  assert.equal(await selected(), body);
+  await page.click(".bar [data-view=endpoints]");
+  await page.waitForSelector(".endpoint, #report .lead");
+  await select("#report h1");
+  await shop("resolve");
+  await page.waitForFunction(() => !document.title.includes("need attention"));
+  assert.equal(await selected(), "Endpoints");
+});
+
 await step("a busy shop does not fill the page, and leaves no hole in the list", async () => {
   const page = await open();
   await rows(page).first().waitFor();

@@ -10,7 +10,7 @@ const TIMES = [1, 2, 5, 10, 20, 50, 100, 200, 500, SECOND, 2 * SECOND, 5 * SECON
 /** The first round number that is not less. */
 function round(number) {
   const unit = 10 ** Math.floor(Math.log10(Math.max(1, number)));
-  return [1, 2, 3, 4, 5, 6, 8, 10].map((times) => times * unit).find((value) => value >= number) ?? number;
+  return [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].map((times) => times * unit).find((value) => value >= number && Number.isInteger(value)) ?? number;
 }
 const roundTime = (ms) => TIMES.find((time) => time >= ms) ?? ms;
 
@@ -83,11 +83,11 @@ export function latencies({ lines, dots, limit, titles, ...size }) {
   return hits(svg, step, base, titles);
 }
 
-/** Durations as an area above a linear axis. */
+/** Durations as an area above a linear axis. The last value may be missing. */
 export function area({ values, titles, ...size }) {
   const count = values.length, top = roundTime(Math.max(1, ...values)), base = size.height - FOOT, y = (ms) => base - (ms / top) * (base - TOP);
   const { svg, step } = frame({ ...size, count }, y, [[top, lasting(top)], [top / 2, lasting(top / 2)]]);
-  const line = path(values, step, y);
-  svg.append(s("path", { d: `${line}L${((count - 0.5) * step).toFixed(1)} ${base}L${(0.5 * step).toFixed(1)} ${base}Z`, class: "band" }), s("path", { d: line, class: "line" }));
+  const line = path(values, step, y), last = values.findLastIndex((value) => value !== null);
+  svg.append(s("path", { d: `${line}L${((last + 0.5) * step).toFixed(1)} ${base}L${(0.5 * step).toFixed(1)} ${base}Z`, class: "band" }), s("path", { d: line, class: "line" }));
   return hits(svg, step, base, titles);
 }

@@ -81,7 +81,8 @@ function listAddress(before) {
 }
 
 /* ---- data ---- */
-async function tried(run) {
+/* A part that cannot be read does not stand for the whole inbox. */
+async function tried(run, is_part = false) {
   const begun = session;
   try {
     const result = await run();
@@ -91,8 +92,8 @@ async function tried(run) {
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     if (problem.status === 401) return undefined;
-    if (problem.status === 0 || problem.status === 503) offline(problem.message);
-    else toast(problem.message);
+    if (problem.status === 0 || problem.status === 503 && !is_part) offline(problem.message);
+    else if (!is_part || !isAway()) toast(problem.message);
     return undefined;
   }
 }
@@ -124,7 +125,8 @@ function showOverview(overview) {
   $("signed-out").replaceChildren();
   $("sign-out").hidden = !overview.signs_out;
   drawAttention(overview, openItem);
-  drawPage();
+  drawBar();
+  filters();
 }
 /* A page that arrives after the view has changed is dropped. */
 const wanted = () => view.found ?? listAddress();
@@ -174,7 +176,7 @@ async function loadReport(at_once = false) {
   if (!at_once && wait > 0) return loadReportIn(wait);
   const turn = reading.turn + 1;
   Object.assign(reading, { address, at: Date.now(), turn });
-  const seen = await tried(() => get(address));
+  const seen = await tried(() => get(address), true);
   if (turn !== reading.turn) return undefined;
   if (seen) {
     reports.set(address, seen);
@@ -273,8 +275,9 @@ function merge(page) {
 /* ---- drawing ---- */
 const filters = () => drawFilters(view, data.overview?.counts ?? {}, { toggle, change, clear });
 const rows = () => drawRows(data.rows, data.page, view, view.id, select, clear);
-function drawAll() { drawAttention(data.overview, openItem); drawPage(); rows(); drawDetail(); }
-function drawPage() {
+function drawAll() { drawAttention(data.overview, openItem); drawPage(); rows(); }
+/* The links to the views, and the title. */
+function drawBar() {
   const { overview } = data, is_inbox = view.page === "inbox";
   $("inbox").hidden = !is_inbox;
   $("page").hidden = is_inbox;
@@ -291,8 +294,11 @@ function drawPage() {
   }
   const place = overview ? [overview.title, overview.environment] : [];
   document.title = [is_inbox ? null : PAGES[view.page], count && `${count} need attention`, ...place].filter(Boolean).join(" · ") || "Inspector";
+}
+function drawPage() {
+  drawBar();
   filters();
-  if (is_inbox) drawDetail();
+  if (view.page === "inbox") drawDetail();
   drawReport();
 }
 function drawReport() {
@@ -480,6 +486,7 @@ addEventListener("signed-out", signIn);
 
 async function start() {
   if (!(await loadOverview())) return;
+  drawReport();
   await load();
   follow();
 }

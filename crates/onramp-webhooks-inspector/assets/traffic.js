@@ -75,7 +75,8 @@ const CHARTS = [
     figure: ({ backlog }) => [duration(backlog), "at most: age of the oldest due delivery"],
     says: ({ backlog }) => `the oldest due delivery was at most ${lasting(backlog)} old`,
     columns: ["Oldest due delivery"], row: ({ backlog }) => [duration(backlog)], has: ({ backlog }) => backlog > 0,
-    draw: ({ steps }, size) => area({ ...size, values: steps.map((step) => step.backlog) }),
+    // The last step is not over, and usually not stored.
+    draw: ({ steps }, size) => area({ ...size, values: steps.map(({ backlog }, at) => (at === steps.length - 1 && !backlog ? null : backlog)) }),
   },
   {
     id: "attempts", title: "Attempts", legend: [["handled", "bar-new"], ["tried again or parked", "bar-wait"], ["dead letter", "bar-refused"], ["given back or lost", "bar-dim"]],
@@ -172,23 +173,23 @@ function running({ processes }) {
 }
 
 /* ---- the inbox ---- */
-/** Draws the three small charts above the list. */
+/** Draws the three small charts above the list. `seen` is missing while it loads: their place is kept, so that the list does not move. */
 export function drawCharts(seen, visit) {
   const section = $("charts");
-  section.hidden = !seen || isEmpty(seen);
+  section.hidden = Boolean(seen) && isEmpty(seen);
   if (section.hidden) return;
   const small = ([id, title, says]) => {
-    const chart = CHARTS.find((one) => one.id === id), [big] = chart.figure(seen.total);
+    const chart = CHARTS.find((one) => one.id === id), has = seen && chart.has(seen.total);
     const link = h("a", { href: "?view=traffic", id: `small-${id}`, onclick: visit },
-      h("span", { class: "what" }, title), h("span", { class: "big" }, h("b", {}, chart.has(seen.total) ? big : "—"), " ", h("i", {}, says(seen.total))));
-    return [chart, link];
+      h("span", { class: "what" }, title), h("span", { class: "big" }, h("b", {}, has ? chart.figure(seen.total)[0] : "—"), " ", h("i", {}, seen ? says(seen.total) : "")));
+    return [has && chart, link];
   };
   const links = [["received", "Received, 24 h", ({ refused }) => `${number(refused)} refused`],
     ["ack", "Ack latency, p99", ({ acknowledged }) => (acknowledged ? `max ${lasting(acknowledged.max)}` : "")], ["backlog", "Backlog age", () => "at most"]].map(small);
   keeping(section, links.map(([, link]) => link));
   for (const [chart, link] of links) {
     const width = link.clientWidth;
-    if (width && chart.has(seen.total)) link.append(chart.draw(seen, { width, height: 92, small: true, ticks: ticks(seen, Math.min(width, 400)) }));
+    if (width && chart) link.append(chart.draw(seen, { width, height: 92, small: true, ticks: ticks(seen, Math.min(width, 400)) }));
   }
 }
 

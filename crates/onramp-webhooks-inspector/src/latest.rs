@@ -14,6 +14,9 @@ use crate::problem::Problem;
 /// The number of times that a result is shared for as long as it took, so that clients never keep the store busy.
 const TIMES_ITS_COST: u32 = 10;
 
+/// The time for which clients share an error, so that the page is back soon after the inbox.
+const ERROR_SHARED_FOR: Duration = Duration::from_secs(1);
+
 /// The last result, and the time for which clients share it. One that took long to make is shared for longer.
 pub(crate) struct Latest<T> {
     shortest: Duration,
@@ -89,7 +92,7 @@ impl<T: Send + Sync + 'static> Latest<T> {
             let at = clock.now();
             let shared_for = match &result {
                 Ok(_) => (at.since(started) * TIMES_ITS_COST).clamp(shortest, longest),
-                Err(_) => shortest,
+                Err(_) => shortest.min(ERROR_SHARED_FOR),
             };
             Made { at, until: at.after(shared_for), result }
         });

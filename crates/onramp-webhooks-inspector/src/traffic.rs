@@ -59,18 +59,21 @@ pub(crate) struct Seen {
     as_of: Timestamp,
     report: Report,
     processes: Vec<Process>,
+    /// The endpoints of the receiver of each process, as they were at its last sign of life.
+    reported: Vec<Vec<EndpointStatus>>,
 }
 
 impl Seen {
     async fn of(settings: &Settings, window: Window, now: Timestamp) -> Result<Self, Problem> {
         let report = report(&*settings.inbox, window, now).await?;
         let processes = processes(&*settings.inbox).await?;
-        Ok(Self { as_of: now, report, processes })
+        let reported = processes.iter().map(|process| endpoints(std::slice::from_ref(process), process.seen_at)).collect();
+        Ok(Self { as_of: now, report, processes, reported })
     }
 
     /// Returns the traffic. Addresses of clients are personal data, which operators see.
     pub(crate) fn traffic(&self, with_addresses: bool) -> Value {
-        let Self { as_of, report, processes } = self;
+        let Self { as_of, report, processes, reported } = self;
         let mut total = figures(&report.total());
         if !with_addresses && let Some(addresses) = total.get_mut("refused_from") {
             *addresses = Value::Null;
@@ -88,7 +91,7 @@ impl Seen {
             "total": total,
             "steps": steps.collect::<Vec<_>>(),
             "endpoints": by_endpoint.collect::<Vec<_>>(),
-            "processes": processes.iter().rev().map(|it| process(it, *as_of)).collect::<Vec<_>>(),
+            "processes": processes.iter().zip(reported).rev().map(|(it, has)| process(it, has, *as_of)).collect::<Vec<_>>(),
         })
     }
 
@@ -96,12 +99,12 @@ impl Seen {
     pub(crate) fn endpoints(&self) -> Value {
         let statuses = endpoints(&self.processes, self.as_of);
         let running: BTreeSet<&str> = statuses.iter().map(|status| &*status.name).collect();
-        let last: BTreeMap<_, _> =
-            self.processes.iter().flat_map(reported).map(|status| (Arc::clone(&status.name), status)).collect();
+        // The process that was seen last comes last.
+        let last: BTreeMap<&str, _> = self.reported.iter().flatten().map(|status| (&*status.name, status)).collect();
         let has_traffic = |name: &&str| self.report.of(name) != Traffic::default();
         let names = self.report.endpoints.keys().map(String::as_str).filter(|name| !name.is_empty()).filter(has_traffic);
-        let ended: BTreeSet<&str> = names.chain(last.keys().map(|name| &**name)).filter(|name| !running.contains(name)).collect();
-        let ended = ended.into_iter().map(|name| self.endpoint(name, None, last.get(name)));
+        let ended: BTreeSet<&str> = names.chain(last.keys().copied()).filter(|name| !running.contains(name)).collect();
+        let ended = ended.into_iter().map(|name| self.endpoint(name, None, last.get(name).copied()));
         let running = statuses.iter().map(|status| self.endpoint(&status.name, Some(status), Some(status)));
         let mut data: Vec<_> = running.chain(ended).collect();
         data.sort_by(|one, other| name(one).cmp(name(other)));
@@ -111,9 +114,9 @@ impl Seen {
     /// Returns an endpoint with the status that running receivers report, and the last one that is known.
     fn endpoint(&self, name: &str, current: Option<&EndpointStatus>, last: Option<&EndpointStatus>) -> Value {
         let traffic = self.report.of(name);
-        let has =
-            |process: &&Process| process.is_running(self.as_of) && reported(process).iter().any(|status| &*status.name == name);
-        let receivers: Vec<_> = self.processes.iter().filter(has).map(|process| &*process.id).collect();
+        let runs = self.processes.iter().zip(&self.reported).filter(|(process, _)| process.is_running(self.as_of));
+        let receivers: Vec<_> =
+            runs.filter(|(_, has)| has.iter().any(|status| &*status.name == name)).map(|(process, _)| &*process.id).collect();
         let count = |count: fn(&EndpointStatus) -> u64| current.map(count);
         json!({
             "object": "endpoint",
@@ -162,14 +165,9 @@ fn name(value: &Value) -> &str {
     value.get("name").and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Returns the endpoints of the receiver of a process, as they were at its last sign of life.
-fn reported(process: &Process) -> Vec<EndpointStatus> {
-    endpoints(std::slice::from_ref(process), process.seen_at)
-}
-
-fn process(process: &Process, now: Timestamp) -> Value {
+fn process(process: &Process, endpoints: &[EndpointStatus], now: Timestamp) -> Value {
     let Process { id, version, started_at, seen_at, .. } = process;
-    let endpoints: Vec<_> = reported(process).into_iter().map(|status| status.name.to_string()).collect();
+    let endpoints: Vec<_> = endpoints.iter().map(|status| &*status.name).collect();
     json!({
         "object": "process",
         "id": id,
