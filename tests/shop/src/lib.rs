@@ -191,6 +191,7 @@ macro_rules! shop_suite {
                 environment {
                     with_a_spill_a_database_that_will_never_work_is_refused
                     with_a_spill_a_database_of_a_later_version_is_refused
+                    a_spill_that_cannot_be_used_is_refused
                 }
             }
         }

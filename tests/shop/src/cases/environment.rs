@@ -54,10 +54,25 @@ pub async fn with_a_spill_a_database_of_a_later_version_is_refused(subject: Subj
     refused(home.launch().env("SPILL", &spill), "update the program").await;
 }
 
+/// Events that are acknowledged during the next outage would have no place.
+pub async fn a_spill_that_cannot_be_used_is_refused(subject: Subject) {
+    let home = Home::of(subject);
+    let (garbage, folder) = (home.folder().join("garbage.db"), home.folder().join("no").join("such").join("folder.db"));
+    std::fs::write(&garbage, "this is no database, ".repeat(1_000)).expect("write a file");
+    for file in [garbage, folder] {
+        let spill = format!("sqlite://{}", file.display());
+        refused_for("SPILL", home.launch().env("SPILL", &spill), &file.display().to_string()).await;
+    }
+}
+
 async fn refused(launch: Launch, reason: &str) {
+    refused_for("DATABASE_URL", launch, reason).await;
+}
+
+async fn refused_for(variable: &str, launch: Launch, reason: &str) {
     let ended = launch.refused().await;
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-    assert!(ended.stderr.contains("DATABASE_URL") && ended.stderr.contains(reason), "{ended:?}");
+    assert!(ended.stderr.contains(variable) && ended.stderr.contains(reason), "{ended:?}");
     assert!(ended.stdout.is_empty(), "{ended:?}");
 }
 
