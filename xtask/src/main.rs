@@ -4,6 +4,7 @@ mod api;
 mod bench;
 mod ci;
 mod coexist;
+mod cold;
 mod day;
 mod deny;
 mod features;
@@ -40,6 +41,7 @@ enum Command {
     /// Only one crate of a build may link the SQLite library, so both must accept the same version of `libsqlite3-sys`. The application
     /// is a separate workspace, because the lock file of this one would determine the version.
     Coexist,
+    Cold(cold::Cold),
     Day(day::Day),
     Deny(deny::Deny),
     /// Check each feature of the published packages alone, with cargo-hack, and the program of the fuzz targets.
@@ -87,6 +89,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Bench(bench) => bench.run(&sh),
         Command::Ci(ci) => ci.run(&sh),
         Command::Coexist => coexist::run(&sh),
+        Command::Cold(cold) => cold.run(&sh),
         Command::Day(day) => day.run(&sh),
         Command::Deny(deny) => deny.run(&sh),
         Command::Features => features::run(&sh),

@@ -27,6 +27,7 @@ use xshell::Shell;
 
 use self::files::Files;
 use self::quickstarts::Builds;
+pub(crate) use self::quickstarts::builds;
 
 /// Check rules of this repository that the compiler does not check.
 #[derive(Args)]

@@ -14,13 +14,13 @@ const QUICKSTARTS: &[(&str, usize)] = &[("axum-quickstart", 98), ("actix-quickst
 const MOST_LINES: usize = 70;
 
 /// Number of crates in the build of each quickstart and each published package.
-pub(super) type Builds = BTreeMap<String, usize>;
+pub(crate) type Builds = BTreeMap<String, usize>;
 
 /// Counts the crates in the build of each quickstart and each package that is on a list.
 ///
 /// # Errors
 /// Returns an error if cargo does not know the package.
-pub(super) fn builds(sh: &Shell) -> anyhow::Result<Builds> {
+pub(crate) fn builds(sh: &Shell) -> anyhow::Result<Builds> {
     let packages = QUICKSTARTS.iter().chain(PACKAGES);
     packages.map(|(package, _)| Ok(((*package).to_owned(), crates(sh, package)?))).collect()
 }
