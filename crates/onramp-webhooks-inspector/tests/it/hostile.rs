@@ -1,8 +1,12 @@
 //! Received text that is hostile, in every field: the API escapes it as JSON, and nothing of it reaches a header or HTML.
 
-use onramp_webhooks::identity::DedupKey;
+use std::time::Duration;
 
-use crate::tools::{TOKEN, Under};
+use onramp_webhooks::Inbox;
+use onramp_webhooks::identity::DedupKey;
+use serde_json::{Value, json};
+
+use crate::tools::{NOW, TOKEN, Under};
 
 const PAYLOADS: [&str; 12] = [
     "<script>alert(1)</script>",
@@ -47,6 +51,36 @@ async fn hostile_text_stays_text_in_every_field() {
             assert_eq!((answer.status(), answer.header("content-type")), (200, Some("application/json")));
             answer.json();
             assert!(!answer.text().contains(|letter: char| letter.is_ascii_control()), "{payload:?}");
+        }
+    }
+}
+
+/// Receivers store names, advice and addresses in the inbox, where others may write as well.
+#[tokio::test]
+async fn hostile_text_of_receivers_stays_text() {
+    let under = Under::with_tokens();
+    let (now, hour) = (NOW.as_millis(), NOW.as_millis() / 3_600_000);
+    let store = async |task: &str, text: Value| {
+        let state = under.inbox.task_state(task).await.unwrap();
+        let version = state.version;
+        assert!(under.inbox.set_task_state(state.at(version, text.to_string().replace(r"\u0000", ""))).await.unwrap());
+    };
+    for (payload, seen) in PAYLOADS.into_iter().zip((0..).map(|minute| now + minute * 60_000)) {
+        let status = json!({ "name": payload, "provider": payload, "verdict": "silent", "advice": payload });
+        let process = json!({ "id": payload, "version": payload, "started_at": now, "seen_at": seen, "endpoints": [status] });
+        store("traffic/processes", json!([process])).await;
+        store("traffic/endpoints", json!(["wert"])).await;
+        let traffic =
+            json!({ "outcomes": { "denied": 1, payload: 1 }, "attempts": { payload: 1 }, "refused_from": { payload: 1 } });
+        let minutes = json!({ "of": hour, "spans": { (now / 60_000).to_string(): traffic } });
+        store(&format!("traffic/wert/minutes/{:02}", hour % 48), minutes).await;
+        under.clock.advance(Duration::from_secs(60));
+        for path in ["/api/traffic?span=1h", "/api/endpoints", "/api/overview"] {
+            let answer = under.get(TOKEN, path).await;
+            assert_eq!((answer.status(), answer.header("content-type")), (200, Some("application/json")));
+            assert!(!answer.text().contains(|letter: char| letter.is_ascii_control()), "{payload:?}");
+            let shown = answer.json().to_string();
+            assert!(shown.contains(json!(payload.replace('\0', "")).to_string().trim_matches('"')), "{path}: {shown}");
         }
     }
 }
