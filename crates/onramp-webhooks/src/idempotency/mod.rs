@@ -30,7 +30,8 @@
 //!
 //! A reply is stored with its body and the headers that mean the same again; [`keep_header`](IdempotencyBuilder::keep_header) adds others.
 //! Streams (`text/event-stream`, `application/x-ndjson`, `application/json-seq`, `application/grpc`, `multipart/x-mixed-replace`) and
-//! responses that announce a `trailer` reach their client as they come, and are not stored. Trailers that are not announced are lost.
+//! responses that announce a `trailer` reach their client as they come, and are not stored. Trailers that are not announced are lost. Responses
+//! of actix-web and warp cannot carry trailers.
 //!
 //! # Limits
 //! If the process crashes between the writes of a route and the end of its reply, the route runs again. The same happens if a
