@@ -67,7 +67,7 @@ await step("refusals have their reasons, and their addresses as text", async () 
   await page.locator("#refusals th.mono", { hasText: HOSTILE }).waitFor();
   assert.ok(await page.locator("#values-addresses tbody tr").count() <= 8);
   assert.equal(await page.locator("#report img").count(), 0);
-  await page.click("#span-24h");
+  await page.click("#span-7d");
   await page.click("#to-addresses");
   await page.waitForSelector("#values-addresses");
 });

@@ -27,6 +27,17 @@ const VIEWS = [
   ["no-match", "?state=leased", (page) => page.waitForSelector(".none")],
   ["many-filters", "?state=dead,conflict&type=order_complete&endpoint=wert&error=insert%20into%20points%3A%20column"],
   ["paused", "", (page) => page.click("#live")],
+  ["full", "", async (page) => {
+    await page.route("**/api/events", (route) => route.abort());
+    await page.route("**/api/overview", async (route) => {
+      const response = await route.fetch(), overview = await response.json();
+      const full = { kind: "cannot_record", title: "nothing can be recorded: the store is full", detail: "Free some space: until then, no event is acknowledged." };
+      overview.attention.unshift({ ...overview.attention[0], ...full, count: "0", purchases: "0", unclear: "0", money: [], since: null, newest: null });
+      await route.fulfill({ response, json: overview });
+    });
+    await page.reload();
+    await page.locator("#attention li >> nth=0", { hasText: "nothing can be recorded" }).waitFor();
+  }],
   ["away", "", async (page) => { await page.route("**/api/**", (route) => route.abort()); await page.click(".chip >> nth=0"); await page.locator("#attention-h", { hasText: "cannot be reached" }).waitFor(); }],
 ];
 /* The same of the views without a list. Changes of a report are fulfilled by the driver. */

@@ -4,7 +4,7 @@ import { TONE, WORDS, ago, clock, full, money, moment, short, stateTag } from ".
 
 const SETS = [["dead", "conflict", "quarantined"], ["retrying", "parked"], ["pending", "leased", "handled"]];
 
-const STATE_OF = { dead_letters: "dead", other_dead_letters: "dead", conflicts: "conflict", quarantined_purchases: "quarantined", quarantined: "quarantined", overdue: "retrying", refusing: "refusing", silent: "silent" };
+const STATE_OF = { dead_letters: "dead", other_dead_letters: "dead", conflicts: "conflict", quarantined_purchases: "quarantined", quarantined: "quarantined", overdue: "retrying", refusing: "refusing", silent: "silent", cannot_record: "dead" };
 
 export const isAboutEndpoint = (item) => item.kind === "refusing" || item.kind === "silent";
 
@@ -40,17 +40,17 @@ export function drawAttention(overview, open) {
 }
 
 function line(item, open) {
-  const state = STATE_OF[item.kind] ?? "parked", reviewed = isReviewed(item), advises = isAboutEndpoint(item);
+  const state = STATE_OF[item.kind] ?? "parked", reviewed = isReviewed(item), advises = isAboutEndpoint(item), isAdvice = advises || item.kind === "cannot_record";
   const [words, ...reason] = item.title.split(": ");
   const sums = paid(item);
   return h("li", {},
     h("span", { class: `state ${TONE[state] ?? "act"}` }, icon(`g-${state}`, 13)),
     h("div", { class: "say" },
       h("p", {}, h("b", {}, words), reason.length > 0 && h("span", {}, reason.join(": "))),
-      item.detail && h("p", { class: "why" }, h(advises ? "span" : "code", { title: item.detail }, item.detail)),
+      item.detail && h("p", { class: "why" }, h(isAdvice ? "span" : "code", { title: item.detail }, item.detail)),
       sums && h("p", { class: "money" }, sums)),
     item.since ? h("time", { datetime: item.since, title: full(item.since) }, moment(item.since)) : h("span"),
-    h("button", { type: "button", class: reviewed ? "button" : "button quiet", onclick: () => open(item) }, reviewed ? "Review and replay" : advises ? "Next steps" : "Open"));
+    item.kind === "cannot_record" ? h("span") : h("button", { type: "button", class: reviewed ? "button" : "button quiet", onclick: () => open(item) }, reviewed ? "Review and replay" : advises ? "Next steps" : "Open"));
 }
 
 /** Draws the filters. `toggle(state)` changes one, `change(name, value)` sets a condition, and `clear()` removes all. */

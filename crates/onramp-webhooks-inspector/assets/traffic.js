@@ -154,7 +154,7 @@ function refusals({ total, span }, operates, words, visit) {
       return scroller("Addresses of refused requests", "addresses", h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Most frequent addresses"), h("th", { scope: "col" }, "Requests"))),
         h("tbody", {}, ...addresses.map(({ address, requests }) => h("tr", {}, h("th", { scope: "row", class: "mono" }, address), h("td", {}, number(requests)))))));
     }
-    return span === "1h" ? null : h("p", { class: "lead" }, "The ", h("a", { class: "text", id: "to-addresses", href: "?view=traffic&span=1h", onclick: visit }, "last hour"), " has the addresses.");
+    return span === "1h" || span === "24h" ? null : h("p", { class: "lead" }, "The ", h("a", { class: "text", id: "to-addresses", href: "?view=traffic", onclick: visit }, "last 24 hours"), " have the addresses.");
   };
   return h("section", { class: "panel", id: "refusals", "aria-labelledby": "refusals-h" }, h("h2", { id: "refusals-h" }, "Refused"),
     !reasons.length ? h("p", { class: "lead" }, `No request was refused in ${words}.`)

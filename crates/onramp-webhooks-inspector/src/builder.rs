@@ -10,6 +10,7 @@ use onramp_webhooks::provider::Providers;
 
 use crate::Inspector;
 use crate::access::{Access, Authorize, Door, Guard, Role};
+use crate::checks::Checks;
 
 /// Minimum length of a token, in characters.
 pub const SHORTEST_TOKEN: usize = 32;
@@ -22,6 +23,7 @@ pub(crate) struct Settings {
     pub(crate) title: String,
     pub(crate) place: String,
     pub(crate) is_read_only: bool,
+    pub(crate) checks: Checks,
 }
 
 /// Builder of an [`Inspector`]; see [`Inspector::builder`].
@@ -42,6 +44,7 @@ impl InspectorBuilder {
             title: "Inbox".to_owned(),
             place: String::new(),
             is_read_only: false,
+            checks: Checks::default(),
         };
         Self { settings, operator: None, reader: None, authorize: None, is_open: false }
     }

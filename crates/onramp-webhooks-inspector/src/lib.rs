@@ -7,6 +7,7 @@ mod assets;
 mod attempts;
 mod blind;
 mod builder;
+mod checks;
 mod csrf;
 mod events;
 mod headers;

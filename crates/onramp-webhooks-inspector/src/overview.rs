@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use onramp_webhooks::StoreError;
 use onramp_webhooks::attention::{Attention, Item, ItemKind, attention};
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{DeadCause, Filter, Record, State};
@@ -33,9 +34,17 @@ pub(crate) struct Overview {
 }
 
 impl Overview {
-    async fn of(settings: &Settings, now: Timestamp) -> Result<Self, Problem> {
-        let attention = attention(&*settings.inbox, &settings.providers, now).await?;
-        let newest = settings.inbox.list(Filter::all().limit(WATCHED)).await?.records;
+    async fn of(settings: &Arc<Settings>, now: Timestamp) -> Result<Self, Problem> {
+        let read = async || {
+            let attention = attention(&*settings.inbox, &settings.providers, now).await?;
+            let newest = settings.inbox.list(Filter::all().limit(WATCHED)).await?.records;
+            Ok::<_, StoreError>((attention, newest))
+        };
+        let (mut attention, newest) = match read().await {
+            Ok(read) => read,
+            Err(error) => return Err(Problem::from(error).and(spilled(settings).await)),
+        };
+        attention.items.splice(0..0, settings.checks.problem(settings).await);
         Ok(Self { as_of: now, attention, newest })
     }
 
@@ -75,6 +84,13 @@ impl Overview {
         }
         hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
+}
+
+/// Returns a sentence about the deliveries that wait in the spill while the inbox is away.
+async fn spilled(settings: &Settings) -> Option<String> {
+    let status = settings.inbox.spill_status().await.ok()??;
+    (status.open_since.is_some() || status.waiting > 0)
+        .then(|| format!("Events are acknowledged: {} wait in the spill, and move to the inbox by themselves.", status.waiting))
 }
 
 /// The last overview, which clients share.

@@ -54,6 +54,14 @@ impl Problem {
         Self { header, ..Self::new(503, "Too many pages", "Too many pages are open for live updates.") }
     }
 
+    /// Adds a sentence.
+    pub(crate) fn and(mut self, sentence: Option<String>) -> Self {
+        if let Some(sentence) = sentence {
+            self.detail = format!("{}. {sentence}", self.detail);
+        }
+        self
+    }
+
     pub(crate) fn detail(&self) -> &str {
         &self.detail
     }

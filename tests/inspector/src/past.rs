@@ -8,7 +8,7 @@ const HOUR: i64 = 60 * MINUTE;
 
 /// The length of a span, the number of spans in a state, the number of states, their name, and the number of spans to store.
 const RESOLUTIONS: [(i64, i64, i64, &str, i64); 2] =
-    [(MINUTE, 60, 48, "minutes", 60), (15 * MINUTE, 96, 92, "quarters", 90 * 96)];
+    [(MINUTE, 60, 48, "minutes", 25 * 60), (15 * MINUTE, 96, 92, "quarters", 90 * 96)];
 
 /// Text that must stay text.
 const HOSTILE: &str = "<img src=x onerror=alert(1)>";

@@ -17,7 +17,7 @@ use crate::time::{date_and_time, in_words, rfc3339};
 const EXAMPLES: &str = "Examples:
   onramp-webhooks inbox stats
   onramp-webhooks inbox stats --since 1h --by time
-  onramp-webhooks inbox stats --since 7d --by address
+  onramp-webhooks inbox stats --since 24h --by address
   onramp-webhooks inbox stats --json";
 
 /// Show what was received and handled, by all processes together. The last minute is missing.
@@ -30,7 +30,7 @@ pub(crate) struct Stats {
     /// Only this endpoint
     #[arg(long, value_name = "NAME")]
     endpoint: Option<String>,
-    /// Show a row for each of these. Addresses are those of refused requests, kept for two days
+    /// Show a row for each of these. Addresses are those of refused requests, of 24h at most
     #[arg(long, value_enum, value_name = "FIELD", default_value = "outcome")]
     by: By,
 }

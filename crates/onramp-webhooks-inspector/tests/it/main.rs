@@ -12,3 +12,4 @@ mod loopback;
 mod masking;
 mod tools;
 mod traffic;
+mod unusable;

@@ -36,7 +36,8 @@ pub struct Traffic {
     /// The greatest age of the oldest due delivery, in milliseconds.
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) backlog: u64,
-    /// The addresses that most refused requests came from, and their number. They are kept for two days.
+    /// The addresses that most refused requests came from, and their number. They are kept for two days, so a report of
+    /// more than a day has none.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub refused_from: BTreeMap<String, u64>,
 }

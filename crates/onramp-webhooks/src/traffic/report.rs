@@ -65,7 +65,11 @@ impl Report {
 /// # Errors
 /// Returns an error if the inbox cannot be read.
 pub async fn report(inbox: &dyn Inbox, window: Window, now: Timestamp) -> Result<Report, StoreError> {
-    let resolution = if window == Window::Hour { Resolution::Minute } else { Resolution::Quarter };
+    let resolution = match window {
+        // Only minutes have addresses.
+        Window::Hour | Window::Day => Resolution::Minute,
+        Window::Week | Window::Quarter => Resolution::Quarter,
+    };
     let step = millis(window.step());
     let steps = i64::try_from(window.steps()).unwrap_or(i64::MAX);
     let first = now.as_millis().div_euclid(step) - (steps - 1);
