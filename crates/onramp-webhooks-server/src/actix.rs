@@ -17,9 +17,14 @@ use actix_web::{App, Error};
 use onramp_webhooks::allow_list::AllowList;
 use tokio::net::TcpStream;
 
+use crate::guarded::Guarded;
+use crate::places::{Places, most};
 use crate::proxy::Proxies;
 use crate::server::GRACE;
 use crate::{HEAD_TIME, IDLE_TIME, MOST_CONNECTIONS};
+
+/// The share of the connections that wait for a place: one of eight.
+const WAITING_SHARE: usize = 8;
 
 /// The time for the end of a connection that the server closes, the default of actix's `HttpServer`.
 const DISCONNECT_TIME: Duration = Duration::from_secs(1);
@@ -41,7 +46,7 @@ impl ActixServer {
     #[must_use]
     pub fn new(listener: TcpListener) -> Self {
         let workers = available_parallelism().map_or(1, NonZeroUsize::get);
-        Self { listener, proxies: AllowList::default(), workers, most: MOST_CONNECTIONS }.workers(workers)
+        Self { listener, proxies: AllowList::default(), workers, most: most() }.workers(workers)
     }
 
     /// Declares the proxies that begin each connection with a header of the PROXY protocol, as
@@ -75,13 +80,16 @@ impl ActixServer {
         let address = self.listener.local_addr()?;
         let server = actix_server::Server::build()
             .workers(self.workers)
-            .max_concurrent_connections(self.most / self.workers)
+            .max_concurrent_connections(self.most.div_ceil(self.workers))
             .shutdown_timeout(GRACE.as_secs())
             .shutdown_signal(shutdown);
         let (proxies, stopping) = (Arc::new(Proxies::new(self.proxies)), server.graceful_shutdown_signal());
+        // Some connections are accepted without a place, so that silent ones leave theirs.
+        let places = Arc::new(Places::new(self.most - self.most / WAITING_SHARE));
         let connections = move || {
-            let (proxies, is_stopping) = (Arc::clone(&proxies), stopping.clone());
-            let headers = fn_service(move |stream| of_client(stream, Arc::clone(&proxies), is_stopping.clone()));
+            let (proxies, places, is_stopping) = (Arc::clone(&proxies), Arc::clone(&places), stopping.clone());
+            let headers =
+                fn_service(move |stream| of_client(stream, Arc::clone(&proxies), Arc::clone(&places), is_stopping.clone()));
             let is_stopping = stopping.clone();
             let http = HttpService::build()
                 .graceful_shutdown_signal(move || {
@@ -107,14 +115,21 @@ impl ActixServer {
 async fn of_client(
     mut stream: TcpStream,
     proxies: Arc<Proxies>,
+    places: Arc<Places>,
     stopping: GracefulShutdownSignal,
-) -> Result<(TcpStream, Protocol, Option<SocketAddr>), DispatchError> {
+) -> Result<(Guarded<TcpStream>, Protocol, Option<SocketAddr>), DispatchError> {
     let peer = stream.peer_addr()?;
-    let client = tokio::select! {
-        client = proxies.client(&mut stream, peer) => client.ok(),
+    let admitted = async {
+        let place = places.take().await;
+        Some((place, proxies.client(&mut stream, peer).await.ok()?))
+    };
+    let admitted = tokio::select! {
+        admitted = admitted => admitted,
         () = stopping.notified() => None,
     };
-    client.map(|client| (stream, Protocol::Http1, client)).ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionAborted).into())
+    admitted
+        .map(|(place, client)| (Guarded::new(stream, place), Protocol::Http1, client))
+        .ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionAborted).into())
 }
 
 #[cfg(test)]

@@ -20,8 +20,8 @@ pub const HEAD_TIME: Duration = Duration::from_secs(10);
 /// for up to 60 s. A shorter limit would close connections that they are about to use.
 pub const IDLE_TIME: Duration = Duration::from_secs(75);
 
-/// Serves a connection until it ends. Once `is_unwelcome` resolves, it ends after the current request, or at once if there is none.
-pub(crate) async fn serve<I, S, B>(stream: I, service: S, is_unwelcome: impl Future<Output = ()>)
+/// Serves a connection until it ends. Once `is_stopping` resolves, it ends after the current request, or at once if there is none.
+pub(crate) async fn serve<I, S, B>(stream: I, service: S, is_stopping: impl Future<Output = ()>)
 where
     I: AsyncRead + AsyncWrite + Unpin + 'static,
     S: HttpService<Incoming, ResBody = B, Error: Into<Box<dyn Error + Send + Sync>>>,
@@ -33,7 +33,7 @@ where
         std::pin::pin!(http.timer(timer).header_read_timeout(IDLE_TIME).serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = &mut connection => ended,
-        () = is_unwelcome => {
+        () = is_stopping => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

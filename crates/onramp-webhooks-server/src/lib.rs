@@ -3,6 +3,7 @@
 #[cfg(feature = "actix")]
 mod actix;
 mod connection;
+mod guarded;
 mod places;
 mod proxy;
 mod server;

@@ -15,17 +15,19 @@ use onramp_webhooks::adapter::LogLimit;
 use onramp_webhooks::allow_list::AllowList;
 use onramp_webhooks::clock::{Clock, SystemClock};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
 use crate::connection;
-use crate::places::{Place, Places};
+use crate::guarded::Guarded;
+use crate::places::{Place, Places, most};
 use crate::proxy::Proxies;
 
-/// The maximum number of connections: 512. If all are open, [`Server`] closes idle ones for others, which wait in the queue of the system.
-/// With the usual limit of 1024 file descriptors, half of them are left to databases and APIs.
+/// The maximum number of connections: 512, or half of the file descriptors that the process may open, if that is less. If all are open,
+/// silent ones are closed for others, which wait in the queue of the system. The other half of the descriptors is left to databases and
+/// APIs.
 pub const MOST_CONNECTIONS: usize = 512;
 
 /// The pause after an error of the listener, such as a lack of file descriptors.
@@ -46,7 +48,7 @@ impl Server {
     /// Creates a server on a listener.
     #[must_use]
     pub fn new(listener: TcpListener) -> Self {
-        Self { listener, proxies: AllowList::default(), most: MOST_CONNECTIONS }
+        Self { listener, proxies: AllowList::default(), most: most() }
     }
 
     /// Declares the proxies that begin each connection with a header of the PROXY protocol, in version 1 or 2. By default, there are none,
@@ -88,21 +90,13 @@ impl Server {
                         _ = stopping.changed() => return,
                     };
                     let Ok(client) = client else { return };
-                    let (peer, asked) = (client.map(peer), Arc::new(Notify::new()));
-                    let was_asked = Arc::clone(&asked);
+                    let peer = client.map(peer);
                     let service = service_fn(move |mut request: Request<Incoming>| {
-                        asked.notify_one();
                         peer.clone().map(|peer| request.extensions_mut().insert(peer));
                         app.call(request)
                     });
-                    let is_unwelcome = async {
-                        tokio::select! {
-                            _ = stopping.changed() => {}
-                            // A connection is of use once, also while all places are taken.
-                            () = async { was_asked.notified().await; place.is_wanted().await } => {}
-                        }
-                    };
-                    connection::serve(stream, service, is_unwelcome).await;
+                    let is_stopping = async move { drop(stopping.changed().await) };
+                    connection::serve(Guarded::new(stream, place), service, is_stopping).await;
                 });
             }
         };
@@ -123,8 +117,12 @@ async fn accept(listener: &TcpListener, places: &Places, errors: &LogLimit) -> (
     let place = places.take().await;
     loop {
         match listener.accept().await {
-            Ok((stream, address)) => return (place, stream, address),
+            Ok((stream, address)) => {
+                places.want(false);
+                return (place, stream, address);
+            }
             Err(error) => {
+                places.want(true);
                 if let Some(errors) = errors.count(SystemClock::default().now()) {
                     tracing::warn!(%error, errors, "cannot accept a connection");
                 }

@@ -254,3 +254,31 @@ async fn a_shutdown_finishes_open_requests_and_ends_half_a_head() {
         assert_eq!(half.read(&mut [0]).await.unwrap_or(0), 0, "closed");
     }
 }
+
+/// Strangers take all places and stay: before a request, in its head, or in that of a second one. Others are served before the time for a
+/// head is over.
+#[tokio::test]
+async fn silent_connections_leave_their_places() {
+    const HALF: &[u8] = b"GET / HTTP/1.1\r\nhost: sh";
+    const WHOLE: &[u8] = b"GET / HTTP/1.1\r\nhost: shop\r\n\r\n";
+    for framework in ALL {
+        for (first, second) in [(&b""[..], &b""[..]), (HALF, b""), (WHOLE, b""), (WHOLE, HALF), (b"\r\n\r\n", HALF)] {
+            let running = serve(framework, "").await;
+            let mut strangers = Vec::new();
+            for _ in 0..520 {
+                let mut stranger = TcpStream::connect(running.address).await.unwrap();
+                stranger.write_all(first).await.unwrap();
+                strangers.push(stranger);
+            }
+            for stranger in &mut strangers {
+                // It may be closed already.
+                let _ = stranger.write_all(second).await;
+            }
+            let answer = timeout(HEAD_TIME * 8 / 10, exchange(running.address, &[REQUEST])).await;
+            let answer = answer.unwrap_or_else(|_| panic!("{framework:?}, {}", String::from_utf8_lossy(first)));
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+            drop(strangers);
+            running.task.abort();
+        }
+    }
+}
