@@ -1,11 +1,11 @@
 //! The route of health checks.
 
-use actix_web::{Route, guard, web};
+use actix_web::{HttpRequest, Route, web};
 use onramp_webhooks::Receiver;
 
 use crate::Reply;
 
-/// Returns a route that responds to `GET` and `HEAD` with [`Receiver::health`].
+/// Returns a route that responds with [`Receiver::health_check`].
 ///
 /// ```
 /// use actix_web::App;
@@ -17,9 +17,8 @@ use crate::Reply;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn health(receiver: Receiver) -> Route {
-    let checked = move || {
+    web::route().to(move |request: HttpRequest| {
         let receiver = receiver.clone();
-        async move { Reply(receiver.health().await) }
-    };
-    web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(checked)
+        async move { Reply(receiver.health_check(request.method().as_str()).await) }
+    })
 }

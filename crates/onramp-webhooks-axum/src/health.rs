@@ -1,11 +1,12 @@
 //! The route of health checks.
 
-use axum::routing::{MethodRouter, get};
+use axum::http::Method;
+use axum::routing::{MethodRouter, any};
 use onramp_webhooks::Receiver;
 
 use crate::Reply;
 
-/// Returns a route that responds to `GET` and `HEAD` with [`Receiver::health`].
+/// Returns a route that responds with [`Receiver::health_check`].
 ///
 /// ```
 /// use axum::Router;
@@ -20,5 +21,5 @@ pub fn health<S>(receiver: Receiver) -> MethodRouter<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    get(async move || Reply(receiver.health().await))
+    any(async move |method: Method| Reply(receiver.health_check(method.as_str()).await))
 }

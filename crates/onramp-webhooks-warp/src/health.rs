@@ -3,10 +3,11 @@
 use onramp_webhooks::Receiver;
 use warp::Filter;
 use warp::filters::BoxedFilter;
+use warp::http::Method;
 
 use crate::Reply;
 
-/// Returns a filter that responds to `GET` and `HEAD` with [`Receiver::health`]. Put it [behind](Filter::and) its path.
+/// Returns a filter that responds with [`Receiver::health_check`]. Put it [behind](Filter::and) its path.
 ///
 /// ```
 /// use onramp_webhooks_warp::core::{Receiver, Wert, inbox::MemoryInbox};
@@ -19,9 +20,9 @@ use crate::Reply;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn health(receiver: Receiver) -> BoxedFilter<(Reply,)> {
-    let checked = move || {
+    let checked = move |method: Method| {
         let receiver = receiver.clone();
-        async move { Reply(receiver.health().await) }
+        async move { Reply(receiver.health_check(method.as_str()).await) }
     };
-    warp::get().or(warp::head()).unify().then(checked).boxed()
+    warp::method().then(checked).boxed()
 }

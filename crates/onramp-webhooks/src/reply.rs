@@ -80,6 +80,11 @@ impl Reply {
         Self::new(if healthy { 200 } else { 503 }, Some("application/json"), body.into())
     }
 
+    /// Creates the reply to a health check with another method.
+    pub(crate) fn not_checked() -> Self {
+        Self::problem(405, "Method not allowed", "health is checked with GET or HEAD").with("allow", "GET, HEAD")
+    }
+
     /// Returns the HTTP status.
     #[must_use]
     pub const fn status(&self) -> u16 {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
+use crate::connection::answer_to;
 use crate::launch::Launch;
 use crate::shop::{Ended, ShopProcess};
 use crate::wait::until;
@@ -22,6 +23,11 @@ macro_rules! quickstart_suite {
         #[test]
         fn an_event_is_handled_once_across_restarts() {
             $crate::run($crate::quickstart::an_event_is_handled_once_across_restarts($binary));
+        }
+
+        #[test]
+        fn a_health_check_is_a_get_or_a_head() {
+            $crate::run($crate::quickstart::a_health_check_is_a_get_or_a_head($binary));
         }
 
         #[test]
@@ -63,6 +69,18 @@ pub async fn an_event_is_handled_once_across_restarts(binary: &str) {
     let other = line().replace("customer-42", "customer-43");
     has_printed(&quickstart, &other).await;
     assert_eq!(printed(&quickstart.stop().await), [other]);
+}
+
+/// The route of the adapters has the same replies in all frameworks.
+pub async fn a_health_check_is_a_get_or_a_head(binary: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let quickstart = start(binary, &folder).await;
+    for (method, status, allow) in
+        [("GET", 200, None), ("HEAD", 200, None), ("POST", 405, Some("GET, HEAD")), ("DELETE", 405, Some("GET, HEAD"))]
+    {
+        let reply = answer_to(quickstart.request(method, "/healthz")).await.unwrap();
+        assert_eq!((reply.status, reply.header("allow")), (status, allow), "{method}");
+    }
 }
 
 /// A purchase without a customer is stored for nobody, and nothing but the log shows it.

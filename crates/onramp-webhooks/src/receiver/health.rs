@@ -25,6 +25,14 @@ impl Receiver {
         self.shared.endpoints.iter().map(|watched| watched.status(now)).collect()
     }
 
+    /// Returns the reply to a health check that was sent with `method`: [`health`](Self::health) for `GET` and `HEAD`, and 405 for others.
+    pub async fn health_check(&self, method: &str) -> Reply {
+        match method {
+            "GET" | "HEAD" => self.health().await,
+            _ => Reply::not_checked(),
+        }
+    }
+
     /// Returns the reply to a health check, within three seconds: 200 if the inbox can record deliveries, and 503 otherwise. With a
     /// [spill](crate::spill), also 503 while the primary inbox fails [permanently](crate::StoreErrorKind::is_permanent).
     ///
