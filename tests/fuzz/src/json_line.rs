@@ -17,6 +17,10 @@ pub(crate) fn run(input: &[u8]) {
     assert!(!written.contains(|character| character < ' '), "one line: {written:?}");
     let read = Record::from_json_line(&written).unwrap();
     assert_eq!(shown(&read), shown(&record));
+    // A field that is not read may have a number that only text can hold.
+    if serde_json::from_str::<Value>(line).is_err() {
+        return;
+    }
     assert!(has(&known(line), &known(&written)), "{written}");
     block_on(check_restored(record));
 }
