@@ -2,16 +2,22 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use futures_core::Stream;
 use tokio::time::Instant;
 
 use crate::body::{self, Taken};
+use crate::clock::Timestamp;
 use crate::delivery::read;
+use crate::log_limit::LogLimit;
 use crate::provider::{Acknowledgement, Provider, ProviderEvent};
 use crate::reply::{Outcome, Reply};
 use crate::request::{Headers, content_encoding};
+
+/// Limits the log of bodies that cannot be read, in the whole process.
+static UNREADABLE: LazyLock<LogLimit> = LazyLock::new(LogLimit::default);
 
 /// A body that could not be read as an event. [`reply`](Self::reply) returns the reply that its provider needs.
 #[derive(Clone, PartialEq, Eq)]
@@ -102,7 +108,9 @@ where
             Taken::Cut(raw) => (raw, read::too_large(body::DEFAULT_LIMIT), Outcome::TooLarge),
         };
         let unreadable = Unreadable { reason, raw, outcome, acknowledgement };
-        tracing::warn!(?unreadable, "no event could be read");
+        if let Some(requests) = UNREADABLE.count(Timestamp::now()) {
+            tracing::warn!(?unreadable, requests, "no event could be read");
+        }
         Ok(Err(unreadable))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
-use super::{By, Idempotency, IdempotencyStore, Scope, Shared};
+use super::{By, Idempotency, IdempotencyStore, NotHandled, Scope, Shared};
 use crate::body;
 use crate::clock::{Clock, SystemClock};
 
@@ -68,6 +68,7 @@ impl IdempotencyBuilder {
             kept_headers: KEPT.iter().map(|name| (*name).to_owned()).collect(),
             clock: Arc::new(SystemClock),
             pruned_at: AtomicI64::default(),
+            not_handled: NotHandled::default(),
         })
     }
 

@@ -115,7 +115,9 @@ impl Keyed {
             Taken::Whole(body) => body,
             Taken::Stopped => return Err(Outcome::BodyStopped),
             Taken::Cut(_) => {
-                tracing::error!(limit = self.shared.body_limit, "a body over the limit was not handled");
+                if let Some(requests) = self.shared.not_handled.too_large.count(self.shared.clock.now()) {
+                    tracing::error!(limit = self.shared.body_limit, requests, "a body over the limit was not handled");
+                }
                 return Err(Outcome::TooLarge);
             }
         };
@@ -170,14 +172,20 @@ impl Keyed {
             // An event waits for the outcome of the first one: it has to run if that one fails.
             let waits = matches!((&state, self.shared.by), (KeyState::Running { .. }, By::Event(_)));
             if *same != fingerprint && !waits {
-                tracing::error!(key = %lease.key, "a request was not handled: its key was used before for a request with other content");
+                if let Some(requests) = self.shared.not_handled.other_body.count(self.shared.clock.now()) {
+                    let why = "its key was used before for a request with other content";
+                    tracing::error!(key = %lease.key, requests, why, "a request was not handled");
+                }
                 return Err(Outcome::OtherBody);
             }
             if let KeyState::Done { reply, .. } = state {
                 return replayed(lease.key, reply).map(Taking::Answer);
             }
             if Instant::now() >= deadline {
-                tracing::warn!(key = %lease.key, "a request was not handled: an earlier request with its key is still running");
+                if let Some(requests) = self.shared.not_handled.still_running.count(self.shared.clock.now()) {
+                    let why = "an earlier request with its key is still running";
+                    tracing::warn!(key = %lease.key, requests, why, "a request was not handled");
+                }
                 return Err(self.shared.by.still_running());
             }
             state = self.claim_after_change(lease, fingerprint, begun, deadline).await?;

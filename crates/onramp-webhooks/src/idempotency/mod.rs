@@ -88,6 +88,7 @@ pub use self::store::{ABANDONED_AFTER, IdempotencyStore, KeyLease, KeyState};
 pub use self::stored_body::{Rejoined, StoredBody};
 use crate::body;
 use crate::clock::{Clock, Timestamp};
+use crate::log_limit::LogLimit;
 use crate::provider::{Acknowledgement, Decoder, Provider};
 use crate::reply::Outcome;
 use crate::request::Request;
@@ -121,6 +122,15 @@ struct Shared {
     clock: Arc<dyn Clock>,
     /// The time of the last pruning, in milliseconds since 1970.
     pruned_at: AtomicI64,
+    not_handled: NotHandled,
+}
+
+/// Limits the log of requests that are not handled, for each reason.
+#[derive(Default)]
+struct NotHandled {
+    too_large: LogLimit,
+    other_body: LogLimit,
+    still_running: LogLimit,
 }
 
 /// The source of the keys.

@@ -23,7 +23,7 @@ use self::admission::Admission;
 pub use self::builder::{BuildError, ReceiverBuilder};
 use crate::body::{self, Taken};
 use crate::client_ip::ClientIp;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::delivery::read::{self, Read};
 use crate::inbox::{Inbox, Recorded, TransactionalInbox};
 use crate::log_limit::LogLimit;
@@ -224,23 +224,27 @@ impl Shared {
             Taken::Stopped => Err(Outcome::BodyStopped),
             Taken::Whole(body) => {
                 let signed = SignedRequest::new(&admission.signed_headers, &body, now);
-                endpoint.verify(&signed).map_err(|error| unverified(endpoint.name(), &error))?;
+                endpoint.verify(&signed).map_err(|error| unverified(&admission.watched, now, &error))?;
                 let read = read::delivery(&endpoint.name, endpoint.decoder, now, body);
                 Ok(match &admission.encoding {
                     Some(encoding) => read::blame_encoding(read, encoding),
                     None => read,
                 })
             }
-            Taken::Cut(_) if !endpoint.facts().signed_headers.is_empty() => {
-                Err(unverified(endpoint.name(), &"the body is larger than the limit, so its signature cannot be verified"))
-            }
+            Taken::Cut(_) if !endpoint.facts().signed_headers.is_empty() => Err(unverified(
+                &admission.watched,
+                now,
+                &"the body is larger than the limit, so its signature cannot be verified",
+            )),
             Taken::Cut(body) => Ok(read::cut(&endpoint.name, endpoint.decoder, now, body, self.body_limit)),
         }
     }
 }
 
-fn unverified(endpoint: &str, why: &dyn fmt::Display) -> Outcome {
-    tracing::warn!(endpoint, %why, "refused: not signed by the provider");
+fn unverified(watched: &Watched, now: Timestamp, why: &dyn fmt::Display) -> Outcome {
+    if let Some(refusals) = watched.counters.denials.count(now) {
+        tracing::warn!(endpoint = watched.endpoint.name(), refusals, %why, "refused: not signed by the provider");
+    }
     Outcome::Unverified
 }
 

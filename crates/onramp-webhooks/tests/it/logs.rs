@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use onramp_webhooks::adapter::{Full, Request, extract};
 use onramp_webhooks::allow_list::AllowList;
+use onramp_webhooks::client_ip::ClientIp;
 use onramp_webhooks::clock::{ManualClock, Timestamp};
+use onramp_webhooks::gate::AllowListGate;
 use onramp_webhooks::inbox::MemoryInbox;
-use onramp_webhooks::{Delivery, Handler, HandlerError, Kriptomat, async_trait};
+use onramp_webhooks::{Delivery, Handler, HandlerError, Kriptomat, Wert, async_trait};
 use onramp_webhooks_testkit::events::WertOrder;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -143,6 +146,24 @@ async fn refusals_are_logged_once_a_second_with_their_number() {
     clock.advance(Duration::from_secs(1));
     says(&door.send("POST", "/kriptomat", stranger, &[], door.purchase()).await, 403);
     assert_eq!(lines(&log).iter().map(|(message, number, _)| (&**message, &**number)).collect::<Vec<_>>(), [("denied", "100")]);
+}
+
+/// The clock of the machine limits these lines, and no test knows how many seconds pass.
+#[tokio::test]
+async fn a_gate_and_an_extractor_do_not_log_every_request() {
+    let (log, _guard) = Log::listen("onramp_webhooks", Level::WARN);
+    let gate = AllowListGate::new("192.0.2.0/24".parse().unwrap(), ClientIp::peer_only());
+    let begun = Instant::now();
+    for _ in 0..1_000 {
+        gate.admit(&Request::new("GET", "/", Some([203, 0, 113, 7].into()), &[])).unwrap_err();
+        assert!(extract::<Wert, _, _>(&[("content-type", "application/json")], Full::new("{")).await.unwrap().is_err());
+    }
+    let seconds = begun.elapsed().as_secs() + 2;
+    let lines = log.take();
+    for message in ["denied", "no event could be read"] {
+        let lines = lines.iter().filter(|line| line.message == message).count() as u64;
+        assert!(lines > 0 && lines <= seconds, "{message}: {lines}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,8 +11,10 @@ use futures_core::Stream;
 use onramp_webhooks::adapter::{Claim, Full, Request, StoredBody};
 use onramp_webhooks::idempotency::{Idempotency, IdempotencyBuilder, MemoryIdempotencyStore, Scope};
 use onramp_webhooks_testkit::events::WertOrder;
+use tracing::Level;
 
 use super::harness::{Harness, Outcome, keyed};
+use crate::logs::Log;
 
 #[tokio::test]
 async fn a_success_is_kept_and_replayed() {
@@ -252,4 +254,20 @@ async fn debug_shows_no_content() {
     assert_eq!(reply.body(), "hidden");
     shown += &format!("{reply:?} {:?}", harness.idempotency);
     assert!(!shown.contains("hidden") && shown.contains("6 bytes"), "{shown}");
+}
+
+/// A client that repeats a request that is refused writes few lines.
+#[tokio::test(start_paused = true)]
+async fn refusals_are_logged_once_a_second_with_their_number() {
+    let harness = Harness::by_header();
+    harness.post("a", "{}").await;
+    let (log, _guard) = Log::listen("idempotency", Level::WARN);
+    for _ in 0..100 {
+        assert_eq!(harness.post("a", "{\"other\":1}").await.status, 422);
+    }
+    harness.clock.advance(Duration::from_secs(1));
+    assert_eq!(harness.post("a", "{\"other\":1}").await.status, 422);
+    let lines = log.take();
+    assert_eq!(lines.iter().map(|line| line.field("requests")).collect::<Vec<_>>(), ["1", "100"], "{lines:?}");
+    assert!(lines.iter().all(|line| line.field("why").contains("other content")), "{lines:?}");
 }
