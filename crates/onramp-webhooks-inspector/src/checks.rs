@@ -1,4 +1,4 @@
-//! Whether the inbox can record deliveries. A check of it writes, so pages share its result.
+//! The check that the inbox can record deliveries. It writes, so pages share its result.
 
 use std::sync::Arc;
 use std::time::Duration;

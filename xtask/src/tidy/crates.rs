@@ -14,7 +14,7 @@ pub(super) const PACKAGES: &[(&str, usize)] = &[
     ("onramp-webhooks-inspector", 66),
     ("onramp-webhooks-postgres", 139),
     ("onramp-webhooks-redis", 100),
-    ("onramp-webhooks-server", 67),
+    ("onramp-webhooks-server", 70),
     ("onramp-webhooks-sqlite", 71),
     ("onramp-webhooks-testkit", 63),
     ("onramp-webhooks-warp", 97),

@@ -17,7 +17,7 @@ use onramp_webhooks::idempotency::{
 };
 use onramp_webhooks::identity::{DedupKey, Identity, OrderStage};
 use onramp_webhooks::inbox::{
-    ClaimRequest, ClaimedDelivery, Claims, DeadCause, Filter, HistoryEntry, Inbox as _, MemoryInbox, NewDelivery, Page,
+    ClaimRequest, ClaimedDelivery, Claims, DeadCause, Filter, HistoryEntry, Inbox as _, Lookup, MemoryInbox, NewDelivery, Page,
     Quarantine, Record, Settled, Settlement,
 };
 use onramp_webhooks::kriptomat::{AdditionalFields, KriptomatPostback};
@@ -261,4 +261,19 @@ fn pages_show_neither_requests_nor_responses() {
     let response: PageResponse = PageResponse::new(200, HIDDEN).header("set-cookie", HIDDEN);
     shows_nothing(&response);
     shows_nothing::<PageBody>(&response.body);
+}
+
+#[test]
+fn filters_show_no_identifiers() {
+    let filters: [Filter; 4] = [
+        Filter::all().about(HIDDEN),
+        Filter::all().order(HIDDEN),
+        Filter::all().error(HIDDEN),
+        Filter::all().key(DedupKey::new("wert", "order", HIDDEN, "")),
+    ];
+    for filter in filters {
+        shows_nothing(&filter);
+        let lookup: Lookup<'_> = filter.lookup();
+        shows_nothing(&lookup);
+    }
 }
