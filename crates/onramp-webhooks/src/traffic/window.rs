@@ -69,6 +69,7 @@ impl fmt::Display for Window {
 /// Error returned when parsing the name of a [`Window`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the time span must be 1h, 24h, 7d or 90d")]
+#[non_exhaustive]
 pub struct WindowError;
 
 impl FromStr for Window {

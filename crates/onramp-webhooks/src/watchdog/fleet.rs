@@ -34,8 +34,8 @@ fn together(statuses: &[EndpointStatus], now: Timestamp) -> Option<EndpointStatu
     // Of two that are equally severe, the one that received something last knows most.
     let worst = statuses.iter().max_by_key(|status| (severity(status), status.verdict == Verdict::Fine, status.last_received))?;
     let last_received = statuses.iter().filter_map(|status| status.last_received).max();
-    let sum = |count: fn(&EndpointStatus) -> u64| statuses.iter().map(|status| count(status)).fold(0, u64::saturating_add);
-    let most = |count: fn(&EndpointStatus) -> u32| statuses.iter().map(|status| count(status)).max().unwrap_or(0);
+    let sum = |count: fn(&EndpointStatus) -> u64| statuses.iter().map(count).fold(0, u64::saturating_add);
+    let most = |count: fn(&EndpointStatus) -> u32| statuses.iter().map(count).max().unwrap_or(0);
     let mut status = worst.clone();
     status.last_received = last_received;
     status.silent_for = last_received.map(|last| now.since(last));
