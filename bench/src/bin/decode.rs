@@ -90,18 +90,21 @@ fn junk(size: usize, rounds: usize) {
             black_box(Fingerprint::of(black_box(body)));
         };
         let value = || drop(black_box(serde_json::from_slice::<serde_json::Value>(black_box(body))));
-        let [reading, hashing, value] = [nanos(reading, 3, rounds), nanos(hashing, 3, rounds), nanos(value, 3, rounds)];
+        let scanning = || drop(black_box(serde_json::from_slice::<serde::de::IgnoredAny>(black_box(body))));
+        let [reading, hashing] = [nanos(reading, 3, rounds), nanos(hashing, 3, rounds)];
+        let [value, scanning] = [nanos(value, 3, rounds), nanos(scanning, 3, rounds)];
         let milliseconds = |nanos: f64| format!("{:.2}", nanos / 1e6);
         rows.push(vec![
             name.to_owned(),
             milliseconds(reading),
             format!("{:.2}", reading / value),
+            format!("{:.2}", reading / scanning),
             milliseconds(hashing),
             format!("{:.2}", hashing / value),
         ]);
     }
     let title = format!("(d) Events with {size} bytes of junk");
-    print(&title, &["", "decode ms", "to serde_json::Value", "fingerprint ms", "to serde_json::Value"], rows);
+    print(&title, &["", "decode ms", "to serde_json::Value", "to IgnoredAny", "fingerprint ms", "to serde_json::Value"], rows);
 }
 
 fn read<E: ProviderEvent>(body: &[u8]) -> Result<(), DecodeError> {

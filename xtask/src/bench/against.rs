@@ -13,11 +13,12 @@ pub(super) fn run(sh: &Shell, revision: &str, turns: usize, args: &[String]) -> 
         cmd!(sh, "git worktree prune").run()?;
         cmd!(sh, "git worktree add --detach {tree} {commit}").run()?;
     }
-    let this = build(sh)?;
+    let with_peers = args.iter().any(|arg| arg == "--peers");
+    let this = build(sh, with_peers)?;
     let other = {
         let _in_tree = sh.push_dir(&tree);
         let _target = sh.push_env("CARGO_TARGET_DIR", tree.join("target"));
-        build(sh)?
+        build(sh, with_peers)?
     };
     let (mut of_this, mut of_other) = (Vec::new(), Vec::new());
     for turn in 1..=turns {
@@ -34,11 +35,14 @@ pub(super) fn run(sh: &Shell, revision: &str, turns: usize, args: &[String]) -> 
     Ok(())
 }
 
-/// Builds the benchmark and the command line, which old revisions lack, and returns the path of the benchmark.
-fn build(sh: &Shell) -> anyhow::Result<std::path::PathBuf> {
+/// Builds the benchmark, the command line, which old revisions lack, and the peers if they are measured. Returns the path of the benchmark.
+fn build(sh: &Shell, with_peers: bool) -> anyhow::Result<std::path::PathBuf> {
     let command_line = sh.path_exists("crates/onramp-webhooks-cli").then_some("--package=onramp-webhooks-cli");
     cmd!(sh, "cargo build --release --package onramp-webhooks-bench {command_line...}").run()?;
     let target = sh.var_os("CARGO_TARGET_DIR").map_or_else(|| sh.current_dir().join("target"), Into::into);
+    if with_peers {
+        cmd!(sh, "cargo build --release --target-dir {target} --manifest-path bench/peers/Cargo.toml").run()?;
+    }
     Ok(target.join("release").join("onramp-webhooks-bench"))
 }
 

@@ -72,7 +72,7 @@ pub(super) struct LatencyCounters {
 impl LatencyCounters {
     pub(super) fn count(&self, took: Duration) {
         // A part of a millisecond counts as a whole one.
-        let millis = u64::try_from(took.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX);
+        let millis = took.as_secs().saturating_mul(1_000).saturating_add(u64::from(took.subsec_micros().div_ceil(1_000)));
         let class = BOUNDS.partition_point(|bound| *bound < millis);
         if let Some(count) = self.counts.get(class) {
             count.fetch_add(1, Ordering::Relaxed);
