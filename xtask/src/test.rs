@@ -26,7 +26,7 @@ pub(crate) struct Test {
     require_all: bool,
 }
 
-/// The number of tests that run at the same time for each core. Many of them wait for programs, time limits and disks.
+/// The number of tests that cargo-nextest runs at the same time for each core. Many of them wait for programs, time limits and disks.
 const TESTS_PER_CORE: usize = 2;
 
 /// Programs that tests about the guide run: a part of the names of these tests, the program, and an argument with which it ends.
@@ -59,7 +59,7 @@ impl Test {
         services.print();
         let _environment = services.enter(sh);
         let at_once = available_parallelism().map_or(1, NonZero::get).saturating_mul(TESTS_PER_CORE).to_string();
-        let _at_once = ["NEXTEST_TEST_THREADS", "RUST_TEST_THREADS"].map(|name| sh.push_env(name, &at_once));
+        let _at_once = sh.push_env("NEXTEST_TEST_THREADS", at_once);
         let filters = &self.filters;
         let mut remarks = limits(&services);
         let skipped: Vec<_> = remarks.iter().flat_map(|remark| &remark.skipped).copied().collect();
