@@ -31,12 +31,12 @@ const VIEWS = [
     await page.route("**/api/events", (route) => route.abort());
     await page.route("**/api/overview", async (route) => {
       const response = await route.fetch(), overview = await response.json();
-      const full = { kind: "cannot_record", title: "nothing can be recorded: the store is full", detail: "Free some space: until then, no event is acknowledged." };
+      const full = { kind: "cannot_record", title: "the inbox cannot record: the store is full", detail: "Free some space: until then, only a spill can record events." };
       overview.attention.unshift({ ...overview.attention[0], ...full, count: "0", purchases: "0", unclear: "0", money: [], since: null, newest: null });
       await route.fulfill({ response, json: overview });
     });
     await page.reload();
-    await page.locator("#attention li >> nth=0", { hasText: "nothing can be recorded" }).waitFor();
+    await page.locator("#attention li >> nth=0", { hasText: "the inbox cannot record" }).waitFor();
   }],
   ["away", "", async (page) => { await page.route("**/api/**", (route) => route.abort()); await page.click(".chip >> nth=0"); await page.locator("#attention-h", { hasText: "cannot be reached" }).waitFor(); }],
 ];

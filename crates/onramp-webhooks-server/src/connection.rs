@@ -13,11 +13,11 @@ use hyper::service::HttpService;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Time limit for the first head of a connection, including the wait for its first byte: 10 s.
+/// Time limit for the head of a request: 10 s from its first byte, and for the first one from the beginning of the connection.
 pub const HEAD_TIME: Duration = Duration::from_secs(10);
 
-/// Time limit for every later head, including the time without a request before it: 75 s. Load balancers reuse a connection that was idle
-/// for up to 60 s. A shorter limit would close connections that they are about to use.
+/// Time limit between a response and the next request: 75 s. Load balancers reuse a connection that was idle for up to 60 s. A shorter limit
+/// would close connections that they are about to use.
 pub const IDLE_TIME: Duration = Duration::from_secs(75);
 
 /// Serves a connection until it ends. Once `is_stopping` resolves, it ends after the current request, or at once if there is none.
@@ -45,8 +45,8 @@ where
 
 /// Timer of one connection that shortens the wait for its first head.
 ///
-/// hyper has a single limit for each head, which starts when the last response has been sent. The limit of a half-sent head can
-/// therefore not be shorter than that of an idle connection, except for the first head.
+/// hyper has a single limit for each head, which starts when the last response has been sent, so it is that of an idle connection. A
+/// [guarded](crate::guarded) connection ends a later head that has begun.
 struct HeadTimer {
     is_first: AtomicBool,
 }

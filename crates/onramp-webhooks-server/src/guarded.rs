@@ -14,7 +14,7 @@ use crate::HEAD_TIME;
 use crate::places::Place;
 
 /// The time of silence after which a connection without an open request leaves its place to another one.
-pub(crate) const QUIET_TIME: Duration = Duration::from_secs(1);
+const QUIET_TIME: Duration = Duration::from_secs(1);
 
 /// A stream that fails as soon as its connection is of no use. It has a place until it is dropped.
 pub(crate) struct Guarded<S> {
@@ -23,7 +23,8 @@ pub(crate) struct Guarded<S> {
     is_useless: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
-/// The bytes that have passed, for the future that judges them.
+/// The bytes that have passed, for the future that judges them. A request that was sent before the response to another one counts as
+/// answered with it.
 struct Activity {
     seen: Mutex<Seen>,
     changed: Notify,

@@ -245,6 +245,7 @@ async fn a_shutdown_finishes_open_requests_and_ends_half_a_head() {
         while TcpStream::connect(address).await.is_ok() {
             yield_now().await;
         }
+        // The request takes longer than actix gives to a connection that it closes.
         sleep(Duration::from_millis(1_500)).await;
         drop(finish);
         assert!(request.await.unwrap().ends_with("finished"));

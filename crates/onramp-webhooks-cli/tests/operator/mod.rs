@@ -87,8 +87,18 @@ impl Shop {
         self.inbox.list(Filter::all().limit(1)).await.unwrap().records.pop().unwrap().id
     }
 
+    /// Receives two orders, one of which is handled, and refuses a request. A worker has stored that.
+    pub(crate) async fn has_traffic(&self) {
+        self.order("O1", "customer-20418", "250.00").await;
+        self.order("O2", "Ada", "49.99").await;
+        self.refused("/wert/wrong-s3cret-for-examples", "203.0.113.9").await;
+        let (worker, _) = self.worker(&["Ada"]);
+        worker.idle().await;
+        worker.shutdown().await;
+    }
+
     /// Receives a request that is refused.
-    pub(crate) async fn refused(&self, path: &str, address: &str) {
+    async fn refused(&self, path: &str, address: &str) {
         let request = Request::new("POST", path, Some(address.parse().unwrap()), &[]);
         let reply = self.receiver.receive(&request, Full::new("{}")).await;
         assert!((400..500).contains(&reply.status()), "{}", reply.status());

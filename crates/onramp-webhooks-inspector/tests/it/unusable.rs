@@ -54,7 +54,7 @@ async fn an_inbox_that_cannot_record_is_the_first_problem() {
         let item = &overview(&inspector).await["attention"][0];
         assert_eq!(
             (&item["kind"], &item["title"]),
-            (&"cannot_record".into(), &"nothing can be recorded: the store is full".into())
+            (&"cannot_record".into(), &"the inbox cannot record: the store is full".into())
         );
         assert_eq!(item["command"], "onramp-webhooks doctor");
         clock.advance(Duration::from_secs(2));

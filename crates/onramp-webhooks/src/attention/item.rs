@@ -93,7 +93,7 @@ impl Item {
             ItemKind::Overdue => {
                 of("delivery is due, and no worker handles it", "deliveries are due, and no worker handles them")
             }
-            ItemKind::CannotRecord { error } => format!("nothing can be recorded: {}", error.in_words()),
+            ItemKind::CannotRecord { error } => format!("the inbox cannot record: {}", error.in_words()),
             ItemKind::Refusing => format!("the requests of the provider to {endpoint} are refused"),
             ItemKind::Silent => format!("{endpoint} is silent: nothing arrives"),
         }

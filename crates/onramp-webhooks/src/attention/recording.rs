@@ -4,13 +4,13 @@ use super::item::{Item, ItemKind};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::inbox::{Filter, Tally};
 
-/// Returns the problem of an inbox whose [check](crate::Inbox::check) has failed with `error`: until it is mended, no event is acknowledged.
+/// Returns the problem of an inbox whose [check](crate::Inbox::check) has failed with `error`: until it is mended, it records no delivery.
 ///
 /// It is not part of [`attention`](super::attention), because a program that only reads an inbox cannot check it.
 #[must_use]
 pub fn cannot_record(error: &StoreError) -> Item {
     let advice = match error.kind() {
-        StoreErrorKind::Full => "Free some space: until then, no event is acknowledged.",
+        StoreErrorKind::Full => "Free some space: until then, only a spill can record events.",
         StoreErrorKind::ReadOnly => {
             "Let the user of the shop write, and do not use a read-only replica or a read-only file system."
         }

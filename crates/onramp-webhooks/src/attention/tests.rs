@@ -239,7 +239,7 @@ async fn endpoints_whose_provider_may_stop_are_listed_while_their_receiver_runs(
 #[test]
 fn an_inbox_that_cannot_record_is_a_problem_with_advice() {
     let item = cannot_record(&StoreError::new(StoreErrorKind::Full, "check"));
-    assert_eq!(item.title(), "nothing can be recorded: the store is full");
-    assert_eq!((&*item.detail, &*item.command), ("Free some space: until then, no event is acknowledged.", "doctor"));
+    assert_eq!(item.title(), "the inbox cannot record: the store is full");
+    assert_eq!((&*item.detail, &*item.command), ("Free some space: until then, only a spill can record events.", "doctor"));
     assert_eq!(item.kind.as_str(), "cannot_record");
 }

@@ -242,7 +242,7 @@ impl Shared {
 }
 
 fn unverified(watched: &Watched, now: Timestamp, why: &dyn fmt::Display) -> Outcome {
-    if let Some(refusals) = watched.counters.denials.count(now) {
+    if let Some(refusals) = watched.counters.unverified.count(now) {
         tracing::warn!(endpoint = watched.endpoint.name(), refusals, %why, "refused: not signed by the provider");
     }
     Outcome::Unverified

@@ -87,6 +87,7 @@ fn taken(counters: &[AtomicU64], names: &[&str]) -> BTreeMap<String, u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reply::Outcome;
 
     #[test]
     fn taking_begins_again() {
@@ -100,6 +101,31 @@ mod tests {
         assert_eq!((taken.received(), taken.refused(), taken.acknowledgements.count(), taken.handlers.count()), (1, 1, 1, 1));
         assert_eq!((taken.attempts.get("handled"), taken.refused_from.get("192.0.2.1")), (Some(&1), Some(&1)));
         assert!(meter.take().is_empty());
+    }
+
+    #[test]
+    fn every_outcome_of_a_receiver_is_counted() {
+        let outcomes = [
+            Outcome::New,
+            Outcome::Duplicate,
+            Outcome::Conflict,
+            Outcome::Spilled,
+            Outcome::Unreadable(String::new()),
+            Outcome::TooLarge,
+            Outcome::NoEndpoint,
+            Outcome::Denied,
+            Outcome::Unverified,
+            Outcome::Method,
+            Outcome::BodyStopped,
+            Outcome::NotRecorded,
+        ];
+        for outcome in outcomes {
+            let meter = Meter::default();
+            meter.received(outcome.as_str());
+            let counted = meter.take();
+            let is_recorded = u64::from(outcome.is_recorded());
+            assert_eq!((counted.received(), counted.refused()), (is_recorded, 1 - is_recorded), "{outcome:?}");
+        }
     }
 
     #[test]

@@ -41,18 +41,23 @@ pub struct Process {
 }
 
 impl Process {
-    /// Returns whether the last sign of life is at most three minutes old.
+    /// Returns whether the last sign of life is at most three minutes old. One that is further ahead was given by a clock that was wrong.
     #[must_use]
     pub fn is_running(&self, now: Timestamp) -> bool {
-        now.since(self.seen_at) <= ENDED_AFTER
+        apart(self.seen_at, now) <= ENDED_AFTER
     }
+}
+
+/// Returns the time between two moments, in either sequence.
+fn apart(one: Timestamp, other: Timestamp) -> Duration {
+    one.since(other).max(other.since(one))
 }
 
 /// Stores a sign of life.
 pub(super) async fn store(inbox: &dyn Inbox, process: &Process) -> Result<(), StoreError> {
     slots::change(inbox, TASK, |text| {
         let mut processes = read(text);
-        processes.retain(|other| other.id != process.id && process.seen_at.since(other.seen_at) < FORGOTTEN_AFTER);
+        processes.retain(|other| other.id != process.id && apart(process.seen_at, other.seen_at) < FORGOTTEN_AFTER);
         processes.push(process.clone());
         let surplus = processes.len().saturating_sub(MOST_KEPT);
         processes.drain(..surplus);

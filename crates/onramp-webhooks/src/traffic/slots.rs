@@ -1,4 +1,4 @@
-//! Where traffic is kept: in a ring of task states for each endpoint, so that nothing has to be pruned.
+//! The place of traffic: a ring of task states for each endpoint, so that nothing has to be pruned.
 //!
 //! The minutes of an hour are one state, and so are the quarters of an hour of a day. An hour takes the place of the one two days before it,
 //! and a day that of the one 92 days before it.
@@ -77,13 +77,19 @@ struct Period {
 }
 
 impl Period {
+    /// Returns whether a state of `period`, or of a later one, is in its place. One that is more than a ring ahead was stored by a clock that
+    /// was wrong.
+    const fn is_kept_at(&self, period: i64, resolution: Resolution) -> bool {
+        period <= self.of && self.of <= period.saturating_add(resolution.periods())
+    }
+
     /// Reads a state. One that cannot be read, of another version or of no period, counts as empty.
     fn read(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
 }
 
-/// Adds the traffic of spans of one period to what is kept of an endpoint. What is older than the period that has its place is dropped.
+/// Adds the traffic of spans of one period to what is kept of an endpoint. Spans that are older than the period in their place are dropped.
 pub(super) async fn add(
     inbox: &dyn Inbox,
     endpoint: &str,
@@ -92,8 +98,8 @@ pub(super) async fn add(
     spans: &[(i64, &Traffic)],
 ) -> Result<(), StoreError> {
     change(inbox, &resolution.task(endpoint, period), |text| {
-        let mut kept =
-            Period::read(text).filter(|kept| kept.of >= period).unwrap_or_else(|| Period { of: period, ..Period::default() });
+        let kept = Period::read(text).filter(|kept| kept.is_kept_at(period, resolution));
+        let mut kept = kept.unwrap_or_else(|| Period { of: period, ..Period::default() });
         if kept.of > period {
             return None;
         }
@@ -109,7 +115,7 @@ pub(super) async fn add(
 pub(super) async fn expire(inbox: &dyn Inbox, endpoint: &str, hour: i64) -> Result<(), StoreError> {
     let resolution = Resolution::Minute;
     change(inbox, &resolution.task(endpoint, hour), |text| {
-        Period::read(text).is_some_and(|kept| kept.of < hour).then(String::new)
+        Period::read(text).is_some_and(|kept| !kept.is_kept_at(hour, resolution)).then(String::new)
     })
     .await
 }

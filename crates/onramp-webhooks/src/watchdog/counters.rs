@@ -47,6 +47,8 @@ pub(crate) struct Counters {
     pub(crate) denials: LogLimit,
     /// Limits the log of other refusals.
     pub(crate) refusals: LogLimit,
+    /// Limits the log of requests whose signature cannot be verified.
+    pub(crate) unverified: LogLimit,
 }
 
 /// The number of an hour in the upper half, and the refusals of that hour in the lower half.
@@ -69,6 +71,7 @@ impl Default for Counters {
             silent: AtomicBool::default(),
             denials: LogLimit::default(),
             refusals: LogLimit::default(),
+            unverified: LogLimit::default(),
         }
     }
 }

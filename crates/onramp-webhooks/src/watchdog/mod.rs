@@ -28,7 +28,7 @@
 //! # Restarts and several receivers
 //! The time of the last delivery is read from the inbox at the start, and again before an endpoint counts as silent, because
 //! another receiver may have recorded one. If the inbox cannot be read, no endpoint counts as silent. Refusals are counted per
-//! process.
+//! process. Each receiver stores its status in the inbox every minute, and [`endpoints`] is what all running ones agree on.
 //!
 //! # Workers
 //! A `WARN` is logged when a delivery has waited for a minute and no worker has claimed it, and an `ERROR` when a worker shows no sign of

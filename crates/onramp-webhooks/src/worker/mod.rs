@@ -50,7 +50,7 @@ impl Worker {
 
     /// Shuts the worker down: stops claiming, releases deliveries that have not started, and waits for running handlers and
     /// periodic tasks, at most for the [grace](WorkerBuilder::grace). Handlers that are still running after that are dropped at
-    /// their next await, and their deliveries are released. An inbox that does not respond can prolong the shutdown by 45 seconds.
+    /// their next await, and their deliveries are released. An inbox that does not respond can prolong the shutdown by 55 seconds.
     ///
     /// Not cancel-safe: if the call is dropped, the shutdown continues, but is not awaited.
     ///

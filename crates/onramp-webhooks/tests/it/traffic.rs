@@ -182,3 +182,31 @@ async fn running_receivers_agree_on_an_endpoint() {
     assert_eq!(wert.silent_for, Some(2 * MINUTE));
     assert!(endpoints(&processes(&harness.inbox).await.unwrap(), now.after(HOUR)).is_empty(), "nobody runs");
 }
+
+/// A machine whose clock was wrong for a while would otherwise count as a running receiver for ever and hide the silence of the others, and what
+/// it stored would keep its place.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_was_far_ahead_leaves_nothing() {
+    let harness = Harness::new().await;
+    // In the rings, this time has the place of the first one.
+    harness.clock.advance(920 * 24 * HOUR);
+    let ahead = harness.beside().await;
+    ahead.posts(1).await;
+    ahead.kriptomat("POST", "/kriptomat", "203.0.113.9").await;
+    ahead.advance(MINUTE).await;
+    drop(ahead);
+    harness.clock.set(harness.started());
+    let stored = processes(&harness.inbox).await.unwrap();
+    assert!(!stored.is_empty() && !stored.iter().any(|process| process.is_running(harness.clock.now())), "{stored:?}");
+    let now = harness.beside().await;
+    now.posts(1).await;
+    now.advance(MINUTE).await;
+    let total = now.total(Window::Hour).await;
+    assert_eq!((total.received(), total.refused_from.len()), (1, 0), "{total:?}");
+    assert_eq!(now.total(Window::Quarter).await.received(), 1);
+    assert_eq!(processes(&harness.inbox).await.unwrap().len(), 1);
+    for place in 0..48 {
+        let state = harness.inbox.task_state(&format!("traffic/kriptomat/minutes/{place:02}")).await.unwrap();
+        assert!(!state.text.contains("203.0.113.9"), "{}", state.text);
+    }
+}
