@@ -1,7 +1,10 @@
 //! The command `onramp-webhooks inbox stats`.
 
+use std::collections::BTreeMap;
+
 use clap::{Args, ValueEnum};
 use onramp_webhooks::clock::{Clock, SystemClock, Timestamp};
+use onramp_webhooks::inbox::Filter;
 use onramp_webhooks::traffic::{Durations, Process, Report, Summary, Traffic, Window, processes, report};
 use onramp_webhooks::watchdog::{EndpointStatus, endpoints};
 use serde_json::{Value, json};
@@ -53,6 +56,8 @@ enum By {
 struct Found {
     report: Report,
     statuses: Vec<EndpointStatus>,
+    /// The time of the last delivery at each endpoint.
+    last: BTreeMap<String, Timestamp>,
     processes: Vec<Process>,
     now: Timestamp,
 }
@@ -68,7 +73,12 @@ impl Stats {
             report.endpoints.retain(|name, _| name == endpoint);
             statuses.retain(|status| &*status.name == endpoint);
         }
-        let found = Found { report, statuses, processes, now };
+        let mut found = Found { report, statuses, last: BTreeMap::new(), processes, now };
+        for name in found.names().map(str::to_owned).collect::<Vec<_>>() {
+            // A receiver that has ended, or started a moment ago, says nothing of it.
+            let newest = inbox.list(Filter::all().endpoint(name.as_str()).limit(1)).await.map_err(failed)?;
+            found.last.extend(newest.records.first().map(|record| (name, record.received_at)));
+        }
         match output.json {
             true => output.object(&found.json())?,
             false => found.text(self.by, output)?,
@@ -81,7 +91,8 @@ impl Found {
     fn json(&self) -> Value {
         let endpoint = |name: &str| {
             let status = self.statuses.iter().find(|status| &*status.name == name);
-            json!({ "endpoint": name, "traffic": self.report.of(name).summary(), "status": status })
+            let last = self.last.get(name).copied().map(rfc3339);
+            json!({ "endpoint": name, "traffic": self.report.of(name).summary(), "last_received_at": last, "status": status })
         };
         let step = |(at, traffic): (usize, &Traffic)| json!({ "at": rfc3339(self.report.at(at)), "traffic": traffic.summary() });
         let process = |process: &Process| {
@@ -143,8 +154,7 @@ impl Found {
                 None => line = line.text("  no receiver runs"),
             }
             output.line(&line)?;
-            let last = status.and_then(|status| status.last_received);
-            let last = last.map_or_else(|| "none known".to_owned(), |last| date_and_time(last, &output.zone));
+            let last = self.last.get(name).map_or_else(|| "none".to_owned(), |last| date_and_time(*last, &output.zone));
             let counts = format_args!("    {} received, {} refused; last delivery: {last}", traffic.received, traffic.refused);
             output.line(&Line::new().text(counts))?;
             if let Some(advice) = status.and_then(|status| status.advice.as_ref()) {
@@ -208,7 +218,7 @@ fn addresses(total: &Summary) -> Table {
     table
 }
 
-fn counted(counts: &std::collections::BTreeMap<String, u64>) -> String {
+fn counted(counts: &BTreeMap<String, u64>) -> String {
     counts.iter().map(|(name, count)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
 }
 
