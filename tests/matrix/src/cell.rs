@@ -1,7 +1,6 @@
 //! One case on one adapter and store.
 
-use onramp_webhooks_testkit::adapter::Case;
-
+use crate::case::Case;
 use crate::column::Column;
 use crate::panics;
 
@@ -25,10 +24,8 @@ impl Cell {
     pub(crate) fn run(case: Case, column: Column) -> Self {
         let name = format!("{} on {column}", case.name());
         let run = move || {
-            let setup = column.setup();
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-            runtime.block_on(case.run(&setup));
-            setup.transcript().lines()
+            runtime.block_on(case.run(column))
         };
         let Ok(thread) = std::thread::Builder::new().name(name.clone()).spawn(run) else { return Self::DidNotRun };
         match thread.join() {

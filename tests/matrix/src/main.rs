@@ -2,12 +2,15 @@
 //!
 //! All adapters get the same bytes, and their responses are compared with the expectation and with each other. The run fails if a cell
 //! neither passed nor was skipped by an option.
-#![expect(clippy::unwrap_used, reason = "the sites of the adapters are tests")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "the sites of the adapters are tests")]
 
+mod case;
 mod cell;
 mod column;
+mod connections;
 mod panics;
 mod run;
+mod site;
 mod table;
 
 use std::process::ExitCode;
@@ -38,6 +41,9 @@ struct Cli {
     /// Maximum number of cells that run at the same time.
     #[arg(long, default_value_t = 6)]
     jobs: usize,
+    /// Serve the site of one adapter and store instead, until the input ends.
+    #[arg(long, hide = true)]
+    serve: bool,
 }
 
 impl Cli {
@@ -53,6 +59,10 @@ impl Cli {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let (true, [adapter], [store]) = (cli.serve, &*cli.adapter, &*cli.store) {
+        site::serve(Column { adapter: *adapter, store: *store });
+        return ExitCode::SUCCESS;
+    }
     panics::collect();
     let rows = run::all(cli.jobs.max(1), |column, case| cli.wants(column, case));
     if table::print(&rows) { ExitCode::SUCCESS } else { ExitCode::FAILURE }

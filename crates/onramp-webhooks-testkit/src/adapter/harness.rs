@@ -28,7 +28,7 @@ use crate::doubles::Double;
 pub(super) const BODY_LIMIT: usize = 64 << 10;
 
 /// The path of Wert's endpoint, with its secret.
-pub(super) const WERT: &str = "/webhooks/wert/s3cret-for-examples";
+pub(super) const WERT: &str = Site::WERT;
 
 /// The stores of one site.
 #[derive(Clone, Debug)]
@@ -90,6 +90,11 @@ impl Setup {
         &self.transcript
     }
 
+    /// Serves a default site, for tests from outside of this process.
+    pub async fn serve(&self) -> Served {
+        Served(self.harness().await)
+    }
+
     /// Serves a default site.
     pub(super) async fn harness(&self) -> Harness {
         self.harness_with(Plan::default()).await
@@ -135,6 +140,23 @@ impl Setup {
 impl fmt::Debug for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Setup").finish_non_exhaustive()
+    }
+}
+
+/// A site that is served until this value is dropped.
+pub struct Served(Harness);
+
+impl Served {
+    /// Returns the address of the site.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.0.tcp()
+    }
+}
+
+impl fmt::Debug for Served {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Served").field("address", &self.address()).finish_non_exhaustive()
     }
 }
 
@@ -234,25 +256,30 @@ impl Harness {
         }
     }
 
+    fn tcp(&self) -> SocketAddr {
+        match &self.address {
+            Address::Tcp(address) => *address,
+            #[cfg(unix)]
+            Address::Unix(_) => panic!("no TCP"),
+        }
+    }
+
     /// Opens a connection that is reset when it is dropped, like that of a client that disappears.
     pub(super) async fn connect_to_reset(&self) -> Connection {
-        let Address::Tcp(address) = &self.address else { panic!("no TCP") };
-        let stream = TcpStream::connect(address).await.expect("a connection");
+        let stream = TcpStream::connect(self.tcp()).await.expect("a connection");
         stream.set_zero_linger().expect("no linger");
         Connection::over(stream)
     }
 
     /// Opens a connection over IPv6.
     pub(super) async fn connect_over_ipv6(&self) -> Connection {
-        let Address::Tcp(address) = &self.address else { panic!("no TCP") };
-        let host = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, address.port()));
+        let host = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, self.tcp().port()));
         Connection::open(host).await.noting(&self.transcript)
     }
 
     /// Returns whether connections are still accepted.
     pub(super) async fn lets_in(&self) -> bool {
-        let Address::Tcp(address) = &self.address else { panic!("no TCP") };
-        TcpStream::connect(address).await.is_ok()
+        TcpStream::connect(self.tcp()).await.is_ok()
     }
 
     /// Sends a request on a new connection, and returns the response.

@@ -37,7 +37,7 @@ mod site_page;
 mod stopping;
 mod wire;
 
-pub use self::harness::{Setup, Stores};
+pub use self::harness::{Served, Setup, Stores};
 pub use self::site::{Listener, Site, Worked};
 pub use self::site_page::SitePage;
 pub use self::wire::{Connection, Response, SOON, Transcript};

@@ -93,6 +93,9 @@ impl Worked {
 }
 
 impl Site {
+    /// The path of Wert's endpoint, with its secret.
+    pub const WERT: &str = "/webhooks/wert/s3cret-for-examples";
+
     /// Takes the listener.
     ///
     /// # Panics

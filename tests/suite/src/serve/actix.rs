@@ -1,10 +1,11 @@
-//! The site of the adapter suite, on actix-web.
+//! The site of the adapter suite, on actix-web. Over TCP it has the server that the guide advises.
 
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{App, HttpResponse, HttpServer};
 use onramp_webhooks::{Kriptomat, Wert};
 use onramp_webhooks_actix::{Reply, Webhook, allow_list, idempotency, page, routes};
+use onramp_webhooks_server::ActixServer;
 use onramp_webhooks_testkit::adapter::{Listener, Site};
 
 /// Serves the site until it is stopped.
@@ -33,12 +34,13 @@ pub async fn serve(site: Site) {
             .service(web::scope("/page").service(page(site.page())))
             .route("/elsewhere", web::get().to(async |site: Data<Site>| site.elsewhere()))
     };
-    let server = HttpServer::new(app).workers(1).shutdown_timeout(30).shutdown_signal(site.stopped());
-    let server = match site.listener() {
-        Listener::Tcp(listener) => server.listen(listener).unwrap(),
-        Listener::Unix(listener) => server.listen_uds(listener).unwrap(),
-    };
-    server.run().await.unwrap();
+    match site.listener() {
+        Listener::Tcp(listener) => ActixServer::new(listener).workers(1).serve(app, site.stopped()).await.unwrap(),
+        Listener::Unix(listener) => {
+            let server = HttpServer::new(app).workers(1).shutdown_timeout(30).shutdown_signal(site.stopped());
+            server.listen_uds(listener).unwrap().run().await.unwrap();
+        }
+    }
 }
 
 async fn work(site: Data<Site>, body: Bytes) -> HttpResponse {

@@ -1,14 +1,15 @@
-//! The site of the adapter suite, on axum.
+//! The site of the adapter suite, on axum. Over TCP it has the server that the guide advises.
 
 use std::net::SocketAddr;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::response::Response;
 use axum::routing::{any, get, post};
 use onramp_webhooks::{Kriptomat, Wert};
 use onramp_webhooks_axum::{Reply, Webhook, allow_list, idempotency, page, routes};
+use onramp_webhooks_server::Server;
 use onramp_webhooks_testkit::adapter::{Listener, Site};
 
 /// Serves the site until it is stopped.
@@ -18,8 +19,7 @@ pub async fn serve(site: Site) {
     match site.listener() {
         Listener::Tcp(listener) => {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            let app = app.into_make_service_with_connect_info::<SocketAddr>();
-            axum::serve(listener, app).with_graceful_shutdown(site.stopped()).await.unwrap();
+            Server::new(listener).serve(app, ConnectInfo::<SocketAddr>, site.stopped()).await;
         }
         Listener::Unix(listener) => {
             let listener = tokio::net::UnixListener::from_std(listener).unwrap();

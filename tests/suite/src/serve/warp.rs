@@ -1,7 +1,10 @@
-//! The site of the adapter suite, on warp.
+//! The site of the adapter suite, on warp. Over TCP it has the server that the guide advises.
+
+use std::convert::identity;
 
 use bytes::Bytes;
 use onramp_webhooks::{Kriptomat, Wert};
+use onramp_webhooks_server::Server;
 use onramp_webhooks_testkit::adapter::{Listener, Site};
 use onramp_webhooks_warp::{Reply, Webhook, allow_list, idempotency, page, routes};
 use warp::http::Response;
@@ -34,7 +37,7 @@ pub async fn serve(site: Site) {
     match site.listener() {
         Listener::Tcp(listener) => {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            warp::serve(app).incoming(listener).graceful(site.stopped()).run().await;
+            Server::new(listener).serve(warp::service(app), identity, site.stopped()).await;
         }
         Listener::Unix(listener) => {
             let listener = tokio::net::UnixListener::from_std(listener).unwrap();
