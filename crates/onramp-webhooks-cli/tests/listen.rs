@@ -674,8 +674,8 @@ async fn a_standard_output_that_nobody_reads_does_not_stop_the_receiver() {
     let mut child = home.command(&["listen", "--listen", "127.0.0.1:0", "--no-store"]).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     while !lines.next_line().await.unwrap().unwrap().contains("Try") {}
-    // More lines than wait, and all events are acknowledged.
-    home.trigger(&["wert", "checkout", "--count", "1000"]).await;
+    // More lines than wait and are written together, and all events are acknowledged.
+    home.trigger(&["wert", "checkout", "--count", "2000"]).await;
     let mut left_out = false;
     while !left_out {
         home.trigger(&["wert", "login"]).await;

@@ -60,8 +60,18 @@ async fn the_page_follows_its_shop_in_browser_on_warp() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn traffic_and_endpoints_are_seen_in_browser() {
+async fn traffic_and_endpoints_are_seen_in_browser_on_axum() {
     runs("traffic.mjs", Adapter::Axum, "light").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn traffic_and_endpoints_are_seen_in_browser_on_actix() {
+    runs("traffic.mjs", Adapter::Actix, "light").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn traffic_and_endpoints_are_seen_in_browser_on_warp() {
+    runs("traffic.mjs", Adapter::Warp, "light").await;
 }
 
 /// Each view on a phone and on a wide screen.

@@ -34,7 +34,8 @@ impl Described {
             endpoint: Arc::clone(&delivery.endpoint),
             event_type: delivery.event_type.clone(),
             unreadable: delivery.quarantine.as_ref().map(|quarantine| quarantine.reason.clone()),
-            body: is_readable.then(|| (delivery.provider.clone(), delivery.body.clone())),
+            // A copy, because a body may be a part of the buffer of its connection, which is used again.
+            body: is_readable.then(|| (delivery.provider.clone(), Bytes::copy_from_slice(&delivery.body))),
             ..Self::default()
         };
         if delivery.body.len() > LARGEST {

@@ -14,8 +14,8 @@ use crate::output::Output;
 /// The number of events that wait for the terminal. Further ones are left out.
 const WAITING: usize = 4_096;
 
-/// The number of events that are written together.
-const MOST_TOGETHER: usize = 255;
+/// The pause after a write. Events that arrive meanwhile are written together, so a flood of them does not wake the thread for each.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Time for the last lines at the end.
 const LAST_LINES: Duration = Duration::from_secs(1);
@@ -41,7 +41,10 @@ impl Feed {
         let (done, is_done) = sync_channel(1);
         let thread = thread.spawn(move || {
             let providers = Providers::default();
-            print(&received, &left_out, |notices| write(notices, &providers, &output));
+            print(&received, &left_out, |notices| {
+                write(notices, &providers, &output);
+                std::thread::sleep(PAUSE);
+            });
             drop(done);
         });
         thread.map_err(|error| CliError::with_source("starting a thread", &error))?;
@@ -76,7 +79,7 @@ fn print(notices: &Receiver<Notice>, left_out: &AtomicU64, mut write: impl FnMut
     while let Ok(first) = notices.recv() {
         let missing = Notice::LeftOut(left_out.swap(0, Ordering::Relaxed));
         let missing = Some(missing).filter(|missing| !matches!(missing, Notice::LeftOut(0)));
-        let together: Vec<_> = missing.into_iter().chain([first]).chain(notices.try_iter().take(MOST_TOGETHER)).collect();
+        let together: Vec<_> = missing.into_iter().chain([first]).chain(notices.try_iter().take(WAITING)).collect();
         write(together);
     }
     let missing = left_out.load(Ordering::Relaxed);

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use anstyle::Style;
 use jiff::tz::TimeZone;
+use onramp_webhooks::Money;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{DeliveryId, Recorded, Settled};
 use onramp_webhooks::provider::Providers;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::describe::Described;
-use crate::inbox::view::money_json;
 use crate::output::{GREEN, RED, YELLOW};
 use crate::text::{Line, shortened};
 use crate::time::{rfc3339, time_of_day};
@@ -106,23 +107,11 @@ impl Notice {
     }
 
     /// Returns the event as a JSON object.
-    pub(super) fn json(&self) -> Value {
-        match self {
-            Self::Answered { time, received, status, took } => json!({
-                "object": "listen.request",
-                "time": rfc3339(*time),
-                "outcome": Outcome::of_received(received.as_deref()).word,
-                "id": received.as_deref().and_then(Received::id).map(|id| id.to_string()),
-                "first_id": received.as_deref().and_then(Received::first).map(|id| id.to_string()),
-                "endpoint": received.as_ref().map(|received| &*received.event.endpoint),
-                "type": received.as_ref().and_then(|received| received.event.event_type.as_deref()),
-                "order": received.as_ref().and_then(|received| received.event.order.as_deref()),
-                "paid": received.as_ref().and_then(|received| received.event.paid.as_ref()).map(money_json),
-                "bought": received.as_ref().and_then(|received| received.event.bought.as_ref()).map(money_json),
-                "reason": received.as_ref().and_then(|received| received.event.unreadable.as_deref()),
-                "status": status,
-                "took_ms": millis(*took),
-            }),
+    pub(super) fn json(&self) -> Json<'_> {
+        Json::Other(match self {
+            Self::Answered { time, received, status, took } => {
+                return Json::Request(Box::new(Request::new(*time, received.as_deref(), *status, *took)));
+            }
             Self::Settled { time, id, outcome, attempt } => json!({
                 "object": "listen.attempt",
                 "time": rfc3339(*time),
@@ -136,6 +125,66 @@ impl Notice {
                 "note": note(outcome),
             }),
             Self::LeftOut(number) => json!({ "object": "listen.left_out", "lines": number }),
+        })
+    }
+}
+
+/// A live event as a JSON object.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Json<'a> {
+    /// Of a request, of which there may be many.
+    Request(Box<Request<'a>>),
+    Other(Value),
+}
+
+/// An answered request, with its members in the order of all other objects.
+#[derive(Serialize)]
+pub(super) struct Request<'a> {
+    bought: Option<Sum<'a>>,
+    endpoint: Option<&'a str>,
+    first_id: Option<String>,
+    id: Option<String>,
+    object: &'static str,
+    order: Option<&'a str>,
+    outcome: &'static str,
+    paid: Option<Sum<'a>>,
+    reason: Option<&'a str>,
+    status: Option<u16>,
+    time: String,
+    took_ms: f64,
+    r#type: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Sum<'a> {
+    amount: &'a str,
+    currency: &'a str,
+}
+
+impl<'a> Sum<'a> {
+    fn of(money: &'a Money) -> Self {
+        Self { amount: money.amount.as_str(), currency: money.currency.as_str() }
+    }
+}
+
+impl<'a> Request<'a> {
+    fn new(time: Timestamp, received: Option<&'a Received>, status: Option<u16>, took: Duration) -> Self {
+        let event = received.map(|received| &received.event);
+        Self {
+            bought: event.and_then(|event| event.bought.as_ref()).map(Sum::of),
+            endpoint: event.map(|event| &*event.endpoint),
+            first_id: received.and_then(Received::first).map(|id| id.to_string()),
+            id: received.and_then(Received::id).map(|id| id.to_string()),
+            object: "listen.request",
+            order: event.and_then(|event| event.order.as_deref()),
+            outcome: Outcome::of_received(received).word,
+            paid: event.and_then(|event| event.paid.as_ref()).map(Sum::of),
+            reason: event.and_then(|event| event.unreadable.as_deref()),
+            status,
+            time: rfc3339(time),
+            took_ms: millis(took),
+            r#type: event.and_then(|event| event.event_type.as_deref()),
         }
     }
 }
@@ -235,7 +284,6 @@ fn cut(note: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use onramp_webhooks::Money;
     use onramp_webhooks::inbox::DeadCause;
 
     use super::*;
@@ -301,14 +349,14 @@ mod tests {
 
     #[test]
     fn json_has_strings_for_ids_and_money() {
-        let json = received(Recorded::New(DeliveryId::from_i64(215)), 200).json();
+        let json = serde_json::to_value(received(Recorded::New(DeliveryId::from_i64(215)), 200).json()).unwrap();
         assert_eq!(
             (&json["object"], &json["id"], &json["outcome"]),
             (&"listen.request".into(), &"215".into(), &"received".into())
         );
         assert_eq!(json["paid"], json!({ "amount": "49.00", "currency": "EUR" }));
         assert_eq!((&json["time"], &json["took_ms"]), (&"2026-01-02T12:00:00.113Z".into(), &3.2.into()));
-        let json = settled(Settled::Retry { at: NOON, error: "503".to_owned() }, Some(503)).json();
+        let json = serde_json::to_value(settled(Settled::Retry { at: NOON, error: "503".to_owned() }, Some(503)).json()).unwrap();
         assert_eq!(
             (&json["attempt"], &json["due_at"], &json["note"]),
             (&1.into(), &"2026-01-02T12:00:00.113Z".into(), &"503".into())

@@ -46,13 +46,12 @@ impl<'t> Fields<'t> {
         if object.is_too_deep() {
             return Err(DecodeError::unreadable("nested too deeply"));
         }
-        if !object.members().all(Value::has_name) {
+        if !object.has_names() {
             return Err(DecodeError::unreadable("a field's name is not Unicode"));
         }
-        let twice = object.members().zip(object.members().skip(1)).find(|(member, next)| member.has_name_of(*next));
-        match twice {
+        match object.repeated_member() {
             None => Ok(Self { object, taken: Taken::default() }),
-            Some((member, _)) => Err(DecodeError::unreadable("given twice").under(&shown(&member.name().unwrap_or_default()))),
+            Some(member) => Err(DecodeError::unreadable("given twice").under(&shown(&member.name().unwrap_or_default()))),
         }
     }
 

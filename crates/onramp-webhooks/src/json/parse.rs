@@ -14,12 +14,14 @@ pub(super) struct Parser<'a> {
     at: usize,
     /// The innermost array or object that is not closed yet.
     open: u32,
+    /// Whether it is an array.
+    in_array: bool,
     depth: usize,
 }
 
 impl<'a> Parser<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { json: Json::empty(text), at: 0, open: NONE, depth: 0 }
+        Self { json: Json::empty(text), at: 0, open: NONE, in_array: false, depth: 0 }
     }
 
     pub(super) fn run(mut self) -> Option<Json<'a>> {
@@ -48,8 +50,7 @@ impl<'a> Parser<'a> {
 
     /// Reads an element or a member. Returns whether it is an array or object that is still empty.
     fn child(&mut self) -> Option<bool> {
-        let is_object = self.json.node(self.open)?.kind == Kind::Object;
-        let name = if is_object { self.name()? } else { Name::None };
+        let name = if self.in_array { Name::None } else { self.name()? };
         self.value(name)
     }
 
@@ -78,15 +79,28 @@ impl<'a> Parser<'a> {
             b'[' => return self.open(Kind::Array, name),
             _ => self.leaf()?,
         };
-        if kind == Kind::TooDeep || !self.is_in_array() {
+        if kind == Kind::TooDeep || !self.in_array {
             let node = self.node(kind, name, start)?;
             self.json.nodes.push(node);
+        } else {
+            self.leaves()?;
         }
         Some(false)
     }
 
-    fn is_in_array(&self) -> bool {
-        self.json.node(self.open).is_some_and(|open| open.kind == Kind::Array)
+    /// Reads the next elements of an array up to one that is an array or object, or up to its end. They have no nodes.
+    fn leaves(&mut self) -> Option<()> {
+        loop {
+            let rest = self.rest();
+            let comma = space(rest);
+            let Some(b',') = rest.get(comma) else { return Some(()) };
+            let after = rest.get(comma + 1..)?;
+            let element = after.get(space(after)..)?;
+            if let Some(b'[' | b'{') = element.first() {
+                return Some(());
+            }
+            self.at += rest.len() - element.len() + leaf(element)?.1;
+        }
     }
 
     /// Reads a value that is neither an array nor an object.
@@ -105,6 +119,7 @@ impl<'a> Parser<'a> {
     fn open(&mut self, kind: Kind, name: Name) -> Option<bool> {
         let node = Node { next: self.open, ..self.node(kind, name, self.at)? };
         self.open = position(self.json.nodes.len())?;
+        self.in_array = kind == Kind::Array;
         self.json.nodes.push(node);
         self.depth += 1;
         self.at += 1;
@@ -113,13 +128,13 @@ impl<'a> Parser<'a> {
 
     fn close(&mut self) -> Option<()> {
         let open = self.open;
-        let kind = self.json.node(open)?.kind;
-        self.expect(if kind == Kind::Object { b'}' } else { b']' })?;
-        let members = if kind == Kind::Object { self.members(open)? } else { (0, 0) };
+        self.expect(if self.in_array { b']' } else { b'}' })?;
+        let members = if self.in_array { (0, 0) } else { self.members(open)? };
         let (end, next) = (position(self.at)?, position(self.json.nodes.len())?);
         let node = self.json.nodes.get_mut(open as usize)?;
         self.open = node.next;
         (node.end, node.next, node.members) = (end, next, members);
+        self.in_array = self.json.node(self.open).is_some_and(|open| open.kind == Kind::Array);
         self.depth -= 1;
         Some(())
     }

@@ -64,6 +64,17 @@ pub(super) enum Name {
     Spelled(u32, u32),
 }
 
+impl Name {
+    /// Returns the text that contains the name, and its range there.
+    const fn place<'t>(self, text: &'t str, spelled: &'t str) -> (&'t str, (u32, u32)) {
+        match self {
+            Self::None => ("", (0, 0)),
+            Self::Plain(start, end) => (text, (start, end)),
+            Self::Spelled(start, end) => (spelled, (start, end)),
+        }
+    }
+}
+
 impl<'a> Json<'a> {
     /// Parses a text; `None` if it is not JSON, or larger than 4 GiB.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
@@ -87,13 +98,27 @@ impl<'a> Json<'a> {
 
     /// Returns the canonical name of the member at `at`, which is empty for other values.
     pub(super) fn name(&self, at: u32) -> &str {
+        let Some(node) = self.node(at) else { return "" };
+        let (text, (start, end)) = node.name.place(self.text, &self.spelled);
+        text.get(start as usize..end as usize).unwrap_or_default()
+    }
+
+    /// Returns the bytes of [`name`](Self::name).
+    pub(super) fn name_bytes(&self, at: u32) -> &[u8] {
         name(self.text, &self.spelled, &self.nodes, at)
+    }
+
+    /// Returns whether a member has this canonical name. Compares the lengths first, because it is asked for many members.
+    pub(super) fn is_named(&self, at: u32, name: &[u8]) -> bool {
+        let Some(node) = self.node(at) else { return false };
+        let (text, (start, end)) = node.name.place(self.text, &self.spelled);
+        end.wrapping_sub(start) as usize == name.len() && text.as_bytes().get(start as usize..end as usize) == Some(name)
     }
 
     /// Sorts the members of an object by name, and repeated members by their position. `from` is the object's first position in `order`.
     pub(super) fn sort(&mut self, from: u32) {
         let Self { text, nodes, order, spelled, .. } = self;
-        let name = |at: u32| name(text, spelled, nodes, at).as_bytes();
+        let name = |at: u32| name(text, spelled, nodes, at);
         let compare = |a: u32, b: u32| by_name(name(a), name(b)).then(a.cmp(&b));
         let members = order.get_mut(from as usize..).unwrap_or_default();
         if members.is_sorted_by(|a, b| compare(*a, *b).is_lt()) {
@@ -109,13 +134,10 @@ impl<'a> Json<'a> {
     }
 }
 
-fn name<'t>(text: &'t str, spelled: &'t str, nodes: &[Node], at: u32) -> &'t str {
-    let name = match nodes.get(at as usize).map(|node| node.name) {
-        Some(Name::Plain(start, end)) => text.get(start as usize..end as usize),
-        Some(Name::Spelled(start, end)) => spelled.get(start as usize..end as usize),
-        Some(Name::None) | None => None,
-    };
-    name.unwrap_or_default()
+fn name<'t>(text: &'t str, spelled: &'t str, nodes: &[Node], at: u32) -> &'t [u8] {
+    let Some(node) = nodes.get(at as usize) else { return &[] };
+    let (text, (start, end)) = node.name.place(text, spelled);
+    text.as_bytes().get(start as usize..end as usize).unwrap_or_default()
 }
 
 /// Returns the first bytes of a canonical name and its closing quote, as a number in the order of [`by_name`].

@@ -77,14 +77,18 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// Returns whether the name of a member is Unicode.
-    pub(crate) fn has_name(self) -> bool {
-        self.node.is_some_and(|node| matches!(node.name, Name::Plain(..))) || self.name().is_some()
+    /// Returns whether the names of all members of an object are Unicode.
+    pub(crate) fn has_names(self) -> bool {
+        let is_plain = |at: &u32| self.json.node(*at).is_some_and(|node| matches!(node.name, Name::Plain(..)));
+        self.order().iter().all(|at| is_plain(at) || Self::new(self.json, *at).name().is_some())
     }
 
-    /// Returns whether another member has the same name.
-    pub(crate) fn has_name_of(self, other: Self) -> bool {
-        self.canonical_name() == other.canonical_name()
+    /// Returns the first member of an object whose name another one has, too.
+    pub(crate) fn repeated_member(self) -> Option<Self> {
+        let order = self.order();
+        let mut pairs = order.iter().zip(order.iter().skip(1));
+        let (at, _) = pairs.find(|(at, next)| self.json.is_named(**at, self.json.name_bytes(**next)))?;
+        Some(Self::new(self.json, *at))
     }
 
     /// Returns the members of an object, sorted by name. Repeated members are in their own order.
@@ -97,9 +101,9 @@ impl<'t> Value<'t> {
     pub(crate) fn member(self, name: &str) -> Option<(usize, Self)> {
         let order = self.order();
         let found = if order.len() <= FEW {
-            order.iter().position(|at| self.json.name(*at) == name)?
+            order.iter().position(|at| self.json.is_named(*at, name.as_bytes()))?
         } else {
-            order.binary_search_by(|at| by_name(self.json.name(*at).as_bytes(), name.as_bytes())).ok()?
+            order.binary_search_by(|at| by_name(self.json.name_bytes(*at), name.as_bytes())).ok()?
         };
         Some((found, Self::new(self.json, *order.get(found)?)))
     }

@@ -12,7 +12,8 @@ use onramp_webhooks::client_ip::ClientIp;
 use onramp_webhooks::clock::{ManualClock, Timestamp};
 use onramp_webhooks::gate::AllowListGate;
 use onramp_webhooks::inbox::MemoryInbox;
-use onramp_webhooks::{Delivery, Handler, HandlerError, Kriptomat, Wert, async_trait};
+use onramp_webhooks::provider::{Endpoint, Facts, Provider, SignedRequest, VerifyError};
+use onramp_webhooks::{Delivery, Handler, HandlerError, Kriptomat, Wert, WertEvent, async_trait};
 use onramp_webhooks_testkit::events::WertOrder;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -146,6 +147,41 @@ async fn refusals_are_logged_once_a_second_with_their_number() {
     clock.advance(Duration::from_secs(1));
     says(&door.send("POST", "/kriptomat", stranger, &[], door.purchase()).await, 403);
     assert_eq!(lines(&log).iter().map(|(message, number, _)| (&**message, &**number)).collect::<Vec<_>>(), [("denied", "100")]);
+}
+
+/// A provider whose signatures never match.
+#[derive(Debug)]
+struct Signing;
+
+impl Provider for Signing {
+    type Event = WertEvent;
+
+    const FACTS: Facts = Facts::new("signing").signed_headers(&["signature"]);
+
+    fn verify(&self, _: &SignedRequest<'_>) -> Result<(), VerifyError> {
+        Err(VerifyError::new("no signature matches"))
+    }
+}
+
+#[tokio::test]
+async fn unsigned_requests_are_logged_once_a_second_with_their_number() {
+    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(0)));
+    let door = Door::with(Endpoint::open(Signing), "signing", MemoryInbox::new(), |builder| {
+        builder.body_limit(1_000).clock(clock.clone())
+    });
+    let (log, _guard) = Log::listen("receiver", Level::INFO);
+    let send = async |length: usize| says(&door.send("POST", "/signing", None, &[], " ".repeat(length)).await, 401);
+    let lines =
+        |log: &Log| log.take().iter().map(|line| (line.message.clone(), line.field("refusals").to_owned())).collect::<Vec<_>>();
+    for _ in 0..50 {
+        send(10).await;
+        send(2_000).await;
+    }
+    let line = |number: &str| vec![("refused: not signed by the provider".to_owned(), number.to_owned())];
+    assert_eq!(lines(&log), line("1"));
+    clock.advance(Duration::from_secs(1));
+    send(10).await;
+    assert_eq!(lines(&log), line("100"));
 }
 
 /// The clock of the machine limits these lines, and no test knows how many seconds pass.

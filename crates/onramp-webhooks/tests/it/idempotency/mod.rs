@@ -4,5 +4,6 @@ mod faulty;
 mod harness;
 mod keys;
 mod leases;
+mod limits;
 mod replies;
 mod running;
