@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use onramp_webhooks::StoreError;
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{Error, PgPool};
 use tokio::time::timeout;
 
@@ -74,6 +74,25 @@ impl Database {
     /// Returns the address for a session that is not shared with other clients, if there is one.
     pub(crate) fn unshared(&self) -> Option<Arc<PgConnectOptions>> {
         self.direct.clone().or_else(|| (!self.is_pooled).then(|| self.pool.connect_options()))
+    }
+
+    /// Returns whether the connections use TLS, and `true` if that is not known: a pooler does not tell how it was reached.
+    pub(crate) async fn has_tls(&self) -> bool {
+        let options = self.pool.connect_options();
+        if matches!(options.get_ssl_mode(), PgSslMode::Disable) || options.get_socket().is_some() {
+            return false;
+        }
+        if self.is_pooled {
+            return true;
+        }
+        let asked = self.tried_raw(Limit::Prompt, |_| async {
+            let mut transaction = self.begin_reading().await?;
+            let ask = self.schema.scalar("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()");
+            let has_tls = ask.fetch_optional(&mut *transaction).await?;
+            transaction.rollback().await?;
+            Ok(has_tls)
+        });
+        asked.await.ok().flatten().unwrap_or(true)
     }
 
     /// Runs `work`, which is one complete transaction, and retries it after a transient failure. `work` gets the number of previous

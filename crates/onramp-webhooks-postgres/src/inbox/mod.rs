@@ -87,7 +87,8 @@ impl PostgresInbox {
         let name = database.tried("open the database", Limit::Prompt, |_| unique_name(&database)).await?;
         let wakeups = Arc::new(Wakeups::start(database.clone(), name.into()));
         let fronts = Arc::new(Fronts::default());
-        let writer = Writer::start(database.clone(), bound, Arc::clone(&wakeups), Arc::clone(&fronts));
+        let has_tls = database.has_tls().await;
+        let writer = Writer::start(database.clone(), bound, Arc::clone(&wakeups), Arc::clone(&fronts), has_tls);
         let transactions = database.pool.options().get_max_connections().saturating_sub(KEPT_FREE).max(1);
         let transactions = Arc::new(Semaphore::new(usize::try_from(transactions).unwrap_or(1)));
         Ok(Self { database, wakeups, fronts, transactions, writer, ends: Arc::default() })

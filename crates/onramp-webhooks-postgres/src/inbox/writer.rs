@@ -20,8 +20,15 @@ use crate::db::{Database, Limit, Session, failed, is_of_one_delivery};
 /// The maximum number of deliveries in one transaction.
 const BATCH: usize = 256;
 
-/// The maximum total size of bodies in one transaction. A larger body is recorded in a separate transaction.
+/// The maximum total size of deliveries in one transaction, in bytes. A larger one is recorded in a separate transaction.
 const BYTES: usize = 16 << 20;
+
+/// The same over TLS, so that a batch is one record, which has at most 16 KiB. sqlx 0.9.0 leaves Nagle's algorithm on
+/// (<https://github.com/transact-rs/sqlx/issues/4335>), so a second record waits until the server acknowledges the first, after 40 ms.
+const BYTES_OVER_TLS: usize = 15 << 10;
+
+/// What a delivery takes in a message beside its body and its texts, in bytes: numbers, hashes, and lengths.
+const FIELDS: usize = 256;
 
 /// The maximum number of queued deliveries.
 const QUEUE: usize = 1_024;
@@ -41,10 +48,17 @@ struct Call {
 
 impl Writer {
     /// Starts the task. Must be called in a tokio runtime.
-    pub(crate) fn start(database: Database, bound: QuarantineBound, wakeups: Arc<Wakeups>, fronts: Arc<Fronts>) -> Self {
+    pub(crate) fn start(
+        database: Database,
+        bound: QuarantineBound,
+        wakeups: Arc<Wakeups>,
+        fronts: Arc<Fronts>,
+        has_tls: bool,
+    ) -> Self {
         let (queue, calls) = mpsc::channel(QUEUE);
         let (session, waiting) = (Arc::default(), Arc::new(Semaphore::new(WAITING)));
-        tokio::spawn(Task { database, bound, wakeups, fronts, session, waiting }.run(calls));
+        let bytes = if has_tls { BYTES_OVER_TLS } else { BYTES };
+        tokio::spawn(Task { database, bound, wakeups, fronts, session, waiting, bytes }.run(calls));
         Self(queue)
     }
 
@@ -71,6 +85,8 @@ struct Task {
     session: Arc<Session>,
     /// One permit for each batch that may wait for other transactions at the same time.
     waiting: Arc<Semaphore>,
+    /// The maximum total size of deliveries in one transaction.
+    bytes: usize,
 }
 
 impl Task {
@@ -80,7 +96,7 @@ impl Task {
             // A caller that is gone did not acknowledge its delivery, so the provider sends it again.
             calls.retain(|call| !call.reply.is_closed());
             while !calls.is_empty() {
-                let rest = calls.split_off(batch(&calls));
+                let rest = calls.split_off(batch(calls.iter().map(|call| &call.delivery), self.bytes));
                 self.batch(std::mem::replace(&mut calls, rest)).await;
             }
         }
@@ -231,12 +247,38 @@ fn refuse(calls: Vec<Call>, error: Error) {
     }
 }
 
-/// Returns the number of the first calls that fit into one transaction, which is at least one.
-fn batch(calls: &[Call]) -> usize {
+/// Returns the number of the first deliveries that fit into one transaction, which is at least one.
+fn batch<'a>(deliveries: impl Iterator<Item = &'a NewDelivery>, most: usize) -> usize {
     let mut bytes = 0;
-    let fits = |call: &&Call| {
-        bytes += call.delivery.body.len();
-        bytes <= BYTES
+    let fits = |delivery: &&NewDelivery| {
+        bytes += size(delivery);
+        bytes <= most
     };
-    calls.iter().take_while(fits).count().max(1)
+    deliveries.take_while(fits).count().max(1)
+}
+
+/// Returns about how many bytes a delivery takes in a message.
+fn size(delivery: &NewDelivery) -> usize {
+    let key = delivery.key.as_ref().map_or(0, |key| key.subject().len() + key.discriminator().len());
+    let event_type = delivery.event_type.as_ref().map_or(0, String::len);
+    FIELDS + delivery.body.len() + delivery.endpoint.len() + delivery.provider.as_str().len() + event_type + key
+}
+
+#[cfg(test)]
+mod tests {
+    use onramp_webhooks::clock::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_batch_has_at_most_so_many_bytes_and_at_least_one_delivery() {
+        let delivery = |size: usize| NewDelivery::new("wert", "wert", Timestamp::from_millis(0), vec![b'.'; size].into());
+        let fitting = |sizes: &[usize], most| batch(sizes.iter().map(|size| delivery(*size)).collect::<Vec<_>>().iter(), most);
+        let beside = size(&delivery(0));
+        assert_eq!(fitting(&[100, 100, 100], 3 * (100 + beside)), 3);
+        assert_eq!(fitting(&[100, 100, 101], 3 * (100 + beside)), 2);
+        assert_eq!(fitting(&[BYTES_OVER_TLS, 1], BYTES_OVER_TLS), 1);
+        assert_eq!(fitting(&[BYTES_OVER_TLS, 1], BYTES), 2);
+        assert_eq!(fitting(&[1 << 20], BYTES_OVER_TLS), 1);
+    }
 }

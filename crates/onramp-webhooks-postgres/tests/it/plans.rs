@@ -25,9 +25,10 @@ const STATE: &str = include_str!("../../src/inbox/state.rs");
 fn statement(name: &str) -> String {
     let starts = [format!(" {name} ="), format!("({name} ="), format!("const {name}: &str =")];
     let is_before = |source: &&str| starts.iter().any(|start| source.trim_end().ends_with(start));
-    if name == "PROMOTE" {
-        let body = include_str!("../../src/db/migrations/0001_deliveries.sql").split("BEGIN\n").nth(1).unwrap();
-        return body.split(";\nEND").next().unwrap().replace("UNNEST(orders)", "UNNEST($1)");
+    let of_function = [("PROMOTE", "END IF;\n", ";\nEND"), ("PROMOTED", "orders := ARRAY (", ");\n    IF")];
+    if let Some((_, from, to)) = of_function.iter().find(|(statement, ..)| *statement == name) {
+        let body = include_str!("../../src/db/migrations/0001_deliveries.sql").split(from).nth(1).unwrap();
+        return body.split(to).next().unwrap().replace("UNNEST(orders)", "UNNEST($1)");
     }
     let text = SOURCES.iter().find_map(|source| source.split('"').skip_while(|part| !is_before(part)).nth(1)).unwrap();
     let text = with_numbers(&text.replace("{OPEN}", part(STATE, "OPEN = \"")));
@@ -86,6 +87,7 @@ const PROMOTE: Case = Case {
     values: "(ARRAY[sha256('hot'), sha256('none')])",
     indexes: &["deliveries_behind", "deliveries_pkey"],
 };
+const PROMOTED: Case = Case { name: "PROMOTED", values: "(ARRAY[sha256('hot')])", indexes: &["deliveries_behind"], ..PROMOTE };
 const LOCK_HEAD: Case = Case { name: "LOCK_HEAD", types: "(bytea)", values: "(sha256('hot'))", indexes: &["deliveries_head"] };
 const SETTLE: Case = Case {
     name: "SETTLE",
@@ -121,7 +123,7 @@ const ROWS: Case = Case {
 };
 
 /// The statements of an inbox at work, and the number of rows that each may read where one head is due.
-const CASES: [(Case, u64); 10] = [
+const CASES: [(Case, u64); 11] = [
     (CANDIDATES, 5),
     (NEXT_CANDIDATES, 5),
     (LEASE, 20),
@@ -130,6 +132,7 @@ const CASES: [(Case, u64); 10] = [
     (SETTLE, 1),
     (INSERT, 2),
     (PROMOTE, 4),
+    (PROMOTED, 1),
     (HEADS, 2),
     (ROWS, 2),
 ];
