@@ -1,7 +1,7 @@
 //! Changes by operators.
 
 use bytes::Bytes;
-use onramp_webhooks::inbox::{DeliveryId, ReplayScope, Replayed, replay};
+use onramp_webhooks::inbox::{DeliveryId, ReplayScope, Replayed, State, replay};
 use onramp_webhooks::{StoreError, StoreErrorKind, clock::Timestamp};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -83,6 +83,10 @@ impl Actions<'_> {
         if scope != ReplayScope::Unhandled {
             confirmed(id, request.confirm.as_deref())?;
         }
+        // That scope includes conflicts, but to accept a second run is not to accept a second purchase of the same order.
+        if request.even_handled && !request.even_conflict && self.is_conflict(id).await? {
+            return Err(Problem::refused("The delivery is a conflict, which even_conflict replays."));
+        }
         Ok(match replay(&*self.settings.inbox, &self.settings.providers, id, scope, self.now).await? {
             Replayed::Due => json!({ "object": "replay", "result": "due" }),
             Replayed::Duplicate { first } => json!({ "object": "replay", "result": "duplicate", "first": first.to_string() }),
@@ -92,6 +96,10 @@ impl Actions<'_> {
             }
             _ => json!({ "object": "replay", "result": "unknown" }),
         })
+    }
+
+    async fn is_conflict(&self, id: DeliveryId) -> Result<bool, Problem> {
+        Ok(self.settings.inbox.show(id).await?.is_some_and(|record| record.state == State::Conflict))
     }
 
     async fn resolve(&self, id: DeliveryId, Resolve { note }: Resolve) -> Result<Value, Problem> {

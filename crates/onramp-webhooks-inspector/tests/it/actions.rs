@@ -104,20 +104,40 @@ async fn what_cannot_be_recorded_is_not_revealed() {
     assert!(!reveal.text().contains("shop-20418") && !download.text().contains("shop-20418"));
 }
 
-#[tokio::test]
-async fn a_conflict_runs_only_if_its_id_is_typed() {
-    let under = Under::with_tokens();
+/// Records a delivery, and another one that contradicts it. Returns the id of the second.
+async fn conflict(under: &Under) -> DeliveryId {
     let key = || Some(DedupKey::new("wert", "order", "1", "order_complete"));
     under.record_as("wert", COMPLETE, |delivery| delivery.key = key()).await;
     let mut second = onramp_webhooks::inbox::NewDelivery::new("wert", "wert", crate::tools::NOW, b"{}".to_vec().into());
     second.key = key();
     assert!(matches!(under.inbox.record(second).await.unwrap(), Recorded::Conflict { .. }));
-    let id = find_first(&*under.inbox, Filter::all().state(State::Conflict)).await.unwrap().unwrap().id;
+    find_first(&*under.inbox, Filter::all().state(State::Conflict)).await.unwrap().unwrap().id
+}
+
+#[tokio::test]
+async fn a_conflict_runs_only_if_its_id_is_typed() {
+    let under = Under::with_tokens();
+    let id = conflict(&under).await;
     act(&under, id, "replay", "{}").await.assert_problem(409);
     act(&under, id, "replay", r#"{"even_conflict":true}"#).await.assert_problem(400);
     assert_eq!(state(&under, id).await, State::Conflict);
     let answer = act(&under, id, "replay", &format!(r#"{{"even_conflict":true,"confirm":"{id}"}}"#)).await;
     assert_eq!(answer.status(), 200, "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_conflict_does_not_run_as_a_delivery_that_was_handled() {
+    let under = Under::with_tokens();
+    let id = conflict(&under).await;
+    for fields in [r#""even_handled":true"#, r#""even_handled":true,"even_conflict":false"#] {
+        let answer = act(&under, id, "replay", &format!(r#"{{{fields},"confirm":"{id}"}}"#)).await;
+        answer.assert_problem(409);
+        assert!(answer.text().contains("The delivery is a conflict, which even_conflict replays."), "{}", answer.text());
+        assert_eq!(state(&under, id).await, State::Conflict);
+    }
+    let both = format!(r#"{{"even_handled":true,"even_conflict":true,"confirm":"{id}"}}"#);
+    assert_eq!(act(&under, id, "replay", &both).await.status(), 200);
+    assert_eq!(state(&under, id).await, State::Pending);
 }
 
 #[tokio::test]
