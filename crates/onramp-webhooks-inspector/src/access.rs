@@ -131,22 +131,26 @@ impl Guard {
         Ok(Realm::of(tokens).removal(csrf::is_on_https(request)))
     }
 
-    /// Returns the role of a token. Wrong tokens are counted.
+    /// Returns the role of a token. Wrong tokens are counted, and have to wait after too many. The right ones never wait: operators
+    /// may share the address of a proxy with strangers, and tokens are too long to be guessed.
     fn role(&self, tokens: &[(Role, String)], token: &str, request: &PageRequest, now: Timestamp) -> Result<Role, Problem> {
-        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(wait) = attempts.wait(request.peer, now) {
-            return Err(Problem::too_many(wait.as_secs().max(1)));
-        }
         let mut found = None;
         for (role, expected) in tokens {
             if bool::from(Sha256::digest(expected).as_slice().ct_eq(Sha256::digest(token).as_slice())) {
                 found = Some(*role);
             }
         }
-        found.ok_or_else(|| {
-            attempts.failed(request.peer, now);
-            Problem::signed_out()
-        })
+        found.ok_or_else(|| self.wrong(request, now))
+    }
+
+    /// Counts a wrong token. Returns the answer to it.
+    fn wrong(&self, request: &PageRequest, now: Timestamp) -> Problem {
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(wait) = attempts.wait(request.peer, now) {
+            return Problem::too_many(wait.as_secs().max(1));
+        }
+        attempts.failed(request.peer, now);
+        Problem::signed_out()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Failed attempts to sign in, so that nobody can try many tokens.
+//! Failed attempts to sign in, so that those who try many tokens are told to wait.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use onramp_webhooks::clock::Timestamp;
 
-/// The number of failures in a [`WINDOW`] after which an address has to wait.
+/// The number of failures in a [`WINDOW`] after which an address has to wait before the next.
 const MOST_FAILURES: usize = 10;
 
 const WINDOW: Duration = Duration::from_secs(60);
@@ -20,7 +20,7 @@ const MOST_ADDRESSES: usize = 1_024;
 pub(crate) struct Attempts(HashMap<Option<IpAddr>, VecDeque<Timestamp>>);
 
 impl Attempts {
-    /// Returns the time that an address has to wait; `None` if it may try a token.
+    /// Returns the time that an address has to wait after one more wrong token; `None` if it may try others.
     pub(crate) fn wait(&self, peer: Option<IpAddr>, now: Timestamp) -> Option<Duration> {
         let failures = self.0.get(&self.bucket(peer))?;
         let counted = failures.iter().filter(|failure| now.since(**failure) < WINDOW).count();

@@ -58,7 +58,8 @@ impl InspectorBuilder {
 
     /// Sets the token of operators, of at least 32 characters. They sign in with it, and scripts send `authorization: Bearer`.
     ///
-    /// A new token ends all sessions.
+    /// A new token ends all sessions. After ten wrong tokens in a minute, an address has to wait before it tries another one. The
+    /// right token is always accepted.
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.operator = Some(token.into());

@@ -94,18 +94,35 @@ async fn on_plain_http_a_cookie_is_not_marked_as_secure() {
 }
 
 #[tokio::test]
-async fn wrong_tokens_are_refused_and_after_ten_even_the_right_one_waits() {
+async fn after_ten_wrong_tokens_all_wrong_ones_have_to_wait_a_minute() {
     let under = Under::with_tokens();
     for wrong in ["", "x", &TOKEN[1..], &format!("{TOKEN}x"), READER.to_uppercase().as_str()] {
         sign_in(&under, wrong).await.assert_problem(401);
         under.get(wrong, "/api/overview").await.assert_problem(401);
     }
-    let answer = sign_in(&under, TOKEN).await;
-    answer.assert_problem(429);
-    assert_eq!(answer.header("retry-after"), Some("60"));
-    assert_eq!(under.get(TOKEN, "/api/overview").await.status(), 429);
+    let (typed, sent) = (sign_in(&under, "x").await, under.get("x", "/api/overview").await);
+    for answer in [typed, sent] {
+        answer.assert_problem(429);
+        assert_eq!((answer.header("retry-after"), answer.header("set-cookie")), (Some("60"), None));
+    }
     under.clock.advance(Duration::from_secs(60));
-    assert_eq!(sign_in(&under, TOKEN).await.status(), 200);
+    sign_in(&under, "x").await.assert_problem(401);
+}
+
+/// Behind a proxy, all have its address.
+#[tokio::test]
+async fn the_wrong_tokens_of_others_lock_nobody_out() {
+    let under = Under::with_tokens();
+    for _ in 0..30 {
+        sign_in(&under, "x").await;
+    }
+    for token in [TOKEN, READER] {
+        let answer = sign_in(&under, token).await;
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+        assert_eq!(status_with(&under, &cookie(&answer)).await, 200);
+        assert_eq!(under.get(token, "/api/overview").await.status(), 200);
+    }
+    sign_in(&under, "x").await.assert_problem(429);
 }
 
 #[tokio::test]
