@@ -67,7 +67,7 @@ impl ActixServer {
     /// Serves the applications that `app` makes until `shutdown` resolves, then gives open requests up to 5 s, and closes what is left.
     /// Dropping the future closes all connections at once.
     ///
-    /// Applications have the default [`AppConfig`]: a request without a `host` has the host `localhost:8080`.
+    /// Applications have the default [`AppConfig`]: an HTTP/1.0 request without a `host` has the host `localhost:8080`.
     ///
     /// # Errors
     /// Returns an error if the listener cannot be used, or if an application cannot be made.

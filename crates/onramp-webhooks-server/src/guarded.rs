@@ -16,6 +16,10 @@ use crate::places::Place;
 /// The time of silence after which a connection without an open request leaves its place to another one.
 const QUIET_TIME: Duration = Duration::from_secs(1);
 
+/// The time of an open request after which its connection leaves its place to another one. A receiver responds earlier; this ends bodies
+/// that do not arrive, on routes without a limit of time.
+const OPEN_TIME: Duration = Duration::from_secs(10);
+
 /// A stream that fails as soon as its connection is of no use. It has a place until it is dropped.
 pub(crate) struct Guarded<S> {
     stream: S,
@@ -34,6 +38,8 @@ struct Activity {
 struct Seen {
     stage: Stage,
     last: Instant,
+    /// Set while the client does not read what is written.
+    is_blocked: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +49,7 @@ enum Stage {
     /// A head has begun.
     Head { since: Instant, line_is_empty: bool },
     /// A head is complete, and there is no response to it yet.
-    Open,
+    Open { since: Instant },
 }
 
 impl Stage {
@@ -51,11 +57,11 @@ impl Stage {
     fn after(mut self, bytes: &[u8], now: Instant) -> Self {
         for byte in bytes {
             self = match (self, byte) {
-                (Self::Open, _) => return self,
+                (Self::Open { .. }, _) => return self,
                 // Parsers skip empty lines before a head.
                 (Self::Idle, b'\r' | b'\n') => Self::Idle,
                 (Self::Idle, _) => Self::Head { since: now, line_is_empty: false },
-                (Self::Head { line_is_empty: true, .. }, b'\n') => Self::Open,
+                (Self::Head { line_is_empty: true, .. }, b'\n') => Self::Open { since: now },
                 (Self::Head { since, .. }, b'\n') => Self::Head { since, line_is_empty: true },
                 (Self::Head { .. }, b'\r') => self,
                 (Self::Head { since, .. }, _) => Self::Head { since, line_is_empty: false },
@@ -67,10 +73,25 @@ impl Stage {
 
 impl<S> Guarded<S> {
     pub(crate) fn new(stream: S, place: Place) -> Self {
-        let seen = Seen { stage: Stage::Idle, last: Instant::now() };
+        let seen = Seen { stage: Stage::Idle, last: Instant::now(), is_blocked: false };
         let activity = Arc::new(Activity { seen: Mutex::new(seen), changed: Notify::new() });
         let is_useless = Box::pin(is_useless(Arc::clone(&activity), place));
         Self { stream, activity, is_useless }
+    }
+
+    /// Notes what was written of `bytes`, or that nothing can be written.
+    fn judged(&mut self, context: &mut Context<'_>, bytes: &[u8], written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Pending => {
+                self.activity.blocked();
+                self.waiting(context)
+            }
+            Poll::Ready(Ok(length)) => {
+                self.activity.written(bytes.get(..length).unwrap_or(bytes));
+                Poll::Ready(Ok(length))
+            }
+            failed => failed,
+        }
     }
 
     /// Fails if the connection has become useless while it waits.
@@ -89,41 +110,63 @@ impl Activity {
 
     fn read(&self, bytes: &[u8]) {
         let (mut seen, now) = (self.seen(), Instant::now());
-        *seen = Seen { stage: seen.stage.after(bytes, now), last: now };
+        let stage = seen.stage.after(bytes, now);
+        // Empty lines before a head are silence.
+        if stage != Stage::Idle {
+            seen.last = now;
+        }
+        seen.stage = stage;
         self.changed.notify_one();
     }
 
     fn written(&self, bytes: &[u8]) {
         let mut seen = self.seen();
-        seen.last = Instant::now();
-        // A response such as 100 asks for the rest of the request.
-        if seen.stage == Stage::Open && !bytes.starts_with(b"HTTP/1.1 1") {
+        (seen.last, seen.is_blocked) = (Instant::now(), false);
+        if matches!(seen.stage, Stage::Open { .. }) && is_final(bytes) {
             seen.stage = Stage::Idle;
         }
         self.changed.notify_one();
     }
+
+    fn blocked(&self) {
+        let mut seen = self.seen();
+        if !seen.is_blocked {
+            (seen.last, seen.is_blocked) = (Instant::now(), true);
+            self.changed.notify_one();
+        }
+    }
+}
+
+/// Returns whether bytes to a client are more than responses such as 100, which ask for the rest of the request.
+fn is_final(mut bytes: &[u8]) -> bool {
+    while bytes.starts_with(b"HTTP/1.1 1") {
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
+        bytes = end.and_then(|end| bytes.get(end + 4..)).unwrap_or_default();
+    }
+    !bytes.is_empty()
 }
 
 /// Resolves once a connection is of no use.
 async fn is_useless(activity: Arc<Activity>, place: Place) {
     loop {
-        let Seen { stage, last } = *activity.seen();
+        let Seen { stage, last, is_blocked } = *activity.seen();
         let head_is_late = async {
             match stage {
                 Stage::Head { since, .. } => sleep_until(since + HEAD_TIME).await,
                 _ => std::future::pending().await,
             }
         };
+        let until = match stage {
+            Stage::Open { since } if !is_blocked => since + OPEN_TIME,
+            _ => last + QUIET_TIME,
+        };
         let is_in_the_way = async {
-            if stage == Stage::Open {
-                std::future::pending::<()>().await;
-            }
             loop {
                 place.is_wanted().await;
-                if last.elapsed() >= QUIET_TIME {
+                if Instant::now() >= until {
                     return;
                 }
-                sleep_until(last + QUIET_TIME).await;
+                sleep_until(until).await;
             }
         };
         tokio::select! {
@@ -151,13 +194,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match Pin::new(&mut self.stream).poll_write(context, bytes) {
-            Poll::Pending => self.waiting(context),
-            ready => {
-                self.activity.written(bytes);
-                ready
-            }
-        }
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.judged(context, bytes, written)
     }
 
     fn poll_write_vectored(
@@ -165,13 +203,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         context: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match Pin::new(&mut self.stream).poll_write_vectored(context, buffers) {
-            Poll::Pending => self.waiting(context),
-            ready => {
-                self.activity.written(buffers.first().map_or(&[], |buffer| buffer));
-                ready
-            }
-        }
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, buffers);
+        // The first buffer has the head of a response, and no other one has a whole response.
+        self.judged(context, buffers.first().map_or(&[], |buffer| buffer), written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -218,7 +252,7 @@ mod tests {
         for parts in
             [&["GET / HTTP/1.1\r\n\r\n"][..], &["GET /\n\n"], &["G", "ET /\r", "\n", "\r", "\n"], &["\r\n\r\nGET /\r\n\r\nbody"]]
         {
-            assert_eq!(stage(parts), Stage::Open, "{parts:?}");
+            assert!(matches!(stage(parts), Stage::Open { .. }), "{parts:?}");
         }
         for parts in [&[HALF][..], &["GET /\r\n"], &["\r\n\r\nGET /\r\n"], &["GET /\r\nx\n"]] {
             assert!(matches!(stage(parts), Stage::Head { .. }), "{parts:?}");
@@ -267,10 +301,41 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_silent_connection_leaves_its_place() {
         let whole = "GET / HTTP/1.1\r\n\r\n";
-        for heads in [&[""][..], &[HALF], &[whole, ""], &[whole, HALF]] {
+        for heads in [&[""][..], &[HALF], &[whole, ""], &[whole, HALF], &[whole, "\r\n"]] {
             assert!(is_about(fails_after(heads, true).await, QUIET_TIME), "{heads:?}");
         }
-        assert_eq!(fails_after(&[whole], true).await, None, "an open request keeps its place");
+        assert!(is_about(fails_after(&[whole], true).await, OPEN_TIME), "an open request keeps its place for a time");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn empty_lines_are_silence() {
+        let (mut client, server) = duplex(4_096);
+        let places = Places::new(1);
+        let mut guarded = Guarded::new(server, places.take().await);
+        let dripping = async {
+            loop {
+                client.write_all(b"\r\n").await.unwrap();
+                time::sleep(QUIET_TIME / 2).await;
+            }
+        };
+        let (begun, mut all) = (time::Instant::now(), Vec::new());
+        tokio::select! {
+            _ = dripping => unreachable!(),
+            _ = places.take() => unreachable!("the place is taken"),
+            end = guarded.read_to_end(&mut all) => assert_eq!(end.unwrap_err().kind(), io::ErrorKind::TimedOut),
+        }
+        assert!(is_about(Some(begun.elapsed()), QUIET_TIME));
+    }
+
+    #[tokio::test]
+    async fn a_response_is_final_behind_those_that_ask_for_the_rest() {
+        let (asks, hints) = ("HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n");
+        for parts in [&[asks][..], &[asks, hints], &["HTTP/1.1 10"], &[asks, "HTTP/1.1 100 Cont"]] {
+            assert!(!is_final(parts.concat().as_bytes()), "{parts:?}");
+        }
+        for parts in [&["HTTP/1.1 200 OK\r\n"][..], &["H"], &[asks, "HTTP/1.1 404"], &[asks, hints, "HTTP/1.1 204"]] {
+            assert!(is_final(parts.concat().as_bytes()), "{parts:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -288,14 +353,23 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_reads_nothing_leaves_its_place() {
-        let (_client, server) = duplex(1);
-        let places = Places::new(1);
-        let mut guarded = Guarded::new(server, places.take().await);
-        tokio::select! {
-            written = guarded.write_all(b"more than the client takes") => {
-                assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        let whole = b"GET / HTTP/1.1\r\n\r\n";
+        for pipelined in [false, true] {
+            let (mut client, server) = duplex(whole.len());
+            let places = Places::new(1);
+            let mut guarded = Guarded::new(server, places.take().await);
+            if pipelined {
+                client.write_all(whole).await.unwrap();
+                guarded.read_exact(&mut vec![0; whole.len()]).await.unwrap();
             }
-            _ = places.take() => unreachable!("the place is taken"),
+            let begun = time::Instant::now();
+            tokio::select! {
+                written = guarded.write_all(b"more than the client takes") => {
+                    assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
+                }
+                _ = places.take() => unreachable!("the place is taken"),
+            }
+            assert!(is_about(Some(begun.elapsed()), QUIET_TIME), "{pipelined}");
         }
     }
 }

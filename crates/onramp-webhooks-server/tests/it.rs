@@ -12,8 +12,8 @@ use axum::extract::{ConnectInfo, Request};
 use onramp_webhooks_server::{ActixServer, HEAD_TIME, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, yield_now};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinHandle, JoinSet, yield_now};
 use tokio::time::{Instant, sleep, timeout};
 use warp::Filter;
 
@@ -276,6 +276,41 @@ async fn silent_connections_leave_their_places() {
                 let _ = stranger.write_all(second).await;
             }
             let answer = timeout(HEAD_TIME * 8 / 10, exchange(running.address, &[REQUEST])).await;
+            let answer = answer.unwrap_or_else(|_| panic!("{framework:?}, {}", String::from_utf8_lossy(first)));
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+            drop(strangers);
+            running.task.abort();
+        }
+    }
+}
+
+/// Strangers take all places with requests that are answered before they end, and say nothing more that the server waits for.
+#[tokio::test]
+async fn requests_that_do_not_end_leave_their_places() {
+    const CHUNKED: &[u8] = b"POST / HTTP/1.1\r\nhost: shop\r\ntransfer-encoding: chunked\r\n\r\nffffff\r\nab";
+    const EXPECTING: &[u8] = b"POST / HTTP/1.1\r\nhost: shop\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n{}";
+    for framework in ALL {
+        // The rest of the body looks like a head.
+        for (first, second) in [(CHUNKED, &b"c\n\nd"[..]), (EXPECTING, b"")] {
+            let running = serve(framework, "").await;
+            let (done, mut is_done) = mpsc::channel(520);
+            let mut strangers = JoinSet::new();
+            for _ in 0..520 {
+                let (mut stranger, done) = (TcpStream::connect(running.address).await.unwrap(), done.clone());
+                strangers.spawn(async move {
+                    stranger.write_all(first).await.unwrap();
+                    // It may be closed already.
+                    let _ = stranger.read(&mut [0; 1_024]).await;
+                    let _ = stranger.write_all(second).await;
+                    done.send(()).await.unwrap();
+                    std::future::pending::<()>().await;
+                });
+            }
+            // Of the connections to actix, one of eight waits for a place.
+            for _ in 0..448 {
+                timeout(LONG, is_done.recv()).await.unwrap().unwrap();
+            }
+            let answer = timeout(LONG, exchange(running.address, &[REQUEST])).await;
             let answer = answer.unwrap_or_else(|_| panic!("{framework:?}, {}", String::from_utf8_lossy(first)));
             assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
             drop(strangers);

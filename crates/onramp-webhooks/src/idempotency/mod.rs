@@ -205,7 +205,8 @@ impl Shared {
     /// Prunes expired keys in the background.
     fn prune(self: &Arc<Self>, now: Timestamp) {
         let last = self.pruned_at.load(Ordering::Relaxed);
-        let is_time = now.since(Timestamp::from_millis(last)) >= PRUNING;
+        // After a clock that was ahead, the last time is in the future.
+        let is_time = now.as_millis() < last || now.since(Timestamp::from_millis(last)) >= PRUNING;
         if !is_time || self.pruned_at.compare_exchange(last, now.as_millis(), Ordering::Relaxed, Ordering::Relaxed).is_err() {
             return;
         }

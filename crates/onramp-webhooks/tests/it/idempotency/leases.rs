@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_core::Stream;
 use onramp_webhooks::adapter::{Claim, Full, Request, StoredBody};
+use onramp_webhooks::clock::{Clock as _, Timestamp};
 use onramp_webhooks::idempotency::{Idempotency, IdempotencyStore, MemoryIdempotencyStore, Scope};
 use onramp_webhooks_testkit::doubles::Double;
 use tokio::sync::mpsc;
@@ -154,9 +155,33 @@ async fn what_has_expired_is_removed_beside_the_requests() {
     }
     harness.clock.advance(Duration::from_secs(25 * 3_600));
     harness.post("d", "{}").await;
+    holds(&store, 1).await;
+}
+
+/// A clock that was a year ahead when the process began is set right. What was stored meanwhile expires in a year.
+#[tokio::test]
+async fn a_clock_that_was_ahead_stops_no_removal() {
+    let store = Arc::new(MemoryIdempotencyStore::new());
+    let harness = Harness::on(Double(Faulty::over(Arc::clone(&store))));
+    let right = harness.clock.now();
+    harness.clock.advance(Duration::from_secs(365 * 24 * 3_600));
+    harness.post("ahead", "{}").await;
+    // The removal of that time ends first.
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    harness.clock.set(right);
+    harness.post("a", "{}").await;
+    harness.clock.advance(Duration::from_secs(25 * 3_600));
+    harness.post("b", "{}").await;
+    holds(&store, 2).await;
+}
+
+/// Waits until the store holds so many keys.
+async fn holds(store: &MemoryIdempotencyStore, keys: usize) {
     let pruned = async {
-        while store.prune(onramp_webhooks::clock::Timestamp::from_millis(0)).await.unwrap() != 0
-            || !format!("{store:?}").contains("keys: 1,")
+        while store.prune(Timestamp::from_millis(0)).await.unwrap() != 0
+            || !format!("{store:?}").contains(&format!("keys: {keys},"))
         {
             tokio::task::yield_now().await;
         }
