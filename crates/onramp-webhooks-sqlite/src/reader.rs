@@ -14,7 +14,7 @@ use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::Connection;
 
 use crate::SqliteOptions;
-use crate::db::failed;
+use crate::db::{FileIdentity, Settings, failed};
 use crate::inbox::{history, query, task};
 
 const READ: &str = "read the database";
@@ -23,18 +23,23 @@ const READ: &str = "read the database";
 /// [`ReadOnly`](StoreErrorKind::ReadOnly).
 ///
 /// It reads what other processes write, holds up none of them, and also opens a file that this process may not write.
+///
+/// If the file is deleted, moved or replaced, every call that would read fails with [`Unavailable`](StoreErrorKind::Unavailable)
+/// until the file is back.
 #[derive(Clone)]
 pub struct SqliteReader {
     path: PathBuf,
+    file: Arc<FileIdentity>,
     connection: Arc<Mutex<Connection>>,
 }
 
 impl SqliteReader {
     pub(crate) async fn start(options: SqliteOptions) -> Result<Self, StoreError> {
         let path = options.file.path.clone();
-        let opening = tokio::task::spawn_blocking(move || options.file.read_only());
-        let connection = opening.await.map_err(|error| StoreError::new(StoreErrorKind::Unavailable, READ).because(error))??;
-        Ok(Self { path, connection: Arc::new(Mutex::new(connection)) })
+        let opening = tokio::task::spawn_blocking(move || open(&options.file));
+        let opened = opening.await.map_err(|error| StoreError::new(StoreErrorKind::Unavailable, READ).because(error))?;
+        let (connection, file) = opened?;
+        Ok(Self { path, file: Arc::new(file), connection: Arc::new(Mutex::new(connection)) })
     }
 
     async fn read<T, Q>(&self, query: Q) -> Result<T, StoreError>
@@ -42,13 +47,25 @@ impl SqliteReader {
         T: Send + 'static,
         Q: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let connection = Arc::clone(&self.connection);
+        let (connection, file) = (Arc::clone(&self.connection), Arc::clone(&self.file));
         let reading = tokio::task::spawn_blocking(move || {
             let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+            // SQLite keeps reading a file that was deleted or replaced, to which nobody writes any more.
+            file.verify_database()?;
             query(&connection).map_err(failed(READ))
         });
         reading.await.map_err(|error| StoreError::new(StoreErrorKind::Unavailable, READ).because(error))?
     }
+}
+
+/// Opens the file, and remembers which one it was.
+fn open(settings: &Settings) -> Result<(Connection, FileIdentity), StoreError> {
+    let found = FileIdentity::of(&settings.path);
+    let connection = settings.read_only()?;
+    let file = found?;
+    // Otherwise the connection may have another file, which was put there in between.
+    file.verify_database()?;
+    Ok((connection, file))
 }
 
 fn refused<T>(operation: &'static str) -> Result<T, StoreError> {
