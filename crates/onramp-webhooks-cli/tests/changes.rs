@@ -119,6 +119,19 @@ on_both! {
         assert_eq!(reasons(&dry.err), reasons(&run.err));
     }
 
+    async fn a_refused_delivery_among_others_is_a_finding(shop: Shop) {
+        let handled = shop.order("O1", "customer-20418", "250.00").await.to_string();
+        shop.settle(Settled::Handled).await;
+        let first = shop.dead("O2", "customer-20418", "49.99", "no column").await.to_string();
+        let second = shop.dead("O3", "customer-20418", "49.99", "no column").await.to_string();
+        let replay = ["inbox", "replay", "--yes", &*handled];
+        is(&shop.run(&[&replay[..], &["--no-wait", &first]].concat()).await, 3, &["0 of 2 handled, 1 due, 1 not replayed"]);
+        let (worker, _) = shop.worker(&[]);
+        is(&shop.run(&[&replay[..], &[&second]].concat()).await, 3, &["1 of 2 handled, 1 not replayed", "it was handled"]);
+        is(&shop.run(&replay).await, 4, &["nothing was replayed"]);
+        worker.shutdown().await;
+    }
+
     async fn an_unknown_result_is_said_in_words(shop: Shop) {
         let unknown = shop.order("O1", "customer-20418", "250.00").await;
         shop.settle(Settled::Dead { cause: DeadCause::TransactionEnded, error: "commit in the handler".to_owned() }).await;
@@ -170,6 +183,71 @@ on_both! {
         }
         is(&shop.run(&["inbox", "show", &id, "--reveal"]).await, 0, &["refunded customer-20418 by hand"]);
     }
+}
+
+/// Returns the lines of an export of two deliveries, and an inbox that has none of them.
+async fn export_of_two() -> ([String; 2], Shop) {
+    let shop = Shop::on_sqlite().await;
+    shop.order("O1", "customer-20418", "250.00").await;
+    shop.order("O2", "customer-20418", "49.99").await;
+    let export = shop.run(&["inbox", "export", "-q"]).await.out;
+    let lines: Vec<String> = export.lines().map(str::to_owned).collect();
+    (lines.try_into().unwrap(), Shop::on_sqlite().await)
+}
+
+#[tokio::test]
+async fn a_line_that_is_longer_than_any_delivery_is_rejected_and_the_others_are_added() {
+    use std::io::{Seek, SeekFrom, Write};
+
+    let ([first, second], shop) = export_of_two().await;
+    let path = shop.folder.path().join("export.jsonl");
+    let mut file = std::fs::File::create(&path).unwrap();
+    writeln!(file, "{first}").unwrap();
+    file.seek(SeekFrom::Current(150 << 20)).unwrap();
+    write!(file, "\n{second}\n").unwrap();
+    // The last line has no end.
+    let length = file.stream_position().unwrap() + (65 << 20);
+    file.set_len(length).unwrap();
+    let import = ["inbox", "import", path.to_str().unwrap()];
+    for (more, new) in [(&["--dry-run"][..], 2), (&[], 2), (&[], 0)] {
+        let ran = shop.run(&[&import[..], more].concat()).await;
+        let counts = format!("4 lines: {new} new, {} known, 0 conflicts, 2 rejected", 2 - new);
+        is(&ran, 3, &[&counts, "line 2: longer than any delivery", "line 4: longer than any delivery"]);
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_import_that_cannot_read_on_says_what_was_added() {
+    let shop = Shop::on_sqlite().await;
+    let folder = shop.folder.path().to_str().unwrap();
+    is(&shop.run(&["inbox", "import", folder]).await, 1, &["0 lines: 0 new, 0 known", "reading the export"]);
+    let ran = shop.run(&["inbox", "import", folder, "--json"]).await;
+    assert_eq!((ran.code, &ran.json()["lines"]), (Some(1), &0.into()), "{ran:?}");
+}
+
+#[tokio::test]
+async fn one_byte_order_mark_may_precede_an_export() {
+    let ([first, second], shop) = export_of_two().await;
+    let ran = shop.run_with(&["inbox", "import", "-"], &format!("\u{feff}{first}\r\n{second}\r\n")).await;
+    is(&ran, 0, &["2 lines: 2 new, 0 known, 0 conflicts, 0 rejected"]);
+    let ran = shop.run_with(&["inbox", "import", "-"], &format!("\u{feff}\n{first}\n\u{feff}{second}")).await;
+    is(&ran, 3, &["3 lines: 0 new, 1 known, 0 conflicts, 1 rejected", "line 3:"]);
+    let ran = shop.run_with(&["inbox", "import", "-"], &format!("\u{feff}\u{feff}{first}")).await;
+    is(&ran, 3, &["1 rejected", "line 1:"]);
+}
+
+#[tokio::test]
+async fn a_repeated_import_adds_only_deliveries_without_a_key() {
+    let shop = Shop::on_sqlite().await;
+    shop.order("O1", "customer-20418", "250.00").await;
+    shop.receive("wert", "no event").await;
+    shop.receive("wert", r#"{"type":"test"}"#).await;
+    let export = shop.run(&["inbox", "export", "-q"]).await.out;
+    assert_eq!(export.lines().count(), 3, "{export}");
+    is(&shop.run_with(&["inbox", "import", "-"], &export).await, 0, &["3 lines: 1 new, 2 known"]);
+    let help = shop.run(&["inbox", "import", "--help"]).await.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help.contains("adds no delivery twice that has a key") && !help.contains("adds nothing twice"), "{help}");
 }
 
 /// Waits until a program ends whose standard output has lost its reader.

@@ -31,6 +31,9 @@ const LARGE_BATCH: usize = 16 << 20;
 /// Maximum length of a line, in bytes. A body of the largest size has less than a quarter of it.
 const LONGEST_LINE: u64 = 64 << 20;
 
+/// Size of the parts in which a longer line is skipped, in bytes.
+const SKIPPED_AT_ONCE: u64 = 1 << 20;
+
 /// Maximum number of lines with a finding that are shown.
 const MOST_SHOWN: u64 = 100;
 
@@ -41,7 +44,8 @@ const EXAMPLES: &str = "Examples:
 /// Add the deliveries of an export, with their states and keys. Known ones are left as they are.
 ///
 /// A line that is no delivery is named by its number, and the others are added. Exit code 3 if there is such a line, or a delivery that
-/// contradicts one of the inbox. Repeating an import adds nothing twice.
+/// contradicts one of the inbox. Repeating an import adds no delivery twice that has a key; those without one, such as Wert's test request,
+/// are added again.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Import {
@@ -63,6 +67,13 @@ struct Counts {
     rejected: u64,
     /// In a dry run, the keys that would be added, with their lines and fingerprints.
     seen: HashMap<DedupKey, (u64, Fingerprint)>,
+}
+
+/// A line of an export.
+struct ExportLine {
+    bytes: Vec<u8>,
+    /// Set if the line is longer than any delivery. Then none of it is kept.
+    is_too_long: bool,
 }
 
 /// Deliveries with the numbers of their lines.
@@ -101,9 +112,9 @@ impl Import {
                 Err(error) => break Err(CliError::with_source("reading the export", &error)),
             };
             counts.lines += 1;
-            match std::str::from_utf8(&line).map_err(|error| error.to_string()).and_then(read) {
+            match line.read(counts.lines == 1) {
                 Ok(Some(record)) => {
-                    batch.bytes += line.len();
+                    batch.bytes += line.bytes.len();
                     batch.records.push((counts.lines, record));
                 }
                 Ok(None) => {}
@@ -115,9 +126,8 @@ impl Import {
         };
         adding = self.begin(&inbox, batch, adding, &mut counts, output).await?;
         self.end(&*inbox, adding, &mut counts, output).await?;
-        let is_interrupted = ended?;
         self.report(&counts, output)?;
-        match is_interrupted {
+        match ended? {
             true => Ok(ExitStatus::Interrupted),
             false if counts.rejected + counts.conflicts > 0 => Ok(ExitStatus::Findings),
             false => Ok(ExitStatus::Success),
@@ -248,20 +258,37 @@ fn finding(number: u64, line: u64, why: &str, output: &Output) {
     }
 }
 
-/// Reads a line as a delivery. An empty line is none.
-fn read(line: &str) -> Result<Option<Record>, String> {
-    match line.trim() {
-        "" => Ok(None),
-        line => Record::from_json_line(line).map(Some).map_err(|error| error.to_string()),
+impl ExportLine {
+    /// Reads the line as a delivery. An empty line is none. Some editors put a byte-order mark before the first one.
+    fn read(&self, is_first: bool) -> Result<Option<Record>, String> {
+        if self.is_too_long {
+            return Err("longer than any delivery".to_owned());
+        }
+        let line = std::str::from_utf8(&self.bytes).map_err(|error| error.to_string())?;
+        let line = line.strip_prefix('\u{feff}').filter(|_| is_first).unwrap_or(line);
+        match line.trim() {
+            "" => Ok(None),
+            line => Record::from_json_line(line).map(Some).map_err(|error| error.to_string()),
+        }
     }
 }
 
-/// Reads the next line; `None` at the end. A longer line than any delivery has is an error.
-async fn read_line(lines: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> std::io::Result<Option<Vec<u8>>> {
-    let mut line = Vec::new();
-    lines.take(LONGEST_LINE).read_until(b'\n', &mut line).await?;
-    if u64::try_from(line.len()).is_ok_and(|length| length >= LONGEST_LINE) {
-        return Err(std::io::Error::other("a line is longer than any delivery"));
+/// Reads the next line; `None` at the end. A line that is longer than any delivery is skipped in parts.
+async fn read_line(lines: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> std::io::Result<Option<ExportLine>> {
+    let mut bytes = Vec::new();
+    lines.take(LONGEST_LINE).read_until(b'\n', &mut bytes).await?;
+    let is_full = u64::try_from(bytes.len()).is_ok_and(|length| length >= LONGEST_LINE);
+    if !is_full || bytes.ends_with(b"\n") {
+        return Ok((!bytes.is_empty()).then_some(ExportLine { bytes, is_too_long: false }));
     }
-    Ok((!line.is_empty()).then_some(line))
+    // The beginning is not kept either.
+    bytes = Vec::new();
+    let mut part = Vec::new();
+    loop {
+        part.clear();
+        let length = lines.take(SKIPPED_AT_ONCE).read_until(b'\n', &mut part).await?;
+        if length == 0 || part.ends_with(b"\n") {
+            return Ok(Some(ExportLine { bytes, is_too_long: true }));
+        }
+    }
 }

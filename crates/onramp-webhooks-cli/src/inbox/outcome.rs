@@ -94,7 +94,13 @@ impl Replaying {
             Ok(Replayed::Conflict { first }) => return Ok(Outcome::Conflict(first)),
             Ok(Replayed::StillUnreadable { reason }) => return Ok(Outcome::StillUnreadable(reason)),
             Ok(other) => return Ok(Outcome::Refused(format!("{other:?} is not known to this version"))),
-            Err(error) if error.kind() == StoreErrorKind::Refused => return Ok(Outcome::Refused(Causes(&error).to_string())),
+            Err(error) if error.kind() == StoreErrorKind::Refused => {
+                // Another operator may have replayed it since it was looked at.
+                return Ok(match Chosen::is_unchanged(&*self.inbox, record).await? {
+                    true => Outcome::Refused(Causes(&error).to_string()),
+                    false => Outcome::Changed,
+                });
+            }
             Err(error) => return Err(failed(error)),
         }
         let Some(wait) = self.wait else { return Ok(Outcome::Due) };

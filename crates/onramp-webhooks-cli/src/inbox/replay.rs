@@ -37,7 +37,8 @@ const EXAMPLES: &str = "Examples:
 
 /// Have deliveries handled again: one first, and the others when it was handled, the oldest first.
 ///
-/// Without a filter for states, dead letters are selected. Waits for the worker of the shop. Exit code 3 if a delivery failed again.
+/// Without a filter for states, dead letters are selected. Waits for the worker of the shop. Exit code 3 if a delivery failed again
+/// or was refused.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Replay {
@@ -183,11 +184,13 @@ impl Replay {
 }
 
 /// The numbers of deliveries by their results.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Counts {
     handled: usize,
     due: usize,
     failed: usize,
+    /// Changed by another operator or a worker, since they were selected.
+    changed: usize,
     refused: usize,
     unknown: usize,
     leased: usize,
@@ -224,7 +227,8 @@ impl Report<'_> {
         match outcome {
             Outcome::Handled(_) | Outcome::Duplicate(_) => counts.handled += 1,
             Outcome::Due => counts.due += 1,
-            Outcome::Changed | Outcome::Refused(_) => counts.refused += 1,
+            Outcome::Changed => counts.changed += 1,
+            Outcome::Refused(_) => counts.refused += 1,
             Outcome::UnknownResult => counts.unknown += 1,
             Outcome::Leased => counts.leased += 1,
             Outcome::NotTaken => counts.not_taken += 1,
@@ -250,7 +254,8 @@ impl Report<'_> {
 
     /// Writes the numbers, and returns the exit status.
     fn end(&self, is_interrupted: bool) -> Result<ExitStatus, CliError> {
-        let Counts { handled, due, failed, refused, unknown, leased, not_taken, left } = self.counts;
+        let Counts { handled, due, failed, changed, refused, unknown, leased, not_taken, left } = self.counts;
+        let refused = changed + refused;
         let all = handled + due + failed + refused + unknown + leased + not_taken + left;
         if self.output.json {
             self.output.object(&json!({
@@ -271,6 +276,14 @@ impl Report<'_> {
             let others = parts.fold(String::new(), |text, (number, word)| format!("{text}, {number} {word}"));
             self.output.line(&Line::new().text(format_args!("{handled} of {all} handled{others}")))?;
         }
+        self.counts.status(is_interrupted)
+    }
+}
+
+impl Counts {
+    /// Returns the exit status. What another operator has changed meanwhile is no finding.
+    fn status(&self, is_interrupted: bool) -> Result<ExitStatus, CliError> {
+        let Self { handled, due, failed, changed, refused, unknown, leased, not_taken, .. } = *self;
         match () {
             () if is_interrupted => Ok(ExitStatus::Interrupted),
             () if failed > 0 => Ok(ExitStatus::Findings),
@@ -282,8 +295,10 @@ impl Report<'_> {
                 let error = CliError::Failed("a worker still handles the delivery; the result is not known yet".to_owned());
                 Err(error.hint("onramp-webhooks inbox watch shows the result; --wait 5m waits for longer"))
             }
-            () if refused + unknown > 0 && handled + due == 0 => Err(CliError::Refused("nothing was replayed".to_owned())),
-            () if unknown > 0 => Ok(ExitStatus::Findings),
+            () if changed + refused + unknown > 0 && handled + due == 0 => {
+                Err(CliError::Refused("nothing was replayed".to_owned()))
+            }
+            () if refused + unknown > 0 => Ok(ExitStatus::Findings),
             () => Ok(ExitStatus::Success),
         }
     }
@@ -315,6 +330,32 @@ fn line(record: &Record, outcome: &Outcome, note: Option<&str>) -> Line {
             let line =
                 line.styled(if outcome.is_failure() { RED } else { anstyle::Style::new() }, outcome.word().replace('_', " "));
             reason(outcome).iter().fold(line, |line, reason| line.text(format_args!(": {reason}")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_deliveries_are_findings_and_changed_ones_are_not() {
+        let none = Counts::default;
+        for (counts, expected) in [
+            (Counts { handled: 1, ..none() }, ExitStatus::Success),
+            (Counts { handled: 1, changed: 1, ..none() }, ExitStatus::Success),
+            (Counts { due: 1, changed: 1, ..none() }, ExitStatus::Success),
+            (Counts { handled: 1, refused: 1, ..none() }, ExitStatus::Findings),
+            (Counts { due: 1, changed: 1, refused: 1, ..none() }, ExitStatus::Findings),
+            (Counts { handled: 1, unknown: 1, ..none() }, ExitStatus::Findings),
+            (Counts { failed: 1, refused: 1, ..none() }, ExitStatus::Findings),
+            (Counts { refused: 1, ..none() }, ExitStatus::Refused),
+            (Counts { changed: 1, ..none() }, ExitStatus::Refused),
+            (Counts { unknown: 1, ..none() }, ExitStatus::Refused),
+            (Counts { handled: 1, refused: 1, not_taken: 1, ..none() }, ExitStatus::Failed),
+        ] {
+            let status = counts.status(false).unwrap_or_else(|error| error.exit_status());
+            assert_eq!(status, expected, "{counts:?}");
         }
     }
 }
