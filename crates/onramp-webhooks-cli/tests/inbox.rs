@@ -288,7 +288,12 @@ on_both! {
         let id = dead.to_string();
         refused(&shop.run(&["inbox", "resolve", &id, "--note", "paid by hand"]).await, "has to be confirmed");
         assert_eq!(shop.run(&["inbox", "resolve", &id, "--yes"]).await.code, Some(2), "a note is required");
-        succeeded(&shop.run(&["inbox", "resolve", &id, "--note", "paid customer-20418 by hand", "--yes"]).await);
+        for empty in ["", " \t\n", "\u{a0}"] {
+            let ran = shop.run(&["inbox", "resolve", &id, "--note", empty, "--yes"]).await;
+            assert!(ran.code == Some(2) && ran.err.contains("--note") && shop.show(dead).await.resolved_at.is_none(), "{ran:?}");
+        }
+        succeeded(&shop.run(&["inbox", "resolve", &id, "--note", " paid customer-20418 by hand\n", "--yes"]).await);
+        assert_eq!(shop.show(dead).await.resolution.as_deref(), Some("paid customer-20418 by hand"));
         assert!(shop.run(&["inbox", "show", &id]).await.out.contains("paid ••• by hand"));
         assert!(shop.run(&["inbox", "list", "--state", "dead"]).await.out.is_empty());
         assert!(shop.run(&["inbox", "list", "--state", "dead", "--resolved"]).await.out.contains("dead letter, resolved"));
@@ -320,6 +325,11 @@ on_both! {
         shop.settle(Settled::Handled).await;
         let id = pending.to_string();
         succeeded(&shop.run(&["inbox", "forget", &id, "--dry-run"]).await);
+        let dry = shop.run(&["inbox", "forget", &id, "--dry-run", "--json"]).await;
+        assert_eq!((dry.code, objects(&dry).len()), (Some(0), 1), "{dry:?}");
+        let dry = dry.json();
+        assert_eq!((&dry["object"], &dry["id"], &dry["state"]), (&"delivery".into(), &id.as_str().into(), &"handled".into()));
+        assert!(!dry.to_string().contains("20418"), "{dry}");
         refused(&shop.run_with(&["inbox", "forget", &id], "y\n").await, "not confirmed");
         assert!(shop.show(pending).await.body.is_some());
         succeeded(&shop.run_with(&["inbox", "forget", &id], &format!("{id}\n")).await);

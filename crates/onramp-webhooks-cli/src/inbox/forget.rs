@@ -2,10 +2,12 @@
 
 use clap::Args;
 use onramp_webhooks::inbox::{DeliveryId, why_not_forgotten};
+use onramp_webhooks::provider::Providers;
 use serde_json::json;
 
 use super::change::{Decision, type_the_id};
 use super::reading::{failed, whole};
+use super::view::View;
 use crate::exit::{CliError, ExitStatus};
 use crate::globals::Globals;
 use crate::output::Output;
@@ -42,6 +44,7 @@ impl Forget {
         ));
         if self.dry_run {
             output.note(&meaning);
+            View::new(&Providers::default(), globals).list(&[record], output)?;
             return Ok(ExitStatus::Success);
         }
         if let Decision::Stop(status) = type_the_id(&record, &meaning, output).await? {

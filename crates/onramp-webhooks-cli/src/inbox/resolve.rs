@@ -58,7 +58,11 @@ pub(crate) struct Reopen {
 
 impl Resolve {
     pub(crate) async fn run(self, globals: &Globals, output: &Output) -> Result<ExitStatus, CliError> {
-        if self.note.chars().count() > LONGEST_NOTE {
+        let note = self.note.trim();
+        if note.is_empty() {
+            return Err(CliError::Usage("--note: the reason is empty".to_owned()));
+        }
+        if note.chars().count() > LONGEST_NOTE {
             return Err(CliError::Usage(format!("--note: at most {LONGEST_NOTE} characters")));
         }
         if let Some((state, why)) = self.selection.state.iter().find_map(|state| Some((state, why_not_resolved(*state)?))) {
@@ -67,7 +71,7 @@ impl Resolve {
         let inbox = globals.required_database()?.open(&globals.schema).await?;
         let now = SystemClock::default().now();
         let chosen = self.selection.choose(&*inbox, &OPEN, now, &output.zone, |record| why_not_resolved(record.state)).await?;
-        let resolve = async |record: &Record| inbox.resolve(now, record.id, &self.note).await;
+        let resolve = async |record: &Record| inbox.resolve(now, record.id, note).await;
         each(("resolve", "resolved"), chosen, &self.change, globals, output, resolve).await
     }
 }
