@@ -142,7 +142,8 @@ fn result(answer: &Answer, now: SystemTime) -> Result<(), HandlerError> {
         (425, pause) => Err(HandlerError::not_yet(pause.unwrap_or(PARKED), note(answer))),
         (429 | 503, Some(pause)) => Err(HandlerError::not_yet(pause, note(answer))),
         (410, _) => Err(HandlerError::permanent(note(answer))),
-        (300..400, _) => Err(HandlerError::transient(format!(
+        // 304 says that a copy is up to date, and has no other address.
+        (300..=303 | 305..400, _) => Err(HandlerError::transient(format!(
             "{}: redirects are not followed; use the address that it redirects to",
             note(answer)
         ))),
@@ -225,6 +226,16 @@ mod tests {
             (100, None, Some(Transient)),
         ] {
             assert_eq!(kind(status, retry_after), expected, "{status} {retry_after:?}");
+        }
+    }
+
+    #[test]
+    fn redirects_are_said_not_to_be_followed_and_304_is_none() {
+        for (status, is_redirect) in [(301, true), (308, true), (304, false), (404, false)] {
+            let answer = Answer { status, headers: HeaderMap::new(), excerpt: Bytes::from_static(b" body\n") };
+            let error = result(&answer, SystemTime::UNIX_EPOCH).unwrap_err().to_string();
+            assert!(error.contains(&format!("{status} body")), "{error}");
+            assert_eq!(error.contains("redirect"), is_redirect, "{error}");
         }
     }
 
