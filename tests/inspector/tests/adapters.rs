@@ -108,7 +108,7 @@ async fn an_open_stream_does_not_hold_up_the_end_of_a_server() {
 }
 
 #[tokio::test]
-async fn after_ten_wrong_tokens_an_address_waits() {
+async fn after_ten_wrong_tokens_an_address_waits_with_wrong_ones() {
     let shop = Shop::open().await;
     for adapter in ADAPTERS {
         let address = adapter.serve(shop.inspector(), "127.0.0.1:0");
@@ -118,7 +118,7 @@ async fn after_ten_wrong_tokens_an_address_waits() {
         for _ in 0..10 {
             assert_eq!(statuses("wrong").await, 401, "{adapter:?}");
         }
-        assert_eq!((statuses("wrong").await, statuses(TOKEN).await), (429, 429), "{adapter:?}");
+        assert_eq!((statuses("wrong").await, statuses(TOKEN).await), (429, 200), "{adapter:?}");
     }
 }
 

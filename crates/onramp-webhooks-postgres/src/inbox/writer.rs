@@ -27,7 +27,7 @@ const BYTES: usize = 16 << 20;
 /// (<https://github.com/transact-rs/sqlx/issues/4335>), so a second record waits until the server acknowledges the first, after 40 ms.
 const BYTES_OVER_TLS: usize = 15 << 10;
 
-/// What a delivery takes in a message beside its body and its texts, in bytes: numbers, hashes, and lengths.
+/// The size of a delivery in a message without its body and its texts, in bytes: numbers, hashes, and lengths.
 const FIELDS: usize = 256;
 
 /// The maximum number of queued deliveries.

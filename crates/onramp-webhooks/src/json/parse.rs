@@ -14,7 +14,7 @@ pub(super) struct Parser<'a> {
     at: usize,
     /// The innermost array or object that is not closed yet.
     open: u32,
-    /// Whether it is an array.
+    /// Set if it is an array.
     in_array: bool,
     depth: usize,
 }

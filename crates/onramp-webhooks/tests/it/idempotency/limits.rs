@@ -26,7 +26,7 @@ async fn a_store_that_is_full_of_running_requests_lets_no_other_run() {
 fn fresh_keys_take_no_more_memory_than_the_limits_allow() {
     const KEYS: usize = 500;
     const BYTES: usize = 1 << 20;
-    /// What a key takes beside its reply.
+    /// The memory of a key without its reply, in bytes.
     const KEY: usize = 400;
     let harness = Harness::on(MemoryIdempotencyStore::with_limits(KEYS, BYTES));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
