@@ -39,7 +39,7 @@ const FILE_GRACE: Duration = Duration::from_secs(1);
 /// Returns the exit code 2 if the environment is invalid, and 1 after any other failure.
 pub fn run<E: Into<Box<dyn Error>>>(serve: impl AsyncFnOnce(Shop) -> Result<(), E>) -> ExitCode {
     // actix writes a line for each malformed request, with which strangers could fill the disk.
-    let filter = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_else(|_| "actix_http::h1::dispatcher=off".to_owned());
+    let filter = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_else(|_| "info,actix_http::h1::dispatcher=off".to_owned());
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).parse_lossy(filter);
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     let config = match Config::from_env() {

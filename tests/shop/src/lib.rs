@@ -65,6 +65,7 @@ macro_rules! shop_suite {
                 a_request_hidden_in_a_body_is_never_read
                 a_compressed_body_is_kept_as_it_came
                 hostile_text_in_every_field_is_only_text
+                malformed_requests_leave_no_line_in_the_log
             }
             connections {
                 half_open_heads_are_closed_and_hold_no_event_up

@@ -98,3 +98,15 @@ pub async fn hostile_text_in_every_field_is_only_text(subject: Subject) {
     assert!(!log.contains(|letter: char| letter.is_control() && letter != '\n' || letter == '\u{202e}'), "{log}");
     assert!(!log.lines().any(|line| line.starts_with("2026-01-01T00:00:00Z")), "{log}");
 }
+
+/// Strangers cannot fill the disk with lines of the log.
+pub async fn malformed_requests_leave_no_line_in_the_log(subject: Subject) {
+    let (_home, shop) = Home::started(subject).await;
+    for request in ["GET / HTTP/9\r\n\r\n", "GET\r\n\r\n", "\u{1}\r\n\r\n"] {
+        let mut connection = Connection::open(shop.address).await;
+        connection.send(request).await;
+        assert_eq!(connection.answer().await.status, 400, "{request:?}");
+    }
+    let ended = shop.stop().await;
+    assert!(!ended.stderr.contains("ERROR"), "{}", ended.stderr);
+}
