@@ -241,14 +241,14 @@ async fn lease_all(
 }
 
 // Leases the next deliveries of the orders of heads, `$1`, at most `$4` in all. The heads are locked, so no other transaction changes those
-// behind them.
+// behind them. A condition on due_at where a head is looked up would let the planner read all heads instead of the primary key.
 sql!(
     LEASE_BEHIND = "UPDATE onramp.deliveries d SET state = {LEASED}, lease_until = $3, fence = d.fence + 1, waits_at = -1,
         lost_claims = CASE d.state WHEN {LEASED} THEN d.lost_claims + 1 ELSE 0 END
     WHERE d.id = ANY (ARRAY (
         SELECT next.id FROM UNNEST($1::bigint[]) WITH ORDINALITY AS claimed (id, nth)
         CROSS JOIN LATERAL (
-            SELECT order_key FROM onramp.deliveries WHERE id = claimed.id AND due_at = 0 AND order_key IS NOT NULL LIMIT 1) AS head
+            SELECT CASE WHEN due_at = 0 THEN order_key END AS order_key FROM onramp.deliveries WHERE id = claimed.id LIMIT 1) AS head
         CROSS JOIN LATERAL (
             SELECT b.id, b.waits_at FROM onramp.deliveries b
             WHERE b.order_key = head.order_key AND b.waits_at IS NOT NULL AND b.waits_at <= 0
