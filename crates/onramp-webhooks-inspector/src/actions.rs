@@ -1,7 +1,7 @@
 //! Changes by operators.
 
 use bytes::Bytes;
-use onramp_webhooks::inbox::{DeliveryId, ReplayScope, Replayed, State, replay};
+use onramp_webhooks::inbox::{DeliveryId, ReplayScope, Replayed, replay};
 use onramp_webhooks::{StoreError, StoreErrorKind, clock::Timestamp};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -78,14 +78,11 @@ impl Actions<'_> {
         let scope = match (request.even_conflict, request.even_handled) {
             (false, false) => ReplayScope::Unhandled,
             (true, false) => ReplayScope::EvenConflicts,
-            (_, true) => ReplayScope::EvenHandled,
+            (false, true) => ReplayScope::EvenHandled,
+            (true, true) => return Err(Problem::bad_request("Send even_conflict or even_handled, not both.".to_owned())),
         };
         if scope != ReplayScope::Unhandled {
             confirmed(id, request.confirm.as_deref())?;
-        }
-        // That scope includes conflicts, but to accept a second run is not to accept a second purchase of the same order.
-        if request.even_handled && !request.even_conflict && self.is_conflict(id).await? {
-            return Err(Problem::refused("The delivery is a conflict, which even_conflict replays."));
         }
         Ok(match replay(&*self.settings.inbox, &self.settings.providers, id, scope, self.now).await? {
             Replayed::Due => json!({ "object": "replay", "result": "due" }),
@@ -96,10 +93,6 @@ impl Actions<'_> {
             }
             _ => json!({ "object": "replay", "result": "unknown" }),
         })
-    }
-
-    async fn is_conflict(&self, id: DeliveryId) -> Result<bool, Problem> {
-        Ok(self.settings.inbox.show(id).await?.is_some_and(|record| record.state == State::Conflict))
     }
 
     async fn resolve(&self, id: DeliveryId, Resolve { note }: Resolve) -> Result<Value, Problem> {

@@ -24,8 +24,10 @@ pub(super) async fn every_state_that_allows_it_falls_due(store: &Store) {
 pub(super) async fn a_conflict_has_to_be_asked_for(store: &Store) {
     let inbox = store.open().await;
     let [.., kept] = inbox.one_of_each().await;
-    assert_eq!(replayed(&inbox, kept, ReplayScope::Unhandled).await, Err(StoreErrorKind::Refused));
-    assert_eq!(inbox.state(kept).await, State::Conflict);
+    for scope in [ReplayScope::Unhandled, ReplayScope::EvenHandled] {
+        assert_eq!(replayed(&inbox, kept, scope).await, Err(StoreErrorKind::Refused));
+        assert_eq!(inbox.state(kept).await, State::Conflict);
+    }
     assert_eq!(replayed(&inbox, kept, ReplayScope::EvenConflicts).await, Ok(Replayed::Due));
 }
 

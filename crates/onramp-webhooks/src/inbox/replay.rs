@@ -68,8 +68,8 @@ pub enum ReplayScope {
     /// Also conflicts. The first delivery of the event may have been handled already, and the handler gets the conflict **under
     /// another key**: compare the two deliveries first.
     EvenConflicts,
-    /// Also conflicts, handled deliveries, and dead letters whose [result is unknown](Record::has_unknown_result). The handler may run a
-    /// second time.
+    /// Also handled deliveries, and dead letters whose [result is unknown](Record::has_unknown_result). The handler may run a second
+    /// time. Conflicts are left out, because a second run is not a second purchase of the same order.
     EvenHandled,
 }
 
@@ -94,7 +94,7 @@ pub async fn replay(
         State::Leased => return refused("a worker holds it"),
         State::Unknown => return refused("this version does not know its state"),
         State::Handled if scope != ReplayScope::EvenHandled => return refused("it was handled"),
-        State::Conflict if scope == ReplayScope::Unhandled => return refused("it contradicts an earlier delivery"),
+        State::Conflict if scope != ReplayScope::EvenConflicts => return refused("it contradicts an earlier delivery"),
         _ if record.resolved_at.is_some() => return refused("an operator has resolved it; reopen it first"),
         _ if record.has_unknown_result() && scope != ReplayScope::EvenHandled => {
             return refused("its handler may have succeeded; look at what it did first");
