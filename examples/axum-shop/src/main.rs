@@ -5,12 +5,12 @@ use std::process::ExitCode;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequest, Path, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use shop::{LARGEST_REQUEST, Shop};
+use shop::{LARGEST_REQUEST, Shop, in_time};
 
 fn main() -> ExitCode {
     shop::run(serve)
@@ -32,8 +32,12 @@ async fn points(State(shop): State<Shop>, Path(customer): Path<String>) -> Respo
     respond(shop.points(customer).await)
 }
 
-async fn buy(State(shop): State<Shop>, body: Bytes) -> Response {
-    respond(shop.buy(&body).await)
+async fn buy(State(shop): State<Shop>, request: Request) -> Response {
+    match in_time(Bytes::from_request(request, &())).await {
+        Ok(Ok(body)) => respond(shop.buy(&body).await),
+        Ok(Err(rejection)) => rejection.into_response(),
+        Err(late) => respond(late),
+    }
 }
 
 async fn health(State(shop): State<Shop>) -> Response {

@@ -1,7 +1,7 @@
 //! `POST /buy`: starts a widget of Kriptomat for a customer.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use onramp_webhooks::event::Amount;
 use onramp_webhooks::purchases::PurchaseStore;
@@ -15,6 +15,9 @@ use crate::waiting::Waiting;
 
 /// The maximum size of a purchase request in bytes.
 pub const LARGEST_REQUEST: usize = 16 * 1024;
+
+/// The time that the body of a purchase request may take.
+const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// Starts and stores widgets.
 #[derive(Clone, Debug)]
@@ -36,6 +39,15 @@ struct PurchaseRequest {
     asset: Option<String>,
     network: Option<String>,
     address: Option<String>,
+}
+
+/// Waits for the body of a purchase request.
+///
+/// # Errors
+/// Returns a response with status 408 if the body takes longer than 10 s.
+pub async fn in_time<B>(body: impl Future<Output = B>) -> Result<B, Response> {
+    let late = |_| Response::json(408, &json!({ "error": "the body took too long" }));
+    tokio::time::timeout(BODY_TIME, body).await.map_err(late)
 }
 
 impl Widgets {

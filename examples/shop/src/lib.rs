@@ -14,7 +14,7 @@ mod shop;
 mod stop;
 mod waiting;
 
-pub use self::buy::LARGEST_REQUEST;
+pub use self::buy::{LARGEST_REQUEST, in_time};
 pub use self::config::{Config, ConfigError};
 pub use self::response::Response;
 pub use self::run::run;

@@ -73,7 +73,8 @@ impl Shop {
     /// its URL.
     ///
     /// Anyone who can reach this route can start widgets for any customer. A real shop puts it behind its own login, and takes the customer
-    /// from there instead of from the body. The caller limits the body to [`LARGEST_REQUEST`](crate::LARGEST_REQUEST).
+    /// from there instead of from the body. The caller limits the body to [`LARGEST_REQUEST`](crate::LARGEST_REQUEST), and its time by
+    /// [`in_time`](crate::in_time).
     pub async fn buy(&self, body: &[u8]) -> Response {
         match &self.widgets {
             Some(widgets) => widgets.buy(body).await,

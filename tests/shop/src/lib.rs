@@ -70,6 +70,7 @@ macro_rules! shop_suite {
             connections {
                 half_open_heads_are_closed_and_hold_no_event_up
                 file_descriptors_that_are_used_up_are_free_again
+                a_purchase_request_that_does_not_end_is_answered
                 an_idle_connection_is_used_again
             }
             proxy_protocol {
@@ -86,7 +87,7 @@ macro_rules! shop_suite {
                 behind_nginx_a_stopped_shop_is_a_failure_that_is_sent_again
             }
             health {
-                a_health_check_is_a_get_or_a_head
+                each_route_says_which_methods_it_allows
             }
             same_event {
                 two_hundred_copies_at_once_are_handled_once

@@ -30,6 +30,14 @@ pub async fn file_descriptors_that_are_used_up_are_free_again(subject: Subject) 
     shop.wert(order_complete("2", "ada", "1")).await.assert_received();
 }
 
+/// The shop waits some seconds for a body, and then answers.
+pub async fn a_purchase_request_that_does_not_end_is_answered(subject: Subject) {
+    let (_home, shop) = Home::started(subject).await;
+    let mut connection = Connection::open(shop.address).await;
+    connection.send("POST /buy HTTP/1.1\r\nhost: shop\r\ncontent-length: 100\r\n\r\n{").await;
+    assert_eq!(connection.answer().await.status, 408);
+}
+
 /// Load balancers keep connections open, and send the next request on one of them. The pause is longer than the time for a head.
 pub async fn an_idle_connection_is_used_again(subject: Subject) {
     let (_home, shop) = Home::started(subject).await;
