@@ -11,6 +11,8 @@ use onramp_webhooks::{Inbox, StoreError};
 use onramp_webhooks_postgres::PostgresOptions;
 use onramp_webhooks_sqlite::{SqliteInbox, SqliteOptions};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{Connection, Error, PgConnection};
+use tokio::time::timeout;
 
 use crate::exit::CliError;
 
@@ -149,7 +151,16 @@ fn failed(error: StoreError) -> CliError {
 
 async fn pool(options: &PgConnectOptions, connections: u32) -> Result<PgPool, CliError> {
     let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(CONNECT_TIMEOUT);
-    pool.connect_with(options.clone()).await.map_err(|error| CliError::with_source("opening the database", &error))
+    let error = match pool.connect_with(options.clone()).await {
+        Ok(pool) => return Ok(pool),
+        // The pool has tried several times, and does not say why it failed.
+        Err(Error::PoolTimedOut) => match timeout(CONNECT_TIMEOUT, PgConnection::connect_with(options)).await {
+            Ok(Err(cause)) => cause,
+            _ => Error::PoolTimedOut,
+        },
+        Err(error) => error,
+    };
+    Err(CliError::with_source("opening the database", &error))
 }
 
 /// Returns whether a schema is missing, or has no inbox yet.

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod away;
 mod completions;
 mod database;
 mod doctor;

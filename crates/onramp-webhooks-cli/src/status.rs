@@ -9,9 +9,11 @@ use onramp_webhooks::clock::{Clock, SystemClock, Timestamp};
 use onramp_webhooks::inbox::{DeadCause, State};
 use onramp_webhooks::provider::Providers;
 use onramp_webhooks::traffic::{Summary, Window, report};
+use onramp_webhooks::{Inbox, StoreError};
 use serde_json::{Map, Value, json};
 use tokio::time::sleep;
 
+use crate::away::Away;
 use crate::exit::{CliError, ExitStatus};
 use crate::globals::Globals;
 use crate::inbox::paid;
@@ -34,7 +36,7 @@ const EXAMPLES: &str = "Examples:
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Status {
-    /// Go on, and list them again whenever something changes, until Ctrl-C
+    /// Go on, and list them again whenever something changes, until Ctrl-C. A database that goes away is waited for
     #[arg(long)]
     watch: bool,
 }
@@ -43,31 +45,40 @@ impl Status {
     pub(crate) async fn run(self, globals: &Globals, output: &Output) -> Result<ExitStatus, CliError> {
         let inbox = globals.required_database()?.open_for_reading(&globals.schema).await?;
         let (providers, mut shown) = (Providers::default(), None);
-        let mut interrupts = Interrupts::listen()?;
+        let (mut interrupts, mut away) = (Interrupts::listen()?, Away::default());
         loop {
             let now = SystemClock::default().now();
-            let found = tokio::select! {
-                found = attention(&*inbox, &providers, now) => found.map_err(failed)?,
+            let looked = tokio::select! {
+                looked = look(&*inbox, &providers, now) => looked,
                 () = interrupts.next() => return Ok(ExitStatus::Interrupted),
             };
-            let object = object(&found);
-            if shown.as_ref() != Some(&object) {
-                let traffic = report(&*inbox, Window::Day, now).await.map_err(failed)?.total().summary();
-                match output.json {
-                    true => output.object(&with_last_day(object.clone(), &traffic))?,
-                    false => text(&found, &traffic, now, output)?,
+            let looked = match shown {
+                None => Some(looked.map_err(failed)?),
+                Some(_) => away.is_waited_for(looked, output),
+            };
+            if let Some((found, traffic)) = looked {
+                let object = object(&found);
+                if shown.as_ref() != Some(&object) {
+                    match output.json {
+                        true => output.object(&with_last_day(object.clone(), &traffic))?,
+                        false => text(&found, &traffic, now, output)?,
+                    }
                 }
+                if !self.watch || output.is_closed() {
+                    return Ok(if found.items.is_empty() { ExitStatus::Success } else { ExitStatus::Findings });
+                }
+                shown = Some(object);
             }
-            if !self.watch || output.is_closed() {
-                return Ok(if found.items.is_empty() { ExitStatus::Success } else { ExitStatus::Findings });
-            }
-            shown = Some(object);
             tokio::select! {
                 () = sleep(BETWEEN_LOOKS) => {}
                 () = interrupts.next() => return Ok(ExitStatus::Interrupted),
             }
         }
     }
+}
+
+async fn look(inbox: &dyn Inbox, providers: &Providers, now: Timestamp) -> Result<(Attention, Summary), StoreError> {
+    Ok((attention(inbox, providers, now).await?, report(inbox, Window::Day, now).await?.total().summary()))
 }
 
 fn object(found: &Attention) -> Value {

@@ -590,6 +590,29 @@ async fn an_interrupt_ends_watching_and_waiting_with_130() {
 }
 
 #[tokio::test]
+async fn a_database_that_goes_away_is_waited_for() {
+    use tokio::io::{AsyncBufReadExt, BufReader};
+
+    for arguments in [&["inbox", "watch", "--interval", "20ms", "--json"][..], &["status", "--watch", "--json"]] {
+        let shop = Shop::on_sqlite().await;
+        shop.receive("wert", "no event").await;
+        let (file, elsewhere) = (shop.folder.path().join("shop.db"), shop.folder.path().join("moved.db"));
+        let mut watch = shop.command(arguments).spawn().unwrap();
+        let mut shown = BufReader::new(watch.stdout.take().unwrap()).lines();
+        let mut noted = BufReader::new(watch.stderr.take().unwrap()).lines();
+        shown.next_line().await.unwrap().unwrap();
+        std::fs::rename(&file, &elsewhere).unwrap();
+        let away = noted.next_line().await.unwrap().unwrap();
+        assert!(away.contains("shop.db") && away.ends_with("; waiting"), "{away}");
+        std::fs::rename(&elsewhere, &file).unwrap();
+        assert!(noted.next_line().await.unwrap().unwrap().contains("the database is back"));
+        shop.receive("wert", "no event either").await;
+        assert!(shown.next_line().await.unwrap().unwrap().contains("quarantined"));
+        watch.kill().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_database_that_cannot_be_used_is_an_error_that_says_why() {
     for arguments in [&["status"][..], &["inbox", "list"], &["inbox", "show", "1"], &["order", "show", "O1"]] {
         let missing = run(&[arguments, &["--database-url", "sqlite:///nowhere/shop.db"]].concat()).await;
@@ -597,6 +620,9 @@ async fn a_database_that_cannot_be_used_is_an_error_that_says_why() {
         assert_eq!(run(&[arguments, &["--database-url", "mysql://x"]].concat()).await.code, Some(2));
         assert_eq!(run(arguments).await.code, Some(2), "the address is missing");
     }
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let ran = run(&["status", "--database-url", &format!("postgres://shop@{nobody}/shop")]).await;
+    assert!(ran.code == Some(1) && ran.err.contains("Connection refused"), "{ran:?}");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("empty.db");
     std::fs::write(&file, "not a database at all, but long enough to look at").unwrap();

@@ -106,7 +106,7 @@ impl Replaying {
         let Some(wait) = self.wait else { return Ok(Outcome::Due) };
         let state = match timeout(wait, self.settled(record.id)).await {
             Ok(state) => state?,
-            Err(_) => head(&*self.inbox, record.id).await?.map(|now| now.state),
+            Err(_) => head(&*self.inbox, record.id).await.map_err(failed)?.map(|now| now.state),
         };
         Ok(match state {
             Some(State::Handled) => Outcome::Handled(begun.elapsed()),
@@ -120,7 +120,7 @@ impl Replaying {
     /// Waits until a worker has settled a delivery. Returns `None` if it is not kept any more.
     async fn settled(&self, id: DeliveryId) -> Result<Option<State>, CliError> {
         loop {
-            match head(&*self.inbox, id).await? {
+            match head(&*self.inbox, id).await.map_err(failed)? {
                 Some(record) if matches!(record.state, State::Pending | State::Leased) => sleep(PAUSE).await,
                 found => return Ok(found.map(|record| record.state)),
             }

@@ -6,10 +6,10 @@ use onramp_webhooks::{Inbox, StoreError, StoreErrorKind};
 use crate::exit::{Causes, CliError};
 
 /// Reads a delivery without its body.
-pub(super) async fn head(inbox: &dyn Inbox, id: DeliveryId) -> Result<Option<Record>, CliError> {
+pub(super) async fn head(inbox: &dyn Inbox, id: DeliveryId) -> Result<Option<Record>, StoreError> {
     let (before, after) = (id.as_i64().saturating_add(1), id.as_i64().saturating_sub(1));
     let filter = Filter::all().after(DeliveryId::from_i64(after)).before(DeliveryId::from_i64(before)).limit(1);
-    Ok(inbox.list(filter).await.map_err(failed)?.records.pop())
+    Ok(inbox.list(filter).await?.records.pop())
 }
 
 /// Reads a delivery with its body.

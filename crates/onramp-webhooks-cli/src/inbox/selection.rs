@@ -207,6 +207,6 @@ impl Chosen {
     /// Returns whether a delivery is still in the state in which it was selected, and as resolved as it was.
     pub(super) async fn is_unchanged(inbox: &dyn Inbox, record: &Record) -> Result<bool, CliError> {
         let is_as_before = |now: Record| now.state == record.state && now.resolved_at == record.resolved_at;
-        Ok(head(inbox, record.id).await?.is_some_and(is_as_before))
+        Ok(head(inbox, record.id).await.map_err(failed)?.is_some_and(is_as_before))
     }
 }

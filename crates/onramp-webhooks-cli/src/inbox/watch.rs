@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
-use onramp_webhooks::Inbox;
 use onramp_webhooks::inbox::{DeliveryId, Filter, Record, State, list_all};
 use onramp_webhooks::provider::Providers;
+use onramp_webhooks::{Inbox, StoreError};
 use tokio::time::sleep;
 
-use super::reading::failed;
+use super::reading::{failed, head};
 use super::view::View;
+use crate::away::Away;
 use crate::exit::{CliError, ExitStatus};
 use crate::globals::Globals;
 use crate::interrupt::Interrupts;
@@ -25,7 +26,7 @@ const EXAMPLES: &str = "Examples:
   onramp-webhooks inbox watch --until-empty pending,retrying
   onramp-webhooks inbox watch --last 20 --until-empty parked --json";
 
-/// Show deliveries as they arrive, and when they are settled.
+/// Show deliveries as they arrive, and when they are settled. A database that goes away is waited for.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Watch {
@@ -49,14 +50,15 @@ impl Watch {
         let providers = Providers::default();
         let view = View::new(&providers, globals);
         let mut followed = self.earlier(&*inbox, &view, output).await?;
-        let mut interrupts = Interrupts::listen()?;
+        let (mut interrupts, mut away) = (Interrupts::listen()?, Away::default());
         loop {
-            // The number is read first, so that a change that it includes is shown.
-            let is_empty = self.is_empty(&*inbox).await?;
-            followed.show_changes(&*inbox, &view, output).await?;
-            if is_empty {
-                output.note(&Line::new().text("none is left"));
-                return Ok(ExitStatus::Success);
+            if let Some((is_empty, changed)) = away.is_waited_for(self.look(&*inbox, &followed).await, output) {
+                view.list(&changed, output)?;
+                changed.iter().for_each(|record| followed.follow(record));
+                if is_empty {
+                    output.note(&Line::new().text("none is left"));
+                    return Ok(ExitStatus::Success);
+                }
             }
             if output.is_closed() {
                 return Ok(ExitStatus::Success);
@@ -74,7 +76,7 @@ impl Watch {
     /// Shows the newest deliveries.
     async fn earlier(&self, inbox: &dyn Inbox, view: &View<'_>, output: &Output) -> Result<Followed, CliError> {
         let newest = inbox.list(Filter::all().with_bodies().limit(self.last.clamp(1, 1_000))).await.map_err(failed)?;
-        let mut followed = Followed { newest: newest.records.first().map(|newest| newest.id), waiting: BTreeMap::new() };
+        let mut followed = Followed { newest: newest.records.first().map(|newest| newest.id), ..Followed::default() };
         let mut records: Vec<_> = newest.records.into_iter().take(self.last).collect();
         records.reverse();
         view.list(&records, output)?;
@@ -82,12 +84,17 @@ impl Watch {
         Ok(followed)
     }
 
-    async fn is_empty(&self, inbox: &dyn Inbox) -> Result<bool, CliError> {
-        if self.until_empty.is_empty() {
-            return Ok(false);
-        }
-        let counts = inbox.open_counts().await.map_err(failed)?;
-        Ok(self.until_empty.iter().all(|state| counts.of(*state) == 0))
+    /// Returns whether no delivery is left to wait for, and what has changed.
+    async fn look(&self, inbox: &dyn Inbox, followed: &Followed) -> Result<(bool, Vec<Record>), StoreError> {
+        // The number is read first, so that a change that it includes is shown.
+        let is_empty = match self.until_empty.is_empty() {
+            true => false,
+            false => {
+                let counts = inbox.open_counts().await?;
+                self.until_empty.iter().all(|state| counts.of(*state) == 0)
+            }
+        };
+        Ok((is_empty, followed.changes(inbox).await?))
     }
 
     /// Notes the deliveries that it waited for: those that wait for a worker, and those that one handles.
@@ -103,6 +110,7 @@ impl Watch {
 }
 
 /// The deliveries that were shown.
+#[derive(Default)]
 struct Followed {
     newest: Option<DeliveryId>,
     /// Those that wait, with the state that was shown.
@@ -111,6 +119,7 @@ struct Followed {
 
 impl Followed {
     fn follow(&mut self, record: &Record) {
+        self.newest = self.newest.max(Some(record.id));
         match record.state.waits() {
             true => self.waiting.insert(record.id, record.state),
             false => self.waiting.remove(&record.id),
@@ -120,21 +129,18 @@ impl Followed {
         }
     }
 
-    async fn show_changes(&mut self, inbox: &dyn Inbox, view: &View<'_>, output: &Output) -> Result<(), CliError> {
+    /// Reads what has changed since it was shown. A delivery that was removed is left out.
+    async fn changes(&self, inbox: &dyn Inbox) -> Result<Vec<Record>, StoreError> {
         let mut changed = Vec::new();
-        for (id, state) in self.waiting.clone() {
-            match super::reading::head(inbox, id).await? {
-                Some(now) if now.state == state || now.state == State::Leased => {}
-                Some(_) => changed.extend(inbox.show(id).await.map_err(failed)?),
-                None => drop(self.waiting.remove(&id)),
+        for (id, state) in &self.waiting {
+            match head(inbox, *id).await? {
+                Some(now) if now.state != *state && now.state != State::Leased => changed.extend(inbox.show(*id).await?),
+                _ => {}
             }
         }
         let mut new = Filter::all().oldest_first().with_bodies().limit(1_000);
         new.after = self.newest;
-        changed.extend(list_all(inbox, new).await.map_err(failed)?);
-        view.list(&changed, output)?;
-        self.newest = self.newest.max(changed.iter().map(|record| record.id).max());
-        changed.iter().for_each(|record| self.follow(record));
-        Ok(())
+        changed.extend(list_all(inbox, new).await?);
+        Ok(changed)
     }
 }
