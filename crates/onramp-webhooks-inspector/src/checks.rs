@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use onramp_webhooks::StoreErrorKind;
 use onramp_webhooks::attention::{Item, cannot_record};
 use tokio::time::timeout;
 
@@ -35,7 +36,12 @@ impl Checks {
         }
         let checked = self.0.get(settings, |settings, _| async move {
             let checked = timeout(LONGEST_CHECK, settings.inbox.check()).await;
-            Ok(checked.ok().and_then(Result::err).map(|error| cannot_record(&error)))
+            let Some(error) = checked.ok().and_then(Result::err) else { return Ok(None) };
+            let space = match error.kind() {
+                StoreErrorKind::Full => timeout(LONGEST_CHECK, settings.inbox.space()).await.ok().and_then(Result::ok).flatten(),
+                _ => None,
+            };
+            Ok(Some(cannot_record(&error, space)))
         });
         checked.await.ok().and_then(|problem| problem.as_ref().clone())
     }

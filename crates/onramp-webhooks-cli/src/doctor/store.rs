@@ -39,13 +39,18 @@ pub(super) async fn findings(address: &Address, schema: &str, clock: &dyn Clock)
     };
     findings.push(match inbox.check().await {
         Ok(()) => Finding::good("store", format!("{address} can be read and written")),
-        Err(error) => Finding::failed("store", format!("writing: {}", Causes(&error)), cannot_record(&error).detail),
+        Err(error) => {
+            let space = inbox.space().await.ok().flatten();
+            Finding::failed("store", format!("writing: {}", Causes(&error)), cannot_record(&error, space).detail)
+        }
     });
     match attention(&*inbox, &Providers::default(), clock.now()).await {
         Ok(found) => findings.extend(deliveries(&found, clock.now())),
-        Err(error) => {
-            findings.push(Finding::failed("deliveries", format!("reading: {}", Causes(&error)), cannot_record(&error).detail))
-        }
+        Err(error) => findings.push(Finding::failed(
+            "deliveries",
+            format!("reading: {}", Causes(&error)),
+            cannot_record(&error, None).detail,
+        )),
     }
     (findings, Some(inbox))
 }
@@ -98,7 +103,9 @@ pub(super) async fn silence(inbox: &dyn Inbox, endpoint: &str, silent_after: Dur
     let fix = "Check the address in the provider's dashboard, and that it still sends; `doctor --public-url` checks the way to the shop.";
     let last = match inbox.list(Filter::all().endpoint(endpoint).limit(1)).await {
         Ok(page) => page.records.first().map(|record| record.received_at),
-        Err(error) => return Finding::failed("silence", format!("{endpoint}: {}", Causes(&error)), cannot_record(&error).detail),
+        Err(error) => {
+            return Finding::failed("silence", format!("{endpoint}: {}", Causes(&error)), cannot_record(&error, None).detail);
+        }
     };
     match last.map(|last| now.since(last)) {
         None => Finding::warning("silence", format!("{endpoint}: no delivery was found"), fix),

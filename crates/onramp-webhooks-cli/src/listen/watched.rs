@@ -10,7 +10,7 @@ use std::time::Duration;
 use onramp_webhooks::clock::{Clock, SystemClock, Timestamp};
 use onramp_webhooks::inbox::{
     ClaimRequest, Claims, Counts, DeliveryId, Filter, HistoryEntry, Inbox, Lease, NewDelivery, Page, Record, Recorded, Replayed,
-    Requeue, Restored, Retention, Settlement, SpillStatus, TaskState,
+    Requeue, Restored, Retention, Settlement, Space, SpillStatus, TaskState,
 };
 use onramp_webhooks::{StoreError, async_trait};
 use tokio::time::Instant;
@@ -235,6 +235,10 @@ impl Inbox for WatchedInbox {
 
     async fn spill_status(&self) -> Result<Option<SpillStatus>, StoreError> {
         self.inbox.spill_status().await
+    }
+
+    async fn space(&self) -> Result<Option<Space>, StoreError> {
+        self.inbox.space().await
     }
 }
 

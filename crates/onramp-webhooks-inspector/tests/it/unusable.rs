@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use onramp_webhooks::adapter::Page as _;
 use onramp_webhooks::clock::ManualClock;
-use onramp_webhooks::inbox::{Inbox, MemoryInbox};
+use onramp_webhooks::inbox::{Inbox, MemoryInbox, Space};
 use onramp_webhooks::spill::{MemorySpill, SpillInbox};
 use onramp_webhooks::{StoreError, StoreErrorKind, async_trait};
 use onramp_webhooks_inspector::{Inspector, InspectorBuilder};
@@ -35,6 +35,10 @@ impl InboxDouble for Full {
         self.checks.fetch_add(1, Ordering::SeqCst);
         Err(StoreError::new(StoreErrorKind::Full, "check"))
     }
+
+    async fn space(&self) -> Result<Option<Space>, StoreError> {
+        Ok(Some(Space::new(310 << 20, 95 << 20).log(4 << 20)))
+    }
 }
 
 async fn overview(inspector: &Inspector) -> Value {
@@ -57,6 +61,8 @@ async fn an_inbox_that_cannot_record_is_the_first_problem() {
             (&"cannot_record".into(), &"the inbox cannot record: the store is full".into())
         );
         assert_eq!(item["command"], "onramp-webhooks doctor");
+        let detail = item["detail"].as_str().unwrap();
+        assert!(detail.ends_with("The inbox takes: bodies 310 MiB, everything else 95 MiB, the log 4 MiB."), "{detail}");
         clock.advance(Duration::from_secs(2));
     }
     assert_eq!(inbox.checks.load(Ordering::SeqCst), 1, "a check writes");

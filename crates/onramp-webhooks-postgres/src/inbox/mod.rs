@@ -27,7 +27,7 @@ use onramp_webhooks::StoreError;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
     ClaimRequest, Claims, Counts, DeliveryId, Filter, HistoryEntry, Inbox, Lease, NewDelivery, Page, QuarantineBound, Record,
-    Recorded, Replayed, Requeue, Restored, Retention, Settlement, TaskState,
+    Recorded, Replayed, Requeue, Restored, Retention, Settlement, Space, TaskState,
 };
 use sqlx::PgPool;
 use tokio::sync::{Notify, Semaphore};
@@ -318,6 +318,16 @@ impl Inbox for PostgresInbox {
             Ok(is_set)
         };
         self.database.tried("store the state of a task", Limit::Prompt, set).await
+    }
+
+    async fn space(&self) -> Result<Option<Space>, StoreError> {
+        let read = |_| async move {
+            let mut transaction = self.database.begin_query().await?;
+            let space = query::space(&mut transaction, &self.database.schema).await?;
+            transaction.commit().await?;
+            Ok(Some(space))
+        };
+        self.database.tried("read the size of the tables", Limit::Patient, read).await
     }
 }
 

@@ -127,7 +127,7 @@ impl Beside {
 }
 
 /// Returns the paths of the log and of its index.
-pub(super) fn beside(path: &Path) -> [PathBuf; 2] {
+pub(crate) fn beside(path: &Path) -> [PathBuf; 2] {
     ["-wal", "-shm"].map(|suffix| {
         let mut beside = path.as_os_str().to_owned();
         beside.push(suffix);

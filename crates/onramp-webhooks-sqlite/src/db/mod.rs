@@ -23,7 +23,7 @@ mod writer;
 pub(crate) use self::batch::Batch;
 pub(crate) use self::connection::Settings;
 pub(crate) use self::error::{failed, is_of_the_statement};
-pub(crate) use self::file_id::FileIdentity;
+pub(crate) use self::file_id::{FileIdentity, beside};
 pub(crate) use self::guard::has_ended;
 pub(crate) use self::migrations::Purpose;
 pub(crate) use self::session::{Call, Commit, Session, Step, ended_by_work, rolled_back};

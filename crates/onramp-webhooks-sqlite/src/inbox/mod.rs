@@ -11,6 +11,7 @@ mod requeue;
 mod resolve;
 mod restore;
 mod settle;
+mod space;
 mod state;
 pub(crate) mod task;
 mod transaction;
@@ -23,7 +24,7 @@ use async_trait::async_trait;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
     ClaimRequest, Claims, Counts, DeliveryId, Filter, HistoryEntry, Inbox, Lease, NewDelivery, Page, Record, Recorded, Replayed,
-    Requeue, Restored, Retention, Settlement, TaskState,
+    Requeue, Restored, Retention, Settlement, Space, TaskState,
 };
 use onramp_webhooks::{StoreError, StoreErrorKind};
 use rusqlite::Connection;
@@ -233,6 +234,17 @@ impl Inbox for SqliteInbox {
 
     async fn set_task_state(&self, state: TaskState) -> Result<bool, StoreError> {
         self.writer.call(Effect::Quiet, move |batch| task::set_state(batch.connection, &state)).await
+    }
+
+    async fn space(&self) -> Result<Option<Space>, StoreError> {
+        let options = Arc::clone(&self.options);
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut connection = options.file.reader()?;
+            space::space(&mut connection, &options.file.path).map_err(failed("read the size of the tables"))
+        });
+        reading
+            .await
+            .map_err(|error| StoreError::new(StoreErrorKind::Unavailable, "read the size of the tables").because(error))?
     }
 }
 

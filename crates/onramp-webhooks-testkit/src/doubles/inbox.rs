@@ -8,7 +8,7 @@ use onramp_webhooks::StoreError;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::inbox::{
     ClaimRequest, Claims, Counts, DeliveryId, Filter, HistoryEntry, Inbox, Lease, NewDelivery, Page, Record, Recorded, Replayed,
-    Requeue, Restored, Retention, Settlement, SpillStatus, TaskState, TransactionalInbox,
+    Requeue, Restored, Retention, Settlement, Space, SpillStatus, TaskState, TransactionalInbox,
 };
 
 use super::Double;
@@ -39,6 +39,7 @@ double! {
         TaskState: task_state(task: &str) -> TaskState;
         SetTaskState: set_task_state(state: TaskState) -> bool;
         SpillStatus: spill_status() -> Option<SpillStatus>;
+        Space: space() -> Option<Space>;
     }
     waits { Wait: wait_for_work; }
     else {

@@ -239,6 +239,7 @@ suite! {
         what_waits_is_never_old,
         the_newest_id_stays_taken,
         many_go_in_rounds,
+        a_known_space_grows_by_the_bodies,
     }
     forgetting {
         a_body_goes_at_once_and_the_key_stays,

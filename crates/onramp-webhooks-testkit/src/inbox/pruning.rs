@@ -111,6 +111,29 @@ pub(super) async fn many_go_in_rounds(store: &Store) {
     assert!(inbox.everything().await.iter().all(|record| record.body.is_none() && record.key.is_some()));
 }
 
+/// A store need not know its space.
+pub(super) async fn a_known_space_grows_by_the_bodies(store: &Store) {
+    const SIZE: usize = 50_000;
+    let inbox = store.open().await;
+    let Some(before) = inbox.space().await.unwrap() else { return };
+    // A sequence of numbers that no store can compress (xorshift).
+    let mut state = 88_172_645_463_325_252_u64;
+    let mut byte = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[0]
+    };
+    for _ in 0..20 {
+        let mut delivery = received(keyless(), 0);
+        delivery.body = (0..SIZE).map(|_| byte()).collect();
+        inbox.new_id(delivery).await;
+    }
+    let after = inbox.space().await.unwrap().unwrap();
+    assert!(after.bodies >= before.bodies + 20 * SIZE as u64, "{before:?}, {after:?}");
+    assert!(after.other < after.bodies, "{before:?}, {after:?}");
+}
+
 /// Prunes deliveries that were handled more than an hour before second `seconds`.
 async fn prune(inbox: &Fixture, seconds: i64) -> u64 {
     inbox.prune(at(seconds), an_hour()).await.unwrap()

@@ -2,13 +2,14 @@
 
 use super::item::{Item, ItemKind};
 use crate::error::{StoreError, StoreErrorKind};
-use crate::inbox::{Filter, Tally};
+use crate::inbox::{Filter, Space, Tally};
 
 /// Returns the problem of an inbox whose [check](crate::Inbox::check) has failed with `error`: until it is mended, it records no delivery.
+/// The [space](crate::Inbox::space) that it takes is shown if it is full.
 ///
 /// It is not part of [`attention`](super::attention), because a program that only reads an inbox cannot check it.
 #[must_use]
-pub fn cannot_record(error: &StoreError) -> Item {
+pub fn cannot_record(error: &StoreError, space: Option<Space>) -> Item {
     let advice = match error.kind() {
         StoreErrorKind::Full => "Free some space: until then, only a spill can record events.",
         StoreErrorKind::ReadOnly => {
@@ -17,11 +18,13 @@ pub fn cannot_record(error: &StoreError) -> Item {
         StoreErrorKind::Unavailable => "Find the program that holds a lock, or the reason why the server does not answer.",
         _ => "Check DATABASE_URL, the permissions, and that the shop has the version of this program.",
     };
+    let taken = space.filter(|_| error.kind() == StoreErrorKind::Full);
+    let taken = taken.map(|space| format!(" The inbox takes: {space}.")).unwrap_or_default();
     Item {
         kind: ItemKind::CannotRecord { error: error.kind() },
         tally: Tally::default(),
         has_more: false,
-        detail: advice.to_owned(),
+        detail: format!("{advice}{taken}"),
         filter: Filter::all(),
         command: "doctor".to_owned(),
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{
     ClaimRequest, Claims, Counts, Filter, HistoryEntry, Inbox, Lease, Page, Record, Recorded, Replayed, Requeue, Restored,
-    Retention, Settlement, SpillStatus, TaskState,
+    Retention, Settlement, Space, SpillStatus, TaskState,
 };
 use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery};
@@ -96,5 +96,9 @@ impl<I: Inbox + ?Sized> Inbox for Arc<I> {
 
     async fn spill_status(&self) -> Result<Option<SpillStatus>, StoreError> {
         (**self).spill_status().await
+    }
+
+    async fn space(&self) -> Result<Option<Space>, StoreError> {
+        (**self).space().await
     }
 }

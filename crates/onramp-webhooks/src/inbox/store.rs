@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{
     ClaimRequest, Claims, Counts, Filter, HistoryEntry, Lease, Page, Record, Recorded, Replayed, Requeue, Restored, Retention,
-    Settlement, SpillStatus, TaskState,
+    Settlement, Space, SpillStatus, TaskState,
 };
 use crate::clock::Timestamp;
 use crate::delivery::{DeliveryId, NewDelivery};
@@ -225,6 +225,15 @@ pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Returns an error if the spill cannot be read.
     async fn spill_status(&self) -> Result<Option<SpillStatus>, StoreError> {
+        Ok(None)
+    }
+
+    /// Returns the disk space that the inbox takes; `None` for an inbox that does not know it, which is the default. It may read the whole
+    /// inbox, so call it for an operator who needs space.
+    ///
+    /// # Errors
+    /// Returns an error if the store cannot be read.
+    async fn space(&self) -> Result<Option<Space>, StoreError> {
         Ok(None)
     }
 }

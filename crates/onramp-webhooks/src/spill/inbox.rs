@@ -15,7 +15,7 @@ use crate::delivery::{DeliveryId, NewDelivery};
 use crate::error::StoreError;
 use crate::inbox::{
     ClaimRequest, Claims, Counts, Filter, HistoryEntry, Inbox, Lease, Page, Record, Recorded, Replayed, Requeue, Restored,
-    Retention, Settlement, SpillStatus, TaskState, TransactionalInbox,
+    Retention, Settlement, Space, SpillStatus, TaskState, TransactionalInbox,
 };
 
 /// An [`Inbox`] of two parts: a primary inbox, and a spill that records deliveries while the primary inbox is unavailable or slow.
@@ -175,6 +175,10 @@ impl<I: Inbox> Inbox for SpillInbox<I> {
 
     async fn spill_status(&self) -> Result<Option<SpillStatus>, StoreError> {
         self.status().await.map(Some)
+    }
+
+    async fn space(&self) -> Result<Option<Space>, StoreError> {
+        self.shared().primary()?.space().await
     }
 }
 
