@@ -28,10 +28,10 @@ pub(crate) struct Guarded<S> {
 }
 
 /// The bytes that have passed, for the future that judges them. A request that was sent before the response to another one counts as
-/// answered with it.
+/// answered with it. A request that comes whole does not wake that future, which looks at the time only where there is one to wait for.
 struct Activity {
     seen: Mutex<Seen>,
-    changed: Notify,
+    head_has_begun: Notify,
 }
 
 #[derive(Clone, Copy)]
@@ -71,10 +71,20 @@ impl Stage {
     }
 }
 
+impl Seen {
+    /// Returns the time from which on the connection leaves its place to another one.
+    fn until(self) -> Instant {
+        match self.stage {
+            Stage::Open { since } if !self.is_blocked => since + OPEN_TIME,
+            _ => self.last + QUIET_TIME,
+        }
+    }
+}
+
 impl<S> Guarded<S> {
     pub(crate) fn new(stream: S, place: Place) -> Self {
         let seen = Seen { stage: Stage::Idle, last: Instant::now(), is_blocked: false };
-        let activity = Arc::new(Activity { seen: Mutex::new(seen), changed: Notify::new() });
+        let activity = Arc::new(Activity { seen: Mutex::new(seen), head_has_begun: Notify::new() });
         let is_useless = Box::pin(is_useless(Arc::clone(&activity), place));
         Self { stream, activity, is_useless }
     }
@@ -116,7 +126,9 @@ impl Activity {
             seen.last = now;
         }
         seen.stage = stage;
-        self.changed.notify_one();
+        if matches!(stage, Stage::Head { .. }) {
+            self.head_has_begun.notify_one();
+        }
     }
 
     fn written(&self, bytes: &[u8]) {
@@ -125,14 +137,12 @@ impl Activity {
         if matches!(seen.stage, Stage::Open { .. }) && is_final(bytes) {
             seen.stage = Stage::Idle;
         }
-        self.changed.notify_one();
     }
 
     fn blocked(&self) {
         let mut seen = self.seen();
         if !seen.is_blocked {
             (seen.last, seen.is_blocked) = (Instant::now(), true);
-            self.changed.notify_one();
         }
     }
 }
@@ -148,32 +158,39 @@ fn is_final(mut bytes: &[u8]) -> bool {
 
 /// Resolves once a connection is of no use.
 async fn is_useless(activity: Arc<Activity>, place: Place) {
+    tokio::select! {
+        () = head_is_late(&activity) => {}
+        () = is_in_the_way(&activity, &place) => {}
+    }
+}
+
+/// Resolves once a head has taken too long.
+async fn head_is_late(activity: &Activity) {
     loop {
-        let Seen { stage, last, is_blocked } = *activity.seen();
-        let head_is_late = async {
-            match stage {
-                Stage::Head { since, .. } => sleep_until(since + HEAD_TIME).await,
-                _ => std::future::pending().await,
-            }
+        let Seen { stage, .. } = *activity.seen();
+        let Stage::Head { since, .. } = stage else {
+            activity.head_has_begun.notified().await;
+            continue;
         };
-        let until = match stage {
-            Stage::Open { since } if !is_blocked => since + OPEN_TIME,
-            _ => last + QUIET_TIME,
-        };
-        let is_in_the_way = async {
-            loop {
-                place.is_wanted().await;
-                if Instant::now() >= until {
-                    return;
-                }
-                sleep_until(until).await;
-            }
-        };
-        tokio::select! {
-            () = activity.changed.notified() => {}
-            () = head_is_late => return,
-            () = is_in_the_way => return,
+        let late = since + HEAD_TIME;
+        if Instant::now() >= late {
+            return;
         }
+        // If the head is complete by then, nothing is late.
+        sleep_until(late).await;
+    }
+}
+
+/// Resolves once the connection has to leave its place to another one.
+async fn is_in_the_way(activity: &Activity, place: &Place) {
+    loop {
+        place.is_wanted().await;
+        let (until, now) = (activity.seen().until(), Instant::now());
+        if now >= until {
+            return;
+        }
+        // A response that is sent meanwhile brings the end nearer.
+        sleep_until(until.min(now + QUIET_TIME)).await;
     }
 }
 
