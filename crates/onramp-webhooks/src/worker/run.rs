@@ -72,6 +72,10 @@ pub(super) struct Run {
     grace_over: bool,
     /// Set if something may be due.
     may_be_due: bool,
+    /// The length of the queue at which more is claimed.
+    claim_at: usize,
+    /// Set if something was held at the start of the last claim.
+    had_work: bool,
     /// The time of the next claim if there is no notification.
     look_at: Timestamp,
     /// The earliest time of the next settlement, after the inbox has failed.
@@ -110,6 +114,8 @@ impl Run {
             grace: None,
             grace_over: false,
             may_be_due: true,
+            claim_at: worker.batch / 2,
+            had_work: false,
             look_at: now,
             settle_at: now,
             renew_at,
@@ -258,7 +264,7 @@ impl Run {
     }
 
     fn begin_claiming(&mut self, now: Timestamp) {
-        if self.stopping || !self.may_be_due || self.claiming.is_some() || self.queue.len() > self.worker.batch / 2 {
+        if self.stopping || !self.may_be_due || self.claiming.is_some() || self.queue.len() > self.claim_at {
             return;
         }
         // After an outage or a jump of the clock, a claim would return deliveries that are running or handled here.
@@ -269,6 +275,7 @@ impl Run {
             return;
         }
         (self.may_be_due, self.has_lost_some) = (false, false);
+        self.had_work = !self.held.is_empty();
         // A time that has passed would cause another claim after this one.
         self.look_at = now.after(self.worker.poll);
         self.claimed_for = self.idle.latest();
@@ -277,6 +284,18 @@ impl Run {
             let claims = within(ANSWER, "claim deliveries", inbox.claim(now, request)).await;
             (now, term, claims)
         }));
+    }
+
+    /// Returns the length of the queue at which more is claimed, after a claim. Handlers that are faster than the inbox would wait for it, so
+    /// the next claim begins at once. Slow ones hold less, because what they hold is out of the reach of other workers.
+    fn next_claim_at(&self, claimed: usize) -> usize {
+        let (batch, few) = (self.worker.batch, self.worker.batch / 2);
+        let is_short = self.had_work && self.queue.is_empty() && self.running.len() < self.worker.concurrency;
+        match is_short {
+            true if claimed == batch => batch,
+            false if self.queue.len() > few => few,
+            _ => self.claim_at,
+        }
     }
 
     /// Returns the next claim. Endpoints with a delivery that waits for a check are left out.
@@ -398,6 +417,7 @@ impl Run {
             }
         };
         self.alive.claimed(claimed_at);
+        self.claim_at = self.next_claim_at(claims.deliveries.len());
         let oldest = claims.deliveries.iter().map(|delivery| delivery.received_at).min().unwrap_or(claimed_at);
         telemetry::backlog_age(claimed_at.since(oldest));
         self.worker.meters.backlog(claimed_at.since(oldest));

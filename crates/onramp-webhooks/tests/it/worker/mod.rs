@@ -3,6 +3,7 @@
 //! Tokio's time is paused, too: a short sleep returns once all tasks are idle, so that tests can see that nothing
 //! happens.
 
+mod ahead;
 mod attempts;
 mod behind;
 mod checks;
