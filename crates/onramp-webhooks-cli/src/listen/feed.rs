@@ -1,7 +1,7 @@
-//! The live events on standard output. A terminal that is slow or paused does not hold up the receiver.
+//! The live events on standard output. A terminal that is slow or paused does not hold up the receiver, and neither does a flood of events.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
@@ -12,10 +12,14 @@ use crate::exit::CliError;
 use crate::output::Output;
 
 /// The number of events that wait for the terminal. Further ones are left out.
-const WAITING: usize = 4_096;
+const WAITING: usize = 8_192;
 
 /// The pause after a write. Events that arrive meanwhile are written together, so a flood of them does not wake the thread for each.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// The number of events that are written together. With the pause, fewer than 5 000 lines a second are written, so a flood leaves the
+/// processors to the receiver.
+const TOGETHER: usize = 50;
 
 /// Time for the last lines at the end.
 const LAST_LINES: Duration = Duration::from_secs(1);
@@ -24,7 +28,14 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub(super) struct Feed {
     notices: SyncSender<Notice>,
-    left_out: Arc<AtomicU64>,
+    counted: Arc<Counted>,
+}
+
+/// The numbers of events that are not written.
+#[derive(Debug, Default)]
+struct Counted {
+    waiting: AtomicUsize,
+    left_out: AtomicU64,
 }
 
 /// The end of the thread that prints.
@@ -35,13 +46,13 @@ impl Feed {
     /// Starts to print.
     pub(super) fn start(output: Output) -> Result<(Self, Printer), CliError> {
         let (notices, received) = sync_channel(WAITING);
-        let left_out = Arc::new(AtomicU64::new(0));
-        let feed = Self { notices, left_out: Arc::clone(&left_out) };
+        let counted = Arc::<Counted>::default();
+        let feed = Self { notices, counted: Arc::clone(&counted) };
         let thread = std::thread::Builder::new().name("listen-output".to_owned());
         let (done, is_done) = sync_channel(1);
         let thread = thread.spawn(move || {
             let providers = Providers::default();
-            print(&received, &left_out, |notices| {
+            print(&received, &counted, |notices| {
                 write(notices, &providers, &output);
                 std::thread::sleep(PAUSE);
             });
@@ -55,15 +66,33 @@ impl Feed {
     #[cfg(test)]
     pub(super) fn detached() -> (Self, Receiver<Notice>) {
         let (notices, received) = sync_channel(WAITING);
-        (Self { notices, left_out: Arc::default() }, received)
+        (Self { notices, counted: Arc::default() }, received)
     }
 
-    /// Prints an event, or leaves it out if the terminal is too slow. Never blocks.
+    /// Returns whether an event would be printed now.
+    pub(super) fn has_room(&self) -> bool {
+        self.counted.waiting.load(Ordering::Relaxed) < WAITING
+    }
+
+    /// Prints an event, or leaves it out if too many wait. Never blocks.
     pub(super) fn send(&self, notice: Notice) {
+        self.counted.waiting.fetch_add(1, Ordering::Relaxed);
         // The thread ends only after the last sender.
         if let Err(TrySendError::Full(_)) = self.notices.try_send(notice) {
-            self.left_out.fetch_add(1, Ordering::Relaxed);
+            self.counted.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.leave_out();
         }
+    }
+
+    /// Returns the number of events that were left out.
+    #[cfg(test)]
+    pub(super) fn left_out(&self) -> u64 {
+        self.counted.left_out.load(Ordering::Relaxed)
+    }
+
+    /// Counts an event that is not printed.
+    pub(super) fn leave_out(&self) {
+        self.counted.left_out.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -74,15 +103,16 @@ impl Printer {
     }
 }
 
-/// Passes events to `write`, as many as there are at once, until all senders are dropped.
-fn print(notices: &Receiver<Notice>, left_out: &AtomicU64, mut write: impl FnMut(Vec<Notice>)) {
+/// Passes events to `write`, some at a time, until all senders are dropped.
+fn print(notices: &Receiver<Notice>, counted: &Counted, mut write: impl FnMut(Vec<Notice>)) {
     while let Ok(first) = notices.recv() {
-        let missing = Notice::LeftOut(left_out.swap(0, Ordering::Relaxed));
+        let missing = Notice::LeftOut(counted.left_out.swap(0, Ordering::Relaxed));
         let missing = Some(missing).filter(|missing| !matches!(missing, Notice::LeftOut(0)));
-        let together: Vec<_> = missing.into_iter().chain([first]).chain(notices.try_iter().take(WAITING)).collect();
-        write(together);
+        let together: Vec<_> = [first].into_iter().chain(notices.try_iter().take(TOGETHER - 1)).collect();
+        counted.waiting.fetch_sub(together.len(), Ordering::Relaxed);
+        write(missing.into_iter().chain(together).collect());
     }
-    let missing = left_out.load(Ordering::Relaxed);
+    let missing = counted.left_out.load(Ordering::Relaxed);
     if missing > 0 {
         write(vec![Notice::LeftOut(missing)]);
     }
@@ -109,14 +139,25 @@ mod tests {
     }
 
     #[test]
+    fn a_flood_is_written_some_at_a_time() {
+        let (feed, received) = Feed::detached();
+        (0..120).for_each(|_| feed.send(refused(404)));
+        let counted = Arc::clone(&feed.counted);
+        drop(feed);
+        let mut written = Vec::new();
+        print(&received, &counted, |notices| written.push((notices.len(), counted.waiting.load(Ordering::Relaxed))));
+        assert_eq!(written, [(TOGETHER, 70), (TOGETHER, 20), (20, 0)]);
+    }
+
+    #[test]
     fn what_is_left_out_is_counted_before_the_next_event_or_at_the_end() {
         let (notices, received) = sync_channel(2);
-        let feed = Feed { notices, left_out: Arc::default() };
+        let feed = Feed { notices, counted: Arc::default() };
         (1..=5).for_each(|status| feed.send(refused(status)));
-        let left_out = Arc::clone(&feed.left_out);
+        let counted = Arc::clone(&feed.counted);
         let mut feed = Some(feed);
         let mut written = Vec::new();
-        print(&received, &left_out, |notices| {
+        print(&received, &counted, |notices| {
             written.extend(notices);
             // Too late for the events that are written already.
             if let Some(feed) = feed.take() {
@@ -132,9 +173,9 @@ mod tests {
             })
             .collect();
         assert_eq!(shown, ["3 left out", "1", "2", "2 left out", "6", "7"]);
-        left_out.store(4, Ordering::Relaxed);
+        counted.left_out.store(4, Ordering::Relaxed);
         written.clear();
-        print(&received, &left_out, |notices| written.extend(notices));
+        print(&received, &counted, |notices| written.extend(notices));
         assert!(matches!(written.as_slice(), [Notice::LeftOut(4)]));
     }
 }

@@ -23,17 +23,17 @@ const NOTE: usize = 200;
 #[derive(Clone, Debug)]
 pub(super) enum Notice {
     /// A request was answered. The status is `None` if its sender has gone.
-    Answered { time: Timestamp, received: Option<Box<Received>>, status: Option<u16>, took: Duration },
+    Answered { time: Timestamp, received: Option<Received>, status: Option<u16>, took: Duration },
     /// A lease of a delivery ended.
     Settled { time: Timestamp, id: DeliveryId, outcome: Settled, attempt: Option<Attempt> },
-    /// So many events were left out, because standard output was too slow.
+    /// So many events were left out, because there were too many for standard output.
     LeftOut(u64),
 }
 
 /// The delivery of a request. The result is `None` if it could not be recorded.
 #[derive(Clone, Debug)]
 pub(super) struct Received {
-    pub(super) event: Described,
+    pub(super) event: Box<Described>,
     pub(super) recorded: Option<Recorded>,
 }
 
@@ -92,7 +92,7 @@ impl Notice {
     /// Returns the event as a line.
     pub(super) fn line(&self, zone: &TimeZone) -> Line {
         match self {
-            Self::Answered { time, received, status, took } => answered(begun(*time, zone), received.as_deref(), *status, *took),
+            Self::Answered { time, received, status, took } => answered(begun(*time, zone), received.as_ref(), *status, *took),
             Self::Settled { time, id, outcome, attempt } => {
                 let shown = Outcome::of_settled(outcome);
                 let word = if shown.word == "dead" { "dead letter" } else { shown.word };
@@ -101,7 +101,7 @@ impl Notice {
                 settled(line, *time, outcome, attempt.as_ref())
             }
             Self::LeftOut(number) => {
-                Line::new().styled(YELLOW, format_args!("{number} lines left out: standard output is too slow"))
+                Line::new().styled(YELLOW, format_args!("{number} lines left out: too many for standard output"))
             }
         }
     }
@@ -110,7 +110,7 @@ impl Notice {
     pub(super) fn json(&self) -> Json<'_> {
         Json::Other(match self {
             Self::Answered { time, received, status, took } => {
-                return Json::Request(Box::new(Request::new(*time, received.as_deref(), *status, *took)));
+                return Json::Request(Box::new(Request::new(*time, received.as_ref(), *status, *took)));
             }
             Self::Settled { time, id, outcome, attempt } => json!({
                 "object": "listen.attempt",
@@ -305,7 +305,12 @@ mod tests {
             ..Described::default()
         };
         let took = Duration::from_micros(3_200);
-        Notice::Answered { time: NOON, received: Some(Box::new(Received { event, recorded: Some(recorded) })), status, took }
+        Notice::Answered {
+            time: NOON,
+            received: Some(Received { event: Box::new(event), recorded: Some(recorded) }),
+            status,
+            took,
+        }
     }
 
     fn settled(outcome: Settled, status: Option<u16>) -> Notice {

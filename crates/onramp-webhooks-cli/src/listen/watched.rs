@@ -22,7 +22,14 @@ use super::pace::Pace;
 
 tokio::task_local! {
     /// The delivery of the request that the task answers.
-    static RECEIVED: RefCell<Option<Box<Received>>>;
+    static RECEIVED: RefCell<Option<Recording>>;
+}
+
+/// A delivery that is being recorded.
+struct Recording {
+    /// `None` if its line is left out.
+    event: Option<Box<Described>>,
+    recorded: Option<Recorded>,
 }
 
 /// Reports what happens in an inbox. Cheap to clone.
@@ -68,8 +75,9 @@ impl Reporter {
     }
 
     /// Keeps the delivery of the current request. Does nothing outside of requests.
-    fn recording(&self, event: Described) {
-        let _ = RECEIVED.try_with(|cell| cell.replace(Some(Box::new(Received { event, recorded: None }))));
+    fn recording(&self, delivery: &NewDelivery) {
+        let event = || self.feed.has_room().then(|| Box::new(Described::new(delivery)));
+        let _ = RECEIVED.try_with(|cell| cell.replace(Some(Recording { event: event(), recorded: None })));
     }
 
     fn recorded(&self, recorded: Recorded) {
@@ -99,9 +107,14 @@ impl Reporter {
     }
 
     /// Reports the end of a request, and the events that were waiting for it.
-    fn ended(&self, received: Option<Box<Received>>, status: Option<u16>, took: Duration) {
+    fn ended(&self, received: Option<Recording>, status: Option<u16>, took: Duration) {
         let recorded = received.as_ref().and_then(|received| received.recorded);
-        self.feed.send(Notice::Answered { time: SystemClock::default().now(), received, status, took });
+        let answered = |received| Notice::Answered { time: SystemClock::default().now(), received, status, took };
+        match received {
+            None => self.feed.send(answered(None)),
+            Some(Recording { event: Some(event), .. }) => self.feed.send(answered(Some(Received { event, recorded }))),
+            Some(Recording { event: None, .. }) => self.feed.leave_out(),
+        }
         if let Some(Recorded::New(id)) = recorded {
             let following = self.reports().unanswered.remove(&id);
             following.into_iter().flatten().for_each(|notice| self.feed.send(notice));
@@ -148,7 +161,7 @@ impl fmt::Debug for WatchedInbox {
 impl Inbox for WatchedInbox {
     async fn record(&self, delivery: NewDelivery) -> Result<Recorded, StoreError> {
         self.pace.received();
-        self.reporter.recording(Described::new(&delivery));
+        self.reporter.recording(&delivery);
         let recorded = self.inbox.record(delivery).await?;
         self.reporter.recorded(recorded);
         Ok(recorded)
@@ -288,6 +301,18 @@ mod tests {
         inbox.record(delivery()).await.unwrap();
         settle(&inbox).await;
         assert!(matches!(notices.try_recv(), Ok(Notice::Settled { .. })), "nothing waits outside of requests");
+    }
+
+    #[tokio::test]
+    async fn a_delivery_that_cannot_be_shown_is_counted() {
+        let (inbox, reporter, notices) = watched();
+        while reporter.feed.has_room() {
+            reporter.feed.send(Notice::LeftOut(1));
+        }
+        reporter.answer(async { inbox.record(delivery()).await.unwrap() }, |_| 200).await;
+        assert_eq!(reporter.feed.left_out(), 1);
+        assert!(notices.try_iter().all(|notice| matches!(notice, Notice::LeftOut(1))));
+        assert!(reporter.reports().unanswered.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
