@@ -81,12 +81,15 @@ impl Reporter {
     }
 
     fn recorded(&self, recorded: Recorded) {
-        let is_request = RECEIVED.try_with(|cell| {
-            if let Some(received) = &mut *cell.borrow_mut() {
+        let is_shown = RECEIVED.try_with(|cell| {
+            let mut received = cell.borrow_mut();
+            received.as_mut().is_some_and(|received| {
                 received.recorded = Some(recorded);
-            }
+                received.event.is_some()
+            })
         });
-        if let (Ok(()), Recorded::New(id)) = (is_request, recorded) {
+        // What follows a line that is left out need not wait for it.
+        if let (Ok(true), Recorded::New(id)) = (is_shown, recorded) {
             self.reports().unanswered.insert(id, Vec::new());
         }
     }
@@ -113,7 +116,7 @@ impl Reporter {
         match received {
             None => self.feed.send(answered(None)),
             Some(Recording { event: Some(event), .. }) => self.feed.send(answered(Some(Received { event, recorded }))),
-            Some(Recording { event: None, .. }) => self.feed.leave_out(),
+            Some(Recording { event: None, .. }) => return self.feed.leave_out(),
         }
         if let Some(Recorded::New(id)) = recorded {
             let following = self.reports().unanswered.remove(&id);
