@@ -6,7 +6,7 @@ use crate::exit::Causes;
 use crate::output::Output;
 use crate::text::Line;
 
-/// Whether the last look failed.
+/// The result of the last look: `true` if it failed.
 #[derive(Default)]
 pub(crate) struct Away(bool);
 

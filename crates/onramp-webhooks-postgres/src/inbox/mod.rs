@@ -13,6 +13,7 @@ mod requeue;
 mod resolve;
 mod restore;
 mod settle;
+mod space;
 mod state;
 mod task;
 mod transaction;
@@ -323,7 +324,7 @@ impl Inbox for PostgresInbox {
     async fn space(&self) -> Result<Option<Space>, StoreError> {
         let read = |_| async move {
             let mut transaction = self.database.begin_query().await?;
-            let space = query::space(&mut transaction, &self.database.schema).await?;
+            let space = space::space(&mut transaction, &self.database.schema).await?;
             transaction.commit().await?;
             Ok(Some(space))
         };

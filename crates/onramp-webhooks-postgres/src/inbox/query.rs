@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use onramp_webhooks::clock::Timestamp;
-use onramp_webhooks::inbox::{Counts, DeliveryId, Filter, Page, Record, Space};
+use onramp_webhooks::inbox::{Counts, DeliveryId, Filter, Page, Record};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
@@ -157,17 +157,6 @@ sql!(
 /// Returns the number of open deliveries in each state. Reads the indexes of what waits and of what is unresolved.
 pub(super) async fn open_counts(connection: &mut PgConnection, schema: &Schema) -> sqlx::Result<Counts> {
     count(connection, schema, &OPEN_COUNTS).await
-}
-
-// Reads the sizes of all tables in the schema, with their indexes and large values.
-const SPACE: &str = "SELECT pg_total_relation_size('onramp.bodies') AS bodies, sum(pg_total_relation_size(oid))::bigint AS whole
-    FROM pg_class WHERE relkind = 'r' AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'onramp.bodies'::regclass)";
-
-/// Returns the space that the tables take on the server's disk.
-pub(super) async fn space(connection: &mut PgConnection, schema: &Schema) -> sqlx::Result<Space> {
-    let row = schema.query(SPACE).fetch_one(connection).await?;
-    let (bodies, all) = (column::count(&row, "bodies")?, column::count(&row, "whole")?);
-    Ok(Space::new(bodies, all.saturating_sub(bodies)))
 }
 
 async fn count(connection: &mut PgConnection, schema: &Schema, statement: &str) -> sqlx::Result<Counts> {

@@ -12,7 +12,7 @@ pub struct Space {
     pub bodies: u64,
     /// Everything else: deliveries without their bodies, indexes, and in SQLite the tables of the application.
     pub other: u64,
-    /// What is free inside, which new deliveries use first; `None` if that is not known.
+    /// Pages that are free inside, which new deliveries use first; `None` if that is not known.
     pub unused: Option<u64>,
     /// The log of changes, if it is part of the inbox.
     pub log: Option<u64>,
@@ -25,7 +25,7 @@ impl Space {
         Self { bodies, other, unused: None, log: None }
     }
 
-    /// Sets what is free inside.
+    /// Sets the size of the pages that are free inside.
     #[must_use]
     pub const fn unused(mut self, unused: u64) -> Self {
         self.unused = Some(unused);
