@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use onramp_webhooks::Inbox;
 use onramp_webhooks::attention::{Attention, ItemKind, attention, cannot_record};
 use onramp_webhooks::clock::{Clock, Timestamp};
 use onramp_webhooks::inbox::{Filter, State};
 use onramp_webhooks::provider::Providers;
+use onramp_webhooks::{Inbox, StoreErrorKind};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
@@ -40,7 +40,10 @@ pub(super) async fn findings(address: &Address, schema: &str, clock: &dyn Clock)
     findings.push(match inbox.check().await {
         Ok(()) => Finding::good("store", format!("{address} can be read and written")),
         Err(error) => {
-            let space = inbox.space().await.ok().flatten();
+            let space = match error.kind() {
+                StoreErrorKind::Full => inbox.space().await.ok().flatten(),
+                _ => None,
+            };
             Finding::failed("store", format!("writing: {}", Causes(&error)), cannot_record(&error, space).detail)
         }
     });
