@@ -21,6 +21,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// processors to the receiver.
 const TOGETHER: usize = 50;
 
+/// The number of writes in a row that take about a second. So often a flood's missing lines are told.
+const SECOND: u32 = 100;
+
 /// Time for the last lines at the end.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
@@ -105,16 +108,17 @@ impl Printer {
 
 /// Passes events to `write`, some at a time, until all senders are dropped.
 fn print(notices: &Receiver<Notice>, counted: &Counted, mut write: impl FnMut(Vec<Notice>)) {
+    let missing = || Some(counted.left_out.swap(0, Ordering::Relaxed)).filter(|lines| *lines > 0).map(Notice::LeftOut);
+    let mut full_writes = 0_u32;
     while let Ok(first) = notices.recv() {
-        let missing = Notice::LeftOut(counted.left_out.swap(0, Ordering::Relaxed));
-        let missing = Some(missing).filter(|missing| !matches!(missing, Notice::LeftOut(0)));
         let together: Vec<_> = [first].into_iter().chain(notices.try_iter().take(TOGETHER - 1)).collect();
         counted.waiting.fetch_sub(together.len(), Ordering::Relaxed);
+        full_writes = if together.len() < TOGETHER { 0 } else { full_writes.wrapping_add(1) };
+        let missing = if full_writes.is_multiple_of(SECOND) { missing() } else { None };
         write(missing.into_iter().chain(together).collect());
     }
-    let missing = counted.left_out.load(Ordering::Relaxed);
-    if missing > 0 {
-        write(vec![Notice::LeftOut(missing)]);
+    if let Some(missing) = missing() {
+        write(vec![missing]);
     }
 }
 
@@ -142,11 +146,20 @@ mod tests {
     fn a_flood_is_written_some_at_a_time() {
         let (feed, received) = Feed::detached();
         (0..120).for_each(|_| feed.send(refused(404)));
+        feed.leave_out();
         let counted = Arc::clone(&feed.counted);
         drop(feed);
         let mut written = Vec::new();
         print(&received, &counted, |notices| written.push((notices.len(), counted.waiting.load(Ordering::Relaxed))));
-        assert_eq!(written, [(TOGETHER, 70), (TOGETHER, 20), (20, 0)]);
+        assert_eq!(written, [(TOGETHER, 70), (TOGETHER, 20), (21, 0)], "what is missing is told at the end of the flood");
+        let (feed, received) = Feed::detached();
+        (0..TOGETHER * 150).for_each(|_| feed.send(refused(404)));
+        feed.leave_out();
+        let counted = Arc::clone(&feed.counted);
+        drop(feed);
+        let mut told = Vec::new();
+        print(&received, &counted, |notices| told.push(matches!(notices.first(), Some(Notice::LeftOut(1)))));
+        assert_eq!(told.iter().position(|told| *told), Some(SECOND as usize - 1), "or about once a second");
     }
 
     #[test]
