@@ -49,16 +49,15 @@ impl Status {
         loop {
             let now = SystemClock::default().now();
             let looked = tokio::select! {
-                looked = look(&*inbox, &providers, now) => looked,
+                looked = look(&*inbox, &providers, now, shown.as_ref()) => looked,
                 () = interrupts.next() => return Ok(ExitStatus::Interrupted),
             };
             let looked = match shown {
                 None => Some(looked.map_err(failed)?),
                 Some(_) => away.is_waited_for(looked, output),
             };
-            if let Some((found, traffic)) = looked {
-                let object = object(&found);
-                if shown.as_ref() != Some(&object) {
+            if let Some((found, object, traffic)) = looked {
+                if let Some(traffic) = traffic {
                     match output.json {
                         true => output.object(&with_last_day(object.clone(), &traffic))?,
                         false => text(&found, &traffic, now, output)?,
@@ -77,8 +76,20 @@ impl Status {
     }
 }
 
-async fn look(inbox: &dyn Inbox, providers: &Providers, now: Timestamp) -> Result<(Attention, Summary), StoreError> {
-    Ok((attention(inbox, providers, now).await?, report(inbox, Window::Day, now).await?.total().summary()))
+/// Reads what needs attention, and the traffic if that differs from what was shown.
+async fn look(
+    inbox: &dyn Inbox,
+    providers: &Providers,
+    now: Timestamp,
+    shown: Option<&Value>,
+) -> Result<(Attention, Value, Option<Summary>), StoreError> {
+    let found = attention(inbox, providers, now).await?;
+    let object = object(&found);
+    let traffic = match shown == Some(&object) {
+        true => None,
+        false => Some(report(inbox, Window::Day, now).await?.total().summary()),
+    };
+    Ok((found, object, traffic))
 }
 
 fn object(found: &Attention) -> Value {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use onramp_webhooks::StoreErrorKind;
 use onramp_webhooks::attention::{Item, cannot_record};
 use tokio::time::timeout;
 
@@ -37,11 +36,7 @@ impl Checks {
         let checked = self.0.get(settings, |settings, _| async move {
             let checked = timeout(LONGEST_CHECK, settings.inbox.check()).await;
             let Some(error) = checked.ok().and_then(Result::err) else { return Ok(None) };
-            let space = match error.kind() {
-                StoreErrorKind::Full => timeout(LONGEST_CHECK, settings.inbox.space()).await.ok().and_then(Result::ok).flatten(),
-                _ => None,
-            };
-            Ok(Some(cannot_record(&error, space)))
+            Ok(Some(cannot_record(&*settings.inbox, &error).await))
         });
         checked.await.ok().and_then(|problem| problem.as_ref().clone())
     }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use onramp_webhooks::Inbox;
 use onramp_webhooks::attention::{Attention, ItemKind, attention, cannot_record};
 use onramp_webhooks::clock::{Clock, Timestamp};
 use onramp_webhooks::inbox::{Filter, State};
 use onramp_webhooks::provider::Providers;
-use onramp_webhooks::{Inbox, StoreErrorKind};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
@@ -40,11 +40,7 @@ pub(super) async fn findings(address: &Address, schema: &str, clock: &dyn Clock)
     findings.push(match inbox.check().await {
         Ok(()) => Finding::good("store", format!("{address} can be read and written")),
         Err(error) => {
-            let space = match error.kind() {
-                StoreErrorKind::Full => inbox.space().await.ok().flatten(),
-                _ => None,
-            };
-            Finding::failed("store", format!("writing: {}", Causes(&error)), cannot_record(&error, space).detail)
+            Finding::failed("store", format!("writing: {}", Causes(&error)), cannot_record(&*inbox, &error).await.detail)
         }
     });
     match attention(&*inbox, &Providers::default(), clock.now()).await {
@@ -52,7 +48,7 @@ pub(super) async fn findings(address: &Address, schema: &str, clock: &dyn Clock)
         Err(error) => findings.push(Finding::failed(
             "deliveries",
             format!("reading: {}", Causes(&error)),
-            cannot_record(&error, None).detail,
+            cannot_record(&*inbox, &error).await.detail,
         )),
     }
     (findings, Some(inbox))
@@ -107,7 +103,8 @@ pub(super) async fn silence(inbox: &dyn Inbox, endpoint: &str, silent_after: Dur
     let last = match inbox.list(Filter::all().endpoint(endpoint).limit(1)).await {
         Ok(page) => page.records.first().map(|record| record.received_at),
         Err(error) => {
-            return Finding::failed("silence", format!("{endpoint}: {}", Causes(&error)), cannot_record(&error, None).detail);
+            let advice = cannot_record(inbox, &error).await.detail;
+            return Finding::failed("silence", format!("{endpoint}: {}", Causes(&error)), advice);
         }
     };
     match last.map(|last| now.since(last)) {

@@ -1,7 +1,7 @@
 //! The live events on standard output. A terminal that is slow or paused does not hold up the receiver, and neither does a flood of events.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
@@ -39,30 +39,37 @@ pub(super) struct Feed {
 struct Counted {
     waiting: AtomicUsize,
     left_out: AtomicU64,
+    /// Set at the end, when the last lines are written without pauses.
+    is_ending: AtomicBool,
 }
 
 /// The end of the thread that prints.
 #[derive(Debug)]
-pub(super) struct Printer(Receiver<()>);
+pub(super) struct Printer {
+    done: Receiver<()>,
+    counted: Arc<Counted>,
+}
 
 impl Feed {
     /// Starts to print.
     pub(super) fn start(output: Output) -> Result<(Self, Printer), CliError> {
         let (notices, received) = sync_channel(WAITING);
         let counted = Arc::<Counted>::default();
-        let feed = Self { notices, counted: Arc::clone(&counted) };
+        let (feed, printing) = (Self { notices, counted: Arc::clone(&counted) }, Arc::clone(&counted));
         let thread = std::thread::Builder::new().name("listen-output".to_owned());
         let (done, is_done) = sync_channel(1);
         let thread = thread.spawn(move || {
             let providers = Providers::default();
-            print(&received, &counted, |notices| {
+            print(&received, &printing, |notices| {
                 write(notices, &providers, &output);
-                std::thread::sleep(PAUSE);
+                if !printing.is_ending.load(Ordering::Relaxed) {
+                    std::thread::sleep(PAUSE);
+                }
             });
             drop(done);
         });
         thread.map_err(|error| CliError::with_source("starting a thread", &error))?;
-        Ok((feed, Printer(is_done)))
+        Ok((feed, Printer { done: is_done, counted }))
     }
 
     /// Creates a feed whose events are received instead of printed.
@@ -102,7 +109,8 @@ impl Feed {
 impl Printer {
     /// Waits for the last lines, unless the terminal is paused. Every [`Feed`] has to be dropped before.
     pub(super) fn finish(self) {
-        let _ = self.0.recv_timeout(LAST_LINES);
+        self.counted.is_ending.store(true, Ordering::Relaxed);
+        let _ = self.done.recv_timeout(LAST_LINES);
     }
 }
 
