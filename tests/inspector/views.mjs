@@ -1,4 +1,4 @@
-// Opens every view on a phone and on a wide screen: checks that it is accessible, and leaves a picture. The last argument is the theme.
+// Opens every view on one screen: checks that it is accessible in both themes, and leaves pictures. The last argument is `phone` or `wide`.
 import { at, base, button, finish, isAccessible, open, pictures, rows, shop, step } from "./driver.mjs";
 
 const first = async (page) => { await rows(page).first().click(); await page.waitForSelector(".d-head"); };
@@ -56,14 +56,22 @@ const REPORTS = [
   ["endpoints", "?view=endpoints"],
   ["endpoints-none", "?view=endpoints", null, ["endpoints", (seen) => { seen.data = []; }]],
 ];
-const colorScheme = process.argv[5];
-const SCREENS = [390, 1440].map((width) => ({ colorScheme, viewport: { width, height: width < 720 ? 844 : 1000 } }));
+const [, , , , , screen] = process.argv;
+const SCREENS = {
+  phone: { viewport: { width: 390, height: 844 }, widths: [320] },
+  wide: { viewport: { width: 1440, height: 1000 }, widths: [900, 1920] },
+};
+const { viewport, widths } = SCREENS[screen];
+const still = { viewport, reducedMotion: "reduce" };
 
-const name = (view, { viewport }) => `${view}-${colorScheme}-${viewport.width < 720 ? "phone" : "wide"}`;
-async function check(page, view, screen) {
-  await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => {}))));
-  await page.screenshot({ path: `${pictures}/${name(view, screen)}.png` });
-  await isAccessible(page, name(view, screen));
+async function check(page, view) {
+  for (const colorScheme of ["light", "dark"]) {
+    const name = `${view}-${colorScheme}-${screen}`;
+    await page.emulateMedia({ colorScheme });
+    await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => {}))));
+    await page.screenshot({ path: `${pictures}/${name}.png` });
+    await isAccessible(page, name);
+  }
 }
 
 async function openReport(page, query, change) {
@@ -80,47 +88,40 @@ await shop("unsure");
 await shop("past");
 
 await step("every view is accessible", async () => {
-  for (const screen of SCREENS) {
-    const signIn = await open({ ...screen, reducedMotion: "reduce" }, base);
-    await signIn.waitForSelector("#token");
-    await check(signIn, "sign-in", screen);
-    await signIn.context().close();
-    const session = await open({ ...screen, reducedMotion: "reduce" });
-    await session.waitForSelector(".attention li");
-    for (const [view, query, go] of VIEWS) {
-      const page = await session.context().newPage();
-      await page.goto(`${base}${query}`);
-      await page.waitForSelector("#attention li");
-      if (view !== "no-match") await rows(page).first().waitFor();
-      await go?.(page);
-      await check(page, view, screen);
-      await page.close();
-    }
-    await session.context().close();
+  const signIn = await open(still, base);
+  await signIn.waitForSelector("#token");
+  await check(signIn, "sign-in");
+  const session = await open(still);
+  await session.waitForSelector(".attention li");
+  for (const [view, query, go] of VIEWS) {
+    const page = await session.context().newPage();
+    await page.goto(`${base}${query}`);
+    await page.waitForSelector("#attention li");
+    if (view !== "no-match") await rows(page).first().waitFor();
+    await go?.(page);
+    await check(page, view);
+    await page.close();
   }
 });
 
 await step("traffic and endpoints are accessible", async () => {
-  for (const screen of SCREENS) {
-    await shop("silent");
-    const session = await open({ ...screen, reducedMotion: "reduce" });
-    await session.locator("#attention li", { hasText: "wert-eu is silent" }).waitFor();
-    await check(session, "inbox-silent", screen);
-    for (const [view, query, go, change] of REPORTS) {
-      const page = await session.context().newPage();
-      await openReport(page, query, change);
-      await go?.(page);
-      await check(page, view, screen);
-      await page.close();
-    }
-    await session.context().close();
+  await shop("silent");
+  const session = await open(still);
+  await session.locator("#attention li", { hasText: "wert-eu is silent" }).waitFor();
+  await check(session, "inbox-silent");
+  for (const [view, query, go, change] of REPORTS) {
+    const page = await session.context().newPage();
+    await openReport(page, query, change);
+    await go?.(page);
+    await check(page, view);
+    await page.close();
   }
 });
 
 await step("the page fits every width", async () => {
-  for (const width of [320, 900, 1920]) {
+  for (const width of widths) {
     for (const query of ["", "?state=dead"]) {
-      const page = await at(query, { viewport: { width, height: 1000 }, colorScheme });
+      const page = await at(query, { viewport: { width, height: 1000 } });
       await rows(page).first().waitFor();
       if (query) await first(page);
       await isAccessible(page, `${width} px ${query}`);
@@ -128,11 +129,11 @@ await step("the page fits every width", async () => {
     }
     await shop("silent");
     for (const query of ["?view=traffic&span=1h", "?view=endpoints"]) {
-      const page = await at(query, { viewport: { width, height: 1000 }, colorScheme });
+      const page = await at(query, { viewport: { width, height: 1000 } });
       await page.waitForSelector("#report section");
       await isAccessible(page, `${width} px ${query}`);
       if (query.includes("traffic")) { await tables(page); await isAccessible(page, `${width} px ${query}, tables`); }
-      await page.screenshot({ path: `${pictures}/${query.slice(6).split("&")[0]}-${colorScheme}-${width}.png` });
+      await page.screenshot({ path: `${pictures}/${query.slice(6).split("&")[0]}-${width}.png` });
       await page.context().close();
     }
   }
@@ -141,12 +142,9 @@ await step("the page fits every width", async () => {
 await step("an inbox in which nothing waits is accessible", async () => {
   await shop("resolve");
   await shop("calm");
-  for (const screen of SCREENS) {
-    const page = await open({ ...screen, reducedMotion: "reduce" });
-    await page.locator("#attention-h", { hasText: "quiet" }).waitFor();
-    await check(page, "quiet", screen);
-    await page.context().close();
-  }
+  const page = await open(still);
+  await page.locator("#attention-h", { hasText: "quiet" }).waitFor();
+  await check(page, "quiet");
 });
 
 await finish();

@@ -10,6 +10,7 @@ use crate::api::Api;
 use crate::deny::Deny;
 use crate::first_hour::FirstHour;
 use crate::matrix::Matrix;
+use crate::simulate::Simulate;
 use crate::test::Test;
 use crate::tidy::Tidy;
 use crate::{bench, coexist, features, guide, lint, minimal, package, readmes, unused};
@@ -35,6 +36,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("api", |sh| Api::default().run(sh)),
     ("test", |sh| Test::everything().run(sh)),
     ("matrix", Matrix::complete),
+    ("simulate", Simulate::some),
     ("bench", bench::smoke),
     ("coexist", coexist::run),
     ("readmes", readmes::run),

@@ -14,6 +14,7 @@ use clap::Args;
 use onramp_webhooks_guide::blocks;
 use xshell::Shell;
 
+use crate::DEBUG;
 use crate::readmes::crates;
 
 /// The frameworks that have a chapter `start-FRAMEWORK.md`.
@@ -32,7 +33,7 @@ const ATTEMPTS: u32 = 1_000;
 pub(crate) struct FirstHour {
     /// Only for these frameworks: axum, actix or warp.
     frameworks: Vec<String>,
-    /// Build everything from nothing for each framework, as on a new machine. Otherwise, frameworks share what is built.
+    /// Build everything from nothing for each framework, as on a new machine. Otherwise, what this workspace has built is used.
     #[arg(long)]
     cold: bool,
 }
@@ -70,6 +71,7 @@ struct Session {
     /// The folder that the last `cd` entered.
     current: PathBuf,
     target: PathBuf,
+    is_cold: bool,
     lock: PathBuf,
 }
 
@@ -80,11 +82,11 @@ impl Session {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let folder = tempfile::tempdir()?;
         let root = sh.current_dir().canonicalize()?;
-        let target = if cold { folder.path().join("target") } else { root.join("target/first-hour") };
+        let target = if cold { folder.path().join("target") } else { root.join("target") };
         let text = chapters.join("\n").replace(ADDRESS, &address);
         sh.write_file(folder.path().join(".cargo/config.toml"), patches(&root, &crates(sh)?, &text)?)?;
         let (current, lock) = (folder.path().to_owned(), root.join("Cargo.lock"));
-        Ok(Self { text, server: None, _folder: folder, current, target, lock })
+        Ok(Self { text, server: None, _folder: folder, current, target, is_cold: cold, lock })
     }
 
     /// Does what each block says: creates its file, runs its commands, or waits for its text on the server's terminal.
@@ -139,6 +141,9 @@ impl Session {
     fn shell(&self, line: &str) -> Command {
         let mut shell = Command::new("sh");
         shell.args(["-c", line]).current_dir(&self.current).env("CARGO_TARGET_DIR", &self.target).stdin(Stdio::null());
+        if !self.is_cold {
+            shell.env(DEBUG, "0");
+        }
         shell
     }
 

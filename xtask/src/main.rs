@@ -29,6 +29,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use xshell::Shell;
 
+/// Sets the debug information of builds outside of this workspace. With none, they share the dependencies that this workspace has built.
+const DEBUG: &str = "CARGO_PROFILE_DEV_DEBUG";
+
 /// Commands for developers of this repository and its CI.
 #[derive(Parser)]
 #[command(name = "cargo xtask")]

@@ -7,9 +7,11 @@ use anyhow::{Context, ensure};
 use onramp_webhooks_guide::{Block, blocks};
 use xshell::{Shell, cmd};
 
+use crate::DEBUG;
+
 pub(crate) fn run(sh: &Shell) -> anyhow::Result<()> {
     let packages = packages(sh)?;
-    let folder = target(sh).join("workspace");
+    let folder = target(sh).join("readmes/workspace");
     write_workspace(sh, &folder, &packages)?;
     let failures: Vec<_> = packages.iter().filter_map(|package| package.check(sh, &folder).err()).collect();
     let list = failures.iter().fold(String::new(), |list, error| format!("{list}\n  {error:#}"));
@@ -76,7 +78,8 @@ impl Package {
     }
 
     fn check(&self, sh: &Shell, workspace: &Path) -> anyhow::Result<()> {
-        let (name, manifest, target) = (&self.name, workspace.join("Cargo.toml"), target(sh).join("target"));
+        let (name, manifest, target) = (&self.name, workspace.join("Cargo.toml"), target(sh));
+        let _without = sh.push_env(DEBUG, "0");
         cmd!(sh, "cargo check --quiet --manifest-path {manifest} --target-dir {target} --package {name} --examples")
             .run()
             .with_context(|| self.readme.display().to_string())
@@ -141,7 +144,7 @@ fn manifest(root: &Path, crates: &[PathBuf], packages: &[Package]) -> String {
 }
 
 fn target(sh: &Shell) -> PathBuf {
-    PathBuf::from(sh.var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into())).join("readmes")
+    PathBuf::from(sh.var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
 #[cfg(test)]

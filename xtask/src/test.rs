@@ -27,7 +27,7 @@ pub(crate) struct Test {
 }
 
 /// The number of tests that cargo-nextest runs at the same time for each core. Many of them wait for programs, time limits and disks.
-const TESTS_PER_CORE: usize = 2;
+const TESTS_PER_CORE: usize = 3;
 
 /// Programs that tests about the guide run: a part of the names of these tests, the program, and an argument with which it ends.
 const PROGRAMS: [(&str, &str, &str); 6] = [
@@ -148,9 +148,12 @@ fn has(program: impl AsRef<OsStr>, argument: &str) -> bool {
 
 /// Returns whether the page can be opened in a browser.
 fn has_browser() -> bool {
-    let chromium = std::env::var_os("CHROMIUM").unwrap_or_else(|| "/usr/bin/chromium".into());
+    let chromium = match std::env::var_os("CHROMIUM") {
+        Some(program) => has(program, "--version"),
+        None => ["/usr/bin/chromium-headless-shell", "/usr/bin/chromium"].iter().any(|program| has(program, "--version")),
+    };
     let has_package = |package: &str| Path::new("target/tools/browser/node_modules").join(package).is_dir();
-    has(chromium, "--version") && has("node", "--version") && has_package("playwright-core") && has_package("axe-core")
+    chromium && has("node", "--version") && has_package("playwright-core") && has_package("axe-core")
 }
 
 /// Returns whether a file system can be mounted, which needs root, and more than root in some containers.

@@ -8,7 +8,7 @@ use std::process::Command;
 use onramp_webhooks_inspector_tests::{Adapter, Controlled, Shop, TOKEN};
 
 /// Runs a script. Pictures are left in `target/screenshots`.
-async fn runs(script: &str, adapter: Adapter, theme: &str) {
+async fn runs(script: &str, adapter: Adapter, arguments: &[&str]) {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = here.join("../..");
     let pictures = root.join("target/screenshots");
@@ -21,8 +21,7 @@ async fn runs(script: &str, adapter: Adapter, theme: &str) {
         .arg(format!("http://{address}/inspect/#k={TOKEN}"))
         .arg(pictures)
         .arg(root.join("target/tools/browser").canonicalize().unwrap())
-        .arg(theme)
-        .env("CHROMIUM", std::env::var_os("CHROMIUM").unwrap_or_else(|| "/usr/bin/chromium".into()));
+        .args(arguments);
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     let (lines, complaints) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{lines}{complaints}");
@@ -31,56 +30,55 @@ async fn runs(script: &str, adapter: Adapter, theme: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_works_in_browser_on_axum() {
-    runs("operate.mjs", Adapter::Axum, "light").await;
+    runs("operate.mjs", Adapter::Axum, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_works_in_browser_on_actix() {
-    runs("operate.mjs", Adapter::Actix, "light").await;
+    runs("operate.mjs", Adapter::Actix, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_works_in_browser_on_warp() {
-    runs("operate.mjs", Adapter::Warp, "light").await;
+    runs("operate.mjs", Adapter::Warp, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_follows_its_shop_in_browser_on_axum() {
-    runs("live.mjs", Adapter::Axum, "light").await;
+    runs("live.mjs", Adapter::Axum, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_follows_its_shop_in_browser_on_actix() {
-    runs("live.mjs", Adapter::Actix, "light").await;
+    runs("live.mjs", Adapter::Actix, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_follows_its_shop_in_browser_on_warp() {
-    runs("live.mjs", Adapter::Warp, "light").await;
+    runs("live.mjs", Adapter::Warp, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn traffic_and_endpoints_are_seen_in_browser_on_axum() {
-    runs("traffic.mjs", Adapter::Axum, "light").await;
+    runs("traffic.mjs", Adapter::Axum, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn traffic_and_endpoints_are_seen_in_browser_on_actix() {
-    runs("traffic.mjs", Adapter::Actix, "light").await;
+    runs("traffic.mjs", Adapter::Actix, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn traffic_and_endpoints_are_seen_in_browser_on_warp() {
-    runs("traffic.mjs", Adapter::Warp, "light").await;
-}
-
-/// Each view on a phone and on a wide screen.
-#[tokio::test(flavor = "multi_thread")]
-async fn every_view_is_accessible_in_browser_when_it_is_light() {
-    runs("views.mjs", Adapter::Axum, "light").await;
+    runs("traffic.mjs", Adapter::Warp, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_view_is_accessible_in_browser_when_it_is_dark() {
-    runs("views.mjs", Adapter::Axum, "dark").await;
+async fn every_view_is_accessible_in_browser_on_a_phone() {
+    runs("views.mjs", Adapter::Axum, &["phone"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_view_is_accessible_in_browser_on_a_wide_screen() {
+    runs("views.mjs", Adapter::Axum, &["wide"]).await;
 }

@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn a_url_says_where_the_server_is() {
         for (url, address, user) in [
-            ("postgres://postgres@127.0.0.1:5432/postgres", "127.0.0.1:5432", Some("postgres")),
+            ("postgres://postgres@127.0.0.1:5432/postgres?sslmode=disable", "127.0.0.1:5432", Some("postgres")),
             ("postgresql://shop:p%40ss@db.example/shop?sslmode=require", "db.example:7", Some("shop")),
             ("postgres://[::1]:5433/x", "[::1]:5433", None),
             ("redis://[::1]/x", "[::1]:7", None),

@@ -1,6 +1,9 @@
 //! A temporary PostgreSQL server.
 
 use std::fmt::Display;
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -10,11 +13,16 @@ use crate::server::{Recipe, Server, end, folder, run_as};
 use crate::user::{User, give, instead_of_root};
 use crate::{ServiceError, binaries};
 
+/// The files of a certificate and its key in the server's folder.
+const CERTIFICATE: &str = "server.crt";
+const KEY: &str = "server.key";
+
 /// Options of a temporary PostgreSQL server.
 #[derive(Clone, Debug, Default)]
 pub struct PostgresOptions {
     settings: Vec<String>,
     parent: Option<PathBuf>,
+    has_tls: bool,
 }
 
 /// A temporary PostgreSQL server. Clients on this machine are superusers as `postgres` without a password, and every commit is synced.
@@ -50,6 +58,13 @@ impl PostgresOptions {
         self
     }
 
+    /// Has the server accept TLS, with a certificate that it makes for itself.
+    #[must_use]
+    pub fn tls(mut self) -> Self {
+        self.has_tls = true;
+        self
+    }
+
     /// Creates a database cluster and starts its server, within one or two seconds.
     ///
     /// # Errors
@@ -58,8 +73,11 @@ impl PostgresOptions {
         let binaries = binaries::postgres()?;
         let user = instead_of_root()?;
         let folder = folder(self.parent.as_deref(), user)?;
-        let recipe = PostgresRecipe { binaries, settings: self.settings, user };
+        let mut recipe = PostgresRecipe { binaries, settings: self.settings, user };
         recipe.make_database(folder.path())?;
+        if self.has_tls {
+            recipe.make_certificate(folder.path())?;
+        }
         Server::launch(recipe, folder)
     }
 }
@@ -77,6 +95,12 @@ impl Server<PostgresRecipe> {
     #[must_use]
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port())
+    }
+
+    /// Returns the URL of a server with [TLS](PostgresOptions::tls), with which a client checks its certificate.
+    #[must_use]
+    pub fn tls_url(&self) -> String {
+        format!("{}?sslmode=verify-full&sslrootcert={}", self.url(), self.folder().join(CERTIFICATE).display())
     }
 
     /// Stops the server in fast mode, which closes all connections and writes a checkpoint.
@@ -149,6 +173,23 @@ impl PostgresRecipe {
         }
         let log = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         Err(ServiceError::DidNotStart { name: "initdb", log: end(&log) })
+    }
+
+    fn make_certificate(&mut self, folder: &Path) -> Result<(), ServiceError> {
+        let failed = || ServiceError::io("making a certificate");
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).map_err(io::Error::other).map_err(failed())?;
+        for (file, text) in [(CERTIFICATE, made.cert.pem()), (KEY, made.signing_key.serialize_pem())] {
+            let file = folder.join(file);
+            std::fs::write(&file, text).map_err(failed())?;
+            // The server reads no key that others can read.
+            std::fs::set_permissions(&file, Permissions::from_mode(0o600)).map_err(failed())?;
+            if let Some(user) = self.user {
+                give(&file, user)?;
+            }
+        }
+        let [certificate, key] = [CERTIFICATE, KEY].map(|file| folder.join(file).display().to_string());
+        self.settings.extend(["ssl=on".to_owned(), format!("ssl_cert_file={certificate}"), format!("ssl_key_file={key}")]);
+        Ok(())
     }
 
     /// Runs a client program of the server's version to its end.

@@ -208,7 +208,6 @@ macro_rules! shop_suite {
                 }
                 day {
                     with_confirmation_forgers_gain_nothing_and_points_are_exact
-                    without_confirmation_each_forgery_gains_what_the_readme_says
                 }
             }
         }

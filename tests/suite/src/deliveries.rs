@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use onramp_webhooks::StoreErrorKind;
 use onramp_webhooks::clock::Timestamp;
 use onramp_webhooks::identity::{DedupKey, OrderStage};
 use onramp_webhooks::inbox::{
@@ -27,9 +28,21 @@ pub fn purchase() -> NewDelivery {
     new
 }
 
-/// Records a delivery that must be new, and returns its id as a number.
+/// Records a delivery that must be new, and returns its id as a number. As a provider does, it sends again what could not be recorded in
+/// time, on a machine that is busy with something else.
 pub async fn record(inbox: &impl Inbox, new: NewDelivery) -> i64 {
-    match inbox.record(new).await.unwrap() {
+    const TIMES: usize = 5;
+    for _ in 1..TIMES {
+        match inbox.record(new.clone()).await {
+            Err(error) if error.kind() == StoreErrorKind::Unavailable => {}
+            recorded => return id_of(recorded.unwrap()),
+        }
+    }
+    id_of(inbox.record(new).await.unwrap())
+}
+
+fn id_of(recorded: Recorded) -> i64 {
+    match recorded {
         Recorded::New(id) => id.as_i64(),
         recorded => panic!("should be new: {recorded:?}"),
     }

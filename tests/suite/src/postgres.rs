@@ -14,7 +14,7 @@ use crate::names::unique_name;
 #[must_use]
 pub fn url() -> String {
     let url = std::env::var("DATABASE_URL").ok().filter(|url| url.starts_with("postgres"));
-    url.unwrap_or_else(|| "postgres://postgres@127.0.0.1:5432/postgres".into())
+    url.unwrap_or_else(|| "postgres://postgres@127.0.0.1:5432/postgres?sslmode=disable".into())
 }
 
 /// A temporary schema for one test, which is dropped with this value.

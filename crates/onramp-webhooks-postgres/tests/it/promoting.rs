@@ -86,10 +86,10 @@ async fn a_delivery_that_goes_behind_a_head_that_is_being_settled_follows_it() {
         let [first, second] = events();
         record(&*gated.inbox, first).await;
         let (_, lease) = gated.claim_one().await;
+        let there = Arc::new(gated.schema.open(QuarantineBound::default()).await);
         let mut gate = gated.close().await;
         let recording = gated.record(second);
         until_blocked(&mut gate, 1, &recording).await;
-        let there = Arc::new(gated.schema.open(QuarantineBound::default()).await);
         let settling = tokio::spawn(async move { there.settle(now(), vec![Settlement::new(lease, outcome)]).await });
         until_blocked(&mut gate, 2, &settling).await;
         gate.close().await.unwrap();

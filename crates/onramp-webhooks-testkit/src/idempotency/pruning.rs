@@ -74,10 +74,16 @@ pub(super) async fn abandoned_claims_go(store: &Store) {
 
 pub(super) async fn many_go_in_rounds(store: &Store) {
     const EACH: u64 = 700;
+    const CALLERS: usize = 8;
     let store = store.open().await;
     let mut beginning = JoinSet::new();
-    for number in 0..EACH {
-        beginning.spawn(one_of_each(store.clone(), number));
+    for caller in 0..CALLERS {
+        let store = store.clone();
+        beginning.spawn(async move {
+            for number in (0..EACH).skip(caller).step_by(CALLERS) {
+                one_of_each(&store, number).await;
+            }
+        });
     }
     beginning.join_all().await;
     store.prunes(abandoned(), 2 * EACH).await;
@@ -88,7 +94,7 @@ pub(super) async fn many_go_in_rounds(store: &Store) {
 }
 
 /// Stores a reply that expires early, an abandoned claim, and a reply that is kept much longer.
-async fn one_of_each(store: Fixture, number: u64) {
+async fn one_of_each(store: &Fixture, number: u64) {
     store.done_until(claim(&format!("expired {number}"), 1), "expired", 100).await;
     store.begin(0, claim(&format!("abandoned {number}"), 1)).await;
     store.done_until(claim(&format!("kept {number}"), 1), "kept", 10 * abandoned()).await;

@@ -285,7 +285,7 @@ pub(super) async fn half_of_a_late_claim_is_the_newest(store: &Store) {
 pub(super) async fn a_long_order_holds_nothing_up(store: &Store) {
     let inbox = store.open().await;
     let mut events = Vec::new();
-    for number in 0..500 {
+    for number in 0..150 {
         events.push(inbox.new_id(order_event("A", &format!("state_{number}"), OrderStage::UNPLACED)).await);
     }
     let other = inbox.new_id(complete("B")).await;

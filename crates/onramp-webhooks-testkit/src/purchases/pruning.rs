@@ -23,13 +23,18 @@ pub(super) async fn what_is_young_stays(store: &Store) {
 }
 
 pub(super) async fn many_go_in_rounds(store: &Store) {
-    const MANY: u64 = 1_200;
+    const CALLERS: u64 = 8;
+    const EACH: u64 = 150;
     let store = store.open().await;
     let mut starting = tokio::task::JoinSet::new();
-    for number in 0..MANY {
+    for caller in 0..CALLERS {
         let store = store.clone();
-        starting.spawn(async move { store.started(&purchase(&format!("{number}"), 1)).await });
+        starting.spawn(async move {
+            for number in 0..EACH {
+                store.started(&purchase(&format!("{caller}-{number}"), 1)).await;
+            }
+        });
     }
     starting.join_all().await;
-    assert_eq!(store.pruned(2).await, MANY);
+    assert_eq!(store.pruned(2).await, CALLERS * EACH);
 }

@@ -14,7 +14,7 @@ use crate::shop::Ended;
 use crate::wait::until;
 
 /// The number of kills.
-const KILLS: usize = 60;
+const KILLS: usize = 18;
 
 /// The number of concurrent clients.
 const CLIENTS: usize = 4;

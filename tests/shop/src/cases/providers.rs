@@ -230,8 +230,8 @@ pub async fn a_slow_api_holds_up_no_other_provider(subject: Subject) {
     assert_eq!(home.database().waiting(), 600);
 }
 
-/// No event of a flood is asked about again before the true ones in it have been asked about. The API is so slow that many fall due again
-/// meanwhile.
+/// Hardly an event of a flood is asked about again before the true ones in it have been asked about: at most as many as one claim takes,
+/// because checks of several claims run at the same time. The API is so slow that many fall due again meanwhile.
 pub async fn a_flood_of_forged_events_is_not_asked_about_twice_before_true_ones(subject: Subject) {
     let (home, provider) = (Home::of(subject), FakeProvider::start().await);
     let receiver = home.launch().env("HANDLE", "no").start().await;
@@ -253,8 +253,17 @@ pub async fn a_flood_of_forged_events_is_not_asked_about_twice_before_true_ones(
     let shop = asking(&home, &provider).env("RECONCILE_EVERY", "3600").start().await;
     shop.has_handled(20).await;
     assert_eq!(shop.points("ada").await, "20");
-    let (requests, mut asked) = (provider.requests(), BTreeSet::new());
-    let mut ids = requests.iter().filter_map(|request| request.parameter("search_by")).flat_map(|ids| ids.split(','));
-    let again = ids.find(|id| !asked.insert(*id));
-    assert!(paid.iter().all(|paid| asked.contains(paid.id().unwrap())), "{again:?} came first");
+    let requests = provider.requests();
+    let ids = requests.iter().filter_map(|request| request.parameter("search_by")).flat_map(|ids| ids.split(','));
+    let mut paid: BTreeSet<_> = paid.iter().map(|paid| paid.id().unwrap()).collect();
+    let mut asked = BTreeSet::new();
+    let mut again = 0;
+    for id in ids {
+        again += usize::from(!asked.insert(id));
+        paid.remove(id);
+        if paid.is_empty() {
+            break;
+        }
+    }
+    assert!(paid.is_empty() && again <= 64, "{again} came first, {} were not asked about", paid.len());
 }

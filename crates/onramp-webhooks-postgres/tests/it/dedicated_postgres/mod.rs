@@ -89,3 +89,30 @@ async fn on_a_mounted_disk_that_is_full_it_is_told_and_recovered_from() {
     record(&inbox, purchase()).await;
     assert_eq!(inbox.counts().await.unwrap().of(State::Pending), acknowledged + 1);
 }
+
+/// Managed servers have TLS. A batch is one record there, so none of these has more than three deliveries.
+#[tokio::test(flavor = "multi_thread")]
+async fn over_tls_batches_are_short_and_all_is_recorded_and_handled() {
+    const MANY: usize = 64;
+    let server = block_in_place(|| Server::new().tls().start()).unwrap();
+    let inbox = Arc::new(PostgresInbox::connect(&server.tls_url()).await.unwrap());
+    let mut recording = JoinSet::new();
+    for _ in 0..MANY {
+        let (inbox, mut new) = (Arc::clone(&inbox), purchase());
+        new.body = vec![b'.'; 4 << 10].into();
+        recording.spawn(async move { record(&*inbox, new).await });
+    }
+    recording.join_all().await;
+    let mut largest = purchase();
+    largest.body = vec![b'.'; 1 << 20].into();
+    record(&*inbox, largest).await;
+    let mut observer = PgConnection::connect(&server.url()).await.unwrap();
+    let seen = "SELECT count(DISTINCT xmin::text), (SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+        WHERE client_port IS NOT NULL AND pid <> pg_backend_pid()) FROM onramp.deliveries";
+    let (batches, is_encrypted): (i64, bool) = sqlx::query_as(seen).fetch_one(&mut observer).await.unwrap();
+    assert!(batches > MANY as i64 / 4, "{batches}");
+    assert!(is_encrypted);
+    let claimed = claim(&*inbox, 2 * MANY).await;
+    assert_eq!(claimed.len(), MANY + 1);
+    handled(&*inbox, &claimed).await;
+}

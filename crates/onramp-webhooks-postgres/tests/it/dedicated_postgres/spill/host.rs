@@ -63,7 +63,12 @@ impl Host {
         until("the breaker opens", async || self.is_open().await).await;
     }
 
-    /// Returns when the primary inbox has all, and is asked again.
+    /// Returns when the primary inbox is asked again. Events can wait in the spill, and the breaker can open again if the server is slow.
+    pub(crate) async fn recovers(&self) {
+        until("the breaker closes", async || !self.is_open().await).await;
+    }
+
+    /// Returns when the primary inbox has all, and is asked again. Senders must have stopped.
     pub(crate) async fn closes(&self) {
         let closed = async || {
             let status = self.inbox.status().await.unwrap();

@@ -39,7 +39,7 @@ async fn outages(address: SocketAddr, mut away: impl FnMut(), mut back: impl FnM
         some_time().await;
         host.inbox.check().await.unwrap();
         back();
-        host.closes().await;
+        host.recovers().await;
     }
     let (orders, took) = traffic.stop().await;
     host.closes().await;
@@ -88,7 +88,7 @@ async fn two_machines_get_the_same_events() {
         network.hold();
         host.opens().await;
         network.mend();
-        host.closes().await;
+        host.recovers().await;
     }
     block_in_place(|| server.stop_immediate()).unwrap();
     hosts[0].opens().await;
