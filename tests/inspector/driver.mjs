@@ -50,10 +50,11 @@ export async function shop(action) {
   return response.text();
 }
 
-/** Checks that a page is accessible, and as wide as its window. */
-export async function isAccessible(page, name) {
+/** Checks that a page is accessible, and as wide as its window. With names of rules, only these are checked. */
+export async function isAccessible(page, name, rules) {
   if (!await page.evaluate(() => "axe" in globalThis)) await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+  const options = { resultTypes: ["violations"], ...rules && { runOnly: rules } };
+  const { violations } = await page.evaluate((options) => globalThis.axe.run(document, options), options);
   assert.deepEqual(violations.flatMap(({ id, nodes }) => nodes.map((node) => `${name}: ${id}: ${node.html} ${node.failureSummary}`)), []);
   const wider = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   assert.ok(wider <= 0, `${name}: the page is ${wider} px too wide`);

@@ -73,7 +73,7 @@ pub(super) async fn abandoned_claims_go(store: &Store) {
 }
 
 pub(super) async fn many_go_in_rounds(store: &Store) {
-    const EACH: u64 = 700;
+    const EACH: u64 = 510;
     const CALLERS: usize = 8;
     let store = store.open().await;
     let mut beginning = JoinSet::new();

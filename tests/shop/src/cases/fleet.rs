@@ -22,7 +22,7 @@ const RECEIVERS: usize = 2;
 const WORKERS: usize = 4;
 
 /// The number of kills.
-const KILLS: usize = 16;
+const KILLS: usize = 12;
 
 /// The number of concurrent clients.
 const CLIENTS: usize = 4;

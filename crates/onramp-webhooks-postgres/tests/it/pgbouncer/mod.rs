@@ -24,11 +24,8 @@ impl Pooled {
         Self { schema: TestSchema::new(), pooler: pooler.start(&url()).unwrap() }
     }
 
-    /// Connects a pool, as an application does that knows of the pooler.
     async fn pool(&self) -> PgPool {
-        let options: PgConnectOptions = self.pooler.url().parse().unwrap();
-        let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(20));
-        pool.connect_with(options.extra_float_digits(None)).await.unwrap()
+        pool(&self.pooler).await
     }
 
     async fn options(&self) -> PostgresOptions {
@@ -38,4 +35,11 @@ impl Pooled {
     async fn open(&self, bound: QuarantineBound) -> PostgresInbox {
         self.options().await.quarantine(bound).open().await.unwrap()
     }
+}
+
+/// Connects a pool, as an application does that knows of the pooler.
+async fn pool(pooler: &PgBouncer) -> PgPool {
+    let options: PgConnectOptions = pooler.url().parse().unwrap();
+    let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(20));
+    pool.connect_with(options.extra_float_digits(None)).await.unwrap()
 }

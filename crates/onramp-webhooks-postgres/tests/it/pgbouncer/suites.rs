@@ -11,14 +11,17 @@ fn transaction_mode() -> Pooled {
     Pooled::new(PgBouncerOptions::transaction_mode().setting("default_pool_size", 4))
 }
 
-/// Two inboxes that share few connections to the server.
-mod inbox_in_transaction_mode {
+/// Two inboxes that share few connections to the server, and one behind a pooler in session mode, take turns.
+mod inbox_in_both_modes {
     use super::*;
 
     async fn open(bound: QuarantineBound) -> inbox::Fixture {
         let pooled = transaction_mode();
-        let inboxes = [pooled.open(bound).await, pooled.open(bound).await];
-        inbox::Fixture::taking_turns(inboxes).keeping(pooled)
+        let session = PgBouncerOptions::session_mode().start(&url()).unwrap();
+        let options = PostgresOptions::new(pool(&session).await).schema(pooled.schema.name());
+        let other = options.quarantine(bound).open().await.unwrap();
+        let inboxes = [pooled.open(bound).await, other, pooled.open(bound).await];
+        inbox::Fixture::taking_turns(inboxes).keeping((pooled, session))
     }
 
     onramp_webhooks_testkit::inbox_suite!(open);
@@ -58,17 +61,4 @@ mod purchases_in_transaction_mode {
     }
 
     onramp_webhooks_testkit::purchases_suite!(open);
-}
-
-mod inbox_in_session_mode {
-    use super::*;
-
-    async fn open(bound: QuarantineBound) -> inbox::Fixture {
-        let pooled = Pooled::new(PgBouncerOptions::session_mode());
-        let declared = pooled.options().await.transaction_pooler(false).quarantine(bound).open().await.unwrap();
-        let inboxes = [pooled.open(bound).await, declared];
-        inbox::Fixture::taking_turns(inboxes).keeping(pooled)
-    }
-
-    onramp_webhooks_testkit::inbox_suite!(open);
 }

@@ -71,7 +71,7 @@ struct Customers {
 /// Runs a soak.
 pub(crate) async fn run(subject: Subject) {
     let number = |variable, default| std::env::var(variable).map_or(default, |value| value.parse::<u64>().unwrap());
-    let (seconds, rate, seed) = (number("SOAK_SECONDS", 60), number("SOAK_RATE", 8), number("SOAK_SEED", fastrand::u64(..)));
+    let (seconds, rate, seed) = (number("SOAK_SECONDS", 45), number("SOAK_RATE", 8), number("SOAK_SEED", fastrand::u64(..)));
     println!("SOAK_SECONDS={seconds} SOAK_RATE={rate} SOAK_SEED={seed}");
     let mut soak = Soak::begin(subject, seconds, rate, seed).await;
     let mut customers = soak.customers(rate);

@@ -25,7 +25,7 @@ const CHILD: &str = "ONRAMP_TEST_SPILL_CHILD";
 
 const NAME: &str = "dedicated_postgres::spill::killed::what_was_acknowledged_is_there_once_however_often_it_is_killed";
 
-const KILLS: usize = 30;
+const KILLS: usize = 15;
 
 /// The least number of kills that must hit each phase.
 const HITS: usize = 5;
