@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use onramp_webhooks::StoreError;
 use onramp_webhooks::clock::Timestamp;
+use onramp_webhooks::{StoreError, StoreErrorKind};
 use tokio::sync::Barrier;
 
 /// The timeout for operations that complete without waiting.
@@ -20,6 +20,18 @@ pub(crate) const fn at(seconds: i64) -> Timestamp {
 /// Awaits a future that must complete within a short time.
 pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(SOON, future).await.unwrap_or_else(|_| panic!("{what} did not come within {SOON:?}"))
+}
+
+/// Calls a store again that could not do it in time, as its callers would: it may be slow where the machine is busy with something else.
+pub(crate) async fn patiently<T, F: Future<Output = Result<T, StoreError>>>(call: impl Fn() -> F) -> Result<T, StoreError> {
+    const TIMES: usize = 5;
+    for _ in 1..TIMES {
+        match call().await {
+            Err(error) if error.kind() == StoreErrorKind::Unavailable => {}
+            done => return done,
+        }
+    }
+    call().await
 }
 
 /// Runs all futures simultaneously, each in a separate task, and returns their results.

@@ -5,7 +5,7 @@ use onramp_webhooks::fingerprint::Fingerprint;
 use onramp_webhooks::idempotency::{IdempotencyKey, KeyLease, KeyState};
 
 use super::Fixture;
-pub(super) use crate::tools::{at, at_once, prune_all, soon};
+pub(super) use crate::tools::{at, at_once, patiently, prune_all, soon};
 
 /// The time for which keys are claimed, in seconds.
 pub(super) const LEASE: i64 = 30;
@@ -31,7 +31,7 @@ pub(super) fn done(fingerprint: Fingerprint, reply: impl Into<Bytes>) -> KeyStat
 impl Fixture {
     /// Claims a key at second `seconds` for [`LEASE`], or returns the state of the request that holds it.
     pub(super) async fn ask(&self, seconds: i64, claim: KeyLease, fingerprint: Fingerprint) -> KeyState {
-        self.claim(at(seconds), claim, fingerprint, at(seconds + LEASE)).await.unwrap()
+        patiently(|| self.claim(at(seconds), claim, fingerprint, at(seconds + LEASE))).await.unwrap()
     }
 
     /// Claims a key that must be free.

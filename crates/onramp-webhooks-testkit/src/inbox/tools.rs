@@ -13,7 +13,7 @@ use onramp_webhooks::inbox::{
 };
 
 use super::Fixture;
-pub(crate) use crate::tools::{at, soon};
+pub(crate) use crate::tools::{at, patiently, soon};
 
 /// The lease duration of claims.
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
@@ -129,7 +129,7 @@ pub(crate) fn dead_of(cause: DeadCause) -> Settled {
 
 impl Fixture {
     pub(crate) async fn tell(&self, new: NewDelivery) -> Recorded {
-        self.record(new).await.unwrap()
+        patiently(|| self.record(new.clone())).await.unwrap()
     }
 
     /// Records a delivery that must be new.
@@ -142,7 +142,7 @@ impl Fixture {
     }
 
     pub(crate) async fn claims(&self, seconds: i64, limit: usize) -> Claims {
-        self.claim(at(seconds), ClaimRequest::new(limit, LEASE)).await.unwrap()
+        patiently(|| self.claim(at(seconds), ClaimRequest::new(limit, LEASE))).await.unwrap()
     }
 
     /// Claims all due deliveries.
@@ -159,7 +159,8 @@ impl Fixture {
 
     /// Settles a lease, and returns whether it was held.
     pub(crate) async fn end(&self, seconds: i64, lease: Lease, outcome: Settled) -> bool {
-        let lost = self.settle(at(seconds), vec![Settlement::new(lease, outcome)]).await.unwrap();
+        let settlements = vec![Settlement::new(lease, outcome)];
+        let lost = patiently(|| self.settle(at(seconds), settlements.clone())).await.unwrap();
         assert!(lost.is_empty() || lost == [lease], "another lease was reported as lost: {lost:?}");
         lost.is_empty()
     }

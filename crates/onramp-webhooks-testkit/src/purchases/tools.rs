@@ -4,7 +4,7 @@ use onramp_webhooks::event::OrderId;
 use onramp_webhooks::purchases::{Purchase, PurchaseStatus};
 
 use super::Fixture;
-pub(super) use crate::tools::{at, at_once, prune_all};
+pub(super) use crate::tools::{at, at_once, patiently, prune_all};
 
 /// A purchase with every field set, started at second `seconds`.
 pub(super) fn purchase(uuid: &str, seconds: i64) -> Purchase {
@@ -21,7 +21,7 @@ pub(super) fn purchase(uuid: &str, seconds: i64) -> Purchase {
 
 impl Fixture {
     pub(super) async fn started(&self, purchase: &Purchase) {
-        self.start(purchase.clone()).await.unwrap();
+        patiently(|| self.start(purchase.clone())).await.unwrap();
     }
 
     pub(super) async fn known(&self, uuid: &str) -> PurchaseStatus {
