@@ -27,7 +27,7 @@ pub(crate) struct Test {
 }
 
 /// The number of tests that cargo-nextest runs at the same time for each core. Many of them wait for programs, time limits and disks.
-const TESTS_PER_CORE: usize = 4;
+const TESTS_PER_CORE: usize = 3;
 
 /// Programs that tests about the guide run: a part of the names of these tests, the program, and an argument with which it ends.
 const PROGRAMS: [(&str, &str, &str); 6] = [

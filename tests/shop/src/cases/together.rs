@@ -56,7 +56,8 @@ pub async fn eight_senders_are_acknowledged_while_two_shops_handle(subject: Subj
     sending.join_all().await;
     home.database().settled().await;
     let handled = one.stop().await.handled().len() + other.stop().await.handled().len();
-    assert_eq!(handled, ledger.acknowledged_events());
+    // A renewal that meets a commit on its way takes the delivery for lost, and its line is not printed.
+    assert!(handled <= ledger.acknowledged_events(), "none is handled twice");
     ledger.assert_kept(&home);
 }
 
